@@ -1,0 +1,202 @@
+"""The one typed, frozen tree of settings, and the only reader of them on the server.
+
+Values come, later ones winning, from the defaults below, from the TOML file named by ``ATRIUM_CONFIG``
+(``/etc/atrium/atrium.toml`` unless set) and from ``ATRIUM_…`` variables (``ATRIUM_HUB__PORT=8081``).
+Secrets are never in either: each is a file of its own in ``paths.secrets``, read when it is needed by the
+one process that may (see :meth:`Settings.secret`).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from hub.errors import SettingsError
+
+DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
+
+SecretName = Literal["cookie", "proxy", "atrium", "dashboards", "pages", "worker"]
+"""The secrets of a deployment: the Hub's cookie secret, the proxy's token, and one Hub API token a service."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Site(Section):
+    """What the factory is called and where people find it."""
+
+    name: str = "Atrium"
+    public_url: str = Field("http://localhost:8000", pattern=r"^https?://[^/]+$")
+    origins: Literal["subdomain", "path"] = "subdomain"
+    """``subdomain``: every user and service has a domain of its own. ``path``: all share one origin."""
+    accept_shared_origin_risk: bool = False
+    """In ``path`` mode a user's page can act as any visitor: sharing and publishing stay off unless this is set."""
+
+
+class Paths(Section):
+    """The one layout (see deploy/README.md)."""
+
+    etc: Path = Path("/etc/atrium")
+    state: Path = Path("/var/lib/atrium")
+    log: Path = Path("/var/log/atrium")
+    run: Path = Path("/run/atrium")
+    projects: Path = Path("/projects")
+    hub_env: Path = Path("/opt/atrium/hub")
+    user_env: Path = Path("/opt/atrium/user")
+
+    @property
+    def secrets(self) -> Path:
+        return self.etc / "secrets"
+
+
+class Proxy(Section):
+    """configurable-http-proxy, a process of its own so that a Hub restart cuts nobody's socket."""
+
+    command: Path = Path("/opt/atrium/proxy/node_modules/.bin/configurable-http-proxy")
+    listen_host: str = "127.0.0.1"
+    """Behind nginx (production) loopback is right; ``""`` listens everywhere."""
+    port: int = 8000
+    api_port: int = 18001
+
+
+class Hub(Section):
+    host: str = "127.0.0.1"
+    """Address that compute nodes reach the Hub's API at; loopback only on a one-machine cluster."""
+    port: int = 18002
+    cookie_hours: float = 12.0
+    token_hours: float = 24.0
+    """The longest life of a token a person or a page may ask for."""
+    active_server_limit: int = 500
+    concurrent_spawn_limit: int = 50
+
+
+class Login(Section):
+    """Who may sign in, and as what. Roles are Hub groups."""
+
+    pam_service: str = "atrium"
+    os_group: str = "atrium-users"
+    """Only members of this OS group sign in, and only as them may ``sudo`` run Slurm's commands."""
+    admins: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+    trainers: frozenset[str] = frozenset()
+    analysts: frozenset[str] = frozenset()
+
+
+class Api(Section):
+    host: str = "127.0.0.1"
+    port: int = 18003
+    database_url: str = "sqlite:////var/lib/atrium/atrium.sqlite"
+
+
+class Dashboards(Section):
+    """The Voila service for pages the factory itself writes."""
+
+    host: str = "127.0.0.1"
+    port: int = 18004
+    preheated: int = Field(1, ge=0)
+    """Kernels kept ready per dashboard."""
+    kernels_per_visitor: int = Field(4, ge=1)
+    kernels: int = Field(40, ge=1)
+    idle_minutes: float = Field(20.0, gt=0)
+
+
+class Slurm(Section):
+    conf: Path | None = None
+    """``SLURM_CONF`` for every command and job; unset means Slurm's own default."""
+    bin: Path = Path("/usr/bin")
+    deadline_seconds: float = Field(15.0, gt=0)
+    queue_seconds: float = Field(2.0, gt=0)
+    """How often the one ``squeue`` is asked while somebody waits for a job."""
+    partition: str = "notebooks"
+    default_account: str = "demo"
+    max_cpus: int = 8
+    max_memory_gb: int = 32
+    max_hours: int = 12
+
+
+class Worker(Section):
+    usage_seconds: int = Field(60, ge=10)
+
+
+class Settings(BaseSettings):
+    """A deployment's settings. Raises :class:`hub.errors.SettingsError` with one sentence when a value is wrong."""
+
+    model_config = SettingsConfigDict(env_prefix="ATRIUM_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    site: Site = Site()
+    paths: Paths = Paths()
+    proxy: Proxy = Proxy()
+    hub: Hub = Hub()
+    login: Login = Login()
+    api: Api = Api()
+    dashboards: Dashboards = Dashboards()
+    slurm: Slurm = Slurm()
+    worker: Worker = Worker()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_path())
+
+    @model_validator(mode="after")
+    def _subdomains_need_a_name(self) -> Settings:
+        host = urlsplit(self.site.public_url).hostname or ""
+        if self.site.origins == "subdomain" and host.replace(".", "").isdigit():
+            raise ValueError("site.public_url is an IP address; per-user domains need a name (or origins = 'path')")
+        return self
+
+    def secret(self, name: SecretName) -> str:
+        """The text of one secret file; raises :class:`SettingsError` when this process cannot read it."""
+        path = self.paths.secrets / name
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"The secret {path} cannot be read: {error.strerror}.") from error
+
+    def service_host(self, service: str) -> str:
+        """Origin of a Hub service as the browser sees it, ``http://dashboards--service.localhost:8000``."""
+        if self.site.origins == "path":
+            return self.site.public_url
+        url = urlsplit(self.site.public_url)
+        return f"{url.scheme}://{service}--service.{url.netloc}"
+
+    def service_url(self, service: str) -> str:
+        """Address of a Hub service for the browser, with a closing slash."""
+        return f"{self.service_host(service)}/services/{service}/"
+
+    @property
+    def hub_api_url(self) -> str:
+        """The Hub's REST API as processes and nodes of the factory reach it."""
+        return f"http://{self.hub.host}:{self.hub.port}/hub/api"
+
+    @property
+    def api_url(self) -> str:
+        """Atrium's API as kernels and servers reach it (no trailing slash)."""
+        return f"http://{self.api.host}:{self.api.port}/services/atrium/api"
+
+
+def config_path() -> Path:
+    """The TOML file in force."""
+    return Path(os.environ.get("ATRIUM_CONFIG", DEFAULT_CONFIG))
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """Read the settings of this process, once."""
+    try:
+        return Settings()
+    except ValueError as error:
+        raise SettingsError(f"{config_path()}: {error}") from error
