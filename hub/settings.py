@@ -115,6 +115,7 @@ class Slurm(Section):
     queue_seconds: float = Field(2.0, gt=0)
     """How often the one ``squeue`` is asked while somebody waits for a job."""
     partition: str = "notebooks"
+    gpu_partition: str = "gpu"
     default_account: str = "demo"
     max_cpus: int = 8
     max_memory_gb: int = 32

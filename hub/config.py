@@ -1,0 +1,146 @@
+"""JupyterHub's wiring, one pure function a topic: settings in, traits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub import pages
+from hub.settings import Settings
+
+SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
+
+# What the dashboards service and a user's server may do in the name of the person in front of them.
+ON_BEHALF = ["access:services!service=atrium", "read:users:name!user", "read:users:groups!user"]
+_PERSON = ["read:users!user", "users:activity!user", "servers!user", "tokens!user", "access:servers!user"]
+_SHARING = ["users:shares!user", "read:shares!user"]
+# JupyterHub's own admin role opens every user's server; ours manages people and servers and opens none.
+_ADMIN = ["admin-ui", "admin:users", "admin:servers", "admin:groups", "list:services", "read:hub", "read:metrics"]
+
+
+def apply(c: Any, settings: Settings) -> None:
+    """Write every topic into ``c``. Raises :class:`hub.errors.SettingsError` when a secret cannot be read."""
+    for topic in TOPICS:
+        topic(c, settings)
+
+
+def network(c: Any, settings: Settings) -> None:
+    """A proxy of its own, per-user domains, the Hub on an address that nodes reach."""
+    proxy, hub = settings.proxy, settings.hub
+    c.JupyterHub.bind_url = f"http://{proxy.listen_host}:{proxy.port}/"
+    c.JupyterHub.hub_bind_url = f"http://{hub.host}:{hub.port}/hub/"
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{proxy.api_port}"
+    c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.cleanup_proxy = False
+    if settings.site.origins == "subdomain":
+        c.JupyterHub.subdomain_host = settings.site.public_url
+    else:
+        c.JupyterHub.public_url = settings.site.public_url + "/"
+
+
+def state(c: Any, settings: Settings) -> None:
+    c.JupyterHub.db_url = f"sqlite:///{settings.paths.state}/jupyterhub.sqlite"
+    c.JupyterHub.cookie_secret_file = str(settings.paths.secrets / "cookie")
+
+
+def login(c: Any, settings: Settings) -> None:
+    """PAM, for members of one OS group only; a disabled account loses everything within five minutes."""
+    c.JupyterHub.authenticator_class = "pam"
+    c.PAMAuthenticator.service = settings.login.pam_service
+    c.PAMAuthenticator.open_sessions = False
+    c.PAMAuthenticator.allowed_groups = {settings.login.os_group}
+    c.Authenticator.username_pattern = r"^[a-z_][a-z0-9_-]{0,30}\Z"
+    c.Authenticator.auth_refresh_age = 300
+    c.Authenticator.auth_refresh_strict = True
+    c.Authenticator.refresh_pre_spawn = True
+
+
+def sessions(c: Any, settings: Settings) -> None:
+    """Short cookies and tokens, PKCE, cookies that neither scripts' origins nor plain HTTP get to see."""
+    https = urlsplit(settings.site.public_url).scheme == "https"
+    c.JupyterHub.cookie_max_age_days = settings.hub.cookie_hours / 24
+    c.JupyterHub.oauth_token_expires_in = int(settings.hub.cookie_hours * 3600)
+    c.JupyterHub.token_expires_in_max_seconds = int(settings.hub.token_hours * 3600)
+    c.JupyterHub.oauth_require_pkce = True
+    c.JupyterHub.cookie_host_prefix_enabled = https and settings.site.origins == "subdomain"
+    c.JupyterHub.tornado_settings = {"cookie_options": {"SameSite": "Lax", "Secure": https}}
+
+
+def roles(c: Any, settings: Settings) -> None:
+    """Groups from the settings; what each may do."""
+    login = settings.login
+    sharing = settings.site.origins == "subdomain" or settings.site.accept_shared_origin_risk
+    services = [f"access:services!service={name}" for name in ("atrium", "dashboards")]
+    c.JupyterHub.load_groups = {
+        name: {"users": sorted(getattr(login, name))} for name in ("admins", "reviewers", "trainers", "analysts")
+    }
+    c.JupyterHub.load_roles = [
+        {"name": "user", "scopes": [*_PERSON, *(_SHARING if sharing else []), *services]},
+        {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
+        {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
+        {"name": "worker", "scopes": ["proxy"], "services": ["worker"]},
+    ]
+
+
+def services(c: Any, settings: Settings) -> None:
+    """The API and the dashboards run by themselves; ``pages`` and ``worker`` are names for a token."""
+    api, dashboards = settings.api, settings.dashboards
+    c.JupyterHub.services = [
+        {
+            "name": "atrium",
+            "url": f"http://{api.host}:{api.port}",
+            "api_token": settings.secret("atrium"),
+            "display": False,
+        },
+        {
+            "name": "dashboards",
+            "url": f"http://{dashboards.host}:{dashboards.port}",
+            "api_token": settings.secret("dashboards"),
+            "oauth_redirect_uri": settings.service_url("dashboards") + "oauth_callback",
+            "oauth_no_confirm": True,
+            "oauth_client_allowed_scopes": ON_BEHALF,
+            "display": False,
+        },
+        {"name": "pages", "api_token": settings.secret("pages"), "display": False},
+        {"name": "worker", "api_token": settings.secret("worker"), "display": False},
+    ]
+
+
+def limits(c: Any, settings: Settings) -> None:
+    c.JupyterHub.active_server_limit = settings.hub.active_server_limit
+    c.JupyterHub.concurrent_spawn_limit = settings.hub.concurrent_spawn_limit
+    c.JupyterHub.allow_named_servers = True
+    c.JupyterHub.named_server_limit_per_user = 5
+
+
+def spawning(c: Any, settings: Settings) -> None:
+    """Servers are Slurm jobs. A job may wait in the queue for days: the spawner has deadlines of its own."""
+    c.JupyterHub.spawner_class = SPAWNER
+    c.Spawner.env_keep = ["LANG"]
+    c.Spawner.start_timeout = 7 * 24 * 3600
+    c.Spawner.http_timeout = 60
+    c.Spawner.poll_interval = 30
+    c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", *ON_BEHALF]
+
+
+def look(c: Any, settings: Settings) -> None:
+    """Atrium's pages in place of the stock ones."""
+    pages.install(settings)
+    c.JupyterHub.template_paths = [str(pages.TEMPLATES)]
+    c.JupyterHub.template_vars = pages.template_vars(settings)
+
+
+TOPICS: tuple[Callable[[Any, Settings], None], ...] = (
+    network,
+    state,
+    login,
+    sessions,
+    roles,
+    services,
+    limits,
+    spawning,
+    look,
+)

@@ -1,0 +1,99 @@
+"""What Atrium asks of Slurm, in Atrium's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hub.errors import SlurmError
+from hub.settings import Slurm
+from hub.slurm import commands
+from hub.slurm.jobs import AccountUsage, Job, Minutes
+from hub.slurm.transport import Transport
+
+__all__ = ["AccountUsage", "Minutes", "SlurmClient"]
+
+
+class SlurmClient:
+    """Every call has the deadline of the settings and raises :class:`SlurmError` when Slurm refuses,
+    :class:`hub.errors.SlurmUnavailable` when it could not be asked."""
+
+    def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
+        self._transport = transport or Transport(settings)
+        self._addresses: dict[str, str] = {}
+
+    async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
+        """Submit as ``user``, the script on standard input; the job's id."""
+        out = await self._transport.run(commands.submit(), user=user, stdin=script, environment=environment)
+        return commands.parse_submit(out)
+
+    async def cancel(self, job_id: int, *, user: str) -> None:
+        """Cancel as ``user``; a job that is gone already is no error."""
+        try:
+            await self._transport.run(commands.cancel(job_id), user=user)
+        except SlurmError as error:
+            if "invalid job id" not in error.message.lower():
+                raise
+
+    async def queue(self) -> list[Job]:
+        """All notebook jobs of everybody that are not over."""
+        return commands.parse_queue(await self._transport.run(commands.queue()))
+
+    async def job(self, job_id: int) -> Job | None:
+        """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""
+        try:
+            jobs = commands.parse_queue(await self._transport.run(commands.queue_of(job_id)))
+            if jobs:
+                return jobs[0]
+        except SlurmError as error:
+            if "invalid job id" not in error.message.lower():
+                raise
+        return await self._past_job(job_id)
+
+    async def _past_job(self, job_id: int) -> Job | None:
+        try:
+            return commands.parse_history(await self._transport.run(commands.history(job_id)))
+        except SlurmError as error:
+            if "accounting storage is disabled" in error.message.lower():
+                return None
+            raise
+
+    async def node_address(self, node: str) -> str:
+        """Where a node is reached; asked once a node."""
+        if node not in self._addresses:
+            self._addresses[node] = commands.parse_node_address(await self._transport.run(commands.node(node)))
+        return self._addresses[node]
+
+    async def accounts_of(self, user: str) -> list[str]:
+        """Accounts (projects) this person may charge."""
+        return commands.parse_associations(await self._transport.run(commands.associations(user)))
+
+    async def ensure_account(self, account: str, *, description: str, cpu_minutes: int, gpu_minutes: int) -> None:
+        """Make the account if it is missing, and set its budget. Safe to run twice."""
+        known = await self._transport.run(commands.accounts([account]))
+        if account not in known.split():
+            await self._transport.run(commands.add_account(account, description))
+        limits = commands.limit_account(account, cpu_minutes=cpu_minutes, gpu_minutes=gpu_minutes)
+        await self._unless_unchanged(limits)
+
+    async def ensure_member(self, account: str, user: str) -> None:
+        """Let a person charge an account. Safe to run twice."""
+        if account not in await self.accounts_of(user):
+            await self._unless_unchanged(commands.add_member(account, user))
+
+    async def _unless_unchanged(self, argv: commands.Argv) -> None:
+        """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""
+        try:
+            await self._transport.run(argv)
+        except SlurmError as error:
+            if not error.message.strip().lower().startswith(("nothing", "already existing")):
+                raise
+
+    async def usage(self, accounts: Sequence[str]) -> dict[str, AccountUsage]:
+        """Budget and use of each account that Slurm knows."""
+        if not accounts:
+            return {}
+        return commands.parse_account_usage(await self._transport.run(commands.account_usage(accounts)))
+
+    async def ping(self) -> bool:
+        """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""
+        return commands.parse_ping(await self._transport.run(commands.ping()))

@@ -1,0 +1,153 @@
+"""Slurm's commands as argument lists, and what they print as values. Pure: nothing here runs anything.
+
+Formats are asked for by explicit field with a separator and read by position, fields that users write last
+or not at all, because default layouts differ between Slurm's versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from hub.errors import SlurmError
+from hub.slurm.jobs import AccountUsage, Job, Minutes
+
+Argv = list[str]
+
+JOB_NAME = "atrium-notebook"
+_QUEUE_FORMAT = "%i|%T|%u|%B|%S|%r"
+
+
+def submit() -> Argv:
+    """``sbatch`` reading its script from standard input; the environment is named in the script."""
+    return ["sbatch", "--parsable"]
+
+
+def parse_submit(text: str) -> int:
+    """Job id out of ``sbatch --parsable`` (``123`` or ``123;cluster``; warnings may stand before it)."""
+    last = text.strip().rpartition("\n")[2]
+    number = last.partition(";")[0]
+    if not number.isdigit():
+        raise SlurmError(f"Slurm took the job but answered {last[:80]!r} instead of a job number.")
+    return int(number)
+
+
+def cancel(job_id: int) -> Argv:
+    return ["scancel", "--quiet", str(job_id)]
+
+
+def queue() -> Argv:
+    """Every notebook job of everybody, in one call."""
+    return ["squeue", "--noheader", "--all", f"--name={JOB_NAME}", f"--format={_QUEUE_FORMAT}"]
+
+
+def queue_of(job_id: int) -> Argv:
+    """One job in any state, for as long as the controller remembers it (MinJobAge)."""
+    return ["squeue", "--noheader", "--all", "--states=all", f"--jobs={job_id}", f"--format={_QUEUE_FORMAT}"]
+
+
+def parse_queue(text: str) -> list[Job]:
+    """Jobs out of either of the two above."""
+    return [_queue_line(line) for line in text.splitlines() if line.strip()]
+
+
+def _queue_line(line: str) -> Job:
+    fields = line.split("|", 5)
+    if len(fields) != 6 or not fields[0].isdigit():
+        raise SlurmError(f"squeue printed a line we cannot read: {line[:80]!r}.")
+    number, state, user, node, start, reason = fields
+    return Job(int(number), state, user, "" if node in ("n/a", "(null)") else node, reason.strip("()"), start)
+
+
+def history(job_id: int) -> Argv:
+    return [
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "-X",
+        f"--jobs={job_id}",
+        "--format=JobIDRaw,State,User,NodeList,ExitCode",
+    ]
+
+
+def parse_history(text: str) -> Job | None:
+    """The last record of a job, None when accounting knows none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return None
+    number, state, user, node, exit_code = lines[-1].split("|", 4)
+    return Job(int(number), state, user, node, exit_code=exit_code)
+
+
+def node(name: str) -> Argv:
+    return ["scontrol", "show", "node", name, "--oneliner"]
+
+
+def parse_node_address(text: str) -> str:
+    """Address of a node as the controller reaches it (several nodes may live on one host)."""
+    match = re.search(r"\bNodeAddr=(\S+)", text)
+    if not match:
+        raise SlurmError("scontrol did not tell the node's address.")
+    return match.group(1)
+
+
+def ping() -> Argv:
+    return ["scontrol", "ping"]
+
+
+def parse_ping(text: str) -> bool:
+    return re.search(r"\bis UP\b", text) is not None
+
+
+def associations(user: str) -> Argv:
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
+
+
+def parse_associations(text: str) -> list[str]:
+    """Accounts a person may charge, in Slurm's order, each once."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def accounts(names: Sequence[str]) -> Argv:
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *names, "format=account"]
+
+
+def add_account(name: str, description: str) -> Argv:
+    return ["sacctmgr", "--immediate", "add", "account", name, f"description={description}", "organization=atrium"]
+
+
+def limit_account(name: str, *, cpu_minutes: int, gpu_minutes: int) -> Argv:
+    """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md)."""
+    limits = f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}"
+    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={name}", "set", limits]
+
+
+def add_member(account: str, user: str) -> Argv:
+    return ["sacctmgr", "--immediate", "add", "user", user, f"account={account}"]
+
+
+def account_usage(names: Iterable[str]) -> Argv:
+    joined = ",".join(names)
+    return ["scontrol", "--oneliner", "show", "assoc_mgr", "flags=assoc", f"accounts={joined}"]
+
+
+def parse_account_usage(text: str) -> dict[str, AccountUsage]:
+    """Limits and use of accounts (not of their single users) out of ``scontrol show assoc_mgr``."""
+    found = {}
+    for line in text.splitlines():
+        account = re.search(r"\bAccount=(\S+) UserName=\s", line + " ")
+        minutes = re.search(r"\bGrpTRESMins=(\S*)", line)
+        if account and minutes:
+            found[account.group(1)] = AccountUsage(
+                _minutes("cpu", minutes.group(1)), _minutes("gres/gpu", minutes.group(1))
+            )
+    return found
+
+
+def _minutes(tres: str, text: str) -> Minutes:
+    """One ``cpu=120000(35)`` out of a list; ``N`` in place of the limit means none."""
+    match = re.search(rf"(?:^|,){re.escape(tres)}=(N|\d+)\((\d+)\)", text)
+    if not match:
+        return Minutes(None, 0)
+    limit, used = match.groups()
+    return Minutes(None if limit == "N" else int(limit), int(used))

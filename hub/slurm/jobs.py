@@ -1,0 +1,84 @@
+"""One vocabulary for jobs: what Slurm's states mean to us, and what we remember of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """What a job's state means for the person waiting for it."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """Slurm could not be asked, or used a word we do not know. Never to be read as "gone"."""
+
+
+# States of Slurm 22 to 25, long form as in squeue's %T and sacct's State.
+_PHASES = {
+    Phase.WAITING: {
+        "PENDING",
+        "CONFIGURING",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+    },
+    Phase.RUNNING: {"RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT"},
+    Phase.ENDING: {"COMPLETING"},
+    Phase.ENDED: {
+        "COMPLETED",
+        "CANCELLED",
+        "FAILED",
+        "TIMEOUT",
+        "NODE_FAIL",
+        "BOOT_FAIL",
+        "PREEMPTED",
+        "OUT_OF_MEMORY",
+        "DEADLINE",
+        "REVOKED",
+        "LAUNCH_FAILED",
+        "RECONFIG_FAIL",
+    },
+}
+_PHASE_OF = {state: phase for phase, states in _PHASES.items() for state in states}
+
+
+def phase(state: str) -> Phase:
+    """The phase of one of Slurm's state words; ``CANCELLED by 1000`` and ``COMPLETED+`` are understood."""
+    return _PHASE_OF.get(state.partition(" ")[0].rstrip("+").upper(), Phase.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as ``squeue`` or ``sacct`` last told it. ``node`` is the first node's name, empty while it waits."""
+
+    id: int
+    state: str
+    user: str
+    node: str = ""
+    reason: str = ""
+    start: str = ""
+    exit_code: str = ""
+
+    @property
+    def phase(self) -> Phase:
+        return phase(self.state)
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """TRES-minutes of an account: what it may use (None: no limit) and has used."""
+
+    limit: int | None
+    used: int
+
+
+@dataclass(frozen=True)
+class AccountUsage:
+    cpu: Minutes
+    gpu: Minutes

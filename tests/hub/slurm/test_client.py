@@ -1,0 +1,65 @@
+"""What the client makes of Slurm's answers."""
+
+import pytest
+
+from hub.errors import SlurmError, SlurmUnavailable
+from hub.settings import Slurm
+from hub.slurm.client import SlurmClient
+from hub.slurm.jobs import Phase
+
+
+class Answers:
+    """A transport that answers by the first word of the command, and remembers what was asked."""
+
+    def __init__(self, **answers) -> None:
+        self.answers = answers
+        self.asked: list[list[str]] = []
+
+    async def run(self, argv, **_options):
+        self.asked.append(argv)
+        answer = self.answers[argv[0]]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def client(**answers) -> tuple[SlurmClient, Answers]:
+    transport = Answers(**answers)
+    return SlurmClient(Slurm(), transport), transport
+
+
+async def test_a_job_the_controller_forgot_is_looked_up_in_the_accounts():
+    slurm, _ = client(
+        squeue=SlurmError("slurm_load_jobs error: Invalid job id specified"), sacct="7|COMPLETED|f|cpu1|0:0"
+    )
+    job = await slurm.job(7)
+    assert job is not None
+    assert job.phase is Phase.ENDED
+
+
+async def test_a_silent_controller_is_not_a_forgotten_job():
+    slurm, transport = client(squeue=SlurmUnavailable("timed out"), sacct="")
+    with pytest.raises(SlurmUnavailable):
+        await slurm.job(7)
+    assert len(transport.asked) == 1
+
+
+async def test_cancelling_what_is_gone_is_no_error_but_a_failing_scancel_is():
+    slurm, _ = client(scancel=SlurmError("scancel: error: Kill job error on job id 7: Invalid job id specified"))
+    await slurm.cancel(7, user="founder")
+    slurm, _ = client(scancel=SlurmError("scancel: error: Access/permission denied"))
+    with pytest.raises(SlurmError):
+        await slurm.cancel(7, user="founder")
+
+
+async def test_an_account_that_exists_only_gets_its_limits():
+    slurm, transport = client(sacctmgr="demo\n")
+    await slurm.ensure_account("demo", description="Demo", cpu_minutes=60, gpu_minutes=6)
+    assert ["add" in argv for argv in transport.asked] == [False, False]
+    assert "GrpTRESMins=cpu=60,gres/gpu=6" in transport.asked[-1]
+
+
+async def test_a_node_s_address_is_asked_once():
+    slurm, transport = client(scontrol="NodeName=cpu1 NodeAddr=10.0.0.1 X=1")
+    assert [await slurm.node_address("cpu1"), await slurm.node_address("cpu1")] == ["10.0.0.1"] * 2
+    assert len(transport.asked) == 1

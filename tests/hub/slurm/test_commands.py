@@ -1,0 +1,88 @@
+"""Parsing, on text recorded from Slurm 22.05 and on text made to hurt."""
+
+import pytest
+
+from hub.errors import SlurmError
+from hub.slurm import commands
+from hub.slurm.jobs import Minutes, Phase, phase
+
+
+def test_submit_takes_the_last_line_and_drops_the_cluster():
+    assert commands.parse_submit("sbatch: warning: something\n123;atrium\n") == 123
+
+
+@pytest.mark.parametrize("text", ["", "Submitted batch job 12", "12x", "-1", "error"])
+def test_submit_refuses_what_is_no_number(text):
+    with pytest.raises(SlurmError):
+        commands.parse_submit(text)
+
+
+def test_queue_reads_waiting_and_running_jobs():
+    text = (
+        "12|PENDING|founder|n/a|N/A|Resources\n"
+        "13|RUNNING|colleague|cpu2|2026-11-24T10:00:00|None\n"
+        "14|PENDING|analyst|n/a|2026-11-24T12:00:00|ReqNodeNotAvail, UnavailableNodes:cpu[1|3]\n"
+    )
+    waiting, running, barred = commands.parse_queue(text)
+    assert (waiting.phase, waiting.node, waiting.reason) == (Phase.WAITING, "", "Resources")
+    assert (running.phase, running.node, running.user) == (Phase.RUNNING, "cpu2", "colleague")
+    assert barred.reason == "ReqNodeNotAvail, UnavailableNodes:cpu[1|3]"
+
+
+def test_an_unreadable_queue_is_an_error_and_not_an_empty_queue():
+    with pytest.raises(SlurmError):
+        commands.parse_queue("slurm_load_jobs error\n")
+
+
+def test_history_takes_the_last_record():
+    job = commands.parse_history("7|REQUEUED|founder|cpu1|0:0\n7|CANCELLED by 1000|founder|cpu1|0:15\n")
+    assert job is not None
+    assert (job.phase, job.exit_code) == (Phase.ENDED, "0:15")
+    assert commands.parse_history("\n") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("PENDING", Phase.WAITING),
+        ("REQUEUE_HOLD", Phase.WAITING),
+        ("SUSPENDED", Phase.RUNNING),
+        ("COMPLETING", Phase.ENDING),
+        ("CANCELLED by 0", Phase.ENDED),
+        ("OUT_OF_MEMORY", Phase.ENDED),
+        ("NODE_FAIL", Phase.ENDED),
+        ("SOMETHING_NEW", Phase.UNKNOWN),
+        ("", Phase.UNKNOWN),
+    ],
+)
+def test_a_state_nobody_knows_is_never_the_end(state, expected):
+    assert phase(state) is expected
+
+
+def test_node_address():
+    line = "NodeName=cpu1 Arch=x86_64 CPUAlloc=0 NodeAddr=127.0.0.1 NodeHostName=box Port=18012"
+    assert commands.parse_node_address(line) == "127.0.0.1"
+    with pytest.raises(SlurmError):
+        commands.parse_node_address("Node cpu9 not found")
+
+
+def test_usage_is_the_account_s_and_not_one_member_s():
+    text = (
+        "ClusterName=atrium Account=demo UserName= Partition= Priority=0 ID=3 "
+        "GrpTRESMins=cpu=120000(35),mem=N(1),gres/gpu=12000(0) MaxTRESPJ=\n"
+        "ClusterName=atrium Account=demo UserName=founder(1001) Partition= "
+        "GrpTRESMins=cpu=N(30),mem=N(1),gres/gpu=N(0) MaxTRESPJ=\n"
+    )
+    usage = commands.parse_account_usage(text)
+    assert set(usage) == {"demo"}
+    assert usage["demo"].cpu == Minutes(120000, 35)
+    assert usage["demo"].gpu == Minutes(12000, 0)
+
+
+def test_limits_of_nothing_are_no_limits():
+    usage = commands.parse_account_usage("Account=a UserName= GrpTRESMins= X=1\n")
+    assert usage["a"].cpu == Minutes(None, 0)
+
+
+def test_associations_keep_order_and_lose_doubles():
+    assert commands.parse_associations("demo\nsteel\ndemo\n\n") == ["demo", "steel"]

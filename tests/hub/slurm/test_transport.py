@@ -1,0 +1,83 @@
+"""The transport, on real processes."""
+
+import asyncio
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from hub.errors import SlurmError, SlurmUnavailable
+from hub.settings import Slurm
+from hub.slurm.transport import Transport
+
+
+@pytest.fixture
+def command(tmp_path: Path):
+    """Make a program called ``squeue`` out of a line of shell, and a transport that runs it."""
+
+    def make(line: str, deadline: float = 5) -> Transport:
+        path = tmp_path / "squeue"
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return Transport(Slurm(bin=tmp_path, deadline_seconds=deadline))
+
+    return make
+
+
+async def test_standard_input_and_output(command):
+    assert await command("cat").run(["squeue"], stdin="hello") == "hello"
+
+
+async def test_arguments_are_never_a_shell_s(command):
+    assert await command('printf "%s" "$1"').run(["squeue", "$(id); `id`"]) == "$(id); `id`"
+
+
+async def test_nothing_of_our_environment_leaks(command, monkeypatch):
+    monkeypatch.setenv("CONFIGPROXY_AUTH_TOKEN", "secret")
+    text = await command("env").run(["squeue"], environment={"JUPYTERHUB_USER": "founder"})
+    assert "secret" not in text
+    assert "JUPYTERHUB_USER=founder" in text
+
+
+async def test_a_refusal_is_told(command):
+    with pytest.raises(SlurmError, match="Invalid qos") as caught:
+        await command("echo 'sbatch: error: Invalid qos' >&2; exit 1").run(["squeue"])
+    assert not isinstance(caught.value, SlurmUnavailable)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
+        "slurm_load_jobs error: Zero Bytes were transmitted or received",
+        "error: Munge encode failed: Failed to access",
+        "sacctmgr: error: slurm_persist_conn_open_without_init: failed to open: Connection refused",
+    ],
+)
+async def test_could_not_ask_is_told_apart(command, line):
+    with pytest.raises(SlurmUnavailable):
+        await command(f"echo '{line}' >&2; exit 1").run(["squeue"])
+
+
+async def test_a_missing_command_is_unavailable(tmp_path):
+    with pytest.raises(SlurmUnavailable):
+        await Transport(Slurm(bin=tmp_path)).run(["squeue"])
+
+
+async def test_the_deadline_ends_the_command_and_its_children(command, tmp_path):
+    transport = command(f"sleep 60 & echo $! > {tmp_path}/child; wait", deadline=0.5)
+    with pytest.raises(SlurmUnavailable, match="not answered"):
+        await transport.run(["squeue"])
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 5
+    while _alive(child) and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert not _alive(child)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
