@@ -66,7 +66,10 @@ def sessions(c: Any, settings: Settings) -> None:
     c.JupyterHub.token_expires_in_max_seconds = int(settings.hub.token_hours * 3600)
     c.JupyterHub.oauth_require_pkce = True
     c.JupyterHub.cookie_host_prefix_enabled = https and settings.site.origins == "subdomain"
-    c.JupyterHub.tornado_settings = {"cookie_options": {"SameSite": "Lax", "Secure": https}}
+    c.JupyterHub.tornado_settings = {
+        "cookie_options": {"SameSite": "Lax", "Secure": https},
+        "headers": pages.SECURITY_HEADERS,
+    }
 
 
 def roles(c: Any, settings: Settings) -> None:
@@ -131,6 +134,7 @@ def look(c: Any, settings: Settings) -> None:
     pages.install(settings)
     c.JupyterHub.template_paths = [str(pages.TEMPLATES)]
     c.JupyterHub.template_vars = pages.template_vars(settings)
+    c.JupyterHub.jinja_environment_options = pages.JINJA_OPTIONS
 
 
 TOPICS: tuple[Callable[[Any, Settings], None], ...] = (

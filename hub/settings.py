@@ -116,6 +116,9 @@ class Slurm(Section):
     """How often the one ``squeue`` is asked while somebody waits for a job."""
     partition: str = "notebooks"
     gpu_partition: str = "gpu"
+    dask_partition: str = "batch"
+    dask_interface: str = ""
+    """Network interface that Dask's scheduler and workers meet on, such as ``ib0``; unset: Dask's own choice."""
     default_account: str = "demo"
     max_cpus: int = 8
     max_memory_gb: int = 32

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchspawner import SlurmSpawner
+from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import exponential_backoff
 from traitlets import Float
 
@@ -31,14 +32,10 @@ _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|LANG\Z")
 handshake.install()
 
 
-class StartFailed(AtriumError):
-    """A server did not start; ``jupyterhub_message`` is what the person reads."""
-
-    status = 500
-
-    @property
-    def jupyterhub_message(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+def start_failed(error: AtriumError) -> SpawnException:
+    """An error of ours as JupyterHub shows it to the person: the sentence, and what to do next."""
+    text = f"{progress.explain(error.message)} {error.hint}".strip()
+    return SpawnException(text, reason=type(error).__name__, status_code=error.status)
 
 
 @lru_cache(maxsize=1)
@@ -88,13 +85,11 @@ class AtriumSpawner(SlurmSpawner):
         try:
             return options.parse(options.from_form(form), site()[0].slurm).model_dump()
         except InvalidInput as error:
-            raise StartFailed(error.message) from error
+            raise start_failed(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """A link may bring a person to the form; it never starts anything."""
-        raise StartFailed(
-            "A link cannot start a notebook by itself.", hint="Check your choice and press Start notebook."
-        )
+        raise start_failed(InvalidInput("A link cannot start a notebook.", hint="Choose, and press Start notebook."))
 
     # -- environment ----------------------------------------------------------------------------------------------
 
@@ -123,7 +118,7 @@ class AtriumSpawner(SlurmSpawner):
                 server=self.name,
                 home=Path(account.pw_dir),
                 user_env=settings.paths.user_env,
-                partition=settings.slurm.gpu_partition if request.gpus else settings.slurm.partition,
+                slurm=settings.slurm,
                 exported=env,
             )
             self._remember(await slurm.submit(text, user=self.user.name, environment=env))
@@ -131,7 +126,7 @@ class AtriumSpawner(SlurmSpawner):
             self.ip = await slurm.node_address(node)
             self.port = await self._wait_for_port(port_taken)
         except AtriumError as error:
-            raise StartFailed(progress.explain(error.message), hint=error.hint) from error
+            raise start_failed(error) from error
         finally:
             self._port_taken = None
         self.log.info("%s runs as job %s at %s:%i", self._log_name, self.job_id, self.ip, self.port)

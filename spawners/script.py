@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.errors import InvalidInput
+from hub.settings import Slurm
 from hub.slurm.commands import JOB_NAME
 from spawners.options import SpawnRequest
 
@@ -41,7 +42,7 @@ def render(
     server: str,
     home: Path,
     user_env: Path,
-    partition: str,
+    slurm: Slurm,
     exported: Iterable[str],
 ) -> str:
     """The job script of ``user``'s server ``server`` ("" is the default one).
@@ -55,6 +56,6 @@ def render(
         suffix=f"-{server}" if server else "",
         home=home,
         user_env=user_env,
-        partition=partition,
+        slurm=slurm,
         exported=sorted(exported),
     )

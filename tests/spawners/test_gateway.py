@@ -7,6 +7,7 @@ import pwd
 from types import SimpleNamespace
 
 import pytest
+from jupyterhub.spawner import SpawnException
 
 from hub.errors import NotAllowed, SlurmUnavailable
 from hub.settings import Settings, Slurm
@@ -108,7 +109,7 @@ async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner):
 
 
 def test_a_link_starts_nothing(spawner):
-    with pytest.raises(gateway.StartFailed):
+    with pytest.raises(SpawnException):
         spawner.options_from_query({"cpus": ["4"]})
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import InvalidInput
+from hub.settings import Slurm
 from spawners import script
 from spawners.options import SpawnRequest
 
@@ -15,7 +16,7 @@ def render(**changes):
         "server": "",
         "home": Path("/home/founder"),
         "user_env": Path("/opt/atrium/user"),
-        "partition": "notebooks",
+        "slurm": Slurm(dask_interface="lo"),
         "exported": ["LANG", "JUPYTERHUB_API_TOKEN"],
     }
     return script.render(SpawnRequest(account="demo", cpus=2, memory_gb=4, hours=3), **{**values, **changes})
@@ -39,10 +40,11 @@ def test_a_gpu_is_asked_for_only_when_wanted():
         server="train",
         home=Path("/home/founder"),
         user_env=Path("/opt/atrium/user"),
-        partition="gpu",
+        slurm=Slurm(),
         exported=[],
     )
     assert "#SBATCH --gres=gpu:2\n" in text
+    assert "#SBATCH --partition=gpu\n" in text
     assert "founder:train" in text
 
 
