@@ -83,6 +83,7 @@ def roles(c: Any, settings: Settings) -> None:
     c.JupyterHub.load_roles = [
         {"name": "user", "scopes": [*_PERSON, *(_SHARING if sharing else []), *services]},
         {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
+        {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
         {"name": "worker", "scopes": ["proxy"], "services": ["worker"]},
     ]

@@ -1,0 +1,151 @@
+"""The API: one FastAPI app, deny by default."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+import httpx
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.exceptions import HTTPException
+
+from hub.context import Guarded, signed_in
+from hub.db.engine import make_engine, make_sessions
+from hub.errors import AtriumError, SettingsError
+from hub.health.routes import router as health
+from hub.home.routes import router as home
+from hub.identity.tokens import Directory
+from hub.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/services/atrium/api"
+PUBLIC = frozenset({f"{PREFIX}/health"})
+"""The only addresses that answer without a token."""
+STOP_SECONDS = 10
+"""How long requests in progress are waited for when the API is told to stop."""
+
+
+class State(TypedDict):
+    """What lives as long as the app; routes reach it through hub/context.py."""
+
+    settings: Settings
+    directory: Directory
+    sessions: sessionmaker[Session]
+
+
+def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """The app of a deployment.
+
+    :param hub: how the Hub is reached; None: over the network.
+    :raises SettingsError: the API's own secret is unreadable, or a route has no guard.
+    """
+    own_token = settings.secret("atrium")
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        engine = make_engine(settings.api.database_url)
+        async with httpx.AsyncClient(base_url=settings.hub_api_url, transport=hub, trust_env=False) as http:
+            yield State(settings=settings, directory=Directory(http, own_token), sessions=make_sessions(engine))
+        engine.dispose()
+
+    # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
+    app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    for router in (health, home, _document(app)):
+        app.include_router(router, prefix=PREFIX)
+    app.add_exception_handler(AtriumError, _on_atrium_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(Exception, _on_anything)
+    refuse_unguarded(app)
+    return app
+
+
+def refuse_unguarded(app: FastAPI) -> None:
+    """Deny by default: a route that neither is public nor depends on :func:`hub.context.signed_in` stops the start."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        guarded = dependant is not None and signed_in in _dependencies(dependant)
+        if not guarded and route.path not in PUBLIC:
+            raise SettingsError(f"The route {route.path} has no guard.")
+
+
+def _dependencies(dependant: Dependant) -> Iterator[Any]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _dependencies(inner)
+
+
+def _document(app: FastAPI) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/openapi.json")
+    def openapi(_person: Guarded) -> dict[str, Any]:
+        return app.openapi()
+
+    return router
+
+
+def _answer(status: int, message: str, *, field: str | None = None, hint: str = "") -> JSONResponse:
+    error = {"status": status, "field": field, "message": message, "hint": hint}
+    return JSONResponse({"error": error}, status_code=status)
+
+
+def _on_atrium_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AtriumError)  # noqa: S101
+    return _answer(error.status, error.message, field=error.field, hint=error.hint)
+
+
+def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
+    """The first thing that is wrong, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    return _answer(422, f"{first['msg']}.", field=".".join(str(part) for part in first["loc"][1:]) or None)
+
+
+def _on_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return _answer(error.status_code, f"{HTTPStatus(error.status_code).phrase}.")
+
+
+def _on_database(_request: Request, error: Exception) -> JSONResponse:
+    logger.error("the database does not answer", exc_info=error)
+    return _answer(503, "The database does not answer.", hint="Try again in a minute.")
+
+
+def _on_anything(_request: Request, error: Exception) -> JSONResponse:
+    """Starlette raises the error again after this, so the server's log has all of it."""
+    return _answer(500, "Something went wrong in Atrium.", hint="The admins find the cause in the API's log.")
+
+
+def serve(settings: Settings) -> None:
+    """Answer until SIGTERM; requests in progress are finished first."""
+    logging.getLogger("uvicorn.access").addFilter(_without_query)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api.host,
+        port=settings.api.port,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Keep query strings out of the log: people paste tokens into them."""
+    if isinstance(record.args, tuple) and len(record.args) == 5:
+        client, method, path, version, status = record.args
+        record.args = (client, method, str(path).partition("?")[0], version, status)
+    return True

@@ -1,0 +1,1 @@
+"""The database of the API and the worker; the Hub's own is another one."""

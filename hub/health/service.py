@@ -1,0 +1,63 @@
+"""Health out of signs of life: whoever asks causes no work beyond two small reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from hub.db.base import now
+from hub.health.models import Health
+from hub.health.tables import SignOfLife
+from hub.settings import Settings
+
+WORKER = "worker"
+SLURM = "slurm"
+HEARTBEAT_SECONDS = 15
+
+
+def seen(session: Session, part: str) -> None:
+    """Write down that a part was well just now."""
+    session.merge(SignOfLife(part=part, at=now()))
+    session.commit()
+
+
+def patience(settings: Settings) -> dict[str, timedelta]:
+    """How long each part may stay silent: a few of its beats."""
+    return {
+        WORKER: timedelta(seconds=4 * HEARTBEAT_SECONDS),
+        SLURM: timedelta(seconds=3 * settings.worker.usage_seconds),
+    }
+
+
+def health(sessions: sessionmaker[Session], patience: Mapping[str, timedelta], moment: datetime) -> Health:
+    """How the parts are; each but the database is well if it was seen within its ``patience``."""
+    try:
+        with sessions() as session:
+            last = dict(session.execute(select(SignOfLife.part, SignOfLife.at)).all())
+    except SQLAlchemyError:
+        return _health({"database": "no answer"})
+    signs = {part: _sign(last.get(part), moment, enough) for part, enough in patience.items()}
+    return _health({"database": "ok", **signs})
+
+
+def _sign(last: datetime | None, moment: datetime, enough: timedelta) -> str:
+    if last is None:
+        return "no sign of life yet"
+    return "ok" if moment - last <= enough else f"no sign of life since {last:%Y-%m-%d %H:%M} UTC"
+
+
+def _health(checks: dict[str, str]) -> Health:
+    well = all(check == "ok" for check in checks.values())
+    return Health(status="ok" if well else "degraded", version=_version(), checks=checks)
+
+
+def _version() -> str:
+    try:
+        return version("atrium")
+    except PackageNotFoundError:
+        return "checkout"

@@ -1,0 +1,25 @@
+"""What a person sees first: who they are, what is left of their projects, what everybody should know."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from hub.announcements.models import Announcement
+from hub.identity.models import Role
+from hub.usage.models import ProjectHours
+
+
+class Me(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    display_name: str
+    roles: tuple[Role, ...]
+    projects: tuple[ProjectHours, ...]
+
+
+class Overview(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    me: Me
+    announcements: tuple[Announcement, ...]

@@ -1,0 +1,36 @@
+"""Putting together what a person sees first."""
+
+from __future__ import annotations
+
+import pwd
+
+from sqlalchemy.orm import Session
+
+from hub.announcements import service as announcements
+from hub.db.base import now
+from hub.home.models import Me, Overview
+from hub.identity.models import Person
+from hub.usage import service as usage
+
+
+def me(session: Session, person: Person) -> Me:
+    """A person with their projects."""
+    return Me(
+        name=person.name,
+        display_name=display_name(person.name),
+        roles=person.roles,
+        projects=usage.hours_of(session, person.name),
+    )
+
+
+def overview(session: Session, person: Person) -> Overview:
+    return Overview(me=me(session, person), announcements=announcements.active(session, now()))
+
+
+def display_name(name: str) -> str:
+    """How to greet somebody: the full name of their OS account, or else the account's own name."""
+    try:
+        full = pwd.getpwnam(name).pw_gecos.partition(",")[0].strip()
+    except KeyError:
+        full = ""
+    return full or name

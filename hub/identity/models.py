@@ -1,0 +1,30 @@
+"""Who asks, as far as Atrium needs to know."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+PersonName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
+"""The one name of a person: at the Hub, as OS user and in Slurm."""
+
+
+class Role(StrEnum):
+    """What a person may do beyond using their own projects."""
+
+    ADMIN = "admin"
+    REVIEWER = "reviewer"
+    TRAINER = "trainer"
+    ANALYST = "analyst"
+
+
+class Person(BaseModel):
+    """The owner of a token: a person, or one of the Hub's services asking on its own behalf."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: Literal["user", "service"] = "user"
+    roles: tuple[Role, ...] = ()

@@ -1,0 +1,115 @@
+"""From a token to the person who owns it: the Hub made the token, so the Hub is asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from hub.errors import HubUnavailable, NotAllowed, NotFound, NotSignedIn
+from hub.identity.models import Person
+from hub.identity.roles import roles_of
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 5.0
+REMEMBER_SECONDS = 15.0
+"""How long an answer of the Hub counts: a token that was revoked works for at most this long."""
+REMEMBER_AT_MOST = 4096
+
+_SCOPES = frozenset({"access:services!service=atrium", "access:services"})
+
+
+class Owner(BaseModel):
+    """What the Hub tells about the owner of a token, or about a person it is asked for by name."""
+
+    kind: Literal["user", "service"]
+    name: str
+    groups: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+
+    def person(self) -> Person:
+        return Person(name=self.name, kind=self.kind, roles=roles_of(self.groups))
+
+
+class Directory:
+    """The Hub's knowledge of people.
+
+    :param http: a client whose base address is the Hub's API and that carries no token of its own.
+    :param own_token: the API's token, for looking somebody up by name.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, own_token: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
+        self._own_token = own_token
+        self._clock = clock
+        self._remembered: dict[bytes, tuple[float, Owner]] = {}
+
+    async def owner_of(self, token: str) -> Person:
+        """The owner of a token that may be used here.
+
+        :raises NotSignedIn: the Hub does not know the token.
+        :raises NotAllowed: it does, but the token was not made for this API.
+        :raises HubUnavailable: the Hub could not be asked; nothing is known.
+        """
+        # Only the digest is kept, so that no dump of this process shows a list of tokens.
+        key = sha256(token.encode()).digest()
+        owner = self._recall(key)
+        if owner is None:
+            owner = await self._ask_owner(token)
+            self._remember(key, owner)
+        if not owner.scopes & _SCOPES:
+            raise NotAllowed("This token was not made for Atrium's API.", hint="Use the token of your notebook server.")
+        return owner.person()
+
+    async def named(self, name: str) -> Person:
+        """Somebody by name; raises :class:`NotFound` when the Hub has no such person."""
+        answer = await self._get(f"users/{quote(name, safe='')}", self._own_token)
+        if answer.status_code == 404:
+            raise NotFound(f"Nobody is called {name}.")
+        return _read(answer).person()
+
+    async def _ask_owner(self, token: str) -> Owner:
+        answer = await self._get("user", token)
+        if answer.status_code in {401, 403}:
+            raise NotSignedIn("The Hub does not know this token.")
+        return _read(answer)
+
+    async def _get(self, path: str, token: str) -> httpx.Response:
+        try:
+            return await self._http.get(path, headers={"Authorization": f"token {token}"}, timeout=DEADLINE_SECONDS)
+        except httpx.HTTPError as error:
+            raise HubUnavailable("The Hub does not answer.") from error
+
+    def _recall(self, key: bytes) -> Owner | None:
+        until, owner = self._remembered.get(key, (0.0, None))
+        return owner if self._clock() < until else None
+
+    def _remember(self, key: bytes, owner: Owner) -> None:
+        if len(self._remembered) >= REMEMBER_AT_MOST:
+            self._remembered.clear()
+        self._remembered[key] = (self._clock() + REMEMBER_SECONDS, owner)
+
+
+def _read(answer: httpx.Response) -> Owner:
+    try:
+        model: Any = answer.raise_for_status().json()
+        return Owner.model_validate(model)
+    except (httpx.HTTPStatusError, ValidationError, ValueError) as error:
+        # Its status is for the log; a body of the Hub is for nobody.
+        logger.warning("the Hub answered %d to %s", answer.status_code, answer.request.url.path)
+        raise HubUnavailable("The Hub's answer cannot be used.") from error
+
+
+def token_in(header: str | None) -> str:
+    """The token in an ``Authorization`` header: ``token …`` or ``Bearer …``, as Jupyter's own services take it."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() not in {"token", "bearer"} or not token.strip():
+        raise NotSignedIn("An Authorization header with a token is needed.")
+    return token.strip()

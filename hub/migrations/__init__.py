@@ -1,0 +1,35 @@
+"""The history of the database's tables (Alembic)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to the newest shape: all steps or none. Does nothing when it is there already."""
+    command.upgrade(_config(engine), "head")
+
+
+def check(engine: Engine) -> None:
+    """Raise :class:`alembic.util.CommandError` when the tables in the code are not those of the migrations."""
+    command.check(_config(engine))
+
+
+def at_head(engine: Engine) -> bool:
+    """Whether the database has the newest shape."""
+    newest = ScriptDirectory.from_config(_config(engine)).get_current_head()
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest
+
+
+def _config(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["engine"] = engine
+    return config

@@ -1,0 +1,128 @@
+// The Hub's pages beside JupyterHub's own modules (jhapi, token, not_running): what those expect to find, starting
+// and stopping servers, and waiting for one.
+(() => {
+  "use strict";
+
+  const data = JSON.parse(document.getElementById("jupyterhub-data").textContent);
+
+  window.jhdata = data;
+  window.require.config({
+    baseUrl: data.scripts_url,
+    urlArgs: data.version_hash ? `v=${data.version_hash}` : "",
+    paths: {
+      components: "../components",
+      jquery: "../components/jquery/dist/jquery.min",
+      moment: "../components/moment/moment",
+    },
+  });
+
+  // JupyterHub's modules report failed requests in a Bootstrap modal; the browser's own dialog does the same.
+  window.bootstrap = {
+    Modal: class {
+      constructor(dialog) { this.dialog = dialog; }
+      show() { this.dialog.showModal(); }
+    },
+  };
+
+  function stop(api, server, done) {
+    const options = { success: done };
+    if (server) api.stop_named_server(data.user, server, options);
+    else api.stop_server(data.user, options);
+  }
+
+  // -- landing: stop (asks first), a second notebook
+
+  function setUpStopping(api) {
+    const dialog = document.getElementById("stop-dialog");
+    if (!dialog) return;
+    const confirm = dialog.querySelector("[data-confirm]");
+    for (const button of document.querySelectorAll("[data-stop]")) {
+      button.addEventListener("click", () => {
+        confirm.dataset.server = button.dataset.stop;
+        dialog.querySelector("[data-name]").textContent = button.dataset.name;
+        dialog.showModal();
+      });
+    }
+    confirm.addEventListener("click", () => {
+      confirm.disabled = true;
+      confirm.textContent = confirm.dataset.busy;
+      stop(api, confirm.dataset.server, () => location.reload());
+    });
+  }
+
+  function setUpAnother(utils) {
+    const form = document.getElementById("another");
+    if (!form) return;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const name = utils.sanitise_display_name(form.elements.name.value);
+      const query = new URLSearchParams({ display_name: name });
+      location.assign(`${data.base_url}spawn/${data.user}/${utils.safe_slug(name)}?${query}`);
+    });
+  }
+
+  // -- waiting: the Hub's event stream as words and a list of steps with times
+
+  function waitForServer(api) {
+    const page = document.getElementById("waiting");
+    if (!page) return;
+    const words = document.getElementById("waiting-words");
+    const bar = document.getElementById("waiting-bar");
+    const steps = document.getElementById("waiting-steps");
+    const cancel = document.getElementById("waiting-cancel");
+    const source = new EventSource(page.dataset.progressUrl);
+    let last = "";
+
+    function step(text) {
+      steps.querySelector("[aria-current]")?.removeAttribute("aria-current");
+      const item = document.createElement("li");
+      item.setAttribute("aria-current", "step");
+      const said = document.createElement("span");
+      said.textContent = text;
+      const time = document.createElement("time");
+      const now = new Date();
+      time.dateTime = now.toISOString();
+      time.textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+      item.append(said, time);
+      steps.append(item);
+      return item;
+    }
+
+    source.onmessage = (message) => {
+      const event = JSON.parse(message.data);
+      if (event.progress !== undefined) bar.value = event.progress;
+      if (event.message && event.message !== last) {
+        last = event.message;
+        words.textContent = event.message;
+        step(event.message).classList.toggle("bad", Boolean(event.failed));
+      }
+      if (event.ready || event.failed) source.close();
+      // Ready: the Hub redirects to the server. Failed: it shows why, with a way to try again.
+      if (event.ready) location.reload();
+      if (event.failed) setTimeout(() => location.reload(), 1500);
+    };
+
+    cancel.addEventListener("click", () => {
+      cancel.disabled = true;
+      words.textContent = cancel.dataset.busy;
+      source.close();
+      stop(api, page.dataset.server, () => location.assign(`${data.base_url}home`));
+    });
+  }
+
+  function setUpReload() {
+    const page = document.querySelector("[data-reload-seconds]");
+    if (page) setTimeout(() => location.reload(), 1000 * page.dataset.reloadSeconds);
+    const onward = document.querySelector("[data-onward-seconds]");
+    if (onward) setTimeout(() => location.assign(onward.href), 1000 * onward.dataset.onwardSeconds);
+  }
+
+  window.require(["jhapi", "utils"], (JHAPI, utils) => {
+    const api = new JHAPI(data.base_url);
+    setUpStopping(api);
+    setUpAnother(utils);
+    waitForServer(api);
+    setUpReload();
+    if (data.page) window.require([data.page]); // JupyterHub's own script of this page
+  });
+})();

@@ -1,0 +1,1 @@
+"""Hours used, as Slurm counts them."""

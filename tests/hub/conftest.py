@@ -1,0 +1,164 @@
+"""A deployment's settings, database, Slurm and Hub, each small and with a state of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from hub import migrations
+from hub.app import create_app
+from hub.db.engine import make_engine, make_sessions
+from hub.errors import SlurmError, SlurmUnavailable
+from hub.settings import Api, Paths, SecretName, Settings
+from hub.slurm.client import AccountUsage, Minutes
+
+POSTGRES = os.environ.get("ATRIUM_TEST_POSTGRES")
+"""Address of an empty PostgreSQL database: every test with a database then runs on it, too."""
+
+FOR_ATRIUM = "access:services!service=atrium"
+
+
+class FakeSlurm:
+    """Accounts and members as slurmdbd keeps them. ``break_after`` calls, every further one fails with ``error``."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, tuple[int, int]] = {}
+        self.members: dict[str, list[str]] = {}
+        self.used: dict[str, tuple[int, int]] = {}
+        self.calls = 0
+        self.break_after: int | None = None
+        self.error: SlurmError = SlurmUnavailable("Slurm has not answered for 15 s.")
+
+    def _called(self) -> None:
+        if self.break_after is not None and self.calls >= self.break_after:
+            raise self.error
+        self.calls += 1
+
+    async def ensure_account(self, account: str, *, description: str, cpu_minutes: int, gpu_minutes: int) -> None:
+        self._called()
+        self.accounts[account] = (cpu_minutes, gpu_minutes)
+        self.members.setdefault(account, [])
+
+    async def ensure_member(self, account: str, user: str) -> None:
+        self._called()
+        if user not in self.members[account]:
+            self.members[account].append(user)
+
+    async def usage(self, accounts: Sequence[str]) -> dict[str, AccountUsage]:
+        self._called()
+        return {
+            name: AccountUsage(*(Minutes(limit, used) for limit, used in zip(limits, self._used(name), strict=True)))
+            for name, limits in self.accounts.items()
+            if name in accounts
+        }
+
+    def _used(self, account: str) -> tuple[int, int]:
+        return self.used.get(account, (0, 0))
+
+    async def ping(self) -> bool:
+        self._called()
+        return True
+
+
+class FakeHub:
+    """The Hub's REST API as far as Atrium asks it. ``owners``: token -> what the Hub tells about it."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, dict[str, Any]] = {}
+        self.answer: httpx.Response | Exception | None = None
+        self.asked: list[str] = []
+
+    def sign_in(
+        self, name: str, *, kind: str = "user", groups: Sequence[str] = (), scopes: Sequence[str] = (FOR_ATRIUM,)
+    ) -> str:
+        """A token of ``name``."""
+        token = f"token-of-{name}-{len(self.owners)}"
+        model: dict[str, Any] = {"kind": kind, "name": name, "scopes": list(scopes), "session_id": None}
+        self.owners[token] = model | ({"groups": list(groups), "admin": False} if kind == "user" else {})
+        return token
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is not None:
+            return self.answer
+        token = request.headers["Authorization"].removeprefix("token ")
+        if request.url.path == "/hub/api/user":
+            model = self.owners.get(token)
+            return httpx.Response(200, json=model) if model else httpx.Response(403, json={"message": token})
+        name = request.url.path.removeprefix("/hub/api/users/")
+        found = [owner for owner in self.owners.values() if owner["name"] == name and owner["kind"] == "user"]
+        if token != "secret-of-atrium" or not found:
+            return httpx.Response(404, json={"status": 404})
+        return httpx.Response(200, json={key: found[0][key] for key in ("kind", "name", "groups")})
+
+
+@pytest.fixture(params=["sqlite", "postgres"] if POSTGRES else ["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/atrium.sqlite"
+    assert POSTGRES
+    engine = make_engine(POSTGRES)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return POSTGRES
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name in get_args(SecretName):
+        path = secrets / name
+        path.write_text(f"secret-of-{name}\n")
+        path.chmod(0o600)
+    return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=Api(database_url=database_url))
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """A database in the newest shape."""
+    engine = make_engine(settings.api.database_url)
+    migrations.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def slurm() -> FakeSlurm:
+    return FakeSlurm()
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    return FakeHub()
+
+
+@pytest.fixture
+def api(settings: Settings, engine: Engine, hub: FakeHub) -> Iterator[TestClient]:
+    """The app with its database, behind the Hub."""
+    app = create_app(settings, hub=httpx.MockTransport(hub))
+    with TestClient(app, base_url="http://api/services/atrium/api") as client:
+        yield client

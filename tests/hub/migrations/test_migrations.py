@@ -1,0 +1,34 @@
+from sqlalchemy import inspect, text
+
+from hub import migrations
+from hub.db.engine import make_engine
+
+
+def test_from_nothing_to_the_newest_shape_and_again(settings):
+    engine = make_engine(settings.api.database_url)
+    assert not migrations.at_head(engine)
+    for _ in range(2):
+        migrations.upgrade(engine)
+        assert migrations.at_head(engine)
+    assert {"projects", "members", "usage_snapshots", "announcements", "signs_of_life"} <= set(
+        inspect(engine).get_table_names()
+    )
+    engine.dispose()
+
+
+def test_the_tables_in_the_code_are_those_of_the_migrations(engine):
+    migrations.check(engine)
+
+
+def test_a_migration_that_breaks_leaves_nothing_half_done(settings):
+    engine = make_engine(settings.api.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE signs_of_life (part INTEGER)"))  # in the way of the first step
+    try:
+        migrations.upgrade(engine)
+    except Exception:
+        assert set(inspect(engine).get_table_names()) == {"signs_of_life"}
+    else:
+        raise AssertionError("the migration should have failed")
+    finally:
+        engine.dispose()

@@ -1,0 +1,151 @@
+"""The API as a whole: deny by default, one shape of errors, nothing said that should not be."""
+
+import json
+import logging
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+from fastapi.testclient import TestClient
+
+from hub.app import PREFIX, PUBLIC, _without_query, create_app, refuse_unguarded
+from hub.errors import SettingsError
+from hub.settings import Api
+
+
+def requests(app):
+    """One request a route and method, with something in place of every parameter."""
+    for route in iter_route_contexts(app.routes):
+        path = route.path_format
+        for parameter in getattr(route, "param_convertors", {}):
+            path = path.replace(f"{{{parameter}}}", "founder")
+        yield from ((route.path, method, path) for method in route.methods)
+
+
+def test_every_route_but_health_answers_401_without_a_token(api):
+    asked = 0
+    for route, method, path in requests(api.app):
+        if route in PUBLIC:
+            continue
+        answer = api.request(method, f"http://api{path}")
+        assert answer.status_code == 401, (method, path)
+        assert answer.json()["error"]["hint"] == "Sign in again."
+        asked += 1
+    assert asked >= 3
+    assert {f"{PREFIX}/health"} == PUBLIC
+
+
+@pytest.mark.parametrize("register", ["get", "websocket", "mount", "add_route"])
+def test_a_route_without_a_guard_stops_the_start(settings, register):
+    app = create_app(settings)
+    refuse_unguarded(app)
+
+    def handler(): ...
+
+    if register == "mount":
+        app.mount("/files", handler)
+    elif register == "add_route":
+        app.add_route("/plain", handler)
+    else:
+        getattr(app, register)("/open")(handler)
+
+    with pytest.raises(SettingsError, match="no guard"):
+        refuse_unguarded(app)
+
+
+def test_the_docs_pages_are_off_and_the_document_needs_a_token(api, hub):
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert api.get(f"http://api{path}").status_code == 404
+    document = api.get("/openapi.json", headers={"Authorization": f"token {hub.sign_in('founder')}"}).json()
+    assert {f"{PREFIX}/me", f"{PREFIX}/people/{{name}}/overview", f"{PREFIX}/health"} == set(document["paths"])
+    assert "security" in document["paths"][f"{PREFIX}/me"]["get"]
+
+
+@pytest.mark.parametrize("header", ["Bearer {}", "token {}", "Token {}"])
+def test_a_token_counts_in_the_header(api, hub, header):
+    assert api.get("/me", headers={"Authorization": header.format(hub.sign_in("founder"))}).status_code == 200
+
+
+def test_a_token_counts_nowhere_else(api, hub):
+    token = hub.sign_in("founder")
+    assert api.get("/me", params={"token": token}).status_code == 401
+    assert api.get("/me", headers={"Authorization": f"Basic {token}"}).status_code == 401
+    assert api.get("/me", headers={"Authorization": "token "}).status_code == 401
+    api.cookies.set("jupyterhub-services", token)
+    assert api.get("/me").status_code == 401
+
+
+def test_no_answer_repeats_a_token(api, hub, caplog):
+    answers = [api.get("/me", headers={"Authorization": "token very-secret"}, params={"token": "very-secret"})]
+    hub.answer = httpx.ConnectError("no route with very-secret")
+    answers.append(api.get("/me", headers={"Authorization": "token very-secret"}))
+    assert [answer.status_code for answer in answers] == [401, 503]
+    assert not any("very-secret" in answer.text for answer in answers)
+    assert "very-secret" not in caplog.text
+
+
+def test_errors_have_one_shape(api, hub):
+    headers = {"Authorization": f"token {hub.sign_in('founder')}"}
+    for answer, status in (
+        (api.get("/me"), 401),
+        (api.get("/people/colleague/overview", headers=headers), 403),
+        (api.get("/nowhere", headers=headers), 404),
+        (api.post("/me", headers=headers), 405),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["status"], set(error)) == (
+            status,
+            status,
+            {"status", "field", "message", "hint"},
+        )
+
+
+def test_invalid_input_names_the_field_and_repeats_nothing(settings):
+    app = create_app(settings)
+
+    @app.get("/number/{count}")
+    def number(count: int) -> int:
+        return count
+
+    with TestClient(app) as client:
+        answer = client.get("/number/a-secret")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["field"]) == (422, "count")
+    assert "a-secret" not in answer.text
+
+
+def test_what_nobody_thought_of_says_nothing_of_itself(settings):
+    app = create_app(settings)
+
+    @app.get("/boom")
+    def boom() -> None:
+        raise RuntimeError("inside knowledge")
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/boom")
+    assert answer.status_code == 500
+    assert json.loads(answer.text)["error"]["status"] == 500
+    assert "inside" not in answer.text
+
+
+def test_a_database_that_does_not_answer_is_503(settings, hub, caplog):
+    gone = settings.model_copy(update={"api": Api(database_url="sqlite:////nonexistent/atrium.sqlite")})
+    with TestClient(create_app(gone, hub=httpx.MockTransport(hub))) as client:
+        answer = client.get(f"{PREFIX}/me", headers={"Authorization": f"token {hub.sign_in('founder')}"})
+    assert answer.status_code == 503
+    assert "nonexistent" not in answer.text
+    assert "database does not answer" in caplog.text
+
+
+def test_the_access_log_has_no_query_strings(caplog):
+    record = logging.LogRecord(
+        "uvicorn.access",
+        logging.INFO,
+        "",
+        0,
+        '%s - "%s %s HTTP/%s" %d',
+        ("::1", "GET", "/me?token=x", "1.1", 401),
+        None,
+    )
+    assert _without_query(record)
+    assert record.getMessage() == '::1 - "GET /me HTTP/1.1" 401'

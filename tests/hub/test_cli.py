@@ -1,0 +1,93 @@
+"""The command line, as an admin sees it."""
+
+import pytest
+
+from hub import cli, environment
+from hub import settings as deployment
+
+
+@pytest.fixture
+def atrium(settings, monkeypatch, capsys):
+    """``atrium …`` on the test's deployment: exit code, what it said, what it complained about."""
+    monkeypatch.setattr(deployment, "load", lambda: settings)
+
+    def run(*argv):
+        code = cli.main(argv)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_migrate_makes_the_database(atrium):
+    assert atrium("announce", "too early")[0] == 1
+    assert atrium("migrate")[0] == 0
+    assert atrium("migrate")[0] == 0
+    assert atrium("announce", "Maintenance on Monday", "--severity", "warn", "--ends", "2099-01-01T12:00") == (
+        0,
+        "announcement 1\n",
+        "",
+    )
+
+
+def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
+    monkeypatch.setattr("hub.slurm.client.SlurmClient", lambda _settings: slurm)
+    atrium("migrate")
+    create = (
+        "project",
+        "create",
+        "demo",
+        "--cpu-hours",
+        "100",
+        "--lead",
+        "founder",
+        "--member",
+        "founder",
+        "colleague",
+    )
+    for _ in range(2):
+        code, said, _ = atrium(*create)
+        assert (code, said) == (0, "project demo: active, 2 members\n")
+    assert slurm.members == {"demo": ["founder", "colleague"]}
+
+
+def test_what_is_wrong_is_one_sentence(atrium):
+    code, _, complaint = atrium("project", "create", "Demo!", "--cpu-hours", "100")
+    assert code == 1
+    assert complaint.startswith("atrium: slug: ")
+    assert complaint.count("\n") == 1
+
+
+def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
+    monkeypatch.setattr("hub.check.SlurmClient", lambda _settings: slurm)
+    code, said, _ = atrium("check")
+    assert code == 1
+    assert [line.split()[:2] for line in said.splitlines()] == [
+        ["settings", "ok"],
+        ["secrets", "ok"],
+        ["database", "BAD"],
+        ["slurm", "ok"],
+    ]
+    atrium("migrate")
+    assert atrium("check")[0] == 0
+
+    (settings.paths.secrets / "worker").chmod(0o644)
+    slurm.break_after = 0
+    code, said, _ = atrium("check")
+    assert code == 1
+    assert "0644" in said
+    assert "has not answered" in said
+    assert "secret-of" not in said
+
+
+def test_the_hub_and_the_dashboards_become_other_programs(atrium, monkeypatch, tmp_path):
+    became = []
+    monkeypatch.setenv("SOME_TOKEN", "x")
+    monkeypatch.setattr(environment, "become", lambda argv, told: became.append((argv, told)))
+    atrium("hub")
+    atrium("dashboards")
+    [(hub, hub_told), (dashboards, dashboards_told)] = became
+    assert hub[1:5] == ["-P", "-m", "jupyterhub", "-f"]
+    assert dashboards == ["/opt/atrium/user/bin/python", "-P", "-m", "widgets.server"]
+    assert dashboards_told["JUPYTERHUB_API_TOKEN"] == "secret-of-dashboards"
+    assert "SOME_TOKEN" not in hub_told.keys() | dashboards_told.keys()

@@ -1,0 +1,94 @@
+"""The client against the real app, and against an API that misbehaves."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from hub import errors
+from hub.client import Api
+from hub.home.models import Me
+
+URL = "http://api/services/atrium/api"
+
+
+class Through(httpx.BaseTransport):
+    """From the client's requests to the app under test."""
+
+    def __init__(self, api):
+        self.api = api
+
+    def handle_request(self, request):
+        answer = self.api.request(request.method, request.url, headers=request.headers)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def test_me_and_overview_and_health(api, hub):
+    with Api(URL, hub.sign_in("founder"), transport=Through(api)) as client:
+        assert client.me().name == "founder"
+        assert client.overview("founder").announcements == ()
+        assert client.health().checks["database"] == "ok"
+
+
+def test_errors_come_back_as_what_they_were(api, hub):
+    stranger = Api(URL, "made-up", transport=Through(api))
+    with pytest.raises(errors.NotSignedIn) as unknown:
+        stranger.me()
+    assert unknown.value.hint == "Sign in again."
+    founder = Api(URL, hub.sign_in("founder"), transport=Through(api))
+    with pytest.raises(errors.NotAllowed):
+        founder.overview("colleague")
+    with pytest.raises(errors.NotFound):
+        founder.overview("../../health")
+    hub.answer = httpx.Response(502)
+    with pytest.raises(errors.HubUnavailable):
+        Api(URL, "another", transport=Through(api)).me()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.ConnectError("refused, my token is abc"), errors.HubUnavailable),
+        (httpx.ReadTimeout("late"), errors.HubUnavailable),
+        (httpx.Response(200, text="<html>"), errors.HubUnavailable),
+        (httpx.Response(502, text="<html>"), errors.SlurmError),
+        (httpx.Response(418, json=["tea"]), errors.AtriumError),
+        (httpx.Response(302, headers={"Location": "http://elsewhere/"}), errors.AtriumError),
+    ],
+)
+def test_whatever_happens_is_one_of_our_errors_and_names_no_token(answer, kind):
+    def respond(_request):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(kind) as raised:
+        Api(URL, "abc", transport=httpx.MockTransport(respond)).me()
+    assert "abc" not in raised.value.message
+
+
+def test_health_is_read_even_when_it_is_bad():
+    body = {"status": "degraded", "version": "1", "checks": {"database": "no answer"}}
+    client = Api(URL, "", transport=httpx.MockTransport(lambda _request: httpx.Response(503, json=body)))
+    assert client.health().status == "degraded"
+
+
+def test_from_the_environment_of_a_notebook(monkeypatch):
+    monkeypatch.setenv("ATRIUM_API_URL", URL)
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    with pytest.raises(errors.SettingsError, match="JUPYTERHUB_API_TOKEN"):
+        Api.from_environment()
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "abc")
+    Api.from_environment().close()
+
+
+def test_a_newer_server_may_say_more(api):
+    assert Me.model_validate({"name": "a", "display_name": "A", "roles": [], "projects": [], "pets": 2}).name == "a"
+
+
+def test_a_kernel_loads_nothing_of_the_server():
+    server = "{'fastapi', 'sqlalchemy', 'alembic', 'huey', 'jupyterhub', 'pydantic_settings', 'hub.settings', 'hub.db'}"
+    program = f"import sys, hub.client; print(sorted({server} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert loaded.stdout.strip() == "[]"
