@@ -27,7 +27,7 @@ from spawners import handshake, options, progress, script
 
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
-_EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|LANG\Z")
+_EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
 handshake.install()
 
@@ -97,6 +97,8 @@ class AtriumSpawner(SlurmSpawner):
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
         settings = site()[0]
         env = {**super().get_env(), "ATRIUM_API_URL": settings.api_url, "ATRIUM_SITE_NAME": settings.site.name}
+        if settings.slurm.conf is not None:
+            env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}
 
     # -- start ----------------------------------------------------------------------------------------------------
