@@ -133,6 +133,7 @@ def spawning(c: Any, settings: Settings) -> None:
 def look(c: Any, settings: Settings) -> None:
     """Atrium's pages in place of the stock ones."""
     pages.install(settings)
+    c.JupyterHub.redirect_to_server = False  # people land on their home, not in a server
     c.JupyterHub.template_paths = [str(pages.TEMPLATES)]
     c.JupyterHub.template_vars = pages.template_vars(settings)
     c.JupyterHub.jinja_environment_options = pages.JINJA_OPTIONS

@@ -96,7 +96,13 @@ class AtriumSpawner(SlurmSpawner):
     def get_env(self) -> dict[str, str]:
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
         settings = site()[0]
-        env = {**super().get_env(), "ATRIUM_API_URL": settings.api_url, "ATRIUM_SITE_NAME": settings.site.name}
+        env = {
+            **super().get_env(),
+            "ATRIUM_API_URL": settings.api_url,
+            "ATRIUM_SITE_NAME": settings.site.name,
+            "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
+            "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
+        }
         if settings.slurm.conf is not None:
             env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}

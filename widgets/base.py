@@ -1,0 +1,161 @@
+"""What every dashboard shares: who is in front of it, and the states a view can be in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Coroutine
+from enum import StrEnum
+from typing import Any
+
+from ipywidgets import HTML, Button, VBox
+from markupsafe import Markup
+from traitlets import HasTraits, Instance, Unicode, UseEnum
+
+from hub.client import Api
+from hub.errors import AtriumError
+
+log = logging.getLogger("atrium.widgets")
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+def in_background(work: Coroutine[Any, Any, Any]) -> None:
+    """Let a view go on answering while ``work`` waits for others."""
+    task = asyncio.get_running_loop().create_task(work)
+    _running.add(task)  # the loop alone would let go of it
+    task.add_done_callback(_running.discard)
+
+
+class Visitor(HasTraits):
+    """The person in front of this kernel, known by what the API answers to their token.
+
+    In the dashboards service the server calls :meth:`sign_in` when it hands the page out: until then (a page rendered
+    ahead) nobody is there. In a person's own server the environment says who it is.
+    """
+
+    api = Instance(Api, allow_none=True)
+    farewell = Unicode(help="Why the page ends, once it does.")
+
+    def sign_in(self, token: str) -> None:
+        """Called by the server, over the kernel's own socket."""
+        self.api = Api(os.environ["ATRIUM_API_URL"], token)
+
+    def sign_in_from_environment(self) -> None:
+        self.api = Api.from_environment()
+
+    def leave(self, sentence: str) -> None:
+        """Called by the server right before it ends the kernel."""
+        self.farewell = sentence
+
+
+visitor = Visitor()
+"""The one of this kernel."""
+
+
+class Phase(StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    EMPTY = "empty"
+    ERROR = "error"
+
+
+class State(HasTraits):
+    """What a view shows, without a browser. Subclasses say in :meth:`fetch` how to get it."""
+
+    phase = UseEnum(Phase, Phase.LOADING)
+    problem = Instance(AtriumError, allow_none=True)
+
+    async def fetch(self, api: Api) -> Phase:
+        """Fill the traits; ``READY``, or ``EMPTY`` when there is nothing to show."""
+        raise NotImplementedError
+
+    async def load(self, api: Api) -> None:
+        """Fetch, and turn whatever goes wrong into a sentence."""
+        self.phase = Phase.LOADING
+        await self.attempt(self.fetch(api))
+
+    async def attempt(self, work: Awaitable[Phase]) -> None:
+        """Await a phase; an error is one, too."""
+        try:
+            phase = await work
+        except AtriumError as error:
+            self.fail(error)
+        except Exception:
+            log.exception("a dashboard failed")
+            self.fail(AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it."))
+        else:
+            self.problem = None
+            self.phase = phase
+
+    def fail(self, error: AtriumError) -> None:
+        self.problem = error
+        self.phase = Phase.ERROR
+
+
+class View(VBox):
+    """Shows one of: a skeleton, an error with a retry, or what the subclass draws.
+
+    All text goes through :class:`markupsafe.Markup`'s ``format``, which escapes it.
+    """
+
+    loading = "Getting your data"
+
+    def __init__(self, state: State, person: Visitor = visitor) -> None:
+        self.state = state
+        self.person = person
+        self.text = HTML()
+        self.retry = Button(description="Try again", tooltip="Ask for your data again")
+        self.retry.on_click(lambda _: self.reload())
+        super().__init__([self.text, self.retry, *self.controls()])
+        state.observe(lambda _: self.draw())
+        person.observe(lambda _: self.draw(), "farewell")
+        person.observe(lambda _: self.reload(), "api")
+        self.draw()
+        if person.api is not None:
+            self.reload()
+
+    def controls(self) -> tuple[Any, ...]:
+        """Further widgets of the view, below the text."""
+        return ()
+
+    def content(self) -> Markup:
+        """The view when it is ready or empty."""
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        if self.person.api is not None:
+            in_background(self.state.load(self.person.api))
+
+    def draw(self) -> None:
+        """Bring the page in line with the state."""
+        failed = self.state.phase is Phase.ERROR and not self.person.farewell
+        self.retry.layout.display = "" if failed else "none"
+        self.text.value = str(self._html())
+
+    def _html(self) -> Markup:
+        if self.person.farewell:
+            return notice("warn", self.person.farewell)
+        if self.state.phase is Phase.LOADING:
+            return skeleton(self.loading)
+        if self.state.phase is Phase.ERROR and self.state.problem is not None:
+            return notice("bad", self.state.problem.message, self.state.problem.hint)
+        return self.content()
+
+
+def skeleton(words: str) -> Markup:
+    """The loading state: grey bars at once, words for who listens (and, by the theme, for who waits)."""
+    return Markup('<div class="skeleton" role="status"><i></i><i></i><i></i><p>{}…</p></div>').format(words)
+
+
+def notice(kind: str, message: str, hint: str = "") -> Markup:
+    """One sentence with a sign; errors are read out at once."""
+    return Markup('<div class="notice {}" role="{}"><p>{} {}</p></div>').format(
+        kind, "alert" if kind == "bad" else "status", message, hint
+    )
+
+
+def empty(title: str, what: str, first_step: Markup | str = "") -> Markup:
+    """The empty state: what this is for, and the first step."""
+    return Markup('<section class="card empty"><h2>{}</h2><p>{}</p><p>{}</p></section>').format(title, what, first_step)

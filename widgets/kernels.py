@@ -1,0 +1,304 @@
+"""Kernels of the dashboards service: whose they are, what they may know, how many there may be, when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from jupyter_client.session import Session
+from jupyter_core.utils import ensure_async
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.web import HTTPError
+from voila.notebook_renderer import NotebookRenderer
+
+from hub.errors import AtriumError
+
+log = logging.getLogger("atrium.dashboards")
+
+KERNEL_VARIABLES = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "IPYTHONDIR",
+        "PYTHONPATH",  # set in a checkout only
+        "ATRIUM_API_URL",
+        "ATRIUM_SITE_NAME",
+        "ATRIUM_HUB_URL",
+    }
+)
+"""All a kernel's environment holds, besides ``JUPYTER_…``. Above all not the service's own token."""
+
+PAGE_MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
+"""What a page may send to its kernel: widget traffic. Nothing that runs code."""
+
+TELL_SECONDS = 60.0  # a kernel reads its mail only after its notebook has run
+
+
+class TooManyOpen(AtriumError):
+    """One visitor has as many dashboards open as one may."""
+
+    status = 429
+
+
+class AllInUse(AtriumError):
+    """Every kernel of the service is in use."""
+
+    status = 503
+    hint = "Try again in a few minutes."
+
+
+def kernel_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a kernel: an allow-list, whatever the server's own holds."""
+    return {name: value for name, value in environ.items() if name in KERNEL_VARIABLES or name.startswith("JUPYTER_")}
+
+
+class Socket(Protocol):
+    """An open page, as far as a lease needs it."""
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None: ...
+
+
+@dataclass(eq=False)
+class Lease:
+    """One dashboard opened by one visitor, from the click to the end of its kernel."""
+
+    owner: str
+    dashboard: str
+    opened: float
+    kernel_id: str | None = None
+    """None while the kernel starts; the lease counts already, so that a burst of clicks cannot pass the caps."""
+    sockets: set[Socket] = field(default_factory=set)
+    left: float | None = None
+    """When the last socket closed; None while one is open or none has been yet."""
+
+    def connect(self, socket: Socket) -> None:
+        self.sockets.add(socket)
+        self.left = None
+
+    def disconnect(self, socket: Socket, now: float) -> None:
+        self.sockets.discard(socket)
+        if not self.sockets:
+            self.left = now
+
+
+class Leases:
+    """Who has which kernel. A kernel without a lease (rendered ahead) belongs to nobody."""
+
+    def __init__(self, *, per_visitor: int, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_visitor = per_visitor
+        self.total = total
+        self.clock = clock
+        self._leases: list[Lease] = []
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(tuple(self._leases))
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def open(self, owner: str, dashboard: str) -> Lease:
+        """A new lease; raises :class:`TooManyOpen` or :class:`AllInUse`."""
+        if sum(lease.owner == owner for lease in self._leases) >= self.per_visitor:
+            raise TooManyOpen(
+                f"You have {self.per_visitor} dashboards open, which is as many as one person may have.",
+                hint="Close one of their tabs, wait half a minute and reload this page.",
+            )
+        if len(self._leases) >= self.total:
+            raise AllInUse("All places for dashboards are taken by other visitors at the moment.")
+        lease = Lease(owner, dashboard, self.clock())
+        self._leases.append(lease)
+        return lease
+
+    def close(self, lease: Lease) -> None:
+        """End a lease; closing twice is fine."""
+        with suppress(ValueError):
+            self._leases.remove(lease)
+        for socket in tuple(lease.sockets):
+            socket.close(1001, "The dashboard has ended.")
+
+    def of(self, kernel_id: str) -> Lease | None:
+        return next((lease for lease in self._leases if lease.kernel_id == kernel_id), None)
+
+    def owned(self, kernel_id: str, owner: str) -> Lease | None:
+        """The lease of a kernel, if it is this visitor's."""
+        lease = self.of(kernel_id)
+        return lease if lease is not None and lease.owner == owner else None
+
+    def gone(self, owner: str | None = None, *, after: float, never_came: float) -> list[Lease]:
+        """Leases whose page has been without a socket for ``after`` seconds, or never had one for ``never_came``."""
+        now = self.clock()
+        return [
+            lease
+            for lease in self._leases
+            if lease.kernel_id is not None
+            and not lease.sockets
+            and owner in (None, lease.owner)
+            and (now - lease.left > after if lease.left is not None else now - lease.opened > never_came)
+        ]
+
+
+class Kernels(AsyncMappingKernelManager):
+    """Voila's kernels with a scrubbed environment, each ending together with its lease."""
+
+    environment: Mapping[str, str] = {}
+    leases: Leases
+
+    async def start_kernel(self, **options: Any) -> str:  # type: ignore[override]
+        """Start a kernel; the caller's ``env`` (Voila: the server's own, and the visitor's request) is dropped."""
+        options["env"] = dict(self.environment)
+        kernel_id: str = await super().start_kernel(**options)
+        return kernel_id
+
+    async def shutdown_kernel(  # type: ignore[override]
+        self, kernel_id: str, now: bool = False, restart: bool = False
+    ) -> None:
+        lease = self.leases.of(kernel_id)
+        if lease is not None:
+            self.leases.close(lease)
+        await super().shutdown_kernel(kernel_id, now=now, restart=restart)
+
+    async def alive(self, kernel_id: str) -> bool:
+        return kernel_id in self and await ensure_async(self.get_kernel(kernel_id).is_alive())
+
+    async def tell(self, kernel_id: str, verb: str, text: str) -> bool:
+        """Call ``widgets.base.visitor.VERB(text)`` in a kernel, over the kernel's own socket.
+
+        This is how a token gets there: no environment, no URL, no log and no other page ever sees it.
+        """
+        code = f"__import__('widgets.base').base.visitor.{verb}({json.dumps(text)})"
+        kernel = self.get_kernel(kernel_id)
+        # A session of its own: it names the socket, and the renderer may be on the line with the kernel's own session.
+        session = Session(key=kernel.session.key, signature_scheme=kernel.session.signature_scheme)
+        client: Any = kernel.client(session=session)
+        client.start_channels(iopub=False, stdin=False, hb=False, control=False)  # leaves the shell channel
+        try:
+            request = client.execute(code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False)
+            async with asyncio.timeout(TELL_SECONDS):
+                while (reply := await client.get_shell_msg())["parent_header"].get("msg_id") != request:
+                    pass
+        except TimeoutError:
+            return False
+        finally:
+            client.stop_channels()
+        return bool(reply["content"]["status"] == "ok")
+
+
+@dataclass
+class Page:
+    """A dashboard's page on its way: rendered as far as it got, the rest to come."""
+
+    kernel_id: str
+    renderer: NotebookRenderer
+    task: asyncio.Task[Any]
+
+    async def snippets(self) -> AsyncIterator[str]:
+        """The page's HTML: at once what is there, then piece by piece."""
+        self.renderer.stop_generator = True
+        ahead = len(self.renderer.rendered_cache)
+        yield "".join(self.renderer.rendered_cache)
+        rendered, rest = await self.task
+        yield "".join(rendered[ahead:])
+        async for snippet, _ in rest:
+            yield snippet
+
+
+class Pool:
+    """Pages rendered ahead with a kernel each, so that a click is answered in milliseconds."""
+
+    def __init__(self, kernels: Kernels, renderer: Callable[[str], NotebookRenderer], size: int) -> None:
+        self._kernels = kernels
+        self._renderer = renderer
+        self._size = size
+        self._ready: defaultdict[str, list[Page]] = defaultdict(list)
+        self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, dashboard: str) -> Page:
+        """A page nobody has seen, from the pool if there is one; the pool is filled up again behind it."""
+        ready = self._ready[dashboard]
+        try:
+            while ready:
+                page = ready.pop(0)
+                if await self._kernels.alive(page.kernel_id):
+                    return page
+            return await self._make(dashboard)
+        finally:
+            self.fill(dashboard, delay=1.0)  # the visitor's own page first
+
+    def fill(self, dashboard: str, delay: float = 0.0) -> None:
+        task = asyncio.get_running_loop().create_task(self._fill(dashboard, delay))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fill(self, dashboard: str, delay: float) -> None:
+        await asyncio.sleep(delay)
+        ready = self._ready[dashboard]
+        try:
+            async with self._filling[dashboard]:
+                while len(ready) < self._size:
+                    ready.append(await self._make(dashboard))
+        except Exception:
+            log.exception("%s could not be rendered ahead; its pages will be made when asked for", dashboard)
+
+    async def _make(self, dashboard: str) -> Page:
+        renderer = self._renderer(dashboard)
+        await renderer.initialize()
+        kernel_id = await self._kernels.start_kernel(kernel_name=renderer.notebook.metadata.kernelspec.name, path="")
+        kernel = self._kernels.get_kernel(kernel_id)
+        task = asyncio.get_running_loop().create_task(renderer.generate_content_hybrid(kernel_id, kernel))
+        return Page(kernel_id, renderer, task)
+
+
+class Culler:
+    """Ends kernels whose tab is gone, which nobody uses, or which died."""
+
+    def __init__(self, kernels: Kernels, *, idle_seconds: float, gone_seconds: float, never_came: float = 60.0) -> None:
+        self._kernels = kernels
+        self._idle = idle_seconds
+        self._gone = gone_seconds
+        self._never_came = never_came
+
+    async def cull(self) -> None:
+        """One round over all leases."""
+        await self.end(self._kernels.leases.gone(after=self._gone, never_came=self._never_came))
+        for lease in self._kernels.leases:
+            if lease.kernel_id is None:
+                continue
+            if not await self._kernels.alive(lease.kernel_id):
+                await self.end([lease])
+            elif self._idle_seconds(lease.kernel_id) > self._idle:
+                await self._put_to_sleep(lease.kernel_id)
+                await self.end([lease])
+
+    async def make_room(self, owner: str) -> None:
+        """Before somebody is refused: their own tabs that closed a moment ago do not count."""
+        await self.end(self._kernels.leases.gone(owner, after=1.0, never_came=self._never_came))
+
+    async def end(self, leases: Sequence[Lease]) -> None:
+        for lease in leases:
+            self._kernels.leases.close(lease)
+            if lease.kernel_id is not None:
+                with suppress(KeyError, HTTPError):  # ended by its own page meanwhile
+                    await self._kernels.shutdown_kernel(lease.kernel_id, now=True)
+
+    def _idle_seconds(self, kernel_id: str) -> float:
+        kernel: Any = self._kernels.get_kernel(kernel_id)
+        return float((datetime.now(UTC) - kernel.last_activity).total_seconds())
+
+    async def _put_to_sleep(self, kernel_id: str) -> None:
+        minutes = max(1, round(self._idle / 60))
+        await self._kernels.tell(
+            kernel_id,
+            "leave",
+            f"Nobody used this page for {minutes} minutes, so it was put to sleep to make room. Reload it to go on.",
+        )
+        await asyncio.sleep(0.5)  # the words are on their way to the page, over another socket than the answer

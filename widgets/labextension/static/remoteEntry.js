@@ -1,0 +1,70 @@
+// JupyterLab plugin: a launcher tile, a menu and palette entries for Atrium's pages.
+// Written by hand as a module-federation container (init, get), so that nothing has to be built.
+(() => {
+  "use strict";
+
+  const PAGES = [
+    { id: "atrium:scale", label: "Scale with Dask", caption: "Start Dask workers on the cluster", path: "atrium/scaling" },
+  ];
+
+  let shared;
+
+  // JupyterLab's own copy of a package: its tokens are compared by identity.
+  async function load(name) {
+    const versions = Object.values(shared[name]);
+    return (await versions[0].get())();
+  }
+
+  async function plugin() {
+    const [{ ILauncher }, { IMainMenu }, { ICommandPalette }, { LabIcon }, { Menu }, { PageConfig }] = await Promise.all(
+      [
+        "@jupyterlab/launcher",
+        "@jupyterlab/mainmenu",
+        "@jupyterlab/apputils",
+        "@jupyterlab/ui-components",
+        "@lumino/widgets",
+        "@jupyterlab/coreutils",
+      ].map(load),
+    );
+
+    // The site's own mark; JupyterLab colours what carries its class.
+    async function mark() {
+      const answer = await fetch(PageConfig.getBaseUrl() + "atrium/static/mark.svg");
+      const svgstr = (await answer.text()).replace("<path ", '<path class="jp-icon-brand0" fill="#2340B8" ');
+      return answer.ok ? new LabIcon({ name: "atrium:mark", svgstr }) : undefined;
+    }
+
+    async function activate(app, launcher, mainMenu, palette) {
+      const icon = await mark();
+      for (const page of PAGES) {
+        app.commands.addCommand(page.id, {
+          label: page.label,
+          caption: page.caption,
+          icon,
+          execute: () => window.open(PageConfig.getBaseUrl() + page.path, "_blank"),
+        });
+        launcher?.add({ command: page.id, category: "Atrium", rank: 1 });
+        palette?.addItem({ command: page.id, category: "Atrium" });
+      }
+      if (mainMenu) {
+        const menu = new Menu({ commands: app.commands });
+        menu.title.label = "Atrium";
+        PAGES.forEach((page) => menu.addItem({ command: page.id }));
+        mainMenu.addMenu(menu, true, { rank: 900 });
+      }
+    }
+
+    return { id: "atrium-lab:pages", autoStart: true, optional: [ILauncher, IMainMenu, ICommandPalette], activate };
+  }
+
+  window._JUPYTERLAB = window._JUPYTERLAB || {};
+  window._JUPYTERLAB["atrium-lab"] = {
+    init: (scope) => {
+      shared = scope;
+    },
+    get: async () => {
+      const pages = await plugin();
+      return () => ({ __esModule: true, default: pages });
+    },
+  };
+})();

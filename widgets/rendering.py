@@ -1,0 +1,64 @@
+"""The installed dashboards, and how one becomes a page in the frame: for the service and for a person's own server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
+from voila.notebook_renderer import NotebookRenderer
+
+from hub.frame import Frame
+
+TEMPLATE = "atrium"
+"""The Voila template in notebooks/voila."""
+
+LABEXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
+"""What a dashboard loads into the browser; the rest of the environment's JupyterLab extensions stays out."""
+
+
+def dashboards_folder(environ: Mapping[str, str]) -> Path:
+    """Where the dashboards' notebooks are installed."""
+    return Path(environ.get("ATRIUM_DASHBOARDS_DIR") or Path(sys.prefix) / "share/atrium/dashboards").resolve()
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """One notebook of the folder."""
+
+    name: str
+    own_server: bool
+    """It needs the person's own rights (Slurm) and runs in the person's own server only."""
+
+
+def find_dashboards(folder: Path) -> dict[str, Dashboard]:
+    """The notebooks that are really in the folder: a link that leads out of it is none of them."""
+    found = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        if path.is_file() and path.resolve().parent == folder:
+            about = nbformat.read(path, as_version=4).metadata.get("atrium", {})
+            found[path.name] = Dashboard(path.stem, own_server=about.get("runs") == "own-server")
+    return found
+
+
+class Shelf(LargeFileManager):
+    """The installed notebooks. They need no signature: only the factory writes there."""
+
+    def mark_trusted_cells(self, nb: Any, path: str = "") -> None:
+        """Nothing to do, and no signature database to keep."""
+
+
+class FramedRenderer(NotebookRenderer):
+    """Gives the template ``resources.frame``: header, menu and footer as on the Hub's pages."""
+
+    def __init__(self, around: Frame, **options: Any) -> None:
+        super().__init__(**options)
+        self._around = around
+
+    async def initialize(self, **options: Any) -> None:
+        await super().initialize(**options)
+        self.resources["frame"] = self._around

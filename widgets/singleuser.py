@@ -1,0 +1,94 @@
+"""The scaling page in a person's own server, at ``atrium/scaling``: it needs their rights, so it runs as them.
+
+A Jupyter server extension. The notebook comes from the installation, not from the home directory, so that nobody's
+edited copy is shown in the factory's frame. Voila's own extension, on by default, serves the static files.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+from traitlets.config import Config
+from voila.configuration import VoilaConfiguration
+from voila.handler import VoilaHandler
+from voila.paths import collect_template_paths
+from voila.static_file_handler import MultiStaticFileHandler
+
+from hub import frame
+from widgets.rendering import LABEXTENSIONS, TEMPLATE, Shelf, dashboards_folder
+
+
+class ScalingHandler(VoilaHandler):
+    """Voila's handler for one installed notebook."""
+
+    def initialize(self, **options: Any) -> None:
+        self._shelf: Shelf = options.pop("shelf")
+        super().initialize(**options)
+
+    @property
+    def contents_manager(self) -> Shelf:
+        """Where the notebook is read from."""
+        return self._shelf
+
+    @web.authenticated
+    async def get(self) -> None:
+        self.xsrf_token  # noqa: B018 - sets the cookie without which the page cannot end its kernel
+        async for snippet in self.get_generator():
+            self.write(snippet)
+            await self.flush()
+
+
+def configuration(base_url: str) -> VoilaConfiguration:
+    """Voila's options; the person's own configuration of Voila is for their own notebooks."""
+    config = Config()
+    config.VoilaConfiguration.template = TEMPLATE
+    config.VoilaConfiguration.allow_template_override = "NO"
+    config.VoilaConfiguration.allow_theme_override = "NO"
+    config.VoilaConfiguration.extension_allowlist = LABEXTENSIONS
+    config.VoilaConfiguration.extension_denylist = []
+    config.VoilaConfiguration.resources = {"frame": _frame(base_url)}
+    return VoilaConfiguration(config=config)
+
+
+def _frame(base_url: str) -> frame.Frame:
+    hub_url = os.environ.get("ATRIUM_HUB_URL", "/hub/")
+    return frame.build(
+        site_name=os.environ.get("ATRIUM_SITE_NAME", "Atrium"),
+        hub_url=hub_url,
+        dashboards_url=os.environ.get("ATRIUM_DASHBOARDS_URL", "/services/dashboards/"),
+        static_url=url_path_join(base_url, "atrium/static/"),
+        person=os.environ.get("JUPYTERHUB_USER", ""),
+    ).at("scaling")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "widgets.singleuser"}]
+
+
+def _load_jupyter_server_extension(server: ServerApp) -> None:
+    base_url = server.web_app.settings["base_url"]
+    paths = [*collect_template_paths(["voila", "nbconvert"], TEMPLATE), str(frame.TEMPLATES)]
+    server.web_app.settings.setdefault(
+        "voila_jinja2_env", jinja2.Environment(loader=jinja2.FileSystemLoader(paths), autoescape=True)
+    )
+    folder: Path = dashboards_folder(os.environ)
+    options = {
+        "shelf": Shelf(root_dir=str(folder), parent=server),
+        "voila_configuration": configuration(base_url),
+        "template_paths": paths,
+        "notebook_path": "scaling.ipynb",
+        "config": Config(),
+    }
+    server.web_app.add_handlers(
+        ".*$",
+        [
+            (url_path_join(base_url, "atrium/scaling"), ScalingHandler, options),
+            (url_path_join(base_url, r"atrium/static/(.*)"), MultiStaticFileHandler, {"paths": [str(frame.STATIC)]}),
+        ],
+    )
