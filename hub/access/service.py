@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy import select
@@ -21,7 +22,7 @@ class Accounts(Protocol):
 
     async def ensure_account(self, account: str, *, description: str, cpu_minutes: int, gpu_minutes: int) -> None: ...
 
-    async def ensure_member(self, account: str, user: str) -> None: ...
+    async def ensure_members(self, account: str, users: Sequence[str]) -> None: ...
 
 
 async def provision(session: Session, slurm: Accounts, spec: ProjectSpec) -> Project:
@@ -91,8 +92,7 @@ async def _tell_slurm(session: Session, slurm: Accounts, project: Project) -> No
             cpu_minutes=project.cpu_hours * 60,
             gpu_minutes=project.gpu_hours * 60,
         )
-        for person in people:
-            await slurm.ensure_member(project.account, person)
+        await slurm.ensure_members(project.account, people)
     except SlurmError as error:
         project.reason = error.message[:500]
         session.commit()

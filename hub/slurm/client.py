@@ -75,10 +75,12 @@ class SlurmClient:
         limits = commands.limit_account(account, cpu_minutes=cpu_minutes, gpu_minutes=gpu_minutes)
         await self._unless_unchanged(limits)
 
-    async def ensure_member(self, account: str, user: str) -> None:
-        """Let a person charge an account. Safe to run twice."""
-        if account not in await self.accounts_of(user):
-            await self._unless_unchanged(commands.add_member(account, user))
+    async def ensure_members(self, account: str, users: Sequence[str]) -> None:
+        """Let people charge an account. Safe to run twice."""
+        known = commands.parse_associations(await self._transport.run(commands.members(account)))
+        missing = sorted(set(users) - set(known))
+        if missing:
+            await self._unless_unchanged(commands.add_members(account, missing))
 
     async def _unless_unchanged(self, argv: commands.Argv) -> None:
         """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""

@@ -104,7 +104,7 @@ def associations(user: str) -> Argv:
 
 
 def parse_associations(text: str) -> list[str]:
-    """Accounts a person may charge, in Slurm's order, each once."""
+    """Accounts of a person, or people of an account, in Slurm's order, each once."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
@@ -122,8 +122,12 @@ def limit_account(name: str, *, cpu_minutes: int, gpu_minutes: int) -> Argv:
     return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={name}", "set", limits]
 
 
-def add_member(account: str, user: str) -> Argv:
-    return ["sacctmgr", "--immediate", "add", "user", user, f"account={account}"]
+def members(account: str) -> Argv:
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"account={account}", "format=user"]
+
+
+def add_members(account: str, users: Sequence[str]) -> Argv:
+    return ["sacctmgr", "--immediate", "add", "user", ",".join(users), f"account={account}"]
 
 
 def account_usage(names: Iterable[str]) -> Argv:

@@ -47,10 +47,9 @@ class FakeSlurm:
         self.accounts[account] = (cpu_minutes, gpu_minutes)
         self.members.setdefault(account, [])
 
-    async def ensure_member(self, account: str, user: str) -> None:
+    async def ensure_members(self, account: str, users: Sequence[str]) -> None:
         self._called()
-        if user not in self.members[account]:
-            self.members[account].append(user)
+        self.members[account].extend(user for user in users if user not in self.members[account])
 
     async def usage(self, accounts: Sequence[str]) -> dict[str, AccountUsage]:
         self._called()

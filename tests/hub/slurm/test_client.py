@@ -63,3 +63,11 @@ async def test_a_node_s_address_is_asked_once():
     slurm, transport = client(scontrol="NodeName=cpu1 NodeAddr=10.0.0.1 X=1")
     assert [await slurm.node_address("cpu1"), await slurm.node_address("cpu1")] == ["10.0.0.1"] * 2
     assert len(transport.asked) == 1
+
+
+async def test_only_missing_members_are_added_and_all_at_once():
+    slurm, transport = client(sacctmgr="founder\n")
+    await slurm.ensure_members("demo", ["trainer", "founder", "analyst"])
+    assert transport.asked[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
+    await slurm.ensure_members("demo", ["founder"])
+    assert len(transport.asked) == 3
