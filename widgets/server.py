@@ -27,7 +27,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets.config import Config
 from voila.app import Voila
 from voila.notebook_renderer import NotebookRenderer
-from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
+from voila.static_file_handler import MultiStaticFileHandler
 from voila.utils import get_page_config
 
 from hub import frame
@@ -198,7 +198,7 @@ class Dashboards(Voila):
             (f"api/kernels/{KERNEL_ID}", handlers.OwnKernelModel, {}),
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),
             (f"voila/api/shutdown/{KERNEL_ID}", handlers.OwnKernelShutdown, {}),
-            (f"voila/templates/({TEMPLATE}/static/.+)", TemplateStaticFileHandler, {}),
+            (f"voila/templates/{TEMPLATE}/static/(.*)", MultiStaticFileHandler, {"paths": self.static_paths}),
             ("voila/static/[^/]+/(.*)", handlers.Lasting, {"paths": self.static_paths}),
             ("voila/labextensions/[^/]+/(.*)", handlers.Lasting, {"paths": self.labextensions_path}),
             ("voila/api/themes/(.*)", MultiStaticFileHandler, {"paths": [self.themes_dir]}),
