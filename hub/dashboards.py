@@ -22,7 +22,7 @@ def run(settings: Settings) -> NoReturn:
 def dashboards_environment(settings: Settings, token: str) -> dict[str, str]:
     """Everything the server is told: as JupyterHub tells a service it starts itself, and Atrium's own settings.
 
-    widgets/server.py takes the token out of its environment before it starts any kernel.
+    Kernels get none of it but an allow-list, and no other process can read it (widgets/server.py).
     """
     return {**_home(settings), **_hub_service(settings, token), **_atrium(settings)}
 
@@ -37,7 +37,8 @@ def _home(settings: Settings) -> dict[str, str]:
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "jupyter" / "config"),
         "JUPYTER_DATA_DIR": str(home / "jupyter" / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "jupyter" / "runtime"),
+        # Kernels' sockets: their whole path has to stay below the 108 characters that Linux gives a socket.
+        "JUPYTER_RUNTIME_DIR": str(settings.paths.run / "web"),
     }
 
 

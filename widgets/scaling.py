@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import subprocess
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from ipywidgets import BoundedIntText, Button, HBox
 from markupsafe import Markup
-from traitlets import Instance, List, Unicode, UseEnum
+from traitlets import Instance, List, UseEnum
 
 from hub.client import Api, Me
 from hub.errors import AtriumError, SlurmError, SlurmUnavailable
@@ -51,8 +54,6 @@ class Cluster(Protocol):
     def workers(self) -> dict[Any, Any]: ...
     @property
     def scheduler_info(self) -> dict[str, Any]: ...
-    @property
-    def scheduler_address(self) -> str: ...
 
     def scale(self, n: int) -> Any: ...
     def close(self) -> Any: ...
@@ -74,7 +75,16 @@ def project_cluster(memory_gb: int) -> Cluster:
         security=True,
         asynchronous=True,
     )
+    atexit.register(cancel_jobs, cluster)
     return cluster
+
+
+def cancel_jobs(cluster: Cluster) -> None:
+    """The kernel ends (its page was closed): no job outlives it, above all none that still waits for a node."""
+    jobs = [str(job.job_id) for job in cluster.workers.values() if job.job_id]
+    if jobs:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(["scancel", *jobs], timeout=4, check=False)
 
 
 async def job_states(jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -104,7 +114,6 @@ class ScalingState(State):
     stage = UseEnum(Stage, Stage.OFF)
     workers = List(Instance(tuple))
     trouble = Instance(AtriumError, allow_none=True)
-    address = Unicode(help="The scheduler's, for a Client in a notebook.")
 
     def __init__(
         self,
@@ -133,7 +142,6 @@ class ScalingState(State):
             self.trouble = in_words(error)
             await self.stop()
             return
-        self.address = self._cluster.scheduler_address
         self.stage = Stage.ON
 
     async def scale(self, workers: int) -> None:
@@ -163,7 +171,7 @@ class ScalingState(State):
             await asyncio.wait_for(cluster.close(), 2 * DEADLINE_SECONDS)
         except Exception as error:
             self.trouble = self.trouble or in_words(error)
-        self.workers, self.address, self.stage = [], "", Stage.OFF
+        self.workers, self.stage = [], Stage.OFF
 
     async def look(self) -> None:
         """Bring the list of workers up to date."""
@@ -288,8 +296,7 @@ class Scaling(View):
         return Markup(
             '<table class="records"><thead><tr><th scope="col">Worker</th><th scope="col">Job</th>'
             '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table>'
-            "<p>Scheduler: <code>{}</code></p>"
-        ).format(rows, self.state.address)
+        ).format(rows)
 
 
 def _button(words: str, click: Callable[[Button], None], style: str) -> Button:

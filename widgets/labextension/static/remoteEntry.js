@@ -4,7 +4,12 @@
   "use strict";
 
   const PAGES = [
-    { id: "atrium:scale", label: "Scale with Dask", caption: "Start Dask workers on the cluster", path: "atrium/scaling" },
+    {
+      id: "atrium:scale",
+      label: "Scale with Dask",
+      caption: "Start Dask workers on the cluster",
+      path: "atrium/scaling",
+    },
   ];
 
   let shared;
@@ -16,16 +21,12 @@
   }
 
   async function plugin() {
-    const [{ ILauncher }, { IMainMenu }, { ICommandPalette }, { LabIcon }, { Menu }, { PageConfig }] = await Promise.all(
-      [
-        "@jupyterlab/launcher",
-        "@jupyterlab/mainmenu",
-        "@jupyterlab/apputils",
-        "@jupyterlab/ui-components",
-        "@lumino/widgets",
-        "@jupyterlab/coreutils",
-      ].map(load),
-    );
+    const { ILauncher } = await load("@jupyterlab/launcher");
+    const { IMainMenu } = await load("@jupyterlab/mainmenu");
+    const { ICommandPalette } = await load("@jupyterlab/apputils");
+    const { LabIcon } = await load("@jupyterlab/ui-components");
+    const { PageConfig } = await load("@jupyterlab/coreutils");
+    const { Menu } = await load("@lumino/widgets");
 
     // The site's own mark; JupyterLab colours what carries its class.
     async function mark() {

@@ -1,0 +1,169 @@
+"""Workers on the cluster without a cluster: what the page knows and says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.errors import AtriumError, SlurmUnavailable
+from widgets.scaling import MAX_WORKERS, ScalingState, Stage, cancel_jobs, in_words, job_states
+
+
+class FakeCluster:
+    """As far as the page uses :class:`dask_jobqueue.SLURMCluster`."""
+
+    def __init__(self, memory_gb: int = 2, refusal: str = "") -> None:
+        self.refusal = refusal
+        self.workers: dict[str, Any] = {}
+        self.joined: set[str] = set()
+        self.closed = False
+
+    @property
+    def scheduler_info(self) -> dict[str, Any]:
+        return {"workers": {name: {"name": name} for name in self.joined}}
+
+    def scale(self, n: int) -> None:
+        self.workers = {f"w{number}": SimpleNamespace(job_id=str(100 + number)) for number in range(n)}
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def __await__(self) -> Any:
+        if self.refusal and self.workers:
+            raise RuntimeError(self.refusal)
+        yield from ()
+
+
+async def pending(jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
+    return dict.fromkeys(jobs, ("PENDING", "Resources"))
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def state(cluster: FakeCluster) -> ScalingState:
+    return ScalingState(lambda _: cluster, pending)
+
+
+async def test_from_off_to_working_workers_and_back(state: ScalingState, cluster: FakeCluster) -> None:
+    await state.start(2, 4)
+    assert state.stage is Stage.ON
+
+    await state.look()
+    assert [worker.state for worker in state.workers] == ["waiting for a node (Resources)"] * 2
+
+    cluster.joined = {"w0", "w1"}
+    await state.look()
+    assert [worker.state for worker in state.workers] == ["working"] * 2
+
+    await state.scale(1)
+    assert [worker.name for worker in state.workers] == ["w0"]
+
+    await state.stop()
+    assert cluster.closed
+    assert (state.stage, state.workers) == (Stage.OFF, [])
+
+
+async def test_a_refusal_leaves_nothing_behind() -> None:
+    cluster = FakeCluster(refusal="sbatch: error: QOSMaxCpuPerUserLimit\nsbatch: error: Batch job submission failed")
+    state = ScalingState(lambda _: cluster, pending)
+
+    await state.start(2, 4)
+
+    assert state.stage is Stage.OFF
+    assert cluster.closed
+    assert state.trouble is not None
+    assert "more at once" in state.trouble.message
+
+
+async def test_the_number_of_workers_has_a_limit(state: ScalingState, cluster: FakeCluster) -> None:
+    await state.start(10**6, 4)
+
+    assert len(cluster.workers) == MAX_WORKERS
+
+
+async def test_starting_twice_starts_once(state: ScalingState, cluster: FakeCluster) -> None:
+    await state.start(1, 4)
+    await state.start(5, 4)
+
+    assert len(cluster.workers) == 1
+
+
+async def test_a_job_that_vanished_is_not_said_to_wait(state: ScalingState) -> None:
+    async def nothing(_: Sequence[str]) -> dict[str, tuple[str, str]]:
+        return {}
+
+    state._ask = nothing
+    await state.start(1, 4)
+    await state.look()
+
+    assert state.workers[0].state.startswith("ended")
+
+
+async def test_silence_of_slurm_concludes_nothing(state: ScalingState) -> None:
+    await state.start(1, 4)
+    await state.look()
+    before = state.workers
+
+    async def silence(_: Sequence[str]) -> dict[str, tuple[str, str]]:
+        raise SlurmUnavailable("Slurm has not answered for 15 s.")
+
+    state._ask = silence
+    await state.look()
+
+    assert state.workers == before
+    assert state.trouble is not None
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("sbatch: error: AssocGrpCPUMinutesLimit", "used up"),
+        ("sbatch: error: Memory specification can not be satisfied", "that much memory"),
+        ("sbatch: error: Something new", "Something new"),
+        ("<Traceback> 0x7f", "could not be started"),
+    ],
+)
+def test_refusals_in_words(told: str, words: str) -> None:
+    assert words in in_words(RuntimeError(told)).message
+
+
+def test_our_own_errors_keep_their_words() -> None:
+    error = AtriumError("As it is.")
+
+    assert in_words(error) is error
+    assert isinstance(in_words(FileNotFoundError("sbatch")), SlurmUnavailable)
+
+
+def test_no_job_outlives_the_kernel(cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scancel = tmp_path / "scancel"
+    scancel.write_text('#!/bin/sh\necho "$@" > "$0.asked"\n')
+    scancel.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    cancel_jobs(cluster)
+    assert not scancel.with_name("scancel.asked").exists()
+    cluster.scale(2)
+    cancel_jobs(cluster)
+
+    assert scancel.with_name("scancel.asked").read_text() == "100 101\n"
+
+
+async def test_squeue_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        '#!/bin/sh\necho "$@" > "$0.asked"\necho "7|PENDING|QOSMaxCpuPerUserLimit"\necho "8|RUNNING|None"\n'
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert await job_states(["7", "8"]) == {"7": ("PENDING", "QOSMaxCpuPerUserLimit"), "8": ("RUNNING", "None")}
+    assert "--jobs=7,8" in squeue.with_name("squeue.asked").read_text()
+    assert await job_states([]) == {}

@@ -1,0 +1,113 @@
+"""The scaling page in a person's own server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.waiting import eventually
+from tests.web import free_port
+from widgets.singleuser import ABANDONED_SECONDS, PageKernels
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class FakeManager:
+    """The kernels of a server, as names with a number of open pages."""
+
+    def __init__(self) -> None:
+        self.pages = {"a-notebook": 0}
+
+    async def start_kernel(self, **_: Any) -> str:
+        self.pages["scaling"] = 0
+        return "scaling"
+
+    async def shutdown_kernel(self, kernel_id: str) -> None:
+        del self.pages[kernel_id]
+
+    def kernel_model(self, kernel_id: str) -> dict[str, int]:
+        return {"connections": self.pages[kernel_id]}
+
+    def __contains__(self, kernel_id: str) -> bool:
+        return kernel_id in self.pages
+
+
+def test_a_page_that_stays_away_ends_its_kernel_and_no_other() -> None:
+    manager, times = FakeManager(), [0.0]
+    kernels = PageKernels(manager, lambda: times[0])  # type: ignore[arg-type]
+    asyncio.run(kernels.start_kernel())
+
+    def later(pages: int, seconds: float) -> set[str]:
+        if "scaling" in manager.pages:
+            manager.pages["scaling"] = pages
+        times[0] += seconds
+        asyncio.run(kernels.end_abandoned())
+        return set(manager.pages)
+
+    assert "scaling" in later(pages=1, seconds=10 * ABANDONED_SECONDS)
+    assert "scaling" in later(pages=0, seconds=ABANDONED_SECONDS - 1)
+    assert later(pages=0, seconds=2) == {"a-notebook"}
+    assert later(pages=0, seconds=ABANDONED_SECONDS) == {"a-notebook"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Jupyter server as a person's job starts it, without the Hub around it."""
+    home, port = tmp_path_factory.mktemp("home"), free_port()
+    templates = home / "share/voila/templates"
+    templates.mkdir(parents=True)
+    (templates / "atrium").symlink_to(ROOT / "notebooks/voila")
+    (home / "scaling.ipynb").write_text("not what is installed")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "JUPYTER_PATH": str(home / "share"),
+        "ATRIUM_DASHBOARDS_DIR": str(ROOT / "notebooks/dashboards"),
+        "ATRIUM_HUB_URL": "http://localhost:8000/hub/",
+        "ATRIUM_API_URL": "http://127.0.0.1:9/",
+        "JUPYTERHUB_USER": "founder",
+        "JUPYTERHUB_API_TOKEN": "token-of-founder",
+    }
+    options = {"port": port, "ip": "127.0.0.1", "token": "t", "base_url": "/user/founder/", "allow_root": True}
+    argv = [f"--ServerApp.{name}={value}" for name, value in options.items()]
+    extensions = ["--ServerApp.jpserver_extensions=voila.server_extension=True"]
+    extensions += ["--ServerApp.jpserver_extensions=widgets.singleuser=True"]
+    process = subprocess.Popen([sys.executable, "-m", "jupyter_server", *argv, *extensions], env=environment, cwd=home)
+    address = f"http://127.0.0.1:{port}/user/founder/"
+    eventually(lambda: reachable(address), within=30, what="the server")
+    yield address
+    process.terminate()
+    process.wait(20)
+    shutil.rmtree(home)
+
+
+def reachable(address: str) -> bool:
+    try:
+        return httpx.get(address + "api", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
+    page = httpx.get(server + "atrium/scaling", headers={"Authorization": "token t"}, timeout=60)
+
+    assert page.status_code == 200
+    assert "<h1>Scale with Dask</h1>" in page.text
+    assert "<summary>founder</summary>" in page.text
+    assert "application/vnd.jupyter.widget-view+json" in page.text
+    assert "token-of-founder" not in page.text
+
+
+def test_a_stranger_gets_the_theme_and_no_page(server: str) -> None:
+    assert httpx.get(server + "atrium/scaling", timeout=20).status_code in (302, 403)
+    assert httpx.get(server + "atrium/static/mark.svg", timeout=20).status_code == 200

@@ -1,0 +1,188 @@
+"""Onboarding and data spaces without a browser: states, next steps, and text that stays text."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from hub.client import Api, Hours, Me, ProjectHours
+from hub.errors import HubUnavailable
+from widgets.base import Phase, Visitor
+from widgets.dataspace import Dataspace
+from widgets.onboarding import Onboarding, OnboardingState
+from widgets.usage import hours, project_cards
+
+
+def project(cpu_left: float = 3100, used: float = 1900, title: str = "Green steel") -> dict[str, Any]:
+    return {
+        "slug": "green-steel",
+        "title": title,
+        "role": "lead",
+        "cpu": {"granted": cpu_left + used, "used": used, "left": cpu_left},
+        "gpu": {"granted": 0, "used": 0, "left": 0},
+        "until": "2027-03-14",
+        "as_of": None,
+    }
+
+
+def me(*projects: dict[str, Any], name: str = "Maria") -> Me:
+    return Me.model_validate({"name": "maria", "display_name": name, "roles": [], "projects": list(projects)})
+
+
+def api(answer: Me | int) -> Api:
+    def handle(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "token t"
+        if isinstance(answer, int):
+            return httpx.Response(answer)
+        return httpx.Response(200, text=answer.model_dump_json())
+
+    return Api("http://api", "t", transport=httpx.MockTransport(handle))
+
+
+async def shown(view: Any) -> str:
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        if view.state.phase is not Phase.LOADING:
+            break
+    return str(view.text.value)
+
+
+# -- who is there -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_rendered_ahead_waits_for_its_visitor() -> None:
+    person = Visitor()
+    view = Onboarding(person=person)
+    assert 'role="status"' in view.text.value
+    assert "Looking up your projects" in view.text.value
+
+    person.api = api(me(project()))
+
+    assert "Welcome, Maria." in await shown(view)
+
+
+async def test_a_visitor_known_from_the_start_is_greeted(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Visitor(api=api(me(project())))
+
+    assert "Welcome, Maria." in await shown(Dataspace(person=person))
+
+
+def test_sign_in_takes_the_token_and_shows_it_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATRIUM_API_URL", "http://api")
+    person = Visitor()
+
+    person.sign_in("very-secret")
+
+    assert person.api is not None
+    assert "very-secret" not in repr(person) + repr(vars(person.api))
+
+
+async def test_the_end_of_a_page_is_told() -> None:
+    person = Visitor(api=api(me()))
+    view = Onboarding(person=person)
+    await shown(view)
+
+    person.leave("Put to <b>sleep</b>.")
+
+    assert "Put to &lt;b&gt;sleep&lt;/b&gt;." in view.text.value
+
+
+# -- states -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_error_is_a_sentence_and_can_be_tried_again() -> None:
+    person = Visitor(api=api(503))
+    view = Onboarding(person=person)
+    assert 'role="alert"' in await shown(view)
+    assert view.retry.layout.display == ""
+
+    with person.hold_trait_notifications():
+        person.api = api(me(project()))
+
+    assert "Welcome, Maria." in await shown(view)
+    assert view.retry.layout.display == "none"
+
+
+async def test_what_nobody_foresaw_is_no_traceback() -> None:
+    state = OnboardingState()
+
+    await state.load(object())  # type: ignore[arg-type]
+
+    assert state.phase is Phase.ERROR
+    assert state.problem is not None
+    assert "on our side" in state.problem.message
+
+
+async def test_the_apis_own_words_are_kept() -> None:
+    state = OnboardingState()
+
+    await state.load(api(503))
+
+    assert isinstance(state.problem, HubUnavailable)
+
+
+# -- onboarding -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("projects", "words"),
+    [
+        ((), "Ask the lead of a project"),
+        ((project(cpu_left=0),), "used up"),
+        ((project(used=0),), "first notebook"),
+        ((project(),), "Go on in your notebook"),
+    ],
+)
+def test_the_next_step_fits_the_person(projects: tuple[dict[str, Any], ...], words: str) -> None:
+    state = OnboardingState()
+    state.me = me(*projects)
+
+    assert words in state.next_step.words
+
+
+async def test_without_a_project_the_page_says_what_one_is_for() -> None:
+    assert "You are in no project yet" in await shown(Onboarding(person=Visitor(api=api(me()))))
+
+
+async def test_names_are_text_never_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATRIUM_HUB_URL", 'http://hub/"><script>')
+    bad = "<script>alert(1)</script>"
+
+    html = await shown(Onboarding(person=Visitor(api=api(me(project(title=bad), name=bad)))))
+
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)") == 2
+
+
+async def test_data_spaces_are_honest_about_being_empty() -> None:
+    html = await shown(Dataspace(person=Visitor(api=api(me(project())))))
+
+    assert "No catalogue has been harvested yet" in html
+    assert "/projects/green-steel" in html
+
+
+# -- hours ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(3100, "3\u202f100\xa0h"), (0, "0\xa0h"), (0.5, "0.5\xa0h"), (-2, "-2\xa0h")]
+)
+def test_hours_have_a_unit_and_thin_spaces(value: float, words: str) -> None:
+    assert hours(value) == words
+
+
+def test_a_card_says_what_is_left_of_what() -> None:
+    card = project_cards([ProjectHours.model_validate(project())])
+
+    assert "<strong>3\u202f100\xa0h</strong> of 5\u202f000\xa0h left" in card
+    assert "not counted yet" in card
+    assert "GPU" not in card
+
+
+def test_a_budget_that_runs_out_is_marked() -> None:
+    low = ProjectHours.model_validate({**project(), "cpu": Hours(granted=100, used=95, left=5).model_dump()})
+
+    assert 'class="low"' in project_cards([low])
