@@ -32,10 +32,13 @@ _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 handshake.install()
 
 
-def start_failed(error: AtriumError) -> SpawnException:
+class StartFailed(SpawnException):
     """An error of ours as JupyterHub shows it to the person: the sentence, and what to do next."""
-    text = f"{progress.explain(error.message)} {error.hint}".strip()
-    return SpawnException(text, reason=type(error).__name__, status_code=error.status)
+
+    def __init__(self, error: AtriumError) -> None:
+        text = f"{progress.explain(error.message)} {error.hint}".strip()
+        super().__init__(text, reason=type(error).__name__, status_code=error.status)
+        self.jupyterhub_message = text  # what the spawn page shows; str() of the base class is for logs
 
 
 @lru_cache(maxsize=1)
@@ -85,11 +88,11 @@ class AtriumSpawner(SlurmSpawner):
         try:
             return options.parse(options.from_form(form), site()[0].slurm).model_dump()
         except InvalidInput as error:
-            raise start_failed(error) from error
+            raise StartFailed(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """A link may bring a person to the form; it never starts anything."""
-        raise start_failed(InvalidInput("A link cannot start a notebook.", hint="Choose, and press Start notebook."))
+        raise StartFailed(InvalidInput("A link cannot start a notebook.", hint="Choose, and press Start notebook."))
 
     # -- environment ----------------------------------------------------------------------------------------------
 
@@ -134,7 +137,7 @@ class AtriumSpawner(SlurmSpawner):
             self.ip = await slurm.node_address(node)
             self.port = await self._wait_for_port(port_taken)
         except AtriumError as error:
-            raise start_failed(error) from error
+            raise StartFailed(error) from error
         finally:
             self._port_taken = None
         self.log.info("%s runs as job %s at %s:%i", self._log_name, self.job_id, self.ip, self.port)

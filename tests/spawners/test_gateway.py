@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import format_exception
 
 from hub.errors import NotAllowed, SlurmUnavailable
 from hub.settings import Settings, Slurm
@@ -109,8 +110,10 @@ async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner):
 
 
 def test_a_link_starts_nothing(spawner):
-    with pytest.raises(SpawnException):
+    with pytest.raises(SpawnException) as refused:
         spawner.options_from_query({"cpus": ["4"]})
+    text, _ = format_exception(refused.value)
+    assert text == "A link cannot start a notebook. Choose, and press Start notebook."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How Atrium is brought onto machines."""

@@ -1,0 +1,106 @@
+"""``python3 -m deploy.dev COMMAND``: what the Makefile's targets call. Options are variables (deploy/README.md)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.dev import checkout, preflight
+from deploy.dev.down import down
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import Layout, Options
+from deploy.dev.logs import logs
+from deploy.dev.purge import purge
+from deploy.dev.status import status
+from deploy.dev.steps import complain
+from deploy.dev.up import up
+
+_LOCKS = Path("/run/lock")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 0 when all is well."""
+    commands: dict[str, Callable[[], int]] = {
+        "up": _up,
+        "down": _down,
+        "status": _status,
+        "logs": _logs,
+        "purge": _purge,
+        "test": lambda: checkout.test(arguments[1:]),
+        "check": checkout.check,
+        "bench": lambda: checkout.bench(arguments[1:]),
+        "lock": checkout.lock,
+    }
+    if not arguments or arguments[0] not in commands:
+        complain(f"say one of {', '.join(commands)}.")
+        return 2
+    try:
+        return commands[arguments[0]]()
+    except DeployError as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("stopped. Run the same command again to go on.")
+        return 130
+
+
+def _up() -> int:
+    with _alone() as layout:
+        up(layout, only_slurm=_only_slurm())
+    return 0
+
+
+def _down() -> int:
+    with _alone() as layout:
+        was_up = down(layout)
+    print("Stopped; all state is kept. Start again with: make up" if was_up else "Atrium did not run.")
+    return 0
+
+
+def _status() -> int:
+    preflight.check_root(os.geteuid())
+    return 0 if status(_layout(), only_slurm=_only_slurm()) else 1
+
+
+def _logs() -> int:
+    logs(_layout(), os.environ.get("LOG", ""))
+    return 0
+
+
+def _purge() -> int:
+    with _alone() as layout:
+        purge(layout, sure=os.environ.get("YES") == "1", environments=os.environ.get("ENVS") == "1")
+    return 0
+
+
+def _layout() -> Layout:
+    return Layout(Options.read(os.environ))
+
+
+def _only_slurm() -> bool:
+    return os.environ.get("ONLY") == "slurm"
+
+
+@contextmanager
+def _alone() -> Iterator[Layout]:
+    """The copy to work on, as root. Two commands at once on it would undo each other."""
+    layout = _layout()
+    preflight.check_root(os.geteuid())
+    _LOCKS.mkdir(parents=True, exist_ok=True)
+    with (_LOCKS / f"{layout.cluster}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DeployError(
+                "Another make up, down or purge of this copy is at work: wait until it is done."
+            ) from error
+        yield layout
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""A checkout made ready to work in, and what is done there: test, check, bench, lock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.dev import environments, files, packages, preflight
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import CHECKOUT
+from deploy.dev.steps import step
+
+VENV = CHECKOUT / ".venv"
+_LOCK = environments.LOCKS / "dev.txt"
+_AXE = environments.LOCKS / "axe"  # what the browser tests judge accessibility with
+_STAMP = "atrium-lock.sha256"
+_UNIT = "not slurm and not e2e"
+_DEADLINE = 1800.0
+_TEST_DEADLINE = 7200.0
+
+
+def ready(*, browser: bool = False) -> None:
+    """Have ``.venv`` as the lock says; for whole tests also the machine's packages, a browser and its checks."""
+    _ensure_packages(_packages_of_tests() if browser else ["python3-venv"])
+    _fill("Python environment of the checkout", VENV, [_LOCK], lambda: environments.fill_python(VENV, _LOCK))
+    if browser:
+        axe = VENV / "axe"
+        _fill("Accessibility checks", axe, sorted(_AXE.iterdir()), lambda: environments.fill_node(axe, _AXE))
+
+
+def _fill(title: str, target: Path, locks: list[Path], fill: Callable[[], None]) -> None:
+    stamp, current = target / _STAMP, files.fingerprint(lock.read_bytes() for lock in locks)
+    if not stamp.exists() or stamp.read_text() != current:
+        with step(title):
+            fill()
+            stamp.write_text(current)
+
+
+def _packages_of_tests() -> list[str]:
+    # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
+    browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium"]
+    return [*packages.wanted(own_slurm=True), *browser]
+
+
+def _ensure_packages(names: list[str]) -> None:
+    absent = packages.missing(names)
+    if absent and os.geteuid() != 0:
+        raise DeployError(f"{' '.join(absent)} is missing here: install it, or run this as root once.")
+    if absent:
+        with step("Debian packages") as outcome:
+            packages.ensure(names)
+            outcome.text = f"installed {' '.join(absent)}"
+
+
+def test(arguments: Sequence[str] = ()) -> int:
+    """All tests, on real parts."""
+    ready(browser=True)
+    return _tool("python", "-m", "pytest", *arguments, deadline=_TEST_DEADLINE)
+
+
+def check() -> int:
+    """Style, types, import contracts and unit tests; runs them all and says which failed."""
+    ready()
+    checks = {
+        "ruff": ["ruff", "check"],
+        "ruff format": ["ruff", "format", "--check"],
+        "mypy": ["mypy"],
+        "import-linter": ["lint-imports"],
+        "unit tests": ["python", "-m", "pytest", "--quiet", "-m", _UNIT],
+    }
+    failed = [name for name, command in checks.items() if _timed(name, command)]
+    if failed:
+        raise DeployError(f"{', '.join(failed)} failed (see above).")
+    return 0
+
+
+def bench(arguments: Sequence[str] = ()) -> int:
+    """The benchmark scenarios; results in tests/bench/results.json."""
+    ready(browser=True)
+    return _tool("python", "-m", "tests.bench", *arguments, deadline=_TEST_DEADLINE)
+
+
+def lock() -> int:
+    """Write the locks anew from pyproject.toml."""
+    return _run([str(environments.LOCKS / "compile.sh")], deadline=_DEADLINE)
+
+
+def _timed(name: str, command: list[str]) -> int:
+    began = time.monotonic()
+    print(f"── {name}", flush=True)
+    code = _tool(*command, deadline=_DEADLINE)
+    print(f"   {'failed' if code else 'ok'} after {time.monotonic() - began:.1f} s", flush=True)
+    return code
+
+
+def _tool(name: str, *arguments: str, deadline: float) -> int:
+    return _run([str(VENV / "bin" / name), *arguments], deadline=deadline)
+
+
+def _run(argv: list[str], *, deadline: float) -> int:
+    """Run in the checkout, its output shown as it comes; the exit code."""
+    environment = {
+        **os.environ,
+        "PATH": f"{VENV}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "VIRTUAL_ENV": str(VENV),
+    }
+    try:
+        return subprocess.run(argv, cwd=CHECKOUT, env=environment, timeout=deadline, check=False).returncode
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"{Path(argv[0]).name} did not end within {deadline / 60:.0f} minutes.") from error
+    except OSError as error:
+        raise DeployError(f"{argv[0]} could not be started: {error.strerror}.") from error

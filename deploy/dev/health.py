@@ -1,0 +1,134 @@
+"""Does it answer? One question per program, each with a deadline; the answer is "" or what is wrong."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from deploy.dev.command import CLEAN, attempt
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import Layout
+
+Check = Callable[[], str]
+
+_DEADLINE = 5.0
+_READY_STATES = ("idle", "mixed", "allocated", "completing", "planned", "reserved")
+
+
+def munge(layout: Layout) -> str:
+    socket = f"--socket={layout.munge_socket}"
+    return _failure(["munge", "--no-input", socket]) or _failure(["unmunge", socket], stdin=_credential(socket))
+
+
+def _credential(socket: str) -> str:
+    return attempt(["munge", "--no-input", socket], deadline=_DEADLINE).stdout
+
+
+def mariadb(layout: Layout) -> str:
+    return _failure(["mariadb-admin", "--no-defaults", f"--socket={layout.database_socket}", "ping"])
+
+
+def slurmdbd(layout: Layout) -> str:
+    argv = ["sacctmgr", "--noheader", "--parsable2", "show", "cluster", "format=cluster"]
+    return _failure(argv, environment=layout.slurm_environment)
+
+
+def slurmctld(layout: Layout) -> str:
+    return _failure(["scontrol", "ping"], environment=layout.slurm_environment, expect=" is UP")
+
+
+def node(layout: Layout, name: str) -> str:
+    """The node is ready for jobs, or busy with some."""
+    argv = ["sinfo", "--noheader", "--Node", f"--nodes={name}", "--format=%T"]
+    done = _ask(argv, layout.slurm_environment)
+    state = done.partition("\n")[0].strip()
+    return "" if state in _READY_STATES else f"the node is {state or 'unknown to Slurm'}"
+
+
+def existing_slurm(layout: Layout) -> str:
+    """The machine's own Slurm, which we use and do not run."""
+    return _failure(["sinfo", "--noheader"], environment=layout.slurm_environment)
+
+
+def proxy_api(layout: Layout) -> str:
+    return _routes(layout, ())
+
+
+def proxy(layout: Layout) -> str:
+    """The proxy knows the way to the Hub and to both services."""
+    return _routes(layout, ("/", "/services/atrium", "/services/dashboards"))
+
+
+def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
+    token = (layout.secrets / "proxy").read_text().strip()
+    address = f"http://127.0.0.1:{layout.ports['proxy-api']}/api/routes"
+    answer = _get(address, {"Authorization": f"token {token}"})
+    if isinstance(answer, str):
+        return answer
+    # With domains of their own, services' routes begin with the host.
+    missing = [path for path in expected if not any(route.rstrip("/").endswith(path.rstrip("/")) for route in answer)]
+    return f"no route to {', '.join(missing)} yet" if missing else ""
+
+
+def hub(layout: Layout) -> str:
+    # The Hub tells people's domains from its own by the name it is called by.
+    host = urlsplit(layout.public_url).netloc
+    answer = _get(f"http://127.0.0.1:{layout.ports['hub']}/hub/api", {"Host": host})
+    return answer if isinstance(answer, str) else proxy(layout)
+
+
+def api(layout: Layout) -> str:
+    answer = _api_health(layout)
+    return answer if isinstance(answer, str) else ""
+
+
+def worker(layout: Layout) -> str:
+    answer = _api_health(layout)
+    return answer if isinstance(answer, str) else _unless_ok(str(answer.get("checks", {}).get("worker", "unknown")))
+
+
+def _api_health(layout: Layout) -> Any:
+    return _get(f"http://127.0.0.1:{layout.ports['api']}/services/atrium/api/health")
+
+
+def dashboards(layout: Layout) -> str:
+    answer = _get(f"http://127.0.0.1:{layout.ports['dashboards']}/services/dashboards/health")
+    return answer if isinstance(answer, str) else ""
+
+
+def _unless_ok(text: str) -> str:
+    return "" if text == "ok" else text
+
+
+def _get(address: str, headers: dict[str, str] | None = None) -> Any:
+    """The JSON at ``address``, or (a string) why there is none."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers or {}), timeout=_DEADLINE) as reply:  # noqa: S310
+            return json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return f"answers {error.code} at {urlsplit(address).path}"
+    except (OSError, ValueError) as error:
+        return f"no answer at {urlsplit(address).netloc} ({getattr(error, 'reason', error)})"
+
+
+def _failure(argv: list[str], *, environment: dict[str, str] | None = None, stdin: str = "", expect: str = "") -> str:
+    """Why a command failed, or did not print ``expect``; "" when all is well."""
+    try:
+        done = attempt(argv, deadline=_DEADLINE, environment={**CLEAN, **(environment or {})}, stdin=stdin)
+    except DeployError as error:
+        return str(error)
+    if done.returncode == 0 and expect in done.stdout:
+        return ""
+    said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
+    return f"{argv[0]} says: {said[-1].strip()}"
+
+
+def _ask(argv: list[str], environment: dict[str, str]) -> str:
+    try:
+        return attempt(argv, deadline=_DEADLINE, environment={**CLEAN, **environment}).stdout
+    except DeployError:
+        return ""

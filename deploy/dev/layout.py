@@ -1,0 +1,268 @@
+"""Where everything is: every path, port and machine-wide name of one copy of Atrium, from its few options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from deploy.dev.errors import DeployError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The tree this code lives in: what ``make up`` installs."""
+
+CPU_NODES = ("cpu1", "cpu2", "cpu3")
+GPU_NODES = ("gpu1", "gpu2")
+NODES = CPU_NODES + GPU_NODES
+
+SERVICE_USER = "atrium"
+WEB_USER = "atrium-web"
+
+INTERNAL_PORTS = 10_000
+"""Internal ports lie this far above the public one."""
+_HIGHEST_PORT = 22_000  # above it internal ports would run into the range the kernel hands out (32768 and up)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose, by the variable named beside it."""
+
+    prefix: str = ""  # ATRIUM_PREFIX
+    port: int = 8000  # ATRIUM_PORT
+    people: str = ""  # ATRIUM_PEOPLE
+    slurm: str = "own"  # SLURM
+    slurm_conf: str = ""  # SLURM_CONF
+    database_url: str = ""  # ATRIUM_DATABASE_URL
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Options:
+        """Options in force: what the first ``make up`` of this copy was told, overruled by the variables."""
+        prefix = environment.get("ATRIUM_PREFIX", "").rstrip("/")
+        if prefix and not re.match(r"^(/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z", prefix):
+            raise DeployError(
+                f"ATRIUM_PREFIX is {prefix!r}: give an absolute path of letters, digits, dots and dashes."
+            )
+        saved = _saved(Path(f"{prefix}/etc/atrium/options.json"))
+        slurm = environment.get("SLURM", saved.slurm)
+        return cls(
+            prefix=prefix,
+            port=_port(environment.get("ATRIUM_PORT") or str(saved.port)),
+            people=_people(environment.get("ATRIUM_PEOPLE", saved.people)),
+            slurm=_slurm(slurm),
+            slurm_conf=environment.get("SLURM_CONF", saved.slurm_conf) if slurm == "existing" else "",
+            database_url=_database(environment.get("ATRIUM_DATABASE_URL", saved.database_url)),
+        )
+
+    def text(self) -> str:
+        """The file the next command reads them back from."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def _saved(path: Path) -> Options:
+    try:
+        return Options(**json.loads(path.read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return Options()
+    except (OSError, ValueError, TypeError) as error:
+        raise DeployError(
+            f"{path} cannot be read ({error}): repair it, or remove it and name all options again."
+        ) from error
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1024 <= int(text) <= _HIGHEST_PORT:
+        raise DeployError(
+            f"ATRIUM_PORT is {text!r}: choose a port from 1024 to {_HIGHEST_PORT} "
+            f"(Atrium's internal ports lie {INTERNAL_PORTS} above it; for port 80 or 443 put nginx in front)."
+        )
+    return int(text)
+
+
+def _people(text: str) -> str:
+    if not re.match(r"^([a-z][a-z0-9]{0,9}-)?\Z", text):
+        raise DeployError(f"ATRIUM_PEOPLE is {text!r}: give a short name with a closing dash, such as t-, or nothing.")
+    return text
+
+
+def _slurm(text: str) -> str:
+    if text not in ("own", "existing"):
+        raise DeployError(f"SLURM is {text!r}: say SLURM=existing for the machine's own Slurm, or leave it out.")
+    return text
+
+
+def _database(text: str) -> str:
+    if re.match(r"^[^/]*//[^/@]*:[^/@]*@", text):
+        raise DeployError(
+            "ATRIUM_DATABASE_URL holds a password, and settings are readable to all: leave it out of the address "
+            "and put it into .pgpass in the state directory (owner atrium, mode 0600)."
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One copy of Atrium on this machine."""
+
+    options: Options
+
+    @cached_property
+    def root(self) -> Path:
+        return Path(self.options.prefix or "/")
+
+    @cached_property
+    def slug(self) -> str:
+        """Sets the machine-wide names of a prefixed copy apart from everybody else's; empty for the main copy."""
+        if not self.options.prefix:
+            return ""
+        letters = re.sub(r"[^a-z0-9]", "", self.root.name.lower())[:10]
+        return letters + hashlib.sha256(self.options.prefix.encode()).hexdigest()[:4]
+
+    def _named(self, name: str) -> str:
+        return f"{name}-{self.slug}" if self.slug else name
+
+    # Machine-wide names
+    @cached_property
+    def users_group(self) -> str:
+        return self._named("atrium-users")
+
+    @cached_property
+    def demo_group(self) -> str:
+        return self._named("atrium-demo")
+
+    @cached_property
+    def sudoers(self) -> Path:
+        return Path("/etc/sudoers.d") / self._named("atrium")
+
+    @cached_property
+    def pam_service(self) -> str:
+        return self._named("atrium")
+
+    @cached_property
+    def cluster(self) -> str:
+        return f"atrium{self.slug}"
+
+    # Paths
+    @cached_property
+    def opt(self) -> Path:
+        return self.root / "opt/atrium"
+
+    @cached_property
+    def hub_env(self) -> Path:
+        return self.opt / "hub"
+
+    @cached_property
+    def user_env(self) -> Path:
+        return self.opt / "user"
+
+    @cached_property
+    def proxy_env(self) -> Path:
+        return self.opt / "proxy"
+
+    @cached_property
+    def etc(self) -> Path:
+        return self.root / "etc/atrium"
+
+    @cached_property
+    def secrets(self) -> Path:
+        return self.etc / "secrets"
+
+    @cached_property
+    def settings(self) -> Path:
+        return self.etc / "atrium.toml"
+
+    @cached_property
+    def state(self) -> Path:
+        return self.root / "var/lib/atrium"
+
+    @cached_property
+    def web_state(self) -> Path:
+        return self.state / "web"
+
+    @cached_property
+    def log(self) -> Path:
+        return self.root / "var/log/atrium"
+
+    @cached_property
+    def run(self) -> Path:
+        return self.root / "run/atrium"
+
+    @cached_property
+    def web_run(self) -> Path:
+        """Sockets of the dashboards' kernels."""
+        return self.run / "web"
+
+    @cached_property
+    def projects(self) -> Path:
+        return self.root / "projects"
+
+    @cached_property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @cached_property
+    def supervisor_conf(self) -> Path:
+        return self.etc / "supervisord.conf"
+
+    @cached_property
+    def supervisor_socket(self) -> Path:
+        return self.run / "supervisor/supervisor.sock"
+
+    @cached_property
+    def munge_socket(self) -> Path:
+        return self.run / "munge/munge.socket"
+
+    @cached_property
+    def database_socket(self) -> Path:
+        return self.run / "mariadb/mariadb.sock"
+
+    @cached_property
+    def own_slurm(self) -> bool:
+        return self.options.slurm == "own"
+
+    @cached_property
+    def slurm_conf(self) -> Path | None:
+        """``SLURM_CONF`` for every command; None: the machine's default."""
+        if self.own_slurm:
+            return self.etc / "slurm/slurm.conf"
+        return Path(self.options.slurm_conf) if self.options.slurm_conf else None
+
+    @cached_property
+    def slurm_environment(self) -> dict[str, str]:
+        return {} if self.slurm_conf is None else {"SLURM_CONF": str(self.slurm_conf)}
+
+    # Ports
+    def _internal(self, offset: int) -> int:
+        return self.options.port + INTERNAL_PORTS + offset
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """Every port this copy listens at, by the name of the program that does."""
+        web = {
+            "proxy": self.options.port,
+            "proxy-api": self._internal(1),
+            "hub": self._internal(2),
+            "api": self._internal(3),
+            "dashboards": self._internal(4),
+        }
+        if not self.own_slurm:
+            return web
+        slurm = {"slurmctld": self._internal(10), "slurmdbd": self._internal(11)}
+        return web | slurm | {f"slurmd-{node}": self._internal(12 + n) for n, node in enumerate(NODES)}
+
+    @cached_property
+    def public_url(self) -> str:
+        return f"http://localhost:{self.options.port}"
+
+    @cached_property
+    def database_url(self) -> str:
+        return self.options.database_url or f"sqlite:///{self.state}/atrium.sqlite"
+
+    @cached_property
+    def host(self) -> str:
+        """This machine as Slurm names it."""
+        return socket.gethostname().partition(".")[0]

@@ -1,0 +1,84 @@
+"""Debian and Ubuntu packages: only what is missing, and no service of theirs left running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.dev.command import CLEAN, attempt, run
+from deploy.dev.errors import DeployError
+
+BASE = ("sudo", "python3-venv", "libpam-pwdfile", "openssl")
+SLURM = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
+
+_UNITS = {"slurm-wlm": ("slurmd", "slurmctld"), "slurmdbd": ("slurmdbd",), "munge": ("munge",)} | {
+    "mariadb-server": ("mariadb",)
+}
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_POLICY_TEXT = "#!/bin/sh\n# Atrium is installing packages and runs them itself.\nexit 101\n"
+_UPDATE_DEADLINE = 300.0
+_INSTALL_DEADLINE = 1800.0
+
+
+def wanted(*, own_slurm: bool) -> list[str]:
+    """Packages of a deployment; Node.js only where none is (a site's own stays)."""
+    node = [] if shutil.which("node") and shutil.which("npm") else ["nodejs", "npm"]
+    return [*BASE, *(SLURM if own_slurm else ()), *node]
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    done = attempt(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], deadline=30)
+    present = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in present]
+
+
+def ensure(names: Sequence[str]) -> list[str]:
+    """Install what is missing of ``names``; what was installed."""
+    absent = missing(names)
+    if absent:
+        _update()
+        with _services_kept_off():
+            _apt("install", "--yes", *absent, deadline=_INSTALL_DEADLINE)
+        _disable([unit for name in absent for unit in _UNITS.get(name, ())])
+    return absent
+
+
+def _update() -> None:
+    for pause in (5, 15, 0):
+        try:
+            return _apt("update", deadline=_UPDATE_DEADLINE)
+        except DeployError:
+            if not pause:
+                raise
+            time.sleep(pause)
+
+
+def _apt(command: str, *rest: str, deadline: float) -> None:
+    options = ["-qq", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends"]
+    # The machine's own proxy settings, if any, are in its environment.
+    environment = {**os.environ, **CLEAN, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", *options, command, *rest], deadline=deadline, environment=environment)
+
+
+@contextmanager
+def _services_kept_off() -> Iterator[None]:
+    """While packages are unpacked, a policy-rc.d (Debian's way) says that no service may start."""
+    ours = not _POLICY.exists() or _POLICY.read_text() == _POLICY_TEXT
+    if ours:
+        _POLICY.write_text(_POLICY_TEXT)
+        _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            _POLICY.unlink()
+
+
+def _disable(units: list[str]) -> None:
+    """Keep what we just brought from starting with the machine; a service that was there before is not ours."""
+    if units and Path("/run/systemd/system").is_dir():
+        run(["systemctl", "disable", "--now", *units], deadline=120)

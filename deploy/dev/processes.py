@@ -1,0 +1,112 @@
+"""What runs on this machine, read from /proc."""
+
+from __future__ import annotations
+
+import pwd
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.dev.layout import SERVICE_USER, WEB_USER, Layout
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    parent: int
+    uid: int
+    name: str
+    argv: tuple[str, ...]
+    memory: int
+    """Resident bytes."""
+
+
+def processes() -> Iterator[Process]:
+    """All processes there are (those that end while we look are left out)."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                status = dict(line.partition(":\t")[::2] for line in (entry / "status").read_text().splitlines())
+                argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                yield Process(
+                    pid=int(entry.name),
+                    parent=int(status["PPid"]),
+                    uid=int(status["Uid"].split()[0]),
+                    name=status["Name"].strip(),
+                    argv=tuple(argv),
+                    memory=int(status.get("VmRSS", "0 kB").split()[0]) * 1024,
+                )
+
+
+def of_copy(layout: Layout) -> list[Process]:
+    """Processes of this copy, its supervisor last. Notebooks, and what carries them, are not among them."""
+    everything = list(processes())
+    supervisors = [one for one in everything if str(layout.supervisor_conf) in one.argv]
+    children = [one for one in everything if one not in supervisors and _is_ours(one, layout)]
+    return children + supervisors
+
+
+def _is_ours(process: Process, layout: Layout) -> bool:
+    """Started by our supervisor (it marks the environment), or one of our service users running our code.
+
+    A slurmstepd carries the mark of its slurmd and stays: a job outlives a restart of Slurm's programs.
+    """
+    if process.name.startswith("slurmstepd"):
+        return False
+    if process.uid in _service_uids() and any(part.startswith(f"{layout.opt}/") for part in process.argv[:2]):
+        return True
+    return f"SUPERVISOR_SERVER_URL=unix://{layout.supervisor_socket}" in _environment(process.pid)
+
+
+def _service_uids() -> set[int]:
+    uids = set()
+    for name in (SERVICE_USER, WEB_USER):
+        with suppress(KeyError):
+            uids.add(pwd.getpwnam(name).pw_uid)
+    return uids
+
+
+def _environment(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def memory_of(pid: int, everything: list[Process]) -> int:
+    """Resident bytes of a process and all below it."""
+    own = sum(one.memory for one in everything if one.pid == pid)
+    return own + sum(memory_of(one.pid, everything) for one in everything if one.parent == pid)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens at ``port`` on any address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def listener(port: int) -> Process | None:
+    """The process that listens at ``port``, if it can be told."""
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    for process in processes():
+        with suppress(OSError):
+            for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    if str(descriptor.readlink()) in sockets:
+                        return process
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    pattern = re.compile(rf"^\s*\d+: [0-9A-F]+:{port:04X} [0-9A-F:]+ 0A (?:\S+\s+){{5}}(\d+)", re.MULTILINE)
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            yield from pattern.findall(Path(f"/proc/net/{table}").read_text())

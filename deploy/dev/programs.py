@@ -1,0 +1,168 @@
+"""What runs: each supervised program, as whom, with what environment, and how to tell that it answers."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from deploy.dev import environments, files, health
+from deploy.dev.command import CLEAN
+from deploy.dev.health import Check
+from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    command: tuple[str, ...]
+    user: str
+    check: Check
+    """Returns "" when the program answers, else what is wrong."""
+    inputs: tuple[Path, ...] = ()
+    """Files it reads once: it is restarted when one is newer than its start."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    umask: str = "022"
+    as_group: bool = True
+    """Whether stopping it stops what it started. Not for slurmd: jobs outlive it."""
+    stop_seconds: int = 15
+    start_seconds: float = 90.0
+
+
+def slurm_programs(layout: Layout) -> list[Program]:
+    """The machine's own Slurm, in the order it starts."""
+    conf = layout.etc / "slurm"
+    slurm_conf = conf / "slurm.conf"
+    munge = Program(
+        name="munge",
+        command=(
+            "/usr/sbin/munged",
+            "--foreground",
+            f"--socket={layout.munge_socket}",
+            f"--key-file={layout.etc}/munge/munge.key",
+            f"--pid-file={layout.run}/munge/munged.pid",
+            f"--seed-file={layout.state}/munge/munged.seed",
+            f"--log-file={layout.state}/munge/munged.log",
+        ),
+        user="munge",
+        check=partial(health.munge, layout),
+        inputs=(layout.etc / "munge/munge.key",),
+    )
+    mariadb = Program(
+        name="mariadb",
+        command=("/usr/sbin/mariadbd", f"--defaults-file={conf}/mariadb.cnf"),
+        user="mysql",
+        check=partial(health.mariadb, layout),
+        inputs=(conf / "mariadb.cnf",),
+        stop_seconds=60,
+    )
+    slurmdbd = Program(
+        name="slurmdbd",
+        command=("/usr/sbin/slurmdbd", "-D"),
+        user="slurm",
+        check=partial(health.slurmdbd, layout),
+        inputs=(conf / "slurmdbd.conf",),
+        environment={**layout.slurm_environment, "MYSQL_UNIX_PORT": str(layout.database_socket)},
+        stop_seconds=30,
+    )
+    slurmctld = Program(
+        name="slurmctld",
+        command=("/usr/sbin/slurmctld", "-D"),
+        user="slurm",
+        check=partial(health.slurmctld, layout),
+        inputs=(slurm_conf, conf / "gres.conf"),
+        environment=layout.slurm_environment,
+        stop_seconds=30,
+    )
+    nodes = [
+        Program(
+            name=f"slurmd-{node}",
+            command=("/usr/sbin/slurmd", "-D", "-N", node),
+            user="root",
+            check=partial(health.node, layout, node),
+            inputs=(slurm_conf, conf / "gres.conf"),
+            environment=layout.slurm_environment,
+            as_group=False,
+        )
+        for node in NODES
+    ]
+    return [munge, mariadb, slurmdbd, slurmctld, *nodes]
+
+
+def web_programs(layout: Layout) -> list[Program]:
+    """Atrium itself, in the order it starts."""
+    code = environments.code_stamp(layout.hub_env)
+    secrets = tuple(layout.secrets / name for name in ("cookie", "proxy", "atrium", "dashboards", "pages", "worker"))
+
+    def program(name: str, check: Check, *inputs: Path, user: str = SERVICE_USER) -> Program:
+        home = layout.web_state if user == WEB_USER else layout.state
+        return Program(
+            name=name,
+            command=(f"{layout.hub_env}/bin/atrium", name),
+            user=user,
+            check=check,
+            inputs=(layout.settings, *inputs),
+            environment=atrium_environment(layout, home),
+            umask="077",
+        )
+
+    return [
+        # The proxy does without restarts for new code: it is what keeps everybody's sockets.
+        program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
+        program("api", partial(health.api, layout), code, *secrets),
+        program("hub", partial(health.hub, layout), code, *secrets),
+        program("worker", partial(health.worker, layout), code, *secrets),
+        program(
+            "dashboards",
+            partial(health.dashboards, layout),
+            code,
+            environments.code_stamp(layout.user_env),
+            layout.secrets / "dashboards",
+            user=WEB_USER,
+        ),
+    ]
+
+
+def programs(layout: Layout) -> list[Program]:
+    """All of them, in the order they start."""
+    return [*(slurm_programs(layout) if layout.own_slurm else []), *web_programs(layout)]
+
+
+def atrium_environment(layout: Layout, home: Path) -> dict[str, str]:
+    """All that a program of ours is told by environment; secrets are not among it."""
+    return {**CLEAN, **layout.slurm_environment, "ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+
+
+def supervisor_conf(layout: Layout, running: list[Program]) -> str:
+    """The supervisor's configuration; nothing starts by itself, ``make up`` starts in order."""
+    sections = [
+        files.render(
+            "program.conf",
+            name=program.name,
+            command=" ".join(program.command),
+            user=program.user,
+            environment=",".join(f'{name}="{value}"' for name, value in program.environment.items())
+            or 'LANG="C.UTF-8"',
+            umask=program.umask,
+            stop_seconds=program.stop_seconds,
+            as_group=str(program.as_group).lower(),
+            log=layout.log,
+        )
+        for program in running
+    ]
+    return files.render(
+        "supervisord.conf",
+        socket=layout.supervisor_socket,
+        run=layout.supervisor_socket.parent,
+        log=layout.log,
+        files=_open_files(),
+        programs="\n".join(sections),
+    )
+
+
+def _open_files() -> int:
+    """As many as a busy proxy needs, if the machine lets us."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 65536 if hard == resource.RLIM_INFINITY else min(65536, hard)

@@ -1,0 +1,69 @@
+"""``make purge``: remove what ``make up`` laid down, and nothing else. Packages stay; environments unless ENVS=1."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from deploy.dev import settings, slurm
+from deploy.dev.accounts import Accounts
+from deploy.dev.down import down
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import Layout
+from deploy.dev.steps import step
+
+
+def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
+    accounts = Accounts(layout)
+    if not sure:
+        _ask(layout, len(accounts.people()))
+    down(layout)
+    with step("Demo people and their homes") as outcome:
+        removed = [name for name in accounts.people() if accounts.remove(name)]
+        accounts.remove_groups()
+        outcome.text = f"removed {len(removed)}"
+    with step("Rules, sign-in, state, settings") as outcome:
+        layout.sudoers.unlink(missing_ok=True)
+        settings.pam_file(layout).unlink(missing_ok=True)
+        slurm.unlink_default(layout)
+        for path in (layout.projects / "demo", layout.state, layout.log, layout.run, layout.etc):
+            _remove(path)
+        outcome.text = "removed"
+    with step("Environments") as outcome:
+        outcome.text = "removed" if environments else f"kept in {layout.opt} (ENVS=1 removes them)"
+        if environments:
+            _remove(layout.opt)
+    # Service users are shared by all copies; each copy has a sudo rule.
+    if not any(Path("/etc/sudoers.d").glob("atrium*")):
+        accounts.remove_services()
+    _remove_empty(layout)
+
+
+def _ask(layout: Layout, people: int) -> None:
+    print(
+        f"This removes from {layout.root}: the {people} demo people with their homes, the demo project, and all "
+        "projects' records, hours and settings. There is no way back."
+    )
+    if not sys.stdin.isatty():
+        raise DeployError("Nobody is here to answer: say YES=1 to purge without asking.")
+    if input("Type yes to go on: ") != "yes":
+        raise DeployError("Nothing was removed.")
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def _remove_empty(layout: Layout) -> None:
+    """Directories of a prefixed copy that hold nothing any more, up to the prefix itself."""
+    if not layout.slug:
+        return
+    below = (layout.projects, layout.home, layout.opt.parent, layout.etc.parent, layout.run.parent)
+    for path in (*below, layout.state.parent, layout.log.parent, layout.log.parent.parent, layout.root):
+        with suppress(OSError):
+            path.rmdir()

@@ -1,0 +1,86 @@
+"""Starting programs in order and ending what is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import Layout
+from deploy.dev.processes import Process, of_copy
+from deploy.dev.programs import Program
+from deploy.dev.supervisor import Supervisor
+
+_GRACE = 15.0
+_STARTS = 4
+
+
+def start(supervisor: Supervisor, program: Program) -> str:
+    """Have it run with the files as they are now; "started", "restarted", or "" when it ran already."""
+    if not is_due(supervisor, program):
+        return ""
+    begun = supervisor.programs()[program.name].begun
+    if begun:
+        supervisor.stop(program.name)
+    supervisor.start(program.name)
+    return "restarted" if begun else "started"
+
+
+def is_due(supervisor: Supervisor, program: Program) -> bool:
+    """It does not run, or has not read its files as they are now.
+
+    The supervisor tells whole seconds, so a file of the same second is not newer.
+    """
+    running = supervisor.programs()[program.name]
+    newer = (path for path in program.inputs if path.exists() and int(path.stat().st_mtime) > running.started)
+    return not running.begun or any(newer)
+
+
+def wait(layout: Layout, supervisor: Supervisor, program: Program) -> None:
+    """Return when it answers; raise with the end of its log when it does not in time, or keeps ending."""
+    deadline = time.monotonic() + program.start_seconds
+    starts = set()
+    while wrong := program.check():
+        starts.add(supervisor.programs()[program.name].started)
+        if len(starts) > _STARTS or time.monotonic() > deadline:
+            raise DeployError(
+                f"{program.name} {'keeps ending' if len(starts) > _STARTS else 'does not answer'} ({wrong}). "
+                f"The end of {layout.log}/{program.name}.log:\n{_tail(layout, program.name)}"
+            )
+        time.sleep(0.3)
+
+
+def settle(supervisor: Supervisor, programs: list[Program]) -> None:
+    """Return when every program has stayed up for the second after which the supervisor calls it running."""
+    deadline = time.monotonic() + _GRACE
+    while unsettled := [one.name for one in programs if not supervisor.programs()[one.name].up]:
+        if time.monotonic() > deadline:
+            raise DeployError(f"{', '.join(unsettled)} answered and ended again: see make logs.")
+        time.sleep(0.2)
+
+
+def _tail(layout: Layout, name: str) -> str:
+    try:
+        lines = (layout.log / f"{name}.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return "    (no log)"
+    return "\n".join(f"    {line[:200]}" for line in lines[-15:])
+
+
+def end_leftovers(layout: Layout) -> int:
+    """End what a crashed supervisor left behind, politely first; how many there were."""
+    found = of_copy(layout)
+    _signal(found, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE
+    while (left := of_copy(layout)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    _signal(left, signal.SIGKILL)
+    return len(found)
+
+
+def _signal(found: list[Process], number: signal.Signals) -> None:
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

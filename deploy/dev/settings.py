@@ -1,0 +1,125 @@
+"""Atrium's own files: settings, secrets, how people sign in, and what the service user may do as them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from deploy.dev import files, logins, slurm
+from deploy.dev.command import run
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import CHECKOUT, SERVICE_USER, WEB_USER, Layout
+
+SECRETS = ("cookie", "proxy", "atrium", "dashboards", "pages", "worker")
+
+
+def lay_down_directories(layout: Layout) -> None:
+    """Directories where several users write are root's and sticky: nobody can swap another's away."""
+    files.directory(layout.etc)
+    files.directory(layout.secrets, mode=0o711)
+    files.directory(layout.state, mode=0o1771, group=SERVICE_USER)
+    files.directory(layout.state / "stamps")
+    files.directory(layout.web_state, mode=0o700, owner=WEB_USER, group=WEB_USER)
+    files.directory(layout.run, mode=0o1771, group=SERVICE_USER)
+    files.directory(layout.web_run, mode=0o700, owner=WEB_USER, group=WEB_USER)
+    files.directory(layout.supervisor_socket.parent, mode=0o700)
+    files.directory(layout.log, mode=0o750, group=SERVICE_USER)
+    for shared in (layout.home, layout.projects, layout.opt):
+        if not shared.exists():
+            files.directory(shared)
+    files.directory(layout.projects / "demo", mode=0o2770, group=layout.demo_group)
+
+
+def lay_down_secrets(layout: Layout) -> bool:
+    """One random secret a file, made once; the dashboards' token is also for the account that runs them."""
+    missing = [name for name in SECRETS if not (layout.secrets / name).exists()]
+    for name in missing:
+        shared = {"mode": 0o640, "group": WEB_USER} if name == "dashboards" else {"mode": 0o600, "group": SERVICE_USER}
+        files.put(layout.secrets / name, secrets.token_hex(32) + "\n", owner=SERVICE_USER, **shared)  # type: ignore[arg-type]
+    return bool(missing)
+
+
+def lay_down_settings(layout: Layout) -> str:
+    """Write atrium.toml; a sentence if an administrator edited it and ours differs."""
+    remark = files.put_editable(layout.settings, settings_text(layout), layout.etc / "written.json")
+    check_ports(layout, tomllib.loads(layout.settings.read_text()))
+    return remark
+
+
+def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> None:
+    """An edited file must name the ports we are about to wait for."""
+    for section in ("proxy", "hub", "api", "dashboards"):
+        port, wanted = tables.get(section, {}).get("port"), layout.ports[section]
+        if port != wanted:
+            raise DeployError(
+                f"{layout.settings} was edited and says [{section}] port = {port}, where ATRIUM_PORT="
+                f"{layout.options.port} means {wanted}: take the ports over from atrium.toml.new, "
+                "or keep the old ATRIUM_PORT."
+            )
+
+
+def settings_text(layout: Layout) -> str:
+    """The text of atrium.toml (sections and keys of hub/settings.py)."""
+    lines = [f'bin = "{slurm.binaries()}"', f'partition = "{slurm.default_partition(layout)}"']
+    if layout.slurm_conf is not None:
+        lines.insert(0, f'conf = "{layout.slurm_conf}"')
+    return files.render(
+        "atrium.toml",
+        public_url=layout.public_url,
+        etc=layout.etc,
+        state=layout.state,
+        log=layout.log,
+        run=layout.run,
+        projects=layout.projects,
+        hub_env=layout.hub_env,
+        user_env=layout.user_env,
+        proxy_env=layout.proxy_env,
+        port=layout.options.port,
+        proxy_api_port=layout.ports["proxy-api"],
+        hub_port=layout.ports["hub"],
+        api_port=layout.ports["api"],
+        dashboards_port=layout.ports["dashboards"],
+        pam_service=layout.pam_service,
+        users_group=layout.users_group,
+        database_url=layout.database_url,
+        slurm="\n".join(lines),
+        **{
+            f"{role}s": json.dumps(logins.names_with(role, layout))
+            for role in ("admin", "reviewer", "trainer", "analyst")
+        },
+    )
+
+
+def lay_down_sign_in(layout: Layout) -> bool:
+    """PAM: a person of the group, with the password of the demo's file."""
+    text = files.render("pam", passwords=layout.etc / "demo-passwd", group=layout.users_group)
+    return files.put(pam_file(layout), text)
+
+
+def pam_file(layout: Layout) -> Path:
+    return Path("/etc/pam.d") / layout.pam_service
+
+
+def lay_down_sudo(layout: Layout) -> bool:
+    """The rule for Slurm's two commands, looked over by visudo before it counts."""
+    text = sudoers_text(layout)
+    with tempfile.NamedTemporaryFile("w", prefix="atrium-sudoers-") as draft:
+        draft.write(text)
+        draft.flush()
+        Path(draft.name).chmod(0o440)
+        run(["visudo", "-c", "-q", "-f", draft.name], deadline=30)
+    return files.put(layout.sudoers, text, mode=0o440)
+
+
+def sudoers_text(layout: Layout) -> str:
+    return Template((CHECKOUT / "deploy/sudoers/atrium").read_text()).substitute(
+        user=SERVICE_USER,
+        group=layout.users_group,
+        alias=f"ATRIUM{layout.slug.upper()}",
+        bin=slurm.binaries(),
+    )

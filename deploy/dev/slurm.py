@@ -1,0 +1,244 @@
+"""The small real Slurm of one machine: its files, its database, its accounts; or the machine's own, if it has one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from deploy.dev import files
+from deploy.dev.command import CLEAN, attempt, run
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import CPU_NODES, GPU_NODES, NODES, SERVICE_USER, Layout
+
+DEFAULT_CONF = Path("/etc/slurm/slurm.conf")
+
+CPUS = 16
+MEMORY_MB = 32_768
+GPUS = 4
+"""Of a node, believed and not measured; as much as the largest notebook may ask for."""
+
+QOS = {
+    "normal": "MaxTRESPerUser=cpu=32 MaxSubmitJobsPerUser=200",
+    "notebook": "MaxTRESPerUser=cpu=16,mem=64G MaxSubmitJobsPerUser=20 Priority=100",
+    "gpu": "MaxTRESPerUser=gres/gpu=4 MaxJobsPerUser=4",
+    "transfer": "MaxTRESPerUser=cpu=2 MaxJobsPerUser=2",
+}
+"""Limits a person has at one time; the partitions of these names apply theirs by themselves."""
+
+_DEADLINE = 30.0
+
+
+def lay_down(layout: Layout) -> list[str]:
+    """Directories, key, database and configuration; sentences about files an administrator edited."""
+    _lay_down_directories(layout)
+    _ensure_key(layout.etc / "munge/munge.key")
+    _ensure_database(layout)
+    conf, state = layout.etc / "slurm", layout.state / "slurm"
+    files.put(
+        conf / "mariadb.cnf",
+        files.render(
+            "mariadb.cnf",
+            state=layout.state / "mariadb",
+            socket=layout.database_socket,
+            run=layout.database_socket.parent,
+        ),
+    )
+    files.put(
+        conf / "slurmdbd.conf",
+        files.render(
+            "slurmdbd.conf", port=layout.ports["slurmdbd"], munge_socket=layout.munge_socket, run=layout.run / "slurm"
+        ),
+        mode=0o600,
+        owner="slurm",
+        group="slurm",
+    )
+    _put_gpus(conf / "gres.conf", state / "gpus")
+    _put_cgroup_conf(conf / "cgroup.conf")
+    edited = files.put_editable(conf / "slurm.conf", slurm_conf(layout), layout.etc / "written.json")
+    _link_default(layout)
+    return [edited] if edited else []
+
+
+def _lay_down_directories(layout: Layout) -> None:
+    state = layout.state / "slurm"
+    files.directory(layout.etc / "slurm")
+    files.directory(state)
+    files.directory(state / "slurmctld", mode=0o700, owner="slurm", group="slurm")
+    for node in NODES:
+        files.directory(state / f"slurmd-{node}")
+    files.directory(layout.run / "slurm", owner="slurm", group="slurm")
+    for path in (layout.etc / "munge", layout.state / "munge"):
+        files.directory(path, mode=0o700, owner="munge", group="munge")
+    files.directory(layout.munge_socket.parent, owner="munge", group="munge")
+    files.directory(layout.state / "mariadb", mode=0o700, owner="mysql", group="mysql")
+    files.directory(layout.database_socket.parent, owner="mysql", group="mysql")
+
+
+def slurm_conf(layout: Layout) -> str:
+    """The text of slurm.conf."""
+    return files.render(
+        "slurm.conf",
+        cluster=layout.cluster,
+        host=layout.host,
+        slurmctld_port=layout.ports["slurmctld"],
+        slurmdbd_port=layout.ports["slurmdbd"],
+        munge_socket=layout.munge_socket,
+        state=layout.state / "slurm",
+        run=layout.run / "slurm",
+        nodes="\n".join(_node(layout, name) for name in NODES),
+        cpu_nodes=",".join(CPU_NODES),
+        gpu_nodes=",".join(GPU_NODES),
+    )
+
+
+def _node(layout: Layout, name: str) -> str:
+    gpus = f" Gres=gpu:{GPUS}" if name in GPU_NODES else ""
+    address = f"NodeAddr=127.0.0.1 NodeHostname={layout.host} Port={layout.ports[f'slurmd-{name}']}"
+    return f"NodeName={name} {address} CPUs={CPUS} RealMemory={MEMORY_MB}{gpus} State=UNKNOWN"
+
+
+def _put_gpus(path: Path, devices: Path) -> None:
+    files.directory(devices)
+    for number in range(GPUS):
+        files.null_device(devices / f"gpu{number}")
+    files.put(path, files.render("gres.conf", gpu_nodes=",".join(GPU_NODES), devices=devices, last=GPUS - 1))
+
+
+def _put_cgroup_conf(path: Path) -> None:
+    """Newer slurmds look for control groups even when nothing uses them; say that there is nothing to look for."""
+    version = re.search(r"(\d+)\.(\d+)", run(["slurmd", "-V"], deadline=_DEADLINE))
+    if version and (int(version[1]), int(version[2])) >= (24, 5):
+        files.put(path, "CgroupPlugin=disabled\n")
+    elif version and int(version[1]) >= 23:
+        files.put(path, "IgnoreSystemd=yes\n")
+
+
+def _ensure_key(path: Path) -> None:
+    if not path.exists():
+        # Text, not bytes: munge takes any 32 bytes or more.
+        files.put(path, secrets.token_hex(64), mode=0o400, owner="munge", group="munge")
+
+
+def _ensure_database(layout: Layout) -> None:
+    data = layout.state / "mariadb"
+    if not (data / "mysql").exists():
+        argv = ["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}", "--skip-test-db"]
+        run([*argv, "--auth-root-authentication-method=socket"], deadline=120)
+
+
+def _link_default(layout: Layout) -> None:
+    """The main copy's Slurm is the machine's, if it has no other: so ``squeue`` works in a terminal."""
+    if not layout.slug and layout.slurm_conf and not DEFAULT_CONF.exists() and not DEFAULT_CONF.is_symlink():
+        DEFAULT_CONF.parent.mkdir(exist_ok=True)
+        DEFAULT_CONF.symlink_to(layout.slurm_conf)
+
+
+def unlink_default(layout: Layout) -> None:
+    if not layout.slug and DEFAULT_CONF.is_symlink() and DEFAULT_CONF.readlink() == layout.slurm_conf:
+        DEFAULT_CONF.unlink()
+
+
+def open_database(layout: Layout) -> None:
+    """Let the OS user slurm, and nobody else, into a database of its own. Needs the database to run."""
+    statements = (
+        "CREATE DATABASE IF NOT EXISTS slurm_acct_db;"
+        "CREATE USER IF NOT EXISTS slurm@localhost IDENTIFIED VIA unix_socket;"
+        "GRANT ALL ON slurm_acct_db.* TO slurm@localhost;"
+    )
+    run(["mariadb", "--no-defaults", f"--socket={layout.database_socket}"], stdin=statements, deadline=_DEADLINE)
+
+
+def register(layout: Layout) -> bool:
+    """The cluster, the names of its QOS and the service user's rights; whether anything was new. Needs slurmdbd."""
+    commands = [
+        ["add", "cluster", layout.cluster],
+        *(["add", "qos", name] for name in QOS if name != "normal"),
+        ["modify", "account", "root", "set", f"qos={','.join(QOS)}", "defaultqos=normal"],
+        ["add", "user", SERVICE_USER, "account=root", "adminlevel=Operator"],
+    ]
+    return _once(layout, "slurm-accounts", commands)
+
+
+def set_limits(layout: Layout) -> bool:
+    """The QOS' limits; whether anything was new. Needs slurmctld, which tells the accounts that GPUs are counted."""
+    return _once(layout, "slurm-limits", [["modify", "qos", name, "set", *QOS[name].split()] for name in QOS])
+
+
+def _once(layout: Layout, stamp_name: str, commands: list[list[str]]) -> bool:
+    stamp, current = layout.state / "stamps" / stamp_name, files.fingerprint([repr(commands).encode()])
+    if stamp.exists() and stamp.read_text() == current:
+        return False
+    for command in commands:
+        _sacctmgr(layout, command)
+    files.put(stamp, current)
+    return True
+
+
+def _sacctmgr(layout: Layout, command: list[str]) -> None:
+    """sacctmgr calls it a failure when there was nothing left to do."""
+    environment = _environment(layout)
+    done = attempt(["sacctmgr", "--immediate", *command], deadline=_DEADLINE, environment=environment)
+    said = (done.stdout + done.stderr).strip()
+    if done.returncode and not re.search(r"nothing (new|modified|changed)|already exist", said, re.IGNORECASE):
+        raise DeployError(f"sacctmgr {' '.join(command)} failed: {said}")
+
+
+def resume_nodes(layout: Layout) -> None:
+    """Put nodes back to work that a crash or an earlier configuration took out of it."""
+    argv = ["sinfo", "--noheader", "--Node", "--format=%N %t"]
+    out = run(argv, deadline=_DEADLINE, environment=_environment(layout)).split("\n")
+    out_of_work = {line.split()[0] for line in out if re.search(r" (down|drain|drng|inval)", line)}
+    for node in sorted(out_of_work):
+        argv = ["scontrol", "update", f"nodename={node}", "state=resume"]
+        attempt(argv, deadline=_DEADLINE, environment=_environment(layout))
+
+
+def cancel_everything(layout: Layout) -> int:
+    """Cancel all jobs of our own Slurm, which is about to stop; how many there were."""
+    environment = _environment(layout)
+    queue = ["squeue", "--noheader", "--all", "--format=%A"]
+    jobs = attempt(queue, deadline=_DEADLINE, environment=environment).stdout.split()
+    if jobs:
+        attempt(["scancel", "--quiet", *jobs], deadline=_DEADLINE, environment=environment)
+    return len(jobs)
+
+
+def is_empty(layout: Layout) -> bool:
+    done = attempt(
+        ["squeue", "--noheader", "--all", "--format=%A"],
+        deadline=_DEADLINE,
+        environment=_environment(layout),
+    )
+    return done.returncode != 0 or not done.stdout.strip()
+
+
+def binaries() -> Path:
+    """Where Slurm's commands are."""
+    found = shutil.which("sbatch")
+    return Path(found).parent if found else Path("/usr/bin")
+
+
+def default_partition(layout: Layout) -> str:
+    """The partition jobs go to when they name none; ours is ``notebooks``."""
+    if layout.own_slurm:
+        return "notebooks"
+    out = run(["sinfo", "--noheader", "--format=%P"], deadline=_DEADLINE, environment=_environment(layout)).split()
+    return next((name.rstrip("*") for name in out if name.endswith("*")), out[0] if out else "")
+
+
+def adopt(layout: Layout) -> str:
+    """Ask the machine's own Slurm for the rights Atrium needs; what came of it, in a sentence."""
+    shown = run(["scontrol", "show", "config"], deadline=_DEADLINE, environment=_environment(layout))
+    if not re.search(r"^AccountingStorageType\s*=\s*accounting_storage/slurmdbd", shown, re.MULTILINE):
+        return "this Slurm keeps no accounts: hours are neither counted nor enforced"
+    try:
+        _sacctmgr(layout, ["add", "user", SERVICE_USER, "account=root", "adminlevel=Operator"])
+    except DeployError as error:
+        return f"ask the site to make the user {SERVICE_USER} Operator in slurmdbd: {error}"
+    return f"the user {SERVICE_USER} is Operator in its accounts"
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    return {**CLEAN, **layout.slurm_environment}

@@ -1,0 +1,165 @@
+"""``make up``: from a bare machine, or whatever an earlier run left, to everything answering."""
+
+from __future__ import annotations
+
+import time
+
+from deploy.dev import environments, files, logins, packages, preflight, running, settings, slurm
+from deploy.dev.accounts import Accounts
+from deploy.dev.command import run
+from deploy.dev.layout import SERVICE_USER, Layout
+from deploy.dev.logins import Login
+from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
+from deploy.dev.steps import step
+from deploy.dev.supervisor import Supervisor
+
+_MIGRATE_DEADLINE = 120.0
+
+
+def up(layout: Layout, *, only_slurm: bool = False) -> None:
+    """Everything, or the accounts and Slurm alone (for tests of the Slurm side)."""
+    began = time.monotonic()
+    preflight.check(layout)
+    print(f"Atrium, {'the main copy' if not layout.slug else f'the copy below {layout.root}'}", flush=True)
+    _install(layout, only_slurm=only_slurm)
+    fresh = _lay_down(layout)
+    wanted = slurm_programs(layout) if only_slurm else programs(layout)
+    supervisor = _supervise(layout, wanted)
+    if layout.own_slurm:
+        _start_slurm(layout, supervisor)
+    else:
+        with step("Slurm of this machine") as outcome:
+            outcome.text = slurm.adopt(layout)
+    if not only_slurm:
+        _start_web(layout, supervisor)
+        _demo_project(layout)
+    running.settle(supervisor, wanted)
+    print(f"Ready after {time.monotonic() - began:.1f} s.\n")
+    _farewell(layout, fresh)
+
+
+def _install(layout: Layout, *, only_slurm: bool) -> None:
+    with step("Debian packages") as outcome:
+        installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
+        outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
+    with step("Environments (Python, Node)") as outcome:
+        built = ["hub"] * environments.ensure_hub_only(layout) if only_slurm else environments.ensure(layout)
+        outcome.unchanged_unless(built, f"built {' '.join(built)}")
+    if not only_slurm:
+        with step("Atrium's code") as outcome:
+            outcome.unchanged_unless(environments.ensure_code(layout), "installed")
+
+
+def _lay_down(layout: Layout) -> list[Login]:
+    """Accounts, directories, files; the logins that are new."""
+    accounts = Accounts(layout)
+    files.directory(layout.etc)
+    with step("OS groups and service users") as outcome:
+        made = [accounts.ensure_services(), accounts.ensure_groups()]
+        outcome.unchanged_unless(any(made))
+    settings.lay_down_directories(layout)
+    with step("Demo people") as outcome:
+        new = [person.name for person in logins.people(layout.options.people) if accounts.create(person.name)]
+        fresh = logins.ensure(layout)
+        outcome.unchanged_unless(new or fresh, f"{len(new)} accounts, {len(fresh)} logins")
+    remarks: list[str] = []
+    with step("Secrets, sign-in, sudo rule") as outcome:
+        changed = [settings.lay_down_secrets(layout), settings.lay_down_sign_in(layout), settings.lay_down_sudo(layout)]
+        outcome.unchanged_unless(any(changed))
+    with step("Settings") as outcome:
+        remarks += filter(None, [settings.lay_down_settings(layout)])
+        if layout.own_slurm:
+            remarks += slurm.lay_down(layout)
+        outcome.text = "; ".join(remarks) or "checked"
+    files.put(layout.etc / "options.json", layout.options.text())
+    return fresh
+
+
+def _supervise(layout: Layout, wanted: list[Program]) -> Supervisor:
+    supervisor = Supervisor(layout)
+    with step("Supervisor") as outcome:
+        files.put(layout.supervisor_conf, supervisor_conf(layout, wanted), mode=0o600)
+        ended = 0 if supervisor.alive() else running.end_leftovers(layout)
+        started = supervisor.ensure()
+        outcome.unchanged_unless(started, f"started, ended {ended} leftovers" if ended else "started")
+    return supervisor
+
+
+def _start_slurm(layout: Layout, supervisor: Supervisor) -> None:
+    """Each program needs the one before it; the nodes start together."""
+    munge, mariadb, slurmdbd, slurmctld, *nodes = slurm_programs(layout)
+    _start(layout, supervisor, munge)
+    _start(layout, supervisor, mariadb)
+    slurm.open_database(layout)
+    _start(layout, supervisor, slurmdbd)
+    with step("Slurm's accounts") as outcome:
+        outcome.unchanged_unless(slurm.register(layout))
+    _start(layout, supervisor, slurmctld)
+    with step("Slurm's limits") as outcome:
+        outcome.unchanged_unless(slurm.set_limits(layout))
+    with step(f"slurmd on {len(nodes)} virtual nodes") as outcome:
+        done = [running.start(supervisor, node) for node in nodes]
+        slurm.resume_nodes(layout)
+        for node in nodes:
+            running.wait(layout, supervisor, node)
+        outcome.unchanged_unless(any(done), max(done))
+
+
+def _start_web(layout: Layout, supervisor: Supervisor) -> None:
+    """The database first, then every program until it answers."""
+    wanted = web_programs(layout)
+    with step("Database of the API") as outcome:
+        needed = any(running.is_due(supervisor, program) for program in wanted if program.name == "api")
+        if needed:
+            _atrium(layout, "migrate")
+            _atrium(layout, "check")
+        outcome.unchanged_unless(needed, "migrated")
+    for program in wanted:
+        _start(layout, supervisor, program)
+
+
+def _start(layout: Layout, supervisor: Supervisor, program: Program) -> None:
+    with step(program.name) as outcome:
+        done = running.start(supervisor, program)
+        running.wait(layout, supervisor, program)
+        outcome.unchanged_unless(done, done)
+
+
+def _demo_project(layout: Layout) -> None:
+    """A project for everybody of the demo, so that the first notebook starts before any application exists."""
+    everybody = [person.name for person in logins.people(layout.options.people)]
+    (lead,) = logins.names_with("founder", layout)
+    argv = ["project", "create", "demo", "--title", "Demo project", "--account", "demo"]
+    argv += ["--cpu-hours", "2000", "--gpu-hours", "200", "--lead", lead]
+    for name in everybody:
+        argv += ["--member", name] if name != lead else []
+    stamp, current = layout.state / "stamps/demo-project", files.fingerprint([repr(argv).encode()])
+    with step("Demo project") as outcome:
+        if stamp.exists() and stamp.read_text() == current:
+            outcome.text = "unchanged"
+            return
+        _atrium(layout, *argv)
+        files.put(stamp, current)
+
+
+def _atrium(layout: Layout, *arguments: str) -> str:
+    """One of Atrium's own commands, as its service user."""
+    environment = atrium_environment(layout, layout.state)
+    argv = [f"{layout.hub_env}/bin/atrium", *arguments]
+    return run(argv, deadline=_MIGRATE_DEADLINE, user=SERVICE_USER, environment=environment)
+
+
+def _farewell(layout: Layout, fresh: list[Login]) -> None:
+    where = layout.etc / "demo-logins.json"
+    if fresh:
+        print(f"Logins of the demo, shown this once (they are kept for root in {where}):")
+        for login in fresh:
+            print(f"  {login.name:<14} {login.password}   {login.role}")
+    else:
+        print(f"Logins of the demo are in {where}.")
+    print(
+        f"\nOpen {layout.public_url} and sign in as {layout.options.people}founder. Try first:\n"
+        "  1. Start a notebook: it is a Slurm job of yours (squeue shows it).\n"
+        "  2. Open the dashboards Onboarding and Data spaces; Scaling opens inside your notebook.\n"
+        "  3. make status, make logs, make down."
+    )

@@ -1,0 +1,60 @@
+"""``python -m tests.bench [SCENARIO…]``: run the scenarios named, or all that can be measured."""
+
+from __future__ import annotations
+
+import argparse
+import traceback
+from pathlib import Path
+
+from tests.bench import dashboards, report, spawn
+from tests.bench.registry import NAMES, SCENARIOS, Scenario
+from tests.bench.statistics import Result, measure, summarise
+from tests.deployment import Deployment
+
+FOLDER = Path(__file__).parent
+MODULES = (spawn, dashboards)  # importing them registers their scenarios
+
+
+def main() -> int:
+    """Exit code: 0 when every scenario asked for was measured or has no measurement yet."""
+    asked = _arguments()
+    results = report.read(FOLDER / "results.json")
+    failed = []
+    for name in asked:
+        if name not in SCENARIOS:
+            print(f"{name:26} {report.NOT_MEASURED}")
+            continue
+        try:
+            results[name] = _run(SCENARIOS[name], Deployment.from_environment())
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+            print(f"{name:26} failed, see above; an earlier result is kept")
+        else:
+            print(_line(results[name]), flush=True)
+    report.write(FOLDER, NAMES, results)
+    return 1 if failed else 0
+
+
+def _arguments() -> list[str]:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(NAMES))
+    asked: list[str] = parser.parse_args().scenario
+    if unknown := set(asked) - set(NAMES):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; the names are {', '.join(NAMES)}")
+    return asked or list(NAMES)
+
+
+def _run(scenario: Scenario, deployment: Deployment) -> Result:
+    with scenario.prepare(deployment) as pair:
+        ours, reference = measure(pair.ours, pair.reference, scenario.runs)
+    return summarise(scenario.name, scenario.metric, scenario.unit, ours, reference)
+
+
+def _line(result: Result) -> str:
+    ours, reference = report.text(result.ours), report.text(result.reference)
+    return f"{result.scenario:26} ours {ours}, reference {reference} {result.unit}, ratio {result.ratio:.2f}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

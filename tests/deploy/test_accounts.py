@@ -1,0 +1,101 @@
+"""The account helper takes plain names only, and touches no account that is not its own."""
+
+from __future__ import annotations
+
+import pwd
+from pathlib import Path
+
+import pytest
+
+from deploy.dev import accounts
+from deploy.dev.accounts import Accounts, check_name
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import Layout, Options
+from deploy.dev.logins import people
+
+
+@pytest.mark.parametrize("name", ["founder", "learner01", "t-founder", "_x", "a" * 31])
+def test_plain_names_pass(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "founder\n",
+        "founder\nroot",
+        "\nfounder",
+        "..",
+        "../etc",
+        "a/b",
+        "Founder",
+        "FOUNDER",
+        "-r",
+        "--root",
+        "--remove",
+        "1founder",
+        "a b",
+        "a;id",
+        "$(id)",
+        "a$",
+        "a:b",
+        "fóunder",
+        "a\0b",
+        "a" * 32,
+    ],
+)
+def test_anything_else_is_refused(name: str) -> None:
+    with pytest.raises(DeployError, match="cannot be an account"):
+        check_name(name)
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    """A helper that can look at the machine's accounts but runs no command."""
+
+    def refuse(argv: list[str]) -> None:
+        pytest.fail(f"ran {argv}")
+
+    monkeypatch.setattr(accounts, "_change", refuse)
+    return Accounts(Layout(Options(prefix=str(tmp_path))))
+
+
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody"])
+def test_an_account_of_the_machine_is_neither_made_nor_removed(helper: Accounts, name: str) -> None:
+    with pytest.raises(DeployError, match="not Atrium's"):
+        helper.create(name)
+    assert not helper.remove(name)
+    assert helper.collisions([name]) == [name]
+
+
+def test_an_account_in_the_ledger_alone_is_not_ours(tmp_path: Path, helper: Accounts) -> None:
+    """Somebody who writes a name into the ledger, or makes an account of that name later, gains nothing."""
+    (tmp_path / "etc/atrium").mkdir(parents=True)
+    (tmp_path / "etc/atrium/accounts.json").write_text('{"people": ["daemon"], "groups": []}')
+    assert helper.people() == ["daemon"]
+    assert not helper.remove("daemon")
+
+
+@pytest.mark.parametrize("name", ["../root", "-r", "x\n"])
+def test_every_way_in_checks_the_name(helper: Accounts, name: str) -> None:
+    for act in (helper.create, helper.remove):
+        with pytest.raises(DeployError, match="cannot be an account"):
+            act(name)
+
+
+def test_a_home_that_is_there_already_is_not_taken_over(tmp_path: Path, helper: Accounts) -> None:
+    name = "atrium-test-nobody-has-this"
+    with pytest.raises(KeyError):
+        pwd.getpwnam(name)
+    (tmp_path / "home" / name).mkdir(parents=True)
+    with pytest.raises(DeployError, match="exists already without an account"):
+        helper.create(name)
+
+
+def test_the_demo_has_everybody_the_journeys_need() -> None:
+    names = [person.name for person in people("t-")]
+    assert len(names) == len(set(names)) == 26
+    assert {"t-founder", "t-colleague", "t-trainer", "t-learner01", "t-learner20"} <= set(names)
+    assert {"t-analyst", "t-reviewer", "t-admin"} <= set(names)
+    assert all(check_name(name) for name in names)

@@ -1,0 +1,115 @@
+"""What is laid down says what it should, for the main copy and for a prefixed one."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from deploy.dev import settings, slurm
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import NODES, Layout, Options
+from deploy.dev.programs import programs, supervisor_conf, web_programs
+from hub.settings import SecretName, Settings
+
+LAYOUTS = [Layout(Options()), Layout(Options(prefix="/srv/x", port=9400, people="t-"))]
+
+
+@pytest.fixture(params=LAYOUTS, ids=["main", "prefixed"])
+def layout(request: pytest.FixtureRequest) -> Layout:
+    chosen: Layout = request.param
+    return chosen
+
+
+def test_settings_are_those_the_hub_knows(layout: Layout) -> None:
+    tables: dict[str, dict[str, Any]] = tomllib.loads(settings.settings_text(layout))
+    for name, table in tables.items():
+        section = Settings.model_fields[name].annotation
+        assert isinstance(section, type)
+        assert issubclass(section, BaseModel)
+        section.model_validate(table)
+    assert tables["proxy"]["port"] == layout.options.port
+    assert tables["login"]["admins"] == [f"{layout.options.people}admin"]
+
+
+def test_no_secret_stands_in_settings_or_supervisor(layout: Layout, tmp_path: Path) -> None:
+    text = settings.settings_text(layout) + supervisor_conf(layout, programs(layout))
+    assert not re.search(r"[0-9a-f]{32}", text)
+
+
+def test_every_secret_of_the_hub_is_made() -> None:
+    assert set(settings.SECRETS) == set(get_args(SecretName))
+
+
+def test_the_supervisor_can_read_its_configuration(layout: Layout) -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(supervisor_conf(layout, programs(layout)))
+    for program in programs(layout):
+        section = parser[f"program:{program.name}"]
+        assert section["autorestart"] == "true"
+        assert section["user"] == program.user
+    assert parser["unix_http_server"]["chmod"] == "0700"
+
+
+def test_nothing_of_atrium_runs_as_root(layout: Layout) -> None:
+    users = {program.name: program.user for program in web_programs(layout)}
+    assert users == dict.fromkeys(("proxy", "api", "hub", "worker"), "atrium") | {"dashboards": "atrium-web"}
+
+
+def test_a_stopped_slurmd_leaves_its_jobs_alone(layout: Layout) -> None:
+    nodes = [program for program in programs(layout) if program.name.startswith("slurmd-")]
+    assert [program.name for program in nodes] == [f"slurmd-{node}" for node in NODES]
+    assert not any(program.as_group for program in nodes)
+
+
+def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
+    text = slurm.slurm_conf(layout)
+    for line in (
+        "AccountingStorageEnforce=associations,limits,qos,safe",
+        "PriorityDecayHalfLife=0",
+        "PriorityUsageResetPeriod=NONE",
+        "PriorityType=priority/multifactor",
+    ):
+        assert f"\n{line}\n" in text
+    assert re.findall(r"^PartitionName=(?!DEFAULT)(\w+)", text, re.MULTILINE) == [
+        "notebooks",
+        "batch",
+        "gpu",
+        "transfer",
+    ]
+    assert re.findall(r"^NodeName=(\w+)", text, re.MULTILINE) == list(NODES)
+    assert text.count("Gres=gpu:4") == 2
+    assert "$" not in text
+
+
+def test_the_sudo_rule_names_two_commands_and_never_root(layout: Layout) -> None:
+    text = settings.sudoers_text(layout)
+    rules = [line for line in text.splitlines() if line and not line.startswith("#")]
+    commands = next(line for line in rules if line.startswith("Cmnd_Alias")).partition("= ")[2].split(", ")
+    assert [Path(command).name for command in commands] == ["sbatch", "scancel"]
+    assert all(Path(command).is_absolute() for command in commands)
+    assert f"= %{layout.users_group}, !root" in text
+    assert text.count("NOPASSWD") == 1
+
+
+@pytest.mark.skipif(shutil.which("visudo", path="/usr/sbin") is None, reason="sudo is not installed")
+def test_visudo_accepts_the_rule(layout: Layout, tmp_path: Path) -> None:
+    draft = tmp_path / "rule"
+    draft.write_text(settings.sudoers_text(layout))
+    draft.chmod(0o440)
+    subprocess.run(["/usr/sbin/visudo", "-c", "-q", "-f", str(draft)], check=True, timeout=30)
+
+
+def test_an_edited_port_that_contradicts_the_options_is_a_sentence(layout: Layout) -> None:
+    tables = tomllib.loads(settings.settings_text(layout))
+    settings.check_ports(layout, tables)
+    tables["hub"]["port"] = 1
+    with pytest.raises(DeployError, match=r"\[hub\] port = 1, where ATRIUM_PORT"):
+        settings.check_ports(layout, tables)

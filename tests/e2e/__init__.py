@@ -1,0 +1,1 @@
+"""The whole deployment, real parts only: Hub, proxy, Slurm, Voila and Chromium."""

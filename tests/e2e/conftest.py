@@ -1,0 +1,66 @@
+"""One deployment and one browser for all tests of this folder, and a browser profile for each person in a test.
+
+Package scope and not session scope: Playwright keeps an event loop running that asynchronous tests of other
+folders could not bear beside theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from shutil import rmtree
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import ARTIFACTS, chromium, sign_in
+from tests.deployment import Deployment
+from tests.e2e.deployment import running_copy
+from tests.e2e.visitor import Visitor
+
+Visit = Callable[[str], Visitor]
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="package")
+def deployment() -> Iterator[Deployment]:
+    rmtree(ARTIFACTS, ignore_errors=True)  # what an earlier run saw would mislead
+    with running_copy() as copy:
+        yield copy
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(deployment: Deployment, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """``visit("founder")``: that demo person, signed in. What they started is ended after the test."""
+    with ExitStack() as departures:
+
+        def arrive(role: str) -> Visitor:
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            departures.callback(context.close)
+            visitor = Visitor(deployment, role, sign_in(context, deployment, deployment.person(role)))
+            departures.callback(visitor.stop_everything)
+            departures.callback(_keep_what_a_failed_test_saw, visitor, request.node)
+            return visitor
+
+        yield arrive
+
+
+def _keep_what_a_failed_test_saw(visitor: Visitor, test: pytest.Item) -> None:
+    if test.stash.get(_FAILED, False):
+        ARTIFACTS.mkdir(exist_ok=True)
+        visitor.page.screenshot(path=ARTIFACTS / f"failed-{test.name}-{visitor.role}.png")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report

@@ -1,0 +1,70 @@
+"""``kill -9`` of every process in turn: it comes back, the notebook goes on, ``make status`` tells."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.deployment import Deployment
+from tests.e2e.conftest import Visit
+from tests.e2e.deployment import atrium
+from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500, func_only=True)]
+
+BACK_SECONDS = 120
+STATUS_SECONDS = 60
+
+
+def test_every_process_comes_back_and_the_notebook_goes_on(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    run_cell(founder.page, "runs = 0")
+    dismiss_warnings(founder.page)
+    jobs = deployment.jobs_of(founder.name)
+
+    for count, program in enumerate(sorted(deployment.processes()), start=1):
+        kill(deployment, program)
+        wait_for_kernel(founder.page)
+        assert run_cell(founder.page, "runs += 1; runs") == str(count), f"notebook after {program} was killed"
+        assert deployment.jobs_of(founder.name) == jobs, f"jobs after {program} was killed"
+
+
+def dismiss_warnings(page: Page) -> None:
+    """Lab asks whether to restart a server it cannot reach while the proxy has no routes; a person waits instead."""
+    dialog = page.locator(".jp-Dialog")
+    page.add_locator_handler(dialog, lambda shown: shown.get_by_role("button", name="Dismiss").click())
+
+
+def kill(deployment: Deployment, program: str) -> None:
+    """``kill -9``, and wait until a new process of the program runs and all is healthy."""
+    pid = deployment.processes()[program]
+    os.kill(pid, signal.SIGKILL)
+    back = f"the supervisor brings {program} back"
+    eventually(lambda: deployment.processes().get(program, pid) != pid, within=BACK_SECONDS, what=back)
+    eventually(healthy, within=BACK_SECONDS, every=1, what=f"status is well again after {program} was killed")
+
+
+def test_status_tells_what_does_not_run(deployment: Deployment) -> None:
+    assert re.search(r"^worker\b", atrium("status", within=STATUS_SECONDS), flags=re.MULTILINE)
+    deployment.supervisorctl("stop", "worker")
+    try:
+        with pytest.raises(AssertionError, match=r"ended with [1-9](.|\n)*worker +(STOPPED|stopped)"):
+            atrium("status", within=STATUS_SECONDS)
+    finally:
+        deployment.supervisorctl("start", "worker")
+    eventually(healthy, within=BACK_SECONDS, every=1, what="status is well again")
+
+
+def healthy() -> bool:
+    try:
+        atrium("status", within=STATUS_SECONDS)
+    except AssertionError:
+        return False
+    return True

@@ -1,0 +1,295 @@
+"""The walls of the house. To move one, change it here and say why in the folder's README."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+PACKAGES = ("hub", "spawners", "widgets", "deploy")
+FOLDERS = {".ci", "deploy", "hub", "notebooks", "spawners", "tests", "widgets"}
+FILES = {
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "environment.yml",
+    "jupyterhub_config.py",
+    "pyproject.toml",
+}
+READMES = ("README.md", "deploy/README.md", "tests/README.md")
+
+HUB_MODULES = {
+    "app",
+    "check",  # `atrium check`
+    "cli",
+    "client",
+    "config",
+    "context",
+    "dashboards",  # the environment that the dashboards service gets
+    "environment",  # what the programs we turn into get to see of ours
+    "errors",
+    "frame",  # header, menu and footer of every page
+    "pages",  # the Hub's own pages
+    "proxy",  # the public proxy as a process of its own
+    "settings",
+    "tasks",
+}
+NOT_SUBJECTS = {"migrations", "static", "templates"}
+LAYERS = {"models", "tables", "service", "routes"}
+SUBJECTS: dict[str, set[str]] = {
+    "access": set(),
+    "announcements": set(),
+    "apps": set(),
+    "audit": set(),
+    "dataspace": {"catalogue", "policy", "protocol", "search", "transfer"},
+    "db": {"base", "engine"},
+    "health": set(),
+    "home": set(),
+    "identity": {"oidc", "roles", "tokens"},
+    "sites": set(),
+    "slurm": {"client", "commands", "jobs", "queue", "transport"},
+    "usage": set(),
+    "workshops": set(),
+}
+"""Subjects of the Hub, each with the modules it has beside its layers."""
+
+DRAWERS = {"utils", "util", "lib", "libs", "core", "common", "helpers", "helper", "misc", "shared"}
+LONGEST_FUNCTION = 60
+DASHBOARD_CODE_LINES = 10
+
+ADDRESSES = re.compile(
+    r"pypi\.org|pythonhosted\.org|npmjs\.(org|com)|anaconda\.(org|com)|deb\.debian\.org|archive\.ubuntu\.com|"
+    r"--(extra-)?index-url|PIP_(EXTRA_)?INDEX_URL|--find-links|npm_config_registry|\"resolved\":|"
+    r"https?://[^\s/]*/simple\b"
+)
+MACHINE_PATHS = re.compile(r"(?<![\w.}/-])(/work(?![\w-])|/root/[\w.])")
+OPEN_DOORS = re.compile(r"\ballow_all\b|\b(Dummy|Null|Shared)\w*Authenticator\b")
+DEFAULT_PASSWORD = re.compile(r"""(?i)\b(password|passwd|secret)\w*["']?\s*[=:]\s*["'][^"'{}$%<>\s]+["']""")
+SHELLS = {("os", "system"), ("os", "popen"), ("subprocess", "getoutput"), ("subprocess", "getstatusoutput")}
+SHELL_OPTION = {"run", "Popen", "call", "check_call", "check_output"}
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Files of the repository, those not yet added included, by their path below its root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30).stdout
+    names = sorted({Path(name) for name in listed.split("\0") if name})
+    return tuple(name for name in names if (ROOT / name).is_file())
+
+
+def texts(*, tests: bool = True) -> Iterator[tuple[Path, str]]:
+    """Tracked text files but this one, which has to name what it forbids."""
+    for name in tracked():
+        if ROOT / name == Path(__file__) or (not tests and name.parts[0] == "tests"):
+            continue
+        try:
+            yield name, (ROOT / name).read_text()
+        except UnicodeDecodeError:
+            continue
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Syntax trees of the repository's Python."""
+    return {name: ast.parse((ROOT / name).read_text()) for name in tracked() if name.suffix == ".py"}
+
+
+def matches(pattern: re.Pattern[str], *, tests: bool = True) -> list[str]:
+    """Where ``pattern`` stands, as ``file:line: text``."""
+    return [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in texts(tests=tests)
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_the_top_level_holds_the_agreed_entries_and_nothing_else() -> None:
+    assert {name.parts[0] for name in tracked() if len(name.parts) > 1} <= FOLDERS
+    assert {str(name) for name in tracked() if len(name.parts) == 1} <= FILES
+
+
+def test_the_hub_is_built_of_subjects() -> None:
+    files = [name for name in tracked() if name.parts[0] == "hub" and name.suffix == ".py"]
+    modules = {name.stem for name in files if len(name.parts) == 2}
+    subjects = {name.parts[1] for name in files if len(name.parts) > 2}
+
+    assert modules - {"__init__", "__main__"} <= HUB_MODULES
+    assert subjects <= SUBJECTS.keys() | NOT_SUBJECTS
+
+
+@pytest.mark.parametrize("subject", sorted(SUBJECTS))
+def test_inside_a_subject_the_file_names_are_always_the_same(subject: str) -> None:
+    files = [name for name in tracked() if name.parts[:2] == ("hub", subject)]
+    modules = {name.stem for name in files if name.suffix == ".py"}
+
+    assert modules <= LAYERS | SUBJECTS[subject] | {"__init__"}
+    assert {name.name for name in files if name.suffix != ".py"} <= {"README.md", "py.typed"}
+
+
+def test_what_travels_needs_pydantic_and_nothing_of_the_server() -> None:
+    allowed = sys.stdlib_module_names | {"pydantic", "hub"}
+    for name, tree in trees().items():
+        if name.parts[0] == "hub" and name.name == "models.py":
+            imported = set(imports(tree))
+            assert {module.partition(".")[0] for module in imported} <= allowed, name
+            assert all(m.endswith(".models") for m in imported if m.startswith("hub.")), name
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Modules a file imports anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_there_are_no_drawers_for_odds_and_ends() -> None:
+    assert [str(name) for name in tracked() if DRAWERS & {Path(part).stem for part in name.parts}] == []
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    """Otherwise the import contracts do not see it."""
+    folders = {name.parent for name in trees() if name.parts[0] in ("hub", "spawners", "widgets")}
+    scripts = {Path("hub/migrations"), Path("hub/migrations/versions")}  # run by Alembic, never imported
+
+    assert {folder for folder in folders - scripts if not (ROOT / folder / "__init__.py").is_file()} == set()
+
+
+def test_import_contracts_hold() -> None:
+    lint = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo", "--no-cache"]
+    answer = subprocess.run(lint, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_hubs_configuration_is_a_table_of_contents() -> None:
+    assert len((ROOT / "jupyterhub_config.py").read_text().splitlines()) < 50
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_folders_that_a_stranger_opens_first_have_a_readme(readme: str) -> None:
+    assert (ROOT / readme).is_file()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{name}: {target}"
+        for name, text in texts()
+        if name.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#\s]+)", text)
+        if "://" not in target and not (ROOT / name.parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def test_no_registry_or_index_is_named() -> None:
+    assert matches(ADDRESSES) == []
+
+
+def test_no_path_of_a_developers_machine_is_named() -> None:
+    assert matches(MACHINE_PATHS) == []
+
+
+def test_nobody_gets_in_without_a_password_of_their_own() -> None:
+    assert matches(OPEN_DOORS, tests=False) == []
+    assert matches(DEFAULT_PASSWORD, tests=False) == []
+
+
+def test_no_command_goes_through_a_shell() -> None:
+    found = [f"{name}:{call.lineno}" for name, tree in trees().items() for call in calls(tree) if uses_a_shell(call)]
+
+    assert found == []
+
+
+def calls(tree: ast.Module) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def uses_a_shell(call: ast.Call) -> bool:
+    owner, _, name = ast.unparse(call.func).rpartition(".")
+    asked = any(keyword.arg == "shell" and not is_false(keyword.value) for keyword in call.keywords)
+    return (
+        (asked and name in SHELL_OPTION)
+        or (owner, name) in SHELLS
+        or name in ("create_subprocess_shell", "subprocess_shell")
+    )
+
+
+def is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def test_functions_are_short() -> None:
+    """Statements and branches are counted by ruff (PLR0915, C901); this counts what a reader scrolls."""
+    found = [
+        f"{name}:{node.lineno} {node.name}"
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
+
+    assert found == []
+
+
+def test_dashboards_only_arrange_and_are_kept_without_outputs() -> None:
+    for notebook in (name for name in tracked() if name.suffix == ".ipynb"):
+        cells = json.loads((ROOT / notebook).read_text())["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert not any(cell["outputs"] or cell["execution_count"] for cell in code), f"{notebook} has outputs"
+        if notebook.parts[:2] == ("notebooks", "dashboards"):
+            lines = "\n".join("".join(cell["source"]) for cell in code).splitlines()
+            written = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            assert len(written) <= DASHBOARD_CODE_LINES, f"{notebook} has {len(written)} lines of code"
+
+
+@pytest.mark.parametrize(
+    ("source", "shell"),
+    [
+        ("subprocess.run(['ls'])", False),
+        ("subprocess.run('ls', shell=False)", False),
+        ("subprocess.run('ls', shell=True)", True),
+        ("subprocess.run('ls', shell=wanted)", True),
+        ("Popen('ls', shell=True)", True),
+        ("client.start_channels(shell=True)", False),
+        ("os.system('ls')", True),
+        ("asyncio.create_subprocess_shell('ls')", True),
+        ("loop.subprocess_shell(factory, 'ls')", True),
+    ],
+)
+def test_a_shell_is_recognised(source: str, shell: bool) -> None:
+    [call] = calls(ast.parse(source))
+
+    assert uses_a_shell(call) is shell
+
+
+@pytest.mark.parametrize(
+    ("pattern", "bad", "good"),
+    [
+        (MACHINE_PATHS, "cd /work/main", "open /workshops"),
+        (MACHINE_PATHS, 'Path("/root/.bin")', "never below /root"),
+        (DEFAULT_PASSWORD, 'password = "atrium"', 'password = "${password}"'),
+        (DEFAULT_PASSWORD, "{'password': 'x'}", "password: str"),
+        (OPEN_DOORS, "c.Authenticator.allow_all = True", "allowed_users"),
+        (ADDRESSES, "pip install --index-url x", "pip install x"),
+    ],
+)
+def test_a_forbidden_text_is_recognised(pattern: re.Pattern[str], bad: str, good: str) -> None:
+    assert pattern.search(bad)
+    assert not pattern.search(good)

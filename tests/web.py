@@ -1,0 +1,32 @@
+"""Requests without a browser."""
+
+from __future__ import annotations
+
+import socket
+
+import httpx
+
+REQUEST_SECONDS = 20
+
+
+class LocalhostTransport(httpx.HTTPTransport):
+    """Reaches every ``NAME.localhost`` at loopback, as browsers do and resolvers may not; the Host header stays."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host.endswith(".localhost"):
+            request.url = request.url.copy_with(host="127.0.0.1")
+        return super().handle_request(request)
+
+
+def client(token: str = "") -> httpx.Client:
+    """A client without cookies that follows no redirect; with ``token`` it is whoever the token belongs to."""
+    headers = {"Authorization": f"token {token}"} if token else {}
+    return httpx.Client(transport=LocalhostTransport(), headers=headers, timeout=REQUEST_SECONDS)
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
