@@ -46,6 +46,10 @@ class Accounts:
         """People in the ledger, made or about to be."""
         return self._entries()["people"]
 
+    def left(self) -> list[str]:
+        """People in the ledger who are still there."""
+        return [name for name in self.people() if _account(name) is not None]
+
     def collisions(self, names: list[str]) -> list[str]:
         """Those of ``names``, and of our groups, that exist and are not ours."""
         groups = [self._layout.users_group, self._layout.demo_group]
@@ -125,7 +129,8 @@ class Accounts:
         return (
             account is not None
             and name in self.people()
-            and account.pw_gecos == self._comment(name)
+            # The mark alone: what stands before it, the name to greet by, is no matter of ownership.
+            and account.pw_gecos.rpartition(",")[2] == self._mark
             and account.pw_uid >= _LOWEST_UID
             and Path(account.pw_dir) == self._home(name)
         )

@@ -44,9 +44,16 @@ def processes() -> Iterator[Process]:
 def of_copy(layout: Layout) -> list[Process]:
     """Processes of this copy, its supervisor last. Notebooks, and what carries them, are not among them."""
     everything = list(processes())
-    supervisors = [one for one in everything if str(layout.supervisor_conf) in one.argv]
+    supervisors = [one for one in everything if _is_supervisor(one, layout)]
     children = [one for one in everything if one not in supervisors and _is_ours(one, layout)]
     return children + supervisors
+
+
+def _is_supervisor(process: Process, layout: Layout) -> bool:
+    """The daemon, not somebody's supervisorctl with the same configuration."""
+    return str(layout.supervisor_conf) in process.argv and any(
+        Path(one).name == "supervisord" for one in process.argv[:2]
+    )
 
 
 def _is_ours(process: Process, layout: Layout) -> bool:

@@ -23,7 +23,8 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
     with step("Demo people and their homes") as outcome:
         removed = [name for name in accounts.people() if accounts.remove(name)]
         accounts.remove_groups()
-        outcome.text = f"removed {len(removed)}"
+        left = accounts.left()
+        outcome.text = f"removed {len(removed)}" + (f", left {', '.join(left)}: changed by somebody" if left else "")
     with step("Rules, sign-in, state, settings") as outcome:
         layout.sudoers.unlink(missing_ok=True)
         settings.pam_file(layout).unlink(missing_ok=True)

@@ -77,6 +77,28 @@ def test_an_account_in_the_ledger_alone_is_not_ours(tmp_path: Path, helper: Acco
     assert not helper.remove("daemon")
 
 
+@pytest.mark.parametrize(
+    ("comment", "home", "uid", "ours"),
+    [
+        ("Founder,Atrium demo", "/home/founder", 1001, True),
+        ("Atrium demo", "/home/founder", 1001, True),
+        ("Founder,Atrium demo other", "/home/founder", 1001, False),
+        ("Atrium demo,Founder", "/home/founder", 1001, False),
+        ("Founder,Atrium demo", "/home/somebody", 1001, False),
+        ("Founder,Atrium demo", "/home/founder", 999, False),
+        ("", "/home/founder", 1001, False),
+    ],
+)
+def test_an_account_is_ours_by_its_mark_whatever_name_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch, comment: str, home: str, uid: int, ours: bool
+) -> None:
+    account = pwd.struct_passwd(("founder", "x", uid, uid, comment, home, "/bin/bash"))
+    monkeypatch.setattr(accounts, "_account", lambda _name: account)
+    monkeypatch.setattr(accounts, "_group", lambda _name: None)
+    monkeypatch.setattr(Accounts, "people", lambda _self: ["founder"])
+    assert Accounts(Layout(Options())).collisions(["founder"]) == ([] if ours else ["founder"])
+
+
 @pytest.mark.parametrize("name", ["../root", "-r", "x\n"])
 def test_every_way_in_checks_the_name(helper: Accounts, name: str) -> None:
     for act in (helper.create, helper.remove):

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser
 
 from tests.browser import ARTIFACTS, chromium, sign_in
 from tests.deployment import Deployment
-from tests.e2e.deployment import running_copy
 from tests.e2e.visitor import Visitor
+from tests.throwaway import running_copy
 
 Visit = Callable[[str], Visitor]
 

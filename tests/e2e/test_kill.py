@@ -11,8 +11,8 @@ from playwright.sync_api import Page
 
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
-from tests.e2e.deployment import atrium
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
+from tests.throwaway import atrium
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500, func_only=True)]

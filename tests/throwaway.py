@@ -1,4 +1,4 @@
-"""The copy of Atrium that the tests in this folder start, use and throw away."""
+"""A copy of Atrium that tests start, use and throw away."""
 
 from __future__ import annotations
 
@@ -24,29 +24,32 @@ SHOWN_LINES = 40
 
 
 @contextmanager
-def running_copy() -> Iterator[Deployment]:
-    """Atrium, started by its own ``up`` from nothing but kept environments; all state is gone afterwards."""
+def running_copy(*, only_slurm: bool = False) -> Iterator[Deployment]:
+    """Atrium, started by its own ``up`` from nothing but kept environments; all state is gone afterwards.
+
+    :param only_slurm: the accounts and Slurm without anything above them, which is up in seconds.
+    """
     if prefix := os.environ.get(RUNNING):
         yield Deployment(Path(prefix))
         return
     with _alone():
         atrium("purge", within=PURGE_SECONDS)
         try:
-            atrium("up", within=UP_SECONDS)
+            atrium("up", within=UP_SECONDS, **({"ONLY": "slurm"} if only_slurm else {}))
             yield Deployment(PREFIX)
         finally:
             _keep_logs()
             atrium("purge", within=PURGE_SECONDS)
 
 
-def atrium(command: str, *, within: float) -> str:
+def atrium(command: str, *, within: float, **variables: str) -> str:
     """What ``deploy/dev/atrium.sh COMMAND`` prints for the copy under test; raises AssertionError if it fails."""
     ARTIFACTS.mkdir(exist_ok=True)
     log = ARTIFACTS / f"{command}.log"
     with log.open("w") as output:
         code = subprocess.run(
             [str(CHECKOUT / "deploy/dev/atrium.sh"), command],
-            env={**os.environ, **_options()},
+            env={**os.environ, **_options(), **variables},
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=output,

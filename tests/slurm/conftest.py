@@ -1,0 +1,37 @@
+"""A real Slurm without anything above it, and a client that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hub.slurm.client import SlurmClient
+from tests.deployment import Deployment
+from tests.throwaway import running_copy
+
+
+@pytest.fixture(scope="package")
+def deployment() -> Iterator[Deployment]:
+    with running_copy(only_slurm=True) as copy:
+        yield copy
+
+
+@pytest.fixture
+def slurm(deployment: Deployment) -> SlurmClient:
+    return SlurmClient(deployment.settings.slurm)
+
+
+@pytest.fixture
+def founder(deployment: Deployment) -> str:
+    return deployment.person("founder")
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left(deployment: Deployment) -> Iterator[None]:
+    """What a test submitted is gone before the next one counts."""
+    yield
+    deployment.run("scancel", "--quiet", "--state=PENDING,RUNNING", f"--account={ACCOUNT}", check=False)
+
+
+ACCOUNT = "steel"
