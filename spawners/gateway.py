@@ -128,7 +128,7 @@ class AtriumSpawner(SlurmSpawner):
                 user=self.user.name,
                 server=self.name,
                 home=Path(account.pw_dir),
-                user_env=settings.paths.user_env,
+                paths=settings.paths,
                 slurm=settings.slurm,
                 exported=env,
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.errors import InvalidInput
-from hub.settings import Slurm
+from hub.settings import Paths, Slurm
 from hub.slurm.commands import JOB_NAME
 from spawners.options import SpawnRequest
 
@@ -41,7 +41,7 @@ def render(
     user: str,
     server: str,
     home: Path,
-    user_env: Path,
+    paths: Paths,
     slurm: Slurm,
     exported: Iterable[str],
 ) -> str:
@@ -55,7 +55,8 @@ def render(
         comment=f"atrium:{user}:{server}",
         suffix=f"-{server}" if server else "",
         home=home,
-        user_env=user_env,
+        user_env=paths.user_env,
+        projects=paths.projects,
         slurm=slurm,
         exported=sorted(exported),
     )

@@ -42,7 +42,8 @@ def _fill(title: str, target: Path, locks: list[Path], fill: Callable[[], None])
 def _packages_of_tests() -> list[str]:
     # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
     browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium"]
-    return [*packages.wanted(own_slurm=True), *browser]
+    # Playwright brings a Node.js of its own, which needs libatomic1.
+    return [*packages.wanted(own_slurm=True), "libatomic1", *browser]
 
 
 def _ensure_packages(names: list[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import InvalidInput
-from hub.settings import Slurm
+from hub.settings import Paths, Slurm
 from spawners import script
 from spawners.options import SpawnRequest
 
@@ -15,7 +15,7 @@ def render(**changes):
         "user": "founder",
         "server": "",
         "home": Path("/home/founder"),
-        "user_env": Path("/opt/atrium/user"),
+        "paths": Paths(),
         "slurm": Slurm(dask_interface="lo"),
         "exported": ["LANG", "JUPYTERHUB_API_TOKEN"],
     }
@@ -39,7 +39,7 @@ def test_a_gpu_is_asked_for_only_when_wanted():
         user="founder",
         server="train",
         home=Path("/home/founder"),
-        user_env=Path("/opt/atrium/user"),
+        paths=Paths(),
         slurm=Slurm(),
         exported=[],
     )
