@@ -51,6 +51,7 @@ def login(c: Any, settings: Settings) -> None:
     c.JupyterHub.authenticator_class = "pam"
     c.PAMAuthenticator.service = settings.login.pam_service
     c.PAMAuthenticator.open_sessions = False
+    c.PAMAuthenticator.executor_threads = 32  # a wrong password takes two seconds, which others must not wait for
     c.PAMAuthenticator.allowed_groups = {settings.login.os_group}
     c.Authenticator.username_pattern = r"^[a-z_][a-z0-9_-]{0,30}\Z"
     c.Authenticator.auth_refresh_age = 300
@@ -126,7 +127,8 @@ def spawning(c: Any, settings: Settings) -> None:
     c.Spawner.env_keep = ["LANG"]
     c.Spawner.start_timeout = 7 * 24 * 3600
     c.Spawner.http_timeout = 60
-    c.Spawner.poll_interval = 30
+    # Cheap, for one squeue answers for all; a server that ended loses its route before another takes its port.
+    c.Spawner.poll_interval = 5
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", *ON_BEHALF]
 
 

@@ -23,13 +23,14 @@ from hub.slurm.client import SlurmClient
 from hub.slurm.commands import JOB_NAME
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.queue import QueueWatcher
-from spawners import handshake, options, progress, script
+from spawners import handshake, options, progress, rest, script
 
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
 handshake.install()
+rest.install()
 
 
 class StartFailed(SpawnException):

@@ -269,6 +269,8 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(error.message)
     settings.runtime.mkdir(parents=True, exist_ok=True)
+    if settings.runtime.stat().st_uid != os.getuid():  # else we would tidy another server's sockets away
+        sys.exit(f"{settings.runtime} belongs to another OS user: the dashboards do not run as this one.")
     for stale in settings.runtime.glob("voila_*"):  # of a server that was killed
         shutil.rmtree(stale, ignore_errors=True)
     try:

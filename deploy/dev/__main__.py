@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.dev import checkout, preflight
+from deploy.dev import checkout, files, preflight
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
@@ -19,7 +19,7 @@ from deploy.dev.status import status
 from deploy.dev.steps import complain
 from deploy.dev.up import up
 
-_LOCKS = Path("/run/lock")
+_LOCKS = Path("/run/atrium-locks")  # root's own: in /run/lock anybody could hold a lock, or put a link
 
 
 def main(arguments: list[str]) -> int:
@@ -90,7 +90,7 @@ def _alone() -> Iterator[Layout]:
     """The copy to work on, as root. Two commands at once on it would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
-    _LOCKS.mkdir(parents=True, exist_ok=True)
+    files.directory(_LOCKS, mode=0o700)
     with (_LOCKS / f"{layout.cluster}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -110,6 +110,6 @@ def _read(answer: httpx.Response) -> Owner:
 def token_in(header: str | None) -> str:
     """The token in an ``Authorization`` header: ``token …`` or ``Bearer …``, as Jupyter's own services take it."""
     scheme, _, token = (header or "").partition(" ")
-    if scheme.lower() not in {"token", "bearer"} or not token.strip():
+    if scheme.lower() not in {"token", "bearer"} or not token.strip() or not token.isascii():
         raise NotSignedIn("An Authorization header with a token is needed.")
     return token.strip()

@@ -15,7 +15,7 @@ from hub.slurm.jobs import AccountUsage, Job, Minutes
 Argv = list[str]
 
 JOB_NAME = "atrium-notebook"
-_QUEUE_FORMAT = "%i|%T|%u|%B|%S|%r"
+_QUEUE_FORMAT = "%A|%T|%u|%B|%S|%r"  # %A: a plain number also for arrays and heterogeneous jobs
 
 
 def submit() -> Argv:
@@ -47,14 +47,22 @@ def queue_of(job_id: int) -> Argv:
 
 
 def parse_queue(text: str) -> list[Job]:
-    """Jobs out of either of the two above."""
-    return [_queue_line(line) for line in text.splitlines() if line.strip()]
+    """Jobs out of either of the two above.
+
+    Anybody can name a job as we name ours, so a line we cannot read is left out and blinds nobody; when no line can
+    be read, it is Slurm's answer that is wrong.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    jobs = [job for job in map(_queue_line, lines) if job is not None]
+    if lines and not jobs:
+        raise SlurmError(f"squeue printed what we cannot read: {lines[0][:80]!r}.")
+    return jobs
 
 
-def _queue_line(line: str) -> Job:
+def _queue_line(line: str) -> Job | None:
     fields = line.split("|", 5)
     if len(fields) != 6 or not fields[0].isdigit():
-        raise SlurmError(f"squeue printed a line we cannot read: {line[:80]!r}.")
+        return None
     number, state, user, node, start, reason = fields
     return Job(int(number), state, user, "" if node in ("n/a", "(null)") else node, reason.strip("()"), start)
 

@@ -62,6 +62,13 @@ async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> N
     await slurm.cancel(job_id, user=founder)  # once more is no error
 
 
+async def test_an_array_of_the_same_name_blinds_nobody(slurm: SlurmClient, account: str, founder: str) -> None:
+    await slurm.submit(script("--array=1-2", "--begin=now+1hour"), user=founder, environment={})
+    job_id = await slurm.submit(script("--begin=now+1hour"), user=founder, environment={})
+
+    assert job_id in {job.id for job in await slurm.queue()}
+
+
 async def test_a_job_nobody_knows(slurm: SlurmClient) -> None:
     assert await slurm.job(99_999_999) is None
 

@@ -34,6 +34,11 @@ def test_an_unreadable_queue_is_an_error_and_not_an_empty_queue():
         commands.parse_queue("slurm_load_jobs error\n")
 
 
+def test_one_unreadable_line_blinds_nobody():
+    text = "20_[1-2]|PENDING|learner03|n/a|N/A|BeginTime\n13|RUNNING|colleague|cpu2|2026-11-24T10:00:00|None\n"
+    assert [job.id for job in commands.parse_queue(text)] == [13]
+
+
 def test_history_takes_the_last_record():
     job = commands.parse_history("7|REQUEUED|founder|cpu1|0:0\n7|CANCELLED by 1000|founder|cpu1|0:15\n")
     assert job is not None
