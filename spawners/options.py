@@ -47,11 +47,24 @@ def parse(options: dict[str, Any], settings: Slurm) -> SpawnRequest:
         if first["type"] == "extra_forbidden":
             raise InvalidInput("There is no such choice as one of those sent.", field=name[:40]) from error
         label = SpawnRequest.labels.get(name, "A choice")
-        raise InvalidInput(f"{label}: {first['msg']}.", field=name) from error
+        raise InvalidInput(f"{label}: {_sentence(first['type'], first.get('ctx', {}))}", field=name) from error
     _within("cpus", request.cpus, settings.max_cpus, "cores")
     _within("memory_gb", request.memory_gb, settings.max_memory_gb, "GB")
     _within("hours", request.hours, settings.max_hours, "hours")
     return request
+
+
+def _sentence(kind: str, context: dict[str, Any]) -> str:
+    """pydantic's kinds of error in plain words."""
+    match kind:
+        case "greater_than_equal":
+            return f"choose {context['ge']} or more."
+        case "less_than_equal":
+            return f"choose {context['le']} or less."
+        case "string_pattern_mismatch" | "string_type":
+            return "that is not the name of one."
+        case _:
+            return "that is not a whole number."
 
 
 def _within(name: str, value: int, limit: int, unit: str) -> None:

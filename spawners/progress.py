@@ -55,6 +55,13 @@ def explain(refusal: str) -> str:
     return next((plain for slurms, plain in _REFUSALS.items() if slurms in lowered), refusal)
 
 
+def _waiting(job: Job) -> str:
+    why = reason(job)
+    if job.reason.startswith(("QOS", "Assoc")):  # no node will help: it is a limit of the person or the project
+        return f"Waiting: {why}. Stop another notebook or job, or cancel and choose less."
+    return f"Waiting for a free node{f': {why}' if why else ''}."
+
+
 def event(job_id: str, job: Job | None) -> dict[str, Any]:
     """What the waiting page says now: percent, and one sentence."""
     if not job_id:
@@ -62,8 +69,7 @@ def event(job_id: str, job: Job | None) -> dict[str, Any]:
     if job is None:
         return {"progress": 15, "message": f"Slurm has your notebook as job {job_id}."}
     if job.phase is Phase.WAITING:
-        why = reason(job)
-        return {"progress": 25, "message": f"Waiting for a free node{f': {why}' if why else ''}."}
+        return {"progress": 25, "message": _waiting(job)}
     if job.phase is Phase.RUNNING:
         return {"progress": 70, "message": f"Node {job.node} is yours. Your notebook server is starting."}
     return {"progress": 90, "message": f"The job ended ({state(job)})."}

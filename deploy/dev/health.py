@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -72,6 +73,14 @@ def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
     # With domains of their own, services' routes begin with the host.
     missing = [path for path in expected if not any(route.rstrip("/").endswith(path.rstrip("/")) for route in answer)]
     return f"no route to {', '.join(missing)} yet" if missing else ""
+
+
+def proxy_ipv6(layout: Layout) -> str:
+    try:
+        socket.create_connection(("::1", layout.ports["proxy"]), timeout=_DEADLINE).close()
+    except OSError as error:
+        return f"no answer at [::1]:{layout.ports['proxy']} ({error.strerror})"
+    return ""
 
 
 def hub(layout: Layout) -> str:

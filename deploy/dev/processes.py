@@ -12,6 +12,8 @@ from pathlib import Path
 
 from deploy.dev.layout import SERVICE_USER, WEB_USER, Layout
 
+_OWNERS = ("root", SERVICE_USER, WEB_USER, "munge", "slurm", "mysql")
+
 
 @dataclass(frozen=True)
 class Process:
@@ -51,9 +53,8 @@ def of_copy(layout: Layout) -> list[Process]:
 
 def _is_supervisor(process: Process, layout: Layout) -> bool:
     """The daemon, not somebody's supervisorctl with the same configuration."""
-    return str(layout.supervisor_conf) in process.argv and any(
-        Path(one).name == "supervisord" for one in process.argv[:2]
-    )
+    named = str(layout.supervisor_conf) in process.argv
+    return process.uid == 0 and named and any(Path(one).name == "supervisord" for one in process.argv[:2])
 
 
 def _is_ours(process: Process, layout: Layout) -> bool:
@@ -61,16 +62,18 @@ def _is_ours(process: Process, layout: Layout) -> bool:
 
     A slurmstepd carries the mark of its slurmd and stays: a job outlives a restart of Slurm's programs.
     """
-    if process.name.startswith("slurmstepd"):
+    if process.name.startswith("slurmstepd") or process.uid not in _uids(*_OWNERS):  # a person can set any mark
         return False
-    if process.uid in _service_uids() and any(part.startswith(f"{layout.opt}/") for part in process.argv[:2]):
+    if process.uid in _uids(SERVICE_USER, WEB_USER) and any(
+        part.startswith(f"{layout.opt}/") for part in process.argv[:2]
+    ):
         return True
     return f"SUPERVISOR_SERVER_URL=unix://{layout.supervisor_socket}" in _environment(process.pid)
 
 
-def _service_uids() -> set[int]:
+def _uids(*names: str) -> set[int]:
     uids = set()
-    for name in (SERVICE_USER, WEB_USER):
+    for name in names:
         with suppress(KeyError):
             uids.add(pwd.getpwnam(name).pw_uid)
     return uids
@@ -91,13 +94,25 @@ def memory_of(pid: int, everything: list[Process]) -> int:
 
 def is_free(port: int) -> bool:
     """Whether nobody listens at ``port`` on any address."""
-    with socket.socket() as probe:
+    return _binds(socket.AF_INET, "", port) and (not has_ipv6() or _binds(socket.AF_INET6, "::1", port))
+
+
+def _binds(family: socket.AddressFamily, address: str, port: int) -> bool:
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", port))
+            probe.bind((address, port))
         except OSError:
             return False
     return True
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has the address ::1, which browsers try first for ``localhost``."""
+    try:
+        return f"{1:032x} " in Path("/proc/net/if_inet6").read_text()
+    except OSError:
+        return False
 
 
 def listener(port: int) -> Process | None:

@@ -12,6 +12,7 @@ from deploy.dev import environments, files, health
 from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
+from deploy.dev.processes import has_ipv6
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,19 @@ def web_programs(layout: Layout) -> list[Program]:
             umask="077",
         )
 
+    # Browsers try ::1 first for localhost: left free, any OS user could answer there in our name.
+    ipv6 = Program(
+        name="proxy-ipv6",
+        command=(
+            "/usr/bin/socat",
+            f"TCP6-LISTEN:{layout.ports['proxy']},bind=[::1],ipv6only=1,fork,reuseaddr,backlog=512",
+            f"TCP4:127.0.0.1:{layout.ports['proxy']}",
+        ),
+        user=SERVICE_USER,
+        check=partial(health.proxy_ipv6, layout),
+    )
     return [
+        *([ipv6] if has_ipv6() else []),
         # The proxy does without restarts for new code: it is what keeps everybody's sockets.
         program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
         program("api", partial(health.api, layout), code, *secrets),

@@ -15,9 +15,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Browser
 
+from deploy.dev.processes import has_ipv6
 from tests.browser import api_token, fetch, websocket_opens
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
+from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
 from tests.waiting import eventually
 from tests.web import client
@@ -187,6 +189,29 @@ def test_the_token_of_a_running_server_can_be_read_nowhere(deployment: Deploymen
     assert readable_files_with(deployment, token, reader=deployment.person("colleague")) == []
 
 
+def test_kernels_are_closed_to_everybody_else_on_the_node(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    assert run_cell(founder.page, "6 * 7") == "42"
+    owner = pwd.getpwnam(founder.name).pw_uid
+    folders = [folder for folder in Path("/tmp").glob("atrium-*") if folder.stat().st_uid == owner]
+    connections = [json.loads(path.read_text()) for folder in folders for path in folder.glob("kernel-*.json")]
+
+    assert {folder.stat().st_mode & 0o077 for folder in folders} == {0}
+    assert connections
+    assert {connection["transport"] for connection in connections} == {"ipc"}
+
+
+def test_nobody_else_can_answer_for_localhost(deployment: Deployment) -> None:
+    """Browsers try ::1 first, so it must be ours as well."""
+    if not has_ipv6():
+        pytest.skip("this machine has no ::1")
+    port = urlsplit(deployment.public_url).port
+    with httpx.Client(trust_env=False) as stranger:
+        assert stranger.get(f"http://[::1]:{port}/hub/login", headers={"Host": f"localhost:{port}"}).status_code == 200
+
+
 def token_of_server(name: str) -> str:
     """Taken by root out of the environment of the person's processes, where alone it may be."""
     tokens = {
@@ -275,6 +300,23 @@ def announce(deployment: Deployment, token: str, body: str) -> int:
 def hub_log(deployment: Deployment) -> str:
     logs = (deployment.prefix / "var/log/atrium").glob("hub*")
     return "\n".join(path.read_text() for path in logs)
+
+
+@pytest.mark.parametrize("options", [{"cmd": ["/bin/sh"]}, {"cpus": 10**6}, {"account": "demo\n#SBATCH --uid=0"}])
+def test_options_that_are_not_offered_are_neither_started_nor_stored(
+    deployment: Deployment, visit: Visit, options: dict[str, object]
+) -> None:
+    founder = visit("founder")
+    token = api_token(founder.page, deployment, founder.name)
+    address = f"{deployment.public_url}/hub/api/users/{founder.name}"
+    with client(token) as person:
+        refused = person.post(f"{address}/server", json={"user_options": options})
+        stored = person.get(f"{address}/servers/").text
+
+    assert refused.status_code == 422
+    assert "cmd" not in stored
+    assert "uid" not in stored
+    assert deployment.jobs_of(founder.name) == []
 
 
 def test_a_link_with_options_starts_nothing(deployment: Deployment, visit: Visit) -> None:
