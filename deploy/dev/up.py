@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 
-from deploy.dev import environments, files, logins, packages, preflight, running, settings, slurm
+from deploy.dev import environments, files, health, logins, packages, preflight, running, settings, slurm
 from deploy.dev.accounts import Accounts
 from deploy.dev.command import run
 from deploy.dev.layout import SERVICE_USER, Layout
@@ -115,7 +117,16 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
             _atrium(layout, "check")
         outcome.unchanged_unless(needed, "migrated")
     for program in wanted:
-        _start(layout, supervisor, program)
+        answers = replace(program, check=partial(health.hub_api, layout)) if program.name == "hub" else program
+        _start(layout, supervisor, answers)
+        if program.name == "hub":
+            _bring_routes(layout)
+
+
+def _bring_routes(layout: Layout) -> None:
+    """A Hub whose origins changed takes its services' old routes away and thinks of the new ones minutes later."""
+    if health.proxy(layout):
+        _atrium(layout, "routes")
 
 
 def _start(layout: Layout, supervisor: Supervisor, program: Program) -> None:
