@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub import pages
+from hub.identity.models import NAME
 from hub.settings import Settings
 
 SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
@@ -53,7 +54,7 @@ def login(c: Any, settings: Settings) -> None:
     c.PAMAuthenticator.open_sessions = False
     c.PAMAuthenticator.executor_threads = 32  # a wrong password takes two seconds, which others must not wait for
     c.PAMAuthenticator.allowed_groups = {settings.login.os_group}
-    c.Authenticator.username_pattern = r"^[a-z_][a-z0-9_-]{0,30}\Z"
+    c.Authenticator.username_pattern = NAME + r"\Z"
     c.Authenticator.auth_refresh_age = 300
     c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True

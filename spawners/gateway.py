@@ -18,6 +18,7 @@ from jupyterhub.utils import exponential_backoff
 from traitlets import Float
 
 from hub.errors import AtriumError, InvalidInput, NotAllowed, SlurmError
+from hub.identity.models import NAME
 from hub.settings import Settings, load
 from hub.slurm.client import SlurmClient
 from hub.slurm.commands import JOB_NAME
@@ -25,7 +26,7 @@ from hub.slurm.jobs import Job, Phase
 from hub.slurm.queue import QueueWatcher
 from spawners import handshake, options, progress, rest, script
 
-USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}\Z")
+USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 

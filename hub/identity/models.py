@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-PersonName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
+NAME = r"^[a-z_][a-z0-9_-]{0,30}"
+"""How a user name begins and goes on. Close it with ``\\Z`` for Python, with ``$`` for pydantic (Rust's is strict)."""
+
+PersonName = Annotated[str, StringConstraints(pattern=NAME + "$")]
 """The one name of a person: at the Hub, as OS user and in Slurm."""
 
 
