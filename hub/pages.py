@@ -44,6 +44,8 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    # After signing out, the button Back shows nothing of the person.
+    "Cache-Control": "no-store",
 }
 """For ``tornado_settings["headers"]``."""
 
@@ -247,7 +249,7 @@ def template_vars(settings: Settings) -> dict[str, Any]:
             admin=user is not None and (user.admin or any(group.name == "admins" for group in user.groups)),
         )
 
-    return {"frame": frame_for}
+    return {"frame": frame_for, "now": lambda _user: datetime.now(UTC)}
 
 
 def _hours_left(projects: tuple[ProjectHours, ...]) -> str:

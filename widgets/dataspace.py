@@ -16,13 +16,13 @@ class DataspaceState(State):
     me = Instance(Me, allow_none=True)
 
     async def fetch(self, api: Api) -> Phase:
-        """Nothing harvests catalogues yet, so there is a person and an empty shelf."""
+        """Nothing collects catalogues yet, so there is a person and an empty shelf."""
         self.me = await asyncio.to_thread(api.me)
         return Phase.EMPTY
 
 
 class Dataspace(View):
-    loading = "Looking for catalogues"
+    loading = "Looking for data sets"
     state: DataspaceState
 
     def __init__(self, state: DataspaceState | None = None, person: Visitor = visitor) -> None:
@@ -31,7 +31,7 @@ class Dataspace(View):
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase EMPTY says so
         return greeting(self.state.me) + empty(
-            "No catalogue has been harvested yet",
+            "There are no data sets here yet",
             "This page will list the data sets of the data spaces this factory takes part in, with what you may do "
             "with each of them.",
             _first_step(self.state.me),

@@ -184,10 +184,15 @@ class OwnKernelSocket(OwnKernel, VoilaKernelWebsocketHandler):
 
 
 class Health(web.RequestHandler):
-    """Alive, and no more: this is what everybody may know. The Hub is not asked, it may be down."""
+    """Alive and able to start kernels, and no more: what everybody may know. The Hub is not asked, it may be down."""
 
     def get(self) -> None:
-        self.finish({"status": "ok"})
+        app: Dashboards = self.settings["dashboards"]
+        if app.can_start_kernels():
+            self.finish({"status": "ok"})
+        else:
+            self.set_status(503)
+            self.finish({"status": "no place for kernels"})
 
 
 class Lasting(MultiStaticFileHandler):

@@ -11,7 +11,7 @@ from traitlets import Instance
 
 from hub.client import Api, Me
 from widgets.base import Phase, State, View, Visitor, empty, visitor
-from widgets.usage import project_cards
+from widgets.usage import hours_left, project_cards
 
 
 class Step(NamedTuple):
@@ -72,7 +72,10 @@ class Onboarding(View):
 
 
 def greeting(me: Me) -> Markup:
-    return Markup('<p class="words">Welcome, {}.</p>').format(me.display_name)
+    """Says hello, and tells the frame (``theme.js``) whose page this is: both are known only now."""
+    return Markup('<p class="words" data-frame-person="{name}" data-frame-hours="{hours}">Welcome, {name}.</p>').format(
+        name=me.display_name, hours=hours_left(me.projects)
+    )
 
 
 def _button(step: Step) -> Markup:

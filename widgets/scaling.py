@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from ipywidgets import BoundedIntText, Button, HBox
+from ipywidgets import HTML, BoundedIntText, Button, HBox
 from markupsafe import Markup
 from traitlets import Instance, List, UseEnum
 
@@ -20,6 +22,8 @@ from hub.errors import AtriumError, SlurmError, SlurmUnavailable
 from widgets.base import Phase, State, View, Visitor, in_background, notice, visitor
 from widgets.onboarding import greeting
 from widgets.usage import project_cards
+from widgets.workers import Reachable, private_directory
+from widgets.workers import offer as offer_workers
 
 MAX_WORKERS = 32
 DEADLINE_SECONDS = 15.0
@@ -47,7 +51,7 @@ class Worker(NamedTuple):
     state: str
 
 
-class Cluster(Protocol):
+class Cluster(Reachable, Protocol):
     """What the page needs of :class:`dask_jobqueue.SLURMCluster`."""
 
     @property
@@ -67,12 +71,15 @@ def project_cluster(memory_gb: int) -> Cluster:
     """
     from dask_jobqueue import SLURMCluster
 
+    keys = tempfile.mkdtemp(prefix="keys-", dir=private_directory())  # Dask leaves them behind
+    atexit.register(shutil.rmtree, keys, ignore_errors=True)
     cluster: Cluster = SLURMCluster(
         cores=1,
         processes=1,
         memory=f"{memory_gb}GB",
         account=os.environ.get("SLURM_JOB_ACCOUNT"),
         security=True,
+        shared_temp_directory=keys,
         asynchronous=True,
     )
     atexit.register(cancel_jobs, cluster)
@@ -119,10 +126,13 @@ class ScalingState(State):
         self,
         make: Callable[[int], Cluster] = project_cluster,
         ask: Callable[[Sequence[str]], Awaitable[dict[str, tuple[str, str]]]] = job_states,
+        offer: Callable[[Cluster], Callable[[], None]] = offer_workers,
     ) -> None:
         super().__init__()
         self._make = make
         self._ask = ask
+        self._offer = offer
+        self._withdraw: Callable[[], None] | None = None
         self._cluster: Cluster | None = None
 
     async def fetch(self, api: Api) -> Phase:
@@ -138,6 +148,7 @@ class ScalingState(State):
             self._cluster = self._make(memory_gb)
             await self._cluster
             await self._scale(workers)
+            self._withdraw = self._offer(self._cluster)
         except Exception as error:  # whatever Dask, the network or Slurm say: told in words, and cleaned up
             self.trouble = in_words(error)
             await self.stop()
@@ -157,7 +168,7 @@ class ScalingState(State):
 
     async def _scale(self, workers: int) -> None:
         assert self._cluster is not None  # noqa: S101 - only called with one
-        self._cluster.scale(max(0, min(workers, MAX_WORKERS)))
+        self._cluster.scale(max(1, min(workers, MAX_WORKERS)))
         await self._cluster  # raises what submitting a job raised
 
     async def stop(self) -> None:
@@ -167,6 +178,9 @@ class ScalingState(State):
             self.stage = Stage.OFF
             return
         self.stage = Stage.STOPPING
+        if self._withdraw is not None:
+            self._withdraw()
+            self._withdraw = None
         try:
             await asyncio.wait_for(cluster.close(), 2 * DEADLINE_SECONDS)
         except Exception as error:
@@ -223,24 +237,35 @@ REFUSALS = (
 """What Slurm says (part of it), what that means, what to do."""
 
 
+SNIPPET = """\
+from widgets.workers import join
+
+client = join()"""
+"""What a notebook of the same person runs in order to use the workers."""
+
+
 class Scaling(View):
     """Hours, a form (workers, memory), start and stop, and the workers with their states."""
 
     loading = "Looking up your hours"
     state: ScalingState
+    shown = Stage.OFF
+    """The stage the page was last drawn in."""
 
     def __init__(self, state: ScalingState | None = None, person: Visitor = visitor) -> None:
         super().__init__(state or ScalingState(), person)
         in_background(self._watch())
 
     def controls(self) -> tuple[Any, ...]:
-        self.count = BoundedIntText(2, min=0, max=MAX_WORKERS, description="Workers")
-        self.memory = BoundedIntText(2, min=1, max=256, description="GB each", tooltip="Memory of one worker in GB")
+        self.count = _number("Workers", MAX_WORKERS)
+        self.memory = _number("Memory per worker (GB)", 256)
         self.start = _button("Start workers", self._start, "primary")
         self.scale = _button("Change number of workers", self._scale, "primary")
         self.stop = _button("Stop all workers", self._stop, "danger")
-        self.form = HBox([self.count, self.memory, self.start, self.scale, self.stop])
-        return (self.form,)
+        self.form = HBox([self.count, self.memory])
+        self.buttons = HBox([self.start, self.scale, self.stop])
+        self.use = HTML(str(_how_to_use()))  # apart from the text, which is drawn anew while it is being copied from
+        return (self.form, self.buttons, self.use)
 
     def _start(self, _: Button) -> None:
         in_background(self.state.start(self.count.value, self.memory.value))
@@ -260,18 +285,31 @@ class Scaling(View):
         super().draw()
         stage = self.state.stage
         ready = self.state.phase is Phase.READY and not self.person.farewell
-        self.form.layout.display = "" if ready else "none"
-        self.start.layout.display = "" if stage in (Stage.OFF, Stage.STARTING) else "none"
-        self.scale.layout.display = self.stop.layout.display = "none" if stage in (Stage.OFF, Stage.STARTING) else ""
+        off = stage in (Stage.OFF, Stage.STARTING)
+        self.form.layout.display = self.buttons.layout.display = "" if ready else "none"
+        self.start.layout.display = "" if off else "none"
+        self.scale.layout.display = self.stop.layout.display = "none" if off else ""
+        self.use.layout.display = "" if ready and stage is Stage.ON else "none"
         self.start.disabled = stage is Stage.STARTING
         self.scale.disabled = self.stop.disabled = stage is Stage.STOPPING
+        self.count.disabled = stage in (Stage.STARTING, Stage.STOPPING)
         self.memory.disabled = stage is not Stage.OFF
+        self._move_focus(stage)
+
+    def _move_focus(self, stage: Stage) -> None:
+        """The button that was pressed is gone or has had its turn: go on at the one that comes next."""
+        before, self.shown = self.shown, stage
+        if stage is not before and stage is Stage.ON:
+            self.stop.focus()
+        elif stage is not before and stage is Stage.OFF:
+            self.start.focus()
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so
         trouble = self.state.trouble
         return (
             greeting(self.state.me)
+            + Markup("<h2>Your projects</h2>")
             + project_cards(self.state.me.projects)
             + Markup('<h2>Your workers</h2><div role="status">{}</div>').format(self._workers())
             + (notice("bad", trouble.message, trouble.hint) if trouble else Markup(""))
@@ -287,16 +325,37 @@ class Scaling(View):
                 "<p>None are running. Each worker is a job on the cluster with one core and uses your project's CPU "
                 "hours. They end when you stop them or close this page.</p>"
             )
+        if not self.state.workers:
+            return CLOSING + Markup("<p>Your workers are being handed to Slurm. They will be listed here.</p>")
         rows = Markup("").join(
             Markup("<tr>{}{}{}</tr>").format(
                 _cell("Worker", worker.name), _cell("Job", worker.job), _cell("State", worker.state)
             )
             for worker in self.state.workers
         )
-        return Markup(
+        return CLOSING + Markup(
             '<table class="records"><thead><tr><th scope="col">Worker</th><th scope="col">Job</th>'
             '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table>'
         ).format(rows)
+
+
+CLOSING = Markup(
+    "<p><strong>Keep this page open:</strong> closing it ends your workers, with all they hold in memory. "
+    "To change their memory, stop them first.</p>"
+)
+
+
+def _how_to_use() -> Markup:
+    """A click into the lines selects all of them."""
+    return Markup(
+        "<h2>Use your workers</h2><p>Copy these lines into a notebook of yours in JupyterLab and run them. "
+        "From then on Dask computes there on your workers.</p>"
+        '<pre tabindex="0" aria-label="Lines for a notebook"><code style="user-select: all">{}</code></pre>'
+    ).format(SNIPPET)
+
+
+def _number(label: str, largest: int) -> BoundedIntText:
+    return BoundedIntText(2, min=1, max=largest, description=label, style={"description_width": "initial"})
 
 
 def _button(words: str, click: Callable[[Button], None], style: str) -> Button:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import fcntl
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.base.websocket import WS_PING_INTERVAL
@@ -207,6 +208,10 @@ class Dashboards(Voila):
         sign_in = [(self.base_url + path.strip("/"), *rest) for path, *rest in self.identity_provider.get_handlers()]
         return [*sign_in, *((self.base_url + path, handler, options) for path, handler, options in paths)]
 
+    def can_start_kernels(self) -> bool:
+        """Whether there is a place for their connection files and sockets."""
+        return os.access(self.connection_dir, os.W_OK | os.X_OK)
+
     def listen(self) -> None:
         """Serve until stopped."""
         self.app.listen(self.port, self.ip)
@@ -260,6 +265,21 @@ def _keep_to_itself() -> None:
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/PID is root's from now on
 
 
+def _claim(runtime: Path) -> IO[str]:
+    """Have the directory of the kernels' sockets to ourselves, and clear it; the lock lives as long as the file."""
+    runtime.mkdir(parents=True, exist_ok=True)
+    if runtime.stat().st_uid != os.getuid():  # else we would tidy another server's sockets away
+        sys.exit(f"{runtime} belongs to another OS user: the dashboards do not run as this one.")
+    lock = (runtime / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"Other dashboards run in {runtime} already.")
+    for stale in runtime.glob("voila_*"):  # of a server that was killed
+        shutil.rmtree(stale, ignore_errors=True)
+    return lock
+
+
 def main() -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
     logging.getLogger("tornado.application").setLevel(logging.WARNING)  # INFO tells session ids
@@ -268,15 +288,11 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         sys.exit(error.message)
-    settings.runtime.mkdir(parents=True, exist_ok=True)
-    if settings.runtime.stat().st_uid != os.getuid():  # else we would tidy another server's sockets away
-        sys.exit(f"{settings.runtime} belongs to another OS user: the dashboards do not run as this one.")
-    for stale in settings.runtime.glob("voila_*"):  # of a server that was killed
-        shutil.rmtree(stale, ignore_errors=True)
-    try:
-        Dashboards(settings).start()
-    except OSError as error:
-        sys.exit(f"The dashboards cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
+    with _claim(settings.runtime):
+        try:
+            Dashboards(settings).start()
+        except OSError as error:
+            sys.exit(f"The dashboards cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from voila.static_file_handler import MultiStaticFileHandler
 from hub import frame
 from widgets.rendering import LABEXTENSIONS, TEMPLATE, Shelf, dashboards_folder
 
+TEMPLATES = Path(__file__).parent / "templates"
+
 ABANDONED_SECONDS = 600.0
 """How long a page may be away (a laptop asleep, a tunnel) before its kernel, and with it its workers, end."""
 
@@ -93,7 +95,7 @@ def configuration(base_url: str) -> VoilaConfiguration:
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.extension_allowlist = LABEXTENSIONS
     config.VoilaConfiguration.extension_denylist = []
-    config.VoilaConfiguration.resources = {"frame": _frame(base_url)}
+    config.VoilaConfiguration.resources = {"frame": _frame(base_url).at("scaling")}
     return VoilaConfiguration(config=config)
 
 
@@ -105,7 +107,17 @@ def _frame(base_url: str) -> frame.Frame:
         dashboards_url=os.environ.get("ATRIUM_DASHBOARDS_URL", "/services/dashboards/"),
         static_url=url_path_join(base_url, "atrium/static/"),
         person=os.environ.get("JUPYTERHUB_USER", ""),
-    ).at("scaling")
+    )
+
+
+def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None:
+    """Jupyter's templates stay; ours come before them, the frame they include after (its names are the Hub's)."""
+    stock = environment.loader
+    assert stock is not None  # noqa: S101 - Jupyter Server made it
+    environment.loader = jinja2.ChoiceLoader(
+        [jinja2.FileSystemLoader(TEMPLATES), stock, jinja2.FileSystemLoader(frame.TEMPLATES)]
+    )
+    environment.globals["frame"] = _frame(base_url)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -118,6 +130,9 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     server.web_app.settings.setdefault(
         "voila_jinja2_env", jinja2.Environment(loader=jinja2.FileSystemLoader(paths), autoescape=True)
     )
+    for setting in ("mathjax_url", "mathjax_config"):  # none at all: Voila's own copy of MathJax, not one from a CDN
+        server.web_app.settings.setdefault(setting, None)
+    _use_our_error_pages(server.web_app.settings["jinja2_env"], base_url)
     kernels = PageKernels(server.kernel_manager)
     PeriodicCallback(kernels.end_abandoned, 30_000).start()
     folder: Path = dashboards_folder(os.environ)

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from hub.client import Hours, ProjectHours
+from hub.client import Hours, MemberRole, ProjectHours
 
 LOW = 0.1
 """Below this part of what was granted a budget is marked as running out."""
 
+ROLES = {MemberRole.LEAD: "a lead", MemberRole.MEMBER: "a member"}
+
 
 def hours(value: float) -> str:
     """``3 100 h``: whole hours from ten on, a narrow space between thousands."""
+    return f"{_number(value)}\N{NO-BREAK SPACE}h"
+
+
+def _number(value: float) -> str:
     number = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3g}"
-    return number.replace(",", "\N{NARROW NO-BREAK SPACE}") + "\N{NO-BREAK SPACE}h"
+    return number.replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def hours_left(projects: Iterable[ProjectHours]) -> str:
+    """What is left in all projects together, for the frame: ``120 GPU · 3 100 CPU``."""
+    kept = tuple(projects)
+    kinds = {"GPU": [project.gpu for project in kept], "CPU": [project.cpu for project in kept]}
+    return " · ".join(
+        f"{_number(sum(amount.left for amount in amounts))} {kind}"
+        for kind, amounts in kinds.items()
+        if any(amount.granted for amount in amounts)
+    )
 
 
 def project_cards(projects: Iterable[ProjectHours]) -> Markup:
@@ -38,8 +56,10 @@ def _card(project: ProjectHours) -> Markup:
 def _amount(kind: str, amount: Hours) -> Markup:
     if amount.granted <= 0:
         return Markup("")
+    word = _low(amount)
     return Markup(
-        '<div><p class="amount-words"><span>{kind}</span><span><strong>{left}</strong> of {granted} left</span></p>'
+        '<div><p class="amount-words"><span>{kind}</span>'
+        "<span><strong>{left}</strong> of {granted} left{word}</span></p>"
         '<progress class="{low}" max="{max}" value="{value}" aria-label="{kind} hours left"></progress></div>'
     ).format(
         kind=kind,
@@ -47,11 +67,27 @@ def _amount(kind: str, amount: Hours) -> Markup:
         granted=hours(amount.granted),
         max=amount.granted,
         value=max(amount.left, 0),
-        low="low" if amount.left < LOW * amount.granted else "",
+        word=f" · {word}" if word else "",
+        low="low" if word else "",
     )
 
 
-def _note(project: ProjectHours) -> str:
-    counted = f"counted {project.as_of:%d %b, %H:%M} UTC" if project.as_of else "not counted yet"
-    ends = f"until {project.until:%d %b %Y}, " if project.until else ""
-    return f"You are {project.role} of {project.slug}; {ends}{counted}."
+def _low(amount: Hours) -> str:
+    if amount.left <= 0:
+        return "used up"
+    return "nearly used up" if amount.left < LOW * amount.granted else ""
+
+
+def _note(project: ProjectHours) -> Markup:
+    return Markup("You are {role} of {slug}; {ends}{counted}.").format(
+        role=ROLES[project.role],
+        slug=project.slug,
+        ends=f"until {project.until.day} {project.until:%b %Y}, " if project.until else "",
+        counted=Markup("counted {}").format(_ago(project.as_of)) if project.as_of else "not counted yet",
+    )
+
+
+def _ago(moment: datetime) -> Markup:
+    """The theme's script turns it into "5 minutes ago"; until then, and without it, the time stands as it is."""
+    moment = moment.astimezone(UTC)
+    return Markup('<time datetime="{}" data-show="ago">{:%d %b, %H:%M} UTC</time>').format(moment.isoformat(), moment)

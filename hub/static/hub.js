@@ -30,19 +30,20 @@
     else api.stop_server(data.user, options);
   }
 
-  // -- landing: stop (asks first), a second notebook
+  // -- landing: stop (asks first), a second notebook, following what is on its way. Its parts are replaced as servers
+  //    come and go, so the page listens in their place.
 
   function setUpStopping(api) {
     const dialog = document.getElementById("stop-dialog");
     if (!dialog) return;
     const confirm = dialog.querySelector("[data-confirm]");
-    for (const button of document.querySelectorAll("[data-stop]")) {
-      button.addEventListener("click", () => {
-        confirm.dataset.server = button.dataset.stop;
-        dialog.querySelector("[data-name]").textContent = button.dataset.name;
-        dialog.showModal();
-      });
-    }
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-stop]");
+      if (!button) return;
+      confirm.dataset.server = button.dataset.stop;
+      dialog.querySelector("[data-name]").textContent = button.dataset.name;
+      dialog.showModal();
+    });
     confirm.addEventListener("click", () => {
       confirm.disabled = true;
       confirm.textContent = confirm.dataset.busy;
@@ -51,14 +52,61 @@
   }
 
   function setUpAnother(utils) {
-    const form = document.getElementById("another");
-    if (!form) return;
-    form.addEventListener("submit", (event) => {
+    document.addEventListener("submit", (event) => {
+      if (event.target.id !== "another") return;
       event.preventDefault();
-      const name = utils.sanitise_display_name(form.elements.name.value);
+      const name = utils.sanitise_display_name(event.target.elements.name.value);
       const query = new URLSearchParams({ display_name: name });
       location.assign(`${data.base_url}spawn/${data.user}/${utils.safe_slug(name)}?${query}`);
     });
+  }
+
+  const states = (page) => [...page.querySelectorAll("[data-state]")].map((server) => server.dataset.state).join();
+
+  function saidOfServers() {
+    const words = [...document.querySelectorAll("[data-state] > p:first-child")].map((said) => said.textContent);
+    return words.join(". ").replace(/\s+/g, " ").trim();
+  }
+
+  function replaceLive(fresh) {
+    const focused = document.activeElement.closest("[data-live]");
+    for (const old of document.querySelectorAll("[data-live]")) old.replaceWith(fresh.getElementById(old.id));
+    if (focused) document.getElementById("running").focus();
+    document.dispatchEvent(new Event("atrium-replaced"));
+  }
+
+  // Asks for the page again while a server starts or stops: soon at first, then less often, never while hidden.
+  function followServers() {
+    const pending = () => document.querySelector("[data-pending]");
+    if (!pending()) return;
+    const said = document.getElementById("servers-said");
+    const [soon, seldom] = [3000, 30000];
+    let wait = soon;
+
+    async function look() {
+      if (document.hidden) {
+        document.addEventListener("visibilitychange", look, { once: true });
+        return;
+      }
+      try {
+        const response = await fetch(`${data.base_url}home`, {
+          headers: { "X-XSRFToken": data.xsrf_token },
+          signal: AbortSignal.timeout(10000),
+        });
+        if (response.redirected) return; // signed out meanwhile
+        const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+        if (response.ok && states(fresh) !== states(document)) {
+          replaceLive(fresh);
+          said.textContent = saidOfServers() || said.dataset.none;
+          wait = soon;
+        }
+      } catch (error) {
+        console.warn("The servers' state could not be asked for:", error);
+      }
+      if (pending()) setTimeout(look, wait);
+      wait = Math.min(wait * 1.3, seldom);
+    }
+    setTimeout(look, wait);
   }
 
   // -- waiting: the Hub's event stream as words and a list of steps with times
@@ -121,6 +169,7 @@
     const api = new JHAPI(data.base_url);
     setUpStopping(api);
     setUpAnother(utils);
+    followServers();
     waitForServer(api);
     setUpReload();
     if (data.page) window.require([data.page]); // JupyterHub's own script of this page

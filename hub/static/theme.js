@@ -81,11 +81,32 @@
     const button = document.querySelector(".frame-menu-button");
     const menu = document.getElementById("menu");
     if (!button || !menu) return;
-    button.addEventListener("click", () => {
-      const open = menu.classList.toggle("open");
+    const show = (open) => {
+      menu.classList.toggle("open", open);
       button.setAttribute("aria-expanded", String(open));
-      if (open) menu.querySelector("a").focus();
+      (open ? menu.querySelector("a") : button).focus();
+    };
+    button.addEventListener("click", () => show(!menu.classList.contains("open")));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && menu.classList.contains("open")) show(false);
     });
+  }
+
+  // A dashboard's page is rendered before its visitor is known. Its kernel tells them in an element
+  // <… data-frame-person="…" data-frame-hours="…"> among its outputs; as text only, and once.
+  function setUpIntroduction() {
+    const main = document.querySelector("body[data-voila] > main");
+    if (!main) return;
+    const watcher = new MutationObserver(() => {
+      const told = main.querySelector("[data-frame-person]");
+      if (!told) return;
+      watcher.disconnect();
+      const hours = document.getElementById("frame-hours");
+      document.getElementById("frame-person-name").textContent = told.dataset.framePerson;
+      hours.textContent = told.dataset.frameHours || "";
+      hours.parentElement.hidden = !hours.textContent;
+    });
+    watcher.observe(main, { childList: true, subtree: true });
   }
 
   function closePerson(event) {
@@ -132,10 +153,15 @@
     setUpMenu();
     setUpForms();
     setUpDismissing();
+    setUpIntroduction();
     greet();
     showTimes();
+    document.addEventListener("atrium-replaced", showTimes);
     setInterval(showTimes, 30000);
     for (const element of document.querySelectorAll("[data-insecure]")) element.hidden = window.isSecureContext;
+    // For a report. The Hub shows some of its error pages at addresses that are not its own; and no query: it may
+    // hold what only its owner should know.
+    for (const element of document.querySelectorAll("[data-path]")) element.textContent = `· ${location.pathname}`;
   });
   document.addEventListener("click", closePerson);
   document.addEventListener("keydown", closePerson);

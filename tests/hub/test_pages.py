@@ -206,8 +206,10 @@ def render(settings: Settings, name: str, *, user: Any = None, **variables: Any)
         "xsrf": "XSRF",
         "xsrf_token": "XSRF",
         "version_hash": "1",
+        "now": datetime(2026, 11, 24, 14, 2, tzinfo=UTC),
+        "expanded_scopes": frozenset[str](),
     }
-    return environment.get_template(name).render(**namespace, **variables)
+    return environment.get_template(name).render(**{**namespace, **variables})
 
 
 VARIABLES: dict[str, dict[str, Any]] = {
@@ -294,6 +296,38 @@ def test_home_of_somebody_without_a_project_says_the_first_step(settings: Settin
     answer = pages.Answer(Overview.model_validate({"me": me, "announcements": []}), datetime.now(UTC))
     html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "answer": answer})
     assert "No project yet" in html and "Apply for hours" in html
+
+
+def test_home_follows_what_is_on_its_way_and_names_what_its_buttons_do(settings: Settings) -> None:
+    waiting = list(pages.servers(person(spawner(name="big", pending="spawn"))))
+    variables = {**VARIABLES["home.html"], "servers": waiting, "default_server": spawner(active=False, ready=False)}
+    html = render(settings, "home.html", user=person(), **variables)
+    assert "data-pending" in html and 'data-state="big:spawn"' in html
+    live = re.findall(r'<\w+(?=[^>]*data-live)[^>]*id="([\w-]+)"', html)
+    assert live == ["head-action", "servers", "next"]
+    assert "Try material" not in html and html.count(">Start notebook</a>") == 2  # at the head and under Teach
+    assert 'aria-label="GPU hours left"' in html and "<code>demo</code>" in html
+    assert re.search(r"autofocus>Keep it running", html)
+
+
+def test_an_error_page_says_what_a_report_needs(settings: Settings) -> None:
+    html = render(settings, "error.html", status_code=404, status_message=None, message=None)
+    assert "None" not in html and "2026-11-24 14:02:00 UTC" in html and "data-path" in html
+
+
+def test_the_spawn_form_keeps_the_token_out_of_the_address(settings: Settings) -> None:
+    html = render(settings, "spawn.html", user=person(), **VARIABLES["spawn.html"])
+    assert "?_xsrf=" not in html and "action=" not in html
+
+
+def test_shutting_the_hub_down_is_offered_to_those_only_who_may(settings: Settings) -> None:
+    assert "data-may-shut-down" not in render(settings, "admin.html", user=person(), **VARIABLES["admin.html"])
+    variables = {**VARIABLES["admin.html"], "expanded_scopes": {"shutdown"}}
+    assert "data-may-shut-down" in render(settings, "admin.html", user=person(), **variables)
+
+
+def test_pages_are_not_kept_by_browsers() -> None:
+    assert pages.SECURITY_HEADERS["Cache-Control"] == "no-store"
 
 
 def test_messages_of_errors_are_escaped(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,16 @@ from typing import Any
 import pytest
 
 from hub.errors import AtriumError, SlurmUnavailable
-from widgets.scaling import MAX_WORKERS, ScalingState, Stage, cancel_jobs, in_words, job_states
+from widgets.base import Visitor
+from widgets.scaling import MAX_WORKERS, Scaling, ScalingState, Stage, cancel_jobs, in_words, job_states
+from widgets.workers import NoWorkers, cluster_file, join, offer
 
 
 class FakeCluster:
     """As far as the page uses :class:`dask_jobqueue.SLURMCluster`."""
+
+    scheduler_address = "tls://127.0.0.1:9"
+    security = SimpleNamespace(get_tls_config_for_role=lambda role: {"ca_file": "CA", "cert": "C", "key": f"K {role}"})
 
     def __init__(self, memory_gb: int = 2, refusal: str = "") -> None:
         self.refusal = refusal
@@ -45,6 +51,12 @@ async def pending(jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
 @pytest.fixture
 def cluster() -> FakeCluster:
     return FakeCluster()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture
@@ -167,3 +179,69 @@ async def test_squeue_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.
     assert await job_states(["7", "8"]) == {"7": ("PENDING", "QOSMaxCpuPerUserLimit"), "8": ("RUNNING", "None")}
     assert "--jobs=7,8" in squeue.with_name("squeue.asked").read_text()
     assert await job_states([]) == {}
+
+
+# -- from a notebook --------------------------------------------------------------------------------------------------
+
+
+async def test_only_the_person_can_read_how_to_join_and_only_while_workers_run(state: ScalingState, home: Path) -> None:
+    await state.start(1, 4)
+
+    file = home / ".atrium-dask/cluster.json"
+    assert json.loads(file.read_text()) == {
+        "address": "tls://127.0.0.1:9",
+        "tls_ca_file": "CA",
+        "tls_client_cert": "C",
+        "tls_client_key": "K client",
+    }
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+    await state.stop()
+    assert not list(file.parent.iterdir())
+
+
+def test_a_page_takes_back_its_own_offer_only() -> None:
+    first, second = FakeCluster(), FakeCluster()
+    second.scheduler_address = "tls://127.0.0.1:10"
+    withdraw_first, withdraw_second = offer(first), offer(second)
+
+    withdraw_first()
+    assert "127.0.0.1:10" in cluster_file().read_text()
+    withdraw_second()
+    assert not cluster_file().exists()
+
+
+def test_joining_nothing_is_one_sentence() -> None:
+    with pytest.raises(NoWorkers, match="Start some on the Scale page"):
+        join()
+
+
+async def test_a_notebook_joins_the_workers_of_the_page() -> None:
+    from dask.distributed import LocalCluster, Security
+
+    options: dict[str, Any] = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    security = Security.temporary()  # type: ignore[no-untyped-call]
+    async with LocalCluster(security=security, asynchronous=True, **options) as cluster:  # type: ignore[no-untyped-call]
+        withdraw = offer(cluster)
+        client = join(asynchronous=True)
+        async with client:
+            assert await client.submit(sum, [1, 2]) == 3
+        withdraw()
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_can_be_pressed_fits_the_stage(state: ScalingState, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Scaling(state, Visitor())
+    focused: list[str] = []
+    monkeypatch.setattr(page.stop, "focus", lambda: focused.append("stop"))
+    monkeypatch.setattr(page.start, "focus", lambda: focused.append("start"))
+
+    await state.start(1, 4)
+    assert (page.start.layout.display, page.stop.layout.display, page.memory.disabled) == ("none", "", True)
+    await state.stop()
+    assert (page.start.layout.display, page.stop.layout.display, page.memory.disabled) == ("", "none", False)
+
+    assert focused == ["stop", "start"]
+    assert page.count.min == 1

@@ -80,12 +80,15 @@ def outside() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def environment(outside: int) -> Iterator[dict[str, str]]:
     """What the service is told, from where it is told in earnest, for a checkout."""
-    state = Path(tempfile.mkdtemp(prefix="atrium-"))  # short: sockets lie below it
+    state, run = (Path(tempfile.mkdtemp(prefix="atrium-")) for _ in range(2))  # short: sockets lie below it
     templates = state / "jupyter/voila/templates"
     templates.mkdir(parents=True)
     (templates / "atrium").symlink_to(ROOT / "notebooks/voila")
     deployment = Deployment(
-        paths={"state": state}, hub={"port": outside}, api={"port": outside}, dashboards={"port": free_port()}
+        paths={"state": state, "run": run},
+        hub={"port": outside},
+        api={"port": outside},
+        dashboards={"port": free_port()},
     )
     yield {
         **dashboards_environment(deployment, SERVICE_TOKEN),
@@ -94,6 +97,7 @@ def environment(outside: int) -> Iterator[dict[str, str]]:
         "ATRIUM_DASHBOARDS_DIR": str(ROOT / "notebooks/dashboards"),
     }
     shutil.rmtree(state)
+    shutil.rmtree(run)
 
 
 # -- settings and the folder ------------------------------------------------------------------------------------------
@@ -144,11 +148,12 @@ def test_scaling_runs_in_a_persons_own_server_only() -> None:
 
 
 @pytest.fixture
-async def routes(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+async def routes(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The application's rules, served here without any kernel: (address, path pattern) of each."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app = Dashboards(Settings.from_environment(environment))
+    app.connection_dir = str(tmp_path)
     application = tornado.web.Application(**app.init_settings())
     rules = app.init_handlers()
     application.add_handlers(".*$", rules)
@@ -339,7 +344,7 @@ def test_the_page_is_in_the_frame_and_names_its_person(service: Service) -> None
 
     assert "frame-header" in page.text
     assert re.search(r'aria-current="page">Data<', page.text)
-    assert "<summary>founder</summary>" in page.text
+    assert 'id="frame-person-name">founder<' in page.text
     assert page.headers["Content-Encoding"] == "gzip"
     assert "token-of-founder" not in page.text
 
@@ -392,8 +397,36 @@ def test_a_taken_port_is_one_sentence(environment: dict[str, str], tmp_path: Pat
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         listen = f"http://127.0.0.1:{taken.getsockname()[1]}/services/dashboards/"
-        refused = Service({**environment, "JUPYTERHUB_SERVICE_URL": listen}, tmp_path / "log")
+        runtime = tempfile.mkdtemp(prefix="atrium-")
+        changed = {"JUPYTERHUB_SERVICE_URL": listen, "JUPYTER_RUNTIME_DIR": runtime}
+        refused = Service({**environment, **changed}, tmp_path / "log")
         assert refused.process.wait(20) == 1
+        shutil.rmtree(runtime)
 
     assert "The dashboards cannot listen on" in (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_two_servers_do_not_share_a_directory(environment: dict[str, str], service: Service, tmp_path: Path) -> None:
+    before = sorted(Path(environment["JUPYTER_RUNTIME_DIR"]).iterdir())
+    second = Service(environment, tmp_path / "log")
+
+    assert second.process.wait(20) == 1
+    assert re.fullmatch(r"Other dashboards run in .+ already\.\n", (tmp_path / "log").read_text())
+    assert sorted(Path(environment["JUPYTER_RUNTIME_DIR"]).iterdir()) == before
+
+
+def test_health_tells_when_kernels_have_no_place(environment: dict[str, str], tmp_path: Path) -> None:
+    runtime = Path(tempfile.mkdtemp(prefix="atrium-"))
+    listen = f"http://127.0.0.1:{free_port()}/services/dashboards/"
+    changed = {"JUPYTERHUB_SERVICE_URL": listen, "JUPYTER_RUNTIME_DIR": str(runtime), "ATRIUM_PREHEATED": "0"}
+    service = Service({**environment, **changed}, tmp_path / "log")
+    eventually(lambda: "dashboards at" in service.log.read_text(), within=30, what="a server")
+    assert service.get("nobody", "health").json() == {"status": "ok"}
+
+    shutil.rmtree(runtime)
+    answer = service.get("nobody", "health")
+
+    service.process.terminate()
+    service.process.wait(15)
+    assert (answer.status_code, answer.json()) == (503, {"status": "no place for kernels"})

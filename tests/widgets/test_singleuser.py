@@ -103,9 +103,28 @@ def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
 
     assert page.status_code == 200
     assert "<h1>Scale with Dask</h1>" in page.text
-    assert "<summary>founder</summary>" in page.text
+    assert 'id="frame-person-name">founder<' in page.text
     assert "application/vnd.jupyter.widget-view+json" in page.text
     assert "token-of-founder" not in page.text
+
+
+def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
+    """The address of another server of the person that does not run is one of these."""
+    answer = httpx.get(server + "other/lab", headers={"Authorization": "token t"}, timeout=20)
+
+    assert answer.status_code == 404
+    assert "<h1>There is no such page</h1>" in answer.text
+    assert 'class="button primary" href="http://localhost:8000/hub/home"' in answer.text
+
+
+def test_jupyters_own_pages_stay(server: str) -> None:
+    assert 'name="password"' in httpx.get(server + "login", timeout=20).text
+
+
+def test_no_page_names_a_cdn(server: str) -> None:
+    page = httpx.get(server + "atrium/scaling", headers={"Authorization": "token t"}, timeout=60)
+
+    assert "cdn" not in page.text
 
 
 def test_a_stranger_gets_the_theme_and_no_page(server: str) -> None:

@@ -154,13 +154,13 @@ async def test_names_are_text_never_markup(monkeypatch: pytest.MonkeyPatch) -> N
     html = await shown(Onboarding(person=Visitor(api=api(me(project(title=bad), name=bad)))))
 
     assert "<script" not in html
-    assert html.count("&lt;script&gt;alert(1)") == 2
+    assert html.count("&lt;script&gt;alert(1)") == 3
 
 
 async def test_data_spaces_are_honest_about_being_empty() -> None:
     html = await shown(Dataspace(person=Visitor(api=api(me(project())))))
 
-    assert "No catalogue has been harvested yet" in html
+    assert "There are no data sets here yet" in html
     assert "/projects/green-steel" in html
 
 
@@ -183,6 +183,25 @@ def test_a_card_says_what_is_left_of_what() -> None:
 
 
 def test_a_budget_that_runs_out_is_marked() -> None:
-    low = ProjectHours.model_validate({**project(), "cpu": Hours(granted=100, used=95, left=5).model_dump()})
+    low, gone = (
+        ProjectHours.model_validate({**project(), "cpu": Hours(granted=100, used=100 - left, left=left).model_dump()})
+        for left in (5, 0)
+    )
 
     assert 'class="low"' in project_cards([low])
+    assert "left · nearly used up<" in project_cards([low])
+    assert "left · used up<" in project_cards([gone])
+
+
+def test_times_can_be_told_in_the_readers_zone() -> None:
+    card = project_cards([ProjectHours.model_validate({**project(), "as_of": "2027-01-02T03:04:00+01:00"})])
+
+    assert "You are a lead of green-steel; until 14 Mar 2027" in card
+    assert '<time datetime="2027-01-02T02:04:00+00:00" data-show="ago">02 Jan, 02:04 UTC</time>' in card
+
+
+async def test_the_frame_is_told_whose_page_it_is() -> None:
+    html = await shown(Onboarding(person=Visitor(api=api(me(project(), project(cpu_left=100), name='"><b>')))))
+
+    assert 'data-frame-person="&#34;&gt;&lt;b&gt;"' in html
+    assert 'data-frame-hours="3\u202f200 CPU"' in html

@@ -12,6 +12,15 @@
     },
   ];
 
+  const NEEDED = [
+    "@jupyterlab/launcher",
+    "@jupyterlab/mainmenu",
+    "@jupyterlab/apputils",
+    "@jupyterlab/ui-components",
+    "@jupyterlab/coreutils",
+    "@lumino/widgets",
+  ];
+
   let shared;
 
   // JupyterLab's own copy of a package: its tokens are compared by identity.
@@ -64,7 +73,8 @@
       shared = scope;
     },
     get: async () => {
-      const pages = await plugin();
+      // A Voila page loads this file, too, and has neither launcher nor menu to add to.
+      const pages = NEEDED.every((name) => shared[name]) ? await plugin() : [];
       return () => ({ __esModule: true, default: pages });
     },
   };
