@@ -21,7 +21,6 @@ from hub.errors import AtriumError, InvalidInput, NotAllowed, SlurmError
 from hub.identity.models import NAME
 from hub.settings import Settings, load
 from hub.slurm.client import SlurmClient
-from hub.slurm.commands import JOB_NAME
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.queue import QueueWatcher
 from spawners import handshake, options, progress, rest, script
@@ -159,7 +158,7 @@ class AtriumSpawner(SlurmSpawner):
             job = await self._look()
             if job is not None and job.phase is Phase.RUNNING and job.node:
                 return job.node
-            if job is not None and job.phase in (Phase.ENDING, Phase.ENDED):
+            if job is not None and job.is_over:
                 raise self._ended(job)
             await asyncio.sleep(site()[0].slurm.queue_seconds / 4)
 
@@ -171,22 +170,18 @@ class AtriumSpawner(SlurmSpawner):
             if done:
                 return port_taken.result()
             job = await self._look()
-            if job is not None and job.phase in (Phase.ENDING, Phase.ENDED):
+            if job is not None and job.is_over:
                 raise self._ended(job)
         raise SlurmError(
             f"The job started, but its server did not report within {self.announce_seconds:.0f} s.",
-            hint=f"The end of ~/{self._log_file} says why.",
+            hint=f"The end of ~/{script.log_name(self.name)} says why.",
         )
 
     def _ended(self, job: Job) -> SlurmError:
         return SlurmError(
             f"The job ended before its server was ready ({progress.state(job)}).",
-            hint=f"The end of ~/{self._log_file} says why.",
+            hint=f"The end of ~/{script.log_name(self.name)} says why.",
         )
-
-    @property
-    def _log_file(self) -> str:
-        return f".{JOB_NAME}{f'-{self.name}' if self.name else ''}.log"
 
     # -- handshake (spawners/handshake.py) ------------------------------------------------------------------------
 
@@ -230,7 +225,7 @@ class AtriumSpawner(SlurmSpawner):
         except Exception:
             self.log.exception("Job %s could not be looked at; taken as running", self.job_id)
             return None
-        if job is None or job.phase not in (Phase.ENDING, Phase.ENDED):
+        if job is None or not job.is_over:
             return None
         self.log.info("%s is over: job %s %s", self._log_name, self.job_id, progress.state(job))
         self.clear_state()
@@ -249,7 +244,7 @@ class AtriumSpawner(SlurmSpawner):
 
     async def _is_over(self) -> bool:
         job = await site()[1].job(int(self.job_id))
-        return job is None or job.phase in (Phase.ENDING, Phase.ENDED)
+        return job is None or job.is_over
 
     # -- progress -------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,11 @@ def word(value: object) -> str:
     return text
 
 
+def log_name(server: str) -> str:
+    """File in the home that a server's job writes to; "" is the default server."""
+    return f".{JOB_NAME}{f'-{server}' if server else ''}.log"
+
+
 _environment = Environment(
     loader=PackageLoader("spawners"),
     undefined=StrictUndefined,
@@ -53,7 +58,7 @@ def render(
         request=request,
         job_name=JOB_NAME,
         comment=f"atrium:{user}:{server}",
-        suffix=f"-{server}" if server else "",
+        log=log_name(server),
         home=home,
         user_env=paths.user_env,
         projects=paths.projects,

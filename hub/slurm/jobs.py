@@ -69,6 +69,11 @@ class Job:
     def phase(self) -> Phase:
         return phase(self.state)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether Slurm says that it has ended, or is ending."""
+        return self.phase in (Phase.ENDING, Phase.ENDED)
+
 
 @dataclass(frozen=True)
 class Minutes:

@@ -37,12 +37,12 @@ class QueueWatcher:
         self.calls = 0
         """How often ``squeue`` was run (tests and metrics count it)."""
 
-    async def fresh(self, max_age: float | None = None) -> Snapshot | None:
-        """A snapshot not older than ``max_age`` seconds (default: the interval).
+    async def fresh(self) -> Snapshot | None:
+        """A snapshot not older than the interval.
 
         None when Slurm could not be asked: nothing may be concluded then.
         """
-        oldest = time.monotonic() - (self._interval if max_age is None else max(max_age, self._interval))
+        oldest = time.monotonic() - self._interval
         if self.snapshot.asked_at < oldest:
             await self._shared_refresh()
         return self.snapshot if self.snapshot.asked_at >= oldest else None

@@ -31,7 +31,7 @@ async def test_sixty_who_wait_cause_one_call():
 async def test_within_the_interval_nobody_asks_again():
     watcher = QueueWatcher(Controller(), interval=60)
     await watcher.fresh()
-    await watcher.fresh(max_age=0)
+    await watcher.fresh()
     assert watcher.calls == 1
 
 
