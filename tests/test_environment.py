@@ -20,6 +20,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 CONDA_NAMES = {
     "dask[array,dataframe]": "dask",  # conda-forge's dask brings numpy, pandas and pyarrow with it
+    "duckdb": "python-duckdb",
     "psycopg[binary]": "psycopg",  # and its psycopg is the compiled one
 }
 """Requirements of pyproject.toml that conda-forge calls differently."""
