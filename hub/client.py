@@ -19,6 +19,7 @@ from hub.access.models import MemberRole
 from hub.announcements.models import Announcement, Severity
 from hub.errors import (
     AtriumError,
+    Conflict,
     HubUnavailable,
     InvalidInput,
     NotAllowed,
@@ -54,6 +55,7 @@ _ERRORS: dict[int, type[AtriumError]] = {
     401: NotSignedIn,
     403: NotAllowed,
     404: NotFound,
+    409: Conflict,
     422: InvalidInput,
     502: SlurmError,
     503: HubUnavailable,

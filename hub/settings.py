@@ -52,6 +52,8 @@ class Paths(Section):
     projects: Path = Path("/projects")
     hub_env: Path = Path("/opt/atrium/hub")
     user_env: Path = Path("/opt/atrium/user")
+    programme: Path | None = None
+    """Access modes, calls and their numbers; None: the file that the package brings (deploy/policy)."""
 
     @property
     def secrets(self) -> Path:
@@ -127,6 +129,14 @@ class Slurm(Section):
     max_hours: int = 12
 
 
+class Projects(Section):
+    """How projects get their directory and OS group."""
+
+    helper: tuple[str, ...] = ()
+    """The one command that ``sudo`` lets us run as root (deploy/projects); none: the site does it by other means."""
+    deadline_seconds: float = Field(30.0, gt=0)
+
+
 class Mail(Section):
     """Without ``smtp_host`` mails stay in a mailbox that admins read at the API."""
 
@@ -143,6 +153,8 @@ class Mail(Section):
 
 class Worker(Section):
     usage_seconds: int = Field(60, ge=10)
+    project_seconds: int = Field(10, ge=5)
+    """How often projects that are not yet as they shall be are worked on."""
     mail_seconds: int = Field(10, ge=5)
 
 
@@ -159,6 +171,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
     slurm: Slurm = Slurm()
+    projects: Projects = Projects()
     mail: Mail = Mail()
     worker: Worker = Worker()
 

@@ -87,3 +87,20 @@ class Minutes:
 class AccountUsage:
     cpu: Minutes
     gpu: Minutes
+
+
+@dataclass(frozen=True)
+class Share:
+    """Whose use of what."""
+
+    account: str
+    user: str
+    partition: str
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Of one core, and of one card."""
+
+    cpu: int
+    gpu: int
