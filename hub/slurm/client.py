@@ -101,11 +101,10 @@ class SlurmClient:
         Somebody who was barred and came back is admitted again.
         """
         known = commands.parse_members(await self._transport.run(commands.members(account)))
-        missing = sorted(user for user in set(users) if user not in known or set(partitions) - known[user])
+        missing = sorted(user for user in set(users) if user not in known or set(partitions) - known[user].partitions)
         if missing:
             await self._unless_unchanged(commands.add_members(account, missing, partitions))
-        barred = commands.parse_barred(await self._transport.run(commands.barred_members(account)))
-        for user in sorted(barred & set(users)):
+        for user in sorted(user for user in set(users) & known.keys() if known[user].barred):
             await self._unless_unchanged(commands.admit_member(account, user))
 
     async def revoke(self, account: str, user: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from hub.errors import SlurmError
-from hub.slurm.jobs import AccountUsage, Job, Minutes, Seconds, Share
+from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Seconds, Share
 
 Argv = list[str]
 
@@ -138,17 +138,19 @@ def limit_account(
 
 
 def members(account: str) -> Argv:
-    what = ["show", "associations", f"account={account}", "format=user,partition"]
+    what = ["show", "associations", f"account={account}", "format=user,partition,grpsubmitjobs"]
     return ["sacctmgr", "--noheader", "--parsable2", *what]
 
 
-def parse_members(text: str) -> dict[str, set[str]]:
-    """People of an account, each with the partitions they are bound to; the account's own line names nobody."""
-    found: dict[str, set[str]] = {}
+def parse_members(text: str) -> dict[str, Membership]:
+    """People of an account; the account's own line names nobody."""
+    found: dict[str, Membership] = {}
     for line in text.splitlines():
-        user, _, partition = line.strip().partition("|")
+        user, partition, submit = (*line.strip().split("|"), "", "")[:3]
         if user:
-            found.setdefault(user, set()).update({partition} - {""})
+            known = found.get(user, Membership(frozenset(), barred=False))
+            bound = known.partitions | ({partition} if partition else set())
+            found[user] = Membership(bound, barred=known.barred or submit == "0")
     return found
 
 
@@ -159,26 +161,16 @@ def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = 
 
 
 def bar_member(account: str, user: str) -> Argv:
-    """From now on Slurm takes no job of theirs in this account."""
-    return [*_modify_user(account, user), "set", "MaxSubmitJobs=0"]
+    """From now on Slurm takes no job of theirs in this account. Not MaxSubmitJobs: a limit of a QOS overrules it."""
+    return [*_modify_user(account, user), "set", "GrpSubmitJobs=0"]
 
 
 def admit_member(account: str, user: str) -> Argv:
-    return [*_modify_user(account, user), "set", "MaxSubmitJobs=-1"]
+    return [*_modify_user(account, user), "set", "GrpSubmitJobs=-1"]
 
 
 def _modify_user(account: str, user: str) -> Argv:
     return ["sacctmgr", "--immediate", "modify", "user", "where", f"name={user}", f"account={account}"]
-
-
-def barred_members(account: str) -> Argv:
-    what = ["show", "associations", f"account={account}", "format=user,maxsubmitjobs"]
-    return ["sacctmgr", "--noheader", "--parsable2", *what]
-
-
-def parse_barred(text: str) -> set[str]:
-    rows = (line.strip().split("|") for line in text.splitlines())
-    return {row[0] for row in rows if row[0] and row[-1] == "0"}
 
 
 def cancel_of(account: str, user: str) -> Argv:

@@ -90,6 +90,16 @@ class AccountUsage:
 
 
 @dataclass(frozen=True)
+class Membership:
+    """How somebody belongs to an account."""
+
+    partitions: frozenset[str]
+    """The only ones they may charge it in; none: all."""
+    barred: bool
+    """Whether Slurm takes no job of theirs."""
+
+
+@dataclass(frozen=True)
 class Share:
     """Whose use of what."""
 
