@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hub.errors import SlurmError
 from hub.settings import Slurm
 from hub.slurm import commands
-from hub.slurm.jobs import AccountUsage, Job, Minutes
+from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending
 from hub.slurm.transport import Transport
 
 __all__ = ["AccountUsage", "Minutes", "SlurmClient"]
@@ -34,9 +34,17 @@ class SlurmClient:
             if "invalid job id" not in error.message.lower():
                 raise
 
-    async def queue(self) -> list[Job]:
-        """All notebook jobs of everybody that are not over."""
-        return commands.parse_queue(await self._transport.run(commands.queue()))
+    async def queue(self, name: str) -> list[Job]:
+        """Everybody's jobs of this name that are not over."""
+        return commands.parse_queue(await self._transport.run(commands.queue(name)))
+
+    async def pending(self) -> list[Pending]:
+        """Everybody's jobs that wait."""
+        return commands.parse_pending(await self._transport.run(commands.pending()))
+
+    async def named_jobs(self, name: str, user: str) -> dict[int, str]:
+        """A person's jobs of this name, over or not, with their comments."""
+        return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
     async def job(self, job_id: int) -> Job | None:
         """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""

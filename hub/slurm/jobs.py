@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -53,6 +54,14 @@ def phase(state: str) -> Phase:
     return _PHASE_OF.get(state.partition(" ")[0].rstrip("+").upper(), Phase.UNKNOWN)
 
 
+def moment(text: str) -> datetime | None:
+    """One of Slurm's times (this machine's, ``2026-11-24T21:05:46``) in UTC; None for ``N/A``, ``Unknown`` and the like."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as ``squeue`` or ``sacct`` last told it. ``node`` is the first node's name, empty while it waits."""
@@ -62,7 +71,11 @@ class Job:
     user: str
     node: str = ""
     reason: str = ""
-    start: str = ""
+    start: datetime | None = None
+    """When it started, or shall start as Slurm expects now; UTC."""
+    end: datetime | None = None
+    """When its time limit ends it; UTC."""
+    partition: str = ""
     exit_code: str = ""
 
     @property
@@ -87,3 +100,12 @@ class Minutes:
 class AccountUsage:
     cpu: Minutes
     gpu: Minutes
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A waiting job of anybody, as far as the order of the queue goes."""
+
+    id: int
+    partitions: tuple[str, ...]
+    priority: int

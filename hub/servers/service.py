@@ -1,0 +1,142 @@
+"""The ledger's rules: a row before the job, the job's number right after it, an end only by Slurm's word.
+
+Every function commits what it changes and is safe to call again; moving a row that has ended changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.db.base import now
+from hub.errors import NotFound
+from hub.servers.models import Attempt, AttemptState, Verdict
+from hub.servers.tables import ServerAttempt
+from hub.slurm.jobs import Job
+
+LONGEST_LOG = 8_000
+"""Characters kept of what a job wrote."""
+
+
+def begin(session: Session, *, gateway: str, person: str, server: str, request: dict[str, Any]) -> Attempt:
+    """A new attempt, before anything is asked of Slurm."""
+    row = ServerAttempt(
+        gateway=gateway,
+        person=person,
+        server=server,
+        request=request,
+        state=AttemptState.SUBMITTING,
+        created=now(),
+    )
+    session.add(row)
+    session.commit()
+    return Attempt.model_validate(row)
+
+
+def submitted(session: Session, attempt: int, job_id: int) -> None:
+    """Slurm took it as this job."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.job_id, row.submitted, row.state = job_id, now(), AttemptState.WAITING
+        session.commit()
+
+
+def started(session: Session, attempt: int, *, node: str, ends: datetime | None) -> None:
+    """Slurm gave it a node."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.node, row.ends, row.started = node, ends, row.started or now()
+        row.state = AttemptState.STARTING
+        session.commit()
+
+
+def requeued(session: Session, attempt: int) -> None:
+    """Slurm took its node away and put it back into the queue: it starts again, as the same job."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.requeues += 1
+        row.node, row.port, row.started, row.ends = "", None, None, None
+        row.state = AttemptState.WAITING
+        session.commit()
+
+
+def announced(session: Session, attempt: int, port: int) -> None:
+    """Its server told us the port: a Hub that is killed now need not ask it again."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.port = port
+        session.commit()
+
+
+def ready(session: Session, attempt: int) -> None:
+    """Its server answers."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.state, row.ready = AttemptState.READY, row.ready or now()
+        session.commit()
+
+
+def stopping(session: Session, attempt: int) -> None:
+    """It shall end; it has not until Slurm says so."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.state = AttemptState.STOPPING
+        session.commit()
+
+
+def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = None, log_tail: str = "") -> None:
+    """It is over, and why. The first word on this counts."""
+    row = _open(session, attempt)
+    if row is None:
+        return
+    row.state, row.ended = AttemptState.ENDED, now()
+    row.ending, row.message, row.hint = verdict.ending, verdict.message[:1000], verdict.hint[:1000]
+    row.log_tail = log_tail[-LONGEST_LOG:]
+    if job is not None:
+        row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
+        row.node = row.node or job.node
+    session.commit()
+
+
+def tell_when_ready(session: Session, person: str, server: str, wanted: bool) -> None:
+    """Whether the person gets mail when this start is through; raises :class:`NotFound` when none is on its way."""
+    row = session.scalars(
+        select(ServerAttempt)
+        .where(
+            ServerAttempt.person == person,
+            ServerAttempt.server == server,
+            ServerAttempt.state.in_((AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.STARTING)),
+        )
+        .order_by(ServerAttempt.id.desc())
+    ).first()
+    if row is None:
+        raise NotFound("No start of this server is on its way.")
+    row.tell = wanted
+    session.commit()
+
+
+def open_attempts(session: Session, gateway: str) -> Sequence[ServerAttempt]:
+    """Everything that has not ended, oldest first."""
+    return session.scalars(
+        select(ServerAttempt)
+        .where(ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED)
+        .order_by(ServerAttempt.id)
+    ).all()
+
+
+def history(session: Session, person: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
+    """A person's attempts, newest first; ``server`` None: of all their servers."""
+    query = select(ServerAttempt).where(ServerAttempt.person == person)
+    if server is not None:
+        query = query.where(ServerAttempt.server == server)
+    rows = session.scalars(query.order_by(ServerAttempt.id.desc()).limit(limit))
+    return [Attempt.model_validate(row) for row in rows]
+
+
+def _open(session: Session, attempt: int) -> ServerAttempt | None:
+    row = session.get(ServerAttempt, attempt)
+    return row if row is not None and row.state is not AttemptState.ENDED else None
