@@ -144,6 +144,10 @@ class AtriumSpawner(SlurmSpawner):
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
+    def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
+        """Options become a job (spawners/script.py), never attributes of a spawner."""
+        return lambda _spawner, _options: None
+
     def get_env(self) -> dict[str, str]:
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
         settings = site().settings
@@ -256,6 +260,7 @@ class AtriumSpawner(SlurmSpawner):
         except AtriumError as error:
             raise await self._refused(Facts(stage=Stage.SUBMIT, refusal=error.message)) from error
         await self._is_job(job_id)
+        self.log.info("%s submitted as job %i", self._log_name, job_id)
 
     async def _is_job(self, job_id: int) -> None:
         """Write the job's number down at once: a Hub killed now finds its job again."""
@@ -266,7 +271,6 @@ class AtriumSpawner(SlurmSpawner):
         here.queue.watch(job_id, self._told)
         self._save_state()
         await here.ledger.note(service.submitted, self._row, job_id)
-        self.log.info("%s submitted as job %i", self._log_name, job_id)
 
     async def _find_job(self) -> int | None:
         """Number of the job that says it is this attempt's, asked for until Slurm answers. None: there is none.
