@@ -146,10 +146,10 @@ def person(*spawners: SimpleNamespace, **known: Any) -> SimpleNamespace:
 
 
 def test_servers_tell_node_and_end_where_known() -> None:
-    job = SimpleNamespace(node="cpu2", start="2026-11-24T10:00:00+00:00")
+    job = SimpleNamespace(node="cpu2", end=datetime(2026, 11, 24, 14, tzinfo=UTC))
     running, waiting = pages.servers(
         person(
-            spawner(seen=job, user_options={"hours": 4}),
+            spawner(seen=job),
             spawner(name="big", pending="spawn", seen=None),
             spawner(name="old", active=False),
         )
@@ -159,10 +159,8 @@ def test_servers_tell_node_and_end_where_known() -> None:
     assert waiting.pending_url == "/hub/spawn-pending/maria/big"
 
 
-@pytest.mark.parametrize("start", ["", "Unknown", "N/A"])
-def test_a_start_slurm_does_not_know_is_no_end(start: str) -> None:
-    job = SimpleNamespace(node="cpu2", start=start)
-    (server,) = pages.servers(person(spawner(seen=job, user_options={"hours": 4})))
+def test_an_end_slurm_does_not_know_is_not_shown() -> None:
+    (server,) = pages.servers(person(spawner(seen=SimpleNamespace(node="cpu2", end=None))))
     assert server.ends is None
 
 
