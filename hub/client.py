@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hub.access.models import MemberRole
 from hub.announcements.models import Announcement, Severity
@@ -30,6 +30,7 @@ from hub.errors import (
 from hub.health.models import Health
 from hub.home.models import Me, Overview
 from hub.identity.models import Role
+from hub.mail.models import Letter, LetterState
 from hub.usage.models import Hours, ProjectHours
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "Api",
     "Health",
     "Hours",
+    "Letter",
+    "LetterState",
     "Me",
     "MemberRole",
     "Overview",
@@ -56,7 +59,7 @@ _ERRORS: dict[int, type[AtriumError]] = {
     503: HubUnavailable,
 }
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model")
 
 
 class Api:
@@ -89,6 +92,10 @@ class Api:
         """Whether the factory's parts are alive."""
         return self._get("/health", Health)
 
+    def letters(self, *, before: int | None = None) -> tuple[Letter, ...]:
+        """The newest mails of the factory; for admins."""
+        return self._get("/mail" if before is None else f"/mail?before={before}", tuple[Letter, ...])
+
     def close(self) -> None:
         self._http.close()
 
@@ -118,7 +125,7 @@ def _read(response: httpx.Response, model: type[Model]) -> Model:
     # A part that is down makes health answer 503, with the same body as ever.
     if response.is_success or (model is Health and response.status_code == 503):
         try:
-            return model.model_validate_json(response.content)
+            return TypeAdapter(model).validate_json(response.content)
         except ValidationError as error:
             raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
     raise _refusal(response)

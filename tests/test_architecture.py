@@ -58,6 +58,7 @@ SUBJECTS: dict[str, set[str]] = {
     "health": set(),
     "home": set(),
     "identity": {"oidc", "roles", "tokens"},
+    "mail": {"smtp"},
     "sites": set(),
     "slurm": {"client", "commands", "jobs", "queue", "transport"},
     "usage": set(),
