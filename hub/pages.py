@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -140,20 +140,10 @@ def servers(user: Any, hub_path: str = HUB_PATH) -> Iterator[Server]:
             title=getattr(spawner, "display_name", "") or spawner.name,
             pending=spawner.pending or "",
             node=getattr(job, "node", ""),
-            ends=_ends(getattr(job, "start", ""), (spawner.user_options or {}).get("hours")),
+            ends=getattr(job, "end", None),
             url=user.server_url(spawner.name),
             pending_url=url_path_join(hub_path, "spawn-pending", user.escaped_name, spawner.name),
         )
-
-
-def _ends(start: str, hours: object) -> datetime | None:
-    """When a job that Slurm started at ``start`` (this machine's time) runs out of its hours."""
-    if not isinstance(hours, int):
-        return None
-    try:
-        return datetime.fromisoformat(start).astimezone(UTC) + timedelta(hours=hours)
-    except ValueError:
-        return None
 
 
 def roles(user: Any, answer: Answer) -> set[str]:

@@ -113,6 +113,8 @@ class Slurm(Section):
     conf: Path | None = None
     """``SLURM_CONF`` for every command and job; unset means Slurm's own default."""
     bin: Path = Path("/usr/bin")
+    job_log: Path = Path("/opt/atrium/hub/bin/atrium-job-log")
+    """Prints, as a person, the end of what their notebook's job wrote (deploy/sudoers)."""
     deadline_seconds: float = Field(15.0, gt=0)
     waiting_seconds: float = Field(2.0, gt=0)
     """How often the one ``squeue`` is asked while somebody waits for a job."""

@@ -56,9 +56,7 @@ def parse(options: dict[str, Any], settings: Slurm) -> SpawnRequest:
     """The request in ``options``; raises :class:`InvalidInput` with one sentence for the first thing that is wrong."""
     partition = settings.gpu_partition if options.get("gpus") not in (None, 0, "0") else settings.partition
     try:
-        request = SpawnRequest.model_validate(
-            {"account": settings.default_account, "partition": partition, **options}
-        )
+        request = SpawnRequest.model_validate({"account": settings.default_account, "partition": partition, **options})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""

@@ -34,7 +34,7 @@ def comment(gateway: str, user: str, server: str, attempt: int) -> str:
 
 
 def log_name(server: str) -> str:
-    """File in the home that a server's job writes to; "" is the default server. ``deploy/sudoers/job-log`` knows it, too."""
+    """File in the home that a server's job writes to; "" is the default server (deploy/sudoers/job-log knows it)."""
     return f".atrium-notebook{f'-{server}' if server else ''}.log"
 
 

@@ -73,6 +73,7 @@ class Attempt(BaseModel):
     state: AttemptState
     job_id: int | None
     node: str
+    port: int | None
     requeues: int
     created: datetime
     submitted: datetime | None

@@ -5,7 +5,7 @@ Every function commits what it changes and is safe to call again; moving a row t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,12 @@ def begin(session: Session, *, gateway: str, person: str, server: str, request: 
     session.add(row)
     session.commit()
     return Attempt.model_validate(row)
+
+
+def find(session: Session, attempt: int) -> Attempt | None:
+    """One attempt by its number."""
+    row = session.get(ServerAttempt, attempt)
+    return None if row is None else Attempt.model_validate(row)
 
 
 def submitted(session: Session, attempt: int, job_id: int) -> None:
@@ -119,13 +125,22 @@ def tell_when_ready(session: Session, person: str, server: str, wanted: bool) ->
     session.commit()
 
 
-def open_attempts(session: Session, gateway: str) -> Sequence[ServerAttempt]:
-    """Everything that has not ended, oldest first."""
-    return session.scalars(
-        select(ServerAttempt)
-        .where(ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED)
-        .order_by(ServerAttempt.id)
+@dataclass(frozen=True)
+class Open:
+    """What has not ended: numbers of attempts, and of the jobs of those that have one."""
+
+    attempts: frozenset[int]
+    jobs: frozenset[int]
+
+
+def open_jobs(session: Session, gateway: str) -> Open:
+    """Everything of this gateway that has not ended."""
+    rows = session.execute(
+        select(ServerAttempt.id, ServerAttempt.job_id).where(
+            ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED
+        )
     ).all()
+    return Open(frozenset(row.id for row in rows), frozenset(row.job_id for row in rows if row.job_id is not None))
 
 
 def history(session: Session, person: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:

@@ -13,7 +13,7 @@ from hub.servers.models import AttemptState, Ending
 
 
 class ServerAttempt(Base):
-    """A row is there before ``sbatch`` runs; ``job_id`` comes right after it (see :class:`hub.servers.models.Attempt`)."""
+    """A row is there before ``sbatch`` runs, ``job_id`` right after it (see :class:`hub.servers.models.Attempt`)."""
 
     __tablename__ = "server_attempts"
     __table_args__ = (Index("ix_server_attempts_person_server", "person", "server"),)

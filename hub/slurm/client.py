@@ -18,6 +18,7 @@ class SlurmClient:
     :class:`hub.errors.SlurmUnavailable` when it could not be asked."""
 
     def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
+        self._settings = settings
         self._transport = transport or Transport(settings)
         self._addresses: dict[str, str] = {}
 
@@ -55,15 +56,20 @@ class SlurmClient:
         except SlurmError as error:
             if "invalid job id" not in error.message.lower():
                 raise
-        return await self._past_job(job_id)
+        return await self.past_job(job_id)
 
-    async def _past_job(self, job_id: int) -> Job | None:
+    async def past_job(self, job_id: int) -> Job | None:
+        """One job as accounting knows it, with its exit code; None when there is no accounting, or it knows nothing."""
         try:
             return commands.parse_history(await self._transport.run(commands.history(job_id)))
         except SlurmError as error:
             if "accounting storage is disabled" in error.message.lower():
                 return None
             raise
+
+    async def job_log(self, server: str, *, user: str) -> str:
+        """The end of what the job of ``user``'s server ``server`` wrote, read as ``user``."""
+        return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
     async def node_address(self, node: str) -> str:
         """Where a node is reached; asked once a node."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from hub.errors import SlurmError
 from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, moment
@@ -135,6 +136,11 @@ def parse_history(text: str) -> Job | None:
         partition=partition,
         exit_code=exit_code,
     )
+
+
+def job_log(command: Path, server: str) -> Argv:
+    """The end of a notebook job's log; the command is ours (deploy/sudoers/job-log) and takes a server's name only."""
+    return [str(command), server]
 
 
 def node(name: str) -> Argv:

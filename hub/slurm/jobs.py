@@ -56,7 +56,7 @@ def phase(state: str) -> Phase:
 
 
 def moment(text: str) -> datetime | None:
-    """One of Slurm's times (this machine's, ``2026-11-24T21:05:46``) in UTC; None for ``N/A``, ``Unknown`` and the like."""
+    """One of Slurm's times (this machine's, ``2026-11-24T21:05:46``) in UTC; None for ``N/A`` and the like."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
