@@ -84,3 +84,17 @@ def _wanted(accepted: str) -> list[str]:
         except ValueError:
             continue
     return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0 and _TAG.match(tag)]
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``6 min``, ``2 h 30 min``, ``3 days``."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return translate("{n}\u202fs").format(n=round(max(0.0, seconds)))
+    if minutes < 60:
+        return translate("{n}\u202fmin").format(n=minutes)
+    if minutes < 48 * 60:
+        whole = translate("{n}\u202fh").format(n=minutes // 60)
+        return f"{whole} {duration(60 * (minutes % 60))}" if minutes % 60 else whole
+    days = round(minutes / 1440)
+    return translate_many("{n} day", "{n} days", days).format(n=days)

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from hub.language import mark, translate
+from hub.language import duration, mark, translate
 from hub.servers.models import Ending, Verdict
 from hub.slurm import words
 from hub.slurm.jobs import Job
-from spawners.progress import duration
 
 log = logging.getLogger(__name__)
 
@@ -372,10 +371,10 @@ def _state(job: Job | None) -> str:
 def _canceller(job: Job) -> int | None:
     """Number of the account in ``CANCELLED by 1000``."""
     number = job.state.rpartition(" by ")[2]
-    return int(number) if number.isdigit() else None
+    return int(number) if number.isdecimal() else None
 
 
 def exit_code(text: str) -> tuple[int, int]:
     """Exit code and signal out of sacct's ``71:0`` and ``0:9``."""
     code, _, signal = text.partition(":")
-    return (int(code) if code.isdigit() else 0, int(signal) if signal.isdigit() else 0)
+    return (int(code) if code.isdecimal() else 0, int(signal) if signal.isdecimal() else 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.language import ENGLISH, current, translate, translate_many
+from hub.language import ENGLISH, current, duration, translate
 from hub.servers.models import AttemptState
 from hub.slurm import words
 from hub.slurm.jobs import Job, Phase
@@ -129,20 +129,6 @@ def about(then: datetime, now: datetime) -> str:
     minutes = max(1.0, (then - now).total_seconds() / 60)
     step = 1 if minutes < 10 else 5 if minutes < 60 else 15 if minutes < 300 else 60
     return translate("about {time}").format(time=duration(60 * _steps(minutes, step)))
-
-
-def duration(seconds: float) -> str:
-    """``40 s``, ``6 min``, ``2 h 30 min``, ``3 days``."""
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if seconds < 60:
-        return translate("{n}\u202fs").format(n=round(seconds))
-    if minutes < 60:
-        return translate("{n}\u202fmin").format(n=minutes)
-    if minutes < 48 * 60:
-        rest = minutes % 60
-        whole = translate("{n}\u202fh").format(n=minutes // 60)
-        return f"{whole} {duration(60 * rest)}" if rest else whole
-    return translate_many("{n} day", "{n} days", round(hours / 24)).format(n=round(hours / 24))
 
 
 def nth(place: int) -> str:
