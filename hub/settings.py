@@ -215,7 +215,6 @@ class Settings(BaseSettings):
     dashboards: Dashboards = Dashboards()
     slurm: Slurm = Slurm()
     spawn: Spawn = Spawn()
-
     mail: Mail = Mail()
     worker: Worker = Worker()
 

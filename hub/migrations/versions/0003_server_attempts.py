@@ -12,7 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "server_attempts",
         sa.Column("id", sa.Integer(), nullable=False),
