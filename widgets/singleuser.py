@@ -6,9 +6,12 @@ A Jupyter server extension. It is on the way to a ready server, so it imports no
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from jupyter_core.paths import jupyter_path
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -49,6 +52,22 @@ def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None
     environment.globals["frame"] = frame_of_server(base_url)
 
 
+def keep_lab_extensions(settings: dict[str, Any], base_url: str) -> None:
+    """Have browsers keep what JupyterLab's extensions load, as they keep JupyterLab itself: names hold a hash.
+
+    Stock asks again for each of some twenty files at every visit. Ours, written by hand, has no hash in its name.
+    """
+    kept = (name for folder in jupyter_path("labextensions") for name in _hashed_extensions(Path(folder)))
+    urls = [url_path_join(base_url, "lab/extensions", name, "static/") for name in kept]
+    settings["static_immutable_cache"] = [*settings.get("static_immutable_cache", ()), *urls]
+
+
+def _hashed_extensions(folder: Path) -> Iterator[str]:
+    for package in ("*", "@*/*"):
+        for entry in folder.glob(f"{package}/static/remoteEntry.*.js"):
+            yield str(entry.parent.parent.relative_to(folder))
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "widgets.singleuser"}]
 
@@ -58,4 +77,5 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     _use_our_error_pages(server.web_app.settings["jinja2_env"], base_url)
     theme = (url_path_join(base_url, r"atrium/static/(.*)"), web.StaticFileHandler, {"path": str(frame.STATIC)})
     server.web_app.add_handlers(".*$", [theme])
+    keep_lab_extensions(server.web_app.settings, base_url)
     late.install(server, ON_DEMAND)

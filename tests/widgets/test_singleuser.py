@@ -17,6 +17,7 @@ import pytest
 from tests.waiting import eventually
 from tests.web import free_port
 from widgets.scalingpage import ABANDONED_SECONDS, PageKernels
+from widgets.singleuser import keep_lab_extensions
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -121,6 +122,22 @@ def test_extensions_come_when_they_are_asked_for(server: str, path: str) -> None
 
     assert (first.status_code, first.headers["Location"]) == (307, f"/user/founder/{path}")
     assert later.status_code == 200
+
+
+def test_browsers_keep_what_has_a_hash_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in ("plain/static/remoteEntry.0a1b2c.js", "@scoped/name/static/remoteEntry.3d4e.js"):
+        (tmp_path / "labextensions" / entry).parent.mkdir(parents=True)
+        (tmp_path / "labextensions" / entry).touch()
+    (tmp_path / "labextensions/by-hand/static").mkdir(parents=True)
+    (tmp_path / "labextensions/by-hand/static/remoteEntry.js").touch()
+    monkeypatch.setattr("widgets.singleuser.jupyter_path", lambda *_: [str(tmp_path / "labextensions"), "/nowhere"])
+    settings = {"static_immutable_cache": ["/user/founder/static/lab/"]}
+
+    keep_lab_extensions(settings, "/user/founder/")
+
+    below = "/user/founder/lab/extensions/"
+    expected = ["/user/founder/static/lab/", f"{below}plain/static/", f"{below}@scoped/name/static/"]
+    assert settings["static_immutable_cache"] == expected
 
 
 def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
