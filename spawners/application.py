@@ -55,8 +55,10 @@ class AtriumHub(JupyterHub):
         self.log.info("%s was %s", spawner._log_name, state)
         if state is AttemptState.READY:
             restart.keep(user, name)
-        elif state in (AttemptState.ENDED, AttemptState.STOPPING) or user.name in self.authenticator.blocked_users:
+        elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
             restart.stop(user, name)
+        elif state is AttemptState.ENDED:
+            restart.in_background(restart.stopped(user, name))
         else:
             restart.resume(user, name)
 

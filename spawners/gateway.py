@@ -7,10 +7,11 @@ import grp
 import pwd
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class AtriumSpawner(SlurmSpawner):
     def _save_state(self) -> None:
         """Commit at once: JupyterHub itself does so only when a start has come through."""
         self.orm_spawner.state = self.get_state()
-        self.db.commit()
+        self.user.db.commit()
 
     def get_env(self) -> dict[str, str]:
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
@@ -205,7 +206,7 @@ class AtriumSpawner(SlurmSpawner):
         self.attempt, self.api_token = attempt.id, saved["api_token"]
         job_id = attempt.job_id or await self._find_job()
         if job_id is None:
-            raise await self._failed(Facts(stage=Stage.SUBMIT))
+            raise await self._refused(Facts(stage=Stage.SUBMIT))
         self.log.info("%s goes on as job %i", self._log_name, job_id)
         await self._is_job(job_id)
         self._submitted_at = float("-inf")
@@ -250,10 +251,10 @@ class AtriumSpawner(SlurmSpawner):
             self.log.warning("%s: no answer to sbatch, so the queue is asked: %s", self._log_name, error)
             found = await self._find_job()
             if found is None:
-                raise await self._failed(Facts(stage=Stage.SUBMIT)) from error
+                raise await self._refused(Facts(stage=Stage.SUBMIT)) from error
             job_id = found
         except AtriumError as error:
-            raise await self._failed(Facts(stage=Stage.SUBMIT, refusal=error.message)) from error
+            raise await self._refused(Facts(stage=Stage.SUBMIT, refusal=error.message)) from error
         await self._is_job(job_id)
 
     async def _is_job(self, job_id: int) -> None:
@@ -309,7 +310,7 @@ class AtriumSpawner(SlurmSpawner):
                 await self._lost_node()
                 deadline = float("inf")
             if time.monotonic() > deadline:
-                raise await self._failed(Facts(stage=Stage.STARTING, job=job, silent=True))
+                raise await self._refused(Facts(stage=Stage.STARTING, job=job, silent=True))
             await self._wait_for_news(deadline)
 
     async def _wait_for_news(self, deadline: float) -> None:
@@ -351,7 +352,7 @@ class AtriumSpawner(SlurmSpawner):
         self._announced = asyncio.get_running_loop().create_future()
         await self._submit()
 
-    async def _failed(self, facts: Facts) -> StartFailed:
+    async def _refused(self, facts: Facts) -> StartFailed:
         """The verdict on a start. It goes into the ledger now, or when the job that still lives is over (stop)."""
         if facts.job is None or facts.job.is_over:
             verdict = await self._close(facts)
@@ -417,6 +418,10 @@ class AtriumSpawner(SlurmSpawner):
         self._stage = Stage.RUNNING
         site().queue.watch(int(self.job_id), self._told)
 
+    def is_stopping(self) -> None:
+        """After a restart of the Hub: somebody had asked for its end."""
+        self._stage, self._asked_to_stop = Stage.RUNNING, True
+
     async def _standing(self) -> Job | None:
         """The job now; None when Slurm could not be asked, or knows nothing of it yet."""
         here = site()
@@ -476,19 +481,19 @@ class AtriumSpawner(SlurmSpawner):
         if self._stage is Stage.RUNNING and await self._say_goodbye():
             with suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
-                    return await self._over(_PAUSES)
-        for pause in (*_PAUSES, *_forever(_PAUSES[-1])):
+                    return await self._over()
+        for pause in _ever_longer():
             try:
                 await site().slurm.cancel(int(self.job_id), user=self.user.name)
                 async with asyncio.timeout(max(5.0, pause)):
-                    return await self._over(_PAUSES)
+                    return await self._over()
             except (SlurmError, TimeoutError) as error:
                 self.log.warning("Job %s does not end yet, trying again: %s", self.job_id, error)
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
-    async def _over(self, pauses: tuple[float, ...]) -> Job | None:
-        for pause in (*pauses, *_forever(pauses[-1])):
+    async def _over(self) -> Job | None:
+        for pause in _ever_longer():
             job = await site().slurm.job(int(self.job_id))
             if job is None or job.phase is Phase.ENDED:
                 return job
@@ -565,9 +570,10 @@ class AtriumSpawner(SlurmSpawner):
             await asyncio.sleep(1)
 
 
-def _forever(value: float) -> Any:
-    while True:
-        yield value
+def _ever_longer() -> Iterator[float]:
+    """Seconds between tries: short at first, half a minute for ever."""
+    yield from _PAUSES
+    yield from repeat(_PAUSES[-1])
 
 
 def _account(user: str, group: str) -> pwd.struct_passwd:

@@ -93,5 +93,7 @@ async def _until_it_answers(spawner: Any) -> None:
 
 def stop(user: Any, name: str) -> None:
     """Go on with a stop."""
-    user.spawners[name]._stop_pending = True
+    spawner = user.spawners[name]
+    spawner.is_stopping()
+    spawner._stop_pending, spawner._check_pending = True, False
     in_background(stopped(user, name))
