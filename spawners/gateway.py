@@ -25,7 +25,7 @@ from hub.identity.models import NAME
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.slurm.jobs import Job, Phase
-from spawners import failures, handshake, options, progress, rest, restart, script
+from spawners import continuing, failures, handshake, options, progress, rest, restart, script
 from spawners.failures import Facts, Farewell, Stage
 from spawners.site import Site, site
 
@@ -37,6 +37,7 @@ GOODBYE_SECONDS = 10.0
 """How long a server that was asked to end may take before its job is cancelled."""
 _PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
+continuing.install()
 handshake.install()
 rest.install()
 
