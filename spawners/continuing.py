@@ -87,12 +87,13 @@ class ContinueHandler(SpawnHandler):
     async def _start(self, server_name: str) -> None:
         """The same choice again; when that is refused, the form says why."""
         user = self.current_user
-        spawner = user.get_or_create_spawner(server_name, replace_failed=True)
+        title = self._own(server_name).orm_spawner.display_name or server_name
+        spawner = user.get_or_create_spawner(server_name, title, replace_failed=True)
         spawner.handler = self
         chosen = dict(spawner.orm_spawner.user_options or {})
         try:
             await self._wrap_spawn_single_user(
-                user, server_name, server_name, spawner, self._pending_page(server_name), chosen
+                user, server_name, title, spawner, self._pending_page(server_name), chosen
             )
         except Exception as error:
             self.log.exception("%s could not continue in a new job", spawner._log_name)

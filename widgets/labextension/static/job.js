@@ -189,8 +189,8 @@ export async function plugin(load) {
       if (sessionStorage.getItem(key)) return;
       sessionStorage.setItem(key, "yes");
       warn(
-        `This notebook ends in ${duration(job.left)}: its job's time is nearly over. Files are saved before that; ` +
-          "what kernels hold in memory is lost. To go on, let a new job take over.",
+        // JupyterLab shows the first 140 characters.
+        `This notebook ends in ${duration(job.left)}. Open files are saved before; what kernels hold in memory is lost.`,
         [onward],
       );
     }
@@ -202,8 +202,7 @@ export async function plugin(load) {
         return;
       }
       idleNotice ??= warn(
-        `Nothing has happened here for a while: this notebook ends in ${duration(job.idleEnd)}. ` +
-          "What kernels hold in memory is lost then; saved files stay.",
+        `Nothing has happened here for a while: this notebook ends in ${duration(job.idleEnd)}. Saved files stay.`,
         [{ label: "Keep it running", callback: () => void keep() }],
       );
     }
