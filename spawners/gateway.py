@@ -25,7 +25,7 @@ from hub.identity.models import NAME
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.slurm.jobs import Job, Phase
-from spawners import attempts, failures, handshake, options, progress, rest, restart, script
+from spawners import attempts, continuing, failures, handshake, options, progress, rest, restart, script
 from spawners.failures import Facts, Farewell, Stage
 from spawners.progress import Standing
 from spawners.site import Site, site
@@ -46,6 +46,7 @@ _STATES = {
 }
 
 attempts.install()
+continuing.install()
 handshake.install()
 rest.install()
 

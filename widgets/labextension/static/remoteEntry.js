@@ -1,4 +1,5 @@
-// JupyterLab plugin: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there.
+// JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
+// job.js: time and hours left.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -12,6 +13,9 @@
     },
   ];
 
+  const JOB_ENTRIES = ["atrium:time", "atrium:continue", "atrium:stop"]; // commands of job.js
+  const HERE = document.currentScript.src;
+
   const NEEDED = [
     "@jupyterlab/application",
     "@jupyterlab/launcher",
@@ -19,6 +23,8 @@
     "@jupyterlab/apputils",
     "@jupyterlab/ui-components",
     "@jupyterlab/coreutils",
+    "@jupyterlab/services",
+    "@jupyterlab/statusbar",
     "@lumino/widgets",
   ];
 
@@ -70,6 +76,8 @@
         const menu = new Menu({ commands: app.commands });
         menu.title.label = "Atrium";
         PAGES.forEach((page) => menu.addItem({ command: page.id }));
+        menu.addItem({ type: "separator" });
+        JOB_ENTRIES.forEach((command) => menu.addItem({ command }));
         mainMenu.addMenu(menu, true, { rank: 900 });
       }
     }
@@ -85,8 +93,9 @@
     },
     get: async () => {
       // A Voila page loads this file, too, and has neither launcher nor menu to add to.
-      const pages = NEEDED.every((name) => shared[name]) ? await plugin() : [];
-      return () => ({ __esModule: true, default: pages });
+      const inLab = NEEDED.every((name) => shared[name]);
+      const plugins = inLab ? await Promise.all([plugin(), import(new URL("job.js", HERE)).then((job) => job.plugin(load))]) : [];
+      return () => ({ __esModule: true, default: plugins });
     },
   };
 })();

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 def python(source: str, **environment: str) -> list[str]:
@@ -22,7 +22,7 @@ def python(source: str, **environment: str) -> list[str]:
 def test_no_grammar_is_worked_out_and_addresses_are_still_checked() -> None:
     source = """
 import sys
-from spawners.singleuser import leave_out_iri_checks
+from spawners.node.imports import leave_out_iri_checks
 leave_out_iri_checks()
 from jsonschema import FormatChecker
 print(*{"lark"} & sys.modules.keys(), *{"iri", "uri"} & FormatChecker.checkers.keys())
@@ -40,5 +40,5 @@ def test_jupyterlab_is_imported_without_running_node(tmp_path: Path) -> None:
     assert (tmp_path / "ran").exists()  # what there is to leave out
     (tmp_path / "ran").unlink()
 
-    python("from spawners.singleuser import leave_out_yarn as cut; cut(); import jupyterlab.labapp", **path)
+    python("from spawners.node.imports import leave_out_yarn as cut; cut(); import jupyterlab.labapp", **path)
     assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""The program a job runs: ``jupyterhub-singleuser`` without waits that no notebook on a node needs.
+"""Importing a person's server without the waits that no notebook on a node needs.
 
 They are spent in libraries while these are imported, on every start (tests/bench/README.md has the measurements).
 """
@@ -30,18 +30,14 @@ def _no_yarn_config(_logger: object) -> dict[str, dict[str, Any]]:
     return {"yarn config": {}, "npm config": {}}
 
 
-def main() -> None:
-    """``python -P -m spawners.singleuser [OPTIONS of jupyterhub-singleuser]``."""
+def load() -> None:
+    """Import what the server is made of, without what no notebook on a node needs."""
     gc.disable()  # what is imported stays: looking for garbage among it takes 0.1 s and finds none
     leave_out_iri_checks()
     leave_out_yarn()
     import jupyterlab.labapp  # type: ignore[import-untyped]  # noqa: F401 - the server would import it a moment later
-    from jupyterhub import singleuser
+
+    import spawners.node.server  # noqa: F401
 
     gc.freeze()
     gc.enable()
-    singleuser.main()
-
-
-if __name__ == "__main__":
-    main()
