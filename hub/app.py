@@ -33,6 +33,7 @@ from hub.mail.routes import router as mail
 from hub.organisations.routes import router as organisations
 from hub.reports.routes import router as reports
 from hub.reviews.routes import router as reviews
+from hub.servers.routes import router as servers
 from hub.settings import Settings
 from hub.usage.routes import router as usage
 
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "/services/atrium/api"
 SUBJECTS = (
-    *(health, home, mail, audit),
+    *(health, home, mail, audit, servers),
     *(calls, organisations, applications, reviews),
     *(access, usage, reports),
 )

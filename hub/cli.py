@@ -52,7 +52,7 @@ def _hub(_settings: Settings, _asked: Asked) -> None:
 
     # -P: what lies in the working directory is not for import.
     config = str(environment.shared_file("jupyterhub_config.py"))
-    environment.become([sys.executable, "-P", "-m", "jupyterhub", "-f", config], environment.settings_too())
+    environment.become([sys.executable, "-P", "-m", "spawners.application", "-f", config], environment.settings_too())
 
 
 def _api(settings: Settings, _asked: Asked) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -32,11 +32,13 @@ from hub.health.models import Health
 from hub.home.models import Me, Overview
 from hub.identity.models import Role
 from hub.mail.models import Letter, LetterState
+from hub.servers.models import Attempt
 from hub.usage.models import Hours, ProjectHours
 
 __all__ = [
     "Announcement",
     "Api",
+    "Attempt",
     "Health",
     "Hours",
     "Letter",
@@ -97,6 +99,11 @@ class Api:
     def letters(self, *, before: int | None = None) -> tuple[Letter, ...]:
         """The newest mails of the factory; for admins."""
         return self._get("/mail" if before is None else f"/mail?before={before}", tuple[Letter, ...])
+
+    def attempts(self, name: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
+        """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
+        asked = {"limit": limit} | ({} if server is None else {"server": server})
+        return self._get(f"/people/{quote(name, safe='')}/attempts?{urlencode(asked)}", list[Attempt])
 
     def close(self) -> None:
         self._http.close()

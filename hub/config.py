@@ -129,8 +129,7 @@ def spawning(c: Any, settings: Settings) -> None:
     c.Spawner.env_keep = ["LANG"]
     c.Spawner.start_timeout = 7 * 24 * 3600
     c.Spawner.http_timeout = 60
-    # Cheap, for one squeue answers for all; a server that ended loses its route before another takes its port.
-    c.Spawner.poll_interval = 5
+    c.Spawner.poll_interval = 0  # the one queue tells each server of its job's end (hub/slurm/queue.py)
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", *ON_BEHALF]
 
 

@@ -115,26 +115,76 @@ class Slurm(Section):
     conf: Path | None = None
     """``SLURM_CONF`` for every command and job; unset means Slurm's own default."""
     bin: Path = Path("/usr/bin")
+    job_log: Path = Path("/opt/atrium/hub/bin/atrium-job-log")
+    """Prints, as a person, the end of what their notebook's job wrote (deploy/sudoers)."""
     deadline_seconds: float = Field(15.0, gt=0)
-    queue_seconds: float = Field(2.0, gt=0)
+    waiting_seconds: float = Field(2.0, gt=0)
     """How often the one ``squeue`` is asked while somebody waits for a job."""
+    idle_seconds: float = Field(10.0, gt=0)
+    """How often while nobody does."""
+    cluster_seconds: float = Field(60.0, gt=0)
+    """How old what is known of partitions, limits and free nodes may get while somebody chooses."""
     partition: str = "notebooks"
     gpu_partition: str = "gpu"
     dask_partition: str = "batch"
     dask_interface: str = ""
     """Network interface that Dask's scheduler and workers meet on, such as ``ib0``; unset: Dask's own choice."""
     default_account: str = "demo"
-    max_cpus: int = 8
-    max_memory_gb: int = 32
-    max_hours: int = 12
 
 
-class Projects(Section):
-    """How projects get their directory and OS group."""
+class Profile(Section):
+    """A size with a name, for people who do not want to choose cores and memory."""
 
-    helper: tuple[str, ...] = ()
-    """The one command that ``sudo`` lets us run as root (deploy/projects); none: the site does it by other means."""
-    deadline_seconds: float = Field(30.0, gt=0)
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")
+    title: str
+    summary: str = ""
+    partition: str = ""
+    """Unset: ``slurm.partition``, or ``slurm.gpu_partition`` when it has GPUs."""
+    qos: str = ""
+    cpus: int = Field(2, ge=1)
+    memory_gb: int = Field(4, ge=1)
+    gpus: int = Field(0, ge=0)
+    gpu_type: str = ""
+    minutes: int = Field(240, ge=1)
+    reservation: str = ""
+    idle_minutes: int | None = Field(None, ge=1)
+    """Overrules ``spawn.idle_minutes``."""
+
+
+class Software(Section):
+    """An environment that a notebook can run in: a directory with ``bin/jupyterhub-singleuser``."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")
+    title: str
+    path: Path
+
+
+class Spawn(Section):
+    """Notebook servers as Slurm jobs."""
+
+    gateway: str = Field("atrium", pattern=r"^[a-z][a-z0-9-]{0,19}$")
+    """What this deployment calls itself in job names and comments: unique among those that share a Slurm."""
+    profiles: tuple[Profile, ...] = (
+        Profile(name="small", title="Small", summary="For writing code and small data.", cpus=2, memory_gb=4),
+        Profile(name="large-memory", title="Large memory", summary="For big tables.", cpus=4, memory_gb=32),
+        Profile(name="one-gpu", title="One GPU", summary="For training and inference.", cpus=4, memory_gb=16, gpus=1),
+    )
+    environments: tuple[Software, ...] = ()
+    """Environments beside the standard one (``paths.user_env``)."""
+    announce_seconds: float = Field(180.0, gt=0)
+    """How long a server may take from the start of its job until it announces itself."""
+    warn_seconds: int = Field(120, ge=30, le=3600)
+    """How long before its time limit a server is signalled, so that it can put things in order."""
+    idle_minutes: int = Field(120, ge=1)
+    """How long a server may do nothing (no kernel, no terminal, no person) before it ends."""
+    idle_warning_minutes: int = Field(10, ge=1)
+    orphan_seconds: float = Field(300.0, ge=0)
+    """How long a job of ours that no server owns is only reported before it is cancelled."""
+    ports: str = Field("", pattern=r"^(\d{4,5}-\d{4,5})?$")
+    """Ports that servers may listen on, ``20000-20999``, where a firewall asks for that; unset: any free one."""
+    node_network: str = Field("", pattern=r"^([0-9a-f.:]+/\d{1,3})?$")
+    """The network in which the Hub reaches the nodes, ``10.1.0.0/16``: a server listens on its node's address in it.
+    Unset: found out on the node (spawners/README.md)."""
 
 
 class Mail(Section):
@@ -149,6 +199,14 @@ class Mail(Section):
     domain: str = Field("localhost", pattern=r"^[A-Za-z0-9.-]+$")
     """People's mail goes to NAME@domain."""
     deadline_seconds: float = Field(20.0, gt=0)
+
+
+class Projects(Section):
+    """How projects get their directory and OS group."""
+
+    helper: tuple[str, ...] = ()
+    """The one command that ``sudo`` lets us run as root (deploy/projects); none: the site does it by other means."""
+    deadline_seconds: float = Field(30.0, gt=0)
 
 
 class Worker(Section):
@@ -172,6 +230,7 @@ class Settings(BaseSettings):
     dashboards: Dashboards = Dashboards()
     slurm: Slurm = Slurm()
     projects: Projects = Projects()
+    spawn: Spawn = Spawn()
     mail: Mail = Mail()
     worker: Worker = Worker()
 

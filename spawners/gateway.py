@@ -1,4 +1,4 @@
-"""The spawner: glue between JupyterHub's calls, a job on Slurm and the one queue everybody shares."""
+"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job.py)."""
 
 from __future__ import annotations
 
@@ -6,48 +6,49 @@ import asyncio
 import grp
 import pwd
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import lru_cache
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
-from jupyterhub.utils import exponential_backoff
-from traitlets import Float
+from jupyterhub.utils import make_ssl_context
 
 from hub.errors import AtriumError, InvalidInput, NotAllowed, SlurmError
 from hub.identity.models import NAME
-from hub.settings import Settings, load
-from hub.slurm.client import SlurmClient
-from hub.slurm.jobs import Job, Phase
-from hub.slurm.queue import QueueWatcher
-from spawners import handshake, options, progress, rest, script
+from hub.servers import service
+from hub.servers.models import Attempt, AttemptState, Ending
+from hub.slurm.jobs import Job
+from spawners import attempts, continuing, handshake, options, progress, rest, restart, script
+from spawners.failures import Farewell
+from spawners.job import Ended, ServerJob
+from spawners.site import site
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
+attempts.install()
+continuing.install()
 handshake.install()
 rest.install()
 
 
 class StartFailed(SpawnException):
-    """An error of ours as JupyterHub shows it to the person: the sentence, and what to do next."""
+    """An error of ours as JupyterHub shows it to the person: what happened, and what to do next."""
 
-    def __init__(self, error: AtriumError) -> None:
-        text = f"{progress.explain(error.message)} {error.hint}".strip()
-        super().__init__(text, reason=type(error).__name__, status_code=error.status)
+    def __init__(self, message: str, hint: str = "", *, reason: str = "refused", status: int = 502) -> None:
+        text = f"{message} {hint}".strip()
+        super().__init__(text, reason=reason, status_code=status)
         self.jupyterhub_message = text  # what the spawn page shows; str() of the base class is for logs
 
-
-@lru_cache(maxsize=1)
-def site() -> tuple[Settings, SlurmClient, QueueWatcher]:
-    """One client and one queue for all spawners of this Hub."""
-    settings = load()
-    client = SlurmClient(settings.slurm)
-    return settings, client, QueueWatcher(client, settings.slurm.queue_seconds)
+    @classmethod
+    def because(cls, error: AtriumError) -> StartFailed:
+        return cls(error.message, error.hint, reason=type(error).__name__, status=error.status)
 
 
 class AtriumSpawner(SlurmSpawner):
@@ -57,27 +58,36 @@ class AtriumSpawner(SlurmSpawner):
     reading of options are Atrium's (see spawners/README.md).
     """
 
-    announce_seconds = Float(
-        180.0, config=True, help="How long a server may take from the start of its job until it announces its port."
-    )
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.job: ServerJob | None = None
+        """The job that is on its way or runs."""
+        self._saved: dict[str, Any] = {}
+        """What a Hub before us knew of it."""
+        self._submission: asyncio.Task[None] | None = None
+        self.requeued = False
+        """Slurm took the node away and put the job back: this object gives way to one that follows the job."""
         super().__init__(*args, **kwargs)
-        self._port_taken: asyncio.Future[int] | None = None
-        self._submitted_at = float("-inf")
-        self.seen: Job | None = None
-        """The job as the queue last told it (progress reads it)."""
+
+    @property
+    def seen(self) -> Job | None:
+        """The job as the queue last told it (pages read it)."""
+        return self.job.seen if self.job is not None else None
+
+    @property
+    def attempt(self) -> int | None:
+        """The ledger's row of what runs, or of what a Hub before us had begun."""
+        return self.job.attempt if self.job is not None else self._saved.get("attempt")
 
     # -- options --------------------------------------------------------------------------------------------------
 
     async def _form(self, _spawner: object) -> str:
-        settings, slurm, _ = site()
+        here = site()
         try:
-            accounts = await slurm.accounts_of(self.user.name)
+            accounts = await here.slurm.accounts_of(self.user.name)
         except SlurmError as error:
             self.log.warning("Projects of %s could not be read: %s", self.user.name, error)
-            accounts = [settings.slurm.default_account]
-        return options.form_html(accounts, self.orm_spawner.user_options or {}, settings.slurm)
+            accounts = [here.settings.slurm.default_account]
+        return options.form_html(accounts, self.orm_spawner.user_options or {}, here.settings.slurm)
 
     def _options_form_default(self) -> Callable[[object], Awaitable[str]]:
         return self._form
@@ -87,164 +97,206 @@ class AtriumSpawner(SlurmSpawner):
 
     def _checked_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         try:
-            return options.parse(options.from_form(form), site()[0].slurm).model_dump()
+            return options.parse(options.from_form(form), site().settings.slurm).model_dump()
         except InvalidInput as error:
-            raise StartFailed(error) from error
+            raise StartFailed.because(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """A link may bring a person to the form; it never starts anything."""
-        raise StartFailed(InvalidInput("A link cannot start a notebook.", hint="Choose, and press Start notebook."))
+        raise StartFailed("A link cannot start a notebook.", "Choose, and press Start notebook.", status=422)
 
-    # -- environment ----------------------------------------------------------------------------------------------
+    # -- state and environment ------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """What a Hub that comes back needs to find the job again. The server's token is in it, because only the
+        server has it otherwise; the Hub's database is for the Hub's account alone."""
+        state: dict[str, Any] = super().get_state()
+        if self.job is not None and self.job.attempt is not None:
+            state |= {"attempt": self.job.attempt, "api_token": self.api_token}
+            if self.job.began is not None:
+                state["began"] = self.job.began.isoformat()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._saved = dict(state)
+        self.api_token = state.get("api_token", "")
+
+    def clear_state(self) -> None:
+        if self.requeued:
+            return  # JupyterHub ends this server; the job goes on
+        if self.job is not None:
+            self.job.forget()
+        super().clear_state()
+        self.job, self._saved = None, {}
+
+    def _save_state(self) -> None:
+        """Commit at once: JupyterHub itself does so only when a start has come through."""
+        self.job_id = str(self.job.number or "") if self.job is not None else ""
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
+
+    def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
+        """Options become a job (spawners/script.py), never attributes of a spawner."""
+        return lambda _spawner, _options: None
 
     def get_env(self) -> dict[str, str]:
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
-        settings = site()[0]
+        settings = site().settings
         env = {
             **super().get_env(),
             "ATRIUM_API_URL": settings.api_url,
             "ATRIUM_SITE_NAME": settings.site.name,
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
             "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
+            "ATRIUM_SERVER_NAME": self.name,
+            "ATRIUM_IDLE_MINUTES": str(self._idle_minutes()),
+            "ATRIUM_IDLE_WARNING_MINUTES": str(settings.spawn.idle_warning_minutes),
         }
         if settings.slurm.conf is not None:
             env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}
 
+    def _idle_minutes(self) -> int:
+        spawn, chosen = site().settings.spawn, (self.user_options or {}).get("profile")
+        own = next((profile.idle_minutes for profile in spawn.profiles if profile.name == chosen), None)
+        return own or spawn.idle_minutes
+
     # -- start ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> tuple[str, int]:
-        """Submit, wait for the node and for the server's port. Ends only with an address or an error."""
-        settings, slurm, _ = site()
-        self.seen = None
-        self.ip = "127.0.0.1" if settings.hub.host == "127.0.0.1" else "0.0.0.0"  # noqa: S104  nodes are not public
+        """Submit, or take up what was submitted before the Hub was restarted; wait for the node and for the server's
+        port. Ends only with an address or an error."""
+        local = site().settings.hub.host == "127.0.0.1"
+        self.ip = "127.0.0.1" if local else "0.0.0.0"  # noqa: S104  nodes are not public
         self.port = 0
-        port_taken = self._port_taken = asyncio.get_running_loop().create_future()
         try:
-            account = _account(self.user.name, settings.login.os_group)
-            request = options.parse(self.user_options or {}, settings.slurm)
-            env = self.get_env()
-            text = script.render(
-                request,
-                user=self.user.name,
-                server=self.name,
-                home=Path(account.pw_dir),
-                paths=settings.paths,
-                slurm=settings.slurm,
-                exported=env,
-            )
-            self._remember(await slurm.submit(text, user=self.user.name, environment=env))
-            node = await self._wait_for_node()
-            self.ip = await slurm.node_address(node)
-            self.port = await self._wait_for_port(port_taken)
+            unfinished = await self._unfinished()
+            try:
+                self.ip, self.port = await self._run(unfinished)
+            except Ended as ended:
+                if ended.verdict.ending is not Ending.PORT_TAKEN:
+                    raise
+                self.log.warning("%s: its port was taken, one more try", self._log_name)
+                self.ip, self.port = await self._run(None)
+        except Ended as ended:
+            raise StartFailed(ended.message, ended.hint, reason=ended.verdict.ending) from ended
         except AtriumError as error:
-            raise StartFailed(error) from error
-        finally:
-            self._port_taken = None
+            raise StartFailed.because(error) from error
         self.log.info("%s runs as job %s at %s:%i", self._log_name, self.job_id, self.ip, self.port)
         return self.ip, self.port
 
-    def _remember(self, job_id: int) -> None:
-        """Commit the job's number at once: a Hub killed now finds its job again."""
-        self.job_id = str(job_id)
-        self._submitted_at = time.monotonic()
-        self.orm_spawner.state = self.get_state()
-        self.db.commit()
-        self.log.info("%s submitted as job %i", self._log_name, job_id)
+    async def _run(self, unfinished: Attempt | None) -> tuple[str, int]:
+        self.job = job = self._new_job()
+        self._submission = asyncio.create_task(self._submit(job) if unfinished is None else job.take_up(unfinished))
+        # A start that is cancelled must not lose the number of a job that Slurm is about to tell.
+        await asyncio.shield(self._submission)
+        return await job.until_announced()
 
-    async def _wait_for_node(self) -> str:
-        """Wait, as long as it takes, for Slurm to start the job; its first node."""
-        while True:
-            job = await self._look()
-            if job is not None and job.phase is Phase.RUNNING and job.node:
-                return job.node
-            if job is not None and job.is_over:
-                raise self._ended(job)
-            await asyncio.sleep(site()[0].slurm.queue_seconds / 4)
-
-    async def _wait_for_port(self, port_taken: asyncio.Future[int]) -> int:
-        """Wait for the server's own announcement, watching that its job lives meanwhile."""
-        deadline = time.monotonic() + self.announce_seconds
-        while time.monotonic() < deadline:
-            done, _ = await asyncio.wait([port_taken], timeout=site()[0].slurm.queue_seconds)
-            if done:
-                return port_taken.result()
-            job = await self._look()
-            if job is not None and job.is_over:
-                raise self._ended(job)
-        raise SlurmError(
-            f"The job started, but its server did not report within {self.announce_seconds:.0f} s.",
-            hint=f"The end of ~/{script.log_name(self.name)} says why.",
+    def _new_job(self) -> ServerJob:
+        return ServerJob(
+            site(),
+            user=self.user.name,
+            server=self.name,
+            request=self.user_options or {},
+            changed=self._save_state,
+            over=self.poll_and_notify,
+            requeued=self._follow_requeued,
         )
 
-    def _ended(self, job: Job) -> SlurmError:
-        return SlurmError(
-            f"The job ended before its server was ready ({progress.state(job)}).",
-            hint=f"The end of ~/{script.log_name(self.name)} says why.",
-        )
+    async def _unfinished(self) -> Attempt | None:
+        """What a Hub before us had begun and not ended; the server has the token it was given then."""
+        saved = self.orm_spawner.state or {}
+        if not saved.get("attempt") or not saved.get("api_token"):
+            return None
+        attempt = await site().ledger.run(service.find, saved["attempt"])
+        if attempt is None or attempt.state in (AttemptState.ENDED, AttemptState.STOPPING):
+            return None
+        self.api_token = saved["api_token"]
+        return attempt
 
-    # -- handshake (spawners/handshake.py) ------------------------------------------------------------------------
+    async def _submit(self, job: ServerJob) -> None:
+        settings = site().settings
+        account = _account(self.user.name, settings.login.os_group)
+        request = options.parse(self.user_options or {}, settings.slurm)
+        job.request = request.model_dump()
+        environment = self.get_env()
+
+        def render(attempt: int) -> str:
+            return script.render(
+                request,
+                user=self.user.name,
+                server=self.name,
+                attempt=attempt,
+                home=Path(account.pw_dir),
+                settings=settings,
+                exported=environment,
+            )
+
+        await job.submit(render, environment)
+
+    async def _follow_requeued(self) -> None:
+        """Take the old address away, then wait for the same job as for a new one."""
+        self.requeued = self.will_resume = True
+        await self.poll_and_notify()
+        restart.resume(self.user, self.name)
+
+    # -- what the server says (spawners/handshake.py) -------------------------------------------------------------
 
     @property
     def awaits_port(self) -> bool:
         """Whether a job of ours is on its way up and has not announced a port yet."""
-        return bool(self.job_id) and self._port_taken is not None and not self._port_taken.done()
+        return self.job is not None and self.job.awaits_port
 
     def take_port(self, port: int) -> None:
         """Believe a port, once; the caller has asked :attr:`awaits_port` in the same breath."""
-        if self._port_taken is not None:
-            self._port_taken.set_result(port)
+        if self.job is not None:
+            self.job.take_port(port)
+
+    def take_farewell(self, word: Farewell) -> None:
+        """Believe that the server goes, and look."""
+        if self.job is not None:
+            self.job.take_farewell(word)
 
     # -- poll and stop --------------------------------------------------------------------------------------------
 
-    async def _look(self) -> Job | None:
-        """The job now; None when Slurm could not be asked, or knows nothing of it yet."""
-        _, slurm, queue = site()
-        snapshot = await queue.fresh()
-        if snapshot is None:
-            return None
-        job = snapshot.jobs.get(int(self.job_id))
-        if job is None and snapshot.asked_at > self._submitted_at:
-            # Not in the queue: only the controller's or the accounts' own word makes it "ended".
-            try:
-                job = await slurm.job(int(self.job_id))
-            except SlurmError as error:
-                self.log.warning("Job %s is not in the queue, and why could not be asked: %s", self.job_id, error)
-                return None
-        if job is not None:
-            self.seen = job
-        return job
+    def is_kept(self, *, stopping: bool = False) -> None:
+        """After a restart of the Hub: the server was ready before, and is until Slurm says otherwise.
+
+        :param stopping: somebody had asked for its end.
+        """
+        self.job = self._new_job()
+        self.job.asked_to_stop = stopping
+        began = self._saved.get("began")
+        self.job.keep(
+            self._saved["attempt"],
+            int(self.job_id) if self.job_id else None,
+            datetime.fromisoformat(began) if began else None,
+        )
 
     async def poll(self) -> int | None:
         """None while the job lives or nothing can be told; 1 when Slurm says it is over. Never raises:
         JupyterHub would take an error at its start for a dead server."""
-        if not self.job_id:
+        if self.requeued or self.job is None:
             return 1
+        if self.job.attempt is None:
+            return None if self._submission is not None and not self._submission.done() else 1
         try:
-            job = await self._look()
+            if not await self.job.is_over():
+                return None
         except Exception:
             self.log.exception("Job %s could not be looked at; taken as running", self.job_id)
             return None
-        if job is None or not job.is_over:
-            return None
-        self.log.info("%s is over: job %s %s", self._log_name, self.job_id, progress.state(job))
         self.clear_state()
         return 1
 
     async def stop(self, now: bool = False) -> None:
-        """Cancel the job and wait until Slurm says it is over; raises when it cannot be cancelled."""
-        if not self.job_id:
-            return
-        slurm = site()[1]
-        await slurm.cancel(int(self.job_id), user=self.user.name)
-        if not now:
-            await exponential_backoff(
-                self._is_over, f"Job {self.job_id} does not end", timeout=60, start_wait=0.1, max_wait=1
-            )
-
-    async def _is_over(self) -> bool:
-        job = await site()[1].job(int(self.job_id))
-        return job is None or job.is_over
+        """End the server and wait until Slurm says that its job is over: it is "stopping" until then."""
+        if self._submission is not None:
+            with suppress(Exception):
+                await self._submission
+        if self.job is not None:
+            await self.job.end(partial(_say_goodbye, self))
 
     # -- progress -------------------------------------------------------------------------------------------------
 
@@ -252,11 +304,30 @@ class AtriumSpawner(SlurmSpawner):
         """Words for the waiting page, each once."""
         last: dict[str, Any] = {}
         while True:
-            event = progress.event(self.job_id, self.seen)
-            if event != last:
+            if self.job is not None and (event := progress.event(self.job.standing())) != last:
                 yield event
                 last = event
             await asyncio.sleep(1)
+
+
+async def _say_goodbye(spawner: AtriumSpawner) -> bool:
+    """Ask the server itself to end, so that kernels end in order and files are written; whether it heard."""
+    settings = spawner.user.settings
+    if spawner.server is None or not spawner.api_token:
+        return False
+    verify: Any = True
+    if spawner.internal_ssl:
+        verify = make_ssl_context(
+            settings["internal_ssl_key"], settings["internal_ssl_cert"], cafile=settings["internal_ssl_ca"]
+        )
+    try:
+        async with httpx.AsyncClient(timeout=5, verify=verify, trust_env=False) as client:
+            headers = {"Authorization": f"token {spawner.api_token}"}
+            answer = await client.post(f"{spawner.server.url}api/shutdown", headers=headers)
+        return answer.is_success
+    except httpx.HTTPError as error:
+        spawner.log.info("%s did not hear that it shall end (%s): cancelling its job", spawner._log_name, error)
+        return False
 
 
 def _account(user: str, group: str) -> pwd.struct_passwd:

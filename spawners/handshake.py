@@ -1,7 +1,7 @@
-"""How a started server tells the Hub its port.
+"""How a server tells the Hub its port, and that it goes.
 
 Stock batchspawner's route copies any field of the request onto the spawner, at any time. Ours takes one port,
-once, from the server that is being started, and nothing else.
+once, from the server that is being started; one word of farewell; and nothing else.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from jupyterhub import apihandlers
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
+from spawners.failures import Farewell
+
 ROUTE = r"/api/batchspawner"
 
 
 class Announced(Protocol):
-    """The part of the spawner that waits for a port."""
+    """The part of the spawner that listens to its server."""
 
     _log_name: str
     api_token: str
@@ -28,34 +30,44 @@ class Announced(Protocol):
 
     def take_port(self, port: int) -> None: ...
 
+    def take_farewell(self, word: Farewell) -> None: ...
 
-def parse_port(body: bytes) -> int | None:
-    """The port when the body is exactly ``{"port": N}`` with N a port a user may listen on, else None."""
+
+def parse(body: bytes) -> int | Farewell | None:
+    """The port when the body is exactly ``{"port": N}`` with N a port a user may listen on, the word when it is exactly
+    ``{"farewell": WORD}`` with a known one, else None."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(data, dict) or set(data) != {"port"}:
-        return None
-    port = data["port"]
-    return port if type(port) is int and 1024 <= port <= 65535 else None
+    match data:
+        case {"port": int(port)} if len(data) == 1 and type(port) is int and 1024 <= port <= 65535:
+            return port
+        case {"farewell": str(word)} if len(data) == 1 and word and word in set(Farewell):
+            return Farewell(word)
+        case _:
+            return None
 
 
 class HandshakeHandler(APIHandler):
-    """``POST /hub/api/batchspawner`` with the server's own token and ``{"port": 34567}``."""
+    """``POST /hub/api/batchspawner`` with the server's token and ``{"port": 34567}`` or ``{"farewell": "idle"}``."""
 
     async def post(self) -> None:
         spawner = self._sender()
-        port = parse_port(self.request.body)
-        if port is None:
-            self._refuse(422, spawner, "not exactly one valid port")
+        said = parse(self.request.body)
+        if said is None:
+            self._refuse(422, spawner, "neither exactly one valid port nor a farewell")
+        elif isinstance(said, Farewell):
+            spawner.take_farewell(said)
+            self.log.info("%s goes: %s", spawner._log_name, said)
+            self.set_status(204)
         elif not spawner.awaits_port:
             self._refuse(409, spawner, "no start is waiting for a port")
         else:
-            spawner.take_port(port)
-            self.log.info("%s announced port %i", spawner._log_name, port)
+            spawner.take_port(said)
+            self.log.info("%s announced port %i", spawner._log_name, said)
             self.set_status(201)
-            self.finish(json.dumps({"port": port}))
+            self.finish(json.dumps({"port": said}))
 
     def _sender(self) -> Announced:
         """The spawner whose own token came with the request; anybody else is refused."""

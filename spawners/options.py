@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -23,24 +23,40 @@ class SpawnRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     account: SlurmName
+    partition: SlurmName
+    qos: SlurmName | Literal[""] = ""
+    """Unset: the partition's, or the account's default."""
     cpus: int = Field(2, ge=1)
     memory_gb: int = Field(4, ge=1)
-    hours: int = Field(4, ge=1)
     gpus: int = Field(0, ge=0, le=GPUS)
+    gpu_type: SlurmName | Literal[""] = ""
+    minutes: int = Field(240, ge=1)
+    reservation: SlurmName | Literal[""] = ""
+    environment: SlurmName | Literal[""] = ""
+    """Name of one of ``spawn.environments``; unset: the standard one."""
+    profile: SlurmName | Literal[""] = ""
+    """The named size that was chosen, for its settings of idleness."""
 
     labels: ClassVar[dict[str, str]] = {
         "account": "Project",
+        "partition": "Partition",
+        "qos": "Quality of service",
         "cpus": "CPU cores",
         "memory_gb": "Memory",
-        "hours": "Time",
         "gpus": "GPUs",
+        "gpu_type": "Kind of GPU",
+        "minutes": "Time",
+        "reservation": "Reservation",
+        "environment": "Environment",
+        "profile": "Size",
     }
 
 
 def parse(options: dict[str, Any], settings: Slurm) -> SpawnRequest:
     """The request in ``options``; raises :class:`InvalidInput` with one sentence for the first thing that is wrong."""
+    partition = settings.gpu_partition if options.get("gpus") not in (None, 0, "0") else settings.partition
     try:
-        request = SpawnRequest.model_validate({"account": settings.default_account, **options})
+        request = SpawnRequest.model_validate({"account": settings.default_account, "partition": partition, **options})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
@@ -48,9 +64,6 @@ def parse(options: dict[str, Any], settings: Slurm) -> SpawnRequest:
             raise InvalidInput("There is no such choice as one of those sent.", field=name[:40]) from error
         label = SpawnRequest.labels.get(name, "A choice")
         raise InvalidInput(f"{label}: {_sentence(first['type'], first.get('ctx', {}))}", field=name) from error
-    _within("cpus", request.cpus, settings.max_cpus, "cores")
-    _within("memory_gb", request.memory_gb, settings.max_memory_gb, "GB")
-    _within("hours", request.hours, settings.max_hours, "hours")
     return request
 
 
@@ -67,12 +80,6 @@ def _sentence(kind: str, context: dict[str, Any]) -> str:
             return "that is not a whole number."
 
 
-def _within(name: str, value: int, limit: int, unit: str) -> None:
-    if value > limit:
-        label = SpawnRequest.labels[name]
-        raise InvalidInput(f"{label}: {value} {unit} is more than one notebook can have ({limit} {unit}).", field=name)
-
-
 def from_form(form: dict[str, list[str]]) -> dict[str, Any]:
     """The values of our own fields out of a posted form; whatever else the form holds is left there."""
     return {
@@ -82,22 +89,16 @@ def from_form(form: dict[str, list[str]]) -> dict[str, Any]:
 
 def form_html(accounts: list[str], last: dict[str, Any], settings: Slurm) -> str:
     """The fields of the spawn page, ``last`` being the person's last choice."""
+    sizes = [(str(2**n), str(2**n)) for n in range(4)]
+    times = [(str(minutes), f"{minutes // 60} h") for minutes in (60, 120, 240, 480)]
     fields = [
         _select("account", [(name, name) for name in accounts], last, "The project whose hours this notebook uses."),
-        _select("cpus", _steps(settings.max_cpus, "core", "cores"), last, "Cores your kernels share.", "2"),
-        _select(
-            "memory_gb", _steps(settings.max_memory_gb, "GB", "GB"), last, "Main memory of the whole notebook.", "4"
-        ),
-        _select("hours", _steps(settings.max_hours, "hour", "hours"), last, "The notebook ends after this time.", "4"),
-        _select("gpus", [("0", "none"), *_steps(GPUS, "GPU", "GPUs")], last, "GPU notebooks wait for a GPU node.", "0"),
+        _select("cpus", sizes, last, "Cores your kernels share.", "2"),
+        _select("memory_gb", sizes, last, "Main memory of the whole notebook, in GB.", "4"),
+        _select("minutes", times, last, "The notebook ends after this time.", "240"),
+        _select("gpus", [("0", "none"), *sizes[:3]], last, "GPU notebooks wait for a GPU node.", "0"),
     ]
     return '<fieldset class="row"><legend>What your notebook runs on</legend>' + "".join(fields) + "</fieldset>"
-
-
-def _steps(limit: int, one: str, many: str) -> list[tuple[str, str]]:
-    """1, 2, 4, … up to the limit, and the limit itself."""
-    values = sorted({2**n for n in range(limit.bit_length())} | {limit})
-    return [(str(value), f"{value} {one if value == 1 else many}") for value in values if value <= limit]
 
 
 def _select(name: str, choices: list[tuple[str, str]], last: dict[str, Any], hint: str, default: str = "") -> str:

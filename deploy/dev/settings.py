@@ -64,7 +64,11 @@ def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> N
 
 def settings_text(layout: Layout) -> str:
     """The text of atrium.toml (sections and keys of hub/settings.py)."""
-    lines = [f'bin = "{slurm.binaries()}"', f'partition = "{slurm.default_partition(layout)}"']
+    lines = [
+        f'bin = "{slurm.binaries()}"',
+        f'partition = "{slurm.default_partition(layout)}"',
+        f'job_log = "{job_log(layout)}"',
+    ]
     if layout.slurm_conf is not None:
         lines.insert(0, f'conf = "{layout.slurm_conf}"')
     return files.render(
@@ -87,6 +91,7 @@ def settings_text(layout: Layout) -> str:
         users_group=layout.users_group,
         project_helper=json.dumps(layout.project_command),
         database_url=layout.database_url,
+        gateway=layout.cluster,
         slurm="\n".join(lines),
         **{
             f"{role}s": json.dumps(logins.names_with(role, layout))
@@ -137,4 +142,10 @@ def sudoers_text(layout: Layout) -> str:
         alias=f"ATRIUM{layout.slug.upper()}",
         bin=slurm.binaries(),
         helper=" ".join(layout.project_command),
+        job_log=job_log(layout),
     )
+
+
+def job_log(layout: Layout) -> Path:
+    """The command that shows the end of what a notebook's job wrote (deploy/sudoers/job-log)."""
+    return layout.hub_env / "bin/atrium-job-log"

@@ -8,7 +8,7 @@ from datetime import date
 from hub.errors import SlurmError
 from hub.settings import Slurm
 from hub.slurm import commands
-from hub.slurm.jobs import AccountUsage, Job, Minutes, Seconds, Share
+from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
 __all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient"]
@@ -22,6 +22,7 @@ class SlurmClient:
     :class:`hub.errors.SlurmUnavailable` when it could not be asked."""
 
     def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
+        self._settings = settings
         self._transport = transport or Transport(settings)
         self._addresses: dict[str, str] = {}
 
@@ -38,9 +39,17 @@ class SlurmClient:
             if "invalid job id" not in error.message.lower():
                 raise
 
-    async def queue(self) -> list[Job]:
-        """All notebook jobs of everybody that are not over."""
-        return commands.parse_queue(await self._transport.run(commands.queue()))
+    async def queue(self, name: str) -> list[Job]:
+        """Everybody's jobs of this name that are not over."""
+        return commands.parse_queue(await self._transport.run(commands.queue(name)))
+
+    async def pending(self) -> list[Pending]:
+        """Everybody's jobs that wait."""
+        return commands.parse_pending(await self._transport.run(commands.pending()))
+
+    async def named_jobs(self, name: str, user: str) -> dict[int, str]:
+        """A person's jobs of this name, over or not, with their comments."""
+        return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
     async def job(self, job_id: int) -> Job | None:
         """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""
@@ -51,15 +60,20 @@ class SlurmClient:
         except SlurmError as error:
             if "invalid job id" not in error.message.lower():
                 raise
-        return await self._past_job(job_id)
+        return await self.past_job(job_id)
 
-    async def _past_job(self, job_id: int) -> Job | None:
+    async def past_job(self, job_id: int) -> Job | None:
+        """One job as accounting knows it, with its exit code; None when there is no accounting, or it knows nothing."""
         try:
             return commands.parse_history(await self._transport.run(commands.history(job_id)))
         except SlurmError as error:
             if "accounting storage is disabled" in error.message.lower():
                 return None
             raise
+
+    async def job_log(self, server: str, *, user: str) -> str:
+        """The end of what the job of ``user``'s server ``server`` wrote, read as ``user``."""
+        return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
     async def node_address(self, node: str) -> str:
         """Where a node is reached; asked once a node."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 from hub.errors import SlurmError
-from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Seconds, Share
+from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Pending, Seconds, Share, moment
 
 Argv = list[str]
 
-JOB_NAME = "atrium-notebook"
-_QUEUE_FORMAT = "%A|%T|%u|%B|%S|%r"  # %A: a plain number also for arrays and heterogeneous jobs
+_QUEUE_FORMAT = "%A|%T|%u|%B|%P|%S|%e|%r"  # %A: a plain number also for arrays and heterogeneous jobs
 
 
 def submit() -> Argv:
@@ -37,9 +37,9 @@ def cancel(job_id: int) -> Argv:
     return ["scancel", "--quiet", str(job_id)]
 
 
-def queue() -> Argv:
-    """Every notebook job of everybody, in one call."""
-    return ["squeue", "--noheader", "--all", f"--name={JOB_NAME}", f"--format={_QUEUE_FORMAT}"]
+def queue(name: str) -> Argv:
+    """Every job of everybody with this name, in one call."""
+    return ["squeue", "--noheader", "--all", f"--name={name}", f"--format={_QUEUE_FORMAT}"]
 
 
 def queue_of(job_id: int) -> Argv:
@@ -61,11 +61,52 @@ def parse_queue(text: str) -> list[Job]:
 
 
 def _queue_line(line: str) -> Job | None:
-    fields = line.split("|", 5)
-    if len(fields) != 6 or not fields[0].isdigit():
+    fields = line.split("|", 7)
+    if len(fields) != 8 or not fields[0].isdigit():
         return None
-    number, state, user, node, start, reason = fields
-    return Job(int(number), state, user, "" if node in ("n/a", "(null)") else node, reason.strip("()"), start)
+    number, state, user, node, partition, start, end, reason = fields
+    return Job(
+        int(number),
+        state,
+        user,
+        "" if node in ("n/a", "(null)") else node,
+        reason.strip("()"),
+        moment(start),
+        moment(end),
+        partition,
+    )
+
+
+def pending() -> Argv:
+    """Everybody's waiting jobs: who is before whom."""
+    return ["squeue", "--noheader", "--all", "--states=PENDING", "--format=%A|%Q|%P"]
+
+
+def parse_pending(text: str) -> list[Pending]:
+    """Waiting jobs, in no order; lines that cannot be read are left out."""
+    found = []
+    for line in text.splitlines():
+        number, _, rest = line.strip().partition("|")
+        priority, _, partitions = rest.partition("|")
+        if number.isdigit() and priority.isdigit():
+            found.append(Pending(int(number), tuple(partitions.split(",")), int(priority)))
+    return found
+
+
+def named_jobs(name: str, user: str) -> Argv:
+    """A person's jobs of this name, over or not (MinJobAge), with the comment that tells what they are for."""
+    fields = "--format=%A|%k"
+    return ["squeue", "--noheader", "--all", "--states=all", f"--name={name}", f"--user={user}", fields]
+
+
+def parse_named_jobs(text: str) -> dict[int, str]:
+    """Comment of each job. Comments are the person's own words: they only choose among that person's jobs."""
+    found = {}
+    for line in text.splitlines():
+        number, _, comment = line.strip().partition("|")
+        if number.isdigit():
+            found[int(number)] = comment
+    return found
 
 
 def history(job_id: int) -> Argv:
@@ -75,7 +116,8 @@ def history(job_id: int) -> Argv:
         "--parsable2",
         "-X",
         f"--jobs={job_id}",
-        "--format=JobIDRaw,State,User,NodeList,ExitCode",
+        "--duplicates",  # a job that was put back into the queue has a record for each time it ran
+        "--format=JobIDRaw,State,User,NodeList,Partition,Start,End,ExitCode",
     ]
 
 
@@ -84,8 +126,22 @@ def parse_history(text: str) -> Job | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
-    number, state, user, node, exit_code = lines[-1].split("|", 4)
-    return Job(int(number), state, user, node, exit_code=exit_code)
+    number, state, user, node, partition, start, end, exit_code = lines[-1].split("|", 7)
+    return Job(
+        int(number),
+        state,
+        user,
+        "" if node in ("None assigned", "") else node,
+        start=moment(start),
+        end=moment(end),
+        partition=partition,
+        exit_code=exit_code,
+    )
+
+
+def job_log(command: Path, server: str) -> Argv:
+    """The end of a notebook job's log; the command is ours (deploy/sudoers/job-log) and takes a server's name only."""
+    return [str(command), server]
 
 
 def node(name: str) -> Argv:

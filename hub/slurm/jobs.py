@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -25,6 +26,7 @@ _PHASES = {
         "REQUEUED",
         "REQUEUE_FED",
         "REQUEUE_HOLD",
+        "EXPEDITING",
         "SPECIAL_EXIT",
         "RESV_DEL_HOLD",
     },
@@ -53,6 +55,14 @@ def phase(state: str) -> Phase:
     return _PHASE_OF.get(state.partition(" ")[0].rstrip("+").upper(), Phase.UNKNOWN)
 
 
+def moment(text: str) -> datetime | None:
+    """One of Slurm's times (this machine's, ``2026-11-24T21:05:46``) in UTC; None for ``N/A`` and the like."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as ``squeue`` or ``sacct`` last told it. ``node`` is the first node's name, empty while it waits."""
@@ -62,7 +72,11 @@ class Job:
     user: str
     node: str = ""
     reason: str = ""
-    start: str = ""
+    start: datetime | None = None
+    """When it started, or shall start as Slurm expects now; UTC."""
+    end: datetime | None = None
+    """When its time limit ends it; UTC."""
+    partition: str = ""
     exit_code: str = ""
 
     @property
@@ -114,3 +128,12 @@ class Seconds:
 
     cpu: int
     gpu: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A waiting job of anybody, as far as the order of the queue goes."""
+
+    id: int
+    partitions: tuple[str, ...]
+    priority: int

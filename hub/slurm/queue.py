@@ -5,13 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hub.errors import SlurmError
-from hub.slurm.client import SlurmClient
-from hub.slurm.jobs import Job
+from hub.slurm.jobs import Job, Pending
 
 log = logging.getLogger(__name__)
+
+PLACES_SECONDS = 5.0
+"""How old the order of the queue may get while somebody waits."""
+
+
+class Queue(Protocol):
+    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
+
+    async def queue(self, name: str) -> list[Job]: ...
+
+    async def pending(self) -> list[Pending]: ...
 
 
 @dataclass(frozen=True)
@@ -22,33 +35,83 @@ class Snapshot:
     jobs: dict[int, Job] = field(default_factory=dict)
 
 
+Watching = Callable[[Job | None], None]
+"""Called with a job when the queue tells something new of it, and with None while it is not in the queue."""
+
+
 class QueueWatcher:
-    """Asks only when somebody wants to know, never twice at once, and never more often than ``interval`` seconds.
+    """Asks for all jobs of one name at once: quicker while somebody waits, slower when nobody does, never twice at
+    once, and not at all when there is nobody to ask for.
 
     "Could not ask" changes nothing: the last good snapshot stays, with its age, and ``error`` says why.
     """
 
-    def __init__(self, client: SlurmClient, interval: float) -> None:
+    def __init__(self, client: Queue, name: str, *, waiting_seconds: float, idle_seconds: float) -> None:
         self._client = client
-        self._interval = interval
+        self._name = name
+        self._waiting_seconds = waiting_seconds
+        self._idle_seconds = idle_seconds
+        self._waiting = 0
+        self._watched: dict[int, Watching] = {}
+        self._wake = asyncio.Event()
         self._refresh: asyncio.Task[None] | None = None
+        self._asking_since = float("-inf")
+        self._places: dict[tuple[int, str], int] = {}
+        self._places_at = float("-inf")
         self.snapshot = Snapshot()
         self.error: SlurmError | None = None
+        self.silent_since: float | None = None
+        """Wall-clock seconds of the last good answer, while ``error`` is set."""
         self.calls = 0
         """How often ``squeue`` was run (tests and metrics count it)."""
 
-    async def fresh(self) -> Snapshot | None:
-        """A snapshot not older than the interval.
+    def watch(self, job_id: int, told: Watching) -> None:
+        """Have ``told`` called with news of a job, until :meth:`unwatch`."""
+        self._watched[job_id] = told
+
+    def unwatch(self, job_id: int) -> None:
+        self._watched.pop(job_id, None)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody looks on: ask at the quicker pace."""
+        self._waiting += 1
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def run(self) -> None:
+        """Ask for ever; ends only by being cancelled."""
+        while True:
+            if self._watched or self._waiting:
+                await self._shared_refresh()
+                if self._waiting and time.monotonic() - self._places_at >= PLACES_SECONDS:
+                    await self._ask_places()
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._waiting_seconds if self._waiting else self._idle_seconds):
+                    await self._wake.wait()
+
+    async def fresh(self, since: float) -> Snapshot | None:
+        """A snapshot asked for not before ``since`` (monotonic seconds).
 
         None when Slurm could not be asked: nothing may be concluded then.
         """
-        oldest = time.monotonic() - self._interval
-        if self.snapshot.asked_at < oldest:
+        if self.snapshot.asked_at < since and self._asking_since < since and self._refresh is not None:
+            await asyncio.shield(self._refresh)  # a question put too early; the next one is ours
+        if self.snapshot.asked_at < since:
             await self._shared_refresh()
-        return self.snapshot if self.snapshot.asked_at >= oldest else None
+        return self.snapshot if self.snapshot.asked_at >= since else None
+
+    def place(self, job: Job) -> int | None:
+        """How many-th a waiting job is in the queue of its partition, counted from 1; None when not known."""
+        return self._places.get((job.id, job.partition))
 
     async def _shared_refresh(self) -> None:
         if self._refresh is None or self._refresh.done():
+            self._asking_since = time.monotonic()
             self._refresh = asyncio.create_task(self._ask())
         await asyncio.shield(self._refresh)
 
@@ -56,17 +119,53 @@ class QueueWatcher:
         asked_at = time.monotonic()
         self.calls += 1
         try:
-            jobs = {job.id: job for job in await self._client.queue()}
+            jobs = {job.id: job for job in await self._client.queue(self._name)}
         except SlurmError as error:
-            if self.error is None:
-                log.warning("The queue could not be read; what we know stays as it is: %s", error)
-            self.error = error
+            self._could_not_ask(error)
             return
         except Exception as error:  # a bug in here must not end everybody's servers
             log.exception("The queue could not be read")
-            self.error = SlurmError(f"The queue could not be read: {error}")
+            self._could_not_ask(SlurmError(f"The queue could not be read: {error}"))
             return
         if self.error is not None:
             log.info("The queue can be read again.")
-        self.error = None
-        self.snapshot = Snapshot(asked_at, jobs)
+        self.error = self.silent_since = None
+        before, self.snapshot = self.snapshot, Snapshot(asked_at, jobs)
+        self._tell(before)
+
+    def _could_not_ask(self, error: SlurmError) -> None:
+        if self.error is None:
+            log.warning("The queue could not be read; what we know stays as it is: %s", error)
+            self.silent_since = time.time()
+        self.error = error
+
+    def _tell(self, before: Snapshot) -> None:
+        for job_id, told in list(self._watched.items()):
+            job = self.snapshot.jobs.get(job_id)
+            if job is None or job != before.jobs.get(job_id):
+                try:
+                    told(job)
+                except Exception:
+                    log.exception("News of job %i could not be told", job_id)
+
+    async def _ask_places(self) -> None:
+        """The order of the queue: a second question, put only while somebody waits and wants to know."""
+        self._places_at = time.monotonic()
+        if not any(job_id in self._watched and job.state == "PENDING" for job_id, job in self.snapshot.jobs.items()):
+            return
+        try:
+            self._places = places(await self._client.pending())
+        except Exception as error:  # not knowing one's place is no reason to stop
+            log.warning("The order of the queue could not be read: %s", error)
+
+
+def places(pending: list[Pending]) -> dict[tuple[int, str], int]:
+    """Place of each waiting job in each partition it waits for, counted from 1: by priority, then by number."""
+    count: dict[str, int] = {}
+    found = {}
+    for job in sorted(pending, key=lambda one: (-one.priority, one.id)):
+        for partition in job.partitions:
+            count[partition] = found[job.id, partition] = count.get(partition, 0) + 1
+        if len(job.partitions) > 1:  # squeue names a job's partitions as it was asked for them: joined
+            found[job.id, ",".join(job.partitions)] = min(found[job.id, name] for name in job.partitions)
+    return found

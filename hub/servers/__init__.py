@@ -1,0 +1,1 @@
+"""A person's notebook servers as Slurm jobs: the ledger, one row an attempt to start one."""

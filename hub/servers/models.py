@@ -1,0 +1,94 @@
+"""Attempts to start a server, as they travel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class AttemptState(StrEnum):
+    """How far an attempt is. Only Slurm's own word makes it ``ended``."""
+
+    SUBMITTING = "submitting"
+    """A row, and perhaps a job whose number we have not heard yet."""
+    WAITING = "waiting"
+    STARTING = "starting"
+    """The job runs, its server has not announced itself."""
+    READY = "ready"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+class Ending(StrEnum):
+    """Why an attempt is over."""
+
+    STOPPED = "stopped"
+    """By the person, as asked."""
+    CANCELLED = "cancelled"
+    """By an admin, or by ``scancel``."""
+    FINISHED = "finished"
+    """The server ended by itself, without an error."""
+    IDLE = "idle"
+    TIME_LIMIT = "time limit"
+    OUT_OF_MEMORY = "out of memory"
+    NODE_FAILED = "node failed"
+    PREEMPTED = "preempted"
+    REFUSED = "refused"
+    """By Slurm, at submit: a limit, or something that is not there."""
+    NOT_ASKED = "not asked"
+    """Slurm could not be asked, and there is no job."""
+    HOME_MISSING = "home missing"
+    HOME_FULL = "home full"
+    ENVIRONMENT_MISSING = "no environment"
+    PORT_TAKEN = "port taken"
+    HUB_UNREACHABLE = "hub unreachable"
+    SILENT = "silent"
+    """The job ran, and its server never announced itself."""
+    CRASHED = "crashed"
+
+
+class Verdict(BaseModel):
+    """Why an attempt ended, for the person: what happened, and what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ending: Ending
+    message: str
+    hint: str = ""
+
+
+class Attempt(BaseModel):
+    """One attempt to start one server. Moments are UTC; ``server`` "" is the default server."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: int
+    person: str
+    server: str
+    request: dict[str, Any]
+    """The options as they were asked for (spawners.options.SpawnRequest)."""
+    state: AttemptState
+    job_id: int | None
+    node: str
+    port: int | None
+    requeues: int
+    created: datetime
+    submitted: datetime | None
+    started: datetime | None
+    ready: datetime | None
+    ended: datetime | None
+    ends: datetime | None
+    """When Slurm's time limit ends the job."""
+    ending: Ending | None
+    message: str
+    hint: str
+    slurm_state: str
+    exit_code: str
+    reason: str
+    log_tail: str
+    """Last lines of what the job wrote."""
+    tell: bool
+    """Whether the person asked for mail once it is ready."""

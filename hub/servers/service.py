@@ -1,0 +1,215 @@
+"""The ledger's rules: a row before the job, the job's number right after it, an end only by Slurm's word.
+
+Every function commits what it changes and is safe to call again; moving a row that has ended changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.db.base import now
+from hub.errors import InvalidInput, NotFound
+from hub.language import translate
+from hub.mail import service as mail
+from hub.servers.models import Attempt, AttemptState, Ending, Verdict
+from hub.servers.tables import ServerAttempt
+from hub.settings import Settings, load
+from hub.slurm.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+LONGEST_LOG = 8_000
+"""Characters kept of what a job wrote."""
+
+
+def begin(session: Session, *, gateway: str, person: str, server: str, request: dict[str, Any]) -> Attempt:
+    """A new attempt, before anything is asked of Slurm."""
+    row = ServerAttempt(
+        gateway=gateway,
+        person=person,
+        server=server,
+        request=request,
+        state=AttemptState.SUBMITTING,
+        created=now(),
+    )
+    session.add(row)
+    session.commit()
+    return Attempt.model_validate(row)
+
+
+def find(session: Session, attempt: int) -> Attempt | None:
+    """One attempt by its number."""
+    row = session.get(ServerAttempt, attempt)
+    return None if row is None else Attempt.model_validate(row)
+
+
+def submitted(session: Session, attempt: int, job_id: int) -> None:
+    """Slurm took it as this job."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.job_id, row.submitted, row.state = job_id, now(), AttemptState.WAITING
+        session.commit()
+
+
+def started(session: Session, attempt: int, *, node: str, ends: datetime | None) -> None:
+    """Slurm gave it a node."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.node, row.ends, row.started = node, ends, row.started or now()
+        row.state = AttemptState.STARTING
+        session.commit()
+
+
+def requeued(session: Session, attempt: int) -> None:
+    """Slurm took its node away and put it back into the queue: it starts again, as the same job."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.requeues += 1
+        row.node, row.port, row.started, row.ends = "", None, None, None
+        row.state = AttemptState.WAITING
+        session.commit()
+
+
+def announced(session: Session, attempt: int, port: int) -> None:
+    """Its server told us the port: a Hub that is killed now need not ask it again."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.port = port
+        session.commit()
+
+
+def ready(session: Session, attempt: int) -> None:
+    """Its server answers."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.state, row.ready = AttemptState.READY, row.ready or now()
+        if row.tell:
+            _write(session, row, *_ready_letter(row))
+        session.commit()
+
+
+def stopping(session: Session, attempt: int) -> None:
+    """It shall end; it has not until Slurm says so."""
+    row = _open(session, attempt)
+    if row is not None:
+        row.state = AttemptState.STOPPING
+        session.commit()
+
+
+def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = None, log_tail: str = "") -> None:
+    """It is over, and why. The first word on this counts."""
+    row = _open(session, attempt)
+    if row is None:
+        return
+    row.state, row.ended = AttemptState.ENDED, now()
+    row.ending, row.message, row.hint = verdict.ending, verdict.message[:1000], verdict.hint[:1000]
+    row.log_tail = log_tail[-LONGEST_LOG:]
+    if job is not None:
+        row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
+        row.node = row.node or job.node
+    if row.tell and row.ready is None and row.ending is not Ending.STOPPED:
+        _write(session, row, *_failed_letter(row))
+    session.commit()
+
+
+def tell_when_ready(session: Session, person: str, server: str, wanted: bool) -> None:
+    """Whether the person gets mail when this start is through; raises :class:`NotFound` when none is on its way."""
+    row = session.scalars(
+        select(ServerAttempt)
+        .where(
+            ServerAttempt.person == person,
+            ServerAttempt.server == server,
+            ServerAttempt.state.in_((AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.STARTING)),
+        )
+        .order_by(ServerAttempt.id.desc())
+    ).first()
+    if row is None:
+        raise NotFound("No start of this server is on its way.")
+    row.tell = wanted
+    session.commit()
+
+
+@dataclass(frozen=True)
+class Open:
+    """What has not ended: numbers of attempts, and of the jobs of those that have one."""
+
+    attempts: frozenset[int]
+    jobs: frozenset[int]
+
+
+def open_jobs(session: Session, gateway: str) -> Open:
+    """Everything of this gateway that has not ended."""
+    rows = session.execute(
+        select(ServerAttempt.id, ServerAttempt.job_id).where(
+            ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED
+        )
+    ).all()
+    return Open(frozenset(row.id for row in rows), frozenset(row.job_id for row in rows if row.job_id is not None))
+
+
+def history(session: Session, person: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
+    """A person's attempts, newest first; ``server`` None: of all their servers."""
+    query = select(ServerAttempt).where(ServerAttempt.person == person)
+    if server is not None:
+        query = query.where(ServerAttempt.server == server)
+    rows = session.scalars(query.order_by(ServerAttempt.id.desc()).limit(limit))
+    return [Attempt.model_validate(row) for row in rows]
+
+
+def _open(session: Session, attempt: int) -> ServerAttempt | None:
+    row = session.get(ServerAttempt, attempt)
+    return row if row is not None and row.state is not AttemptState.ENDED else None
+
+
+# -- mail to somebody who did not wait at the page --------------------------------------------------------------------
+
+
+def _write(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
+    """In the transaction that tells what it is about; once for each time the attempt got so far."""
+    key = f"server-{row.id}-{row.state}-{row.requeues}"
+    try:
+        mail.enqueue(session, to=mail.address_of(row.person, load()), subject=subject, text=text, key=key)
+    except InvalidInput as error:
+        logger.warning("%s cannot be written to: %s", row.person, error.message)
+
+
+def _ready_letter(row: ServerAttempt) -> tuple[str, str]:
+    settings = load()
+    lines = [
+        translate("Your notebook{name} is ready on node {node}. Open it:").format(name=_name(row), node=row.node),
+        _address(row, settings),
+    ]
+    if row.ends is not None:
+        lines.append(translate("It ends at {time} UTC.").format(time=row.ends.strftime("%H:%M")))
+    lines.append(
+        translate("If you do not need it any more, stop it on the start page, so that its node is free for others:")
+    )
+    return translate("Your notebook{name} is ready").format(name=_name(row)), "\n\n".join(
+        [*lines, f"{settings.site.public_url}/hub/home\n"]
+    )
+
+
+def _failed_letter(row: ServerAttempt) -> tuple[str, str]:
+    settings = load()
+    lines = [
+        translate("Your notebook{name} did not start.").format(name=_name(row)),
+        f"{row.message} {row.hint}".strip(),
+        translate("What happened, and how to try again:"),
+        f"{_address(row, settings)}\n",
+    ]
+    return translate("Your notebook{name} did not start").format(name=_name(row)), "\n\n".join(lines)
+
+
+def _name(row: ServerAttempt) -> str:
+    return f" “{row.server}”" if row.server else ""
+
+
+def _address(row: ServerAttempt, settings: Settings) -> str:
+    """A page that leads on to the server, or says why there is none."""
+    return f"{settings.site.public_url}/hub/spawn-pending/{row.person}/{row.server}".rstrip("/")

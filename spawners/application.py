@@ -1,0 +1,89 @@
+"""JupyterHub with our own way of coming back: servers are jobs, and after an absence Slurm knows better than the Hub.
+
+The stock Hub asks each server once, within a minute, cancels those that do not answer, and cancels starts that were
+on their way. Ours asks the ledger: what was starting goes on, what was stopping is stopped, what was ready is kept.
+``python -m spawners.application -f jupyterhub_config.py``
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from sqlalchemy.orm import selectinload
+
+from hub.servers import service
+from hub.servers.models import AttemptState
+from spawners import orphans, restart
+from spawners.background import in_background
+from spawners.site import site
+
+
+class AtriumHub(JupyterHub):
+    """The Hub of a deployment."""
+
+    name = "jupyterhub"
+
+    async def init_spawners(self) -> int:
+        """Take every server up where the ledger says it is; nobody is waited for. How many there were."""
+        known = list(
+            self.db.query(orm.Spawner)
+            .filter(orm.Spawner.server != None)  # noqa: E711  SQL
+            .options(selectinload(orm.Spawner.user), selectinload(orm.Spawner.user, orm.User._orm_spawners))
+            .populate_existing()
+        )
+        for one in known:  # all of them before the first await: pages say "starting" and not "not running"
+            self.users[one.user].spawners[one.name]._check_pending = True
+        for one in known:
+            try:
+                await self._take_up(self.users[one.user], one.name)
+            except Exception:
+                self.log.exception("The server %r of %s could not be taken up", one.name, one.user.name)
+        here = site()
+        in_background(here.queue.run())
+        in_background(orphans.sweep_for_ever(here))
+        return len(known)
+
+    async def _take_up(self, user: Any, name: str) -> None:
+        spawner = user.spawners[name]
+        attempt = None
+        if spawner.attempt is not None:
+            attempt = await site().ledger.run(service.find, spawner.attempt)
+        state = AttemptState.ENDED if attempt is None else attempt.state
+        self.log.info("%s was %s", spawner._log_name, state)
+        if state is AttemptState.READY:
+            restart.keep(user, name)
+        elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
+            restart.stop(user, name)
+        elif state is AttemptState.ENDED:  # written as the Hub went away
+            in_background(restart.stopped(user, name))
+        else:
+            restart.resume(user, name)
+
+    def init_tornado_settings(self) -> None:
+        """Pages say when Slurm has not answered, and since when."""
+        self.template_vars = {**self.template_vars, "slurm": lambda _user: _slurm_as_seen()}
+        super().init_tornado_settings()
+
+
+def _slurm_as_seen() -> SimpleNamespace:
+    queue = site().queue
+    since = queue.silent_since
+    return SimpleNamespace(
+        error=queue.error,
+        silent_since=None if since is None else datetime.fromtimestamp(since, UTC),
+    )
+
+
+def main() -> None:
+    AtriumHub.launch_instance()
+
+
+if __name__ == "__main__":
+    # The module's own class, not a second one of the same name in __main__.
+    from spawners.application import main as start
+
+    start()

@@ -1,0 +1,70 @@
+"""The ledger of attempts (hub.servers) for the Hub's event loop: written in a thread, so that nobody waits for a disk.
+
+The one place where spawners reach the server's side beyond Slurm, settings and errors (see README.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from hub.db.engine import make_engine, make_sessions
+from hub.errors import AtriumError
+
+log = logging.getLogger(__name__)
+
+TRIES = 5
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LedgerUnavailable(AtriumError):
+    """The database could not be used, so nothing was asked of Slurm either."""
+
+    status = 503
+    hint = "Nothing was started. Try again in a minute."
+
+
+class Ledger:
+    """Runs functions of :mod:`hub.servers.service`, one at a time."""
+
+    def __init__(self, database_url: str) -> None:
+        self._sessions = make_sessions(make_engine(database_url))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+
+    async def run(self, work: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What ``work(session, …)`` returns; raises :class:`LedgerUnavailable` when the database cannot be used."""
+
+        def in_thread() -> R:
+            with self._sessions() as session:
+                return work(session, *args, **kwargs)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, in_thread)
+        except SQLAlchemyError as error:
+            raise LedgerUnavailable(f"The database does not answer ({type(error).__name__}).") from error
+
+    async def note(self, work: Callable[Concatenate[Session, P], Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        """The same for what has happened already: tried again for some seconds, and never in the way of a server."""
+        again = partial(self.run, work, *args, **kwargs)
+        for attempt in range(TRIES):
+            try:
+                await again()
+            except LedgerUnavailable as error:
+                log.warning("%s could not be written (attempt %i of %i): %s", _name(work), attempt + 1, TRIES, error)
+                await asyncio.sleep(2**attempt / 4)
+            else:
+                return
+        log.error("%s was not written: the ledger is behind what Slurm knows", _name(work))
+
+
+def _name(work: Callable[..., Any]) -> str:
+    return getattr(work, "__name__", "an entry")
