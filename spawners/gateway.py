@@ -28,6 +28,7 @@ from hub.slurm.jobs import Job, Phase
 from spawners import continuing, failures, handshake, options, progress, rest, restart, script
 from spawners.failures import Facts, Farewell, Stage
 from spawners.site import Site, site
+from spawners.tls import Certificates
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
@@ -55,7 +56,7 @@ class StartFailed(SpawnException):
         return cls(error.message, error.hint, reason=type(error).__name__, status=error.status)
 
 
-class AtriumSpawner(SlurmSpawner):
+class AtriumSpawner(Certificates, SlurmSpawner):
     """A user's server as a job of that user.
 
     Of batchspawner it keeps the state (job id), the traits and the environment; commands, handshake and the
@@ -150,6 +151,7 @@ class AtriumSpawner(SlurmSpawner):
         settings = site().settings
         env = {
             **super().get_env(),
+            **self.tls_environment(),
             "ATRIUM_API_URL": settings.api_url,
             "ATRIUM_SITE_NAME": settings.site.name,
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",

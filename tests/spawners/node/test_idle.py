@@ -84,7 +84,9 @@ def test_a_request_that_changes_something_is_a_persons_and_reading_is_not(
 
 def test_a_terminal_is_in_use_while_its_shell_runs_something() -> None:
     leader, follower = pty.openpty()
-    shell = subprocess.Popen(["bash", "--norc", "-i"], stdin=follower, stdout=follower, stderr=follower, process_group=0)
+    shell = subprocess.Popen(
+        ["bash", "--norc", "-i"], stdin=follower, stdout=follower, stderr=follower, process_group=0
+    )
     try:
         os.write(leader, b"sleep 60 &\n")
         eventually(lambda: runs_something(shell.pid), within=10, what="the shell's program")
