@@ -26,6 +26,8 @@ from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
 from hub.home.routes import router as home
 from hub.identity.tokens import Directory
+from hub.mail.routes import router as mail
+from hub.servers.routes import router as servers
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
 
     # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
     app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, home, _document(app)):
+    for router in (health, home, mail, servers, _document(app)):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AtriumError, _on_atrium_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

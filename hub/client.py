@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hub.access.models import MemberRole
 from hub.announcements.models import Announcement, Severity
@@ -30,13 +30,18 @@ from hub.errors import (
 from hub.health.models import Health
 from hub.home.models import Me, Overview
 from hub.identity.models import Role
+from hub.mail.models import Letter, LetterState
+from hub.servers.models import Attempt
 from hub.usage.models import Hours, ProjectHours
 
 __all__ = [
     "Announcement",
     "Api",
+    "Attempt",
     "Health",
     "Hours",
+    "Letter",
+    "LetterState",
     "Me",
     "MemberRole",
     "Overview",
@@ -56,7 +61,7 @@ _ERRORS: dict[int, type[AtriumError]] = {
     503: HubUnavailable,
 }
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model")
 
 
 class Api:
@@ -89,6 +94,15 @@ class Api:
         """Whether the factory's parts are alive."""
         return self._get("/health", Health)
 
+    def letters(self, *, before: int | None = None) -> tuple[Letter, ...]:
+        """The newest mails of the factory; for admins."""
+        return self._get("/mail" if before is None else f"/mail?before={before}", tuple[Letter, ...])
+
+    def attempts(self, name: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
+        """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
+        asked = {"limit": limit} | ({} if server is None else {"server": server})
+        return self._get(f"/people/{quote(name, safe='')}/attempts?{urlencode(asked)}", list[Attempt])
+
     def close(self) -> None:
         self._http.close()
 
@@ -118,7 +132,7 @@ def _read(response: httpx.Response, model: type[Model]) -> Model:
     # A part that is down makes health answer 503, with the same body as ever.
     if response.is_success or (model is Health and response.status_code == 503):
         try:
-            return model.model_validate_json(response.content)
+            return TypeAdapter(model).validate_json(response.content)
         except ValidationError as error:
             raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
     raise _refusal(response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,8 +10,10 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.identity.models import Person
+from hub.errors import NotAllowed
+from hub.identity.models import Person, Role
 from hub.identity.tokens import Directory, token_in
+from hub.settings import Settings
 
 # Only the header counts: a token in an address would end up in logs and histories.
 _header = APIKeyHeader(name="Authorization", auto_error=False, description="`token …`, as in the Hub's own API")
@@ -41,12 +43,35 @@ Guarded = Annotated[Person, Depends(signed_in)]
 class Context:
     person: Person
     session: Session
+    settings: Settings
 
 
-def _context(person: Guarded, sessions: Sessions) -> Iterator[Context]:
+def _context(request: Request, person: Guarded, sessions: Sessions) -> Iterator[Context]:
     """Services commit what they change, so nobody is told of what was not stored."""
     with sessions() as session:
-        yield Context(person, session)
+        yield Context(person, session, request.state.settings)
 
 
 Asking = Annotated[Context, Depends(_context)]
+
+
+def only(*roles: Role) -> Callable[[Context], Context]:
+    """A guard for routes of some roles alone: a dependency that lets people with any of ``roles`` pass."""
+
+    def guard(asking: Asking) -> Context:
+        if asking.person.kind != "user" or not set(roles) & set(asking.person.roles):
+            raise NotAllowed(f"Only {' and '.join(f'{role}s' for role in roles)} may do this.")
+        return asking
+
+    return guard
+
+
+def _people(asking: Asking) -> Context:
+    if asking.person.kind != "user":
+        raise NotAllowed("This is for people, and a service is none.")
+    return asking
+
+
+AskingPerson = Annotated[Context, Depends(_people)]
+AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]
+AskingAdmin = Annotated[Context, Depends(only(Role.ADMIN))]

@@ -6,22 +6,19 @@ Standard library only, so that both environments can import it. The markup is in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from gettext import NullTranslations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from hub.language import translate
 
 STATIC = Path(__file__).parent / "static"
 """theme.css, theme.js and the mark; served by the Hub and by the dashboards service alike."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 """Search path for templates; ``frame/{head,header,footer}.html`` are the shared ones."""
-
-translate: Callable[[str], str] = NullTranslations().gettext
-"""Marks a text for gettext; a catalogue takes its place once there is one."""
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from hub import frame
+from hub import frame, language
 from hub.frame import TEMPLATES
 from hub.home.models import Overview
+from hub.language import translate
 from hub.settings import Settings
 from hub.usage.models import ProjectHours
 
@@ -207,6 +208,16 @@ class StaticHandler(web.StaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
+_prepare = BaseHandler.prepare
+
+
+async def _prepare_in_language(self: BaseHandler) -> None:
+    """Before any request: from here on its reader is spoken to in their language, also by what the request starts."""
+    own = self.get_cookie(language.COOKIE) or ""
+    language.use(language.choose(self.request.headers.get("Accept-Language", ""), own))
+    await _prepare(self)
+
+
 def install(settings: Settings) -> None:
     """Put our pages among JupyterHub's own: handlers added by configuration come after those and never win."""
     ours: list[Any] = [
@@ -216,6 +227,7 @@ def install(settings: Settings) -> None:
         (r"/atrium/static/(.*)", StaticHandler, {"path": str(frame.STATIC)}),
     ]
     paths = {entry[0] for entry in ours}
+    BaseHandler.prepare = _prepare_in_language  # type: ignore[method-assign]
     handlers.default_handlers[:] = ours + [entry for entry in handlers.default_handlers if entry[0] not in paths]
 
 
@@ -245,8 +257,8 @@ def template_vars(settings: Settings) -> dict[str, Any]:
 def _hours_left(projects: tuple[ProjectHours, ...]) -> str:
     """All projects of a person together, for the header."""
     kinds = {
-        frame.translate("GPU"): [project.gpu for project in projects],
-        frame.translate("CPU"): [project.cpu for project in projects],
+        translate("GPU"): [project.gpu for project in projects],
+        translate("CPU"): [project.cpu for project in projects],
     }
     return " · ".join(
         f"{quantity(sum(hours.left for hours in budgets))} {kind}"
@@ -262,12 +274,16 @@ def quantity(value: float) -> str:
 
 
 class Words(InternationalizationExtension):
-    """gettext for the templates, without a catalogue for now; and numbers as people read them."""
+    """gettext for the templates, in the language of the request; and numbers as people read them."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        environment.install_gettext_callables(  # type: ignore[attr-defined]
+            language.translate, language.translate_many, newstyle=True
+        )
+        environment.globals["language"] = language.current
         environment.filters["quantity"] = quantity
+        environment.filters["duration"] = language.duration
 
 
 JINJA_OPTIONS = {"extensions": [Words]}

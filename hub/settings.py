@@ -23,6 +23,8 @@ DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
 
 SecretName = Literal["cookie", "proxy", "atrium", "dashboards", "pages", "worker"]
 """The secrets of a deployment: the Hub's cookie secret, the proxy's token, and one Hub API token a service."""
+OptionalSecret = Literal["smtp"]
+"""Secrets that a deployment has only if its settings need them."""
 
 
 class Section(BaseModel):
@@ -185,8 +187,23 @@ class Spawn(Section):
     Unset: found out on the node (spawners/README.md)."""
 
 
+class Mail(Section):
+    """Without ``smtp_host`` mails stay in a mailbox that admins read at the API."""
+
+    smtp_host: str = ""
+    smtp_port: int = 25
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str = ""
+    """If the server wants a sign-in; the password is the secret ``smtp``."""
+    sender: str = Field("atrium@localhost", pattern=r"^[^\r\n]+$")
+    domain: str = Field("localhost", pattern=r"^[A-Za-z0-9.-]+$")
+    """People's mail goes to NAME@domain."""
+    deadline_seconds: float = Field(20.0, gt=0)
+
+
 class Worker(Section):
     usage_seconds: int = Field(60, ge=10)
+    mail_seconds: int = Field(10, ge=5)
 
 
 class Settings(BaseSettings):
@@ -203,6 +220,7 @@ class Settings(BaseSettings):
     dashboards: Dashboards = Dashboards()
     slurm: Slurm = Slurm()
     spawn: Spawn = Spawn()
+    mail: Mail = Mail()
     worker: Worker = Worker()
 
     @classmethod
@@ -223,7 +241,7 @@ class Settings(BaseSettings):
             raise ValueError("site.public_url is an IP address; per-user domains need a name (or origins = 'path')")
         return self
 
-    def secret(self, name: SecretName) -> str:
+    def secret(self, name: SecretName | OptionalSecret) -> str:
         """The text of one secret file; raises :class:`SettingsError` when this process cannot read it."""
         path = self.paths.secrets / name
         try:

@@ -15,6 +15,7 @@ from hub.access import service as access
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.health import service as health
+from hub.mail import service as mail
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 from hub.usage import service as usage
@@ -86,7 +87,11 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def slurm() -> None:
         asyncio.run(ask_slurm(sessions, SlurmClient(settings.slurm)))
 
+    def post() -> None:
+        mail.deliver(sessions, settings)
+
     queue.periodic_task(Every(health.HEARTBEAT_SECONDS))(heartbeat)
+    queue.periodic_task(Every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
     return queue
 

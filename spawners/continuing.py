@@ -18,7 +18,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from hub.errors import AtriumError
-from hub.frame import translate
+from hub.language import translate
 from hub.settings import load
 from spawners import options
 

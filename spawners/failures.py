@@ -1,13 +1,24 @@
-"""Why a server ended or did not start, as a verdict for the person. Pure, and cannot raise."""
+"""Why a server ended or did not start, as a verdict for the person. Pure, and cannot raise.
+
+The surest witness is heard first: what was asked for, then Slurm's own word, the server's farewell, the exit codes that
+the job script agrees on (:class:`Exit`), what the job wrote, and silence.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
 
+from hub.language import duration, mark, translate
 from hub.servers.models import Ending, Verdict
+from hub.slurm import words
 from hub.slurm.jobs import Job
-from spawners import progress
+
+log = logging.getLogger(__name__)
 
 
 class Stage(StrEnum):
@@ -28,6 +39,17 @@ class Farewell(StrEnum):
     FINISHED = "finished"
 
 
+class Exit(IntEnum):
+    """What the job script and the launcher exit with (sysexits.h where it has a word for it)."""
+
+    NO_TLS = 69
+    HUB_UNREACHABLE = 70
+    HOME_MISSING = 71
+    ENVIRONMENT_MISSING = 72
+    HOME_FULL = 73
+    PORT_TAKEN = 75
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that is known of an attempt that is over."""
@@ -42,17 +64,317 @@ class Facts:
     """By the person or an admin, through the Hub."""
     refusal: str = ""
     """What ``sbatch`` said."""
+    not_asked: bool = False
+    """Slurm could not be asked to start it, and there is no job."""
     silent: bool = False
     """The job ran, and its server did not announce itself in time."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """The options as they were asked for; numbers out of it go into the hints."""
+    uid: int | None = None
+    """The person's, to know their own ``scancel`` from an admin's."""
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A verdict before its numbers are filled in and before it is translated."""
+
+    ending: Ending
+    message: str
+    hint: str = ""
+
+
+_AGAIN = mark("Your saved files are still there. Start it again.")
+_LOG = mark("The last lines below say more. Start it again; report it if that does not help.")
+
+_FINDINGS = {
+    Ending.STOPPED: _Finding(Ending.STOPPED, mark("It was stopped as asked.")),
+    Ending.NOT_ASKED: _Finding(
+        Ending.NOT_ASKED,
+        mark("Slurm could not be asked just now, so nothing was started."),
+        mark("Try again in a minute; your running notebooks go on."),
+    ),
+    Ending.OUT_OF_MEMORY: _Finding(
+        Ending.OUT_OF_MEMORY,
+        mark("It needed more memory than the {memory} it had asked for, so Slurm ended it."),
+        mark("Ask for {more_memory}, or work on less data at a time. What you had saved is still there."),
+    ),
+    Ending.TIME_LIMIT: _Finding(
+        Ending.TIME_LIMIT,
+        mark("Its time of {time} was over."),
+        mark("What you had saved is still there. Start it again, for longer if that is too short."),
+    ),
+    Ending.NODE_FAILED: _Finding(
+        Ending.NODE_FAILED,
+        mark("The node it ran on{node} failed. That was nothing you did."),
+        mark("What you had saved is still there. Start it again: it gets another node."),
+    ),
+    Ending.PREEMPTED: _Finding(
+        Ending.PREEMPTED,
+        mark("It had to make room for a job that goes first in this partition."),
+        mark("What you had saved is still there. Start it again, or choose a partition where nobody goes first."),
+    ),
+    Ending.CANCELLED: _Finding(
+        Ending.CANCELLED,
+        mark("It was cancelled in Slurm by somebody who runs the machine."),
+        mark("What you had saved is still there. Ask an administrator why before you start it again."),
+    ),
+    Ending.FINISHED: _Finding(Ending.FINISHED, mark("It ended by itself, without an error."), _AGAIN),
+    Ending.IDLE: _Finding(
+        Ending.IDLE,
+        mark("It was ended because nothing happened in it for a long time, so that its node is free for others."),
+        _AGAIN,
+    ),
+    Ending.HOME_MISSING: _Finding(
+        Ending.HOME_MISSING,
+        mark("Your home directory is not there on the node{node}, or cannot be written to."),
+        mark("Start it again, which may get another node. Ask an administrator if it stays like this."),
+    ),
+    Ending.HOME_FULL: _Finding(
+        Ending.HOME_FULL,
+        mark("Your home directory is full, so the server could not write what it needs."),
+        mark("Delete or move files you do not need (the project's storage has more room), then start it again."),
+    ),
+    Ending.ENVIRONMENT_MISSING: _Finding(
+        Ending.ENVIRONMENT_MISSING,
+        mark("The environment{environment} cannot be used on the node{node}."),
+        mark("Choose another environment, or ask an administrator to install it there."),
+    ),
+    Ending.PORT_TAKEN: _Finding(
+        Ending.PORT_TAKEN,
+        mark("Every network port it tried on its node was taken."),
+        mark("Start it again: it gets other ports, and perhaps another node."),
+    ),
+    Ending.HUB_UNREACHABLE: _Finding(
+        Ending.HUB_UNREACHABLE,
+        mark("The node{node} cannot reach this gateway, so nobody could have opened the notebook."),
+        mark("Start it again, which may get another node. Report it if it stays like this."),
+    ),
+    Ending.SILENT: _Finding(
+        Ending.SILENT,
+        mark("The job started{on_node}, but its server said nothing for too long, so it was ended."),
+        _LOG,
+    ),
+}
+_OWN_CANCEL = _Finding(Ending.CANCELLED, mark("It was cancelled in Slurm from your own account (scancel)."), _AGAIN)
+_NO_TLS = _Finding(
+    Ending.HUB_UNREACHABLE,
+    mark("The certificates for a secure connection with this gateway did not reach the node."),
+    mark("Start it again. Report it if it stays like this."),
+)
+_KILLED = _Finding(
+    Ending.OUT_OF_MEMORY,
+    mark(
+        "Something on the node ended it by force; most often that is because memory ran out ({memory} was asked for)."
+    ),
+    mark("Ask for {more_memory}, or work on less data at a time. What you had saved is still there."),
+)
+_DEADLINE = _Finding(
+    Ending.TIME_LIMIT, mark("It could not be over by the time it had to be."), mark("Choose a shorter time.")
+)
+_EARLY = _Finding(Ending.CRASHED, mark("The server ended before it was ready, without giving an error."), _LOG)
+
+_OF_STATE = {
+    "OUT_OF_MEMORY": _FINDINGS[Ending.OUT_OF_MEMORY],
+    "TIMEOUT": _FINDINGS[Ending.TIME_LIMIT],
+    "DEADLINE": _DEADLINE,
+    "NODE_FAIL": _FINDINGS[Ending.NODE_FAILED],
+    "BOOT_FAIL": _FINDINGS[Ending.NODE_FAILED],
+    "LAUNCH_FAILED": _FINDINGS[Ending.NODE_FAILED],
+    "RECONFIG_FAIL": _FINDINGS[Ending.NODE_FAILED],
+    "PREEMPTED": _FINDINGS[Ending.PREEMPTED],
+}
+_OF_REASON = {
+    "OutOfMemory": _FINDINGS[Ending.OUT_OF_MEMORY],
+    "TimeLimit": _FINDINGS[Ending.TIME_LIMIT],
+    "NodeDown": _FINDINGS[Ending.NODE_FAILED],
+    "JobLaunchFailure": _FINDINGS[Ending.NODE_FAILED],
+    "SystemFailure": _FINDINGS[Ending.NODE_FAILED],
+}
+_OF_FAREWELL = {
+    Farewell.IDLE: _FINDINGS[Ending.IDLE],
+    Farewell.TIME_LIMIT: _FINDINGS[Ending.TIME_LIMIT],
+    Farewell.FINISHED: _FINDINGS[Ending.FINISHED],
+}
+_OF_EXIT = {
+    int(Exit.NO_TLS): _NO_TLS,
+    int(Exit.HUB_UNREACHABLE): _FINDINGS[Ending.HUB_UNREACHABLE],
+    int(Exit.HOME_MISSING): _FINDINGS[Ending.HOME_MISSING],
+    int(Exit.ENVIRONMENT_MISSING): _FINDINGS[Ending.ENVIRONMENT_MISSING],
+    int(Exit.HOME_FULL): _FINDINGS[Ending.HOME_FULL],
+    int(Exit.PORT_TAKEN): _FINDINGS[Ending.PORT_TAKEN],
+    126: _FINDINGS[Ending.ENVIRONMENT_MISSING],  # the shell's: found and not executable, not found
+    127: _FINDINGS[Ending.ENVIRONMENT_MISSING],
+}
+# slurmd could not open the job's output file: it tells "0:53", whatever the file system said (seen with 22.05).
+_NO_OUTPUT = (0, 53)
+
+# What jobs write when they die, the most telling first. Only the last lines are searched, so that an old warning of a
+# notebook that ran for hours is not taken for the cause.
+_LOG_LINES = 40
+_OF_LOG: tuple[tuple[re.Pattern[str], _Finding], ...] = (
+    (
+        re.compile(
+            r"oom[-_ ]kill|Out Of Memory|exceeded (?:job )?memory limit|Memory cgroup out of memory", re.IGNORECASE
+        ),
+        _FINDINGS[Ending.OUT_OF_MEMORY],
+    ),
+    (re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT"), _FINDINGS[Ending.TIME_LIMIT]),
+    (re.compile(r"CANCELLED AT .* DUE TO PREEMPTION"), _FINDINGS[Ending.PREEMPTED]),
+    (re.compile(r"CANCELLED AT .* DUE TO (?:NODE FAILURE|NODE)"), _FINDINGS[Ending.NODE_FAILED]),
+    (re.compile(r"Disk quota exceeded|Errno 122\b"), _FINDINGS[Ending.HOME_FULL]),
+    (
+        re.compile(r"No space left on device|Errno 28\b|database or disk is full"),
+        _Finding(
+            Ending.HOME_FULL,
+            mark("A disk is full: your home directory, or the node's own disk."),
+            mark("Delete or move files you do not need, then start it again. Report it if your home has room."),
+        ),
+    ),
+    (
+        re.compile(r"couldn't chdir to|Permission denied: '?/home/|Read-only file system"),
+        _FINDINGS[Ending.HOME_MISSING],
+    ),
+    (re.compile(r"Address already in use|Errno 98\b"), _FINDINGS[Ending.PORT_TAKEN]),
+    (re.compile(r"cannot reach the Hub"), _FINDINGS[Ending.HUB_UNREACHABLE]),
+    (
+        re.compile(r"jupyterhub-singleuser: (?:No such file|command not found|not found|bad interpreter)"),
+        _FINDINGS[Ending.ENVIRONMENT_MISSING],
+    ),
+    (
+        re.compile(r"No module named '?(?:jupyterhub|jupyter_server|jupyterlab|spawners)\b"),
+        _FINDINGS[Ending.ENVIRONMENT_MISSING],
+    ),
+    (
+        re.compile(r"(?:ModuleNotFoundError|ImportError): (?P<said>.{1,200})"),
+        _Finding(
+            Ending.CRASHED,
+            mark("The server could not start because a Python package is missing or does not fit: {said}"),
+            mark("Packages you installed with pip --user may be in the way: move ~/.local aside and start it again."),
+        ),
+    ),
+    (re.compile(r"\bMemoryError\b|std::bad_alloc|Cannot allocate memory"), _FINDINGS[Ending.OUT_OF_MEMORY]),
+    (
+        re.compile(r"(?P<said>\b\w+(?:Error|Exception): .{1,200})"),
+        _Finding(Ending.CRASHED, mark("The server ended with an error: {said}"), _LOG),
+    ),
+)
 
 
 def diagnose(facts: Facts) -> Verdict:
     """What happened, and what to do."""
+    try:
+        return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.asked_to_stop else _ended(facts)
+    except Exception:  # a verdict in other words is better than an attempt that never ends
+        log.exception("No verdict on %r", facts)
+        return Verdict(ending=Ending.CRASHED, message=translate("It ended, and why is not known."))
+
+
+def _refused(facts: Facts) -> Verdict:
+    if facts.not_asked or not facts.refusal:
+        return _verdict(_FINDINGS[Ending.NOT_ASKED], facts)
+    told = words.refusal(facts.refusal)
+    return Verdict(ending=Ending.REFUSED, message=told.means, hint=told.todo)
+
+
+def _ended(facts: Facts) -> Verdict:
     if facts.asked_to_stop:
-        return Verdict(ending=Ending.STOPPED, message="It was stopped as asked.")
-    if facts.stage is Stage.SUBMIT:
-        return Verdict(ending=Ending.REFUSED, message=progress.explain(facts.refusal))
+        return _verdict(_FINDINGS[Ending.STOPPED], facts)
+    found = _by_slurm(facts.job) or _OF_FAREWELL.get(facts.farewell) or _by_exit(facts.job)
+    if found is not None:
+        return _verdict(found, facts)
+    said = "\n".join(facts.log_tail.splitlines()[-_LOG_LINES:])
+    for pattern, finding in _OF_LOG if _unwell(facts) else ():
+        matched = pattern.search(said)
+        if matched is not None:
+            return _verdict(finding, facts, **matched.groupdict())
+    return _without_a_word(facts)
+
+
+def _by_slurm(job: Job | None) -> _Finding | None:
+    """Slurm's own word, where it says more than that the job is over."""
+    if job is None:
+        return None
+    reason = re.split(r"[,: ]", job.reason, maxsplit=1)[0]
+    return _OF_STATE.get(_state(job)) or _OF_REASON.get(reason)
+
+
+def _by_exit(job: Job | None) -> _Finding | None:
+    code, signal = exit_code(job.exit_code) if job else (0, 0)
+    if (code, signal) == _NO_OUTPUT:
+        return _FINDINGS[Ending.HOME_MISSING]
+    return _OF_EXIT.get(code)
+
+
+def _unwell(facts: Facts) -> bool:
+    """Whether what it wrote is evidence: not when it ended well after having run, or was cancelled."""
+    state = _state(facts.job)
+    return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
+
+
+def _without_a_word(facts: Facts) -> Verdict:
+    job = facts.job
+    state = _state(job)
     if facts.silent:
-        return Verdict(ending=Ending.SILENT, message="The job started, but its server did not report in time.")
-    ended = progress.state(facts.job) if facts.job else "unknown"
-    return Verdict(ending=Ending.CRASHED, message=f"The job ended ({ended}).")
+        return _verdict(_FINDINGS[Ending.SILENT], facts)
+    if job is not None and state in ("CANCELLED", "REVOKED"):
+        own = facts.uid is not None and _canceller(job) == facts.uid
+        return _verdict(_OWN_CANCEL if own else _FINDINGS[Ending.CANCELLED], facts)
+    if state == "COMPLETED":
+        return _verdict(_FINDINGS[Ending.FINISHED] if facts.stage is Stage.RUNNING else _EARLY, facts)
+    code, signal = exit_code(job.exit_code) if job else (0, 0)
+    if signal == 9 or code == 137:
+        return _verdict(_KILLED, facts)
+    if facts.stage is Stage.WAITING and job is not None and words.knows_reason(job.reason):
+        told = words.reason(job.reason)
+        return Verdict(ending=Ending.CRASHED, message=told.means, hint=told.todo)
+    if job is None:
+        message = translate("The job is gone, and Slurm does not know any more how it ended.")
+    elif code or signal:
+        number = translate("signal {n}").format(n=signal) if signal else translate("exit code {n}").format(n=code)
+        message = translate("The server ended with an error ({number}).").format(number=number)
+    else:
+        message = translate("The job ended ({state}).").format(state=words.state(job.state))
+    return Verdict(ending=Ending.CRASHED, message=message, hint=translate(_LOG))
+
+
+def _verdict(finding: _Finding, facts: Facts, **said: str) -> Verdict:
+    values = {**_values(facts), **{name: text.strip() for name, text in said.items()}}
+    message, hint = (translate(text).format(**values) if text else "" for text in (finding.message, finding.hint))
+    return Verdict(ending=finding.ending, message=message, hint=hint)
+
+
+def _values(facts: Facts) -> dict[str, str]:
+    """What sentences can be filled with: numbers of the request, the node's name."""
+    memory = _number(facts.request, "memory_gb")
+    minutes = _number(facts.request, "minutes")
+    environment = str(facts.request.get("environment") or "")
+    node = facts.job.node if facts.job else ""
+    return {
+        "memory": translate("{n}\u202fGB").format(n=memory) if memory else translate("memory"),
+        "more_memory": translate("{n}\u202fGB or more").format(n=2 * memory) if memory else translate("more memory"),
+        "time": duration(60 * minutes) if minutes else translate("some hours"),
+        "node": f" {node}" if node else "",
+        "on_node": translate(" on {node}").format(node=node) if node else "",
+        "environment": f" “{environment}”" if environment else "",
+    }
+
+
+def _number(request: Mapping[str, Any], name: str) -> int:
+    value = request.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _state(job: Job | None) -> str:
+    return job.state.partition(" ")[0].rstrip("+").upper() if job else ""
+
+
+def _canceller(job: Job) -> int | None:
+    """Number of the account in ``CANCELLED by 1000``."""
+    number = job.state.rpartition(" by ")[2]
+    return int(number) if number.isdecimal() else None
+
+
+def exit_code(text: str) -> tuple[int, int]:
+    """Exit code and signal out of sacct's ``71:0`` and ``0:9``."""
+    code, _, signal = text.partition(":")
+    return (int(code) if code.isdecimal() else 0, int(signal) if signal.isdecimal() else 0)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from hub.identity.models import NAME
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.slurm.jobs import Job, Phase
-from spawners import continuing, failures, handshake, options, progress, rest, restart, script
+from spawners import attempts, continuing, failures, handshake, options, progress, rest, restart, script
 from spawners.failures import Facts, Farewell, Stage
+from spawners.progress import Standing
 from spawners.site import Site, site
 from spawners.tls import Certificates
 
@@ -38,6 +39,14 @@ GOODBYE_SECONDS = 10.0
 """How long a server that was asked to end may take before its job is cancelled."""
 _PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
+_STATES = {
+    Stage.SUBMIT: AttemptState.SUBMITTING,
+    Stage.WAITING: AttemptState.WAITING,
+    Stage.STARTING: AttemptState.STARTING,
+    Stage.RUNNING: AttemptState.READY,
+}
+
+attempts.install()
 continuing.install()
 handshake.install()
 rest.install()
@@ -85,6 +94,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self._farewell = Farewell.NONE
         self._asked_to_stop = False
         self._tried_again = False
+        self._requeues = 0
         self._verdict: Verdict | None = None
 
     # -- options --------------------------------------------------------------------------------------------------
@@ -146,6 +156,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
+    def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
+        """Options become a job (spawners/script.py), never attributes of a spawner."""
+        return lambda _spawner, _options: None
+
     def get_env(self) -> dict[str, str]:
         """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
         settings = site().settings
@@ -206,10 +220,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         attempt = await self._unfinished(saved)
         if attempt is None:
             return False
-        self.attempt, self.api_token = attempt.id, saved["api_token"]
+        self.attempt, self.api_token, self._requeues = attempt.id, saved["api_token"], attempt.requeues
         job_id = attempt.job_id or await self._find_job()
         if job_id is None:
-            raise await self._refused(Facts(stage=Stage.SUBMIT))
+            raise await self._refused(Facts(stage=Stage.SUBMIT, not_asked=True))
         self.log.info("%s goes on as job %i", self._log_name, job_id)
         await self._is_job(job_id)
         self._submitted_at = float("-inf")
@@ -254,11 +268,12 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             self.log.warning("%s: no answer to sbatch, so the queue is asked: %s", self._log_name, error)
             found = await self._find_job()
             if found is None:
-                raise await self._refused(Facts(stage=Stage.SUBMIT)) from error
+                raise await self._refused(Facts(stage=Stage.SUBMIT, not_asked=True)) from error
             job_id = found
         except AtriumError as error:
             raise await self._refused(Facts(stage=Stage.SUBMIT, refusal=error.message)) from error
         await self._is_job(job_id)
+        self.log.info("%s submitted as job %i", self._log_name, job_id)
 
     async def _is_job(self, job_id: int) -> None:
         """Write the job's number down at once: a Hub killed now finds its job again."""
@@ -269,7 +284,6 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         here.queue.watch(job_id, self._told)
         self._save_state()
         await here.ledger.note(service.submitted, self._row, job_id)
-        self.log.info("%s submitted as job %i", self._log_name, job_id)
 
     async def _find_job(self) -> int | None:
         """Number of the job that says it is this attempt's, asked for until Slurm answers. None: there is none.
@@ -342,6 +356,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """The job was put back into the queue while its server was starting: it will announce itself anew."""
         self.log.warning("%s: job %s was put back into the queue", self._log_name, self.job_id)
         self._stage, self._announced = Stage.WAITING, asyncio.get_running_loop().create_future()
+        self._requeues += 1
         await site().ledger.note(service.requeued, self._row)
 
     async def _ended_early(self, job: Job) -> None:
@@ -536,7 +551,13 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _investigated(self, facts: Facts) -> Facts:
         """With what the job wrote and how it ended: nothing else has happened to a server that was asked to stop."""
-        known = replace(facts, farewell=self._farewell, asked_to_stop=self._asked_to_stop)
+        known = replace(
+            facts,
+            farewell=self._farewell,
+            asked_to_stop=self._asked_to_stop,
+            request=self.user_options or {},
+            uid=_uid(self.user.name),
+        )
         if facts.job is None or self._asked_to_stop:
             return known
         return replace(known, job=await self._with_exit_code(facts.job), log_tail=await self._log_tail())
@@ -566,17 +587,39 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """Words for the waiting page, each once."""
         last: dict[str, Any] = {}
         while True:
-            event = progress.event(self.job_id, self.seen)
+            event = progress.event(self.standing())
             if event != last:
                 yield event
                 last = event
             await asyncio.sleep(1)
+
+    def standing(self) -> Standing:
+        """How far it is, for :mod:`spawners.progress`."""
+        queue = site().queue
+        since = queue.silent_since
+        return Standing(
+            state=AttemptState.STOPPING if self._asked_to_stop else _STATES[self._stage],
+            job_id=int(self.job_id) if self.job_id else None,
+            job=self.seen,
+            place=queue.place(self.seen) if self.seen is not None else None,
+            partition=(self.user_options or {}).get("partition", ""),
+            retries=int(self._tried_again),
+            requeues=self._requeues,
+            silent_since=None if since is None else datetime.fromtimestamp(since, UTC),
+        )
 
 
 def _ever_longer() -> Iterator[float]:
     """Seconds between tries: short at first, half a minute for ever."""
     yield from _PAUSES
     yield from repeat(_PAUSES[-1])
+
+
+def _uid(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
 
 
 def _account(user: str, group: str) -> pwd.struct_passwd:

@@ -1,75 +1,147 @@
-"""Slurm's words as sentences for people. Pure, and cannot raise."""
+"""How far a start is, as the waiting page and the Hub's progress API tell it. Pure, and cannot raise."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from hub.language import ENGLISH, current, duration, translate
+from hub.servers.models import AttemptState
+from hub.slurm import words
 from hub.slurm.jobs import Job, Phase
 
-# Slurm's reasons that people meet most; the others are shown as Slurm says them.
-_REASONS = {
-    "Priority": "others are before you in the queue",
-    "Resources": "no node has what you asked for free just now",
-    "None": "Slurm is about to look at it",
-    "QOSMaxJobsPerUserLimit": "you already run as many jobs as one person may",
-    "QOSMaxCpuPerUserLimit": "your running jobs already use the cores one person may have",
-    "QOSMaxGRESPerUser": "your running jobs already use the GPUs one person may have",
-    "AssocGrpCPUMinutesLimit": "the project's CPU hours are used up",
-    "AssocGrpGRESMinutes": "the project's GPU hours are used up",
-    "ReqNodeNotAvail": "the nodes that could run it are down or reserved",
-    "PartitionDown": "this part of the machine is down",
-    "PartitionTimeLimit": "you asked for more time than this partition gives",
-    "BeginTime": "its start time has not come",
-}
-_REFUSALS = {
-    "invalid account or account/partition combination": (
-        "You may not use this project on this part of the machine. Choose another project."
-    ),
-    "job violates accounting/qos policy": (
-        "This is more than your project or you may have at a time, or the project's hours are used up. Ask for less."
-    ),
-    "requested node configuration is not available": (
-        "No node of this machine has what you asked for. Choose fewer cores or less memory."
-    ),
-    "requested time limit is invalid": "You asked for more time than this partition gives. Choose a shorter time.",
-    "more processors requested than permitted": "You asked for more cores than one node has. Choose fewer.",
-    "a password is required": "The gateway may not start jobs as you. Ask an administrator.",
-}
+log = logging.getLogger(__name__)
 
 
-def reason(job: Job) -> str:
-    """Why a job waits."""
-    word = job.reason.partition(",")[0].strip()
-    return _REASONS.get(word, word)
+@dataclass(frozen=True)
+class Standing:
+    """All that the spawner knows of a start. Moments are UTC."""
+
+    state: AttemptState = AttemptState.SUBMITTING
+    job_id: int | None = None
+    job: Job | None = None
+    """As Slurm last told it; None while it has told nothing."""
+    place: int | None = None
+    """How many-th it is in the queue of its partition, counted from 1; None when not known."""
+    partition: str = ""
+    """As it was asked for; a job that is known tells its own."""
+    retries: int = 0
+    """How often it was started again by itself (a port was taken)."""
+    requeues: int = 0
+    """How often Slurm took its node away and put it back into the queue."""
+    silent_since: datetime | None = None
+    """Slurm's last answer, when it does not answer now."""
 
 
-def state(job: Job) -> str:
-    """How a job ended, as one short phrase."""
-    text = job.state.partition(" ")[0].lower().replace("_", " ")
-    return f"{text}, exit code {job.exit_code}" if job.exit_code else text
+def event(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
+    """What there is to say now: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
+    ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`words.Whose`),
+    ``expected_start``, ``node`` and ``silent_since`` (ISO 8601, UTC; left out when not known).
+    """
+    try:
+        return _event(standing, now or datetime.now(UTC))
+    except Exception:  # words are never worth a start
+        log.exception("No words for %r", standing)
+        return {"progress": 10, "message": translate("Your notebook is on its way."), "state": "waiting"}
 
 
-def explain(refusal: str) -> str:
-    """What ``sbatch`` said, in plain words where we have them."""
-    lowered = refusal.lower()
-    return next((plain for slurms, plain in _REFUSALS.items() if slurms in lowered), refusal)
+def _event(standing: Standing, now: datetime) -> dict[str, Any]:
+    step, percent, message = _step(standing, now)
+    job = standing.job
+    waiting = step == "waiting"
+    known = {
+        "state": step,
+        "job_id": standing.job_id,
+        "place": standing.place if waiting else None,
+        "partition": (job.partition if job else "") or standing.partition,
+        "reason": job.reason if job and waiting else "",
+        "whose": str(words.reason(job.reason).whose) if job and waiting else "",
+        "expected_start": _iso(_expected(job, now)) if waiting else "",
+        "node": job.node if job else "",
+        "silent_since": _iso(standing.silent_since),
+    }
+    if standing.silent_since:
+        message = f"{message} {translate('Slurm does not answer just now; your start goes on.')}"
+    return {
+        "progress": percent,
+        "message": message,
+        **{name: value for name, value in known.items() if value not in (None, "")},
+    }
 
 
-def _waiting(job: Job) -> str:
-    why = reason(job)
-    if job.reason.startswith(("QOS", "Assoc")):  # no node will help: it is a limit of the person or the project
-        return f"Waiting: {why}. Stop another notebook or job, or cancel and choose less."
-    return f"Waiting for a free node{f': {why}' if why else ''}."
+def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
+    """Name of the step, percent, and what to say of it."""
+    job = standing.job
+    if job is None or standing.state in (AttemptState.STOPPING, AttemptState.READY):
+        return _without_a_job(standing)
+    if job.is_over:
+        said = translate("The job is over ({state}). Finding out why.").format(state=words.state(job.state))
+        return "ended", 90, said
+    if job.phase is Phase.RUNNING and job.node:
+        said = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
+        return "starting", 70, said
+    if job.state.upper().startswith("CONFIGURING"):
+        return "configuring", 50, translate("Its node is being prepared, which may take some minutes.")
+    return "waiting", 25, _waiting(standing, job, now)
 
 
-def event(job_id: str, job: Job | None) -> dict[str, Any]:
-    """What the waiting page says now: percent, and one sentence."""
-    if not job_id:
-        return {"progress": 5, "message": "Handing your notebook to Slurm."}
-    if job is None:
-        return {"progress": 15, "message": f"Slurm has your notebook as job {job_id}."}
-    if job.phase is Phase.WAITING:
-        return {"progress": 25, "message": _waiting(job)}
-    if job.phase is Phase.RUNNING:
-        return {"progress": 70, "message": f"Node {job.node} is yours. Your notebook server is starting."}
-    return {"progress": 90, "message": f"The job ended ({state(job)})."}
+def _without_a_job(standing: Standing) -> tuple[str, int, str]:
+    if standing.state is AttemptState.STOPPING:
+        return "stopping", 90, translate("Your notebook is being stopped.")
+    if standing.state is AttemptState.READY:
+        return "ready", 100, translate("Your notebook is ready.")
+    if standing.job_id is not None:
+        return "submitted", 15, translate("Slurm has your notebook as job {job}.").format(job=standing.job_id)
+    again = translate("Its port was taken, so it is started once more.") if standing.retries else ""
+    return "submitting", 5, f"{again} {translate('Handing your notebook to Slurm.')}".strip()
+
+
+def _waiting(standing: Standing, job: Job, now: datetime) -> str:
+    partition = job.partition or standing.partition
+    why = words.reason(job.reason)
+    if why.whose is words.Whose.TIME:
+        said = [translate("Waiting for a free node in {partition}.").format(partition=partition)]
+        if job.reason not in ("", "None", "Priority", "Resources"):
+            said.append(str(why))
+    else:
+        said = [translate("Waiting in {partition}.").format(partition=partition), str(why)]
+    if standing.requeues:
+        said.insert(0, translate("Its node was taken away, so it is in the queue again; nothing is lost."))
+    if standing.place == 1:
+        said.append(translate("You are next in line."))
+    elif standing.place:
+        said.append(translate("You are {nth} in line.").format(nth=nth(standing.place)))
+    expected = _expected(job, now)
+    if expected:
+        said.append(translate("Slurm expects to start it in {time}.").format(time=about(expected, now)))
+    return " ".join(said)
+
+
+def _expected(job: Job | None, now: datetime) -> datetime | None:
+    """Slurm's guess, unless it lies behind us."""
+    return job.start if job and job.start and job.start > now else None
+
+
+def about(then: datetime, now: datetime) -> str:
+    """``about 6 min``, the coarser the longer, so that it need not be said anew all the time."""
+    minutes = max(1.0, (then - now).total_seconds() / 60)
+    step = 1 if minutes < 10 else 5 if minutes < 60 else 15 if minutes < 300 else 60
+    return translate("about {time}").format(time=duration(60 * _steps(minutes, step)))
+
+
+def nth(place: int) -> str:
+    """``3rd``; in other languages ``3.``, which most of them read so."""
+    if current() != ENGLISH:
+        return f"{place}."
+    ending = "th" if 10 < place % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def _steps(value: float, step: int) -> float:
+    return max(step, step * round(value / step))
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""

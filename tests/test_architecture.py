@@ -40,6 +40,7 @@ HUB_MODULES = {
     "dashboards",  # the environment that the dashboards service gets
     "environment",  # what the programs we turn into get to see of ours
     "errors",
+    "language",  # gettext, for each reader
     "frame",  # header, menu and footer of every page
     "pages",  # the Hub's own pages
     "proxy",  # the public proxy as a process of its own
@@ -58,8 +59,10 @@ SUBJECTS: dict[str, set[str]] = {
     "health": set(),
     "home": set(),
     "identity": {"oidc", "roles", "tokens"},
+    "mail": {"smtp"},
+    "servers": set(),
     "sites": set(),
-    "slurm": {"client", "commands", "jobs", "queue", "transport"},
+    "slurm": {"client", "commands", "jobs", "queue", "transport", "words"},
     "usage": set(),
     "workshops": set(),
 }

@@ -12,6 +12,7 @@ from sqlalchemy.types import TypeDecorator
 import hub.access.tables
 import hub.announcements.tables
 import hub.health.tables
+import hub.mail.tables
 import hub.servers.tables
 import hub.usage.tables  # noqa: F401  a table is known once its module is loaded
 from hub import settings

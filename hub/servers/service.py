@@ -5,6 +5,7 @@ Every function commits what it changes and is safe to call again; moving a row t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.db.base import now
-from hub.errors import NotFound
-from hub.servers.models import Attempt, AttemptState, Verdict
+from hub.errors import InvalidInput, NotFound
+from hub.language import translate
+from hub.mail import service as mail
+from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.servers.tables import ServerAttempt
+from hub.settings import Settings, load
 from hub.slurm.jobs import Job
+
+logger = logging.getLogger(__name__)
 
 LONGEST_LOG = 8_000
 """Characters kept of what a job wrote."""
@@ -83,6 +89,8 @@ def ready(session: Session, attempt: int) -> None:
     row = _open(session, attempt)
     if row is not None:
         row.state, row.ready = AttemptState.READY, row.ready or now()
+        if row.tell:
+            _write(session, row, *_ready_letter(row))
         session.commit()
 
 
@@ -105,6 +113,8 @@ def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = No
     if job is not None:
         row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
         row.node = row.node or job.node
+    if row.tell and row.ready is None and row.ending is not Ending.STOPPED:
+        _write(session, row, *_failed_letter(row))
     session.commit()
 
 
@@ -155,3 +165,51 @@ def history(session: Session, person: str, *, server: str | None = None, limit: 
 def _open(session: Session, attempt: int) -> ServerAttempt | None:
     row = session.get(ServerAttempt, attempt)
     return row if row is not None and row.state is not AttemptState.ENDED else None
+
+
+# -- mail to somebody who did not wait at the page --------------------------------------------------------------------
+
+
+def _write(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
+    """In the transaction that tells what it is about; once for each time the attempt got so far."""
+    key = f"server-{row.id}-{row.state}-{row.requeues}"
+    try:
+        mail.enqueue(session, to=mail.address_of(row.person, load()), subject=subject, text=text, key=key)
+    except InvalidInput as error:
+        logger.warning("%s cannot be written to: %s", row.person, error.message)
+
+
+def _ready_letter(row: ServerAttempt) -> tuple[str, str]:
+    settings = load()
+    lines = [
+        translate("Your notebook{name} is ready on node {node}. Open it:").format(name=_name(row), node=row.node),
+        _address(row, settings),
+    ]
+    if row.ends is not None:
+        lines.append(translate("It ends at {time} UTC.").format(time=row.ends.strftime("%H:%M")))
+    lines.append(
+        translate("If you do not need it any more, stop it on the start page, so that its node is free for others:")
+    )
+    return translate("Your notebook{name} is ready").format(name=_name(row)), "\n\n".join(
+        [*lines, f"{settings.site.public_url}/hub/home\n"]
+    )
+
+
+def _failed_letter(row: ServerAttempt) -> tuple[str, str]:
+    settings = load()
+    lines = [
+        translate("Your notebook{name} did not start.").format(name=_name(row)),
+        f"{row.message} {row.hint}".strip(),
+        translate("What happened, and how to try again:"),
+        f"{_address(row, settings)}\n",
+    ]
+    return translate("Your notebook{name} did not start").format(name=_name(row)), "\n\n".join(lines)
+
+
+def _name(row: ServerAttempt) -> str:
+    return f" “{row.server}”" if row.server else ""
+
+
+def _address(row: ServerAttempt, settings: Settings) -> str:
+    """A page that leads on to the server, or says why there is none."""
+    return f"{settings.site.public_url}/hub/spawn-pending/{row.person}/{row.server}".rstrip("/")

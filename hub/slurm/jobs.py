@@ -26,6 +26,7 @@ _PHASES = {
         "REQUEUED",
         "REQUEUE_FED",
         "REQUEUE_HOLD",
+        "EXPEDITING",
         "SPECIAL_EXIT",
         "RESV_DEL_HOLD",
     },

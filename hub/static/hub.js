@@ -1,5 +1,5 @@
 // The Hub's pages beside JupyterHub's own modules (jhapi, token, not_running): what those expect to find, starting
-// and stopping servers, and waiting for one.
+// and stopping servers. Waiting for one is waiting.js.
 (() => {
   "use strict";
 
@@ -109,55 +109,6 @@
     setTimeout(look, wait);
   }
 
-  // -- waiting: the Hub's event stream as words and a list of steps with times
-
-  function waitForServer(api) {
-    const page = document.getElementById("waiting");
-    if (!page) return;
-    const words = document.getElementById("waiting-words");
-    const bar = document.getElementById("waiting-bar");
-    const steps = document.getElementById("waiting-steps");
-    const cancel = document.getElementById("waiting-cancel");
-    const source = new EventSource(page.dataset.progressUrl);
-    let last = "";
-
-    function step(text) {
-      steps.querySelector("[aria-current]")?.removeAttribute("aria-current");
-      const item = document.createElement("li");
-      item.setAttribute("aria-current", "step");
-      const said = document.createElement("span");
-      said.textContent = text;
-      const time = document.createElement("time");
-      const now = new Date();
-      time.dateTime = now.toISOString();
-      time.textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-      item.append(said, time);
-      steps.append(item);
-      return item;
-    }
-
-    source.onmessage = (message) => {
-      const event = JSON.parse(message.data);
-      if (event.progress !== undefined) bar.value = event.progress;
-      if (event.message && event.message !== last) {
-        last = event.message;
-        words.textContent = event.message;
-        step(event.message).classList.toggle("bad", Boolean(event.failed));
-      }
-      if (event.ready || event.failed) source.close();
-      // Ready: the Hub redirects to the server. Failed: it shows why, with a way to try again.
-      if (event.ready) location.reload();
-      if (event.failed) setTimeout(() => location.reload(), 1500);
-    };
-
-    cancel.addEventListener("click", () => {
-      cancel.disabled = true;
-      words.textContent = cancel.dataset.busy;
-      source.close();
-      stop(api, page.dataset.server, () => location.assign(`${data.base_url}home`));
-    });
-  }
-
   function setUpReload() {
     const page = document.querySelector("[data-reload-seconds]");
     if (page) setTimeout(() => location.reload(), 1000 * page.dataset.reloadSeconds);
@@ -172,7 +123,6 @@
     setUpStopping(api);
     setUpAnother(utils);
     followServers();
-    waitForServer(api);
     setUpReload();
     if (data.page) window.require([data.page]); // JupyterHub's own script of this page
   });

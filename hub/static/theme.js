@@ -33,7 +33,7 @@
   paint(chosen());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(chosen()));
 
-  // -- times: <time datetime="…" data-show="clock | day | ago | left">
+  // -- times: <time datetime="…" data-show="clock | day | moment | ago | left">
 
   const lang = navigator.languages.find((own) => own.startsWith(root.lang)) || root.lang; // en-IE on a page in en
   const words = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
@@ -53,6 +53,7 @@
   const shows = {
     clock: (date) => date.toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" }),
     day: (date) => date.toLocaleDateString(lang, { day: "numeric", month: "short", year: "numeric" }),
+    moment: (date) => date.toLocaleString(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     ago,
     left: span,
   };

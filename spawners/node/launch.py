@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from spawners.node import listening, tls
+from spawners.node import imports, listening, tls
 
 
 def main() -> NoReturn:
@@ -26,6 +26,7 @@ def main() -> NoReturn:
         _fail(str(error), tls.EXIT_MISSING)
     os.environ["JUPYTERHUB_SERVICE_URL"] = _service_url(listener)
 
+    imports.load()
     from spawners.node.server import serve
 
     serve(listener)

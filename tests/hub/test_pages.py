@@ -19,6 +19,7 @@ from jupyterhub import handlers
 from hub import frame, pages
 from hub.home.models import Overview
 from hub.settings import Settings, Site
+from hub.slurm.jobs import Job
 
 ROOT = Path(__file__).parents[2]
 THEME = (frame.STATIC / "theme.css").read_text()
@@ -71,7 +72,7 @@ def test_install_replaces_home_once_and_keeps_the_rest(settings: Settings) -> No
     pages.install(settings)
     paths = [entry[0] for entry in handlers.default_handlers]
     assert [entry[1] for entry in handlers.default_handlers if entry[0] == "/home"] == [pages.HomeHandler]
-    assert len([path for path in paths if path.startswith("/atrium/")]) == 3
+    assert [paths.count(path) for path in ("/atrium/scale", "/atrium/help", "/atrium/static/(.*)")] == [1, 1, 1]
     assert before <= set(paths)
 
 
@@ -146,10 +147,10 @@ def person(*spawners: SimpleNamespace, **known: Any) -> SimpleNamespace:
 
 
 def test_servers_tell_node_and_end_where_known() -> None:
-    job = SimpleNamespace(node="cpu2", start="2026-11-24T10:00:00+00:00")
+    job = Job(7, "RUNNING", "maria", "cpu2", end=datetime(2026, 11, 24, 14, tzinfo=UTC))
     running, waiting = pages.servers(
         person(
-            spawner(seen=job, user_options={"hours": 4}),
+            spawner(seen=job),
             spawner(name="big", pending="spawn", seen=None),
             spawner(name="old", active=False),
         )
@@ -157,13 +158,6 @@ def test_servers_tell_node_and_end_where_known() -> None:
     assert (running.node, running.ends) == ("cpu2", datetime(2026, 11, 24, 14, tzinfo=UTC))
     assert (waiting.pending, waiting.ends) == ("spawn", None)
     assert waiting.pending_url == "/hub/spawn-pending/maria/big"
-
-
-@pytest.mark.parametrize("start", ["", "Unknown", "N/A"])
-def test_a_start_slurm_does_not_know_is_no_end(start: str) -> None:
-    job = SimpleNamespace(node="cpu2", start=start)
-    (server,) = pages.servers(person(spawner(seen=job, user_options={"hours": 4})))
-    assert server.ends is None
 
 
 # -- frame ------------------------------------------------------------------------------------------------------------
@@ -225,7 +219,14 @@ VARIABLES: dict[str, dict[str, Any]] = {
     },
     "spawn.html": {"for_user": person(), "spawner_options_form": "<fieldset></fieldset>", "url": "/hub/spawn?_xsrf=X"},
     "spawn_pending.html": {"spawner": spawner(name="big"), "progress_url": "/hub/api/p?_xsrf=X"},
-    "not_running.html": {"failed": True, "failed_message": "No <hours> left.", "spawn_url": "/hub/spawn/maria"},
+    "stop_pending.html": {"spawner": spawner()},
+    "history.html": {"owner": person(), "server_name": "", "attempts": lambda *_: []},
+    "not_running.html": {
+        "failed": True,
+        "failed_message": "No <hours> left.",
+        "server_name": "",
+        "spawn_url": "/hub/spawn/maria",
+    },
     "error.html": {"status_code": 503, "status_message": "Busy <b>", "message": "m"},
     "404.html": {"status_code": 404, "status_message": "Not Found"},
     "oauth.html": {

@@ -6,13 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "server_attempts",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -1,4 +1,5 @@
-// JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages; job.js: time and hours left.
+// JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
+// job.js: time and hours left.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -16,6 +17,7 @@
   const HERE = document.currentScript.src;
 
   const NEEDED = [
+    "@jupyterlab/application",
     "@jupyterlab/launcher",
     "@jupyterlab/mainmenu",
     "@jupyterlab/apputils",
@@ -35,6 +37,7 @@
   }
 
   async function plugin() {
+    const { ILabShell } = await load("@jupyterlab/application");
     const { ILauncher } = await load("@jupyterlab/launcher");
     const { IMainMenu } = await load("@jupyterlab/mainmenu");
     const { ICommandPalette } = await load("@jupyterlab/apputils");
@@ -49,7 +52,15 @@
       return answer.ok ? new LabIcon({ name: "atrium:mark", svgstr }) : undefined;
     }
 
-    async function activate(app, launcher, mainMenu, palette) {
+    // JupyterLab opens its launcher only after it has saved, half a second later, the workspace it has just read.
+    async function openLauncher(app, shell) {
+      await app.restored;
+      if (shell.isEmpty("main")) await app.commands.execute("launcher:create");
+    }
+
+    async function activate(app, launcher, mainMenu, palette, shell) {
+      const forAFile = PageConfig.getOption("treePath");
+      if (launcher && shell && !forAFile) openLauncher(app, shell);
       const icon = await mark();
       for (const page of PAGES) {
         app.commands.addCommand(page.id, {
@@ -71,7 +82,8 @@
       }
     }
 
-    return { id: "atrium-lab:pages", autoStart: true, optional: [ILauncher, IMainMenu, ICommandPalette], activate };
+    const optional = [ILauncher, IMainMenu, ICommandPalette, ILabShell];
+    return { id: "atrium-lab:pages", autoStart: true, optional, activate };
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB || {};

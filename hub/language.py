@@ -1,0 +1,100 @@
+"""In which language a reader is spoken to: catalogues of gettext, chosen for each request.
+
+Standard library only, so that every environment can import it. Catalogues lie in
+``hub/locale/LANG/LC_MESSAGES/atrium.mo`` (see hub/locale/README.md); without one, texts stay English.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations, find
+from pathlib import Path
+
+LOCALE = Path(__file__).parent / "locale"
+ENGLISH = "en"
+COOKIE = "atrium-language"
+"""A reader's own choice, which goes before what the browser asks for."""
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?\Z")
+_current: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+def current() -> str:
+    """Language of the request being answered; what a request starts (a task, a job) keeps speaking it."""
+    return _current.get()
+
+
+def use(language: str) -> None:
+    """Speak this language for the rest of the request."""
+    _current.set(language)
+
+
+def choose(accepted: str, own: str = "") -> str:
+    """The best language there is a catalogue for.
+
+    :param accepted: the header ``Accept-Language``; whatever it holds, this cannot raise.
+    :param own: the cookie's value, if any.
+    """
+    for tag in (own, *_wanted(accepted)):
+        for name in (tag.replace("-", "_"), tag[:2].lower()):
+            if name == ENGLISH or name in catalogues():
+                return name
+    return ENGLISH
+
+
+def translate(text: str) -> str:
+    """``text`` in the reader's language, looked up now and not when a module is loaded."""
+    return _catalogue(current()).gettext(text)
+
+
+def translate_many(one: str, many: str, count: int) -> str:
+    """``one`` or ``many``, as the reader's language counts."""
+    return _catalogue(current()).ngettext(one, many, count)
+
+
+def mark(text: str) -> str:
+    """Marks a text of a table for the catalogue; whoever shows it translates it then."""
+    return text
+
+
+@lru_cache(maxsize=1)
+def catalogues() -> frozenset[str]:
+    """Languages beside English."""
+    return frozenset(path.parts[-3] for path in LOCALE.glob("*/LC_MESSAGES/atrium.mo"))
+
+
+@lru_cache(maxsize=16)
+def _catalogue(language: str) -> NullTranslations:
+    path = find("atrium", str(LOCALE), [language]) if language != ENGLISH else None
+    if path is None:
+        return NullTranslations()
+    with Path(path).open("rb") as file:
+        return GNUTranslations(file)
+
+
+def _wanted(accepted: str) -> list[str]:
+    """Tags of ``Accept-Language``, the most wanted first."""
+    weighed = []
+    for part in accepted[:500].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            weighed.append((float(weight or 1), tag.strip()))
+        except ValueError:
+            continue
+    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0 and _TAG.match(tag)]
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``6 min``, ``2 h 30 min``, ``3 days``."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return translate("{n}\u202fs").format(n=round(max(0.0, seconds)))
+    if minutes < 60:
+        return translate("{n}\u202fmin").format(n=minutes)
+    if minutes < 48 * 60:
+        whole = translate("{n}\u202fh").format(n=minutes // 60)
+        return f"{whole} {duration(60 * (minutes % 60))}" if minutes % 60 else whole
+    days = round(minutes / 1440)
+    return translate_many("{n} day", "{n} days", days).format(n=days)

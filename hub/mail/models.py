@@ -1,0 +1,46 @@
+"""Letters, as they travel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+MailAddress = Annotated[
+    str,
+    StringConstraints(
+        max_length=254,
+        # What browsers take for an address (HTML's input type=email): no space, no quote, no second line.
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+        r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+    ),
+]
+
+
+class LetterState(StrEnum):
+    WAITING = "waiting"
+    """Not delivered yet; tried again when it is due."""
+    SENT = "sent"
+    """The mail server has taken it; its text is gone from here."""
+    KEPT = "kept"
+    """No mail server is configured: it lies in the local mailbox."""
+    FAILED = "failed"
+    """Refused for good, or never taken within the days allowed."""
+
+
+class Letter(BaseModel):
+    """A mail as admins see it. ``text`` is empty once a mail server has it: links in it are for its reader alone."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: int
+    to: str
+    subject: str
+    text: str
+    state: LetterState
+    written: datetime
+    delivered: datetime | None
+    attempts: int
+    reason: str

@@ -1,0 +1,166 @@
+"""The outbox: written in the writer's own transaction, delivered by the worker."""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Sequence
+from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from hashlib import sha256
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, sessionmaker
+
+from hub.db.base import now
+from hub.errors import InvalidInput
+from hub.mail.models import Letter, LetterState, MailAddress
+from hub.mail.smtp import Refused, Smtp, Unreachable, connection
+from hub.mail.tables import LetterRow
+from hub.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BATCH = 50
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=6)
+GIVE_UP_AFTER = timedelta(days=5)
+"""As long as RFC 5321 (4.5.4.1) advises."""
+LONGEST_SUBJECT = 200
+LONGEST_KEY = 200
+
+_ADDRESS = TypeAdapter(MailAddress)
+
+
+def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> None:
+    """Write a mail into the outbox as part of the caller's transaction: it goes out if, and only if, that commits.
+
+    :param key: what it is about (``invitation-17``); a second mail with the same key is no mail.
+    :raises InvalidInput: ``to`` is no address.
+    """
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise ValueError(f"a mail's key has between 1 and {LONGEST_KEY} characters")
+    moment = now()
+    values = {
+        "key": key,
+        "to": checked_address(to),
+        "subject": one_line(subject)[:LONGEST_SUBJECT],
+        "text": text.replace("\0", "\ufffd").encode(errors="replace").decode(),
+        "state": LetterState.WAITING,
+        "written": moment,
+        "due": moment,
+        "attempts": 0,
+        "reason": "",
+    }
+    # Not an ORM add: of two processes that write the same key at once, both must be able to commit the rest.
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(insert(LetterRow).values(values).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def address_of(person: str, settings: Settings) -> str:
+    """Where mail for a person goes."""
+    return f"{person}@{settings.mail.domain}"
+
+
+def checked_address(text: str) -> str:
+    """``text`` if mail can go there; raises :class:`InvalidInput`."""
+    try:
+        return _ADDRESS.validate_python(text.strip())
+    except ValidationError:
+        raise InvalidInput("This is no mail address.", field="to", hint="Give one like ada@example.eu.") from None
+
+
+def one_line(text: str) -> str:
+    """``text`` without anything that could end a header or hide in one."""
+    return " ".join("".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in text).split())
+
+
+def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
+    """Deliver what is due, the oldest first; how many were. Safe to run twice, and to be killed.
+
+    A mail is noted as tried before it is. Killed between the server's "taken" and our note of it, it goes out a second
+    time with the same Message-ID, by which mail programs know it.
+    """
+    if not settings.mail.smtp_host:
+        return _keep(sessions)
+    taken = 0
+    with connection(settings) as smtp:
+        for number in _due(sessions):
+            try:
+                with sessions() as session:
+                    taken += _carry(session, smtp, session.get_one(LetterRow, number), settings)
+            except Unreachable:
+                break  # no use in trying the next one
+    return taken
+
+
+def letters(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Letter, ...]:
+    """Mails, the newest first; ``before``: only those with a smaller id."""
+    query = select(LetterRow).order_by(LetterRow.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(LetterRow.id < before)
+    return tuple(Letter.model_validate(row) for row in session.scalars(query))
+
+
+def _keep(sessions: sessionmaker[Session]) -> int:
+    """No mail server: what waits lies in the mailbox from now on."""
+    with sessions() as session:
+        waiting = session.scalars(select(LetterRow).where(LetterRow.state == LetterState.WAITING).limit(BATCH)).all()
+        for row in waiting:
+            row.state, row.delivered, row.reason = LetterState.KEPT, now(), ""
+        session.commit()
+    return len(waiting)
+
+
+def _due(sessions: sessionmaker[Session]) -> Sequence[int]:
+    query = (
+        select(LetterRow.id)
+        .where(LetterRow.state == LetterState.WAITING, LetterRow.due <= now())
+        .order_by(LetterRow.id)
+        .limit(BATCH)
+    )
+    with sessions() as session:
+        return session.scalars(query).all()
+
+
+def _carry(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> bool:
+    row.attempts += 1
+    row.due = now() + _pause(row.attempts)
+    session.commit()  # no transaction stays open while the server is asked
+    try:
+        smtp.carry(_message(row, settings))
+    except (Refused, Unreachable) as error:
+        logger.warning("mail %d was not taken: %s", row.id, error)
+        row.reason = str(error)[:500]
+        if isinstance(error, Refused) or now() - row.written > GIVE_UP_AFTER:
+            row.state = LetterState.FAILED
+        session.commit()
+        if isinstance(error, Unreachable):
+            raise
+        return False
+    # The text may hold a link that is good once and for its reader alone: it does not stay here.
+    row.state, row.delivered, row.reason, row.text = LetterState.SENT, now(), "", ""
+    session.commit()
+    return True
+
+
+def _pause(attempts: int) -> timedelta:
+    """Twice as long each time."""
+    doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts - 1, 16)
+    return min(doubled, LONGEST_PAUSE)
+
+
+def _message(row: LetterRow, settings: Settings) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = settings.mail.sender
+    message["To"] = row.to
+    message["Subject"] = row.subject
+    message["Date"] = format_datetime(row.written)
+    message["Message-ID"] = f"<{sha256(row.key.encode()).hexdigest()[:32]}@{settings.mail.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(row.text)
+    return message

@@ -1,0 +1,33 @@
+"""Letters, as stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.db.base import Base, UtcDateTime, Word
+from hub.mail.models import LetterState
+
+
+class LetterRow(Base):
+    """One mail to one address: outbox and mailbox are the same row in another state."""
+
+    __tablename__ = "letters"
+    __table_args__ = (Index("ix_letters_state_due", "state", "due"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    """What the mail is about, in the words of whoever wrote it: the same thing is never said twice."""
+    to: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    state: Mapped[LetterState] = mapped_column(Word(LetterState))
+    written: Mapped[datetime] = mapped_column(UtcDateTime)
+    due: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Not to be tried before."""
+    delivered: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(500))
+    """Why the last attempt failed, empty when none did."""

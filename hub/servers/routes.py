@@ -1,0 +1,40 @@
+"""``/people/{name}/attempts``: what became of a person's servers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from hub.context import Asking
+from hub.errors import NotAllowed
+from hub.home.routes import PAGES
+from hub.identity.models import Person, Role
+from hub.servers import service
+from hub.servers.models import Attempt
+
+router = APIRouter(tags=["servers"])
+
+LONGEST = 100
+
+
+@router.get("/people/{name}/attempts")
+def attempts(
+    asking: Asking,
+    name: str,
+    server: Annotated[str | None, Query(max_length=32)] = None,
+    limit: Annotated[int, Query(ge=1, le=LONGEST)] = 20,
+) -> list[Attempt]:
+    """Attempts to start a server, newest first; of one server (``server=`` is the default one) or of all.
+
+    For the person, the Hub's own pages and admins.
+    """
+    if not _may_see(asking.person, name):
+        raise NotAllowed("Only you, the Hub's own pages and admins may see this.")
+    return service.history(asking.session, name, server=server, limit=limit)
+
+
+def _may_see(asking: Person, name: str) -> bool:
+    if asking.kind == "service":
+        return asking.name == PAGES
+    return asking.name == name or Role.ADMIN in asking.roles

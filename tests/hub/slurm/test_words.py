@@ -1,0 +1,123 @@
+"""Every word of Slurm has a sentence, and none of them breaks one."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.slurm import words
+from hub.slurm.jobs import Phase, phase
+from hub.slurm.words import Whose
+
+DATA = Path(__file__).parents[2] / "data/slurm"
+BATCH = "sbatch: error: Batch job submission failed: "
+
+
+def vocabulary(name: str) -> list[str]:
+    lines = (DATA / f"{name}.txt").read_text().splitlines()
+    return [line.split()[0] for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("reason", vocabulary("reasons"))
+def test_every_reason_of_slurm_22_to_25_is_a_sentence(reason):
+    assert words.knows_reason(reason)
+    told = words.reason(reason)
+    assert told.means.endswith(".") and "{" not in str(told) and reason not in str(told)
+    assert not told.todo or told.todo.endswith(".")
+
+
+@pytest.mark.parametrize("state", vocabulary("states"))
+def test_every_state_of_slurm_22_to_25_has_words_and_a_phase(state):
+    assert state in words._STATES and words.state(state)
+    assert phase(state) is not Phase.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("reason", "whose", "part"),
+    [
+        ("Priority", Whose.TIME, "before you"),
+        ("Resources", Whose.TIME, "No node has"),
+        ("QOSMaxCpuPerUserLimit", Whose.PERSON, "CPU cores of one person"),
+        ("QOSMaxGRESPerUser", Whose.PERSON, "GPUs of one person"),
+        ("QOSMaxMemoryPerJob", Whose.REQUEST, "more memory than one job"),
+        ("QOSMinGRES", Whose.REQUEST, "meant for"),
+        ("QOSGrpCpuLimit", Whose.PARTITION, "that all share"),
+        ("AssocGrpCPUMinutesLimit", Whose.PROJECT, "CPU hours are used up"),
+        ("AssocGrpGRESMinutes", Whose.PROJECT, "GPU hours are used up"),
+        ("AssocGrpMemLimit", Whose.PROJECT, "limit for memory"),
+        ("AssocGrpCPURunMinutesLimit", Whose.PROJECT, "claimed as many CPU hours"),
+        ("AssocMaxCpuMinutesPerJobLimit", Whose.REQUEST, "more CPU hours than the project"),
+        ("MaxGRESPerAccount", Whose.PROJECT, "GPUs of one project"),
+        ("MaxCpuRunMinsPerUser", Whose.PERSON, "CPU hours as one person"),
+        ("PartitionTimeLimit", Whose.REQUEST, "more time"),
+        ("JobHeldAdmin", Whose.ADMIN, "administrator"),
+        ("(ReqNodeNotAvail, UnavailableNodes:cpu[1-3])", Whose.TIME, "down"),
+        ("ReqNodeNotAvail, Reserved for maintenance", Whose.TIME, "maintenance"),
+        ("Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority", Whose.TIME, "down"),
+        ("launch failed requeued held", Whose.ADMIN, "failed to start too often"),
+        ("RaisedSignal:9(Killed)", Whose.REQUEST, "signal"),
+    ],
+)
+def test_whose_matter_it_is(reason, whose, part):
+    told = words.reason(reason)
+    assert told.whose is whose
+    assert part in str(told)
+
+
+def test_an_unknown_reason_is_shown_as_slurm_says_it():
+    assert str(words.reason("QuantumFlux")) == "Slurm says: “QuantumFlux”."
+    assert words.state("QUANTUM_FLUX") == "quantum flux"
+    assert words.state("CANCELLED by 1000") == "cancelled" and words.state("COMPLETED+") == "ended by itself"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (BATCH + "Invalid account or account/partition combination specified", "may not use this project"),
+        (BATCH + "Invalid qos specification", "quality of service"),
+        (BATCH + "Invalid partition name specified", "no such partition"),
+        (BATCH + "Requested time limit is invalid (missing or exceeds some limit)", "shorter"),
+        (BATCH + "Memory required by task is not available", "memory"),
+        (
+            "sbatch: error: Memory specification can not be satisfied\n"
+            + BATCH
+            + "Requested node configuration is not "
+            "available",
+            "memory",
+        ),
+        (
+            "sbatch: error: CPU count per node can not be satisfied\n" + BATCH + "Requested node configuration is not "
+            "available",
+            "cores",
+        ),
+        (BATCH + "Requested node configuration is not available", "No node of this partition"),
+        (BATCH + "Requested reservation is invalid", "reservation"),
+        (BATCH + "Access denied to requested reservation", "reservation"),
+        (BATCH + "Invalid generic resource (gres) specification", "GPUs"),
+        (BATCH + "User's group not permitted to use this partition", "partition"),
+        (BATCH + "Required partition not available (inactive or drain)", "takes no jobs"),
+        (BATCH + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "hours"),
+        ("sbatch: error: QOSMaxSubmitJobPerUserLimit\n" + BATCH + "Job violates accounting/QOS policy", "Stop another"),
+        ("sbatch: error: AssocGrpGRESMinutes\n" + BATCH + "Job violates accounting/QOS policy", "GPU hours"),
+        ("sudo: a password is required", "administrator"),
+        (BATCH + "Slurm temporarily unable to accept job, sleeping and retrying", "minute"),
+    ],
+)
+def test_what_sbatch_refuses_is_explained(text, part):
+    told = words.refusal(text)
+    assert part in str(told) and told.todo
+    assert "Cancel it" not in str(told), "there is nothing to cancel"
+
+
+def test_an_unknown_refusal_is_shown_as_slurm_says_it():
+    told = words.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
+    assert "“Flux {0} too low”" in told.means and told.whose is Whose.ADMIN
+    assert "without a word" in words.refusal("").means
+
+
+@given(st.text())
+def test_whatever_slurm_prints_is_a_sentence(text):
+    for told in (words.reason(text), words.refusal(text)):
+        assert told.means.endswith(".") or "”" in told.means
+    assert isinstance(words.state(text), str)

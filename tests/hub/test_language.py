@@ -1,0 +1,86 @@
+"""Each reader is spoken to in their own language, if there is a catalogue of it."""
+
+import asyncio
+from contextvars import copy_context
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+
+from hub import language
+from hub.slurm import words
+
+
+@pytest.fixture
+def german(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "de/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    catalogue = Catalog(locale="de")
+    catalogue.add("Others are before you in the queue.", "Andere sind vor Ihnen an der Reihe.")
+    catalogue.add(("{n} day", "{n} days"), ("{n} Tag", "{n} Tage"))
+    with (folder / "atrium.mo").open("wb") as file:
+        write_mo(file, catalogue)
+    forget()
+    monkeypatch.setattr(language, "LOCALE", tmp_path)
+    yield
+    forget()
+
+
+def forget():
+    language.catalogues.cache_clear()
+    language._catalogue.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "own", "chosen"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "", "de"),
+        ("en-GB,en;q=0.9,de;q=0.8", "", "en"),
+        ("fr,de;q=0.5,en;q=0.7", "", "en"),
+        ("fr;q=1,de;q=0.5", "", "de"),
+        ("de", "en", "en"),
+        ("", "de", "de"),
+        ("", "../../etc", "en"),
+        ("de;q=x, ;;,,\x00", "", "en"),
+        ("de;q=0", "", "en"),
+        ("", "", "en"),
+    ],
+)
+def test_the_language_of_a_request(german, accepted, own, chosen):
+    assert language.choose(accepted, own) == chosen
+
+
+def test_texts_are_translated_when_they_are_shown(german):
+    def as_a_german():
+        language.use("de")
+        return str(words.reason("Priority")), language.duration(3 * 86400), language.current()
+
+    said, days, current = copy_context().run(as_a_german)
+    assert said.startswith("Andere sind vor Ihnen") and days == "3 Tage" and current == "de"
+    assert str(words.reason("Priority")).startswith("Others are before you")
+
+
+async def test_two_readers_at_once_do_not_hear_each_others_language(german):
+    async def said(accepted):
+        language.use(language.choose(accepted))
+        await asyncio.sleep(0)
+        return str(words.reason("Priority"))
+
+    one, other = await asyncio.gather(asyncio.create_task(said("de")), asyncio.create_task(said("en")))
+    assert one.startswith("Andere") and other.startswith("Others")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0\u202fs"),
+        (40, "40\u202fs"),
+        (360, "6\u202fmin"),
+        (9000, "2\u202fh 30\u202fmin"),
+        (7200, "2\u202fh"),
+        (259200, "3 days"),
+    ],
+)
+def test_durations(seconds, said):
+    assert language.duration(seconds) == said
