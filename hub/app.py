@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 
+from hub import tls
 from hub.access.routes import router as access
 from hub.applications.routes import router as applications
 from hub.audit.routes import router as audit
@@ -70,7 +71,9 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
-        async with httpx.AsyncClient(base_url=settings.hub_api_url, transport=hub, trust_env=False) as http:
+        verify = tls.client_context(settings)
+        client = httpx.AsyncClient(base_url=settings.hub_api_url, verify=verify, transport=hub, trust_env=False)
+        async with client as http:
             yield State(settings=settings, directory=Directory(http, own_token), sessions=make_sessions(engine))
         engine.dispose()
 

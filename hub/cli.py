@@ -47,9 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 # -- programs that run on ---------------------------------------------------------------------------------------------
 
 
-def _hub(_settings: Settings, _asked: Asked) -> None:
-    from hub import environment
+def _hub(settings: Settings, _asked: Asked) -> None:
+    from hub import environment, tls
 
+    tls.ensure(settings)
     # -P: what lies in the working directory is not for import.
     config = str(environment.shared_file("jupyterhub_config.py"))
     environment.become([sys.executable, "-P", "-m", "spawners.application", "-f", config], environment.settings_too())
@@ -80,6 +81,12 @@ def _dashboards(settings: Settings, _asked: Asked) -> None:
 
 
 # -- by hand, or by the installation ----------------------------------------------------------------------------------
+
+
+def _certificates(settings: Settings, _asked: Asked) -> None:
+    from hub import tls
+
+    tls.ensure(settings)
 
 
 def _routes(settings: Settings, _asked: Asked) -> bool:
@@ -159,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         ("worker", _worker, "the background jobs"),
         ("proxy", _proxy, "the public proxy"),
         ("dashboards", _dashboards, "the dashboards service, in the user environment"),
+        ("certificates", _certificates, "make what internal TLS needs, where it is on and nothing is there"),
         ("routes", _routes, "have the Hub send the proxy its routes now"),
         ("migrate", _migrate, "bring the API's database to the newest shape"),
         ("check", _check, "whether settings, secrets, database and Slurm are as they should be"),

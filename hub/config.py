@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub import pages
+from hub import pages, tls
 from hub.identity.models import NAME
 from hub.settings import Settings
 
@@ -30,10 +30,13 @@ def network(c: Any, settings: Settings) -> None:
     """A proxy of its own, per-user domains, the Hub on an address that nodes reach."""
     proxy, hub = settings.proxy, settings.hub
     c.JupyterHub.bind_url = f"http://{proxy.listen_host}:{proxy.port}/"
-    c.JupyterHub.hub_bind_url = f"http://{hub.host}:{hub.port}/hub/"
+    c.JupyterHub.hub_bind_url = f"{settings.internal_scheme}://{hub.host}:{hub.port}/hub/"
     c.ConfigurableHTTPProxy.should_start = False
-    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{proxy.api_port}"
+    c.ConfigurableHTTPProxy.api_url = f"{settings.internal_scheme}://127.0.0.1:{proxy.api_port}"
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
+    c.JupyterHub.internal_ssl = hub.internal_ssl
+    c.JupyterHub.internal_certs_location = str(tls.folder(settings))
+    c.JupyterHub.trusted_alt_names = [tls.alternative_name(hub.host)]
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
     if settings.site.origins == "subdomain":

@@ -6,7 +6,7 @@ import json
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from hub import environment
+from hub import environment, tls
 from hub.settings import Settings
 
 NAME: Final = "dashboards"
@@ -50,6 +50,7 @@ def _hub_service(settings: Settings, token: str) -> dict[str, str]:
         "JUPYTERHUB_SERVICE_NAME": NAME,
         "JUPYTERHUB_API_TOKEN": token,
         "JUPYTERHUB_API_URL": settings.hub_api_url,
+        **_certificates(settings),
         "JUPYTERHUB_BASE_URL": "/",
         "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
         "JUPYTERHUB_SERVICE_URL": f"{listen}{PREFIX}",
@@ -61,6 +62,14 @@ def _hub_service(settings: Settings, token: str) -> dict[str, str]:
         "JUPYTERHUB_PUBLIC_HUB_URL": f"{settings.site.public_url}/hub/",
         "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if subdomain and https else "0",
     }
+
+
+def _certificates(settings: Settings) -> dict[str, str]:
+    """One file for all three: key, certificate and the authorities that the Hub is known by."""
+    if not settings.hub.internal_ssl:
+        return {}
+    pem = str(tls.client_file(settings))
+    return {f"JUPYTERHUB_SSL_{part}": pem for part in ("KEYFILE", "CERTFILE", "CLIENT_CA")}
 
 
 def _atrium(settings: Settings) -> dict[str, str]:

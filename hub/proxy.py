@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import httpx
 
-from hub import environment
+from hub import environment, tls
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -23,13 +23,14 @@ _LONGEST_PAUSE = 5.0
 def run(settings: Settings) -> NoReturn:
     """Become the proxy; a process beside it sees to its routes."""
     token = settings.secret("proxy")
+    tls.ensure(settings)  # the first program to start makes them
     _in_background(lambda: restore_routes(settings))
     environment.become(command(settings), {**environment.bare(), "CONFIGPROXY_AUTH_TOKEN": token})
 
 
 def command(settings: Settings) -> list[str]:
     """The proxy's command line; its token is in the environment only."""
-    proxy, hub = settings.proxy, f"http://{settings.hub.host}:{settings.hub.port}"
+    proxy, hub = settings.proxy, f"{settings.internal_scheme}://{settings.hub.host}:{settings.hub.port}"
     options = {
         "--ip": proxy.listen_host,
         "--port": str(proxy.port),
@@ -40,6 +41,9 @@ def command(settings: Settings) -> list[str]:
         "--log-level": "warn",
     }
     flags = ["--host-routing"] if settings.site.origins == "subdomain" else []
+    if settings.hub.internal_ssl:
+        options |= tls.proxy_options(settings)
+        flags += tls.PROXY_FLAGS
     return [str(proxy.command), *(word for option in options.items() for word in option), *flags]
 
 
@@ -51,10 +55,11 @@ def restore_routes(
     The proxy keeps its routes in memory, and the Hub looks after them only every five minutes unless it is asked.
     """
     until = time.monotonic() + seconds
-    proxy = f"http://127.0.0.1:{settings.proxy.api_port}/api/routes"
+    proxy = f"{settings.internal_scheme}://127.0.0.1:{settings.proxy.api_port}/api/routes"
     hub = f"{settings.hub_api_url}/proxy"
     for_proxy, for_hub = (_header(settings.secret(name)) for name in ("proxy", "worker"))
-    with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False, transport=transport) as http:
+    verify = tls.client_context(settings)
+    with httpx.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
         listens = _wait(until, "the proxy's API", lambda: http.get(proxy, headers=for_proxy))
         return listens and _wait(until, "the Hub's routes", lambda: http.post(hub, headers=for_hub))
 

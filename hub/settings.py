@@ -74,6 +74,8 @@ class Hub(Section):
     host: str = "127.0.0.1"
     """Address that compute nodes reach the Hub's API at; loopback only on a one-machine cluster."""
     port: int = 18002
+    internal_ssl: bool = False
+    """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs (hub/tls.py)."""
     cookie_hours: float = 12.0
     token_hours: float = 24.0
     """The longest life of a token a person or a page may ask for."""
@@ -274,7 +276,12 @@ class Settings(BaseSettings):
     @property
     def hub_api_url(self) -> str:
         """The Hub's REST API as processes and nodes of the factory reach it."""
-        return f"http://{self.hub.host}:{self.hub.port}/hub/api"
+        return f"{self.internal_scheme}://{self.hub.host}:{self.hub.port}/hub/api"
+
+    @property
+    def internal_scheme(self) -> str:
+        """How Hub, proxy and servers speak with each other."""
+        return "https" if self.hub.internal_ssl else "http"
 
     @property
     def api_url(self) -> str:

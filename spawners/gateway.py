@@ -27,6 +27,7 @@ from spawners import attempts, continuing, handshake, options, progress, rest, r
 from spawners.failures import Farewell
 from spawners.job import Ended, ServerJob
 from spawners.site import site
+from spawners.tls import Certificates
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
@@ -51,7 +52,7 @@ class StartFailed(SpawnException):
         return cls(error.message, error.hint, reason=type(error).__name__, status=error.status)
 
 
-class AtriumSpawner(SlurmSpawner):
+class AtriumSpawner(Certificates, SlurmSpawner):
     """A user's server as a job of that user.
 
     Of batchspawner it keeps the state (job id), the traits and the environment; commands, handshake and the
@@ -145,6 +146,7 @@ class AtriumSpawner(SlurmSpawner):
         settings = site().settings
         env = {
             **super().get_env(),
+            **self.tls_environment(),
             "ATRIUM_API_URL": settings.api_url,
             "ATRIUM_SITE_NAME": settings.site.name,
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -66,8 +68,9 @@ def proxy(layout: Layout) -> str:
 
 def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
     token = (layout.secrets / "proxy").read_text().strip()
-    address = f"http://127.0.0.1:{layout.ports['proxy-api']}/api/routes"
-    answer = _get(address, {"Authorization": f"token {token}"})
+    tls = internal_tls(layout)
+    address = f"{_scheme(tls)}://127.0.0.1:{layout.ports['proxy-api']}/api/routes"
+    answer = _get(address, {"Authorization": f"token {token}"}, tls)
     if isinstance(answer, str):
         return answer
     # With domains of their own, services' routes begin with the host.
@@ -90,8 +93,29 @@ def hub(layout: Layout) -> str:
 def hub_api(layout: Layout) -> str:
     # The Hub tells people's domains from its own by the name it is called by.
     host = urlsplit(layout.public_url).netloc
-    answer = _get(f"http://127.0.0.1:{layout.ports['hub']}/hub/api", {"Host": host})
+    tls = internal_tls(layout)
+    answer = _get(f"{_scheme(tls)}://127.0.0.1:{layout.ports['hub']}/hub/api", {"Host": host}, tls)
     return answer if isinstance(answer, str) else ""
+
+
+def internal_tls(layout: Layout) -> ssl.SSLContext | None:
+    """How Hub and proxy want to be called when the settings say ``internal_ssl`` (hub/tls.py); None: without TLS."""
+    try:
+        hub = tomllib.loads(layout.settings.read_text()).get("hub", {})
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    if not hub.get("internal_ssl"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=layout.client_certificate)
+        context.load_cert_chain(layout.client_certificate)
+    except OSError:
+        return ssl.create_default_context()  # not made yet: nobody will believe us, which is what there is to say
+    return context
+
+
+def _scheme(tls: ssl.SSLContext | None) -> str:
+    return "http" if tls is None else "https"
 
 
 def api(layout: Layout) -> str:
@@ -117,10 +141,11 @@ def _unless_ok(text: str) -> str:
     return "" if text == "ok" else text
 
 
-def _get(address: str, headers: dict[str, str] | None = None) -> Any:
+def _get(address: str, headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Any:
     """The JSON at ``address``, or (a string) why there is none."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers or {}), timeout=_DEADLINE) as reply:  # noqa: S310
+        asked = urllib.request.Request(address, headers=headers or {})  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=_DEADLINE, context=tls) as reply:  # noqa: S310
             return json.loads(reply.read())
     except urllib.error.HTTPError as error:
         return f"answers {error.code} at {urlsplit(address).path}"

@@ -181,6 +181,11 @@ class Layout:
         return self.root / "var/lib/atrium"
 
     @cached_property
+    def client_certificate(self) -> Path:
+        """What our own programs show Hub and proxy when internal TLS is on (hub/tls.py)."""
+        return self.state / "tls/client.pem"
+
+    @cached_property
     def web_state(self) -> Path:
         return self.state / "web"
 

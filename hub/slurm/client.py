@@ -81,6 +81,10 @@ class SlurmClient:
             self._addresses[node] = commands.parse_node_address(await self._transport.run(commands.node(node)))
         return self._addresses[node]
 
+    async def node_addresses(self) -> list[str]:
+        """Where all nodes are reached."""
+        return commands.parse_node_addresses(await self._transport.run(commands.node_addresses()))
+
     async def accounts_of(self, user: str) -> list[str]:
         """Accounts (projects) this person may charge."""
         return commands.parse_associations(await self._transport.run(commands.associations(user)))

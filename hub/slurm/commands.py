@@ -156,6 +156,15 @@ def parse_node_address(text: str) -> str:
     return match.group(1)
 
 
+def node_addresses() -> Argv:
+    return ["sinfo", "--noheader", "--Node", "--format=%o"]
+
+
+def parse_node_addresses(text: str) -> list[str]:
+    """Address of every node, each once (a node is listed once for each of its partitions)."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
 def ping() -> Argv:
     return ["scontrol", "ping"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 GPU_SECONDS = 10.0
 GPU_BUSY_PERCENT = 1
 _PERSONS_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# Not every address: an open JupyterLab writes its workspace down every ten seconds, person or none.
+_PERSONS_WORK = re.compile(r"/api/(contents|kernels|sessions|terminals)\b")
 
 
 @dataclass
@@ -77,12 +80,13 @@ class Activity:
                 yield moment.timestamp()
 
     def watch_requests(self, settings: dict[str, Any]) -> None:
-        """Count a request that changes something as a person's, whatever program it comes from; reading is what open
-        tabs do by themselves."""
+        """Count a request that changes files, kernels or terminals as a person's, whatever program it comes from;
+        reading is what open tabs do by themselves."""
         log_request = settings.get("log_function")
 
         def noting(handler: Any) -> None:
-            if handler.request.method in _PERSONS_METHODS and handler.get_status() < 400:
+            asked = handler.request
+            if asked.method in _PERSONS_METHODS and _PERSONS_WORK.search(asked.path) and handler.get_status() < 400:
                 self.person()
             if log_request is not None:
                 log_request(handler)

@@ -209,7 +209,7 @@ def test_another_user_of_the_node_gets_nothing_from_a_server(deployment: Deploym
     start(founder)
     address = server_address(founder.name)
     token = api_token(colleague.page, deployment, colleague.name)
-    paths = ("api/contents", "api/kernels", "api/sessions", "api/terminals", "api/status", "lab", "atrium/job", "tree")
+    paths = ("api/contents", "api/kernels", "api/sessions", "api/terminals", "api/status", "lab", "atrium/job")
     got = {
         (path, who): curl(deployment, colleague.name, f"{address}/user/{founder.name}/{path}", header)
         for path in paths

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ def said(number, _frame):
         sys.exit(7)
 for number in (signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, said)
-print("runtime", os.environ["JUPYTER_RUNTIME_DIR"], os.stat(os.environ["JUPYTER_RUNTIME_DIR"]).st_mode & 0o777, flush=True)
+runtime = os.environ["JUPYTER_RUNTIME_DIR"]
+print("runtime", runtime, os.stat(runtime).st_mode & 0o777, flush=True)
 print("told", {{name: value for name, value in os.environ.items() if name.startswith("ATRIUM_")}}, flush=True)
 while True:
     time.sleep(0.05)
@@ -113,14 +115,19 @@ def test_a_home_that_is_not_there_or_closed(node: Node) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody whose home is closed")
 def test_a_home_that_cannot_be_written(node: Node) -> None:
-    path = node.home.parent / "job.sh"
-    path.write_text(node.text())
-    node.home.chmod(0o555)
-    for folder in (node.home.parent, *node.home.parent.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    done = subprocess.run(
-        ["bash", str(path)], user="nobody", group="nogroup", capture_output=True, check=False, timeout=30
-    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as closed:
+        Path(closed).chmod(0o555)
+        text = Node(Path(closed), node.environment).text()
+        done = subprocess.run(
+            ["bash"],
+            input=text,
+            text=True,
+            user="nobody",
+            group="nogroup",
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
 
     assert done.returncode == 71
 

@@ -66,16 +66,26 @@ def test_a_person_is_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "counts"),
-    [("GET", 200, False), ("HEAD", 200, False), ("PUT", 200, True), ("POST", 201, True), ("POST", 403, False)],
+    ("method", "path", "status", "counts"),
+    [
+        ("GET", "api/contents", 200, False),
+        ("HEAD", "api/contents", 200, False),
+        ("PUT", "api/contents/a.ipynb", 200, True),
+        ("POST", "api/kernels", 201, True),
+        ("POST", "api/kernels", 403, False),
+        ("PUT", "lab/api/workspaces/default", 204, False),
+        ("POST", "api/security/csp-report", 204, False),
+    ],
 )
 def test_a_request_that_changes_something_is_a_persons_and_reading_is_not(
-    method: str, status: int, counts: bool
+    method: str, path: str, status: int, counts: bool
 ) -> None:
     watched, logged = activity(), []
     settings: dict[str, Any] = {"log_function": logged.append}
     watched.watch_requests(settings)
-    handler = SimpleNamespace(request=SimpleNamespace(method=method), get_status=lambda: status)
+    handler = SimpleNamespace(
+        request=SimpleNamespace(method=method, path=f"/user/founder/{path}"), get_status=lambda: status
+    )
     settings["log_function"](handler)
 
     assert (watched.last() == NOW) is counts

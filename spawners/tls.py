@@ -1,0 +1,93 @@
+"""A server's own key and certificate (``hub.internal_ssl``), by its job's variables to the node.
+
+Variables, because the job's environment is the one way to the node that is in no argument list, no script and nothing
+Slurm shows; ``spawners/node/tls.py`` makes files of them that only the server can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub.errors import SlurmError
+from hub.slurm.client import SlurmClient
+from hub.tls import alternative_name
+
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner as _Base
+else:
+    _Base = object
+
+_VARIABLES = {"keyfile": "ATRIUM_TLS_KEY", "certfile": "ATRIUM_TLS_CERT", "cafile": "ATRIUM_TLS_CA"}
+_KNOWN_SECONDS = 600.0
+
+
+class NodeNames:
+    """The addresses of all nodes: a certificate is made before Slurm says on which one its server will be."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._asked = float("-inf")
+
+    async def all(self, slurm: SlurmClient) -> list[str]:
+        """``["IP:10.1.0.5", "DNS:cpu7"]``; as last known when Slurm cannot be asked, and asked every ten minutes."""
+        if time.monotonic() - self._asked > _KNOWN_SECONDS:
+            try:
+                self._names = [alternative_name(address) for address in await slurm.node_addresses()]
+                self._asked = time.monotonic()
+            except SlurmError:
+                if not self._names:
+                    raise
+        return self._names
+
+
+node_names = NodeNames()
+_one_at_a_time = asyncio.Lock()
+"""certipy keeps its list of certificates in one file."""
+
+
+class Certificates(_Base):
+    """What a spawner does with certificates; :meth:`tls_environment` goes into its ``get_env``."""
+
+    _tls: dict[str, str]
+
+    async def create_certs(self) -> dict[str, str]:
+        """A new pair, made in a thread: a key takes a tenth of a second, which others must not wait for."""
+        from certipy import Certipy
+
+        from spawners.site import site
+
+        names = ["DNS:localhost", "IP:127.0.0.1", *await node_names.all(site().slurm)]
+
+        def make() -> Any:
+            certipy = Certipy(store_dir=self.internal_certs_location)
+            return certipy.create_signed_pair(
+                f"user-{self.user.name}", "notebooks-ca", alt_names=names, overwrite=True
+            )["files"]
+
+        async with _one_at_a_time:
+            files = await asyncio.to_thread(make)
+            return self._read({**files, "keyfile": files["key"], "certfile": files["cert"]})
+
+    def _read(self, files: dict[str, Any]) -> dict[str, str]:
+        """Before the next server of the same person gets a pair of the same name."""
+        paths = {
+            "keyfile": files["keyfile"],
+            "certfile": files["certfile"],
+            "cafile": self.internal_trust_bundles["notebooks-ca"],
+        }
+        self._tls = {
+            variable: base64.b64encode(Path(paths[part]).read_bytes()).decode() for part, variable in _VARIABLES.items()
+        }
+        return paths
+
+    async def move_certs(self, _paths: dict[str, str]) -> dict[str, str]:
+        """Nothing for JupyterHub to put into the environment: the files' places are known on the node only."""
+        return {}
+
+    def tls_environment(self) -> dict[str, str]:
+        """Key, certificate and authorities for the job; nothing without ``internal_ssl``."""
+        return getattr(self, "_tls", {}) if self.internal_ssl else {}
