@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from hub.audit import service as audit
 from hub.db.base import Base
 from hub.servers import service
 from hub.settings import Slurm, Spawn
@@ -84,7 +85,9 @@ async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, cap
     await Sweep(Site(patient, site.slurm, site.queue, site.ledger)).round()
 
     assert orphan in await queued(site)
-    assert f"Job {orphan} of {founder} belongs to no server" in caplog.text
+    assert f"orphan job found: {orphan} of {founder}" in caplog.text
+    events = await site.ledger.run(audit.events, on=f"job {orphan}")
+    assert [event.what for event in events] == ["orphan job found"]
 
 
 async def test_while_slurm_is_silent_nothing_is_an_orphan(site: Site, founder: str) -> None:
