@@ -180,6 +180,9 @@ class Spawn(Section):
     """How long a job of ours that no server owns is only reported before it is cancelled."""
     ports: str = Field("", pattern=r"^(\d{4,5}-\d{4,5})?$")
     """Ports that servers may listen on, ``20000-20999``, where a firewall asks for that; unset: any free one."""
+    node_network: str = Field("", pattern=r"^([0-9a-f.:]+/\d{1,3})?$")
+    """The network in which the Hub reaches the nodes, ``10.1.0.0/16``: a server listens on its node's address in it.
+    Unset: found out on the node (spawners/README.md)."""
 
 
 class Mail(Section):

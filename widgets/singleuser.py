@@ -1,109 +1,41 @@
-"""The scaling page in a person's own server, at ``atrium/scaling``: it needs their rights, so it runs as them.
+"""Atrium's part of a person's own server: its frame around error pages, the theme, and what is loaded on demand.
 
-A Jupyter server extension. The notebook comes from the installation, not from the home directory, so that nobody's
-edited copy is shown in the factory's frame. Voila's own extension, on by default, serves the static files.
+A Jupyter server extension. It is on the way to a ready server, so it imports nothing of Voila and Dask.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from jupyter_core.utils import ensure_async
+from jupyter_core.paths import jupyter_path
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 from jupyter_server.utils import url_path_join
 from tornado import web
-from tornado.ioloop import PeriodicCallback
-from traitlets.config import Config
-from voila.configuration import VoilaConfiguration
-from voila.handler import VoilaHandler
-from voila.paths import collect_template_paths
-from voila.static_file_handler import MultiStaticFileHandler
 
 from hub import frame
-from widgets.rendering import LABEXTENSIONS, TEMPLATE, Shelf, dashboards_folder
+from widgets import late
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-ABANDONED_SECONDS = 600.0
-"""How long a page may be away (a laptop asleep, a tunnel) before its kernel, and with it its workers, end."""
+VOILA = "voila.server_extension"
+ON_DEMAND = {
+    "atrium/scaling": late.Part((VOILA, "widgets.scalingpage")),
+    "voila": late.Part((VOILA,)),
+    # Its clusters belong to the event loop it is imported on; what takes long about it does not.
+    "dask": late.Part(("dask_labextension",), beforehand=("distributed",)),
+}
+"""Below which address which extensions are needed. Voila's and Dask's are off in ``spawners/jupyter`` for this."""
 
 
-class PageKernels:
-    """The server's kernels, as the page's handler sees them: those it starts end when their page stays away."""
-
-    def __init__(self, manager: MappingKernelManager, clock: Callable[[], float] = time.monotonic) -> None:
-        self._manager = manager
-        self._clock = clock
-        self._seen: dict[str, float] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._manager, name)
-
-    async def start_kernel(self, **options: Any) -> str:
-        kernel_id: str = await ensure_async(self._manager.start_kernel(**options))
-        self._seen[kernel_id] = self._clock()
-        return kernel_id
-
-    async def end_abandoned(self) -> None:
-        """One round over the kernels of pages."""
-        for kernel_id, seen in tuple(self._seen.items()):
-            if kernel_id not in self._manager:
-                del self._seen[kernel_id]
-            elif self._manager.kernel_model(kernel_id)["connections"]:
-                self._seen[kernel_id] = self._clock()
-            elif self._clock() - seen > ABANDONED_SECONDS:
-                await ensure_async(self._manager.shutdown_kernel(kernel_id))
-
-
-class ScalingHandler(VoilaHandler):
-    """Voila's handler for one installed notebook."""
-
-    def initialize(self, **options: Any) -> None:
-        self._shelf: Shelf = options.pop("shelf")
-        self._kernels: PageKernels = options.pop("kernels")
-        super().initialize(**options)
-
-    @property
-    def kernel_manager(self) -> Any:
-        """Where the page's kernel is started."""
-        return self._kernels
-
-    @property
-    def contents_manager(self) -> Shelf:
-        """Where the notebook is read from."""
-        return self._shelf
-
-    @web.authenticated
-    async def get(self) -> None:
-        self.xsrf_token  # noqa: B018 - sets the cookie without which the page cannot end its kernel
-        async for snippet in self.get_generator():
-            self.write(snippet)
-            await self.flush()
-
-
-def configuration(base_url: str) -> VoilaConfiguration:
-    """Voila's options; the person's own configuration of Voila is for their own notebooks."""
-    config = Config()
-    config.VoilaConfiguration.template = TEMPLATE
-    config.VoilaConfiguration.allow_template_override = "NO"
-    config.VoilaConfiguration.allow_theme_override = "NO"
-    config.VoilaConfiguration.extension_allowlist = LABEXTENSIONS
-    config.VoilaConfiguration.extension_denylist = []
-    config.VoilaConfiguration.resources = {"frame": _frame(base_url).at("scaling")}
-    return VoilaConfiguration(config=config)
-
-
-def _frame(base_url: str) -> frame.Frame:
-    hub_url = os.environ.get("ATRIUM_HUB_URL", "/hub/")
+def frame_of_server(base_url: str) -> frame.Frame:
+    """The frame of pages below ``base_url``; the Hub's addresses come from the job's environment."""
     return frame.build(
         site_name=os.environ.get("ATRIUM_SITE_NAME", "Atrium"),
-        hub_url=hub_url,
+        hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"),
         dashboards_url=os.environ.get("ATRIUM_DASHBOARDS_URL", "/services/dashboards/"),
         static_url=url_path_join(base_url, "atrium/static/"),
         person=os.environ.get("JUPYTERHUB_USER", ""),
@@ -117,7 +49,23 @@ def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None
     environment.loader = jinja2.ChoiceLoader(
         [jinja2.FileSystemLoader(TEMPLATES), stock, jinja2.FileSystemLoader(frame.TEMPLATES)]
     )
-    environment.globals["frame"] = _frame(base_url)
+    environment.globals["frame"] = frame_of_server(base_url)
+
+
+def keep_lab_extensions(settings: dict[str, Any], base_url: str) -> None:
+    """Have browsers keep what JupyterLab's extensions load, as they keep JupyterLab itself: names hold a hash.
+
+    Stock asks again for each of some twenty files at every visit. Ours, written by hand, has no hash in its name.
+    """
+    kept = (name for folder in jupyter_path("labextensions") for name in _hashed_extensions(Path(folder)))
+    urls = [url_path_join(base_url, "lab/extensions", name, "static/") for name in kept]
+    settings["static_immutable_cache"] = [*settings.get("static_immutable_cache", ()), *urls]
+
+
+def _hashed_extensions(folder: Path) -> Iterator[str]:
+    for package in ("*", "@*/*"):
+        for entry in folder.glob(f"{package}/static/remoteEntry.*.js"):
+            yield str(entry.parent.parent.relative_to(folder))
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -126,28 +74,8 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(server: ServerApp) -> None:
     base_url = server.web_app.settings["base_url"]
-    paths = [*collect_template_paths(["voila", "nbconvert"], TEMPLATE), str(frame.TEMPLATES)]
-    server.web_app.settings.setdefault(
-        "voila_jinja2_env", jinja2.Environment(loader=jinja2.FileSystemLoader(paths), autoescape=True)
-    )
-    for setting in ("mathjax_url", "mathjax_config"):  # none at all: Voila's own copy of MathJax, not one from a CDN
-        server.web_app.settings.setdefault(setting, None)
     _use_our_error_pages(server.web_app.settings["jinja2_env"], base_url)
-    kernels = PageKernels(server.kernel_manager)
-    PeriodicCallback(kernels.end_abandoned, 30_000).start()
-    folder: Path = dashboards_folder(os.environ)
-    options = {
-        "kernels": kernels,
-        "shelf": Shelf(root_dir=str(folder), parent=server),
-        "voila_configuration": configuration(base_url),
-        "template_paths": paths,
-        "notebook_path": "scaling.ipynb",
-        "config": Config(),
-    }
-    server.web_app.add_handlers(
-        ".*$",
-        [
-            (url_path_join(base_url, "atrium/scaling"), ScalingHandler, options),
-            (url_path_join(base_url, r"atrium/static/(.*)"), MultiStaticFileHandler, {"paths": [str(frame.STATIC)]}),
-        ],
-    )
+    theme = (url_path_join(base_url, r"atrium/static/(.*)"), web.StaticFileHandler, {"path": str(frame.STATIC)})
+    server.web_app.add_handlers(".*$", [theme])
+    keep_lab_extensions(server.web_app.settings, base_url)
+    late.install(server, ON_DEMAND)

@@ -112,6 +112,8 @@
   function setUpReload() {
     const page = document.querySelector("[data-reload-seconds]");
     if (page) setTimeout(() => location.reload(), 1000 * page.dataset.reloadSeconds);
+    const again = document.querySelector("form[data-submit-seconds]");
+    if (again) setTimeout(() => again.requestSubmit(), 1000 * again.dataset.submitSeconds);
     const onward = document.querySelector("[data-onward-seconds]");
     if (onward) setTimeout(() => location.assign(onward.href), 1000 * onward.dataset.onwardSeconds);
   }

@@ -91,11 +91,11 @@ def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
     assert "$" not in text
 
 
-def test_the_sudo_rule_names_two_commands_and_never_root(layout: Layout) -> None:
+def test_the_sudo_rule_names_three_commands_and_never_root(layout: Layout) -> None:
     text = settings.sudoers_text(layout)
     rules = [line for line in text.splitlines() if line and not line.startswith("#")]
     commands = next(line for line in rules if line.startswith("Cmnd_Alias")).partition("= ")[2].split(", ")
-    assert [Path(command).name for command in commands] == ["sbatch", "scancel"]
+    assert [Path(command).name for command in commands] == ["sbatch", "scancel", "atrium-job-log"]
     assert all(Path(command).is_absolute() for command in commands)
     assert f"= %{layout.users_group}, !root" in text
     assert text.count("NOPASSWD") == 1

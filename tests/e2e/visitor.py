@@ -64,8 +64,11 @@ class Visitor:
         self.wait_until_nothing_runs()
 
     def wait_until_nothing_runs(self) -> None:
+        self.wait_until_nothing_runs_within(STOP_SECONDS)
+
+    def wait_until_nothing_runs_within(self, seconds: float) -> None:
         eventually(
             lambda: not self.deployment.jobs_of(self.name),
-            within=STOP_SECONDS,
+            within=seconds,
             what=f"squeue shows no job of {self.name}",
         )

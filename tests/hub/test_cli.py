@@ -87,7 +87,7 @@ def test_the_hub_and_the_dashboards_become_other_programs(atrium, monkeypatch, t
     atrium("hub")
     atrium("dashboards")
     [(hub, hub_told), (dashboards, dashboards_told)] = became
-    assert hub[1:5] == ["-P", "-m", "jupyterhub", "-f"]
+    assert hub[1:5] == ["-P", "-m", "spawners.application", "-f"]
     assert dashboards == ["/opt/atrium/user/bin/python", "-P", "-m", "widgets.server"]
     assert dashboards_told["JUPYTERHUB_API_TOKEN"] == "secret-of-dashboards"
     assert "SOME_TOKEN" not in hub_told.keys() | dashboards_told.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,13 +14,14 @@ import pytest
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm.client import SlurmClient
-from hub.slurm.commands import JOB_NAME
 from hub.slurm.jobs import AccountUsage, Job, Minutes, Phase
 from hub.slurm.queue import QueueWatcher
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 
 pytestmark = pytest.mark.slurm
+
+JOB_NAME = "test-notebook"
 
 
 def script(*directives: str, account: str = ACCOUNT, command: str = "sleep 300") -> str:
@@ -46,7 +48,9 @@ async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> N
     job_id = await slurm.submit(script(), user=founder, environment={})
 
     async def running() -> Job | None:
-        return next((job for job in await slurm.queue() if job.id == job_id and job.phase is Phase.RUNNING), None)
+        return next(
+            (job for job in await slurm.queue(JOB_NAME) if job.id == job_id and job.phase is Phase.RUNNING), None
+        )
 
     job = await until(running)
     assert isinstance(job, Job)
@@ -56,7 +60,11 @@ async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> N
 
     async def over() -> bool:
         seen = await slurm.job(job_id)
-        return seen is not None and seen.phase is Phase.ENDED and job_id not in {one.id for one in await slurm.queue()}
+        return (
+            seen is not None
+            and seen.phase is Phase.ENDED
+            and job_id not in {one.id for one in await slurm.queue(JOB_NAME)}
+        )
 
     await until(over)
     await slurm.cancel(job_id, user=founder)  # once more is no error
@@ -66,7 +74,7 @@ async def test_an_array_of_the_same_name_blinds_nobody(slurm: SlurmClient, accou
     await slurm.submit(script("--array=1-2", "--begin=now+1hour"), user=founder, environment={})
     job_id = await slurm.submit(script("--begin=now+1hour"), user=founder, environment={})
 
-    assert job_id in {job.id for job in await slurm.queue()}
+    assert job_id in {job.id for job in await slurm.queue(JOB_NAME)}
 
 
 async def test_a_job_nobody_knows(slurm: SlurmClient) -> None:
@@ -92,7 +100,7 @@ async def test_hours_are_a_hard_budget(slurm: SlurmClient, account: str, founder
         job_id = await slurm.submit(script("--time=10", "--cpus-per-task=4"), user=founder, environment={})
 
         async def barred() -> bool:
-            return any(job.id == job_id and job.reason.startswith("AssocGrpCPU") for job in await slurm.queue())
+            return any(job.id == job_id and job.reason.startswith("AssocGrpCPU") for job in await slurm.queue(JOB_NAME))
 
         await until(barred)
         raise SlurmError("AssocGrpCPUMinutesLimit")
@@ -118,7 +126,7 @@ async def test_gpus_by_count(slurm: SlurmClient, account: str, founder: str) -> 
     job_id = await granted()
 
     async def on_a_gpu_node() -> bool:
-        return any(job.id == job_id and job.node.startswith("gpu") for job in await slurm.queue())
+        return any(job.id == job_id and job.node.startswith("gpu") for job in await slurm.queue(JOB_NAME))
 
     await until(on_a_gpu_node)
 
@@ -129,15 +137,15 @@ async def test_a_silent_controller_changes_nothing(
     await slurm.ensure_account(account, description="", cpu_minutes=6000, gpu_minutes=600)
     job_id = await slurm.submit(script(), user=founder, environment={})
     impatient = SlurmClient(Slurm(conf=deployment.slurm_conf, deadline_seconds=2))
-    watcher = QueueWatcher(impatient, interval=0)
+    watcher = QueueWatcher(impatient, JOB_NAME, waiting_seconds=0.1, idle_seconds=0.1)
 
     async def known() -> bool:
-        snapshot = await watcher.fresh()
+        snapshot = await watcher.fresh(time.monotonic())
         return snapshot is not None and job_id in snapshot.jobs
 
     await until(known)
     async with stopped(deployment, "slurmctld"):
-        assert await watcher.fresh() is None
+        assert await watcher.fresh(time.monotonic()) is None
         assert job_id in watcher.snapshot.jobs
         with pytest.raises(SlurmUnavailable):
             await impatient.job(job_id)

@@ -1,4 +1,4 @@
-"""The sudo rule: two commands, only as members of one group, never as root."""
+"""The sudo rule: three commands, only as members of one group, never as root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def as_service(deployment: Deployment, service: str, user: str, *command: str) -
 
 
 @pytest.mark.parametrize("command", ["/usr/bin/sbatch", "/usr/bin/scancel"])
-def test_the_two_commands_as_one_of_the_people(deployment: Deployment, founder: str, command: str) -> None:
+def test_slurms_commands_as_one_of_the_people(deployment: Deployment, founder: str, command: str) -> None:
     assert as_service(deployment, "atrium", founder, command, "--version") == "allowed"
 
 

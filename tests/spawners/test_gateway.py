@@ -1,20 +1,32 @@
-"""The spawner's own decisions, with Slurm played by a stateful stand-in."""
+"""The spawner's own decisions, with Slurm played by a stateful stand-in and a real ledger."""
+
+from __future__ import annotations
 
 import asyncio
 import grp
 import os
 import pwd
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import format_exception
+from sqlalchemy import create_engine
 
-from hub.errors import NotAllowed, SlurmUnavailable
-from hub.settings import Settings, Slurm
+from hub.db.base import Base
+from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
+from hub.servers import service
+from hub.servers.models import AttemptState, Ending
+from hub.settings import Api, Hub, Settings, Slurm
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from spawners import gateway
+from spawners import gateway, restart
+from spawners import job as jobs
+from spawners.failures import Farewell
+from spawners.ledger import Ledger
+from spawners.site import Site
 
 
 class FakeSlurm:
@@ -23,22 +35,62 @@ class FakeSlurm:
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         self.over: dict[int, Job] = {}
-        self.silent = False
+        self.comments: dict[int, str] = {}
+        self.scripts: list[str] = []
         self.cancelled: list[int] = []
+        self.silent = False
+        self.refusal = ""
+        self.lost_answer = False
+        self.state = "PENDING"
+        self.log = ""
 
-    async def queue(self) -> list[Job]:
+    async def submit(self, script: str, *, user: str, environment: dict[str, str]) -> int:
+        self.scripts.append(script)
+        if self.refusal:
+            raise SlurmError(self.refusal)
+        self._answer()
+        number = 6 + len(self.scripts)
+        comment = next(line for line in script.splitlines() if "--comment=" in line)
+        self.comments[number] = comment.partition("=")[2]
+        self.jobs[number] = Job(number, self.state, user, "cpu1" if self.state == "RUNNING" else "")
+        if self.lost_answer:
+            raise SlurmUnavailable("Socket timed out on send/recv operation")
+        return number
+
+    async def named_jobs(self, name: str, user: str) -> dict[int, str]:
+        self._answer()
+        return dict(self.comments)
+
+    async def queue(self, name: str) -> list[Job]:
         self._answer()
         return list(self.jobs.values())
+
+    async def pending(self):
+        return []
 
     async def job(self, job_id: int) -> Job | None:
         self._answer()
         return self.jobs.get(job_id) or self.over.get(job_id)
 
+    async def past_job(self, job_id: int) -> Job | None:
+        return self.over.get(job_id)
+
+    async def job_log(self, server: str, *, user: str) -> str:
+        return self.log
+
+    async def node_address(self, node: str) -> str:
+        return "10.0.0.1"
+
     async def cancel(self, job_id: int, *, user: str) -> None:
         self._answer()
         self.cancelled.append(job_id)
-        self.jobs.pop(job_id)
-        self.over[job_id] = Job(job_id, "CANCELLED", user)
+        self.end(job_id, "CANCELLED")
+
+    def end(self, job_id: int, state: str, exit_code: str = "0:0") -> None:
+        self.over[job_id] = replace(self.jobs.pop(job_id), state=state, exit_code=exit_code)
+
+    def run(self, job_id: int, node: str = "cpu1") -> None:
+        self.jobs[job_id] = replace(self.jobs[job_id], state="RUNNING", node=node)
 
     def _answer(self) -> None:
         if self.silent:
@@ -46,74 +98,368 @@ class FakeSlurm:
 
 
 @pytest.fixture
-def slurm(monkeypatch):
-    fake = FakeSlurm()
-    settings = Settings(slurm=Slurm(queue_seconds=0.001))
-    watcher = QueueWatcher(fake, 0.001)
-    monkeypatch.setattr(gateway, "site", lambda: (settings, fake, watcher))
-    return fake
+def slurm() -> FakeSlurm:
+    return FakeSlurm()
 
 
 @pytest.fixture
-def spawner(slurm):
-    made = gateway.AtriumSpawner(user=SimpleNamespace(name="founder"))
-    made.job_id = "7"
-    return made
+async def here(slurm, monkeypatch, tmp_path):
+    """The site that all spawners of a test share, its queue going its rounds."""
+    url = f"sqlite:///{tmp_path}/atrium.sqlite"
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    settings = Settings(
+        api=Api(database_url=url),
+        hub=Hub(host="127.0.0.1"),
+        slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
+    )
+    queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
+    found = Site(settings, slurm, queue, Ledger(url))
+    monkeypatch.setattr(gateway, "site", lambda: found)
+    monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
+    monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
+    rounds = asyncio.create_task(queue.run())
+    yield found
+    rounds.cancel()
+
+
+@pytest.fixture
+def make(here):
+    def spawner(state: dict | None = None):
+        user = SimpleNamespace(name="founder", db=SimpleNamespace(commit=lambda: None), settings={})
+        made = gateway.AtriumSpawner(user=user)
+        made.orm_spawner = SimpleNamespace(state=state, user_options={}, name="", server=None)
+        made.user_options = {}
+        made.api_token = "secret"
+        monkey_env(made)
+        if state:
+            made.load_state(state)
+        return made
+
+    return spawner
+
+
+def monkey_env(spawner) -> None:
+    """What the Hub's own half would add to the environment is not looked at here."""
+    object.__setattr__(spawner, "get_env", lambda: {"JUPYTERHUB_API_TOKEN": "secret"})
+
+
+@pytest.fixture
+def spawner(make):
+    return make()
+
+
+async def until(condition, within: float = 5) -> None:
+    async with asyncio.timeout(within):
+        while not (found := condition()) or (asyncio.iscoroutine(found) and not await found):
+            await asyncio.sleep(0.005)
+
+
+async def attempts(here):
+    return await here.ledger.run(service.history, "founder")
+
+
+async def started(spawner, slurm) -> asyncio.Task:
+    """A spawner whose server announced itself."""
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(int(spawner.job_id))
+    await until(lambda: spawner.awaits_port)
+    spawner.take_port(34567)
+    assert await start == ("10.0.0.1", 34567)
+    return start
+
+
+# -- start ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, here):
+    await started(spawner, slurm)
+    [attempt] = await attempts(here)
+    assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
+    assert spawner.orm_spawner.state["attempt"] == attempt.id
+    assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
+
+
+async def test_a_refusal_is_an_attempt_that_ended(spawner, slurm, here):
+    slurm.refusal = "sbatch: error: invalid account or account/partition combination specified"
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    [attempt] = await attempts(here)
+    assert (attempt.state, attempt.ending, attempt.job_id) == (AttemptState.ENDED, Ending.REFUSED, None)
+    assert attempt.message
+
+
+async def test_an_answer_that_was_lost_makes_no_second_job(spawner, slurm, here):
+    slurm.lost_answer = True
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id == "7")
+    slurm.run(7)
+    spawner.take_port(34567)
+    await start
+    assert len(slurm.scripts) == 1
+
+
+async def test_while_slurm_is_silent_nobody_knows_whether_there_is_a_job(spawner, slurm, here):
+    slurm.silent = True
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: slurm.scripts)
+    for _ in range(10):
+        await asyncio.sleep(0.01)
+    assert not start.done()
+    assert await spawner.poll() is None, "it may be running"
+    slurm.silent = False
+    with pytest.raises(SpawnException):
+        await start
+    [attempt] = await attempts(here)
+    assert attempt.state is AttemptState.ENDED
+    assert len(slurm.scripts) == 1
+
+
+async def test_without_a_ledger_nothing_is_asked_of_slurm(spawner, slurm, here, tmp_path):
+    (tmp_path / "atrium.sqlite").unlink()
+    (tmp_path / "atrium.sqlite").mkdir()
+    with pytest.raises(SpawnException) as refused:
+        await spawner.start()
+    assert "Nothing was started" in refused.value.jupyterhub_message
+    assert slurm.scripts == []
+
+
+async def test_a_job_that_ends_before_its_server_is_ready_is_told_with_its_log(spawner, slurm, here):
+    slurm.log = "ModuleNotFoundError: No module named 'x'"
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    slurm.end(7, "FAILED", "1:0")
+    with pytest.raises(SpawnException):
+        await start
+    [attempt] = await attempts(here)
+    assert (attempt.state, attempt.slurm_state, attempt.exit_code) == (AttemptState.ENDED, "FAILED", "1:0")
+    assert attempt.log_tail == slurm.log
+
+
+async def test_a_server_that_never_announces_itself_is_cancelled_and_told(spawner, slurm, here, monkeypatch):
+    hurried = here.settings.model_copy(
+        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.05})}
+    )
+    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    slurm.state = "RUNNING"
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    await spawner.stop()  # as JupyterHub does after a start that failed
+    [attempt] = await attempts(here)
+    assert (attempt.ending, slurm.cancelled) == (Ending.SILENT, [7])
+
+
+async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    for number in (7, 8):
+        await until(lambda number=number: spawner.job_id == str(number))
+        slurm.run(number)
+        slurm.end(number, "FAILED", "75:0")
+    with pytest.raises(SpawnException):
+        await start
+    assert [attempt.ending for attempt in await attempts(here)] == [Ending.PORT_TAKEN] * 2
+
+
+# -- a Hub that comes back --------------------------------------------------------------------------------------------
+
+
+async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
+    before = make()
+    lost = asyncio.create_task(before.start())
+    await until(lambda: before.job_id)
+    lost.cancel()
+    after = make(before.orm_spawner.state)
+    after.clear_state()  # JupyterHub's spawn() begins with this
+    after.api_token = "another"
+    await started(after, slurm)
+    assert after.api_token == "secret", "the server has the first token"
+    assert len(slurm.scripts) == 1
+
+
+async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+    )
+    slurm.comments = {40: "something else", 41: f"atrium:founder::{attempt.id}"}
+    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
+    spawner = make({"attempt": attempt.id, "api_token": "secret"})
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id == "41")
+    spawner.take_port(34567)
+    await start
+    assert slurm.scripts == []
+
+
+async def test_a_port_that_was_announced_need_not_be_announced_again(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+    )
+    await here.ledger.run(service.submitted, attempt.id, 41)
+    await here.ledger.run(service.announced, attempt.id, 34567)
+    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
+    assert await make({"attempt": attempt.id, "api_token": "secret"}).start() == ("10.0.0.1", 34567)
+
+
+async def test_an_attempt_that_ended_is_not_taken_up(make, slurm, here):
+    before = make()
+    await started(before, slurm)
+    await before.stop()
+    after = make(before.orm_spawner.state)
+    after.clear_state()
+    await started(after, slurm)
+    assert len(slurm.scripts) == 2
+
+
+# -- poll -------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_running_job_lives(spawner, slurm):
-    slurm.jobs[7] = Job(7, "RUNNING", "founder", "cpu1")
+    await started(spawner, slurm)
     assert await spawner.poll() is None
 
 
-async def test_silence_is_not_death(spawner, slurm):
+async def test_silence_is_not_death(spawner, slurm, here):
+    await started(spawner, slurm)
     slurm.silent = True
+    await until(lambda: here.queue.error)
     assert await spawner.poll() is None
     assert spawner.job_id == "7"
 
 
-async def test_absent_from_the_queue_is_not_death_either(spawner, slurm):
+async def test_absent_from_the_queue_is_not_death_either(spawner, slurm, here):
+    await started(spawner, slurm)
+    slurm.jobs.clear()
+    await until(lambda: not here.queue.snapshot.jobs)
     assert await spawner.poll() is None, "neither the controller nor the accounts said it is over"
 
 
-async def test_absent_and_over_is(spawner, slurm):
-    slurm.over[7] = Job(7, "TIMEOUT", "founder", "cpu1")
+async def test_absent_and_over_is_and_the_hub_is_told_by_the_queue(spawner, slurm, here):
+    await started(spawner, slurm)
+    told = []
+    spawner.add_poll_callback(lambda: told.append("over"))
+    slurm.end(7, "TIMEOUT")
+    await until(lambda: told)
+    [attempt] = await attempts(here)
+    assert (attempt.state, attempt.slurm_state) == (AttemptState.ENDED, "TIMEOUT")
     assert await spawner.poll() == 1
-    assert spawner.job_id == ""
 
 
-async def test_a_bug_is_not_death(spawner, slurm):
-    slurm.jobs = None
+async def test_a_bug_is_not_death(spawner, slurm, here):
+    await started(spawner, slurm)
+    slurm.jobs = None  # type: ignore[assignment]
     assert await spawner.poll() is None
 
 
-async def test_stopping_waits_until_slurm_says_it_is_over(spawner, slurm):
-    slurm.jobs[7] = Job(7, "RUNNING", "founder", "cpu1")
+async def test_nothing_polls_by_itself(spawner, slurm, here):
+    """A thousand servers cost as many questions as one."""
+    others = [Job(number, "RUNNING", "x", "cpu1") for number in range(100, 1100)]
+    slurm.jobs |= {job.id: job for job in others}
+    for job in others:
+        here.queue.watch(job.id, lambda _job: None)
+    await started(spawner, slurm)
+    before, since = here.queue.calls, time.monotonic()
+    await until(lambda: here.queue.calls >= before + 3)
+    assert here.queue.calls - before <= 1 + (time.monotonic() - since) / here.settings.slurm.idle_seconds
+
+
+# -- stop -------------------------------------------------------------------------------------------------------------
+
+
+async def test_stopping_waits_until_slurm_says_it_is_over(spawner, slurm, here):
+    await started(spawner, slurm)
     await spawner.stop()
+    [attempt] = await attempts(here)
+    assert (slurm.cancelled, attempt.ending) == ([7], Ending.STOPPED)
+
+
+async def test_a_failing_cancel_is_tried_again_and_not_forgotten(spawner, slurm, here):
+    await started(spawner, slurm)
+    slurm.silent = True
+    stop = asyncio.create_task(spawner.stop())
+    await until(lambda: here.queue.error)
+    [attempt] = await attempts(here)
+    assert not stop.done()
+    assert attempt.state is AttemptState.STOPPING
+    slurm.silent = False
+    await asyncio.wait_for(stop, 5)
     assert slurm.cancelled == [7]
 
 
-async def test_a_failing_cancel_is_not_forgotten(spawner, slurm):
-    slurm.silent = True
-    with pytest.raises(SlurmUnavailable):
-        await spawner.stop()
-    assert spawner.job_id == "7"
+async def test_a_start_that_is_cancelled_while_slurm_takes_it_leaves_no_job(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    await asyncio.sleep(0)
+    start.cancel()
+    await spawner.stop()
+    assert slurm.jobs == {}
+    for attempt in await attempts(here):
+        assert attempt.state is AttemptState.ENDED
 
 
-async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner):
+# -- Slurm moves the job ----------------------------------------------------------------------------------------------
+
+
+async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    await until(lambda: spawner.job.stage == "starting")
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    await until(lambda: spawner.job.stage == "waiting")
+    slurm.run(7, "cpu2")
+    await until(lambda: spawner.job.stage == "starting")
+    spawner.take_port(34567)
+    await start
+    [attempt] = await attempts(here)
+    assert (attempt.requeues, attempt.node) == (1, "cpu2")
+
+
+async def test_a_ready_server_that_loses_its_node_gives_way_to_one_that_follows_the_job(
+    spawner, slurm, here, monkeypatch
+):
+    resumed = []
+    monkeypatch.setattr(restart, "resume", lambda user, name: resumed.append(name))
+    await started(spawner, slurm)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    await until(lambda: resumed)
+    spawner.clear_state()  # JupyterHub clears up after a server that is over
+    assert spawner.will_resume, "its token goes on"
+    assert spawner.get_state()["attempt"]
+    [attempt] = await attempts(here)
+    assert (attempt.state, attempt.port) == (AttemptState.WAITING, None)
+
+
+# -- handshake and links ----------------------------------------------------------------------------------------------
+
+
+async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner, slurm):
     assert not spawner.awaits_port
-    spawner._port_taken = asyncio.get_running_loop().create_future()
-    assert spawner.awaits_port
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.awaits_port)
     spawner.take_port(34567)
     assert not spawner.awaits_port
-    assert spawner._port_taken.result() == 34567
+    start.cancel()
 
 
-def test_a_link_starts_nothing(spawner):
+async def test_a_farewell_is_looked_into_at_once(spawner, slurm, here):
+    await started(spawner, slurm)
+    told = []
+    spawner.add_poll_callback(lambda: told.append("over"))
+    slurm.end(7, "COMPLETED")
+    spawner.take_farewell(Farewell.IDLE)
+    await until(lambda: told)
+
+
+async def test_a_link_starts_nothing(spawner):
     with pytest.raises(SpawnException) as refused:
         spawner.options_from_query({"cpus": ["4"]})
     text, _ = format_exception(refused.value)
     assert text == "A link cannot start a notebook. Choose, and press Start notebook."
+
+
+# -- accounts ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

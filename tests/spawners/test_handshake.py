@@ -1,13 +1,21 @@
-"""One port, and nothing else."""
+"""One port, one word of farewell, and nothing else."""
+
+import json
 
 import pytest
 from jupyterhub import apihandlers
 
 from spawners import handshake
+from spawners.failures import Farewell
 
 
 def test_a_port_is_taken():
-    assert handshake.parse_port(b'{"port": 34567}') == 34567
+    assert handshake.parse(b'{"port": 34567}') == 34567
+
+
+@pytest.mark.parametrize("word", ["idle", "time limit", "finished"])
+def test_a_farewell_is_heard(word):
+    assert handshake.parse(json.dumps({"farewell": word}).encode()) is Farewell(word)
 
 
 @pytest.mark.parametrize(
@@ -29,11 +37,15 @@ def test_a_port_is_taken():
         b'{"port": 34567, "cmd": ["/bin/sh"]}',
         b'{"ip": "10.0.0.1"}',
         b'{"port": [34567]}',
+        b'{"farewell": ""}',
+        b'{"farewell": "bye"}',
+        b'{"farewell": ["idle"]}',
+        b'{"farewell": "idle", "port": 34567}',
         b"[" * 100_000,
     ],
 )
 def test_anything_else_is_not(body):
-    assert handshake.parse_port(body) is None
+    assert handshake.parse(body) is None
 
 
 def test_the_stock_route_is_gone_and_ours_is_there_once():

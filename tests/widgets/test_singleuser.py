@@ -16,7 +16,8 @@ import pytest
 
 from tests.waiting import eventually
 from tests.web import free_port
-from widgets.singleuser import ABANDONED_SECONDS, PageKernels
+from widgets.scalingpage import ABANDONED_SECONDS, PageKernels
+from widgets.singleuser import keep_lab_extensions
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -80,8 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     options = {"port": port, "ip": "127.0.0.1", "token": "t", "base_url": "/user/founder/", "allow_root": True}
     argv = [f"--ServerApp.{name}={value}" for name, value in options.items()]
-    extensions = ["--ServerApp.jpserver_extensions=voila.server_extension=True"]
-    extensions += ["--ServerApp.jpserver_extensions=widgets.singleuser=True"]
+    extensions = ["--ServerApp.jpserver_extensions=widgets.singleuser=True"]
     process = subprocess.Popen([sys.executable, "-m", "jupyter_server", *argv, *extensions], env=environment, cwd=home)
     address = f"http://127.0.0.1:{port}/user/founder/"
     eventually(lambda: reachable(address), within=30, what="the server")
@@ -98,8 +98,50 @@ def reachable(address: str) -> bool:
         return False
 
 
+def get(address: str) -> httpx.Response:
+    """As the person, on from the redirect that loads what is loaded on demand."""
+    return httpx.get(address, headers={"Authorization": "token t"}, timeout=60, follow_redirects=True)
+
+
+def test_a_server_is_ready_without_voila_and_dask() -> None:
+    slow = {"dask", "distributed", "nbconvert", "nbclient", "voila"}
+    source = f"import sys, widgets.singleuser; print(*{slow} & sys.modules.keys())"
+    loaded = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
+
+
+def test_a_stranger_loads_nothing(server: str) -> None:
+    assert httpx.get(server + "dask/clusters", timeout=20).status_code in (302, 403)
+
+
+@pytest.mark.parametrize("path", ["dask/clusters", "voila/tree"])
+def test_extensions_come_when_they_are_asked_for(server: str, path: str) -> None:
+    headers = {"Authorization": "token t"}
+    first, later = (httpx.get(server + path, headers=headers, timeout=60) for _ in range(2))
+
+    assert (first.status_code, first.headers["Location"]) == (307, f"/user/founder/{path}")
+    assert later.status_code == 200
+
+
+def test_browsers_keep_what_has_a_hash_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in ("plain/static/remoteEntry.0a1b2c.js", "@scoped/name/static/remoteEntry.3d4e.js"):
+        (tmp_path / "labextensions" / entry).parent.mkdir(parents=True)
+        (tmp_path / "labextensions" / entry).touch()
+    (tmp_path / "labextensions/by-hand/static").mkdir(parents=True)
+    (tmp_path / "labextensions/by-hand/static/remoteEntry.js").touch()
+    monkeypatch.setattr("widgets.singleuser.jupyter_path", lambda *_: [str(tmp_path / "labextensions"), "/nowhere"])
+    settings = {"static_immutable_cache": ["/user/founder/static/lab/"]}
+
+    keep_lab_extensions(settings, "/user/founder/")
+
+    below = "/user/founder/lab/extensions/"
+    expected = ["/user/founder/static/lab/", f"{below}plain/static/", f"{below}@scoped/name/static/"]
+    assert settings["static_immutable_cache"] == expected
+
+
 def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
-    page = httpx.get(server + "atrium/scaling", headers={"Authorization": "token t"}, timeout=60)
+    page = get(server + "atrium/scaling")
 
     assert page.status_code == 200
     assert "<h1>Scale with Dask</h1>" in page.text
@@ -122,7 +164,7 @@ def test_jupyters_own_pages_stay(server: str) -> None:
 
 
 def test_no_page_names_a_cdn(server: str) -> None:
-    page = httpx.get(server + "atrium/scaling", headers={"Authorization": "token t"}, timeout=60)
+    page = get(server + "atrium/scaling")
 
     assert "cdn" not in page.text
 

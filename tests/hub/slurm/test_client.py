@@ -30,7 +30,8 @@ def client(**answers) -> tuple[SlurmClient, Answers]:
 
 async def test_a_job_the_controller_forgot_is_looked_up_in_the_accounts():
     slurm, _ = client(
-        squeue=SlurmError("slurm_load_jobs error: Invalid job id specified"), sacct="7|COMPLETED|f|cpu1|0:0"
+        squeue=SlurmError("slurm_load_jobs error: Invalid job id specified"),
+        sacct="7|COMPLETED|f|cpu1|notebooks|Unknown|Unknown|0:0",
     )
     job = await slurm.job(7)
     assert job is not None

@@ -1,10 +1,12 @@
 """Parsing, on text recorded from Slurm 22.05 and on text made to hurt."""
 
+from datetime import UTC, timedelta
+
 import pytest
 
 from hub.errors import SlurmError
 from hub.slurm import commands
-from hub.slurm.jobs import Minutes, Phase, phase
+from hub.slurm.jobs import Minutes, Pending, Phase, moment, phase
 
 
 def test_submit_takes_the_last_line_and_drops_the_cluster():
@@ -19,13 +21,16 @@ def test_submit_refuses_what_is_no_number(text):
 
 def test_queue_reads_waiting_and_running_jobs():
     text = (
-        "12|PENDING|founder|n/a|N/A|Resources\n"
-        "13|RUNNING|colleague|cpu2|2026-11-24T10:00:00|None\n"
-        "14|PENDING|analyst|n/a|2026-11-24T12:00:00|ReqNodeNotAvail, UnavailableNodes:cpu[1|3]\n"
+        "12|PENDING|founder|n/a|notebooks|N/A|N/A|Resources\n"
+        "13|RUNNING|colleague|cpu2|notebooks|2026-11-24T10:00:00|2026-11-24T14:00:00|None\n"
+        "14|PENDING|analyst|n/a|gpu|2026-11-24T12:00:00|N/A|ReqNodeNotAvail, UnavailableNodes:cpu[1|3]\n"
     )
     waiting, running, barred = commands.parse_queue(text)
     assert (waiting.phase, waiting.node, waiting.reason) == (Phase.WAITING, "", "Resources")
     assert (running.phase, running.node, running.user) == (Phase.RUNNING, "cpu2", "colleague")
+    assert (waiting.start, waiting.end, waiting.partition) == (None, None, "notebooks")
+    assert running.start is not None and running.end is not None
+    assert running.end - running.start == timedelta(hours=4) and running.end.tzinfo is UTC
     assert barred.reason == "ReqNodeNotAvail, UnavailableNodes:cpu[1|3]"
 
 
@@ -35,12 +40,36 @@ def test_an_unreadable_queue_is_an_error_and_not_an_empty_queue():
 
 
 def test_one_unreadable_line_blinds_nobody():
-    text = "20_[1-2]|PENDING|learner03|n/a|N/A|BeginTime\n13|RUNNING|colleague|cpu2|2026-11-24T10:00:00|None\n"
+    text = (
+        "20_[1-2]|PENDING|learner03|n/a|notebooks|N/A|N/A|BeginTime\n"
+        "13|RUNNING|colleague|cpu2|notebooks|2026-11-24T10:00:00|2026-11-24T14:00:00|None\n"
+    )
     assert [job.id for job in commands.parse_queue(text)] == [13]
 
 
+def test_who_waits_is_read_without_what_cannot_be_read():
+    text = "12|4294901757|notebooks\n13|100|notebooks,batch\n20_[1-2]|1|batch\n14||batch\n\n"
+    assert commands.parse_pending(text) == [
+        Pending(12, ("notebooks",), 4294901757),
+        Pending(13, ("notebooks", "batch"), 100),
+    ]
+
+
+def test_comments_are_words_of_the_person_and_may_hold_anything():
+    text = "12|atrium:founder::3\n13|(null)\n14|a|b\nnot a number|x\n"
+    assert commands.parse_named_jobs(text) == {12: "atrium:founder::3", 13: "(null)", 14: "a|b"}
+
+
+@pytest.mark.parametrize("text", ["N/A", "Unknown", "None", "", "99999-01-01T00:00:00"])
+def test_a_time_slurm_does_not_know_is_none(text):
+    assert moment(text) is None
+
+
 def test_history_takes_the_last_record():
-    job = commands.parse_history("7|REQUEUED|founder|cpu1|0:0\n7|CANCELLED by 1000|founder|cpu1|0:15\n")
+    job = commands.parse_history(
+        "7|REQUEUED|founder|cpu1|notebooks|2026-11-24T10:00:00|2026-11-24T10:05:00|0:0\n"
+        "7|CANCELLED by 1000|founder|cpu1|notebooks|2026-11-24T10:07:00|2026-11-24T10:09:00|0:15\n"
+    )
     assert job is not None
     assert (job.phase, job.exit_code) == (Phase.ENDED, "0:15")
     assert commands.parse_history("\n") is None

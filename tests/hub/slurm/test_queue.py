@@ -1,10 +1,15 @@
 """One squeue for everybody; "could not ask" changes nothing."""
 
+from __future__ import annotations
+
 import asyncio
+import time
+
+import pytest
 
 from hub.errors import SlurmUnavailable
-from hub.slurm.jobs import Job
-from hub.slurm.queue import QueueWatcher
+from hub.slurm.jobs import Job, Pending
+from hub.slurm.queue import QueueWatcher, places
 
 
 class Controller:
@@ -12,46 +17,159 @@ class Controller:
 
     def __init__(self) -> None:
         self.jobs = [Job(7, "RUNNING", "founder", "cpu1")]
+        self.waiting: list[Pending] = []
         self.silent = False
+        self.asked_for_places = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
 
-    async def queue(self) -> list[Job]:
-        await asyncio.sleep(0)
+    async def queue(self, name: str) -> list[Job]:
+        assert name == "atrium-notebook"
+        jobs = self.jobs
+        await self.answers.wait()
         if self.silent:
             raise SlurmUnavailable("Slurm has not answered for 15 s.")
-        return self.jobs
+        return jobs
+
+    async def pending(self) -> list[Pending]:
+        self.asked_for_places += 1
+        return self.waiting
 
 
-async def test_sixty_who_wait_cause_one_call():
-    watcher = QueueWatcher(Controller(), interval=60)
-    snapshots = await asyncio.gather(*(watcher.fresh() for _ in range(60)))
+def watch(controller: Controller, waiting_seconds: float = 0.001, idle_seconds: float = 60) -> QueueWatcher:
+    return QueueWatcher(controller, "atrium-notebook", waiting_seconds=waiting_seconds, idle_seconds=idle_seconds)
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_sixty_who_want_to_know_cause_one_call():
+    watcher = watch(Controller())
+    now = time.monotonic()
+    snapshots = await asyncio.gather(*(watcher.fresh(now) for _ in range(60)))
     assert watcher.calls == 1
     assert all(snapshot is not None and 7 in snapshot.jobs for snapshot in snapshots)
 
 
-async def test_within_the_interval_nobody_asks_again():
-    watcher = QueueWatcher(Controller(), interval=60)
-    await watcher.fresh()
-    await watcher.fresh()
+async def test_who_is_content_with_an_older_answer_causes_no_call():
+    watcher = watch(Controller())
+    earlier = time.monotonic()
+    await watcher.fresh(earlier)
+    await watcher.fresh(earlier)
     assert watcher.calls == 1
+    await watcher.fresh(time.monotonic())
+    assert watcher.calls == 2
+
+
+async def test_an_answer_to_a_question_put_before_is_not_new_enough():
+    controller = Controller()
+    watcher = watch(controller)
+    controller.answers.clear()
+    first = asyncio.create_task(watcher.fresh(time.monotonic()))
+    await until(lambda: watcher.calls == 1)
+    controller.jobs = [*controller.jobs, Job(8, "PENDING", "founder")]
+    second = asyncio.create_task(watcher.fresh(time.monotonic()))
+    await asyncio.sleep(0)
+    controller.answers.set()
+    await first
+    snapshot = await second
+    assert snapshot is not None and 8 in snapshot.jobs
+    assert watcher.calls == 2
 
 
 async def test_silence_is_not_an_empty_queue():
     controller = Controller()
-    watcher = QueueWatcher(controller, interval=0)
-    await watcher.fresh()
+    watcher = watch(controller)
+    await watcher.fresh(time.monotonic())
     controller.silent = True
-    assert await watcher.fresh() is None
+    assert await watcher.fresh(time.monotonic()) is None
     assert 7 in watcher.snapshot.jobs
-    assert watcher.error is not None
+    assert watcher.error is not None and watcher.silent_since is not None
     controller.silent = False
-    assert await watcher.fresh() is not None
-    assert watcher.error is None
+    assert await watcher.fresh(time.monotonic()) is not None
+    assert watcher.error is None and watcher.silent_since is None
 
 
 async def test_a_bug_in_reading_does_not_end_the_watch():
     controller = Controller()
-    watcher = QueueWatcher(controller, interval=0)
+    watcher = watch(controller)
     controller.jobs = None  # type: ignore[assignment]
-    assert await watcher.fresh() is None
+    assert await watcher.fresh(time.monotonic()) is None
     controller.jobs = []
-    assert await watcher.fresh() is not None
+    assert await watcher.fresh(time.monotonic()) is not None
+
+
+@pytest.fixture
+async def running():
+    """A watcher that goes its rounds, and its controller."""
+    controller = Controller()
+    watcher = watch(controller)
+    rounds = asyncio.create_task(watcher.run())
+    yield watcher, controller
+    rounds.cancel()
+
+
+async def test_with_no_server_nobody_asks(running):
+    watcher, _ = running
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert watcher.calls == 0
+
+
+async def test_news_are_told_once_and_absence_each_time(running):
+    watcher, controller = running
+    told: list[Job | None] = []
+    watcher.watch(7, told.append)
+    with watcher.waiting():
+        await until(lambda: watcher.calls > 5)
+        assert told == [controller.jobs[0]]
+        controller.jobs = [Job(7, "COMPLETING", "founder", "cpu1")]
+        await until(lambda: len(told) == 2)
+        controller.jobs = []
+        await until(lambda: told[2:4] == [None, None])
+        watcher.unwatch(7)
+        count, calls = len(told), watcher.calls
+        await until(lambda: watcher.calls > calls + 2)
+    assert len(told) <= count + 1
+
+
+async def test_a_listener_that_fails_is_not_in_the_way_of_the_next(running):
+    watcher, controller = running
+    controller.jobs = [*controller.jobs, Job(8, "RUNNING", "colleague", "cpu2")]
+    told: list[Job | None] = []
+    watcher.watch(7, lambda job: 1 / 0)
+    watcher.watch(8, told.append)
+    with watcher.waiting():
+        await until(lambda: told)
+
+
+async def test_who_waits_makes_it_quicker_and_gets_a_place(running):
+    watcher, controller = running
+    mine = Job(7, "PENDING", "founder", partition="notebooks")
+    controller.jobs = [mine]
+    controller.waiting = [Pending(5, ("notebooks",), 10), Pending(7, ("notebooks",), 10)]
+    watcher.watch(7, lambda job: None)
+    await until(lambda: watcher.snapshot.jobs or watcher.calls == 0)
+    with watcher.waiting():
+        await until(lambda: watcher.place(mine) == 2)
+    assert controller.asked_for_places == 1, "the order of the queue is asked for more rarely than its state"
+
+
+def test_places_go_by_priority_then_by_number_in_each_partition():
+    waiting = [
+        Pending(3, ("notebooks",), 100),
+        Pending(1, ("notebooks",), 50),
+        Pending(2, ("notebooks", "batch"), 50),
+        Pending(4, ("batch",), 900),
+    ]
+    assert places(waiting) == {
+        (4, "batch"): 1,
+        (3, "notebooks"): 1,
+        (1, "notebooks"): 2,
+        (2, "notebooks"): 3,
+        (2, "batch"): 2,
+        (2, "notebooks,batch"): 2,
+    }

@@ -1,4 +1,5 @@
-// JupyterLab plugin: a launcher tile, a menu and palette entries for Atrium's pages.
+// JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
+// job.js: time and hours left.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -12,12 +13,18 @@
     },
   ];
 
+  const JOB_ENTRIES = ["atrium:time", "atrium:continue", "atrium:stop"]; // commands of job.js
+  const HERE = document.currentScript.src;
+
   const NEEDED = [
+    "@jupyterlab/application",
     "@jupyterlab/launcher",
     "@jupyterlab/mainmenu",
     "@jupyterlab/apputils",
     "@jupyterlab/ui-components",
     "@jupyterlab/coreutils",
+    "@jupyterlab/services",
+    "@jupyterlab/statusbar",
     "@lumino/widgets",
   ];
 
@@ -30,6 +37,7 @@
   }
 
   async function plugin() {
+    const { ILabShell } = await load("@jupyterlab/application");
     const { ILauncher } = await load("@jupyterlab/launcher");
     const { IMainMenu } = await load("@jupyterlab/mainmenu");
     const { ICommandPalette } = await load("@jupyterlab/apputils");
@@ -44,7 +52,15 @@
       return answer.ok ? new LabIcon({ name: "atrium:mark", svgstr }) : undefined;
     }
 
-    async function activate(app, launcher, mainMenu, palette) {
+    // JupyterLab opens its launcher only after it has saved, half a second later, the workspace it has just read.
+    async function openLauncher(app, shell) {
+      await app.restored;
+      if (shell.isEmpty("main")) await app.commands.execute("launcher:create");
+    }
+
+    async function activate(app, launcher, mainMenu, palette, shell) {
+      const forAFile = PageConfig.getOption("treePath");
+      if (launcher && shell && !forAFile) openLauncher(app, shell);
       const icon = await mark();
       for (const page of PAGES) {
         app.commands.addCommand(page.id, {
@@ -60,11 +76,14 @@
         const menu = new Menu({ commands: app.commands });
         menu.title.label = "Atrium";
         PAGES.forEach((page) => menu.addItem({ command: page.id }));
+        menu.addItem({ type: "separator" });
+        JOB_ENTRIES.forEach((command) => menu.addItem({ command }));
         mainMenu.addMenu(menu, true, { rank: 900 });
       }
     }
 
-    return { id: "atrium-lab:pages", autoStart: true, optional: [ILauncher, IMainMenu, ICommandPalette], activate };
+    const optional = [ILauncher, IMainMenu, ICommandPalette, ILabShell];
+    return { id: "atrium-lab:pages", autoStart: true, optional, activate };
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB || {};
@@ -74,8 +93,9 @@
     },
     get: async () => {
       // A Voila page loads this file, too, and has neither launcher nor menu to add to.
-      const pages = NEEDED.every((name) => shared[name]) ? await plugin() : [];
-      return () => ({ __esModule: true, default: pages });
+      const inLab = NEEDED.every((name) => shared[name]);
+      const plugins = inLab ? await Promise.all([plugin(), import(new URL("job.js", HERE)).then((job) => job.plugin(load))]) : [];
+      return () => ({ __esModule: true, default: plugins });
     },
   };
 })();

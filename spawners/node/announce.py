@@ -1,0 +1,127 @@
+"""What a server tells the Hub: the port it listens on, and why it goes (spawners/handshake.py is the other side).
+
+The standard library's client: an import costs the server's start more than these two requests are worth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from threading import Thread
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+
+ANNOUNCE_SECONDS = 120.0
+"""How long the Hub may be away (a restart, a network that blinks) before the server gives up."""
+FAREWELL_SECONDS = 3.0
+EXIT_UNREACHABLE = 70
+
+_ANSWER_SECONDS = 10.0
+_PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
+
+
+def announce_in_background(port: int, environment: Mapping[str, str] = os.environ) -> None:
+    """Tell the Hub from a thread, beside the rest of the start; a server that nobody can reach ends the process."""
+    if "JUPYTERHUB_API_URL" in environment:
+        Thread(target=_announce_or_end, args=(port, environment), name="announce", daemon=True).start()
+
+
+def _announce_or_end(port: int, environment: Mapping[str, str]) -> None:
+    if announce(port, environment):
+        return
+    _say(f"This node cannot reach the Hub at {environment['JUPYTERHUB_API_URL']}; ending.")
+    os._exit(EXIT_UNREACHABLE)  # from a thread nothing gentler ends the process
+
+
+def announce(
+    port: int,
+    environment: Mapping[str, str],
+    *,
+    seconds: float = ANNOUNCE_SECONDS,
+    pause: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether the Hub took ``port`` within ``seconds``. A refusal is asked again, too: a Hub that has just been
+    restarted knows its servers a moment later."""
+    until = time.monotonic() + seconds
+    attempt = 0
+    while True:
+        try:
+            _post(environment, {"port": port}, _ANSWER_SECONDS)
+        except (OSError, ValueError) as error:
+            _say(f"The Hub did not take the port (attempt {attempt + 1}): {error}")
+        else:
+            return True
+        wait = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+        if time.monotonic() + wait > until:
+            return False
+        pause(wait)
+        attempt += 1
+
+
+def farewell(word: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Tell the Hub why this server goes (``idle``, ``time limit``, ``finished``), so that it takes the route away at
+    once. As well as can be: never raises, never takes longer than :data:`FAREWELL_SECONDS`."""
+    if "JUPYTERHUB_API_URL" not in environment:
+        return
+    telling = Thread(target=_try_farewell, args=(word, environment), name="farewell", daemon=True)
+    telling.start()
+    telling.join(FAREWELL_SECONDS)
+
+
+def _try_farewell(word: str, environment: Mapping[str, str]) -> None:
+    try:
+        _post(environment, {"farewell": word}, FAREWELL_SECONDS)
+    except (OSError, ValueError) as error:
+        _say(f"The Hub did not hear the farewell: {error}")
+
+
+class Refused(OSError):
+    """The Hub answered, and not with yes."""
+
+
+def _post(environment: Mapping[str, str], said: dict[str, object], seconds: float) -> None:
+    """Raises OSError (no answer, a refusal) or ValueError (an address that is none)."""
+    import http.client
+
+    address = urlsplit(environment["JUPYTERHUB_API_URL"])
+    if not address.hostname:
+        raise ValueError("JUPYTERHUB_API_URL is no address")
+    connection: http.client.HTTPConnection
+    if address.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            address.hostname, address.port, timeout=seconds, context=_tls(environment)
+        )
+    else:
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=seconds)
+    headers = {
+        "Authorization": f"token {environment['JUPYTERHUB_API_TOKEN']}",
+        "Content-Type": "application/json",
+    }
+    try:
+        connection.request("POST", f"{address.path}/batchspawner", json.dumps(said), headers)
+        answer = connection.getresponse()
+        if not 200 <= answer.status < 300:
+            raise Refused(f"status {answer.status} ({answer.read(200).decode(errors='replace')})")
+    except http.client.HTTPException as error:
+        raise Refused(f"no answer that can be read ({type(error).__name__})") from error
+    finally:
+        connection.close()
+
+
+def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """With ``internal_ssl`` the Hub shows a certificate of its own authority, and asks for ours."""
+    import ssl
+
+    context = ssl.create_default_context(cafile=environment["JUPYTERHUB_SSL_CLIENT_CA"])
+    context.load_cert_chain(environment["JUPYTERHUB_SSL_CERTFILE"], environment["JUPYTERHUB_SSL_KEYFILE"])
+    return context
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  Jupyter's log is not there yet, or not any more

@@ -1,0 +1,134 @@
+"""Server extension of a person's server: the watch, and what JupyterLab asks about time, hours and idleness.
+
+``GET atrium/job`` and ``POST atrium/job/keep`` below the server's own address, for whoever may use the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+from spawners.node import idle, output
+from spawners.node.hours import ProjectHours
+from spawners.node.job import Job
+from spawners.node.watch import Watch
+
+SETTING = "atrium_watch"
+"""Where the watch is kept among the web application's settings."""
+
+
+class JobHandler(APIHandler):
+    """What the status bar shows. Asking is not use: an open tab keeps nothing alive."""
+
+    auth_resource = "server"
+    _track_activity = False
+
+    def initialize(self, watch: Watch, hours: ProjectHours) -> None:
+        self._watch = watch
+        self._hours = hours
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.finish(status(self._watch, self._hours.now()))
+
+
+class KeepHandler(APIHandler):
+    """``POST``: somebody is here. The person's "Keep it running", or a sign that they type and click."""
+
+    auth_resource = "server"
+    _track_activity = False
+
+    def initialize(self, watch: Watch) -> None:
+        self._watch = watch
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        self._watch.activity.person()
+        self._watch.idle.happened(self._watch.clock())
+        self.set_status(204)
+        self.finish()
+
+
+def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The JSON of ``GET atrium/job``; seconds count from now, so that no clock but ours matters."""
+    left, idle_end = watch.seconds_left, watch.idle_end
+    return {
+        "server": environment.get("ATRIUM_SERVER_NAME", ""),
+        "job": watch.job.id,
+        "node": watch.job.node,
+        "partition": watch.job.partition,
+        "project": watch.job.account,
+        "ends": watch.job.ends,
+        "seconds_left": None if left is None else max(round(left), 0),
+        "ending": watch.ending,
+        "idle_minutes": round(watch.idle.limit / 60),
+        "idle_end": None if idle_end is None else round(idle_end),
+        "hours": hours,
+        "hub": environment.get("ATRIUM_HUB_URL", "/hub/"),
+    }
+
+
+def make_watch(server: ServerApp, environment: Mapping[str, str] = os.environ) -> Watch:
+    """A watch over ``server``, with the times its job was given."""
+    job = Job.from_environment(environment)
+    minutes = partial(_number, environment)
+    return Watch(
+        job=job,
+        idle=idle.IdleClock(
+            limit=60 * minutes("ATRIUM_IDLE_MINUTES", 120),
+            warning=60 * minutes("ATRIUM_IDLE_WARNING_MINUTES", 10),
+            last=time.time(),
+        ),
+        activity=idle.Activity(server.kernel_manager, server.web_app.settings.get("terminal_manager")),
+        gpus_work=partial(idle.gpus_work, job.gpus),
+        stop=server.stop,
+        warn_seconds=minutes("ATRIUM_WARN_SECONDS", 120),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, otherwise: float) -> float:
+    try:
+        return float(environment[name])
+    except (KeyError, ValueError):
+        return otherwise
+
+
+def _load_jupyter_server_extension(server: ServerApp) -> None:
+    settings = server.web_app.settings
+    watch = settings[SETTING] = make_watch(server)
+    base = settings["base_url"]
+    server.web_app.add_handlers(
+        ".*$",
+        [
+            (url_path_join(base, "atrium/job"), JobHandler, {"watch": watch, "hours": ProjectHours(watch.job.account)}),
+            (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
+        ],
+    )
+
+
+async def _start_jupyter_server_extension(server: ServerApp) -> None:
+    """Everything that need not be there for the first page."""
+    settings = server.web_app.settings
+    watch: Watch = settings[SETTING]
+    watch.activity.terminals = settings.get("terminal_manager")
+    watch.activity.watch_requests(settings)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, lambda: settings.update(atrium_signal=loop.create_task(watch.signal())))
+    logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab asks for something every few seconds
+    # Kept, or the loop may lose them.
+    settings["atrium_tasks"] = [loop.create_task(watch.run()), loop.create_task(output.keep_short())]

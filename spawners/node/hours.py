@@ -1,0 +1,67 @@
+"""What is left of the project that pays for this server, as Atrium's API tells: asked at most once a minute, never
+waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 60.0
+_DEADLINE_SECONDS = 10.0
+
+
+class ProjectHours:
+    """The last good answer, and a new one on its way when it is older than a minute."""
+
+    def __init__(
+        self,
+        account: str,
+        environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._account = account
+        self._url = environment.get("ATRIUM_API_URL", "")
+        self._token = environment.get("JUPYTERHUB_API_TOKEN", "")
+        self._clock = clock
+        self._asked = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+        self._last: dict[str, Any] | None = None
+        self._stale = False
+
+    def now(self) -> dict[str, Any] | None:
+        """``{"title", "cpu", "gpu", "stale"}``, hours as the API has them; None: never heard of the project."""
+        if self._url and self._clock() - self._asked > ASK_SECONDS:
+            self._asked = self._clock()
+            self._asking = asyncio.ensure_future(self._ask())
+        return None if self._last is None else {**self._last, "stale": self._stale}
+
+    async def _ask(self) -> None:
+        from tornado.httpclient import AsyncHTTPClient
+
+        try:
+            answer = await AsyncHTTPClient().fetch(
+                f"{self._url}/me",
+                headers={"Authorization": f"token {self._token}"},
+                request_timeout=_DEADLINE_SECONDS,
+            )
+            found = project(json.loads(answer.body), self._account)
+        except Exception as error:  # whatever is wrong there, the server here goes on
+            log.info("The project's hours could not be asked for: %s", error)
+            self._stale = True
+            return
+        self._last, self._stale = found, False
+
+
+def project(me: Mapping[str, Any], account: str) -> dict[str, Any] | None:
+    """The project whose Slurm account the job runs on, out of what the API says of a person."""
+    for one in me["projects"]:
+        if account in (one.get("account"), one["slug"]):
+            return {"title": one["title"], "cpu": one["cpu"], "gpu": one["gpu"]}
+    return None

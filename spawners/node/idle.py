@@ -1,0 +1,132 @@
+"""Whether anybody or anything uses a server; README.md ("When a server is idle") says what counts, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+GPU_SECONDS = 10.0
+GPU_BUSY_PERCENT = 1
+_PERSONS_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass
+class IdleClock:
+    """How long nothing has happened, in seconds. Pure: time comes in by ``now``."""
+
+    limit: float
+    warning: float
+    last: float
+    """When something happened last."""
+
+    def __post_init__(self) -> None:
+        self.warning = min(self.warning, self.limit / 2)
+
+    def happened(self, when: float) -> None:
+        self.last = max(self.last, when)
+
+    def left(self, now: float) -> float:
+        """Seconds until the server ends, if nothing happens."""
+        return self.last + self.limit - now
+
+    def warns(self, now: float) -> bool:
+        return self.left(now) <= self.warning
+
+    def is_over(self, now: float) -> bool:
+        return self.left(now) <= 0
+
+
+@dataclass
+class Activity:
+    """What a Jupyter server's own managers know of use; moments in seconds since the epoch."""
+
+    kernels: Any
+    """jupyter_server's ``MappingKernelManager``."""
+    terminals: Any = None
+    """jupyter_server_terminals' ``TerminalManager``, or None."""
+    clock: Callable[[], float] = time.time
+    _person: float = field(default=0.0, init=False)
+
+    def person(self) -> None:
+        """Somebody is here: a key, a click, a file saved."""
+        self._person = self.clock()
+
+    def last(self) -> float:
+        """The last moment anything was used; now, when something works."""
+        return max((self._person, *self._of_kernels(), *self._of_terminals()))
+
+    def _of_kernels(self) -> Iterator[float]:
+        for kernel_id in self.kernels.list_kernel_ids():
+            kernel = self.kernels.get_kernel(kernel_id)
+            if getattr(kernel, "execution_state", "") in ("busy", "starting", "restarting"):
+                yield self.clock()
+            elif moment := getattr(kernel, "last_activity", None):
+                yield moment.timestamp()
+
+    def _of_terminals(self) -> Iterator[float]:
+        for terminal in getattr(self.terminals, "terminals", {}).values():
+            if runs_something(terminal.ptyproc.pid):
+                yield self.clock()
+            elif moment := getattr(terminal, "last_activity", None):
+                yield moment.timestamp()
+
+    def watch_requests(self, settings: dict[str, Any]) -> None:
+        """Count a request that changes something as a person's, whatever program it comes from; reading is what open
+        tabs do by themselves."""
+        log_request = settings.get("log_function")
+
+        def noting(handler: Any) -> None:
+            if handler.request.method in _PERSONS_METHODS and handler.get_status() < 400:
+                self.person()
+            if log_request is not None:
+                log_request(handler)
+
+        settings["log_function"] = noting
+
+
+def runs_something(shell: int) -> bool:
+    """Whether a terminal's shell has anything to do: a program in it, or one put into the background."""
+    try:
+        return bool(Path(f"/proc/{shell}/task/{shell}/children").read_text().strip())
+    except OSError:  # the shell has just ended, or a kernel without this file
+        return False
+
+
+async def gpus_work(gpus: str) -> bool:
+    """Whether the job's GPUs compute just now. False also when that cannot be told: it speaks for a server that looks
+    idle, never against one that works."""
+    command = shutil.which("nvidia-smi") if gpus else None
+    if command is None:
+        return False
+    argv = [command, f"--id={gpus}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    try:
+        return any(percent >= GPU_BUSY_PERCENT for percent in parse_utilisation(await _output(argv)))
+    except (OSError, TimeoutError):
+        return False
+
+
+def parse_utilisation(text: str) -> list[int]:
+    """Percent of each GPU; one that does not say (``[N/A]``, in shared parts of one) is left out."""
+    return [int(line) for line in map(str.strip, text.splitlines()) if line.isdigit()]
+
+
+async def _output(argv: list[str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+    )
+    try:
+        told, _ = await asyncio.wait_for(process.communicate(), GPU_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return told.decode(errors="replace")

@@ -1,0 +1,69 @@
+"""What a server knows of the Slurm job it runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+SQUEUE_SECONDS = 15.0
+_NAMES = {
+    "id": "SLURM_JOB_ID",
+    "node": "SLURMD_NODENAME",
+    "partition": "SLURM_JOB_PARTITION",
+    "account": "SLURM_JOB_ACCOUNT",
+    "gpus": "SLURM_JOB_GPUS",
+}
+
+
+@dataclass
+class Job:
+    """The job's words for itself; "" is what is not known. ``ends`` is in seconds since the epoch."""
+
+    id: str = ""
+    node: str = ""
+    partition: str = ""
+    account: str = ""
+    gpus: str = ""
+    """Numbers of the GPUs on the node, ``0,1``; "" on a job without any."""
+    ends: float | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Job:
+        """As Slurm's variables say; the end is among them from Slurm 23.02 on."""
+        end = environment.get("SLURM_JOB_END_TIME", "")
+        words = {name: environment.get(variable, "") for name, variable in _NAMES.items()}
+        return cls(**words, ends=float(end) if end.isdigit() else None)
+
+    async def ask_end(self) -> None:
+        """Ask Slurm when the job ends: it may not have said, and an administrator may move it. Never raises."""
+        if not self.id:
+            return
+        try:
+            answer = await _squeue(self.id)
+        except (OSError, TimeoutError) as error:
+            log.warning("Slurm could not be asked when this job ends: %s", error or type(error).__name__)
+            return
+        if answer.isdigit():
+            self.ends = float(answer)
+
+
+async def _squeue(job: str) -> str:
+    environment = {**os.environ, "SLURM_TIME_FORMAT": "%s"}
+    process = await asyncio.create_subprocess_exec(
+        *("squeue", "--noheader", f"--jobs={job}", "--format=%e"),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        told, _ = await asyncio.wait_for(process.communicate(), SQUEUE_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return told.decode(errors="replace").strip()

@@ -1,0 +1,47 @@
+"""``python -m spawners.node.launch``: the start of a person's server on its node."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from spawners.node import imports, listening, tls
+
+
+def main() -> NoReturn:
+    """Bind first, which takes no time and cannot be taken away any more; then import Jupyter, which does."""
+    # A shell starts what it runs beside itself with these ignored, and kernels and terminals would inherit that.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until the watch is there, which asks Slurm for the time anyway
+    try:
+        listener = listening.open_socket()
+        tls.unpack(os.environ)
+    except listening.NoPort as error:
+        _fail(str(error), listening.EXIT_PORT_TAKEN)
+    except tls.Missing as error:
+        _fail(str(error), tls.EXIT_MISSING)
+    os.environ["JUPYTERHUB_SERVICE_URL"] = _service_url(listener)
+
+    imports.load()
+    from spawners.node.server import serve
+
+    serve(listener)
+
+
+def _service_url(listener: socket.socket) -> str:
+    """Where the server listens, in the words JupyterHub's part of it reads."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}"
+
+
+def _fail(why: str, code: int) -> NoReturn:
+    print(why, file=sys.stderr, flush=True)  # noqa: T201  the job's log
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

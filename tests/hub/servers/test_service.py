@@ -1,0 +1,103 @@
+"""The ledger's rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.orm import Session
+
+from hub.errors import NotFound
+from hub.servers import service
+from hub.servers.models import AttemptState, Ending, Verdict
+from hub.slurm.jobs import Job
+
+STOPPED = Verdict(ending=Ending.STOPPED, message="It was stopped as asked.")
+
+
+def begin(session: Session, server: str = "", person: str = "founder", gateway: str = "atrium") -> int:
+    return service.begin(session, gateway=gateway, person=person, server=server, request={"account": "demo"}).id
+
+
+def only(session: Session):
+    [attempt] = service.history(session, "founder")
+    return attempt
+
+
+def test_a_row_is_there_before_the_job(session: Session) -> None:
+    begin(session)
+    attempt = only(session)
+    assert (attempt.state, attempt.job_id, attempt.request) == (AttemptState.SUBMITTING, None, {"account": "demo"})
+
+
+def test_a_whole_life(session: Session) -> None:
+    number = begin(session)
+    ends = datetime(2026, 11, 24, 14, tzinfo=UTC)
+    service.submitted(session, number, 7)
+    service.started(session, number, node="cpu1", ends=ends)
+    service.announced(session, number, 34567)
+    service.ready(session, number)
+    attempt = only(session)
+    assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
+    assert attempt.ends == ends
+    assert attempt.created <= attempt.submitted <= attempt.started <= attempt.ready
+    service.stopping(session, number)
+    service.ended(session, number, STOPPED, Job(7, "CANCELLED", "founder", exit_code="0:15"), "the log")
+    attempt = only(session)
+    assert (attempt.ending, attempt.slurm_state, attempt.exit_code) == (Ending.STOPPED, "CANCELLED", "0:15")
+    assert attempt.log_tail == "the log"
+
+
+def test_the_first_word_on_an_end_counts_and_nothing_comes_after_it(session: Session) -> None:
+    number = begin(session)
+    service.ended(session, number, STOPPED)
+    service.ended(session, number, Verdict(ending=Ending.CRASHED, message="no"))
+    service.submitted(session, number, 7)
+    service.ready(session, number)
+    attempt = only(session)
+    assert (attempt.state, attempt.ending, attempt.job_id) == (AttemptState.ENDED, Ending.STOPPED, None)
+
+
+def test_back_in_the_queue_there_is_no_node_and_no_port(session: Session) -> None:
+    number = begin(session)
+    service.submitted(session, number, 7)
+    service.started(session, number, node="cpu1", ends=None)
+    service.announced(session, number, 34567)
+    service.requeued(session, number)
+    attempt = only(session)
+    assert (attempt.state, attempt.node, attempt.port, attempt.requeues) == (AttemptState.WAITING, "", None, 1)
+
+
+def test_what_a_job_wrote_is_kept_up_to_a_length_from_its_end(session: Session) -> None:
+    number = begin(session)
+    service.ended(session, number, STOPPED, log_tail="x" * 100_000 + "the end")
+    assert len(only(session).log_tail) == service.LONGEST_LOG
+    assert only(session).log_tail.endswith("the end")
+
+
+def test_open_is_what_has_not_ended_at_this_gateway(session: Session) -> None:
+    waiting, ended, unnumbered = begin(session), begin(session), begin(session, "b")
+    elsewhere = begin(session, gateway="elsewhere")
+    for number, job in ((waiting, 7), (ended, 8), (elsewhere, 9)):
+        service.submitted(session, number, job)
+    service.ended(session, ended, STOPPED)
+    found = service.open_jobs(session, "atrium")
+    assert found.attempts == {waiting, unnumbered}
+    assert found.jobs == {7}
+
+
+def test_history_is_ones_own_the_newest_first(session: Session) -> None:
+    first, second = begin(session), begin(session, "b")
+    begin(session, person="colleague")
+    assert [attempt.id for attempt in service.history(session, "founder")] == [second, first]
+    assert [attempt.id for attempt in service.history(session, "founder", server="")] == [first]
+    assert len(service.history(session, "founder", limit=1)) == 1
+
+
+def test_mail_can_be_wished_for_only_while_a_start_is_on_its_way(session: Session) -> None:
+    number = begin(session)
+    service.tell_when_ready(session, "founder", "", True)
+    assert only(session).tell
+    service.ended(session, number, STOPPED)
+    with pytest.raises(NotFound):
+        service.tell_when_ready(session, "founder", "", True)

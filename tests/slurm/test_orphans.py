@@ -1,0 +1,100 @@
+"""Jobs that no server owns, on a real Slurm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from hub.db.base import Base
+from hub.servers import service
+from hub.settings import Slurm, Spawn
+from hub.slurm.client import SlurmClient
+from hub.slurm.jobs import Job
+from hub.slurm.queue import QueueWatcher
+from spawners.ledger import Ledger
+from spawners.orphans import Sweep
+from spawners.site import Site
+from tests.deployment import Deployment
+from tests.slurm.conftest import ACCOUNT
+from tests.slurm.test_client import script, until
+
+pytestmark = pytest.mark.slurm
+
+GATEWAY = "orphanage"
+
+
+@pytest.fixture
+async def site(deployment: Deployment, slurm: SlurmClient, founder: str, tmp_path: Path) -> AsyncIterator[Site]:
+    await slurm.ensure_account(ACCOUNT, description="Green steel", cpu_minutes=6000, gpu_minutes=600)
+    await slurm.ensure_members(ACCOUNT, [founder])
+    url = f"sqlite:///{tmp_path}/atrium.sqlite"
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    spawn = Spawn(gateway=GATEWAY, orphan_seconds=0)
+    settings = deployment.settings.model_copy(update={"spawn": spawn, "slurm": Slurm(conf=deployment.slurm_conf)})
+    queue = QueueWatcher(slurm, f"{GATEWAY}-notebook", waiting_seconds=1, idle_seconds=1)
+    yield Site(settings, slurm, queue, Ledger(url))
+
+
+async def job(site: Site, founder: str, comment: str) -> int:
+    directives = (f"--job-name={GATEWAY}-notebook", f"--comment={comment}", "--begin=now+1hour")
+    return await site.slurm.submit(script(*directives), user=founder, environment={})
+
+
+async def queued(site: Site) -> dict[int, Job]:
+    snapshot = await site.queue.fresh(time.monotonic())
+    assert snapshot is not None
+    return snapshot.jobs
+
+
+async def test_only_what_nobody_owns_is_cancelled(site: Site, founder: str) -> None:
+    attempt = await site.ledger.run(
+        service.begin, gateway=GATEWAY, person=founder, server="", request={"account": ACCOUNT}
+    )
+    owned = await job(site, founder, f"{GATEWAY}:{founder}::{attempt.id}")
+    unnumbered = await site.ledger.run(
+        service.begin, gateway=GATEWAY, person=founder, server="b", request={"account": ACCOUNT}
+    )
+    just_submitted = await job(site, founder, f"{GATEWAY}:{founder}:b:{unnumbered.id}")
+    anothers = await job(site, founder, f"elsewhere:{founder}::99")
+    own_name = await job(site, founder, "my-own-words")
+    orphan = await job(site, founder, f"{GATEWAY}:{founder}::99")
+    await site.ledger.run(service.submitted, attempt.id, owned)
+    await queued(site)
+
+    await Sweep(site).round()
+
+    async def gone() -> bool:
+        return orphan not in await queued(site)
+
+    await until(gone)
+    assert {owned, just_submitted, anothers, own_name} <= set(await queued(site))
+
+
+async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, caplog: pytest.LogCaptureFixture) -> None:
+    orphan = await job(site, founder, f"{GATEWAY}:{founder}::99")
+    patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
+    await queued(site)
+
+    await Sweep(Site(patient, site.slurm, site.queue, site.ledger)).round()
+
+    assert orphan in await queued(site)
+    assert f"Job {orphan} of {founder} belongs to no server" in caplog.text
+
+
+async def test_while_slurm_is_silent_nothing_is_an_orphan(site: Site, founder: str) -> None:
+    orphan = await job(site, founder, f"{GATEWAY}:{founder}::99")
+    await queued(site)
+    impatient = SlurmClient(Slurm(conf=site.settings.slurm.conf, deadline_seconds=0.001))
+    site.queue._client = impatient
+    assert await site.queue.fresh(time.monotonic()) is None
+
+    await Sweep(site).round()
+
+    site.queue._client = site.slurm
+    assert orphan in await queued(site)

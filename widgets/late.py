@@ -1,0 +1,93 @@
+"""Extensions of a person's own server that are imported when somebody first asks for them, not when it starts.
+
+A server is ready a good half second sooner for it, and many never need them. Jupyter's own switches turn these
+extensions off (``spawners/jupyter``); the first request below one of their addresses turns them on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.serverapp import ServerApp
+from tornado import web
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import AnyMatches, Router, Rule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the addresses below one path need."""
+
+    extensions: tuple[str, ...]
+    """Their modules, in the order they are loaded."""
+    beforehand: tuple[str, ...] | None = None
+    """Modules that take long to import and may be imported in a thread; None: the extensions themselves."""
+
+
+class Late(Router):
+    """Asked before all other routes: sends the first request for a late extension to :class:`Load`."""
+
+    def __init__(self, server: ServerApp, parts: Mapping[str, Part]) -> None:
+        self._server = server
+        self._waiting = dict(parts)
+        self._lock = asyncio.Lock()
+
+    def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate | None:
+        app = self._server.web_app
+        below = request.path.removeprefix(app.settings["base_url"])
+        path = next((path for path in self._waiting if below == path or below.startswith(f"{path}/")), None)
+        if path is None:
+            return None  # the routes after this one have it
+        return app.get_handler_delegate(request, Load, {"late": self, "path": path})
+
+    async def load(self, path: str) -> None:
+        """Turn on what ``path`` needs. An extension that fails is in the server's log and is not tried again."""
+        async with self._lock:
+            part = self._waiting.get(path)
+            if part is None:  # another request was quicker
+                return
+            try:
+                for module in part.extensions if part.beforehand is None else part.beforehand:
+                    await asyncio.to_thread(importlib.import_module, module)  # beside the server's other work
+            except Exception:
+                log.exception("What %s needs cannot be imported", path)
+            for name in part.extensions:
+                await self._enable(name)
+            del self._waiting[path]
+
+    async def _enable(self, name: str) -> None:
+        """Unless the person's own configuration, or another path, had it loaded already."""
+        manager = self._server.extension_manager
+        present = manager.extensions.get(name)
+        if (present is None or not present.enabled) and manager.add_extension(name, enabled=True):
+            manager.link_extension(name)
+            manager.load_extension(name)
+            await manager.start_extension(name)
+
+
+class Load(JupyterHandler):
+    """Loads, then sends the browser to the same address again: 307 keeps method and body."""
+
+    def initialize(self, late: Late, path: str) -> None:
+        self._late = late
+        self._path = path
+
+    @web.authenticated
+    async def get(self) -> None:
+        await self._late.load(self._path)
+        self.redirect(self.request.uri or "", status=307)
+
+    head = post = put = patch = delete = get
+
+
+def install(server: ServerApp, parts: Mapping[str, Part]) -> None:
+    """Put the route for ``parts``, by their paths below the server's base, before all others of ``server``."""
+    server.web_app.default_router.rules.insert(0, Rule(AnyMatches(), Late(server, parts)))
