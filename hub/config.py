@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub import pages, tls
+from hub import culling, pages, tls
 from hub.identity.models import NAME
 from hub.settings import Settings
 
@@ -90,7 +90,7 @@ def roles(c: Any, settings: Settings) -> None:
         {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
         {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
-        {"name": "worker", "scopes": ["proxy"], "services": ["worker"]},
+        {"name": "worker", "scopes": ["proxy", *culling.SCOPES], "services": ["worker"]},
     ]
 
 

@@ -11,6 +11,7 @@ from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
 from sqlalchemy.orm import Session, sessionmaker
 
+from hub import culling
 from hub.access import service as access
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
@@ -87,12 +88,17 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def slurm() -> None:
         asyncio.run(ask_slurm(sessions, SlurmClient(settings.slurm)))
 
+    def culling_idle() -> None:
+        asyncio.run(culling.end_forgotten(settings))
+
     def post() -> None:
         mail.deliver(sessions, settings)
 
     queue.periodic_task(Every(health.HEARTBEAT_SECONDS))(heartbeat)
     queue.periodic_task(Every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    if settings.hub.idle_culler_hours:
+        queue.periodic_task(Every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
     return queue
 
 
