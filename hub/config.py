@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub import pages, tls
+from hub import culling, pages, tls
 from hub.identity.models import NAME
 from hub.settings import Settings
 
@@ -91,7 +91,7 @@ def roles(c: Any, settings: Settings) -> None:
         {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
         # A group a project: making one takes admin:groups, and the Hub has nothing narrower (see hub/access/README.md).
-        {"name": "worker", "scopes": ["proxy", "admin:groups"], "services": ["worker"]},
+        {"name": "worker", "scopes": ["proxy", "admin:groups", *culling.SCOPES], "services": ["worker"]},
     ]
 
 

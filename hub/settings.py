@@ -79,6 +79,9 @@ class Hub(Section):
     cookie_hours: float = 12.0
     token_hours: float = 24.0
     """The longest life of a token a person or a page may ask for."""
+    idle_culler_hours: float = Field(24.0, ge=0)
+    """When the Hub has seen nothing of a server for this long, it is ended; well above ``spawn.idle_minutes``, by which
+    a server ends itself. 0: never."""
     active_server_limit: int = 500
     concurrent_spawn_limit: int = 50
 

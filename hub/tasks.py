@@ -14,6 +14,7 @@ from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
 from sqlalchemy.orm import Session, sessionmaker
 
+from hub import culling
 from hub.access import provisioning
 from hub.access import service as access
 from hub.access.directories import Directories
@@ -94,6 +95,9 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def slurm() -> None:
         asyncio.run(ask_slurm(sessions, SlurmClient(settings.slurm)))
 
+    def culling_idle() -> None:
+        asyncio.run(culling.end_forgotten(settings))
+
     def post() -> None:
         mail.deliver(sessions, settings)
 
@@ -104,6 +108,8 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     queue.periodic_task(Every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
     queue.periodic_task(Every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    if settings.hub.idle_culler_hours:
+        queue.periodic_task(Every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
     return queue
 
 

@@ -239,10 +239,10 @@ def server_address(name: str) -> str:
     return f"http://{place.ip}:{place.port}"
 
 
-def curl(deployment: Deployment, user: str, url: str, header: str, *more: str) -> str:
+def curl(deployment: Deployment, user: str, url: str, header: str, *more: str, check: bool = True) -> str:
     """The status that the OS user ``user`` gets; the header comes by standard input."""
     command = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--header", "@-", *more, url]
-    return deployment.run("runuser", "-u", user, "--", *command, text=header).stdout
+    return deployment.run("runuser", "-u", user, "--", *command, text=header, check=check).stdout
 
 
 def test_a_terminal_can_be_interrupted(visit: Visit) -> None:

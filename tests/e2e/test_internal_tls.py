@@ -1,0 +1,139 @@
+"""``hub.internal_ssl``: everything works as without it, and nobody without a certificate takes part."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.deployment import Deployment
+from tests.e2e.conftest import Visit
+from tests.e2e.lab import new_notebook, run_cell
+from tests.e2e.test_running import curl, server_address, server_process
+from tests.throwaway import atrium
+from tests.waiting import eventually
+from tests.web import client
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
+
+UP_SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def with_tls(deployment: Deployment) -> Iterator[Deployment]:
+    """The deployment with internal TLS switched on, as an administrator does it: one line, and ``make up``."""
+    path = deployment.etc / "atrium.toml"
+    before = path.read_text()
+    path.write_text(before.replace("[hub]\n", "[hub]\ninternal_ssl = true\n"))
+    try:
+        atrium("up", within=UP_SECONDS)
+        yield deployment
+    finally:
+        path.write_text(before)
+        atrium("up", within=UP_SECONDS)
+
+
+def test_a_notebook_and_a_dashboard_work(with_tls: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    assert run_cell(founder.page, "6 * 7") == "42"
+    asked = "import os; from hub.client import Api; Api.from_environment().me().name"
+    assert run_cell(founder.page, asked) == repr(founder.name), "a kernel and Atrium's API"
+    founder.open_dashboard("onboarding")
+    assert "https://" in client_address(founder.name)
+
+
+def client_address(name: str) -> str:
+    return server_process(name).environ()["JUPYTERHUB_API_URL"]
+
+
+def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    seen = run_cell(founder.page, "import os; [name for name in os.environ if name.startswith('ATRIUM_TLS')]")
+    assert seen == "[]"
+    [job] = with_tls.jobs_of(founder.name)
+    script = with_tls.run("scontrol", "write", "batch_script", job, "-").stdout
+    shown = with_tls.run("scontrol", "show", "job", "-dd", job).stdout
+    key = server_process(founder.name).environ()["ATRIUM_TLS_KEY"]
+
+    assert key
+    assert key not in script + shown
+    runtime = Path(server_process(founder.name).environ()["JUPYTER_RUNTIME_DIR"])
+    assert {(runtime / name).stat().st_mode & 0o777 for name in ("server.key", "server.crt", "ca.crt")} == {0o600}
+
+
+def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: Deployment, visit: Visit) -> None:
+    founder, colleague = visit("founder"), visit("colleague")
+    founder.start_notebook()
+    address = server_address(founder.name).replace("http:", "https:")
+
+    path = f"{address}/user/{founder.name}/api"
+    assert curl(with_tls, colleague.name, path, "", "--insecure", check=False) == "000"
+    hub = with_tls.settings.hub_api_url
+    assert curl(with_tls, colleague.name, hub, "", "--insecure", check=False) == "000", "nor does the Hub"
+
+
+class Impostor(BaseHTTPRequestHandler):
+    """Says yes to everything, and keeps what it heard."""
+
+    heard: list[str]
+
+    def do_GET(self) -> None:
+        self.heard.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"give me your cookies")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def impostor(folder: Path) -> Iterator[tuple[int, list[str]]]:
+    """A TLS server with a certificate of its own making: its port, and what it heard."""
+    pem = folder / "own.pem"
+    files = ["-keyout", pem, "-out", folder / "own.crt"]
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *files, *name]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.crt", pem)
+    handler = type("Handler", (Impostor,), {"heard": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], handler.heard
+        server.shutdown()
+
+
+def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
+    with_tls: Deployment, tmp_path: Path
+) -> None:
+    host = urlsplit(with_tls.origin_of("nobody")).hostname
+    route = f"https://127.0.0.1:{with_tls.settings.proxy.api_port}/api/routes/{host}/user/nobody"
+    context = ssl.create_default_context(cafile=with_tls.settings.paths.state / "tls/client.pem")
+    context.load_cert_chain(with_tls.settings.paths.state / "tls/client.pem")
+    token = (with_tls.etc / "secrets/proxy").read_text().strip()
+    headers = {"Authorization": f"token {token}"}
+    with impostor(tmp_path) as (port, heard), httpx.Client(verify=context, trust_env=False, headers=headers) as proxy:
+        proxy.post(route, json={"target": f"https://127.0.0.1:{port}"}).raise_for_status()
+        try:
+            with client() as somebody:
+                address = f"{with_tls.origin_of('nobody')}/user/nobody/"
+                status = eventually(lambda: somebody.get(address).status_code, within=30, what="an answer")
+        finally:
+            proxy.delete(route)
+
+    assert status == 503
+    assert heard == []
