@@ -62,7 +62,7 @@ SUBJECTS: dict[str, set[str]] = {
     "mail": {"smtp"},
     "servers": set(),
     "sites": set(),
-    "slurm": {"client", "commands", "jobs", "queue", "transport", "words"},
+    "slurm": {"client", "cluster", "commands", "inventory", "jobs", "queue", "transport", "words"},
     "usage": set(),
     "workshops": set(),
 }

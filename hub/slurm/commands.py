@@ -163,15 +163,6 @@ def parse_ping(text: str) -> bool:
     return re.search(r"\bis UP\b", text) is not None
 
 
-def associations(user: str) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
-
-
-def parse_associations(text: str) -> list[str]:
-    """Accounts of a person, or people of an account, in Slurm's order, each once."""
-    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-
-
 def accounts(names: Sequence[str]) -> Argv:
     return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *names, "format=account"]
 
@@ -188,6 +179,11 @@ def limit_account(name: str, *, cpu_minutes: int, gpu_minutes: int) -> Argv:
 
 def members(account: str) -> Argv:
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"account={account}", "format=user"]
+
+
+def parse_members(text: str) -> list[str]:
+    """People of an account, in Slurm's order, each once."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
 def add_members(account: str, users: Sequence[str]) -> Argv:
