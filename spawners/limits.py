@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from hub.errors import InvalidInput
-from hub.language import mark, translate
+from hub.language import duration, mark, translate
 from hub.settings import Settings
 from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos, Reservation
 from hub.slurm.jobs import Minutes
-from spawners.options import SpawnRequest
+from spawners.options import SpawnRequest, of_profile, parse
 
 SOON = timedelta(hours=24)
 """How long before its start a reservation can be chosen."""
@@ -277,6 +278,36 @@ def _named(names: Collection[str], mine: set[str]) -> bool:
 # -- the check --------------------------------------------------------------------------------------------------------
 
 
+def complete(chosen: Mapping[str, Any], have: Offer, settings: Settings) -> SpawnRequest:
+    """The request that ``chosen`` makes, with what it does not say taken from the offer: the first project with hours
+    left, and where the standard partition is not to be had, one that is.
+
+    :raises InvalidInput: from :func:`spawners.options.parse`.
+    """
+    values = {name: value for name, value in chosen.items() if value not in ("", None)}
+    if "account" not in values and have.projects:
+        values["account"] = have.projects[0].account
+    request = parse(values, settings)
+    if values.get("partition") or of_profile(values.get("profile"), settings).get("partition"):
+        return request
+    reservation = next((one for one in have.reservations if one.name == request.reservation), None)
+    if reservation is not None and reservation.partition:
+        return request.model_copy(update={"partition": reservation.partition})
+    project = have.project(request.account)
+    if project is None or project.place(request.partition, request.qos):
+        return request
+    others = (request.model_copy(update={"partition": place.partition}) for place in project.places)
+    return next((other for other in others if is_fine(other, have)), request)
+
+
+def is_fine(request: SpawnRequest, have: Offer) -> bool:
+    try:
+        check(request, have)
+    except InvalidInput:
+        return False
+    return True
+
+
 def check(request: SpawnRequest, have: Offer) -> None:
     """Raises :class:`InvalidInput` for the first choice that is more than there is: field, sentence, what to do.
 
@@ -302,8 +333,8 @@ def check(request: SpawnRequest, have: Offer) -> None:
     _check_hours(request, project)
 
 
-def _no(name: str, sentence: str, hint: str, **values: object) -> InvalidInput:
-    return InvalidInput(translate(sentence).format(**values), field=name, hint=translate(hint).format(**values))
+def _no(field_name: str, sentence: str, hint: str, **values: object) -> InvalidInput:
+    return InvalidInput(translate(sentence).format(**values), field=field_name, hint=translate(hint).format(**values))
 
 
 def _checked_project(request: SpawnRequest, have: Offer) -> Project:
@@ -361,7 +392,10 @@ def _check_gpus(request: SpawnRequest, place: Place) -> None:
         )
     if request.gpus and not place.gpu_types:
         raise _no(
-            "gpus", mark("*{partition}* has no GPUs."), mark("Choose another partition, or none."), partition=place.partition
+            "gpus",
+            mark("*{partition}* has no GPUs."),
+            mark("Choose another partition, or none."),
+            partition=place.partition,
         )
     most = place.gpu_types[request.gpu_type] if request.gpu_type else max(place.gpu_types.values(), default=0)
     if request.gpus > most:
@@ -422,17 +456,16 @@ def _with_reservation(request: SpawnRequest, bound: Bound, have: Offer) -> Bound
 
 
 def _check_hours(request: SpawnRequest, project: Project) -> None:
-    for name, count, left in (
-        ("account", request.cpus, project.cpu_minutes),
-        ("account", request.gpus, project.gpu_minutes),
+    for kind, count, left in (
+        ("CPU", request.cpus, project.cpu_minutes),
+        ("GPU", request.gpus, project.gpu_minutes),
     ):
         if left is None or not count or count * request.minutes <= left:
             continue
-        kind = "GPU" if left is project.gpu_minutes and count == request.gpus else "CPU"
         affordable = left // count
         if affordable < 1:
             raise _no(
-                name,
+                "account",
                 mark("The {kind} hours of *{account}* are used up."),
                 mark("Choose another project, or ask its lead for more."),
                 kind=kind,
@@ -444,9 +477,9 @@ def _check_hours(request: SpawnRequest, project: Project) -> None:
             mark("Choose {affordable} or less."),
             account=project.account,
             kind=kind,
-            left=duration(left),
-            cost=duration(count * request.minutes),
-            affordable=duration(affordable),
+            left=duration(60 * left),
+            cost=duration(60 * count * request.minutes),
+            affordable=duration(60 * affordable),
         )
 
 
@@ -474,15 +507,4 @@ def in_words(name: str, amount: int) -> str:
     """An amount of one of the fields with its unit."""
     if name == "memory_gb":
         return f"{amount} GB"
-    return duration(amount) if name == "minutes" else str(amount)
-
-
-def duration(minutes: int) -> str:
-    """``90`` as ``1 h 30 min``; days from two of them on."""
-    hours, rest = divmod(minutes, 60)
-    days, left = divmod(hours, 24)
-    if days >= 2:
-        return f"{days} d {left} h" if left else f"{days} d"
-    if not hours:
-        return f"{rest} min"
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return duration(60 * amount) if name == "minutes" else str(amount)

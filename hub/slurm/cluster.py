@@ -210,9 +210,7 @@ class ClusterWatcher:
         }
         if self._refreshes % SELDOM == 0:
             questions |= {"partitions": self._source.partitions(), "qos": self._source.qos()}
-        answers = dict(
-            zip(questions, await asyncio.gather(*questions.values(), return_exceptions=True), strict=True)
-        )
+        answers = dict(zip(questions, await asyncio.gather(*questions.values(), return_exceptions=True), strict=True))
         accounting = not any(_keeps_no_accounts(answer) for answer in answers.values())
         known = {name: answer for name, answer in answers.items() if not isinstance(answer, BaseException)}
         failed = {

@@ -222,14 +222,8 @@ def parse_trial(text: str) -> Trial:
     )
     start = moment(found["start"]) if found else None
     if found is None or start is None:
-        raise SlurmError(_said(text) or "sbatch did not say when the job would start.")
+        raise SlurmError(text.strip()[:500] or "sbatch did not say when the job would start.")
     return Trial(start, int(found["cpus"]), found["nodes"], found["partition"] or "")
-
-
-def _said(text: str) -> str:
-    """The last line that says anything, without the command's name before it."""
-    lines = [re.sub(r"^\s*(sbatch:|allocation failure:|error:|\s)+", "", line) for line in text.splitlines()]
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
 
 # -- Slurm's notations ------------------------------------------------------------------------------------------------

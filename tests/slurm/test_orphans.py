@@ -38,7 +38,7 @@ async def site(deployment: Deployment, slurm: SlurmClient, founder: str, tmp_pat
     spawn = Spawn(gateway=GATEWAY, orphan_seconds=0)
     settings = deployment.settings.model_copy(update={"spawn": spawn, "slurm": Slurm(conf=deployment.slurm_conf)})
     queue = QueueWatcher(slurm, f"{GATEWAY}-notebook", waiting_seconds=1, idle_seconds=1)
-    yield Site(settings, slurm, queue, Ledger(url))
+    yield Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
 
 
 async def job(site: Site, founder: str, comment: str) -> int:
@@ -81,7 +81,7 @@ async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, cap
     patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
     await queued(site)
 
-    await Sweep(Site(patient, site.slurm, site.queue, site.ledger)).round()
+    await Sweep(replace(site, settings=patient)).round()
 
     assert orphan in await queued(site)
     assert f"Job {orphan} of {founder} belongs to no server" in caplog.text

@@ -115,8 +115,9 @@ async def here(slurm, monkeypatch, tmp_path):
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
-    found = Site(settings, slurm, queue, Ledger(url))
+    found = Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
     monkeypatch.setattr(gateway, "site", lambda: found)
+    monkeypatch.setattr(choose, "site", lambda: found)
     monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
