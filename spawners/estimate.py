@@ -55,7 +55,10 @@ class Estimates:
             said = words.refusal(error.message)
             return answer | {"refused": f"{said.means} {said.todo}".strip()}
         now = datetime.now(UTC)
-        answer |= {"start": found.start.isoformat(), "starts": starts(found.start, now)}
+        answer |= {
+            "start": found.start.isoformat(),
+            "starts": translate("Starts {when}").format(when=when(found.start, now)),
+        }
         if found.start - now > SOONER:
             answer["sooner"] = await self._sooner(name, request, found.start, have, cluster, trial=trial)
         return answer
@@ -75,8 +78,10 @@ class Estimates:
             return None
         if start - found.start < SOONER:
             return None
-        when = starts(found.start, datetime.now(UTC))
-        return {"words": f"{difference(request, best)}: {when}", "values": best.model_dump(exclude={"profile"})}
+        said = translate("{change} it starts {when}.").format(
+            change=difference(request, best), when=when(found.start, datetime.now(UTC))
+        )
+        return {"words": said, "values": best.model_dump(exclude={"profile"})}
 
     async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
         now = time.monotonic()
@@ -112,11 +117,11 @@ def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:
     return {"cost": " · ".join(parts), "left": " · ".join(left)}
 
 
-def starts(start: datetime, now: datetime) -> str:
-    """``starts now`` or ``starts in 6 min``."""
+def when(start: datetime, now: datetime) -> str:
+    """``now`` or ``in 6 min``."""
     if start - now < NOW:
-        return translate("starts now")
-    return translate("starts in {time}").format(time=duration((start - now).total_seconds()))
+        return translate("now")
+    return translate("in {time}").format(time=duration((start - now).total_seconds()))
 
 
 def alternatives(request: SpawnRequest, have: Offer) -> Iterator[SpawnRequest]:
@@ -155,7 +160,7 @@ def _nodes(request: SpawnRequest, cluster: Cluster) -> Iterator[Node]:
 def difference(request: SpawnRequest, other: SpawnRequest) -> str:
     """What is other about an alternative, in words."""
     if other.partition != request.partition:
-        return translate("In {name}").format(name=other.partition)
+        return translate("In “{name}”").format(name=other.partition)
     if other.minutes != request.minutes:
         return translate("For {time}").format(time=duration(60 * other.minutes))
     if other.gpu_type != request.gpu_type:

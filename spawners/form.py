@@ -90,11 +90,12 @@ def build(
     errors = {error.field or "": f"{error.message} {error.hint}".strip()} if error else {}
     profile = "" if set(errors) & _ADVANCED else _named(values, settings)
     sizes = _sizes(have, values, profile, settings)
+    free = _free(have, cluster)
     return Page(
-        fields=_fields(have, values, errors),
+        fields=_fields(have, values, errors, free),
         sizes=sizes,
         own_size=not any(size.chosen for size in sizes),
-        free=_free(have, cluster),
+        free=free,
         as_of=cluster.as_of,
         stale=cluster.error or ("" if have.known else translate("Slurm has not been asked yet.")),
         homeless=have.known and not have.projects,
@@ -169,13 +170,16 @@ def in_words(request: SpawnRequest) -> str:
 # -- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _fields(have: Offer, values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[str, Field]:
+def _fields(
+    have: Offer, values: Mapping[str, Any], errors: Mapping[str, str], free: Iterable[Free]
+) -> dict[str, Field]:
     places = [place for project in have.projects for place in project.places]
     kinds = _once(kind for place in places for kind in place.gpu_types if kind)
     choices: dict[str, list[tuple[str, str]]] = {
         "account": [(one.account, _project_words(one)) for one in have.projects]
         or [(str(values["account"]), str(values["account"]))],
-        "partition": [(name, name) for name in _once(place.partition for place in places)],
+        "partition": [(one.partition, _partition_words(one)) for one in free]
+        or [(str(values["partition"]), str(values["partition"]))],
         "qos": [("", translate("the usual one")), *((name, name) for name in _once(place.qos for place in places))],
         "gpu_type": [("", translate("any")), *((kind, kind) for kind in kinds)],
         "minutes": _times(_most(places, "minutes"), values["minutes"]),
@@ -205,7 +209,12 @@ def _project_words(project: Project) -> str:
         for kind, minutes in (("GPU", project.gpu_minutes), ("CPU", project.cpu_minutes))
         if minutes is not None
     ]
-    return f"{project.account} ({translate('hours left')}: {' · '.join(left)})" if left else project.account
+    return f"{project.account} ({' · '.join(left)})" if left else project.account
+
+
+def _partition_words(free: Free) -> str:
+    parts = [translate("{n} cores").format(n=free.cpus), *([f"{free.gpus} GPU"] if free.gpus else [])]
+    return translate("{name} ({what} free)").format(name=free.partition, what=", ".join(parts))
 
 
 def _times(most: int | None, chosen: Any) -> list[tuple[str, str]]:
@@ -229,6 +238,7 @@ def _free(have: Offer, cluster: Cluster) -> tuple[Free, ...]:
     found = []
     for name in _once(place.partition for project in have.projects for place in project.places):
         nodes = [node for node in cluster.nodes if name in node.partitions and node.in_service]
+        nodes = [node for node in nodes if not node.state.startswith("reserved")]
         kinds: dict[str, int] = {}
         for node in nodes:
             for gpus in node.gpus:
@@ -239,7 +249,7 @@ def _free(have: Offer, cluster: Cluster) -> tuple[Free, ...]:
                 cpus=sum(node.cpus_free for node in nodes),
                 cpus_total=sum(node.cpus for node in nodes),
                 memory_gb=max((node.memory_free_mb // 1024 for node in nodes), default=0),
-                gpus=", ".join(f"{count} {kind}".strip() for kind, count in kinds.items()),
+                gpus=" + ".join(f"{count} {kind}".strip() for kind, count in kinds.items()),
             )
         )
     return tuple(found)

@@ -25,7 +25,7 @@ SOON = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Bound:
-    """The most one may ask for (None: as much as one likes), and in words who says so ("*notebooks* gives …")."""
+    """The most one may ask for (None: as much as one likes), and in words who says so ("“notebooks” gives …")."""
 
     most: int | None = None
     giver: str = ""
@@ -194,7 +194,7 @@ class _Reader:
 
     def most(self, tres: str, node: int, partition: int | None = None) -> Bound:
         """The least of what a node has, the partition gives and the limits leave."""
-        name = f"*{self._partition.name}*"
+        name = f"“{self._partition.name}”"
         bounds = [Bound(node, translate(mark("a node of {name} has")).format(name=name))]
         if partition is not None:
             bounds.append(Bound(partition, translate(mark("{name} gives one job")).format(name=name)))
@@ -202,37 +202,37 @@ class _Reader:
         return min(bounds, key=_number)
 
     def _limits(self, tres: str) -> Iterator[Bound]:
-        account = f"*{self._association.account}*"
+        account = f"“{self._association.account}”"
         job = next(((giver, limits.job[tres]) for giver, limits in self._layers if tres in limits.job), None)
         if job is not None:
-            yield Bound(job[1], translate(mark("{name} gives one job")).format(name=f"*{job[0]}*"))
+            yield Bound(job[1], translate(mark("{name} gives one job")).format(name=f"“{job[0]}”"))
         elif tres in self._association.limits.job:
             words = translate(mark("the project {name} gives one job")).format(name=account)
             yield Bound(self._association.limits.job[tres], words)
         for giver, limits in self._layers:
             if tres in limits.user:
-                yield Bound(limits.user[tres], translate(mark("{name} gives one person")).format(name=f"*{giver}*"))
+                yield Bound(limits.user[tres], translate(mark("{name} gives one person")).format(name=f"“{giver}”"))
                 break
         for giver, limits in self._layers:
             if tres in limits.group:
-                words = translate(mark("{name} gives everybody together")).format(name=f"*{giver}*")
+                words = translate(mark("{name} gives everybody together")).format(name=f"“{giver}”")
                 yield Bound(limits.group[tres], words)
                 return
         for one in self._chain:
             if tres in one.limits.group:
-                words = translate(mark("the project {name} may use at a time")).format(name=f"*{one.account}*")
+                words = translate(mark("the project {name} may use at a time")).format(name=f"“{one.account}”")
                 yield Bound(one.limits.group[tres], words)
 
     def minutes(self) -> Bound:
         bounds = []
         if "PartitionTimeLimit" not in self._qos.flags:
-            words = translate(mark("{name} gives")).format(name=f"*{self._partition.name}*")
+            words = translate(mark("{name} gives")).format(name=f"“{self._partition.name}”")
             bounds.append(Bound(self._partition.max_minutes, words))
         wall = next(((giver, one.minutes) for giver, one in self._layers if one.minutes is not None), None)
         if wall is not None:
-            bounds.append(Bound(wall[1], translate(mark("{name} gives")).format(name=f"*{wall[0]}*")))
+            bounds.append(Bound(wall[1], translate(mark("{name} gives")).format(name=f"“{wall[0]}”")))
         else:
-            words = translate(mark("the project {name} gives one job")).format(name=f"*{self._association.account}*")
+            words = translate(mark("the project {name} gives one job")).format(name=f"“{self._association.account}”")
             bounds.append(Bound(self._association.limits.minutes, words))
         return min((one for one in bounds if one.most is not None), key=_number, default=Bound())
 
@@ -326,7 +326,7 @@ def check(request: SpawnRequest, have: Offer) -> None:
     if not any(_could_hold(node, request) for node in place.nodes):
         raise _no(
             "cpus",
-            mark("No single node of *{partition}* has all of that together."),
+            mark("No single node of “{partition}” has all of that together."),
             mark("Choose fewer cores, less memory or fewer GPUs."),
             partition=place.partition,
         )
@@ -348,7 +348,7 @@ def _checked_project(request: SpawnRequest, have: Offer) -> Project:
     if project is None:
         raise _no(
             "account",
-            mark("You cannot use the project *{account}*."),
+            mark("You cannot use the project “{account}”."),
             mark("Choose one of yours: {names}."),
             account=request.account,
             names=", ".join(one.account for one in have.projects),
@@ -361,7 +361,7 @@ def _checked_place(request: SpawnRequest, project: Project) -> Place:
     if request.partition not in partitions:
         raise _no(
             "partition",
-            mark("The project *{account}* cannot use the partition *{partition}* now."),
+            mark("The project “{account}” cannot use the partition “{partition}” now."),
             mark("Choose one of these: {names}."),
             account=project.account,
             partition=request.partition,
@@ -371,7 +371,7 @@ def _checked_place(request: SpawnRequest, project: Project) -> Place:
     if place is None:
         raise _no(
             "qos",
-            mark("The quality of service *{qos}* cannot be used in *{partition}* by *{account}*."),
+            mark("The quality of service “{qos}” cannot be used in “{partition}” by “{account}”."),
             mark("Choose one of these: {names}."),
             account=project.account,
             partition=request.partition,
@@ -385,7 +385,7 @@ def _check_gpus(request: SpawnRequest, place: Place) -> None:
     if request.gpu_type and request.gpu_type not in place.gpu_types:
         raise _no(
             "gpu_type",
-            mark("*{partition}* has no GPU of the kind *{kind}*."),
+            mark("“{partition}” has no GPU of the kind “{kind}”."),
             mark("Choose another kind, or any."),
             partition=place.partition,
             kind=request.gpu_type,
@@ -393,7 +393,7 @@ def _check_gpus(request: SpawnRequest, place: Place) -> None:
     if request.gpus and not place.gpu_types:
         raise _no(
             "gpus",
-            mark("*{partition}* has no GPUs."),
+            mark("“{partition}” has no GPUs."),
             mark("Choose another partition, or none."),
             partition=place.partition,
         )
@@ -424,7 +424,7 @@ def _check_amount(request: SpawnRequest, name: str, bound: Bound, project: Proje
     raise _no(
         name,
         _SENTENCES[name],
-        mark("Choose {amount} or less, or use *{elsewhere}*.") if elsewhere else mark("Choose {amount} or less."),
+        mark("Choose {amount} or less, or use “{elsewhere}”.") if elsewhere else mark("Choose {amount} or less."),
         giver=bound.giver,
         amount=amount,
         elsewhere=elsewhere,
@@ -445,14 +445,14 @@ def _with_reservation(request: SpawnRequest, bound: Bound, have: Offer) -> Bound
     if reservation is None or have.now is None or not in_it or not _named(reservation.accounts, {request.account}):
         raise _no(
             "reservation",
-            mark("The reservation *{name}* is not open to this project in this partition now."),
+            mark("The reservation “{name}” is not open to this project in this partition now."),
             mark("Choose another one, or none."),
             name=request.reservation,
         )
     left = int((reservation.end - max(have.now, reservation.start)).total_seconds() // 60)
     if bound.most is not None and bound.most <= left:
         return bound
-    return Bound(left, translate(mark("is left of the reservation {name}")).format(name=f"*{reservation.name}*"))
+    return Bound(left, translate(mark("is left of the reservation {name}")).format(name=f"“{reservation.name}”"))
 
 
 def _check_hours(request: SpawnRequest, project: Project) -> None:
@@ -466,14 +466,14 @@ def _check_hours(request: SpawnRequest, project: Project) -> None:
         if affordable < 1:
             raise _no(
                 "account",
-                mark("The {kind} hours of *{account}* are used up."),
+                mark("The {kind} hours of “{account}” are used up."),
                 mark("Choose another project, or ask its lead for more."),
                 kind=kind,
                 account=project.account,
             )
         raise _no(
             "minutes",
-            mark("*{account}* has {left} of {kind} time left, and this would take {cost}."),
+            mark("“{account}” has {left} of {kind} time left, and this would take {cost}."),
             mark("Choose {affordable} or less."),
             account=project.account,
             kind=kind,
@@ -492,7 +492,8 @@ def _could_hold(node: Node, request: SpawnRequest) -> bool:
 def fits_now(node: Node, request: SpawnRequest) -> bool:
     """Whether the node has all of it free."""
     enough = node.cpus_free >= request.cpus and node.memory_free_mb >= request.memory_gb * 1024
-    return node.in_service and enough and _gpus_of(node, request, free=True) >= request.gpus
+    kept_free = node.state.startswith("reserved") and not request.reservation
+    return node.in_service and not kept_free and enough and _gpus_of(node, request, free=True) >= request.gpus
 
 
 def _gpus_of(node: Node, request: SpawnRequest, *, free: bool) -> int:

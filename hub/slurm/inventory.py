@@ -268,8 +268,8 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _pairs(line: str) -> dict[str, str]:
-    """``KEY=VALUE`` words of one of scontrol's lines."""
-    return dict(word.split("=", 1) for word in line.split() if "=" in word)
+    """``KEY=VALUE`` of one of scontrol's lines; a value may hold blanks (names of partitions do)."""
+    return dict(re.findall(r"(?:^|\s)([A-Za-z]\w*)=(.*?)(?=\s+[A-Za-z]\w*=|\s*$)", line))
 
 
 def _readable(text: str, read: Callable[[str], T], command: str) -> Iterable[T]:

@@ -175,5 +175,5 @@
     ask();
   });
   narrow();
-  ask();
+  if (!form.querySelector("[aria-invalid]")) ask(); // what is wrong is on the page already
 })();
