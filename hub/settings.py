@@ -176,6 +176,8 @@ class Spawn(Section):
     )
     environments: tuple[Software, ...] = ()
     """Environments beside the standard one (``paths.user_env``)."""
+    requeue: bool = True
+    """Whether a notebook that lost its node (preempted, node failed) is put back into the queue."""
     announce_seconds: float = Field(180.0, gt=0)
     """How long a server may take from the start of its job until it announces itself."""
     warn_seconds: int = Field(120, ge=30, le=3600)

@@ -18,12 +18,13 @@ from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import make_ssl_context
 
-from hub.errors import AtriumError, InvalidInput, NotAllowed, SlurmError
+from hub.errors import AtriumError, InvalidInput, NotAllowed
 from hub.identity.models import NAME
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
+from hub.slurm.cluster import Trial
 from hub.slurm.jobs import Job
-from spawners import attempts, continuing, handshake, options, progress, rest, restart, script
+from spawners import attempts, choose, continuing, handshake, options, progress, rest, restart, script
 from spawners.failures import Farewell
 from spawners.job import Ended, ServerJob
 from spawners.site import site
@@ -34,6 +35,7 @@ USER_NAME = re.compile(NAME + r"\Z")
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
 attempts.install()
+choose.install()
 continuing.install()
 handshake.install()
 rest.install()
@@ -82,29 +84,43 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- options --------------------------------------------------------------------------------------------------
 
     async def _form(self, _spawner: object) -> str:
-        here = site()
-        try:
-            accounts = await here.slurm.accounts_of(self.user.name)
-        except SlurmError as error:
-            self.log.warning("Projects of %s could not be read: %s", self.user.name, error)
-            accounts = [here.settings.slurm.default_account]
-        return options.form_html(accounts, self.orm_spawner.user_options or {}, here.settings.slurm)
+        return await choose.fields(self)
 
     def _options_form_default(self) -> Callable[[object], Awaitable[str]]:
         return self._form
 
-    def _options_from_form_default(self) -> Callable[[dict[str, list[str]]], dict[str, Any]]:
+    def _options_from_form_default(self) -> Callable[[dict[str, list[str]]], Awaitable[dict[str, Any]]]:
         return self._checked_form
 
-    def _checked_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
+    async def _checked_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         try:
-            return options.parse(options.from_form(form), site().settings.slurm).model_dump()
+            return (await choose.accepted(self.user.name, options.from_form(form))).model_dump()
         except InvalidInput as error:
             raise StartFailed.because(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
-        """A link may bring a person to the form; it never starts anything."""
+        """A link may bring a person to the form (spawners/choose.py); it never starts anything."""
         raise StartFailed("A link cannot start a notebook.", "Choose, and press Start notebook.", status=422)
+
+    async def trial(self, request: options.SpawnRequest) -> Trial:
+        """Where and when this server would start with ``request``; asked as the person, with the very script."""
+        environment = self.get_env()
+        script_text = self._script(request, environment)(0)
+        return await site().slurm.trial(script_text, user=self.user.name, environment=environment)
+
+    def _script(self, request: options.SpawnRequest, environment: dict[str, str]) -> Callable[[int], str]:
+        """The job script by the number of the attempt; raises :class:`NotAllowed` for whom no job may run as."""
+        settings = site().settings
+        account = _account(self.user.name, settings.login.os_group)
+        return partial(
+            _rendered,
+            request,
+            user=self.user.name,
+            server=self.name,
+            home=Path(account.pw_dir),
+            settings=settings,
+            exported=environment,
+        )
 
     # -- state and environment ------------------------------------------------------------------------------------
 
@@ -218,23 +234,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         return attempt
 
     async def _submit(self, job: ServerJob) -> None:
-        settings = site().settings
-        account = _account(self.user.name, settings.login.os_group)
-        request = options.parse(self.user_options or {}, settings.slurm)
-        job.request = request.model_dump()
         environment = self.get_env()
-
-        def render(attempt: int) -> str:
-            return script.render(
-                request,
-                user=self.user.name,
-                server=self.name,
-                attempt=attempt,
-                home=Path(account.pw_dir),
-                settings=settings,
-                exported=environment,
-            )
-
+        request = await choose.accepted(self.user.name, self.user_options or {})
+        render = self._script(request, environment)
+        job.request = request.model_dump()
         await job.submit(render, environment)
 
     async def _follow_requeued(self) -> None:
@@ -330,6 +333,10 @@ async def _say_goodbye(spawner: AtriumSpawner) -> bool:
     except httpx.HTTPError as error:
         spawner.log.info("%s did not hear that it shall end (%s): cancelling its job", spawner._log_name, error)
         return False
+
+
+def _rendered(request: options.SpawnRequest, attempt: int, **values: Any) -> str:
+    return script.render(request, attempt=attempt, **values)
 
 
 def _account(user: str, group: str) -> pwd.struct_passwd:

@@ -65,10 +65,10 @@ SUBJECTS: dict[str, set[str]] = {
     "organisations": {"sme"},
     "reports": set(),
     "reviews": set(),
-    "sites": set(),
-    "slurm": {"client", "commands", "jobs", "queue", "transport", "words"},
-    "usage": {"forecast"},
     "servers": set(),
+    "sites": set(),
+    "slurm": {"client", "cluster", "commands", "inventory", "jobs", "queue", "transport", "words"},
+    "usage": {"forecast"},
     "workshops": set(),
 }
 """Subjects of the Hub, each with the modules it has beside its layers."""

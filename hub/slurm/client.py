@@ -7,7 +7,8 @@ from datetime import date
 
 from hub.errors import SlurmError
 from hub.settings import Slurm
-from hub.slurm import commands
+from hub.slurm import commands, inventory
+from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, Trial
 from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
@@ -87,7 +88,7 @@ class SlurmClient:
 
     async def accounts_of(self, user: str) -> list[str]:
         """Accounts (projects) this person may charge."""
-        return commands.parse_associations(await self._transport.run(commands.associations(user)))
+        return commands.parse_accounts_of(await self._transport.run(commands.accounts_of(user)))
 
     async def ensure_account(
         self,
@@ -167,6 +168,31 @@ class SlurmClient:
         if not accounts:
             return {}
         return commands.parse_account_usage(await self._transport.run(commands.account_usage(accounts)))
+
+    async def account_hours(self) -> dict[str, AccountUsage]:
+        """The same of all accounts at once."""
+        return commands.parse_account_usage(await self._transport.run(inventory.usage()))
+
+    async def nodes(self) -> tuple[Node, ...]:
+        return inventory.parse_nodes(await self._transport.run(inventory.nodes()))
+
+    async def partitions(self) -> tuple[Partition, ...]:
+        return inventory.parse_partitions(await self._transport.run(inventory.partitions()))
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        return inventory.parse_reservations(await self._transport.run(inventory.reservations()))
+
+    async def qos(self) -> tuple[Qos, ...]:
+        return inventory.parse_qos(await self._transport.run(inventory.qos()))
+
+    async def associations(self) -> tuple[Association, ...]:
+        return inventory.parse_associations(await self._transport.run(inventory.associations()))
+
+    async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
+        """Where and when ``script`` would start if ``user`` submitted it now; raises what submitting it would."""
+        argv = inventory.trial()
+        said = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
+        return inventory.parse_trial(said)
 
     async def ping(self) -> bool:
         """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""

@@ -173,12 +173,13 @@ def parse_ping(text: str) -> bool:
     return re.search(r"\bis UP\b", text) is not None
 
 
-def associations(user: str) -> Argv:
+def accounts_of(user: str) -> Argv:
+    """Accounts this person may charge."""
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
 
 
-def parse_associations(text: str) -> list[str]:
-    """Accounts of a person, or people of an account, in Slurm's order, each once."""
+def parse_accounts_of(text: str) -> list[str]:
+    """In Slurm's order, each once."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 

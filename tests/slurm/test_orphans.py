@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hub.db.base import Base
 from hub.servers import service
 from hub.settings import Slurm, Spawn
 from hub.slurm.client import SlurmClient
+from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners.ledger import Ledger
@@ -39,7 +41,7 @@ async def site(deployment: Deployment, slurm: SlurmClient, founder: str, tmp_pat
     spawn = Spawn(gateway=GATEWAY, orphan_seconds=0)
     settings = deployment.settings.model_copy(update={"spawn": spawn, "slurm": Slurm(conf=deployment.slurm_conf)})
     queue = QueueWatcher(slurm, f"{GATEWAY}-notebook", waiting_seconds=1, idle_seconds=1)
-    yield Site(settings, slurm, queue, Ledger(url))
+    yield Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
 
 
 async def job(site: Site, founder: str, comment: str) -> int:
@@ -82,7 +84,7 @@ async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, cap
     patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
     await queued(site)
 
-    await Sweep(Site(patient, site.slurm, site.queue, site.ledger)).round()
+    await Sweep(replace(site, settings=patient)).round()
 
     assert orphan in await queued(site)
     assert f"orphan job found: {orphan} of {founder}" in caplog.text

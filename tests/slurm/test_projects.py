@@ -11,7 +11,7 @@ from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm.client import SlurmClient
 from hub.slurm.jobs import Phase
 from tests.deployment import Deployment
-from tests.slurm.test_client import script, until
+from tests.slurm.test_client import JOB_NAME, script, until
 
 pytestmark = pytest.mark.slurm
 
@@ -36,7 +36,7 @@ def associations(deployment: Deployment, fields: str) -> list[str]:
 
 
 async def running(slurm: SlurmClient, job_id: int) -> bool:
-    return any(job.id == job_id and job.phase is Phase.RUNNING for job in await slurm.queue())
+    return any(job.id == job_id and job.phase is Phase.RUNNING for job in await slurm.queue(JOB_NAME))
 
 
 async def submit(slurm: SlurmClient, user: str, *directives: str) -> int:

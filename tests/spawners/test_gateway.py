@@ -20,9 +20,10 @@ from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
 from hub.settings import Api, Hub, Settings, Slurm
+from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from spawners import gateway, restart
+from spawners import choose, gateway, restart
 from spawners import job as jobs
 from spawners.failures import Farewell
 from spawners.ledger import Ledger
@@ -115,8 +116,9 @@ async def here(slurm, monkeypatch, tmp_path):
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
-    found = Site(settings, slurm, queue, Ledger(url))
+    found = Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
     monkeypatch.setattr(gateway, "site", lambda: found)
+    monkeypatch.setattr(choose, "site", lambda: found)
     monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
