@@ -83,7 +83,9 @@ def test_a_request_that_changes_something_is_a_persons_and_reading_is_not(
     watched, logged = activity(), []
     settings: dict[str, Any] = {"log_function": logged.append}
     watched.watch_requests(settings)
-    handler = SimpleNamespace(request=SimpleNamespace(method=method, path=f"/user/founder/{path}"), get_status=lambda: status)
+    handler = SimpleNamespace(
+        request=SimpleNamespace(method=method, path=f"/user/founder/{path}"), get_status=lambda: status
+    )
     settings["log_function"](handler)
 
     assert (watched.last() == NOW) is counts
