@@ -20,6 +20,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 
 from hub import tls
+from hub.access.routes import router as access
+from hub.applications.routes import router as applications
+from hub.audit.routes import router as audit
+from hub.calls.routes import router as calls
 from hub.context import Guarded, signed_in
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
@@ -27,12 +31,21 @@ from hub.health.routes import router as health
 from hub.home.routes import router as home
 from hub.identity.tokens import Directory
 from hub.mail.routes import router as mail
+from hub.organisations.routes import router as organisations
+from hub.reports.routes import router as reports
+from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers
 from hub.settings import Settings
+from hub.usage.routes import router as usage
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "/services/atrium/api"
+SUBJECTS = (
+    *(health, home, mail, audit, servers),
+    *(calls, organisations, applications, reviews),
+    *(access, usage, reports),
+)
 PUBLIC = frozenset({f"{PREFIX}/health"})
 """The only addresses that answer without a token."""
 STOP_SECONDS = 10
@@ -66,7 +79,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
 
     # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
     app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, home, mail, servers, _document(app)):
+    for router in (*SUBJECTS, _document(app)):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AtriumError, _on_atrium_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

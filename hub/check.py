@@ -9,6 +9,7 @@ from typing import get_args
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import migrations
+from hub.calls import programme
 from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError, SlurmUnavailable
 from hub.settings import SecretName, Settings, config_path
@@ -21,7 +22,12 @@ _TOO_OPEN = 0o037
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
     """Check everything, saying one line each; whether all of it is well."""
     say(f"settings  ok  {config_path()}")
-    parts: dict[str, Callable[[Settings], str]] = {"secrets": _secrets, "database": _database, "slurm": _slurm}
+    parts: dict[str, Callable[[Settings], str]] = {
+        "secrets": _secrets,
+        "programme": _programme,
+        "database": _database,
+        "slurm": _slurm,
+    }
     bad = [name for name, part in parts.items() if not _report(name, part, settings, say)]
     return not bad
 
@@ -45,6 +51,11 @@ def _secrets(settings: Settings) -> str:
         if mode & _TOO_OPEN:
             raise SettingsError(f"The secret {path} has mode {mode:04o}; it may have 0640 at most.")
     return str(settings.paths.secrets)
+
+
+def _programme(settings: Settings) -> str:
+    path = programme.path(settings)
+    return f"{path}, as of {programme.read(path).as_of}"
 
 
 def _database(settings: Settings) -> str:

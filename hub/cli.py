@@ -14,9 +14,11 @@ from datetime import UTC, date, datetime
 from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from hub import settings as deployment
 from hub.access.models import MemberRole, ProjectSpec
+from hub.access.tables import Project
 from hub.announcements.models import Severity
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, InvalidInput
@@ -108,13 +110,21 @@ def _check(settings: Settings, _asked: Asked) -> bool:
 
 def _project_create(settings: Settings, asked: Asked) -> None:
     from hub.access import service
-    from hub.slurm.client import SlurmClient
 
     members = dict.fromkeys(asked.member, MemberRole.MEMBER) | dict.fromkeys(asked.lead, MemberRole.LEAD)
     spec = _project_spec(asked, members)
     with _database(settings) as engine, make_sessions(engine)() as session:
-        project = asyncio.run(service.provision(session, SlurmClient(settings.slurm), spec))
+        project = service.record(session, spec, who="admin")
+        asyncio.run(_provision(settings, session, project))
         _say(f"project {project.slug}: {project.state}, {len(project.members)} members")
+
+
+async def _provision(settings: Settings, session: Session, project: Project) -> None:
+    from hub import tasks
+    from hub.access import provisioning
+
+    async with tasks.world(settings) as world:
+        await provisioning.provision(session, world, project)
 
 
 def _project_spec(asked: Asked, members: dict[str, MemberRole]) -> ProjectSpec:
@@ -125,6 +135,7 @@ def _project_spec(asked: Asked, members: dict[str, MemberRole]) -> ProjectSpec:
             account=asked.account or asked.slug,
             cpu_hours=asked.cpu_hours,
             gpu_hours=asked.gpu_hours,
+            storage_gb=asked.storage_gb,
             starts=asked.starts,
             until=asked.until,
             members=members,
@@ -175,6 +186,7 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--account", help="Slurm account; the slug, if not given")
     create.add_argument("--cpu-hours", type=int, required=True, help="core hours granted")
     create.add_argument("--gpu-hours", type=int, default=0, help="card hours granted")
+    create.add_argument("--storage-gb", type=int, default=0, help="0: no quota")
     create.add_argument("--starts", type=date.fromisoformat, metavar="YYYY-MM-DD", help="today, if not given")
     create.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
     create.add_argument("--lead", nargs="+", default=[], metavar="NAME", action="extend")

@@ -90,7 +90,8 @@ def roles(c: Any, settings: Settings) -> None:
         {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
         {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
-        {"name": "worker", "scopes": ["proxy", *culling.SCOPES], "services": ["worker"]},
+        # A group a project: making one takes admin:groups, and the Hub has nothing narrower (see hub/access/README.md).
+        {"name": "worker", "scopes": ["proxy", "admin:groups", *culling.SCOPES], "services": ["worker"]},
     ]
 
 

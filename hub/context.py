@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Path, Request, Security
 from fastapi.security import APIKeyHeader
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -71,6 +71,9 @@ def _people(asking: Asking) -> Context:
         raise NotAllowed("This is for people, and a service is none.")
     return asking
 
+
+RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+"""The number of a row in an address."""
 
 AskingPerson = Annotated[Context, Depends(_people)]
 AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]

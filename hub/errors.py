@@ -44,6 +44,13 @@ class NotFound(AtriumError):
     status = 404
 
 
+class Conflict(AtriumError):
+    """Somebody else was quicker, or the thing is no longer in the state it was in."""
+
+    status = 409
+    hint = "Look at it again, then decide."
+
+
 class HubUnavailable(AtriumError):
     """The Hub did not answer in time."""
 

@@ -52,6 +52,8 @@ class Paths(Section):
     projects: Path = Path("/projects")
     hub_env: Path = Path("/opt/atrium/hub")
     user_env: Path = Path("/opt/atrium/user")
+    programme: Path | None = None
+    """Access modes, calls and their numbers; None: the file that the package brings (deploy/policy)."""
 
     @property
     def secrets(self) -> Path:
@@ -174,6 +176,8 @@ class Spawn(Section):
     )
     environments: tuple[Software, ...] = ()
     """Environments beside the standard one (``paths.user_env``)."""
+    requeue: bool = True
+    """Whether a notebook that lost its node (preempted, node failed) is put back into the queue."""
     announce_seconds: float = Field(180.0, gt=0)
     """How long a server may take from the start of its job until it announces itself."""
     warn_seconds: int = Field(120, ge=30, le=3600)
@@ -204,8 +208,18 @@ class Mail(Section):
     deadline_seconds: float = Field(20.0, gt=0)
 
 
+class Projects(Section):
+    """How projects get their directory and OS group."""
+
+    helper: tuple[str, ...] = ()
+    """The one command that ``sudo`` lets us run as root (deploy/projects); none: the site does it by other means."""
+    deadline_seconds: float = Field(30.0, gt=0)
+
+
 class Worker(Section):
     usage_seconds: int = Field(60, ge=10)
+    project_seconds: int = Field(10, ge=5)
+    """How often projects that are not yet as they shall be are worked on."""
     mail_seconds: int = Field(10, ge=5)
 
 
@@ -222,6 +236,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
     slurm: Slurm = Slurm()
+    projects: Projects = Projects()
     spawn: Spawn = Spawn()
     mail: Mail = Mail()
     worker: Worker = Worker()

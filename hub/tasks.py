@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Protocol
 
+import httpx
 from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub import culling
+from hub.access import provisioning
 from hub.access import service as access
+from hub.access.directories import Directories
+from hub.db.base import now
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import SlurmError, SlurmUnavailable
+from hub.errors import AtriumError, SlurmError, SlurmUnavailable
 from hub.health import service as health
+from hub.identity.groups import HubGroups
 from hub.mail import service as mail
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
@@ -28,8 +35,8 @@ STOP_SECONDS = 20
 """How long a job in progress is waited for when the worker is told to stop."""
 
 
-class Slurm(access.Accounts, usage.Meter, Protocol):
-    """What of Slurm the jobs need; :class:`hub.slurm.client.SlurmClient` has it."""
+class Slurm(usage.Meter, Protocol):
+    """What of Slurm the rhythm of questions needs; :class:`hub.slurm.client.SlurmClient` has it."""
 
     async def ping(self) -> bool: ...
 
@@ -64,7 +71,7 @@ def run(settings: Settings) -> None:
     engine = make_engine(settings.api.database_url)
     consumer = _Consumer(
         make_queue(settings, make_sessions(engine)),
-        workers=2,  # a Slurm that hangs until its deadline must not look like a dead worker
+        workers=4,  # a Slurm or a mail server that hangs until its deadline must not look like a dead worker
         max_delay=2.0,
         scheduler_interval=TICK_SECONDS,
         flush_locks=True,  # a worker that was killed cannot have given its lock back
@@ -94,7 +101,11 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def post() -> None:
         mail.deliver(sessions, settings)
 
+    def projects() -> None:
+        asyncio.run(tend_projects(sessions, settings))
+
     queue.periodic_task(Every(health.HEARTBEAT_SECONDS))(heartbeat)
+    queue.periodic_task(Every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
     queue.periodic_task(Every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
     if settings.hub.idle_culler_hours:
@@ -102,12 +113,36 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     return queue
 
 
-async def ask_slurm(sessions: sessionmaker[Session], slurm: Slurm) -> None:
-    """Finish projects that are half-made, and learn what the others have used."""
+async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """Turn a day's page, then finish every project that is not as it shall be."""
     try:
         with sessions() as session:
-            await access.resume(session, slurm)
+            access.turn(session, settings, now().date())
+        async with world(settings) as found:
+            with sessions() as session:
+                await provisioning.resume(session, found)
+    except AtriumError as error:
+        logger.warning("projects: %s", error.message)
+
+
+@asynccontextmanager
+async def world(settings: Settings) -> AsyncIterator[provisioning.World]:
+    """Slurm, project storage and the Hub of a deployment."""
+    async with httpx.AsyncClient(base_url=settings.hub_api_url, trust_env=False) as http:
+        yield provisioning.World(
+            slurm=SlurmClient(settings.slurm),
+            storage=Directories(settings.projects),
+            groups=HubGroups(http, settings.secret("worker")),
+            settings=settings,
+        )
+
+
+async def ask_slurm(sessions: sessionmaker[Session], slurm: Slurm) -> None:
+    """Learn what projects have used."""
+    try:
+        with sessions() as session:
             await usage.refresh(session, slurm)
+            await usage.collect(session, slurm, now())
             if not await slurm.ping():
                 raise SlurmUnavailable("No controller of Slurm is up.")
             health.seen(session, health.SLURM)

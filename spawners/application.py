@@ -18,6 +18,7 @@ from sqlalchemy.orm import selectinload
 from hub.servers import service
 from hub.servers.models import AttemptState
 from spawners import orphans, restart
+from spawners.background import in_background
 from spawners.site import site
 
 
@@ -42,8 +43,8 @@ class AtriumHub(JupyterHub):
             except Exception:
                 self.log.exception("The server %r of %s could not be taken up", one.name, one.user.name)
         here = site()
-        restart.in_background(here.queue.run())
-        restart.in_background(orphans.sweep_for_ever(here))
+        in_background(here.queue.run())
+        in_background(orphans.sweep_for_ever(here))
         return len(known)
 
     async def _take_up(self, user: Any, name: str) -> None:
@@ -57,8 +58,8 @@ class AtriumHub(JupyterHub):
             restart.keep(user, name)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
             restart.stop(user, name)
-        elif state is AttemptState.ENDED:
-            restart.in_background(restart.stopped(user, name))
+        elif state is AttemptState.ENDED:  # written as the Hub went away
+            in_background(restart.stopped(user, name))
         else:
             restart.resume(user, name)
 

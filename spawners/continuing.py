@@ -34,7 +34,7 @@ def below(path: str, prefix: str) -> bool:
 def words(chosen: dict[str, Any]) -> str:
     """A choice in few words, "4 cores, 16 GB, 4 h in demo"; "" when it cannot be read."""
     try:
-        request = options.parse(chosen, load().slurm)
+        request = options.parse(chosen, load())
     except AtriumError:
         return ""
     hours, minutes = divmod(request.minutes, 60)

@@ -208,19 +208,19 @@ _OF_EXIT = {
 # slurmd could not open the job's output file: it tells "0:53", whatever the file system said (seen with 22.05).
 _NO_OUTPUT = (0, 53)
 
-# What jobs write when they die, the most telling first. Only the last lines are searched, so that an old warning of a
-# notebook that ran for hours is not taken for the cause.
-_LOG_LINES = 40
-_OF_LOG: tuple[tuple[re.Pattern[str], _Finding], ...] = (
+# What Slurm itself writes into a job's log as it ends it. Without cgroups this is the only word on memory: the job is
+# FAILED, by signal 9, and its reason JobLaunchFailure (seen with 22.05).
+_OF_SLURMS_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
     (
-        re.compile(
-            r"oom[-_ ]kill|Out Of Memory|exceeded (?:job )?memory limit|Memory cgroup out of memory", re.IGNORECASE
-        ),
+        re.compile(r"oom[-_ ]kill|exceeded (?:job )?memory limit|Memory cgroup out of memory", re.IGNORECASE),
         _FINDINGS[Ending.OUT_OF_MEMORY],
     ),
     (re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT"), _FINDINGS[Ending.TIME_LIMIT]),
     (re.compile(r"CANCELLED AT .* DUE TO PREEMPTION"), _FINDINGS[Ending.PREEMPTED]),
-    (re.compile(r"CANCELLED AT .* DUE TO (?:NODE FAILURE|NODE)"), _FINDINGS[Ending.NODE_FAILED]),
+    (re.compile(r"CANCELLED AT .* DUE TO NODE"), _FINDINGS[Ending.NODE_FAILED]),
+)
+# What others write as they die, the most telling first.
+_OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
     (re.compile(r"Disk quota exceeded|Errno 122\b"), _FINDINGS[Ending.HOME_FULL]),
     (
         re.compile(r"No space left on device|Errno 28\b|database or disk is full"),
@@ -279,23 +279,36 @@ def _refused(facts: Facts) -> Verdict:
 def _ended(facts: Facts) -> Verdict:
     if facts.asked_to_stop:
         return _verdict(_FINDINGS[Ending.STOPPED], facts)
-    found = _by_slurm(facts.job) or _OF_FAREWELL.get(facts.farewell) or _by_exit(facts.job)
+    found = (
+        _OF_STATE.get(_state(facts.job))
+        or _by_slurms_lines(facts)
+        or _OF_FAREWELL.get(facts.farewell)
+        or _by_exit(facts.job)
+        or _by_reason(facts.job)
+    )
     if found is not None:
         return _verdict(found, facts)
-    said = "\n".join(facts.log_tail.splitlines()[-_LOG_LINES:])
-    for pattern, finding in _OF_LOG if _unwell(facts) else ():
-        matched = pattern.search(said)
+    for pattern, finding in _OF_LINES if _unwell(facts) else ():
+        matched = pattern.search(_last_lines(facts))
         if matched is not None:
             return _verdict(finding, facts, **matched.groupdict())
     return _without_a_word(facts)
 
 
-def _by_slurm(job: Job | None) -> _Finding | None:
-    """Slurm's own word, where it says more than that the job is over."""
-    if job is None:
+def _last_lines(facts: Facts) -> str:
+    """Only those are searched: an old warning of a notebook that ran for hours is not the cause."""
+    return "\n".join(facts.log_tail.splitlines()[-40:])
+
+
+def _by_slurms_lines(facts: Facts) -> _Finding | None:
+    said = "\n".join(line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd")))
+    return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search(said)), None)
+
+
+def _by_reason(job: Job | None) -> _Finding | None:
+    if job is None or exit_code(job.exit_code)[1] == 9:
         return None
-    reason = re.split(r"[,: ]", job.reason, maxsplit=1)[0]
-    return _OF_STATE.get(_state(job)) or _OF_REASON.get(reason)
+    return _OF_REASON.get(re.split(r"[,: ]", job.reason, maxsplit=1)[0])
 
 
 def _by_exit(job: Job | None) -> _Finding | None:

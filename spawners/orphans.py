@@ -59,14 +59,19 @@ class Sweep:
             attempt = _attempt(comment, gateway, job.user)
             if attempt is None or attempt in attempts:
                 return
-            first = self.seen.setdefault(job.id, time.monotonic())
-            if time.monotonic() - first < self.site.settings.spawn.orphan_seconds:
-                log.warning("Job %i of %s belongs to no server (%s)", job.id, job.user, comment)
-                return
-            await self.site.slurm.cancel(job.id, user=job.user)
-            log.warning("Job %i of %s belonged to no server and was cancelled (%s)", job.id, job.user, comment)
+            if job.id not in self.seen:
+                self.seen[job.id] = time.monotonic()
+                await self._tell("orphan job found", job, comment)
+            if time.monotonic() - self.seen[job.id] >= self.site.settings.spawn.orphan_seconds:
+                await self.site.slurm.cancel(job.id, user=job.user)
+                await self._tell("orphan job cancelled", job, comment)
         except SlurmError as error:
             log.warning("Job %i without a server could not be looked at: %s", job.id, error)
+
+    async def _tell(self, what: str, job: Job, comment: str) -> None:
+        """In the log, and in the audit trail that admins read."""
+        log.warning("%s: %i of %s (%s)", what, job.id, job.user, comment)
+        await self.site.ledger.note(service.orphan, what, job, comment)
 
 
 def _attempt(comment: str, gateway: str, user: str) -> int | None:

@@ -27,8 +27,6 @@ class Standing:
     """How many-th it is in the queue of its partition, counted from 1; None when not known."""
     partition: str = ""
     """As it was asked for; a job that is known tells its own."""
-    retries: int = 0
-    """How often it was started again by itself (a port was taken)."""
     requeues: int = 0
     """How often Slurm took its node away and put it back into the queue."""
     silent_since: datetime | None = None
@@ -94,8 +92,7 @@ def _without_a_job(standing: Standing) -> tuple[str, int, str]:
         return "ready", 100, translate("Your notebook is ready.")
     if standing.job_id is not None:
         return "submitted", 15, translate("Slurm has your notebook as job {job}.").format(job=standing.job_id)
-    again = translate("Its port was taken, so it is started once more.") if standing.retries else ""
-    return "submitting", 5, f"{again} {translate('Handing your notebook to Slurm.')}".strip()
+    return "submitting", 5, translate("Handing your notebook to Slurm.")
 
 
 def _waiting(standing: Standing, job: Job, now: datetime) -> str:

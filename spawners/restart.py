@@ -7,30 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any
+
+from spawners.background import in_background
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 30.0
 """How often a server that was kept over a restart, and does not answer, is asked again."""
-
-_running: set[asyncio.Task[Any]] = set()
-
-
-def in_background(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """Run beside everything else; what goes wrong is logged, and nobody waits for it."""
-    task = asyncio.get_running_loop().create_task(work)
-    _running.add(task)  # a task nobody holds may be collected before it has ended
-    task.add_done_callback(_ended)
-    return task
-
-
-def _ended(task: asyncio.Task[Any]) -> None:
-    _running.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("Work in the background failed", exc_info=error)
 
 
 def resume(user: Any, name: str) -> None:
@@ -94,6 +79,6 @@ async def _until_it_answers(spawner: Any) -> None:
 def stop(user: Any, name: str) -> None:
     """Go on with a stop."""
     spawner = user.spawners[name]
-    spawner.is_stopping()
+    spawner.is_kept(stopping=True)
     spawner._stop_pending, spawner._check_pending = True, False
     in_background(stopped(user, name))

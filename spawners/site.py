@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from hub.settings import Settings, load
 from hub.slurm.client import SlurmClient
+from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.queue import QueueWatcher
 from spawners.ledger import Ledger
 from spawners.script import job_name
@@ -18,6 +19,7 @@ class Site:
     slurm: SlurmClient
     queue: QueueWatcher
     ledger: Ledger
+    cluster: ClusterWatcher
 
 
 @lru_cache(maxsize=1)
@@ -31,4 +33,5 @@ def site() -> Site:
         waiting_seconds=settings.slurm.waiting_seconds,
         idle_seconds=settings.slurm.idle_seconds,
     )
-    return Site(settings, slurm, queue, Ledger(settings.api.database_url))
+    cluster = ClusterWatcher(slurm, seconds=settings.slurm.cluster_seconds)
+    return Site(settings, slurm, queue, Ledger(settings.api.database_url), cluster)

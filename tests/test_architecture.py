@@ -50,20 +50,25 @@ HUB_MODULES = {
 NOT_SUBJECTS = {"migrations", "static", "templates"}
 LAYERS = {"models", "tables", "service", "routes"}
 SUBJECTS: dict[str, set[str]] = {
-    "access": set(),
+    "access": {"directories", "provisioning", "terms"},
     "announcements": set(),
+    "applications": {"aiact", "checks", "document"},
     "apps": set(),
     "audit": set(),
+    "calls": {"adviser", "calculator", "calendar", "programme"},
     "dataspace": {"catalogue", "policy", "protocol", "search", "transfer"},
     "db": {"base", "engine"},
     "health": set(),
     "home": set(),
-    "identity": {"oidc", "roles", "tokens"},
+    "identity": {"groups", "oidc", "roles", "tokens"},
     "mail": {"smtp"},
+    "organisations": {"sme"},
+    "reports": set(),
+    "reviews": set(),
     "servers": set(),
     "sites": set(),
-    "slurm": {"client", "commands", "jobs", "queue", "transport", "words"},
-    "usage": set(),
+    "slurm": {"client", "cluster", "commands", "inventory", "jobs", "queue", "transport", "words"},
+    "usage": {"forecast"},
     "workshops": set(),
 }
 """Subjects of the Hub, each with the modules it has beside its layers."""

@@ -52,7 +52,7 @@ class Accounts:
 
     def collisions(self, names: list[str]) -> list[str]:
         """Those of ``names``, and of our groups, that exist and are not ours."""
-        groups = [self._layout.users_group, self._layout.demo_group]
+        groups = [self._layout.users_group]
         ours = self._entries()["groups"]
         return [name for name in names if _account(name) and not self._is_ours(name)] + [
             name for name in groups if _group(name) and name not in ours
@@ -72,8 +72,8 @@ class Accounts:
         return bool(missing)
 
     def ensure_groups(self) -> bool:
-        """The group whose members may sign in, and the group of the demo project."""
-        missing = [name for name in (self._layout.users_group, self._layout.demo_group) if _group(name) is None]
+        """The group whose members may sign in."""
+        missing = [name for name in (self._layout.users_group,) if _group(name) is None]
         for name in missing:
             self._note("groups", check_name(name))
             _change(["groupadd", "--", name])
@@ -91,7 +91,7 @@ class Accounts:
             raise DeployError(f"{home} exists already without an account {name}: move it aside and try again.")
         self._note("people", name)
         argv = ["useradd", "--create-home", "--home-dir", str(home), "--key", "HOME_MODE=0700", "--shell", "/bin/bash"]
-        groups = f"{self._layout.users_group},{self._layout.demo_group}"
+        groups = self._layout.users_group
         _change([*argv, "--user-group", "--groups", groups, "--comment", self._comment(name), "--", name])
         made = _account(name)
         if made is None or made.pw_uid < _LOWEST_UID:
@@ -113,7 +113,10 @@ class Accounts:
         return True
 
     def remove_groups(self) -> None:
-        for name in self._entries()["groups"]:
+        """Groups of ours, those of projects among them (see deploy/projects)."""
+        projects = self._layout.project_ledger
+        made = projects.read_text().split() if projects.exists() else []
+        for name in dict.fromkeys((*self._entries()["groups"], *made)):
             if _group(check_name(name)) is not None:
                 _change(["groupdel", "--", name])
 

@@ -23,7 +23,10 @@ PYTHON = "/usr/bin/python3"
 _BUILD_DEADLINE = 1800.0
 _CODE_STAMP = "atrium-code.sha256"
 _DONE = "atrium-complete"
-_CODE = ("hub", "spawners", "widgets", "notebooks", "jupyterhub_config.py", "pyproject.toml", "README.md", "LICENSE")
+_CODE = (
+    *("hub", "spawners", "widgets", "notebooks", "deploy/policy"),
+    *("jupyterhub_config.py", "pyproject.toml", "README.md", "LICENSE"),
+)
 
 
 def ensure(layout: Layout) -> list[str]:

@@ -131,8 +131,9 @@ class Layout:
         return self._named("atrium-users")
 
     @cached_property
-    def demo_group(self) -> str:
-        return self._named("atrium-demo")
+    def project_group_prefix(self) -> str:
+        """OS groups of projects are named so; short, for a group's name has 32 characters at most."""
+        return f"p{self.slug[-4:]}-" if self.slug else "p-"
 
     @cached_property
     def sudoers(self) -> Path:
@@ -239,6 +240,24 @@ class Layout:
     @cached_property
     def slurm_environment(self) -> dict[str, str]:
         return {} if self.slurm_conf is None else {"SLURM_CONF": str(self.slurm_conf)}
+
+    @cached_property
+    def project_helper(self) -> Path:
+        """The one program that acts as root for the service user: root's, and in a directory of root's."""
+        return self.opt / "libexec/project.py"
+
+    @cached_property
+    def project_config(self) -> Path:
+        return self.etc / "projects.json"
+
+    @cached_property
+    def project_ledger(self) -> Path:
+        return self.etc / "project-groups"
+
+    @cached_property
+    def project_command(self) -> tuple[str, ...]:
+        """As ``sudo`` allows it, word for word."""
+        return ("/usr/bin/python3", "-I", str(self.project_helper), str(self.project_config))
 
     # Ports
     def _internal(self, offset: int) -> int:

@@ -29,7 +29,9 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
         layout.sudoers.unlink(missing_ok=True)
         settings.pam_file(layout).unlink(missing_ok=True)
         slurm.unlink_default(layout)
-        for path in (layout.projects / "demo", layout.state, layout.log, layout.run, layout.etc):
+        # A prefixed copy's projects are its own; on the main copy those beside the demo may be somebody's work.
+        projects = layout.projects if layout.slug else layout.projects / "demo"
+        for path in (projects, layout.state, layout.log, layout.run, layout.etc):
             _remove(path)
         outcome.text = "removed"
     with step("Environments") as outcome:

@@ -32,7 +32,6 @@ def lay_down_directories(layout: Layout) -> None:
     for shared in (layout.home, layout.projects, layout.opt):
         if not shared.exists():
             files.directory(shared)
-    files.directory(layout.projects / "demo", mode=0o2770, group=layout.demo_group)
 
 
 def lay_down_secrets(layout: Layout) -> bool:
@@ -98,6 +97,7 @@ def settings_text(layout: Layout) -> str:
         dashboards_port=layout.ports["dashboards"],
         pam_service=layout.pam_service,
         users_group=layout.users_group,
+        project_helper=json.dumps(layout.project_command),
         database_url=layout.database_url,
         gateway=layout.cluster,
         slurm="\n".join(lines),
@@ -118,8 +118,22 @@ def pam_file(layout: Layout) -> Path:
     return Path("/etc/pam.d") / layout.pam_service
 
 
+def lay_down_project_helper(layout: Layout) -> bool:
+    """The program that makes projects' groups and directories, and what it may touch."""
+    files.directory(layout.project_helper.parent)
+    config = {
+        "projects": str(layout.projects),
+        "group_prefix": layout.project_group_prefix,
+        "people_group": layout.users_group,
+        "ledger": str(layout.project_ledger),
+    }
+    helper = files.put(layout.project_helper, (CHECKOUT / "deploy/projects/project.py").read_text())
+    remark = files.put_editable(layout.project_config, json.dumps(config, indent=2) + "\n", layout.etc / "written.json")
+    return helper or bool(remark)
+
+
 def lay_down_sudo(layout: Layout) -> bool:
-    """The rule for Slurm's two commands, looked over by visudo before it counts."""
+    """The rules for Slurm's two commands and the project helper, looked over by visudo before they count."""
     text = sudoers_text(layout)
     with tempfile.NamedTemporaryFile("w", prefix="atrium-sudoers-") as draft:
         draft.write(text)
@@ -135,6 +149,7 @@ def sudoers_text(layout: Layout) -> str:
         group=layout.users_group,
         alias=f"ATRIUM{layout.slug.upper()}",
         bin=slurm.binaries(),
+        helper=" ".join(layout.project_command),
         job_log=job_log(layout),
     )
 

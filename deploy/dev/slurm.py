@@ -19,13 +19,19 @@ MEMORY_MB = 32_768
 GPUS = 4
 """Of a node, believed and not measured; as much as the largest notebook may ask for."""
 
+GPU_TYPES = dict(zip(GPU_NODES, ("a100", "l40s"), strict=True))
+
 QOS = {
     "normal": "MaxTRESPerUser=cpu=32 MaxSubmitJobsPerUser=200",
     "notebook": "MaxTRESPerUser=cpu=16,mem=64G MaxSubmitJobsPerUser=20 Priority=100",
+    "flexible": "MaxWall=04:00:00 MaxTRESPerUser=cpu=32 PreemptMode=requeue Flags=DenyOnLimit",
     "gpu": "MaxTRESPerUser=gres/gpu=4 MaxJobsPerUser=4",
     "transfer": "MaxTRESPerUser=cpu=2 MaxJobsPerUser=2",
 }
 """Limits a person has at one time; the partitions of these names apply theirs by themselves."""
+
+CHOICES = ("normal", "flexible")
+"""The QOS that a person may ask for."""
 
 _DEADLINE = 30.0
 
@@ -94,7 +100,7 @@ def slurm_conf(layout: Layout) -> str:
 
 
 def _node(layout: Layout, name: str) -> str:
-    gpus = f" Gres=gpu:{GPUS}" if name in GPU_NODES else ""
+    gpus = f" Gres=gpu:{GPU_TYPES[name]}:{GPUS}" if name in GPU_NODES else ""
     address = f"NodeAddr=127.0.0.1 NodeHostname={layout.host} Port={layout.ports[f'slurmd-{name}']}"
     return f"NodeName={name} {address} CPUs={CPUS} RealMemory={MEMORY_MB}{gpus} State=UNKNOWN"
 
@@ -103,7 +109,10 @@ def _put_gpus(path: Path, devices: Path) -> None:
     files.directory(devices)
     for number in range(GPUS):
         files.null_device(devices / f"gpu{number}")
-    files.put(path, files.render("gres.conf", gpu_nodes=",".join(GPU_NODES), devices=devices, last=GPUS - 1))
+    nodes = "\n".join(
+        f"NodeName={node} Name=gpu Type={kind} File={devices}/gpu[0-{GPUS - 1}]" for node, kind in GPU_TYPES.items()
+    )
+    files.put(path, files.render("gres.conf", nodes=nodes))
 
 
 def _put_cgroup_conf(path: Path) -> None:
@@ -155,7 +164,7 @@ def register(layout: Layout) -> bool:
     commands = [
         ["add", "cluster", layout.cluster],
         *(["add", "qos", name] for name in QOS if name != "normal"),
-        ["modify", "account", "root", "set", f"qos={','.join(QOS)}", "defaultqos=normal"],
+        ["modify", "account", "root", "set", f"qos={','.join(CHOICES)}", "defaultqos=normal"],
         ["add", "user", SERVICE_USER, "account=root", "adminlevel=Operator"],
     ]
     return _once(layout, "slurm-accounts", commands)
@@ -163,7 +172,9 @@ def register(layout: Layout) -> bool:
 
 def set_limits(layout: Layout) -> bool:
     """The QOS' limits; whether anything was new. Needs slurmctld, which tells the accounts that GPUs are counted."""
-    return _once(layout, "slurm-limits", [["modify", "qos", name, "set", *QOS[name].split()] for name in QOS])
+    limits = [["modify", "qos", name, "set", *QOS[name].split()] for name in QOS]
+    # What runs under "flexible" gives way to whoever did not choose it.
+    return _once(layout, "slurm-limits", [*limits, ["modify", "qos", "normal", "set", "preempt=flexible"]])
 
 
 def _once(layout: Layout, stamp_name: str, commands: list[list[str]]) -> bool:

@@ -65,8 +65,13 @@ def _lay_down(layout: Layout) -> list[Login]:
         fresh = logins.ensure(layout)
         outcome.unchanged_unless(new or fresh, f"{len(new)} accounts, {len(fresh)} logins")
     remarks: list[str] = []
-    with step("Secrets, sign-in, sudo rule") as outcome:
-        changed = [settings.lay_down_secrets(layout), settings.lay_down_sign_in(layout), settings.lay_down_sudo(layout)]
+    with step("Secrets, sign-in, sudo rules") as outcome:
+        changed = [
+            settings.lay_down_secrets(layout),
+            settings.lay_down_sign_in(layout),
+            settings.lay_down_project_helper(layout),
+            settings.lay_down_sudo(layout),
+        ]
         outcome.unchanged_unless(any(changed))
     with step("Settings") as outcome:
         remarks += filter(None, [settings.lay_down_settings(layout)])

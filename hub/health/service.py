@@ -26,6 +26,11 @@ def seen(session: Session, part: str) -> None:
     session.commit()
 
 
+def last_seen(session: Session, part: str) -> datetime | None:
+    """When a part was well last."""
+    return session.scalar(select(SignOfLife.at).where(SignOfLife.part == part))
+
+
 def patience(settings: Settings) -> dict[str, timedelta]:
     """How long each part may stay silent: a few of its beats."""
     return {

@@ -11,8 +11,14 @@ from sqlalchemy.types import TypeDecorator
 
 import hub.access.tables
 import hub.announcements.tables
+import hub.applications.tables
+import hub.audit.tables
+import hub.calls.tables
 import hub.health.tables
 import hub.mail.tables
+import hub.organisations.tables
+import hub.reports.tables
+import hub.reviews.tables
 import hub.servers.tables
 import hub.usage.tables  # noqa: F401  a table is known once its module is loaded
 from hub import settings

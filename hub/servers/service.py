@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
 from hub.language import translate
@@ -151,6 +152,14 @@ def open_jobs(session: Session, gateway: str) -> Open:
         )
     ).all()
     return Open(frozenset(row.id for row in rows), frozenset(row.job_id for row in rows if row.job_id is not None))
+
+
+def orphan(session: Session, what: str, job: Job, comment: str) -> None:
+    """Tell admins of a job that no server owns."""
+    audit.record(
+        session, who="hub", what=what, on=f"job {job.id}", after={"person": job.user, "comment": comment[:200]}
+    )
+    session.commit()
 
 
 def history(session: Session, person: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:

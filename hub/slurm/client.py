@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from hub.errors import SlurmError
 from hub.settings import Slurm
-from hub.slurm import commands
-from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending
+from hub.slurm import commands, inventory
+from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, Trial
+from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
-__all__ = ["AccountUsage", "Minutes", "SlurmClient"]
+__all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient"]
+
+ACCOUNTS_AT_ONCE = 500
+"""An argument may not be longer than 128 KiB."""
 
 
 class SlurmClient:
@@ -83,22 +88,72 @@ class SlurmClient:
 
     async def accounts_of(self, user: str) -> list[str]:
         """Accounts (projects) this person may charge."""
-        return commands.parse_associations(await self._transport.run(commands.associations(user)))
+        return commands.parse_accounts_of(await self._transport.run(commands.accounts_of(user)))
 
-    async def ensure_account(self, account: str, *, description: str, cpu_minutes: int, gpu_minutes: int) -> None:
-        """Make the account if it is missing, and set its budget. Safe to run twice."""
-        known = await self._transport.run(commands.accounts([account]))
-        if account not in known.split():
-            await self._transport.run(commands.add_account(account, description))
-        limits = commands.limit_account(account, cpu_minutes=cpu_minutes, gpu_minutes=gpu_minutes)
-        await self._unless_unchanged(limits)
+    async def ensure_account(
+        self,
+        account: str,
+        *,
+        description: str,
+        cpu_minutes: int,
+        gpu_minutes: int,
+        parent: str = "",
+        qos: Sequence[str] = (),
+        closed: bool = False,
+    ) -> None:
+        """Make the account if it is missing, below ``parent``, and set its budget and QOS. Safe to run twice.
 
-    async def ensure_members(self, account: str, users: Sequence[str]) -> None:
-        """Let people charge an account. Safe to run twice."""
-        known = commands.parse_associations(await self._transport.run(commands.members(account)))
-        missing = sorted(set(users) - set(known))
+        :param closed: no new jobs; those that run go on.
+        """
+        wanted = [name for name in (parent, account) if name]
+        known = (await self._transport.run(commands.accounts(wanted))).split()
+        if parent and parent not in known:
+            await self._unless_unchanged(commands.add_account(parent, "Atrium call"))
+        if account not in known:
+            await self._unless_unchanged(commands.add_account(account, description, parent))
+        limits = {"cpu_minutes": cpu_minutes, "gpu_minutes": gpu_minutes}
+        await self._unless_unchanged(commands.limit_account(account, **limits, qos=qos, closed=closed))
+
+    async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None:
+        """Let people charge an account, in these partitions only if any are named. Safe to run twice.
+
+        Somebody who was barred and came back is admitted again.
+        """
+        known = commands.parse_members(await self._transport.run(commands.members(account)))
+        missing = sorted(user for user in set(users) if user not in known or set(partitions) - known[user].partitions)
         if missing:
-            await self._unless_unchanged(commands.add_members(account, missing))
+            await self._unless_unchanged(commands.add_members(account, missing, partitions))
+        for user in sorted(user for user in set(users) & known.keys() if known[user].barred):
+            await self._unless_unchanged(commands.admit_member(account, user))
+
+    async def revoke(self, account: str, user: str) -> None:
+        """End a person's use of an account: no new jobs, then no jobs, then no trace of it. Safe to run twice.
+
+        :raises SlurmError: their jobs are still ending; what is left to do can be done in a moment.
+        """
+        if user not in commands.parse_members(await self._transport.run(commands.members(account))):
+            return
+        await self._unless_unchanged(commands.bar_member(account, user))
+        await self._transport.run(commands.cancel_of(account, user))
+        if (await self._transport.run(commands.queue_of_member(account, user))).split():
+            raise SlurmError(f"Jobs of {user} are being cancelled.")
+        await self._change_default(account, user)
+        await self._unless_unchanged(commands.remove_member(account, user))
+
+    async def _change_default(self, account: str, user: str) -> None:
+        """Slurm removes nobody from their default account while they have another."""
+        default = (await self._transport.run(commands.default_account(user))).strip()
+        others = [name for name in await self.accounts_of(user) if name != account]
+        if default == account and others:
+            await self._unless_unchanged(commands.change_default_account(user, others[0]))
+
+    async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
+        """What jobs of these accounts used on one day (UTC), by account, person and partition."""
+        found: dict[Share, Seconds] = {}
+        for at in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+            argv = commands.day_of(day, accounts[at : at + ACCOUNTS_AT_ONCE])
+            found |= commands.parse_day(await self._transport.run(argv, environment={"TZ": "UTC"}))
+        return found
 
     async def _unless_unchanged(self, argv: commands.Argv) -> None:
         """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""
@@ -113,6 +168,31 @@ class SlurmClient:
         if not accounts:
             return {}
         return commands.parse_account_usage(await self._transport.run(commands.account_usage(accounts)))
+
+    async def account_hours(self) -> dict[str, AccountUsage]:
+        """The same of all accounts at once."""
+        return commands.parse_account_usage(await self._transport.run(inventory.usage()))
+
+    async def nodes(self) -> tuple[Node, ...]:
+        return inventory.parse_nodes(await self._transport.run(inventory.nodes()))
+
+    async def partitions(self) -> tuple[Partition, ...]:
+        return inventory.parse_partitions(await self._transport.run(inventory.partitions()))
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        return inventory.parse_reservations(await self._transport.run(inventory.reservations()))
+
+    async def qos(self) -> tuple[Qos, ...]:
+        return inventory.parse_qos(await self._transport.run(inventory.qos()))
+
+    async def associations(self) -> tuple[Association, ...]:
+        return inventory.parse_associations(await self._transport.run(inventory.associations()))
+
+    async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
+        """Where and when ``script`` would start if ``user`` submitted it now; raises what submitting it would."""
+        argv = inventory.trial()
+        said = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
+        return inventory.parse_trial(said)
 
     async def ping(self) -> bool:
         """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 from hub.errors import SlurmError
-from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, moment
+from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Pending, Seconds, Share, moment
 
 Argv = list[str]
 
@@ -172,12 +173,13 @@ def parse_ping(text: str) -> bool:
     return re.search(r"\bis UP\b", text) is not None
 
 
-def associations(user: str) -> Argv:
+def accounts_of(user: str) -> Argv:
+    """Accounts this person may charge."""
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
 
 
-def parse_associations(text: str) -> list[str]:
-    """Accounts of a person, or people of an account, in Slurm's order, each once."""
+def parse_accounts_of(text: str) -> list[str]:
+    """In Slurm's order, each once."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
@@ -185,22 +187,111 @@ def accounts(names: Sequence[str]) -> Argv:
     return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *names, "format=account"]
 
 
-def add_account(name: str, description: str) -> Argv:
-    return ["sacctmgr", "--immediate", "add", "account", name, f"description={description}", "organization=atrium"]
+def add_account(name: str, description: str, parent: str = "") -> Argv:
+    under = [f"parent={parent}"] if parent else []
+    argv = ["sacctmgr", "--immediate", "add", "account", name, f"description={description}"]
+    return [*argv, "organization=atrium", *under]
 
 
-def limit_account(name: str, *, cpu_minutes: int, gpu_minutes: int) -> Argv:
-    """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md)."""
-    limits = f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}"
-    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={name}", "set", limits]
+def limit_account(
+    name: str, *, cpu_minutes: int, gpu_minutes: int, qos: Sequence[str] = (), closed: bool = False
+) -> Argv:
+    """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md). A closed account takes no jobs."""
+    limits = [f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}", f"GrpSubmitJobs={0 if closed else -1}"]
+    if qos:
+        limits.append(f"qos={','.join(qos)}")
+    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={name}", "set", *limits]
 
 
 def members(account: str) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"account={account}", "format=user"]
+    what = ["show", "associations", f"account={account}", "format=user,partition,grpsubmitjobs"]
+    return ["sacctmgr", "--noheader", "--parsable2", *what]
 
 
-def add_members(account: str, users: Sequence[str]) -> Argv:
-    return ["sacctmgr", "--immediate", "add", "user", ",".join(users), f"account={account}"]
+def parse_members(text: str) -> dict[str, Membership]:
+    """People of an account; the account's own line names nobody."""
+    found: dict[str, Membership] = {}
+    for line in text.splitlines():
+        user, partition, submit = (*line.strip().split("|"), "", "")[:3]
+        if user:
+            known = found.get(user, Membership(frozenset(), barred=False))
+            bound = known.partitions | ({partition} if partition else set())
+            found[user] = Membership(bound, barred=known.barred or submit == "0")
+    return found
+
+
+def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
+    """``partitions``: the only ones their jobs of this account may use; none named: all."""
+    bound = [f"partition={','.join(partitions)}"] if partitions else []
+    return ["sacctmgr", "--immediate", "add", "user", ",".join(users), f"account={account}", *bound]
+
+
+def bar_member(account: str, user: str) -> Argv:
+    """From now on Slurm takes no job of theirs in this account. Not MaxSubmitJobs: a limit of a QOS overrules it."""
+    return [*_modify_user(account, user), "set", "GrpSubmitJobs=0"]
+
+
+def admit_member(account: str, user: str) -> Argv:
+    return [*_modify_user(account, user), "set", "GrpSubmitJobs=-1"]
+
+
+def _modify_user(account: str, user: str) -> Argv:
+    return ["sacctmgr", "--immediate", "modify", "user", "where", f"name={user}", f"account={account}"]
+
+
+def cancel_of(account: str, user: str) -> Argv:
+    return ["scancel", "--quiet", f"--account={account}", f"--user={user}"]
+
+
+def queue_of_member(account: str, user: str) -> Argv:
+    """Job numbers of a person in an account that are not over."""
+    return ["squeue", "--noheader", "--all", f"--account={account}", f"--user={user}", "--format=%A"]
+
+
+def default_account(user: str) -> Argv:
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "user", user, "format=defaultaccount"]
+
+
+def change_default_account(user: str, account: str) -> Argv:
+    return ["sacctmgr", "--immediate", "modify", "user", "where", f"name={user}", "set", f"defaultaccount={account}"]
+
+
+def remove_member(account: str, user: str) -> Argv:
+    return ["sacctmgr", "--immediate", "remove", "user", "where", f"name={user}", f"account={account}"]
+
+
+def day_of(day: date, accounts: Sequence[str]) -> Argv:
+    """What jobs of these accounts used on one day (UTC, if so asked by ``TZ``); longer ones are cut to it."""
+    return [
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allusers",
+        "--allocations",
+        "--truncate",
+        f"--accounts={','.join(accounts)}",
+        f"--starttime={day:%Y-%m-%d}T00:00:00",
+        f"--endtime={day + timedelta(days=1):%Y-%m-%d}T00:00:00",
+        "--format=Account,User,Partition,ElapsedRaw,AllocTRES",
+    ]
+
+
+def parse_day(text: str) -> dict[Share, Seconds]:
+    """Seconds of cores and cards by account, person and partition."""
+    found: dict[Share, Seconds] = {}
+    for line in text.splitlines():
+        account, user, partition, elapsed, tres = line.split("|", 4)
+        if user and elapsed.isdigit() and int(elapsed):
+            share = Share(account, user, partition)
+            seconds = found.get(share, Seconds(0, 0))
+            cpus, gpus = (_allocated(name, tres) for name in ("cpu", "gres/gpu"))
+            found[share] = Seconds(seconds.cpu + cpus * int(elapsed), seconds.gpu + gpus * int(elapsed))
+    return found
+
+
+def _allocated(tres: str, text: str) -> int:
+    match = re.search(rf"(?:^|,){re.escape(tres)}=(\d+)(?:,|$)", text)
+    return int(match.group(1)) if match else 0
 
 
 def account_usage(names: Iterable[str]) -> Argv:

@@ -104,6 +104,33 @@ class AccountUsage:
 
 
 @dataclass(frozen=True)
+class Membership:
+    """How somebody belongs to an account."""
+
+    partitions: frozenset[str]
+    """The only ones they may charge it in; none: all."""
+    barred: bool
+    """Whether Slurm takes no job of theirs."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Whose use of what."""
+
+    account: str
+    user: str
+    partition: str
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Of one core, and of one card."""
+
+    cpu: int
+    gpu: int
+
+
+@dataclass(frozen=True)
 class Pending:
     """A waiting job of anybody, as far as the order of the queue goes."""
 

@@ -43,9 +43,11 @@ class Transport:
         user: str | None = None,
         stdin: str | None = None,
         environment: Mapping[str, str] | None = None,
+        errors: bool = False,
     ) -> str:
         """Standard output of ``argv``.
 
+        :param errors: standard error instead, for the few commands that answer there (``sbatch --test-only``).
         :param user: the person to act as; None: ourselves.
         :param environment: variables passed on beside the few Slurm needs (``sudo`` keeps some, see deploy/sudoers).
         :raises SlurmError: the command answered and refused; ``message`` is what it printed.
@@ -78,7 +80,7 @@ class Transport:
             await _end(process)
         if process.returncode:
             raise _refusal(argv[0], err.decode(errors="replace").strip() or out.decode(errors="replace").strip())
-        return out.decode(errors="replace")
+        return (err if errors else out).decode(errors="replace")
 
     def _environment(self) -> dict[str, str]:
         """No more than Slurm needs: nothing of ours leaks into a job."""

@@ -85,8 +85,8 @@ _REASONS: dict[str, Words] = {
     "Reservation": Words(Whose.TIME, mark("Its reservation has not begun, or is full."), _WAIT),
     "ReqNodeNotAvail": Words(
         Whose.TIME,
-        mark("The nodes that could run it are down, under repair or reserved."),
-        mark("It starts when they are back. Another partition may start sooner."),
+        mark("The nodes that could run it are down, under repair or kept for others."),
+        mark("It starts when they are back or free. Another partition may start sooner."),
     ),
     "Maintenance": Words(
         Whose.TIME,

@@ -9,7 +9,7 @@
   const words = document.getElementById("waiting-words");
   const bar = document.getElementById("waiting-bar");
   const expected = document.getElementById("waiting-expected");
-  const cancel = document.getElementById("waiting-cancel");
+  const buttons = [...page.querySelectorAll("[data-cancel]")];
   const steps = [...document.querySelectorAll("#waiting-steps > li")];
   const title = document.title;
   const [soonest, latest, silence] = [2000, 30000, 120000];
@@ -22,6 +22,7 @@
   let source = null;
   let wait = soonest;
   let heard = Date.now();
+  let timer = 0;
   let looking = false;
   let leaving = false;
 
@@ -79,18 +80,23 @@
     heard = Date.now();
     source = new EventSource(page.dataset.progressUrl);
     source.onmessage = (message) => take(JSON.parse(message.data));
+    // Whether it would try again by itself depends on what went wrong; looking works whatever it was.
     source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) later();
+      source.close();
+      later();
     };
   }
 
   function later() {
-    setTimeout(look, wait);
+    if (timer) return;
+    timer = setTimeout(look, wait);
     wait = Math.min(wait * 1.5, latest);
   }
 
   // Is this still the page for what is going on? If so, listen again; if not, the Hub shows another one.
   async function look() {
+    clearTimeout(timer);
+    timer = 0;
     if (looking || leaving) return;
     looking = true;
     try {
@@ -108,11 +114,12 @@
     }
   }
 
-  async function stop() {
-    const busy = cancel.textContent;
-    cancel.disabled = true;
-    cancel.textContent = cancel.dataset.busy;
-    say(cancel.dataset.busy);
+  // Cancels, and goes on to the button's address once the Hub has heard of it.
+  async function cancel(button) {
+    const words = button.textContent;
+    for (const each of buttons) each.disabled = true;
+    button.textContent = button.dataset.busy;
+    say(button.dataset.busy);
     leaving = true;
     source?.close();
     try {
@@ -122,17 +129,17 @@
         signal: AbortSignal.timeout(60000),
       });
       if (!response.ok) throw new Error((await response.json().catch(() => ({}))).message || response.statusText);
-      location.assign(page.dataset.homeUrl);
+      location.assign(button.dataset.cancel);
     } catch (error) {
       leaving = false;
-      cancel.disabled = false;
-      cancel.textContent = busy;
+      for (const each of buttons) each.disabled = false;
+      button.textContent = words;
       say(`${page.dataset.notCancelled} ${error.message}`);
       later();
     }
   }
 
-  cancel.addEventListener("click", stop);
+  for (const button of buttons) button.addEventListener("click", () => cancel(button));
   // A stream can hang without a word, and a tab that slept may have lost it.
   setInterval(() => { if (!document.hidden && Date.now() - heard > silence) look(); }, 15000);
   document.addEventListener("visibilitychange", () => {

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Protocol, TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from hub.access.models import ProjectState
+from hub.access.models import Phase, ProjectState
 from hub.access.tables import Member, Project
 from hub.db.base import now
-from hub.slurm.client import AccountUsage
-from hub.usage.models import Hours, ProjectHours
-from hub.usage.tables import UsageSnapshot
+from hub.health import service as health
+from hub.slurm.client import AccountUsage, Seconds, Share
+from hub.usage.forecast import runs_out
+from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used
+from hub.usage.tables import UsageDay, UsageSnapshot
 
 logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key", str, date)
+
+
+USAGE = "usage"
+"""The sign of life that says up to when days were collected."""
+BACKLOG_DAYS = 60
+"""As far as is looked back when nothing was collected for long."""
+OTHERS = "others"
 
 
 class Meter(Protocol):
     """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
 
     async def usage(self, accounts: Sequence[str]) -> Mapping[str, AccountUsage]: ...
+
+    async def used_on(self, day: date, accounts: Sequence[str]) -> Mapping[Share, Seconds]: ...
 
 
 async def refresh(session: Session, slurm: Meter) -> None:
@@ -43,6 +56,75 @@ async def refresh(session: Session, slurm: Meter) -> None:
     session.commit()
 
 
+async def collect(session: Session, slurm: Meter, moment: datetime) -> None:
+    """Ask accounting for every day since it was asked last, that one included, and replace what is known of them.
+
+    :raises hub.errors.SlurmError: the days before the one that failed are kept, and the next run goes on from there.
+    """
+    projects = dict(session.execute(select(Project.account, Project.id).order_by(Project.account)).all())
+    last, today = health.last_seen(session, USAGE), moment.date()
+    oldest = today - timedelta(days=BACKLOG_DAYS)
+    day = max(last.date() if last else oldest, oldest)
+    session.commit()  # no transaction stays open while Slurm is asked
+    while projects and day <= today:
+        found = await slurm.used_on(day, list(projects))
+        session.execute(delete(UsageDay).where(UsageDay.day == day, UsageDay.project_id.in_(projects.values())))
+        session.add_all(_used(projects[share.account], day, share, seconds) for share, seconds in found.items())
+        session.commit()
+        day += timedelta(days=1)
+    health.seen(session, USAGE)
+
+
+def _used(project: int, day: date, share: Share, seconds: Seconds) -> UsageDay:
+    return UsageDay(
+        project_id=project,
+        day=day,
+        person=share.user,
+        partition=share.partition,
+        cpu_seconds=seconds.cpu,
+        gpu_seconds=seconds.gpu,
+    )
+
+
+def of_project(session: Session, project: Project, *, reader: str, leads: bool, today: date) -> ProjectUsage:
+    """Where a project's hours went. Members who lead nothing see their own and those of all others together."""
+    snapshot = session.get(UsageSnapshot, project.id)
+    rows = session.scalars(select(UsageDay).where(UsageDay.project_id == project.id)).all()
+    cpu = _hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0)
+    gpu = _hours(project.gpu_hours, snapshot.gpu_minutes if snapshot else 0)
+    days = _sums(rows, lambda row: row.day)
+    cpu_days = {day: used[0] for day, used in days.items()}
+    gpu_days = {day: used[1] for day, used in days.items()}
+    return ProjectUsage(
+        slug=project.slug,
+        title=project.title,
+        cpu=cpu,
+        gpu=gpu,
+        starts=project.starts,
+        until=project.until,
+        as_of=snapshot.as_of if snapshot else None,
+        people=_ranked(_sums(rows, lambda row: row.person if leads or row.person == reader else OTHERS)),
+        partitions=_ranked(_sums(rows, lambda row: row.partition)),
+        days=tuple(Day(day=day, cpu=used[0], gpu=used[1]) for day, used in sorted(days.items())),
+        cpu_runs_out=runs_out(cpu_days, cpu.left, starts=project.starts, today=today) if cpu.granted else None,
+        gpu_runs_out=runs_out(gpu_days, gpu.left, starts=project.starts, today=today) if gpu.granted else None,
+    )
+
+
+def _sums(rows: Iterable[UsageDay], key: Callable[[UsageDay], Key]) -> dict[Key, tuple[float, float]]:
+    """Core and card hours by ``key``."""
+    found: dict[Key, tuple[int, int]] = {}
+    for row in rows:
+        cpu, gpu = found.get(key(row), (0, 0))
+        found[key(row)] = (cpu + row.cpu_seconds, gpu + row.gpu_seconds)
+    return {name: (round(cpu / 3600, 2), round(gpu / 3600, 2)) for name, (cpu, gpu) in found.items()}
+
+
+def _ranked(sums: Mapping[str, tuple[float, float]]) -> tuple[Used, ...]:
+    used = [Used(name=name, cpu=cpu, gpu=gpu) for name, (cpu, gpu) in sums.items()]
+    return tuple(sorted(used, key=lambda one: (-one.gpu, -one.cpu, one.name)))
+
+
 def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
     """What is left of each project of a person, by slug. One that Slurm has never known is not there yet."""
     rows = session.execute(
@@ -50,7 +132,10 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
         .join(Member, Member.project_id == Project.id)
         .outerjoin(UsageSnapshot, UsageSnapshot.project_id == Project.id)
         .where(
-            Member.person == person, or_(Project.state == ProjectState.ACTIVE, UsageSnapshot.project_id.is_not(None))
+            Member.person == person,
+            Member.leaving.is_(False),
+            Project.phase != Phase.CLOSED,
+            or_(Project.state == ProjectState.ACTIVE, UsageSnapshot.project_id.is_not(None)),
         )
         .order_by(Project.slug)
     )
@@ -63,6 +148,7 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
             gpu=_hours(project.gpu_hours, snapshot.gpu_minutes if snapshot else 0),
             until=project.until,
             as_of=snapshot.as_of if snapshot else None,
+            phase=project.phase,
         )
         for project, role, snapshot in rows
     )

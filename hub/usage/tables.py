@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.base import Base, UtcDateTime
@@ -19,3 +19,16 @@ class UsageSnapshot(Base):
     cpu_minutes: Mapped[int] = mapped_column(BigInteger)
     gpu_minutes: Mapped[int] = mapped_column(BigInteger)
     as_of: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class UsageDay(Base):
+    """What one person used in one partition on one day (UTC), as accounting said last."""
+
+    __tablename__ = "usage_days"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(String(32), primary_key=True)
+    partition: Mapped[str] = mapped_column(String(64), primary_key=True)
+    cpu_seconds: Mapped[int] = mapped_column(BigInteger)
+    gpu_seconds: Mapped[int] = mapped_column(BigInteger)

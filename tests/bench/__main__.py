@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import dashboards, report, spawn
+from tests.bench import burst, dashboards, report, running, spawn
 from tests.bench.registry import NAMES, SCENARIOS, Scenario
-from tests.bench.statistics import Result, measure, summarise
+from tests.bench.statistics import Result, Row, compare, measure, summarise
 from tests.deployment import Deployment
 
 FOLDER = Path(__file__).parent
-MODULES = (spawn, dashboards)  # importing them registers their scenarios
+MODULES = (spawn, running, burst, dashboards)  # importing them registers their scenarios
 
 
 def main() -> int:
@@ -47,13 +48,22 @@ def _arguments() -> list[str]:
 
 def _run(scenario: Scenario, deployment: Deployment) -> Result:
     with scenario.prepare(deployment) as pair:
-        ours, reference = measure(pair.ours, pair.reference, scenario.runs)
-    return summarise(scenario.name, scenario.metric, scenario.unit, ours, reference)
+        sides = list(dict.fromkeys(side for row in pair.rows.values() for side in row))
+        values = dict(zip(sides, measure(sides, scenario.runs), strict=True))
+        rows = {label: (values[ours], values[reference]) for label, (ours, reference) in pair.rows.items()}
+    result = summarise(scenario.name, scenario.metric, scenario.unit, *rows.pop(""))
+    further = {label: compare(f"{scenario.name}, {label}", *sides) for label, sides in rows.items()}
+    return replace(result, further=further)
 
 
 def _line(result: Result) -> str:
-    ours, reference = report.text(result.ours), report.text(result.reference)
-    return f"{result.scenario:26} ours {ours}, reference {reference} {result.unit}, ratio {result.ratio:.2f}"
+    rows: dict[str, Result | Row] = {result.scenario: result}
+    rows |= {f"  {label}": row for label, row in result.further.items()}
+    return "\n".join(
+        f"{label:26} ours {report.text(row.ours)}, reference {report.text(row.reference)} {result.unit}, "
+        f"ratio {row.ratio:.2f}"
+        for label, row in rows.items()
+    )
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.bench.statistics import Measure
 from tests.deployment import Deployment
 
 NAMES = (
     "spawn",
+    "sign_in_to_lab",
     "queue_commands_per_minute",
     "hub_idle_1000",
     "spawn_burst_50",
@@ -32,6 +33,13 @@ class Pair:
 
     ours: Measure
     reference: Measure
+    further: Mapping[str, tuple[Measure, Measure]] = field(default_factory=dict)
+    """What else is measured in the same turns, by the label of its row; a measure that is in two rows runs once."""
+
+    @property
+    def rows(self) -> dict[str, tuple[Measure, Measure]]:
+        """All rows, the scenario's own under ""."""
+        return {"": (self.ours, self.reference), **self.further}
 
 
 Prepare = Callable[[Deployment], AbstractContextManager[Pair]]

@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from tests.bench.statistics import Result, Spread
+from tests.bench.statistics import Result, Row, Spread
 
 NOT_MEASURED = "not measured yet"
 _HEADING = """\
 # Benchmarks
 
 Minimum / median / maximum of ours and of a reference measured by turns in the same call; the ratio is our median
-by the reference's. Only ratios can be compared between machines. Written by `make bench`.
+by the reference's. Only ratios can be compared between machines. A row without a name is from the same runs as the
+one above it. What each scenario does is said in its docstring, where the time goes in README.md. Written by
+`make bench`.
 
 | scenario | metric | unit | ours | reference | ratio | runs |
 |---|---|---|---|---|---|---|
@@ -28,9 +31,17 @@ def read(path: Path) -> dict[str, Result]:
     return {entry["scenario"]: _result(entry) for entry in json.loads(path.read_text())}
 
 
-def _result(entry: dict[str, object]) -> Result:
-    sides = {side: Spread(**entry[side]) for side in ("ours", "reference")}  # type: ignore[arg-type]
-    return Result(**{**entry, **sides})  # type: ignore[arg-type]
+def _result(entry: dict[str, Any]) -> Result:
+    further = {label: _row_of(row) for label, row in entry.pop("further", {}).items()}
+    return Result(**{**entry, **_spreads(entry)}, further=further)
+
+
+def _row_of(row: dict[str, Any]) -> Row:
+    return Row(**{**row, **_spreads(row)})
+
+
+def _spreads(entry: dict[str, Any]) -> dict[str, Spread]:
+    return {side: Spread(**entry[side]) for side in ("ours", "reference")}
 
 
 def to_json(results: Iterable[Result]) -> str:
@@ -45,8 +56,12 @@ def to_markdown(names: Iterable[str], results: Mapping[str, Result]) -> str:
 def _row(name: str, result: Result | None) -> str:
     if result is None:
         return f"| {name} | {NOT_MEASURED} | | | | | |"
-    ours, reference = text(result.ours), text(result.reference)
-    return f"| {name} | {result.metric} | {result.unit} | {ours} | {reference} | {result.ratio:.2f} | {result.runs} |"
+    own = f"| {name} | {result.metric} | {result.unit} | {_sides(result)} | {result.runs} |"
+    return "\n".join([own, *(f"| | {label} | | {_sides(row)} | |" for label, row in result.further.items())])
+
+
+def _sides(row: Result | Row) -> str:
+    return f"{text(row.ours)} | {text(row.reference)} | {row.ratio:.2f}"
 
 
 def text(spread: Spread) -> str:

@@ -1,4 +1,4 @@
-"""``spawn``: a notebook through Atrium against the same Lab by a bare ``sbatch`` on the same Slurm."""
+"""``spawn`` and ``sign_in_to_lab``: a notebook through Atrium, by a bare ``sbatch``, through a stock Hub; one Slurm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from playwright.sync_api import Browser
 
+from tests.bench import hubs
 from tests.bench.registry import Pair, scenario
 from tests.browser import api_token, chromium, sign_in
 from tests.deployment import Deployment
@@ -36,13 +38,49 @@ exec jupyter lab --no-browser --ip=127.0.0.1 --port={port}
 BARE_TOKEN = "bench"
 
 
-@scenario("spawn", metric="start to ready Lab", unit="s", runs=5)
+@scenario("spawn", metric="start to ready Lab, over bare sbatch", unit="s", runs=10)
 @contextmanager
 def spawn(deployment: Deployment) -> Iterator[Pair]:
-    """From the request to start until Lab's page answers 200; stopping is not part of it."""
+    """From the request to start until Lab's page answers 200; stopping is not part of it.
+
+    The second row is stock JupyterHub with batchspawner, started for this (hubs.py), over the same bare ``sbatch``.
+    """
     name = deployment.person("founder")
-    with client(_token(deployment, name)) as atrium:
-        yield Pair(ours=lambda: _ours(deployment, atrium, name), reference=lambda: _reference(deployment, name))
+    with client(_token(deployment, name)) as atrium, hubs.stock(deployment, [name]) as hub, hub.client() as stock:
+        start, lab = f"{deployment.public_url}/hub/api/users/{name}/server", f"{deployment.server_url(name)}lab"
+
+        def ours() -> float:
+            return _started(deployment, atrium, name, start, lab)
+
+        def bare() -> float:
+            return _reference(deployment, name)
+
+        def batchspawner() -> float:
+            return _started(deployment, stock, name, hub.api(f"users/{name}/server"), f"{hub.server_url(name)}lab")
+
+        yield Pair(ours, bare, {"stock batchspawner in place of ours": (batchspawner, bare)})
+
+
+@scenario("sign_in_to_lab", metric="sign-in click to JupyterLab on screen, over a stock Hub", unit="s", runs=10)
+@contextmanager
+def sign_in_to_lab(deployment: Deployment) -> Iterator[Pair]:
+    """From the click on the sign-in button, in a new browser profile, until Lab's launcher can be seen.
+
+    On the way a person presses what the pages ask for by default: nothing at a stock Hub, which starts a server at
+    once; "Start notebook" on our landing page and on the form.
+    """
+    name = deployment.person("founder")
+    token = _token(deployment, name)
+    with chromium() as browser, client(token) as atrium, hubs.stock(deployment, [name]) as hub, hub.client() as stock:
+
+        def ours() -> float:
+            server = f"{deployment.public_url}/hub/api/users/{name}/server"
+            return _signed_in(deployment, browser, deployment.public_url, name, atrium, server, ["link", "button"])
+
+        def reference() -> float:
+            return _signed_in(deployment, browser, hub.url, name, stock, hub.api(f"users/{name}/server"), [])
+
+        yield Pair(ours, reference)
 
 
 def _token(deployment: Deployment, name: str) -> str:
@@ -50,16 +88,48 @@ def _token(deployment: Deployment, name: str) -> str:
         return api_token(sign_in(browser.new_context(), deployment, name), deployment, name)
 
 
-def _ours(deployment: Deployment, atrium: httpx.Client, name: str) -> float:
-    server = f"{deployment.public_url}/hub/api/users/{name}/server"
+def _started(deployment: Deployment, hub: httpx.Client, name: str, server: str, lab: str) -> float:
+    """Seconds from the request to start until the first 200 of Lab's page."""
     _nothing_runs(deployment, name)
     try:
         start = time.perf_counter()
-        atrium.post(server).raise_for_status()
-        return _seconds_until_ready(atrium, f"{deployment.server_url(name)}lab", start)
+        hub.post(server).raise_for_status()
+        return _seconds_until_ready(hub, lab, start)
     finally:
-        atrium.delete(server)
-        _nothing_runs(deployment, name)
+        _stop(deployment, hub, name, server)
+
+
+def _signed_in(
+    deployment: Deployment, browser: Browser, url: str, name: str, hub: httpx.Client, server: str, presses: list[str]
+) -> float:
+    """Seconds from the click that signs in; ``presses``: the roles of what is to be pressed to start, in order."""
+    _nothing_runs(deployment, name)
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto(f"{url}/hub/login")
+        page.locator("input[name=username]").fill(name)
+        page.locator("input[name=password]").fill(deployment.login(name))
+        button = page.locator("form [type=submit]").first
+        start = time.perf_counter()
+        button.click(no_wait_after=True)
+        for role in presses:
+            start_notebook = page.get_by_role("main").get_by_role(role, name="Start notebook")  # type: ignore[arg-type]
+            start_notebook.first.click(no_wait_after=True)
+        page.locator("#jp-main-dock-panel").wait_for(timeout=READY_SECONDS * 1000)
+        page.locator(".jp-Launcher").first.wait_for(timeout=READY_SECONDS * 1000)
+        return time.perf_counter() - start
+    finally:
+        context.close()
+        _stop(deployment, hub, name, server)
+
+
+def _stop(deployment: Deployment, hub: httpx.Client, name: str, server: str) -> None:
+    """Stop, and wait until neither Slurm nor the Hub is busy with it any more."""
+    hub.delete(server)
+    _nothing_runs(deployment, name)
+    person = server.rpartition("/")[0]
+    eventually(lambda: not hub.get(person).json()["servers"], within=STOP_SECONDS, what=f"the Hub has stopped {server}")
 
 
 def _reference(deployment: Deployment, name: str) -> float:
@@ -73,7 +143,7 @@ def _reference(deployment: Deployment, name: str) -> float:
     )
     _nothing_runs(deployment, name)
     start = time.perf_counter()
-    job = _sbatch(deployment, name, script)
+    job = sbatch_as(deployment, name, script)
     try:
         with client(BARE_TOKEN) as bare:
             return _seconds_until_ready(bare, f"http://127.0.0.1:{port}/lab", start)
@@ -82,7 +152,7 @@ def _reference(deployment: Deployment, name: str) -> float:
         _nothing_runs(deployment, name)
 
 
-def _sbatch(deployment: Deployment, name: str, script: str) -> str:
+def sbatch_as(deployment: Deployment, name: str, script: str) -> str:
     """Number of the job that ``name`` submits from a login shell's environment."""
     home = pwd.getpwnam(name).pw_dir
     login = ["env", "-i", f"HOME={home}", f"SLURM_CONF={deployment.slurm_conf}", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from tests.bench import __main__ as command
 from tests.bench import report
 from tests.bench.registry import NAMES, SCENARIOS, scenario
-from tests.bench.statistics import Result, summarise
+from tests.bench.statistics import Result, compare, summarise
 
-SPAWN = summarise("spawn", "start to ready Lab", "s", [2.0, 4.0, 3.0], [1.0, 2.0, 1.5])
+SPAWN = replace(
+    summarise("spawn", "start to ready Lab", "s", [2.0, 4.0, 3.0], [1.0, 2.0, 1.5]),
+    further={"stock": compare("stock", [6.0, 6.0, 6.0], [1.0, 2.0, 1.5])},
+)
 FOLDER = Path(__file__).parent
 
 
@@ -27,16 +31,18 @@ def test_json_is_a_list_of_objects_with_the_promised_keys(tmp_path: Path) -> Non
     report.write(tmp_path, ["load_500", "spawn"], {"spawn": SPAWN})
 
     [entry] = json.loads((tmp_path / "results.json").read_text())
-    assert set(entry) == {"scenario", "metric", "unit", "ours", "reference", "ratio", "runs"}
+    assert set(entry) == {"scenario", "metric", "unit", "ours", "reference", "ratio", "runs", "further"}
     assert entry["ours"] == {"min": 2.0, "median": 3.0, "max": 4.0}
     assert entry["ratio"] == 2.0
+    assert entry["further"]["stock"]["ratio"] == 4.0
 
 
 def test_a_scenario_without_a_measurement_is_named_and_has_no_number() -> None:
-    *_, unmeasured, measured = report.to_markdown(["load_500", "spawn"], {"spawn": SPAWN}).splitlines()
+    *_, unmeasured, measured, further = report.to_markdown(["load_500", "spawn"], {"spawn": SPAWN}).splitlines()
 
     assert unmeasured == "| load_500 | not measured yet | | | | | |"
     assert measured == "| spawn | start to ready Lab | s | 2 / 3 / 4 | 1 / 1.5 / 2 | 2.00 | 3 |"
+    assert further == "| | stock | | 6 / 6 / 6 | 1 / 1.5 / 2 | 4.00 | |"
 
 
 def test_the_table_in_the_repository_says_what_the_json_says() -> None:

@@ -7,14 +7,14 @@ import pytest
 from tests.bench.statistics import Spread, measure, summarise
 
 
-def test_sides_are_measured_by_turns_and_each_goes_first_every_other_time() -> None:
+def test_sides_are_measured_by_turns_and_each_goes_first_in_its_turn() -> None:
     calls: list[str] = []
 
     def side(name: str) -> float:
         calls.append(name)
         return float(len(calls))
 
-    ours, reference = measure(lambda: side("ours"), lambda: side("reference"), runs=3)
+    ours, reference = measure([lambda: side("ours"), lambda: side("reference")], runs=3)
 
     assert calls == ["ours", "reference", "reference", "ours", "ours", "reference"]
     assert (ours, reference) == ([1, 4, 5], [2, 3, 6])

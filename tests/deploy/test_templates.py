@@ -91,14 +91,18 @@ def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
     assert "$" not in text
 
 
-def test_the_sudo_rule_names_three_commands_and_never_root(layout: Layout) -> None:
+def test_the_sudo_rules_name_three_commands_as_people_and_one_as_root(layout: Layout) -> None:
     text = settings.sudoers_text(layout)
     rules = [line for line in text.splitlines() if line and not line.startswith("#")]
     commands = next(line for line in rules if line.startswith("Cmnd_Alias")).partition("= ")[2].split(", ")
     assert [Path(command).name for command in commands] == ["sbatch", "scancel", "atrium-job-log"]
     assert all(Path(command).is_absolute() for command in commands)
     assert f"= %{layout.users_group}, !root" in text
-    assert text.count("NOPASSWD") == 1
+    assert text.count("NOPASSWD") == 2
+    assert text.count("(root)") == 1
+    helper = next(line for line in rules if "_PROJECT = " in line).partition("= ")[2]
+    assert helper == f"/usr/bin/python3 -I {layout.project_helper} {layout.project_config}"
+    assert not set(text.partition("_PROJECT = ")[2].splitlines()[0]) & set("*?[]")  # no word of the caller's choosing
 
 
 @pytest.mark.skipif(shutil.which("visudo", path="/usr/sbin") is None, reason="sudo is not installed")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,10 +16,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub import migrations
 from hub.app import create_app
+from hub.client import Api
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.settings import Api, Paths, SecretName, Settings
-from hub.slurm.client import AccountUsage, Minutes
+from hub.settings import Api as ApiSettings
+from hub.settings import Paths, SecretName, Settings
+from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
+from tests.hub.world import URL, Through
 
 POSTGRES = os.environ.get("ATRIUM_TEST_POSTGRES")
 """Address of an empty PostgreSQL database: every test with a database then runs on it, too."""
@@ -33,6 +37,9 @@ class FakeSlurm:
         self.accounts: dict[str, tuple[int, int]] = {}
         self.members: dict[str, list[str]] = {}
         self.used: dict[str, tuple[int, int]] = {}
+        self.parents: dict[str, str] = {}
+        self.closed: dict[str, bool] = {}
+        self.days: dict[date, dict[Share, Seconds]] = {}
         self.calls = 0
         self.break_after: int | None = None
         self.error: SlurmError = SlurmUnavailable("Slurm has not answered for 15 s.")
@@ -42,14 +49,34 @@ class FakeSlurm:
             raise self.error
         self.calls += 1
 
-    async def ensure_account(self, account: str, *, description: str, cpu_minutes: int, gpu_minutes: int) -> None:
+    async def ensure_account(
+        self,
+        account: str,
+        *,
+        description: str,
+        cpu_minutes: int,
+        gpu_minutes: int,
+        parent: str = "",
+        qos: Sequence[str] = (),
+        closed: bool = False,
+    ) -> None:
         self._called()
         self.accounts[account] = (cpu_minutes, gpu_minutes)
+        self.parents[account], self.closed[account] = parent, closed
         self.members.setdefault(account, [])
 
-    async def ensure_members(self, account: str, users: Sequence[str]) -> None:
+    async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None:
         self._called()
         self.members[account].extend(user for user in users if user not in self.members[account])
+
+    async def revoke(self, account: str, user: str) -> None:
+        self._called()
+        if user in self.members[account]:
+            self.members[account].remove(user)
+
+    async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
+        self._called()
+        return {share: used for share, used in self.days.get(day, {}).items() if share.account in accounts}
 
     async def usage(self, accounts: Sequence[str]) -> dict[str, AccountUsage]:
         self._called()
@@ -122,7 +149,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         path = secrets / name
         path.write_text(f"secret-of-{name}\n")
         path.chmod(0o600)
-    return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=Api(database_url=database_url))
+    return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=ApiSettings(database_url=database_url))
 
 
 @pytest.fixture
@@ -153,6 +180,16 @@ def slurm() -> FakeSlurm:
 @pytest.fixture
 def hub() -> FakeHub:
     return FakeHub()
+
+
+@pytest.fixture
+def person(api: TestClient, hub: FakeHub) -> Callable[..., Api]:
+    """``person("founder", groups=[…])``: the API's client in somebody's hands."""
+
+    def sign_in(name: str, *, groups: Sequence[str] = (), kind: str = "user") -> Api:
+        return Api(URL, hub.sign_in(name, groups=groups, kind=kind), transport=Through(api))
+
+    return sign_in
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from hub import cli, environment
 from hub import settings as deployment
+from tests.hub.world import FakeGroups
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def test_migrate_makes_the_database(atrium):
 
 
 def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
-    monkeypatch.setattr("hub.slurm.client.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.tasks.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.tasks.HubGroups", lambda _http, _token: FakeGroups())
     atrium("migrate")
     create = (
         "project",
@@ -65,6 +67,7 @@ def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
     assert [line.split()[:2] for line in said.splitlines()] == [
         ["settings", "ok"],
         ["secrets", "ok"],
+        ["programme", "ok"],
         ["database", "BAD"],
         ["slurm", "ok"],
     ]

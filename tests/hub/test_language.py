@@ -1,6 +1,10 @@
 """Each reader is spoken to in their own language, if there is a catalogue of it."""
 
 import asyncio
+import re
+import shlex
+import subprocess
+import sys
 from contextvars import copy_context
 from pathlib import Path
 
@@ -84,3 +88,37 @@ async def test_two_readers_at_once_do_not_hear_each_others_language(german):
 )
 def test_durations(seconds, said):
     assert language.duration(seconds) == said
+
+
+def test_the_readmes_commands_make_a_catalogue(tmp_path, monkeypatch):
+    """All texts are found, and a translated one is spoken."""
+    root = Path(__file__).parents[2]
+    blocks = re.findall(r"```\n(.*?)```", (language.LOCALE / "README.md").read_text(), re.DOTALL)
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    pot, locale = tmp_path / "atrium.pot", tmp_path / "locale"
+
+    def run(command):
+        here = [part.replace("=atrium.pot", f"={pot}").replace("=hub/locale", f"={locale}") for part in command[1:]]
+        here = [part.replace(f"--mapping-file={locale}", "--mapping-file=hub/locale") for part in here]
+        tool = str(Path(sys.executable).parent / command[0])
+        subprocess.run([tool, *here], cwd=root, check=True, capture_output=True, timeout=120)
+
+    extract, init, compile_ = commands
+    run(extract)
+    for text in ("Others are before you in the queue.", "Handed to Slurm", "It was stopped as asked.", "{n} day"):
+        assert f'msgid "{text}"' in pot.read_text()
+    run(init)
+    po = locale / "de/LC_MESSAGES/atrium.po"
+    untranslated = 'msgid "Handed to Slurm"\nmsgstr ""'
+    assert untranslated in po.read_text()
+    po.write_text(po.read_text().replace(untranslated, 'msgid "Handed to Slurm"\nmsgstr "An Slurm gegeben"'))
+    run(compile_)
+    forget()
+    monkeypatch.setattr(language, "LOCALE", locale)
+
+    def as_a_german():
+        language.use(language.choose("de"))
+        return language.translate("Handed to Slurm")
+
+    assert copy_context().run(as_a_german) == "An Slurm gegeben"
+    forget()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+from hub.audit import service as audit
 from hub.db.base import Base
 from hub.servers import service
 from hub.settings import Slurm, Spawn
 from hub.slurm.client import SlurmClient
+from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners.ledger import Ledger
@@ -38,7 +41,7 @@ async def site(deployment: Deployment, slurm: SlurmClient, founder: str, tmp_pat
     spawn = Spawn(gateway=GATEWAY, orphan_seconds=0)
     settings = deployment.settings.model_copy(update={"spawn": spawn, "slurm": Slurm(conf=deployment.slurm_conf)})
     queue = QueueWatcher(slurm, f"{GATEWAY}-notebook", waiting_seconds=1, idle_seconds=1)
-    yield Site(settings, slurm, queue, Ledger(url))
+    yield Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
 
 
 async def job(site: Site, founder: str, comment: str) -> int:
@@ -81,10 +84,12 @@ async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, cap
     patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
     await queued(site)
 
-    await Sweep(Site(patient, site.slurm, site.queue, site.ledger)).round()
+    await Sweep(replace(site, settings=patient)).round()
 
     assert orphan in await queued(site)
-    assert f"Job {orphan} of {founder} belongs to no server" in caplog.text
+    assert f"orphan job found: {orphan} of {founder}" in caplog.text
+    events = await site.ledger.run(audit.events, on=f"job {orphan}")
+    assert [event.what for event in events] == ["orphan job found"]
 
 
 async def test_while_slurm_is_silent_nothing_is_an_orphan(site: Site, founder: str) -> None:

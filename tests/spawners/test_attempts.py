@@ -1,14 +1,17 @@
 """What pages tell of attempts; the pages themselves are in tests/e2e/test_waiting.py."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from jupyterhub import handlers
 
 from hub import pages
 from hub.servers.models import Attempt, AttemptState, Ending
-from hub.settings import Settings
+from hub.settings import Settings, Site
 from spawners import attempts
+from tests.hub.test_pages import VARIABLES, person, render
 
 NOW = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)
 
@@ -97,3 +100,90 @@ def test_handlers_take_their_places_whatever_the_order(tmp_path):
         assert len([entry for entry in handlers.default_handlers if entry[0].startswith("/atrium/history")]) == 1
     finally:
         handlers.default_handlers[:] = before
+
+
+# -- pages ------------------------------------------------------------------------------------------------------------
+
+HOSTILE = attempt(
+    9,
+    ending=Ending.OUT_OF_MEMORY,
+    message="It needed more memory than <b>4 GB</b>.",
+    hint="Ask for 8 GB or more.",
+    request={"cpus": 2, "memory_gb": 4, "partition": "notebooks", "qos": "", "account": '"><script>x</script>'},
+    log_tail="first\n</pre><script>alert(1)</script>",
+    slurm_state="OUT_OF_MEMORY",
+    exit_code="0:125",
+    started=NOW - timedelta(hours=2),
+)
+
+
+def shown(name, *past, **variables):
+    functions = {
+        "attempts": lambda *_: list(past),
+        "endings": lambda *_: list(past),
+        "asked_for": attempts.asked_for,
+        "standing": attempts.standing,
+        "sign": attempts.sign,
+        "waited": attempts.waited,
+    }
+    settings = Settings(site=Site(name="Factory", public_url="http://localhost:8000"))
+    html = render(settings, name, user=person(), **{**VARIABLES[name], **functions, **variables})
+    assert "<script>alert" not in html and "<b>4 GB" not in html and '"><script>' not in html
+    return html
+
+
+def test_a_failed_start_shows_verdict_hint_log_and_how_to_go_on():
+    html = shown("not_running.html", HOSTILE, failed=True, failed_message=f"{HOSTILE.message} {HOSTILE.hint}")
+    assert html.count("It needed more memory") == 1 and "Ask for 8 GB or more." in html
+    assert "first\n&lt;/pre&gt;" in html and "OUT_OF_MEMORY" in html and "0:125" in html
+    assert 'name="memory_gb" value="4"' in html and 'name="qos"' not in html
+    assert "Try again" in html and "Change the choice" in html and "/hub/atrium/history/maria/" in html
+
+
+def test_a_failure_that_never_reached_the_ledger_is_not_mixed_with_an_older_one():
+    html = shown("not_running.html", HOSTILE, failed=True, failed_message="You have no account on this machine yet.")
+    assert "You have no account" in html and "more memory" not in html
+
+
+@pytest.mark.parametrize("past", [None, []])
+def test_a_failure_is_told_when_the_ledger_cannot_be_read(past):
+    html = shown("not_running.html", attempts=lambda *_: past, failed=True, failed_message="The database is away.")
+    assert "The database is away." in html and "Try again" in html
+
+
+def test_a_server_that_ran_and_ended_says_when_and_why():
+    html = shown("not_running.html", HOSTILE.model_copy(update={"ready": NOW}), failed=False)
+    assert "It ended at" in html and "more memory" in html
+
+
+def test_history_is_a_table_with_labels_for_a_phone():
+    html = shown("history.html", HOSTILE, attempt(3, node="cpu2"), owner=person())
+    assert html.count("<tr>") == 3 and html.count("data-label=") == 12
+    assert "out of memory" in html and "Ask for 8 GB or more." in html and "running" in html
+    assert "cannot be read" in shown("history.html", owner=person(), attempts=lambda *_: None)
+    assert "Nothing yet" in shown("history.html", owner=person())
+    assert "what became of jan" in shown("history.html", owner=person(name="jan"))
+
+
+def test_the_waiting_page_knows_the_steps_done_before_it_was_opened():
+    waiting = attempt(5, state=AttemptState.WAITING, submitted=NOW, tell=True, request={"cpus": 2})
+    html = shown("spawn_pending.html", waiting)
+    assert re.search(r'data-step="submitted">', html) and re.search(r'data-step="waiting" aria-current', html)
+    assert re.search(r'data-step="ready" data-todo', html) and "14:02 UTC" in html
+    assert "You get a mail when it is ready" in html and 'name="wanted" value="0"' in html
+    html = shown("spawn_pending.html", HOSTILE)
+    assert 'name="wanted" value="1"' in html, "an attempt that is over says nothing of the one on its way"
+
+
+def test_the_start_page_tells_of_endings_and_links_to_the_history():
+    html = shown("home.html", HOSTILE)
+    assert 'id="ended-9" data-dismissible' in html and "Your notebook did not start at" in html
+    assert "out of memory" in html and 'href="/hub/atrium/history/maria/"' in html
+
+
+@pytest.mark.parametrize("since", [None, NOW - timedelta(seconds=40)])
+def test_a_silent_slurm_is_told_on_every_page(since):
+    html = shown("history.html", owner=person(), slurm=SimpleNamespace(error="x", silent_since=since), now=NOW)
+    assert ("Slurm has not answered for 40\u202fs." in html) is bool(since)
+    assert "your notebooks go on running." in html
+    assert "your notebooks" not in shown("history.html", owner=person(), slurm=SimpleNamespace(error=None))

@@ -67,6 +67,12 @@ CASES = [
     (over(log_tail="ModuleNotFoundError: No module named 'traitlets'"), Ending.CRASHED, "'traitlets'"),
     (over(log_tail="line\nValueError: no such port {0}\n"), Ending.CRASHED, "ValueError: no such port {0}"),
     (over(log_tail="MemoryError\n"), Ending.OUT_OF_MEMORY, "memory"),
+    (
+        over("FAILED", "0:9", "JobLaunchFailure", log_tail="slurmstepd-cpu1: error: Exceeded job memory limit"),
+        Ending.OUT_OF_MEMORY,
+        "8\u202fGB or more",
+    ),
+    (over("FAILED", "0:9", "JobLaunchFailure"), Ending.OUT_OF_MEMORY, "by force"),
     (over(exit_code="0:9"), Ending.OUT_OF_MEMORY, "by force"),
     (over(exit_code="137:0"), Ending.OUT_OF_MEMORY, "by force"),
     (over(exit_code="3:0"), Ending.CRASHED, "exit code 3"),

@@ -20,9 +20,11 @@ from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
 from hub.settings import Api, Hub, Settings, Slurm
+from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from spawners import gateway, restart
+from spawners import choose, gateway, restart
+from spawners import job as jobs
 from spawners.failures import Farewell
 from spawners.ledger import Ledger
 from spawners.site import Site
@@ -114,9 +116,10 @@ async def here(slurm, monkeypatch, tmp_path):
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
-    found = Site(settings, slurm, queue, Ledger(url))
+    found = Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
     monkeypatch.setattr(gateway, "site", lambda: found)
-    monkeypatch.setattr(gateway, "_PAUSES", (0.001, 0.01))
+    monkeypatch.setattr(choose, "site", lambda: found)
+    monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
     yield found
@@ -249,6 +252,17 @@ async def test_a_server_that_never_announces_itself_is_cancelled_and_told(spawne
     await spawner.stop()  # as JupyterHub does after a start that failed
     [attempt] = await attempts(here)
     assert (attempt.ending, slurm.cancelled) == (Ending.SILENT, [7])
+
+
+async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    for number in (7, 8):
+        await until(lambda number=number: spawner.job_id == str(number))
+        slurm.run(number)
+        slurm.end(number, "FAILED", "75:0")
+    with pytest.raises(SpawnException):
+        await start
+    assert [attempt.ending for attempt in await attempts(here)] == [Ending.PORT_TAKEN] * 2
 
 
 # -- a Hub that comes back --------------------------------------------------------------------------------------------
@@ -393,11 +407,11 @@ async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawn
     start = asyncio.create_task(spawner.start())
     await until(lambda: spawner.job_id)
     slurm.run(7)
-    await until(lambda: spawner._stage == "starting")
+    await until(lambda: spawner.job.stage == "starting")
     slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
-    await until(lambda: spawner._stage == "waiting")
+    await until(lambda: spawner.job.stage == "waiting")
     slurm.run(7, "cpu2")
-    await until(lambda: spawner._stage == "starting")
+    await until(lambda: spawner.job.stage == "starting")
     spawner.take_port(34567)
     await start
     [attempt] = await attempts(here)

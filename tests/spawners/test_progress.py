@@ -83,11 +83,10 @@ def test_an_expected_start_behind_us_is_none():
     assert "expected_start" not in event and "expects" not in event["message"]
 
 
-def test_silence_retries_and_requeues_are_told():
+def test_silence_and_requeues_are_told():
     silent = progress.event(replace(WAITING, silent_since=NOW - timedelta(seconds=40)), NOW)
     assert silent["silent_since"] == "2026-11-24T14:01:20+00:00" and "does not answer" in silent["message"]
     assert "taken away" in progress.event(replace(WAITING, requeues=1), NOW)["message"]
-    assert "once more" in progress.event(Standing(retries=1), NOW)["message"]
     assert progress.event(replace(WAITING, state=AttemptState.STOPPING), NOW)["state"] == "stopping"
 
 

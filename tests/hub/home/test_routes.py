@@ -3,8 +3,8 @@
 import pytest
 
 from hub.access.models import ProjectSpec
-from hub.access.service import provision
 from hub.announcements.service import add
+from tests.hub.world import provision
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ async def test_me(api, hub, demo):
         "gpu": {"granted": 0.0, "used": 0.0, "left": 0.0},
         "until": None,
         "as_of": None,
+        "phase": "open",
     }
 
 

@@ -67,7 +67,7 @@ async def test_a_node_s_address_is_asked_once():
 
 
 async def test_only_missing_members_are_added_and_all_at_once():
-    slurm, transport = client(sacctmgr="founder\n")
+    slurm, transport = client(sacctmgr="founder||\n")
     await slurm.ensure_members("demo", ["trainer", "founder", "analyst"])
     assert transport.asked[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
     await slurm.ensure_members("demo", ["founder"])

@@ -118,5 +118,5 @@ def test_limits_of_nothing_are_no_limits():
     assert usage["a"].cpu == Minutes(None, 0)
 
 
-def test_associations_keep_order_and_lose_doubles():
-    assert commands.parse_associations("demo\nsteel\ndemo\n\n") == ["demo", "steel"]
+def test_members_keep_order_and_lose_doubles():
+    assert commands.parse_members("demo\nsteel\ndemo\n\n") == ["demo", "steel"]

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import select
 
 from hub.access.models import ProjectSpec
-from hub.access.service import provision
 from hub.errors import SlurmUnavailable
 from hub.usage.service import hours_of, refresh
 from hub.usage.tables import UsageSnapshot
+from tests.hub.world import provision
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Applications: a draft saved at every step, immutable versions, review, and one decision."""

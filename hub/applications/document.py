@@ -1,0 +1,134 @@
+"""An application as PDF: what was typed is set as text and is never markup."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpdf import FPDF
+from fpdf.enums import XPos, YPos
+
+from hub.applications.models import Form, Version
+from hub.calls.models import Programme
+
+FONTS = Path("/usr/share/fonts/truetype/dejavu")
+"""Debian's fonts-dejavu-core: Latin, Greek, Cyrillic, Arabic and more; what it lacks is shown as a box."""
+FAMILY = "DejaVu"
+LINE_MM = 5.5
+LONGEST_WORD = 60
+
+logging.getLogger("fpdf").setLevel(logging.ERROR)  # it warns of every sign that a font lacks
+logging.getLogger("fontTools").setLevel(logging.ERROR)
+
+
+def render(programme: Programme, version: Version, reference: str) -> bytes:
+    """The bytes of the PDF."""
+    pdf = _Document(f"{reference}, version {version.number}" if version.number else f"{reference}, draft")
+    pdf.heading(version.form.title or "Untitled", level=1)
+    for title, rows in _sections(programme, version):
+        pdf.heading(title, level=2)
+        for label, text in rows:
+            pdf.row(label, text)
+    return bytes(pdf.output())
+
+
+def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    form, organisation = version.form, version.organisation
+    yield (
+        "Who applies",
+        [
+            ("Name", version.profile.full_name),
+            ("Position", version.profile.position),
+            ("Organisation", f"{organisation.name} ({organisation.kind}, {organisation.country})"),
+            ("SME test", "\n".join((version.sme.title, *version.sme.reasons)) if version.sme else "not needed"),
+            ("Submitted", f"{version.submitted:%d %B %Y, %H:%M} UTC" if version.number else "not yet"),
+        ],
+    )
+    yield "What for", _purpose(programme, form)
+    yield "Resources", _resources(form)
+    datasets = [f"{one.title} {one.url}".strip() for one in form.data.datasets]
+    yield (
+        "Data",
+        [
+            ("Data sets", "\n".join(datasets)),
+            ("Personal data", {True: "yes", False: "no", None: "not said"}[form.data.personal_data]),
+            ("Remarks", form.data.remarks),
+        ],
+    )
+    check = version.self_check
+    findings = [f"{one.article}: {one.consequence}" for one in check.findings]
+    yield "AI Act self-check", [("Result", check.summary), ("Duties", "\n".join(findings)), ("Note", check.advice)]
+    said = form.declaration
+    yield (
+        "Declaration",
+        [
+            ("Ethics", said.issues),
+            ("Civilian use only", "confirmed" if said.civilian_use else "not confirmed"),
+            ("All of this is true", "confirmed" if said.truthful else "not confirmed"),
+        ],
+    )
+
+
+def _purpose(programme: Programme, form: Form) -> list[tuple[str, str]]:
+    call = programme.call(form.call) if form.call else None
+    sector = next((sector.title for sector in programme.sectors if sector.id == form.sector), "")
+    return [
+        ("Call", call.title if call else form.call or ""),
+        ("Sector", sector),
+        ("Goal", form.goal or ""),
+        ("Use case", form.use_case),
+    ]
+
+
+def _resources(form: Form) -> list[tuple[str, str]]:
+    wanted = form.resources
+    return [
+        ("GPU hours", f"{wanted.gpu_hours:,}"),
+        ("Core hours", f"{wanted.cpu_hours:,}"),
+        ("Storage", f"{wanted.storage_gb:,} GB"),
+        ("Duration", f"{wanted.months} months" if wanted.months else ""),
+        ("Systems", ", ".join(wanted.systems)),
+        ("Why so much", wanted.justification),
+    ]
+
+
+class _Document(FPDF):
+    def __init__(self, footer: str) -> None:
+        super().__init__(format="A4")
+        self._footer = footer
+        self.add_font(FAMILY, "", str(FONTS / "DejaVuSans.ttf"))
+        self.add_font(FAMILY, "B", str(FONTS / "DejaVuSans-Bold.ttf"))
+        self.set_auto_page_break(auto=True, margin=18)
+        self.add_page()
+
+    def footer(self) -> None:
+        self.set_y(-14)
+        self.set_font(FAMILY, "", 8)
+        self.cell(0, 6, f"{self._footer} · page {self.page_no()}", align="C")
+
+    def heading(self, text: str, *, level: int) -> None:
+        self.ln(2 if level > 1 else 0)
+        self.set_font(FAMILY, "B", 16 if level == 1 else 12)
+        self._write(text)
+
+    def row(self, label: str, text: str) -> None:
+        if text.strip():
+            self.set_font(FAMILY, "B", 9)
+            self._write(label)
+            self.set_font(FAMILY, "", 10)
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        self.multi_cell(0, LINE_MM, _printable(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT, markdown=False)
+
+
+def _printable(text: str) -> str:
+    """Without signs that are instructions and not text, direction overrides among them; and no word too long to set."""
+    signs = "".join(sign for sign in text.replace("\t", "    ") if sign == "\n" or sign.isprintable())
+    words = (word for word in signs.split(" "))
+    return " ".join(_broken(word) for word in words)
+
+
+def _broken(word: str) -> str:
+    return " ".join(word[at : at + LONGEST_WORD] for at in range(0, len(word), LONGEST_WORD)) or word

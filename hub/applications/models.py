@@ -1,0 +1,209 @@
+"""Applications and their reviews, as they travel."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.calls.models import Goal, Id, Outcome, Workload
+from hub.organisations.models import Line, OrganisationForm, ProfileForm, SmeResult, Text, Web
+
+Hours = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class ApplicationState(StrEnum):
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    CHANGES_REQUESTED = "changes requested"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+EDITABLE = frozenset({ApplicationState.DRAFT, ApplicationState.CHANGES_REQUESTED})
+DECIDED = frozenset({ApplicationState.APPROVED, ApplicationState.REJECTED})
+
+
+class Input(BaseModel):
+    """What somebody sends: a field we do not know is an error and not lost without a word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Resources(Input):
+    systems: tuple[Id, ...] = Field((), max_length=20)
+    cpu_hours: Hours = 0
+    gpu_hours: Hours = 0
+    storage_gb: int = Field(0, ge=0, le=10**7)
+    months: int | None = Field(None, ge=1, le=60)
+    starts: date | None = None
+    workload: Workload | None = None
+    """What the calculator was told last."""
+    justification: Text = ""
+
+
+class Dataset(Input):
+    title: Line
+    url: Web = ""
+
+
+class DataNeeds(Input):
+    datasets: tuple[Dataset, ...] = Field((), max_length=50)
+    personal_data: bool | None = None
+    remarks: Text = ""
+
+
+class Declaration(Input):
+    """Said by the applicant, and kept with the version it was said of."""
+
+    issues: Text = ""
+    """Ethical questions of the work and how they are met."""
+    civilian_use: bool = False
+    truthful: bool = False
+
+
+class Form(Input):
+    """An application; every field may still be empty in a draft."""
+
+    step: Annotated[str, Field(max_length=40, pattern=r"^[a-z-]*$")] = ""
+    """Where on the path its author was last."""
+    call: Id | None = None
+    title: Line = ""
+    sector: Id | None = None
+    goal: Goal | None = None
+    use_case: Text = ""
+    resources: Resources = Resources()
+    data: DataNeeds = DataNeeds()
+    ai_act: dict[Id, bool] = Field({}, max_length=100)
+    """Answers by the question's id."""
+    declaration: Declaration = Declaration()
+
+
+Revision = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Draft(Input):
+    revision: Revision
+    """The one this is based on: a second device that knows an older one is told, and overwrites nothing."""
+    form: Form
+
+
+class Submission(Input):
+    revision: Revision
+    """What is submitted is the draft as stored, and it must be this one."""
+
+
+class Finding(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    question: str
+    article: str
+    outcome: Outcome
+    consequence: str
+
+
+class SelfCheck(BaseModel):
+    """What the AI Act says about answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome | None
+    """None while questions are open and nothing is prohibited yet."""
+    findings: tuple[Finding, ...]
+    open_questions: tuple[str, ...]
+    summary: str
+    advice: str
+
+
+class Gap(BaseModel):
+    """Something to be done before an application can be submitted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    message: str
+
+
+class MessageKind(StrEnum):
+    MESSAGE = "message"
+    CHANGES = "changes"
+    DECISION = "decision"
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    author: str
+    """``reviewer`` for all of them: applicants are not told who reviews."""
+    kind: MessageKind
+    text: str
+
+
+class Version(BaseModel):
+    """An application as it was submitted; it never changes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    submitted: datetime
+    by: str
+    form: Form
+    profile: ProfileForm
+    organisation_id: int
+    organisation: OrganisationForm
+    sme: SmeResult | None
+    self_check: SelfCheck
+
+
+class Decision(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    approved: bool
+    reason: str
+    cpu_hours: int
+    gpu_hours: int
+    storage_gb: int
+    at: datetime
+    project: str | None
+    """Slug of the project that came of it."""
+
+
+class ApplicationSummary(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    reference: str
+    title: str
+    call: str | None
+    state: ApplicationState
+    changed: datetime
+    submitted: datetime | None
+    due: date | None
+    mine: bool
+
+
+class Application(BaseModel):
+    """An application as its owner and their colleagues see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: ApplicationSummary
+    owner: str
+    revision: int
+    form: Form
+    versions: int
+    self_check: SelfCheck
+    gaps: tuple[Gap, ...]
+    """What is missing before it can be submitted; empty unless it can still be edited."""
+    messages: tuple[Message, ...]
+    decision: Decision | None
+    next: str
+    """What happens or has to be done now, in a sentence."""
+
+
+class MessageText(Input):
+    text: Annotated[Text, Field(min_length=1)]

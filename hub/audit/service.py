@@ -1,0 +1,45 @@
+"""Writing and reading the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.audit.models import Event
+from hub.audit.tables import EventRow
+from hub.db.base import now
+
+WORKER = "worker"
+
+
+def record(
+    session: Session,
+    *,
+    who: str,
+    what: str,
+    on: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an event to the caller's transaction: it is kept if, and only if, the change is.
+
+    ``before`` and ``after`` hold what JSON can say, and no secrets.
+    """
+    session.add(EventRow(at=now(), who=who, what=what, on=on, before=dict(before or {}), after=dict(after or {})))
+
+
+def events(
+    session: Session, *, on: str | None = None, who: str | None = None, before: int | None = None, limit: int = 100
+) -> tuple[Event, ...]:
+    """Events, the newest first; ``before``: only those with a smaller id."""
+    query = select(EventRow).order_by(EventRow.id.desc()).limit(limit)
+    if on is not None:
+        query = query.where(EventRow.on == on)
+    if who is not None:
+        query = query.where(EventRow.who == who)
+    if before is not None:
+        query = query.where(EventRow.id < before)
+    return tuple(Event.model_validate(row) for row in session.scalars(query))

@@ -1,0 +1,96 @@
+"""Which access mode: one recommended, and what speaks against each of the others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from hub.calls.calendar import add_working_days
+from hub.calls.models import AccessMode, CallStatus, Goal, ModeAdvice, Need, OrganisationKind, Programme
+
+_GOALS = {
+    Goal.TRY: "trying something out",
+    Goal.DEVELOP: "developing an application",
+    Goal.TRAIN: "training a model",
+    Goal.SCIENCE: "scientific work",
+}
+_KINDS = {
+    OrganisationKind.COMPANY: "companies",
+    OrganisationKind.UNIVERSITY: "universities",
+    OrganisationKind.RESEARCH: "research organisations",
+    OrganisationKind.PUBLIC: "public bodies",
+}
+
+
+def advise(programme: Programme, calls: Sequence[CallStatus], need: Need, moment: datetime) -> tuple[ModeAdvice, ...]:
+    """Every mode, the recommended one first. None is recommended when all have something against them.
+
+    Of those that fit, the goal decides, then who decides soonest, then who asks for least.
+    """
+    advice = [_judge(programme, mode, calls, need, moment) for mode in programme.modes]
+    fitting = [one for one in advice if one.fits]
+    best = min(fitting, key=lambda one: _preference(programme, need, one), default=None)
+    marked = [one.model_copy(update={"recommended": one is best}) for one in advice]
+    return tuple(sorted(marked, key=lambda one: (not one.recommended, not one.fits)))
+
+
+def _preference(programme: Programme, need: Need, advice: ModeAdvice) -> tuple[bool, date, int]:
+    mode = programme.mode(advice.mode)
+    return need.goal not in mode.goals, advice.decision_by or date.max, mode.reviewers
+
+
+def _judge(
+    programme: Programme, mode: AccessMode, calls: Sequence[CallStatus], need: Need, moment: datetime
+) -> ModeAdvice:
+    open_calls = [status for status in calls if status.call.mode == mode.id and status.accepts]
+    decision = min((decision_by(programme, mode, status, moment) for status in open_calls), default=None)
+    reasons, against = [], [*_about_size(mode, need), *_about_people(programme, mode, need)]
+    if decision is None:
+        against.append("No call of this mode accepts applications now.")
+    else:
+        reasons.append(f"A decision is due by {decision:%d %B %Y}.")
+    late = decision and need.starts_within_days is not None and (decision - moment.date()).days
+    if late and need.starts_within_days is not None and late > need.starts_within_days:
+        against.append(f"The decision comes in {late} days, and you want to start within {need.starts_within_days}.")
+    if need.goal in mode.goals:
+        reasons.append(f"It is made for {_GOALS[need.goal]}.")
+    if not against:
+        reasons.append(f"{need.gpu_hours:,} GPU hours over {need.months} months are within its limits.")
+    return ModeAdvice(
+        mode=mode.id,
+        title=mode.title,
+        recommended=False,
+        fits=not against,
+        reasons=tuple(reasons),
+        against=tuple(against),
+        decision_by=decision,
+        source=next(source for source in programme.sources if source.id == mode.source),
+    )
+
+
+def _about_size(mode: AccessMode, need: Need) -> list[str]:
+    against = []
+    if mode.gpu_hours_up_to is not None and need.gpu_hours > mode.gpu_hours_up_to:
+        against.append(f"It gives at most {mode.gpu_hours_up_to:,} GPU hours, and you need {need.gpu_hours:,}.")
+    if mode.gpu_hours_over and need.gpu_hours <= mode.gpu_hours_over:
+        against.append(f"It is for more than {mode.gpu_hours_over:,} GPU hours, and you need {need.gpu_hours:,}.")
+    if mode.cpu_hours_up_to is not None and need.cpu_hours > mode.cpu_hours_up_to:
+        against.append(f"It gives at most {mode.cpu_hours_up_to:,} core hours, and you need {need.cpu_hours:,}.")
+    if need.months > max(mode.months):
+        against.append(f"It lasts at most {max(mode.months)} months, and you need {need.months}.")
+    return against
+
+
+def _about_people(programme: Programme, mode: AccessMode, need: Need) -> list[str]:
+    against = []
+    if need.kind not in mode.kinds:
+        against.append(f"It is for {', '.join(_KINDS[kind] for kind in mode.kinds)}.")
+    if not any(country.code == need.country and country.eligible for country in programme.countries):
+        against.append("Your country does not take part in the programme.")
+    return against
+
+
+def decision_by(programme: Programme, mode: AccessMode, status: CallStatus, moment: datetime) -> date:
+    """When a decision is due on what is submitted at ``moment``; counted from the next cut-off where there are any."""
+    begins = status.next_cut_off.date() if mode.cut_offs and status.next_cut_off else moment.date()
+    return add_working_days(begins, mode.decision_working_days, programme.holidays)

@@ -1,0 +1,97 @@
+"""Calls as they stand: the programme's dates, and what admins said last."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.audit import service as audit
+from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Programme
+from hub.calls.tables import CallRow
+from hub.db.base import now
+from hub.errors import InvalidInput, NotFound
+
+
+def statuses(session: Session, programme: Programme, moment: datetime) -> tuple[CallStatus, ...]:
+    """Every call, in the programme's order."""
+    rows = {row.slug: row for row in session.scalars(select(CallRow))}
+    return tuple(_status(call, rows.get(call.slug), moment) for call in programme.calls)
+
+
+def status(session: Session, programme: Programme, slug: str, moment: datetime) -> CallStatus:
+    """One call; raises :class:`NotFound`."""
+    call = programme.call(slug)
+    if call is None:
+        raise NotFound("There is no such call.", field="call")
+    return _status(call, session.get(CallRow, slug), moment)
+
+
+def change(session: Session, programme: Programme, slug: str, wanted: CallChange, *, who: str) -> CallStatus:
+    """Open, pause or close a call, or say on which systems it is full."""
+    before = status(session, programme, slug, now())
+    if strangers := sorted(set(wanted.full_systems) - set(before.call.systems)):
+        raise InvalidInput(f"The call does not offer the system {strangers[0]}.", field="full_systems")
+    session.merge(
+        CallRow(
+            slug=slug,
+            state=wanted.state,
+            full_systems=list(wanted.full_systems),
+            note=wanted.note,
+            changed=now(),
+        )
+    )
+    previous = CallChange(state=before.state, full_systems=before.full_systems, note=before.note)
+    audit.record(
+        session,
+        who=who,
+        what="call changed",
+        on=f"call/{slug}",
+        before=previous.model_dump(mode="json"),
+        after=wanted.model_dump(mode="json"),
+    )
+    session.commit()
+    return status(session, programme, slug, now())
+
+
+def helpers(programme: Programme, *, country: str | None, sector: str | None) -> tuple[Helper, ...]:
+    """Who helps in a country and sector, those nearest first."""
+    found = [
+        helper
+        for helper in programme.helpers
+        if (not helper.countries or country in helper.countries) and (not helper.sectors or sector in helper.sectors)
+    ]
+    return tuple(sorted(found, key=lambda helper: (not helper.sectors, not helper.countries)))
+
+
+def _status(call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
+    cut_off = next((one for one in sorted(call.cut_offs) if one >= moment), None)
+    why_not = _why_not(call, row, cut_off, moment)
+    full = tuple(row.full_systems) if row else ()
+    return CallStatus(
+        call=call,
+        state=CallState.CLOSED if _is_over(call, cut_off, moment) else row.state if row else CallState.OPEN,
+        full_systems=full,
+        note=row.note if row else "",
+        next_cut_off=cut_off,
+        accepts=not why_not,
+        why_not=why_not,
+    )
+
+
+def _is_over(call: Call, cut_off: datetime | None, moment: datetime) -> bool:
+    past = call.closes is not None and moment.date() > call.closes
+    return past or (bool(call.cut_offs) and cut_off is None)
+
+
+def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, moment: datetime) -> str:
+    if moment.date() < call.opens:
+        return f"The call opens on {call.opens:%d %B %Y}."
+    if _is_over(call, cut_off, moment) or (row and row.state is CallState.CLOSED):
+        return "The call is closed."
+    if row and row.state is CallState.PAUSED:
+        return f"The call is paused. {row.note}".strip()
+    if row and set(call.systems) <= set(row.full_systems):
+        return "All systems of the call are full."
+    return ""

@@ -1,0 +1,66 @@
+"""Groups of the Hub that stand for projects, so that things can be shared with all members of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from hub.errors import AtriumError, HubUnavailable
+
+DEADLINE_SECONDS = 10.0
+PREFIX = "project-"
+"""Only groups named so are touched: roles are groups, too."""
+
+
+class GroupError(AtriumError):
+    """The Hub answered, and refused."""
+
+    status = 502
+
+
+class HubGroups:
+    """:param http: a client whose base address is the Hub's API."""
+
+    def __init__(self, http: httpx.AsyncClient, token: str) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"token {token}"}
+
+    async def ensure(self, project: str, members: Sequence[str]) -> str:
+        """Have the group with exactly those of ``members`` whom the Hub knows; who is left out, in a remark.
+
+        Safe to run twice. Who never signed in is unknown to the Hub.
+
+        :raises HubUnavailable: the Hub did not answer.
+        :raises GroupError: it refused.
+        """
+        path = f"groups/{quote(PREFIX + project, safe='')}"
+        present = await self._members(path)
+        unknown = [name for name in sorted(set(members) - present) if not await self._add(path, name)]
+        if gone := sorted(present - set(members)):
+            await self._ask("DELETE", f"{path}/users", {"users": gone}, good=(200,))
+        return f"not signed in yet: {', '.join(unknown)}" if unknown else ""
+
+    async def _members(self, path: str) -> set[str]:
+        answer = await self._ask("GET", path, None, good=(200, 404))
+        if answer.status_code == 404:
+            await self._ask("POST", path, {}, good=(201, 409))
+            return set()
+        return set(answer.json()["users"])
+
+    async def _add(self, path: str, name: str) -> bool:
+        answer = await self._ask("POST", f"{path}/users", {"users": [name]}, good=(200, 400))
+        return answer.status_code == 200
+
+    async def _ask(self, method: str, path: str, body: Any, *, good: tuple[int, ...]) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, json=body, headers=self._headers, timeout=DEADLINE_SECONDS)
+        except httpx.HTTPError as error:
+            raise HubUnavailable("The Hub does not answer.") from error
+        if answer.status_code >= 500:
+            raise HubUnavailable(f"The Hub answered {answer.status_code}.")
+        if answer.status_code not in good:
+            raise GroupError(f"The Hub refused to change a group ({answer.status_code}).")
+        return answer

@@ -1,0 +1,1 @@
+"""Who applies: people, their organisations, and whether those are small or medium-sized."""

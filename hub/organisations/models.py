@@ -1,0 +1,143 @@
+"""Organisations and profiles, as they travel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from hub.calls.models import Country, OrganisationKind, Source
+from hub.mail.models import MailAddress
+
+TEXT = 20_000
+
+
+def _no_control_characters(text: str) -> str:
+    """Line ends and tabs are text; NUL and its kin are neither storable everywhere nor meant by anybody."""
+    if any(sign < " " and sign not in "\n\r\t" for sign in text) or "\x7f" in text:
+        raise ValueError("remove the control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if set(text) & set("\n\r\t\u2028\u2029"):
+        raise ValueError("write it in one line")
+    return _no_control_characters(text)
+
+
+Line = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_one_line)]
+"""One line somebody types: any script, no control characters."""
+Text = Annotated[str, StringConstraints(max_length=TEXT), AfterValidator(_no_control_characters)]
+"""Some paragraphs somebody types."""
+Web = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\s<>\"]+)?$")]
+
+Euro = Annotated[int, Field(ge=0, le=10**13)]
+
+
+class Relation(StrEnum):
+    """How another enterprise and this one hold each other (Article 3 of the SME definition)."""
+
+    PARTNER = "partner"
+    LINKED = "linked"
+
+
+class Enterprise(BaseModel):
+    """Figures of the last closed year."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    staff: float = Field(ge=0, le=10**8)
+    """Annual work units (Article 5)."""
+    turnover: Euro
+    balance: Euro
+
+
+class Relative(Enterprise):
+    """Another enterprise whose figures count, too."""
+
+    name: Line = ""
+    relation: Relation
+    share: float = Field(ge=0, le=100)
+    """Per cent of capital or votes, whichever is more."""
+
+
+class Figures(Enterprise):
+    relatives: tuple[Relative, ...] = Field((), max_length=50)
+    public_share: float = Field(0, ge=0, le=100)
+    """Per cent held by public bodies."""
+
+
+class SmeResult(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    category: str
+    """``micro``, ``small``, ``medium`` or ``large``."""
+    title: str
+    is_sme: bool
+    staff: float
+    turnover: int
+    balance: int
+    """Totals over linked and partner enterprises."""
+    reasons: tuple[str, ...]
+    source: Source
+
+
+class OrganisationForm(BaseModel):
+    """What its people say about an organisation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line = Field(min_length=1)
+    kind: OrganisationKind
+    country: Country
+    registration: Line = ""
+    website: Web = ""
+    figures: Figures | None = None
+    """Only companies need them."""
+
+
+class Organisation(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    revision: int
+    form: OrganisationForm
+    sme: SmeResult | None
+    people: tuple[str, ...]
+    join_code: str
+    """Colleagues join with it; whoever belongs to the organisation can have a new one made."""
+
+
+class OrganisationUpdate(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revision: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """The one the change is based on."""
+    form: OrganisationForm
+
+
+class ProfileForm(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    full_name: Line = ""
+    position: Line = ""
+    contact: MailAddress | None = None
+    """Shown to reviewers; mail of the factory goes to the account's own address."""
+    orcid: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")] = ""
+
+
+class Profile(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    person: str
+    form: ProfileForm
+    organisation: Organisation | None
+    changed: datetime | None
+
+
+class Joining(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: Annotated[str, StringConstraints(max_length=64)]

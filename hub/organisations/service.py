@@ -1,0 +1,149 @@
+"""Profiles and organisations: everybody writes their own."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm.exc import StaleDataError
+
+from hub.audit import service as audit
+from hub.calls.models import Programme
+from hub.db.base import now
+from hub.errors import Conflict, NotAllowed, NotFound
+from hub.organisations import sme
+from hub.organisations.models import (
+    Organisation,
+    OrganisationForm,
+    OrganisationUpdate,
+    Profile,
+    ProfileForm,
+)
+from hub.organisations.tables import OrganisationRow, ProfileRow
+
+
+def profile(session: Session, programme: Programme, person: str) -> Profile:
+    """What somebody said about themselves; empty when that is nothing yet."""
+    row = _row(session, person)
+    return Profile(
+        person=person,
+        form=ProfileForm.model_validate(row.form) if row else ProfileForm(),
+        organisation=_organisation(programme, row.organisation) if row and row.organisation else None,
+        changed=row.changed if row else None,
+    )
+
+
+def write_profile(session: Session, programme: Programme, person: str, form: ProfileForm) -> Profile:
+    row = _own_row(session, person)
+    row.form, row.changed = form.model_dump(mode="json"), now()
+    session.commit()
+    return profile(session, programme, person)
+
+
+def found(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
+    """Make an organisation of which ``person`` is the first. They leave the one they were in."""
+    organisation = OrganisationRow(
+        name=form.name, form=form.model_dump(mode="json"), join_code=secrets.token_urlsafe(18), created=now()
+    )
+    session.add(organisation)
+    session.flush()
+    _move(session, person, organisation)
+    audit.record(session, who=person, what="organisation made", on=_on(organisation), after=organisation.form)
+    session.commit()
+    return _fresh(session, programme, person)
+
+
+def change(session: Session, programme: Programme, person: str, update: OrganisationUpdate) -> Organisation:
+    """Change one's own organisation; raises :class:`Conflict` when it is no longer the one that was read."""
+    row = _own_organisation(session, person)
+    if row.revision != update.revision:
+        raise Conflict(f"{row.name} was changed in the meantime.", field="revision")
+    before, row.name, row.form = row.form, update.form.name, update.form.model_dump(mode="json")
+    audit.record(session, who=person, what="organisation changed", on=_on(row), before=before, after=row.form)
+    try:
+        session.commit()
+    except StaleDataError as error:
+        session.rollback()
+        raise Conflict("The organisation was changed in the meantime.", field="revision") from error
+    return _fresh(session, programme, person)
+
+
+def join(session: Session, programme: Programme, person: str, code: str) -> Organisation:
+    """Belong to the organisation whose people handed out ``code``; raises :class:`NotFound` for any other."""
+    organisation = session.scalar(select(OrganisationRow).where(OrganisationRow.join_code == code))
+    if organisation is None:
+        raise NotFound("No organisation has this code.", field="code", hint="Ask a colleague for the newest one.")
+    _move(session, person, organisation)
+    audit.record(session, who=person, what="organisation joined", on=_on(organisation))
+    session.commit()
+    return _fresh(session, programme, person)
+
+
+def leave(session: Session, programme: Programme, person: str) -> Profile:
+    organisation = _own_organisation(session, person)
+    _own_row(session, person).organisation_id = None
+    audit.record(session, who=person, what="organisation left", on=_on(organisation))
+    session.commit()
+    session.expire_all()
+    return profile(session, programme, person)
+
+
+def renew_code(session: Session, programme: Programme, person: str) -> Organisation:
+    """A new code to join with; the old one is good for nothing from now on."""
+    row = _own_organisation(session, person)
+    row.join_code = secrets.token_urlsafe(18)
+    audit.record(session, who=person, what="join code renewed", on=_on(row))
+    session.commit()
+    return _fresh(session, programme, person)
+
+
+def organisation_of(session: Session, person: str) -> int | None:
+    """Id of the organisation somebody belongs to."""
+    return session.scalar(select(ProfileRow.organisation_id).where(ProfileRow.person == person))
+
+
+def _move(session: Session, person: str, organisation: OrganisationRow) -> None:
+    row = _own_row(session, person)
+    row.organisation_id, row.changed = organisation.id, now()
+
+
+def _own_row(session: Session, person: str) -> ProfileRow:
+    row = _row(session, person)
+    if row is None:
+        row = ProfileRow(person=person, form=ProfileForm().model_dump(mode="json"), changed=now())
+        session.add(row)
+    return row
+
+
+def _row(session: Session, person: str) -> ProfileRow | None:
+    people = selectinload(ProfileRow.organisation).selectinload(OrganisationRow.people)
+    return session.scalar(select(ProfileRow).where(ProfileRow.person == person).options(people))
+
+
+def _own_organisation(session: Session, person: str) -> OrganisationRow:
+    row = _row(session, person)
+    if row is None or row.organisation is None:
+        raise NotAllowed("You belong to no organisation yet.", hint="Make one, or join with a colleague's code.")
+    return row.organisation
+
+
+def _fresh(session: Session, programme: Programme, person: str) -> Organisation:
+    session.expire_all()
+    return _organisation(programme, _own_organisation(session, person))
+
+
+def _organisation(programme: Programme, row: OrganisationRow) -> Organisation:
+    form = OrganisationForm.model_validate(row.form)
+    return Organisation(
+        id=row.id,
+        revision=row.revision,
+        form=form,
+        sme=sme.classify(programme, form.figures) if form.figures else None,
+        people=tuple(member.person for member in row.people),
+        join_code=row.join_code,
+    )
+
+
+def _on(row: OrganisationRow) -> str:
+    return f"organisation/{row.id}"

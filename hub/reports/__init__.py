@@ -1,0 +1,1 @@
+"""The final report of a project, drafted from its accounting."""

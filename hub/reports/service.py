@@ -1,0 +1,82 @@
+"""Final reports: accounting fills in the figures, leads the words."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from hub.access.tables import Project
+from hub.audit import service as audit
+from hub.db.base import now
+from hub.errors import Conflict, InvalidInput
+from hub.reports.models import Report, ReportDraft, ReportForm
+from hub.reports.tables import ReportRow
+from hub.usage import service as usage
+from hub.usage.models import ProjectUsage
+
+
+def report(session: Session, project: Project, today: date) -> Report:
+    """The report as it stands; a fresh draft, revision 0, when nobody wrote anything yet."""
+    row = session.get(ReportRow, project.id)
+    if row is None:
+        return Report(
+            project=project.slug,
+            revision=0,
+            form=ReportForm(summary=_first_draft(_usage(session, project, today))),
+            usage=_usage(session, project, today),
+            submitted=None,
+        )
+    frozen = ProjectUsage.model_validate(row.usage) if row.usage else _usage(session, project, today)
+    return Report(
+        project=project.slug,
+        revision=row.revision,
+        form=ReportForm.model_validate(row.form),
+        usage=frozen,
+        submitted=row.submitted,
+    )
+
+
+def write(session: Session, project: Project, draft: ReportDraft, *, who: str, today: date) -> Report:
+    """Keep a draft, or submit it.
+
+    :raises Conflict: it is submitted already, or somebody else wrote since.
+    :raises InvalidInput: a report without results is none.
+    """
+    if draft.submit and not draft.form.results.strip():
+        raise InvalidInput("Say what came of it before you submit.", field="form.results")
+    row = session.get(ReportRow, project.id)
+    if row is not None and row.submitted is not None:
+        raise Conflict("The report is submitted and does not change any more.", field="revision")
+    if (row.revision if row else 0) != draft.revision:
+        raise Conflict("Somebody else wrote in the meantime.", field="revision")
+    if row is None:
+        row = ReportRow(project_id=project.id, form={}, usage=None, submitted=None)
+        session.add(row)
+    row.form = draft.form.model_dump(mode="json")
+    if draft.submit:
+        row.submitted = now()
+        row.usage = _usage(session, project, today).model_dump(mode="json")
+        audit.record(session, who=who, what="report submitted", on=f"project/{project.slug}")
+    try:
+        session.commit()
+    except (StaleDataError, IntegrityError) as error:
+        session.rollback()
+        raise Conflict("Somebody else wrote in the meantime.", field="revision") from error
+    return report(session, project, today)
+
+
+def _usage(session: Session, project: Project, today: date) -> ProjectUsage:
+    return usage.of_project(session, project, reader="", leads=True, today=today)
+
+
+def _first_draft(used: ProjectUsage) -> str:
+    people = [one for one in used.people if one.cpu or one.gpu]
+    return (
+        f"{used.title} ran from {used.starts:%d %B %Y}"
+        f"{f' to {used.until:%d %B %Y}' if used.until else ''}. "
+        f"Of {used.gpu.granted:,.0f} GPU hours {used.gpu.used:,.0f} were used, of {used.cpu.granted:,.0f} core hours "
+        f"{used.cpu.used:,.0f}, by {len(people)} people on {len(used.days)} days."
+    )

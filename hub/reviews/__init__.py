@@ -1,0 +1,1 @@
+"""The review desk: a queue, declarations, reviews, and one decision."""

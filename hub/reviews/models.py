@@ -1,0 +1,120 @@
+"""The review desk, as it travels."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hub.applications.models import ApplicationState, Decision, Hours, Input, Message, MessageText, Revision, Version
+from hub.calls.models import Id
+from hub.organisations.models import Line, Text
+
+
+class QueueEntry(BaseModel):
+    """What reviewers see before they have declared: enough to know whether they are free of conflict, no more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    reference: str
+    call: str
+    mode: str
+    sector: str
+    organisation: str
+    country: str
+    state: ApplicationState
+    version: int
+    submitted: datetime
+    age_days: int
+    due: date
+    working_days_left: int
+    overdue: bool
+    reviews: int
+    reviews_needed: int
+    declared: bool | None
+    """My declaration: None not yet, True that I have a conflict."""
+    reviewed: bool
+    barred: str
+    """Why I may not review it, in a sentence; empty if I may."""
+
+
+class QueueFilter(BaseModel):
+    """Which part of the queue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: ApplicationState | None = None
+    call: Id | None = None
+    mode: Id | None = None
+    sector: Id | None = None
+    overdue: bool = False
+    order: Literal["due", "newest"] = "due"
+    offset: int = Field(0, ge=0, le=10**6)
+
+
+class Queue(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    entries: tuple[QueueEntry, ...]
+    total: int
+
+
+class ConflictDeclaration(Input):
+    conflict: bool
+    remarks: Line = ""
+
+
+class ReviewForm(Input):
+    version: Revision
+    scores: dict[Id, int] = Field(max_length=50)
+    comment: Text = ""
+    cpu_hours: Hours
+    gpu_hours: Hours
+    approve: bool
+
+
+class Review(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    reviewer: str
+    version: int
+    scores: dict[str, int]
+    comment: str
+    cpu_hours: int
+    gpu_hours: int
+    approve: bool
+    at: datetime
+
+
+class Case(BaseModel):
+    """An application as a reviewer without conflict sees it: the version under review, never the draft."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entry: QueueEntry
+    version: Version
+    reviews: tuple[Review, ...]
+    """Mine, and those of others once mine is in: nobody is led by another's."""
+    messages: tuple[Message, ...]
+    decision: Decision | None
+
+
+class AskBack(MessageText):
+    version: Revision
+
+
+class DecisionForm(Input):
+    version: Revision
+    approve: bool
+    reason: Annotated[Text, Field(min_length=1)]
+    cpu_hours: Hours = 0
+    gpu_hours: Hours = 0
+    storage_gb: int = Field(0, ge=0, le=10**7)
+
+    @model_validator(mode="after")
+    def _approval_gives_something(self) -> DecisionForm:
+        if self.approve and not (self.cpu_hours or self.gpu_hours):
+            raise ValueError("an approval grants hours")
+        return self

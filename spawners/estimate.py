@@ -1,0 +1,168 @@
+"""What a choice costs, when it would start, and what would start sooner: told before anything is submitted."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
+from hub.language import duration, translate
+from hub.pages import quantity
+from hub.slurm import words
+from hub.slurm.cluster import Cluster, Node, Trial
+from spawners import limits
+from spawners.limits import Offer, Project
+from spawners.options import SpawnRequest
+
+Ask = Callable[[SpawnRequest], Awaitable[Trial]]
+
+KEPT_SECONDS = 30.0
+"""How long one answer of Slurm counts for the same question of the same person."""
+A_MINUTE = 20
+"""Trials of all people together: each is a command for Slurm."""
+NOW = timedelta(minutes=1)
+SOONER = timedelta(minutes=2)
+"""An alternative has to be that much earlier to be worth a word."""
+
+
+class TooMany(InvalidInput):
+    """So many people ask that Slurm is spared."""
+
+    status = 429
+
+
+class Estimates:
+    """Answers, each of Slurm's kept for a while; so many trials a minute and no more."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, SpawnRequest], tuple[float, Trial | SlurmError]] = {}
+        self._asked: deque[float] = deque(maxlen=A_MINUTE)
+
+    async def of(
+        self, name: str, request: SpawnRequest, have: Offer, cluster: Cluster, *, trial: Ask
+    ) -> dict[str, Any]:
+        """``{"cost", "left"}``, and of ``"start"`` (ISO, UTC), ``"starts"``, ``"refused"``, ``"unknown"`` and
+        ``"sooner"`` (``{"words", "values"}``) what there is to say."""
+        answer: dict[str, Any] = cost(request, have.project(request.account))
+        try:
+            found = await self._tried(name, request, trial)
+        except (SlurmUnavailable, TooMany):
+            return answer | {"unknown": translate("When it would start cannot be told just now.")}
+        except SlurmError as error:
+            said = words.refusal(error.message)
+            return answer | {"refused": f"{said.means} {said.todo}".strip()}
+        now = datetime.now(UTC)
+        answer |= {
+            "start": found.start.isoformat(),
+            "starts": translate("Starts {when}").format(when=when(found.start, now)),
+        }
+        if found.start - now > SOONER:
+            answer["sooner"] = await self._sooner(name, request, found.start, have, cluster, trial=trial)
+        return answer
+
+    async def _sooner(
+        self, name: str, request: SpawnRequest, start: datetime, have: Offer, cluster: Cluster, *, trial: Ask
+    ) -> dict[str, Any] | None:
+        """The first alternative with a free node, or else the first at all, if Slurm says that it is sooner."""
+        others = list(alternatives(request, have))
+        free = (one for one in others if any(limits.fits_now(node, one) for node in _nodes(one, cluster)))
+        best = next(free, None) or next(iter(others), None)
+        if best is None:
+            return None
+        try:
+            found = await self._tried(name, best, trial)
+        except (SlurmError, TooMany):
+            return None
+        if start - found.start < SOONER:
+            return None
+        said = translate("{change} it starts {when}.").format(
+            change=difference(request, best), when=when(found.start, datetime.now(UTC))
+        )
+        return {"words": said, "values": best.model_dump(exclude={"profile"})}
+
+    async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
+        now = time.monotonic()
+        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_SECONDS}
+        kept = self._kept.get((name, request))
+        if kept is None:
+            if len(self._asked) == A_MINUTE and now - self._asked[0] < 60:
+                raise TooMany(translate("Too many ask at once."))
+            self._asked.append(now)
+            try:
+                answer: Trial | SlurmError = await trial(request)
+            except SlurmUnavailable:
+                raise
+            except SlurmError as error:
+                answer = error
+            kept = self._kept[name, request] = (now, answer)
+        if isinstance(kept[1], SlurmError):
+            raise kept[1]
+        return kept[1]
+
+
+def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:
+    """What it takes if it runs to its end, and what the project has left then."""
+    cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
+    parts = [translate("{n} core-hours").format(n=quantity(cores / 60))]
+    if gpus:
+        parts.append(translate("{n} GPU-hours").format(n=quantity(gpus / 60)))
+    left = []
+    if project is not None and project.cpu_minutes is not None:
+        left.append(translate("{n} core-hours").format(n=quantity(max(0, project.cpu_minutes - cores) / 60)))
+    if project is not None and project.gpu_minutes is not None and gpus:
+        left.append(translate("{n} GPU-hours").format(n=quantity(max(0, project.gpu_minutes - gpus) / 60)))
+    return {"cost": " · ".join(parts), "left": " · ".join(left)}
+
+
+def when(start: datetime, now: datetime) -> str:
+    """``now`` or ``in 6 min``."""
+    if start - now < NOW:
+        return translate("now")
+    return translate("in {time}").format(time=duration((start - now).total_seconds()))
+
+
+def alternatives(request: SpawnRequest, have: Offer) -> Iterator[SpawnRequest]:
+    """Other choices that can be had, those that change least first: another partition, any GPU, less of it, shorter."""
+    project = have.project(request.account)
+    partitions = [] if project is None else list(dict.fromkeys(place.partition for place in project.places))
+    changes: list[dict[str, Any]] = [
+        {"partition": name, "qos": "", "reservation": ""} for name in partitions if name != request.partition
+    ]
+    if request.gpu_type:
+        changes.append({"gpu_type": ""})
+    changes.append({"cpus": max(1, request.cpus // 2), "memory_gb": max(1, request.memory_gb // 2)})
+    changes.append({"cpus": 1, "memory_gb": min(2, request.memory_gb)})
+    changes.append({"minutes": max(30, request.minutes // 4)})
+    for change in changes:
+        other = request.model_copy(update=change)
+        if other == request or (not request.gpus and _has_gpus(other, project)):
+            continue
+        try:
+            limits.check(other, have)
+        except InvalidInput:
+            continue
+        yield other
+
+
+def _has_gpus(request: SpawnRequest, project: Project | None) -> bool:
+    """Whether the partition has any: nobody is sent to a GPU node without wanting one."""
+    place = None if project is None else project.place(request.partition, request.qos)
+    return place is not None and any(place.gpu_types.values())
+
+
+def _nodes(request: SpawnRequest, cluster: Cluster) -> Iterator[Node]:
+    return (node for node in cluster.nodes if request.partition in node.partitions)
+
+
+def difference(request: SpawnRequest, other: SpawnRequest) -> str:
+    """What is other about an alternative, in words."""
+    if other.partition != request.partition:
+        return translate("In “{name}”").format(name=other.partition)
+    if other.minutes != request.minutes:
+        return translate("For {time}").format(time=duration(60 * other.minutes))
+    if other.gpu_type != request.gpu_type:
+        return translate("With any kind of GPU")
+    return translate("With {cores} cores and {memory} GB").format(cores=other.cpus, memory=other.memory_gb)
