@@ -96,7 +96,7 @@ async def fields(spawner: Any, sent: Mapping[str, Any] | None = None, *, own: bo
     page = form.build(have, cluster, last=last_choice(spawner), sent=sent, settings=site().settings)
     return (
         _templates()
-        .get_template("choose.html")
+        .get_template("frame/choose.html")
         .render(
             page=page,
             server=spawner.name,
