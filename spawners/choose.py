@@ -86,21 +86,21 @@ def settled(chosen: Mapping[str, Any], have: Offer) -> SpawnRequest:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
-async def fields(spawner: Any, sent: Mapping[str, Any] | None = None) -> str:
-    """The fields of the form as HTML: ``sent`` with its error, or else what this person chose last."""
+async def fields(spawner: Any, sent: Mapping[str, Any] | None = None, *, own: bool = True) -> str:
+    """The fields of the form as HTML: ``sent`` with its error, or else what this person chose last.
+
+    :param own: whether the one who looks is the one who gets the server; nobody asks Slurm in another's name.
+    """
     name = spawner.user.name
     have, cluster = await offer_of(name)
     page = form.build(have, cluster, last=last_choice(spawner), sent=sent, settings=site().settings)
-    asker = getattr(getattr(spawner, "handler", None), "current_user", None)
-    own = asker is None or asker.name == name
-    base_url = spawner.hub.base_url
     return (
         _templates()
-        .get_template("choose.html")
+        .get_template("frame/choose.html")
         .render(
             page=page,
             server=spawner.name,
-            estimate_url=url_path_join(base_url, ESTIMATE) if own else "",
+            estimate_url=url_path_join(spawner.hub.base_url, ESTIMATE) if own else "",
             onboarding_url=site().settings.service_url("dashboards") + "onboarding",
         )
     )
@@ -144,7 +144,8 @@ class SpawnPage(SpawnHandler):
             sent = options.from_form({key: [one.decode(errors="replace") for one in body[key]] for key in body})
         elif sent is not None:
             message = await self._problem(for_user.name, sent) or message
-        page: str = await super()._render_form(for_user, await fields(spawner, sent), message, html_message)
+        chosen = await fields(spawner, sent, own=for_user.name == self.current_user.name)
+        page: str = await super()._render_form(for_user, chosen, message, html_message)
         return page
 
     async def _problem(self, name: str, sent: Mapping[str, Any]) -> str:

@@ -6,10 +6,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
-from hub.language import duration, translate
+from hub.language import duration, translate, translate_many
 from hub.pages import quantity
 from hub.slurm import words
 from hub.slurm.cluster import Cluster, Node, Trial
@@ -28,10 +29,8 @@ SOONER = timedelta(minutes=2)
 """An alternative has to be that much earlier to be worth a word."""
 
 
-class TooMany(InvalidInput):
+class TooMany(Exception):
     """So many people ask that Slurm is spared."""
-
-    status = 429
 
 
 class Estimates:
@@ -89,7 +88,7 @@ class Estimates:
         kept = self._kept.get((name, request))
         if kept is None:
             if len(self._asked) == A_MINUTE and now - self._asked[0] < 60:
-                raise TooMany(translate("Too many ask at once."))
+                raise TooMany
             self._asked.append(now)
             try:
                 answer: Trial | SlurmError = await trial(request)
@@ -106,15 +105,21 @@ class Estimates:
 def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:
     """What it takes if it runs to its end, and what the project has left then."""
     cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
-    parts = [translate("{n} core-hours").format(n=quantity(cores / 60))]
-    if gpus:
-        parts.append(translate("{n} GPU-hours").format(n=quantity(gpus / 60)))
+    parts = [_core_hours(cores)] + [_gpu_hours(gpus)] * bool(gpus)
     left = []
     if project is not None and project.cpu_minutes is not None:
-        left.append(translate("{n} core-hours").format(n=quantity(max(0, project.cpu_minutes - cores) / 60)))
+        left.append(_core_hours(max(0, project.cpu_minutes - cores)))
     if project is not None and project.gpu_minutes is not None and gpus:
-        left.append(translate("{n} GPU-hours").format(n=quantity(max(0, project.gpu_minutes - gpus) / 60)))
+        left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
     return {"cost": " · ".join(parts), "left": " · ".join(left)}
+
+
+def _core_hours(minutes: int) -> str:
+    return translate_many("{n} core-hour", "{n} core-hours", ceil(minutes / 60)).format(n=quantity(minutes / 60))
+
+
+def _gpu_hours(minutes: int) -> str:
+    return translate_many("{n} GPU-hour", "{n} GPU-hours", ceil(minutes / 60)).format(n=quantity(minutes / 60))
 
 
 def when(start: datetime, now: datetime) -> str:

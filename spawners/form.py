@@ -1,4 +1,4 @@
-"""What the spawn page shows (hub/templates/choose.html): a pure function of offer, cluster and choice."""
+"""What the spawn page shows (hub/templates/frame/choose.html): a pure function of offer, cluster and choice."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def offer(cluster: Cluster, *, user: str, groups: Collection[str], settings: Set
     environments = {one.name: one.title for one in settings.spawn.environments}
     if cluster.as_of is None:
         return Offer(environments=environments, known=False, now=now)
-    own = [one for one in cluster.associations if one.user == user]
+    own = [one for one in cluster.associations if one.user == user and not one.barred]
     if not cluster.accounting:
         own = [Association(settings.slurm.default_account, user)]
     accounts = list(dict.fromkeys(one.account for one in own))

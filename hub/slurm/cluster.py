@@ -102,6 +102,8 @@ class Association:
     parent: str = ""
     qos: tuple[str, ...] = ()
     default_qos: str = ""
+    barred: bool = False
+    """Whether nothing may be submitted on it (MaxSubmit=0: a project that is closed, a member who has left)."""
     limits: Limits = Limits()
 
 

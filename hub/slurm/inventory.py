@@ -165,6 +165,7 @@ def _association(line: str) -> Association:
         parent=fields["ParentName"],
         qos=tuple(_names(fields["QOS"])),
         default_qos=fields["DefaultQOS"],
+        barred=fields["MaxSubmit"] == "0",
         limits=_limits(fields, user_tres=""),
     )
 

@@ -82,12 +82,14 @@ def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
         assert f"\n{line}\n" in text
     assert re.findall(r"^PartitionName=(?!DEFAULT)(\w+)", text, re.MULTILINE) == [
         "notebooks",
+        "short",
         "batch",
         "gpu",
         "transfer",
     ]
     assert re.findall(r"^NodeName=(\w+)", text, re.MULTILINE) == list(NODES)
-    assert text.count("Gres=gpu:4") == 2
+    assert re.findall(r"Gres=gpu:(\w+:\d)", text) == ["a100:4", "l40s:4"]
+    assert "\nPreemptType=preempt/qos\n" in text
     assert "$" not in text
 
 

@@ -51,7 +51,7 @@ def page(have=None, cluster=CLUSTER, last=None, sent=None, settings=SETTINGS):
 
 
 def html(shown) -> str:
-    template = choose._templates().get_template("choose.html")
+    template = choose._templates().get_template("frame/choose.html")
     return template.render(page=shown, server="", estimate_url="/hub/atrium/estimate", onboarding_url="http://o/")
 
 

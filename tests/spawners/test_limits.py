@@ -206,6 +206,11 @@ def test_a_right_in_one_partition_only():
     assert {place.partition for place in have.projects[0].places} == {"gpu"}
 
 
+def test_a_project_that_one_may_not_submit_to_any_more_is_none():
+    closed = tuple(replace(one, barred=one.user == "founder") for one in CLUSTER.associations)
+    assert offer(replace(CLUSTER, associations=closed)).projects == ()
+
+
 def test_nobody_s_project():
     error = refusal({}, offer(user="stranger"))
     assert error.field == "account"

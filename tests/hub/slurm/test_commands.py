@@ -116,7 +116,3 @@ def test_usage_is_the_account_s_and_not_one_member_s():
 def test_limits_of_nothing_are_no_limits():
     usage = commands.parse_account_usage("Account=a UserName= GrpTRESMins= X=1\n")
     assert usage["a"].cpu == Minutes(None, 0)
-
-
-def test_members_keep_order_and_lose_doubles():
-    assert commands.parse_members("demo\nsteel\ndemo\n\n") == ["demo", "steel"]

@@ -59,6 +59,9 @@ def test_associations_and_qos(said):
     account = next(one for one in associations if one.account == "demo" and not one.user)
     assert (founder.account, founder.default_qos, set(founder.qos)) == ("demo", "normal", {"normal", "flexible"})
     assert account.parent == "root"
+    assert not founder.barred
+    [left] = inventory.parse_associations("demo|jan|gpu||normal|normal|||0|0|\n")
+    assert (left.barred, left.partition) == (True, "gpu")
     qos = {one.name: one for one in inventory.parse_qos(said("qos"))}
     assert qos["notebook"].limits.user == {"cpu": 16, "mem": 65536}
     assert (qos["flexible"].limits.minutes, qos["flexible"].flags) == (240, frozenset({"DenyOnLimit"}))
