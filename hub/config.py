@@ -36,7 +36,7 @@ def network(c: Any, settings: Settings) -> None:
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
     c.JupyterHub.internal_ssl = hub.internal_ssl
     c.JupyterHub.internal_certs_location = str(tls.folder(settings))
-    c.JupyterHub.trusted_alt_names = [tls.alternative_name(hub.host)]
+    c.JupyterHub.trusted_alt_names = [tls.alternative_name(name) for name in (hub.host, settings.public_host)]
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
     if settings.site.origins == "subdomain":

@@ -267,6 +267,11 @@ class Settings(BaseSettings):
         except OSError as error:
             raise SettingsError(f"The secret {path} cannot be read: {error.strerror}.") from error
 
+    @property
+    def public_host(self) -> str:
+        """The name in ``site.public_url``."""
+        return urlsplit(self.site.public_url).hostname or ""
+
     def service_host(self, service: str) -> str:
         """Origin of a Hub service as the browser sees it, ``http://dashboards--service.localhost:8000``."""
         if self.site.origins == "path":

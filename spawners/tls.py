@@ -60,7 +60,11 @@ class Certificates(_Base):
 
         from spawners.site import site
 
-        names = ["DNS:localhost", "IP:127.0.0.1", *await node_names.all(site().slurm)]
+        here = site()
+        # The Hub calls a server by its node, the proxy by the name in the browser: with a domain for each person
+        # nobody else's certificate will do there.
+        host = self.user.domain if here.settings.site.origins == "subdomain" else here.settings.public_host
+        names = [f"DNS:{host}", "IP:127.0.0.1", *await node_names.all(here.slurm)]
 
         def make() -> Any:
             certipy = Certipy(store_dir=self.internal_certs_location)

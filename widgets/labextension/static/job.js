@@ -25,7 +25,7 @@ function hoursLeft(hours, between) {
 }
 
 /** What is known of the job now: the server's last word, and the time since. */
-class Job {
+export class Job {
   constructor() {
     this.said = null;
     this.heard = 0;

@@ -1,0 +1,78 @@
+"""What JupyterLab's status bar says of a job, by Node.js: the module has no browser in its rules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCE = ROOT / "widgets/labextension/static/job.js"
+NODE = shutil.which("node")
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node.js, as the proxy does")
+
+HOURS = {
+    "title": "Demo project",
+    "cpu": {"granted": 2000, "left": 1999.98},
+    "gpu": {"granted": 0, "left": 0},
+    "stale": False,
+}
+
+
+def said(folder: Path, seconds_left: float | None, *, later: float = 0, **changes: Any) -> dict[str, Any]:
+    """Text, warning and sentences of a job ``later`` seconds after the server told this."""
+    shutil.copy(SOURCE, folder / "job.mjs")
+    told = {"seconds_left": seconds_left, "ends": 1_800_000_000, "job": "7", "node": "cpu1", "partition": "notebooks"}
+    told |= {"project": "demo", "hours": None, "idle_minutes": 120, "idle_end": None, **changes}
+    script = f"""
+        import {{ Job }} from "./job.mjs";
+        let now = Date.now();
+        Date.now = () => now;
+        const job = new Job();
+        job.take({json.dumps(told)});
+        now += {later * 1000};
+        const {{ text, warning, sentences, idleEnd }} = job;
+        console.log(JSON.stringify({{ text, warning, sentences, idleEnd }}));
+    """
+    argv = [str(NODE), "--input-type=module", "--eval", script]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=30)
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text", "warning"),
+    [
+        (11_520, "3 h 12 min left", None),
+        (7_200, "2 h left", None),
+        (901, "15 min left", None),
+        (900, "⚠ 15 min left", 15),
+        (301, "⚠ 5 min left", 15),
+        (300, "⚠ 5 min left", 5),
+        (59, "⚠ less than a minute left", 5),
+        (0, "⚠ less than a minute left", 5),
+        (None, "No time limit known", None),
+    ],
+)
+def test_time_left_in_words_and_its_two_warnings(
+    tmp_path: Path, seconds: float | None, text: str, warning: int | None
+) -> None:
+    got = said(tmp_path, seconds)
+    assert (got["text"], got.get("warning")) == (text, warning)
+
+
+def test_time_goes_by_without_asking(tmp_path: Path) -> None:
+    assert said(tmp_path, 960, later=120)["text"] == "⚠ 14 min left"
+    assert said(tmp_path, 960, later=7200)["text"] == "⚠ less than a minute left"
+    assert said(tmp_path, 960, later=30, idle_end=100)["idleEnd"] == 70
+
+
+def test_hours_stand_beside_the_time(tmp_path: Path) -> None:
+    got = said(tmp_path, 11_520, hours=HOURS)
+    assert got["text"] == "3 h 12 min left · 2\u202f000 CPU h"
+    assert "Project Demo project (demo): 2\u202f000 CPU h left." in got["sentences"]
+    assert "It also ends when nothing happens in it for 2 h." in got["sentences"]
