@@ -32,13 +32,15 @@ POLL_SECONDS = 30
 
 
 def start(visitor: Visitor, **options: int | str) -> None:
-    """A server by the Hub's API with these options, and its Lab on the visitor's page."""
+    """A server by the Hub's API with these options, and its Lab, with an empty workspace, on the visitor's page."""
     deployment = visitor.deployment
     hub = f"{deployment.public_url}/hub/api/users/{visitor.name}/server"
     answer = fetch(visitor.page, "POST", hub, json.dumps({"user_options": options}))
     assert answer["status"] in (201, 202), answer
     visitor.page.goto(f"{deployment.public_url}/hub/spawn-pending/{visitor.name}")
     visitor.wait_for_lab()
+    visitor.page.goto(f"{deployment.server_url(visitor.name)}lab?reset")
+    visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
 
 def job_of(visitor: Visitor) -> str:
@@ -68,10 +70,9 @@ def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: D
     screenshot(founder.page, "lab-time")
     assert re.search(r"on cpu\d, partition notebooks, as job \d+", button.get_attribute("title") or "")
 
-    button.focus()
-    founder.page.keyboard.press("Enter")
+    button.press("Enter")
     dialog = founder.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.")
+    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.", timeout=30_000)
     screenshot(founder.page, "lab-time-dialog")
     dialog.get_by_role("button", name="Close").click()
 
