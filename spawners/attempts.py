@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from jupyterhub import handlers
 from jupyterhub.handlers.base import BaseHandler, UserUrlHandler
@@ -22,6 +23,7 @@ from hub.language import duration, mark, translate
 from hub.pages import HomeHandler
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
+from hub.settings import Profile, load
 from spawners.ledger import LedgerUnavailable
 from spawners.site import site
 
@@ -88,6 +90,21 @@ def asked_for(request: Mapping[str, Any]) -> str:
     return translate("{size} in {partition}").format(size=size, partition=partition) if partition else size
 
 
+def link(request: Mapping[str, Any]) -> str:
+    """A query that fills the spawn page's form in with a request (spawners/choose.py)."""
+    return urlencode({f"opt-{name}": value for name, value in request.items() if value not in ("", 0, None)})
+
+
+def smaller(request: Mapping[str, Any]) -> Profile | None:
+    """A named size that asks for less, and so may start sooner; None when there is none."""
+
+    def less(profile: Profile) -> bool:
+        pairs = [(getattr(profile, name), _whole(request.get(name))) for name in ("cpus", "memory_gb", "gpus")]
+        return all(own <= asked for own, asked in pairs) and any(own < asked for own, asked in pairs)
+
+    return next((profile for profile in load().spawn.profiles if less(profile)), None)
+
+
 def _whole(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
@@ -122,6 +139,8 @@ class WithHistory(BaseHandler):
             "attempts": attempts_of,
             "endings": self._endings,
             "asked_for": asked_for,
+            "link": link,
+            "smaller": smaller,
             "standing": standing,
             "sign": sign,
             "waited": waited,

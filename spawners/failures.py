@@ -282,7 +282,7 @@ def _ended(facts: Facts) -> Verdict:
     found = (
         _OF_STATE.get(_state(facts.job))
         or _by_slurms_lines(facts)
-        or _OF_FAREWELL.get(facts.farewell)
+        or _by_farewell(facts)
         or _by_exit(facts.job)
         or _by_reason(facts.job)
     )
@@ -303,6 +303,13 @@ def _last_lines(facts: Facts) -> str:
 def _by_slurms_lines(facts: Facts) -> _Finding | None:
     said = "\n".join(line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd")))
     return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search(said)), None)
+
+
+def _by_farewell(facts: Facts) -> _Finding | None:
+    """A server that is cancelled says "finished", too, when Slurm's signal reaches it."""
+    if facts.farewell is Farewell.FINISHED and _state(facts.job) in ("CANCELLED", "REVOKED"):
+        return None
+    return _OF_FAREWELL.get(facts.farewell)
 
 
 def _by_reason(job: Job | None) -> _Finding | None:

@@ -145,6 +145,16 @@ def test_cancel_on_the_page(deployment: Deployment, founder: Visitor, full: Call
     expect(newest).to_contain_text("stopped as asked")
 
 
+def test_a_smaller_choice_instead(deployment: Deployment, founder: Visitor, full: Callable[[], None]) -> None:
+    page = founder.page
+    page.goto(f"{deployment.public_url}/hub/spawn?opt-profile=large-memory")
+    page.get_by_role("button", name="Start notebook").click()
+    page.get_by_role("button", name="Use “Small” instead").click(timeout=SECONDS)
+    page.wait_for_url(re.compile(r"/hub/spawn/.*opt-profile=small"), timeout=SECONDS)
+    expect(page.get_by_role("button", name="Start notebook")).to_be_visible()
+    assert deployment.jobs_of(founder.name) == []
+
+
 # -- failing ----------------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,17 @@ def test_requests_as_people_say_them(request_, said):
     assert attempts.asked_for(request_) == said
 
 
+def test_links_fill_the_form_in_and_nothing_else():
+    assert attempts.link({"cpus": 2, "qos": "", "gpus": 0, "account": "a&b=c"}) == "opt-cpus=2&opt-account=a%26b%3Dc"
+
+
+def test_a_smaller_size_is_offered_only_when_it_is_smaller():
+    assert attempts.smaller({"cpus": 8, "memory_gb": 16}).name == "small"
+    assert attempts.smaller({"cpus": 2, "memory_gb": 4}) is None
+    assert attempts.smaller({"cpus": 1, "memory_gb": 64}) is None
+    assert attempts.smaller({}) is None
+
+
 def test_how_long_it_waited():
     assert attempts.waited(attempt(started=NOW - timedelta(hours=1))) == "2\u202fh"
     assert attempts.waited(attempt()) == ""
@@ -122,6 +133,8 @@ def shown(name, *past, **variables):
         "attempts": lambda *_: list(past),
         "endings": lambda *_: list(past),
         "asked_for": attempts.asked_for,
+        "link": attempts.link,
+        "smaller": attempts.smaller,
         "standing": attempts.standing,
         "sign": attempts.sign,
         "waited": attempts.waited,
@@ -170,6 +183,9 @@ def test_the_waiting_page_knows_the_steps_done_before_it_was_opened():
     html = shown("spawn_pending.html", waiting)
     assert re.search(r'data-step="submitted">', html) and re.search(r'data-step="waiting" aria-current', html)
     assert re.search(r'data-step="ready" data-todo', html) and "14:02 UTC" in html
+    assert "Cancel and choose something else" in html
+    big = waiting.model_copy(update={"request": {"cpus": 8, "memory_gb": 32}})
+    assert "Use “Small” instead" in shown("spawn_pending.html", big)
     assert "You get a mail when it is ready" in html and 'name="wanted" value="0"' in html
     html = shown("spawn_pending.html", HOSTILE)
     assert 'name="wanted" value="1"' in html, "an attempt that is over says nothing of the one on its way"

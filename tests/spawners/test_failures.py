@@ -36,6 +36,7 @@ CASES = [
     (over("COMPLETED", "0:0", farewell=Farewell.IDLE), Ending.IDLE, "nothing happened"),
     (over("COMPLETED", "0:0", farewell=Farewell.TIME_LIMIT), Ending.TIME_LIMIT, "was over"),
     (over("FAILED", "1:0", farewell=Farewell.FINISHED), Ending.FINISHED, "by itself"),
+    (over("CANCELLED by 0", "0:0", farewell=Farewell.FINISHED), Ending.CANCELLED, "somebody who runs the machine"),
     (over("OUT_OF_MEMORY", "0:125", farewell=Farewell.FINISHED), Ending.OUT_OF_MEMORY, "memory"),
     (over("COMPLETED", "0:0", stage=Stage.STARTING), Ending.CRASHED, "before it was ready"),
     (over(exit_code="69:0", stage=Stage.STARTING), Ending.HUB_UNREACHABLE, "certificates"),

@@ -20,7 +20,7 @@ from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
 from hub.settings import Api, Hub, Settings, Slurm
-from hub.slurm.cluster import ClusterWatcher
+from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners import choose, gateway, restart
@@ -98,6 +98,13 @@ class FakeSlurm:
             raise SlurmUnavailable("Slurm has not answered for 15 s.")
 
 
+class NeverHeard:
+    """A cluster that nobody has heard of yet: Slurm itself has to judge what is asked for."""
+
+    async def look(self, **_since):
+        return Cluster()
+
+
 @pytest.fixture
 def slurm() -> FakeSlurm:
     return FakeSlurm()
@@ -116,7 +123,7 @@ async def here(slurm, monkeypatch, tmp_path):
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
-    found = Site(settings, slurm, queue, Ledger(url), ClusterWatcher(slurm, seconds=60))
+    found = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: found)
     monkeypatch.setattr(choose, "site", lambda: found)
     monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
