@@ -85,7 +85,7 @@ class Hub(Section):
     active_server_limit: int = 0
     """How many servers there may be at once, 0: as many as Slurm starts."""
     concurrent_spawn_limit: int = 0
-    """How many starts may be on their way, 0: any number. A start that waits in Slurm's queue is one of them, so a limit
+    """How many starts may be on their way, 0: any number. One that waits in Slurm's queue is among them, so a limit
     turns people away because others wait."""
 
 
