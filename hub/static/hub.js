@@ -145,8 +145,10 @@
         step(event.message).classList.toggle("bad", Boolean(event.failed));
       }
       if (event.ready || event.failed) source.close();
-      // Ready: the Hub redirects to the server. Failed: it shows why, with a way to try again.
-      if (event.ready) location.reload();
+      // Ready: on to the server, or by the Hub where an address says what is to come next. Failed: the Hub shows why.
+      const goesOn = new URLSearchParams(location.search).has("next");
+      if (event.ready && goesOn) location.reload();
+      if (event.ready && !goesOn) location.replace(event.url);
       if (event.failed) setTimeout(() => location.reload(), 1500);
     };
 

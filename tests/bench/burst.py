@@ -166,7 +166,7 @@ def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     taken = [name for name in people if _exists(name)]
     if taken:
         raise AssertionError(f"{', '.join(taken)} exist already: left by a run that was killed? userdel them")
-    home = Path(mkdtemp(prefix="atrium-bench-homes-", dir="/var/tmp"))
+    home = Path(mkdtemp(prefix="atrium-throwaway-homes-", dir="/var/tmp"))
     home.chmod(0o755)
     try:
         for name in people:
@@ -196,7 +196,7 @@ def _change(*argv: str) -> None:
 @contextmanager
 def _public(program: Path) -> Iterator[Path]:
     """A copy of ``program`` that everybody may run."""
-    folder = Path(mkdtemp(prefix="atrium-bench-", dir="/var/tmp"))
+    folder = Path(mkdtemp(prefix="atrium-throwaway-program-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:
         yield Path(shutil.copy(program, folder))

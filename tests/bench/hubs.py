@@ -232,7 +232,7 @@ def _environment_of(program: Path, folder: Path) -> Path:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """Readable to jobs, gone afterwards."""
-    folder = Path(mkdtemp(prefix="atrium-bench-", dir="/var/tmp"))
+    folder = Path(mkdtemp(prefix="atrium-throwaway-hub-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:
         yield folder
