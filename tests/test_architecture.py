@@ -37,6 +37,7 @@ HUB_MODULES = {
     "client",
     "config",
     "context",
+    "culling",  # ending servers that nobody has used for long
     "dashboards",  # the environment that the dashboards service gets
     "environment",  # what the programs we turn into get to see of ours
     "errors",
@@ -46,6 +47,7 @@ HUB_MODULES = {
     "proxy",  # the public proxy as a process of its own
     "settings",
     "tasks",
+    "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
 NOT_SUBJECTS = {"migrations", "static", "templates"}
 LAYERS = {"models", "tables", "service", "routes"}

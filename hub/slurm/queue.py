@@ -136,7 +136,8 @@ class QueueWatcher:
     def _could_not_ask(self, error: SlurmError) -> None:
         if self.error is None:
             log.warning("The queue could not be read; what we know stays as it is: %s", error)
-            self.silent_since = time.time()
+            age = min(time.monotonic() - self.snapshot.asked_at, time.monotonic())  # never asked: since we run
+            self.silent_since = time.time() - age
         self.error = error
 
     def _tell(self, before: Snapshot) -> None:

@@ -25,7 +25,7 @@ from tests.web import client, free_port
 PEOPLE = 50
 WITHIN_SECONDS = 10
 READY_SECONDS = 180
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 
 BARE_JOB = """\
 #!/bin/sh
@@ -45,38 +45,48 @@ BENCH_PORT={port} exec {program}
 def spawn_burst_50(deployment: Deployment) -> Iterator[Pair]:
     """Fifty people, made for this, press start one every fifth of a second: until the last one has what there is.
 
-    Both sides run the same stand-in in place of a Lab (fifty Labs would measure two cores, not the spawner), on one
-    core and 1 GB each; the Hub is one of ours beside the deployment's. Where the partition has fewer than fifty
-    cores, the rest waits, and must be said to wait: such a person counts as served once no core is free, Slurm says
-    PENDING, and the Hub says the same.
+    All sides run the same stand-in in place of a Lab (fifty Labs would measure two cores, not the spawner), on one
+    core and 1 GB each; the Hubs are one of ours beside the deployment's and a stock one. Where the partition has
+    fewer than fifty cores, the rest waits, and must be said to wait: such a person counts as served once no core is
+    free, Slurm says PENDING, and the Hub says the same.
     """
     people = [f"bench-{number:02}" for number in range(1, PEOPLE + 1)]
-    with accounts(deployment, people), hubs.ours(deployment, program=STANDIN) as hub, hub.client() as http:
-        for name in people:
-            http.post(hub.api(f"users/{name}"))
-        with _public(STANDIN) as program:
-            yield Pair(
-                ours=lambda: _ours(deployment, hub, http, people),
-                reference=lambda: _bare(deployment, program, people),
-            )
+    job = hubs.Job(cpus=1, memory_gb=1, hours=1, program=STANDIN)
+    with (
+        accounts(deployment, people),
+        hubs.ours(deployment, program=STANDIN) as ours,
+        hubs.stock(deployment, people, job=job) as stock,
+        _public(STANDIN) as program,
+    ):
+        with ours.client() as http:
+            for name in people:
+                http.post(ours.api(f"users/{name}"))
+
+        def bare() -> float:
+            return _bare(deployment, program, people)
+
+        further = {"stock batchspawner in place of ours": (lambda: _through(deployment, stock, people), bare)}
+        yield Pair(lambda: _through(deployment, ours, people), bare, further)
 
 
-def _ours(deployment: Deployment, hub: hubs.Hub, http: httpx.Client, people: list[str]) -> float:
-    def press(name: str) -> None:
-        answer = http.post(hub.api(f"users/{name}/server"), json={"user_options": SMALL})
-        assert answer.status_code in (201, 202), f"{name}: {answer.status_code} {answer.text}"
+def _through(deployment: Deployment, hub: hubs.Hub, people: list[str]) -> float:
+    with hub.client() as http:
 
-    def look() -> tuple[set[str], set[str]]:
-        listed = http.get(hub.api("users"), params={"state": "active", "limit": 2 * PEOPLE}).json()
-        servers = {one["name"]: one["servers"].get("", {}) for one in listed}
-        ready = {name for name, server in servers.items() if server.get("ready")}
-        return ready, {name for name, server in servers.items() if server.get("pending") == "spawn"}
+        def press(name: str) -> None:
+            answer = http.post(hub.api(f"users/{name}/server"), json={"user_options": SMALL})
+            assert answer.status_code in (201, 202), f"{name}: {answer.status_code} {answer.text}"
 
-    try:
-        return _seconds(deployment, people, press, look)
-    finally:
-        stop_all(hub, http, [f"users/{name}/server" for name in people])
-        _nothing_runs(deployment, people)
+        def look() -> tuple[set[str], set[str]]:
+            listed = http.get(hub.api("users"), params={"state": "active", "limit": 2 * PEOPLE}).json()
+            servers = {one["name"]: one["servers"].get("", {}) for one in listed}
+            ready = {name for name, server in servers.items() if server.get("ready")}
+            return ready, {name for name, server in servers.items() if server.get("pending") == "spawn"}
+
+        try:
+            return _seconds(deployment, people, press, look)
+        finally:
+            stop_all(hub, http, [f"users/{name}/server" for name in people])
+            _nothing_runs(deployment, people)
 
 
 def _bare(deployment: Deployment, program: Path, people: list[str]) -> float:
@@ -156,7 +166,7 @@ def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     taken = [name for name in people if _exists(name)]
     if taken:
         raise AssertionError(f"{', '.join(taken)} exist already: left by a run that was killed? userdel them")
-    home = Path(mkdtemp(prefix="atrium-bench-homes-", dir="/var/tmp"))
+    home = Path(mkdtemp(prefix="atrium-throwaway-homes-", dir="/var/tmp"))
     home.chmod(0o755)
     try:
         for name in people:
@@ -186,7 +196,7 @@ def _change(*argv: str) -> None:
 @contextmanager
 def _public(program: Path) -> Iterator[Path]:
     """A copy of ``program`` that everybody may run."""
-    folder = Path(mkdtemp(prefix="atrium-bench-", dir="/var/tmp"))
+    folder = Path(mkdtemp(prefix="atrium-throwaway-program-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:
         yield Path(shutil.copy(program, folder))

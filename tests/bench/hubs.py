@@ -24,6 +24,7 @@ from tests.web import client, free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+ANSWER_SECONDS = 120
 SCOPES = ["admin:users", "admin:servers", "access:servers", "read:users", "list:users"]
 
 # batchspawner's wrapper, which a stock site installs in the users' environment; ours has no use for it there.
@@ -66,7 +67,10 @@ class Hub:
         return f"{self.url}/hub/api/{path}"
 
     def client(self) -> httpx.Client:
-        return client(self.token)
+        """With patience: a Hub that starts a thousand servers answers late."""
+        http = client(self.token)
+        http.timeout = httpx.Timeout(ANSWER_SECONDS)
+        return http
 
     @property
     def cpu_seconds(self) -> float:
@@ -112,13 +116,13 @@ def stock(
             wrapper = Path(shutil.copy(job.program, folder))
         tables = _stock(deployment, folder, ports, people, job, wrapper)
         tables["JupyterHub"] |= {"services": [_service(token)], "load_roles": [_role()]}
-        (folder / "config.json").write_text(json.dumps(tables))
-        if path:
+        if path is not None:
             tables["SlurmSpawner"] |= {  # by their full names: sudo has a search path of its own
                 "batch_submit_cmd": f"{path}/sbatch --parsable",
                 "batch_query_cmd": f"{path}/squeue -h -j {{job_id}} -o '%T %B'",
                 "batch_cancel_cmd": f"{path}/scancel {{job_id}}",
             }
+        (folder / "config.json").write_text(json.dumps(tables))
         environment = {"PATH": os.environ["PATH"]}
         url = f"http://localhost:{ports['public']}"
         with _running(deployment, folder, "config.json", environment, url, token, "path") as hub:
@@ -228,7 +232,7 @@ def _environment_of(program: Path, folder: Path) -> Path:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """Readable to jobs, gone afterwards."""
-    folder = Path(mkdtemp(prefix="atrium-bench-", dir="/var/tmp"))
+    folder = Path(mkdtemp(prefix="atrium-throwaway-hub-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:
         yield folder

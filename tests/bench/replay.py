@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 """``sbatch``, ``squeue``, ``scancel`` and ``sacct``, by the name it is called, for more jobs than a machine could run.
 
 Every job runs on the node cpu1 from the moment it is submitted, and its server is the one stand-in at ``port``. A

@@ -140,15 +140,18 @@ def _hub(deployment: Deployment, side: str, people: list[str], commands: slurm.C
 
 def start_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
     """Start all, some at a time, and wait until the Hub calls each ready."""
-    with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(STARTING_AT_ONCE)
+    try:
         list(pool.map(lambda server: _start(hub, http, server), servers))
+    finally:
+        pool.shutdown(cancel_futures=True)  # one that failed, or Ctrl-C, ends it at once and not after a thousand
 
 
 def _start(hub: hubs.Hub, http: httpx.Client, server: str) -> None:
     answer = http.post(hub.api(server), json={"user_options": SMALL})
     if answer.status_code not in (201, 202):
         raise AssertionError(f"{server} was not started: {answer.status_code} {answer.text}")
-    eventually(lambda: is_ready(hub, http, server), within=START_SECONDS, every=1, what=f"{server} is ready")
+    eventually(lambda: is_ready(hub, http, server), within=START_SECONDS, every=2, what=f"{server} is ready")
 
 
 def is_ready(hub: hubs.Hub, http: httpx.Client, server: str) -> bool:

@@ -43,8 +43,8 @@ def counted(deployment: Deployment, *, replayed: bool) -> Iterator[Commands]:
 
     :param replayed: jobs are not the machine's Slurm's but replay.py's.
     """
-    folder = Path(mkdtemp(prefix="atrium-bench-", dir="/var/tmp"))
-    rule = Path("/etc/sudoers.d") / f"atrium-bench-{secrets.token_hex(4)}"
+    folder = Path(mkdtemp(prefix="atrium-throwaway-slurm-", dir="/var/tmp"))
+    rule = Path("/etc/sudoers.d") / f"atrium-throwaway-{secrets.token_hex(4)}"
     try:
         folder.chmod(0o755)
         commands = Commands(folder / "bin", folder / "calls")
