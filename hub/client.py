@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -388,8 +388,7 @@ class Api:
 
     def attempts(self, name: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
         """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
-        asked = {"limit": limit} | ({} if server is None else {"server": server})
-        return self._get(f"/people/{quote(name, safe='')}/attempts?{urlencode(asked)}", list[Attempt])
+        return self._get(f"/people/{quote(name, safe='')}/attempts", list[Attempt], server=server, limit=limit)
 
     def close(self) -> None:
         self._http.close()
