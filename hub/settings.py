@@ -82,8 +82,11 @@ class Hub(Section):
     idle_culler_hours: float = Field(24.0, ge=0)
     """When the Hub has seen nothing of a server for this long, it is ended; well above ``spawn.idle_minutes``, by which
     a server ends itself. 0: never."""
-    active_server_limit: int = 500
-    concurrent_spawn_limit: int = 50
+    active_server_limit: int = 0
+    """How many servers there may be at once, 0: as many as Slurm starts."""
+    concurrent_spawn_limit: int = 0
+    """How many starts may be on their way, 0: any number. One that waits in Slurm's queue is among them, so a limit
+    turns people away because others wait."""
 
 
 class Login(Section):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from deploy.dev import files, health, logins, slurm
+from deploy.dev import files, logins, slurm
 from deploy.dev.command import run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, WEB_USER, Layout
@@ -44,9 +44,7 @@ def lay_down_secrets(layout: Layout) -> bool:
 
 
 def lay_down_certificate(layout: Layout) -> bool:
-    """Where internal TLS is on: the dashboards' account gets a copy of what our programs show the Hub."""
-    if health.internal_tls(layout) is None:
-        return False
+    """The dashboards' account gets a copy of what our programs show the Hub."""
     text = layout.client_certificate.read_text()
     return files.put(layout.secrets / "dashboards.pem", text, owner=SERVICE_USER, group=WEB_USER, mode=0o640)
 

@@ -121,9 +121,10 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
             _atrium(layout, "migrate")
             _atrium(layout, "check")
         outcome.unchanged_unless(needed, "migrated")
-    with step("Internal certificates") as outcome:
-        _atrium(layout, "certificates")
-        outcome.unchanged_unless(settings.lay_down_certificate(layout))
+    if health.internal_tls(layout) is not None:
+        with step("Internal certificates") as outcome:
+            _atrium(layout, "certificates")
+            outcome.unchanged_unless(settings.lay_down_certificate(layout))
     for program in wanted:
         answers = replace(program, check=partial(health.hub_api, layout)) if program.name == "hub" else program
         _start(layout, supervisor, answers)

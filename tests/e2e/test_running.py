@@ -16,10 +16,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Page, expect
 
+from spawners.node.announce import ANNOUNCE_SECONDS
 from tests.browser import accessibility_problems, api_token, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
+from tests.e2e.test_isolation import no_node_for_notebooks, press_start
 from tests.e2e.visitor import Visitor
 from tests.waiting import eventually
 from tests.web import client
@@ -32,13 +34,15 @@ POLL_SECONDS = 30
 
 
 def start(visitor: Visitor, **options: int | str) -> None:
-    """A server by the Hub's API with these options, and its Lab on the visitor's page."""
+    """A server by the Hub's API with these options, and its Lab, with an empty workspace, on the visitor's page."""
     deployment = visitor.deployment
     hub = f"{deployment.public_url}/hub/api/users/{visitor.name}/server"
     answer = fetch(visitor.page, "POST", hub, json.dumps({"user_options": options}))
     assert answer["status"] in (201, 202), answer
     visitor.page.goto(f"{deployment.public_url}/hub/spawn-pending/{visitor.name}")
     visitor.wait_for_lab()
+    visitor.page.goto(f"{deployment.server_url(visitor.name)}lab?reset")
+    visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
 
 def job_of(visitor: Visitor) -> str:
@@ -68,10 +72,9 @@ def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: D
     screenshot(founder.page, "lab-time")
     assert re.search(r"on cpu\d, partition notebooks, as job \d+", button.get_attribute("title") or "")
 
-    button.focus()
-    founder.page.keyboard.press("Enter")
+    button.press("Enter")
     dialog = founder.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.")
+    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.", timeout=30_000)
     screenshot(founder.page, "lab-time-dialog")
     dialog.get_by_role("button", name="Close").click()
 
@@ -267,6 +270,22 @@ def test_a_closed_home_and_a_missing_environment_are_told_apart(deployment: Depl
         assert failed_start(founder) == "FAILED 71:0"
     with moved(software):
         assert failed_start(founder) == "FAILED 72:0"
+
+
+def test_a_server_that_cannot_reach_the_hub_ends_and_says_so(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    with no_node_for_notebooks(deployment):
+        press_start(founder)
+        [job] = eventually(lambda: deployment.jobs_of(founder.name), within=60, what="a job that waits")
+        deployment.supervisorctl("stop", "hub")
+    try:
+        founder.wait_until_nothing_runs_within(ANNOUNCE_SECONDS + 60)
+        assert outcome(deployment, job) == "FAILED 70:0"
+    finally:
+        deployment.supervisorctl("start", "hub")
+        eventually(lambda: hub_answers(deployment), within=90, what="the Hub answers")
+    log = Path(pwd.getpwnam(founder.name).pw_dir) / ".atrium-notebook.log"
+    assert "This node cannot reach the Hub" in log.read_text()
 
 
 def failed_start(visitor: Visitor) -> str | None:

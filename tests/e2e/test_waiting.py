@@ -58,7 +58,7 @@ def founder(visit: Visit) -> Visitor:
 
 def ask_for_a_notebook(visitor: Visitor) -> Page:
     page = visitor.page
-    page.goto(f"{visitor.deployment.public_url}/hub/spawn")
+    page.goto(f"{visitor.deployment.public_url}/hub/spawn?opt-profile=small")
     page.get_by_role("button", name="Start notebook").click()
     page.wait_for_url(re.compile("/hub/spawn-pending/|/lab"), timeout=SECONDS)
     return page
@@ -182,6 +182,9 @@ def test_a_start_that_fails_says_why_and_how_to_go_on(deployment: Deployment, fo
     page.goto(f"{deployment.public_url}/hub/spawn-pending/{founder.name}")
     page.get_by_role("button", name="Try again").press("Enter")
     founder.wait_for_lab()
+    page.goto(history(founder))
+    page.get_by_role("link", name="Ask again for 2 cores").first.click()
+    founder.wait_for_lab()  # it runs already, so the form has nothing to ask
 
 
 @contextmanager
