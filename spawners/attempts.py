@@ -25,6 +25,7 @@ from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.settings import Profile, load
 from spawners.ledger import LedgerUnavailable
+from spawners.options import in_words, whole
 from spawners.site import site
 
 SHOWN = 50
@@ -73,23 +74,6 @@ def sign(attempt: Attempt) -> str:
     return "" if attempt.ending in _WELL else "bad"
 
 
-def asked_for(request: Mapping[str, Any]) -> str:
-    """A request as people say it: ``2 cores, 4 GB, 4 h in notebooks``."""
-    parts = []
-    if cpus := _whole(request.get("cpus")):
-        parts.append(translate("1 core") if cpus == 1 else translate("{n} cores").format(n=cpus))
-    if memory := _whole(request.get("memory_gb")):
-        parts.append(translate("{n}\u202fGB").format(n=memory))
-    if gpus := _whole(request.get("gpus")):
-        kind = str(request.get("gpu_type") or "")
-        parts.append(f"{translate('1 GPU') if gpus == 1 else translate('{n} GPUs').format(n=gpus)} {kind}".strip())
-    if minutes := _whole(request.get("minutes")):
-        parts.append(duration(60 * minutes))
-    size = ", ".join(parts)
-    partition = str(request.get("partition") or "")
-    return translate("{size} in {partition}").format(size=size, partition=partition) if partition else size
-
-
 def link(request: Mapping[str, Any]) -> str:
     """A query that fills the spawn page's form in with a request (spawners/choose.py)."""
     return urlencode({f"opt-{name}": value for name, value in request.items() if value not in ("", 0, None)})
@@ -99,14 +83,10 @@ def smaller(request: Mapping[str, Any]) -> Profile | None:
     """A named size that asks for less, and so may start sooner; None when there is none."""
 
     def less(profile: Profile) -> bool:
-        pairs = [(getattr(profile, name), _whole(request.get(name))) for name in ("cpus", "memory_gb", "gpus")]
+        pairs = [(getattr(profile, name), whole(request.get(name))) for name in ("cpus", "memory_gb", "gpus")]
         return all(own <= asked for own, asked in pairs) and any(own < asked for own, asked in pairs)
 
     return next((profile for profile in load().spawn.profiles if less(profile)), None)
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def waited(attempt: Attempt) -> str:
@@ -138,7 +118,7 @@ class WithHistory(BaseHandler):
             **namespace,
             "attempts": attempts_of,
             "endings": self._endings,
-            "asked_for": asked_for,
+            "asked_for": in_words,
             "link": link,
             "smaller": smaller,
             "standing": standing,

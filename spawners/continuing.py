@@ -17,10 +17,8 @@ from jupyterhub.utils import format_exception, url_escape_path, url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from hub.errors import AtriumError
 from hub.language import translate
-from hub.settings import load
-from spawners import options
+from spawners.options import in_words
 
 ROUTE = r"/atrium/continue"
 
@@ -29,19 +27,6 @@ def below(path: str, prefix: str) -> bool:
     """Whether the browser, asked to go to ``path``, ends up below ``prefix`` (which ends with a slash)."""
     wanted = unquote(urlsplit(path).path).replace("\\", "/")
     return (posixpath.normpath(wanted) + "/").startswith(prefix) and not wanted.startswith("//")
-
-
-def words(chosen: dict[str, Any]) -> str:
-    """A choice in few words, "4 cores, 16 GB, 4 h in demo"; "" when it cannot be read."""
-    try:
-        request = options.parse(chosen, load())
-    except AtriumError:
-        return ""
-    hours, minutes = divmod(request.minutes, 60)
-    time = " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
-    gpus = [f"{request.gpus} GPU" + "s" * (request.gpus > 1)] * bool(request.gpus)
-    cores = f"{request.cpus} " + (translate("cores") if request.cpus > 1 else translate("core"))
-    return ", ".join([cores, f"{request.memory_gb} GB", *gpus, time]) + f" {translate('in')} {request.account}"
 
 
 class ContinueHandler(SpawnHandler):
@@ -123,7 +108,7 @@ class ContinueHandler(SpawnHandler):
                 server=spawner.name,
                 title=getattr(spawner, "display_name", "") or spawner.name,
                 node=getattr(job, "node", ""),
-                choice=words(dict(spawner.orm_spawner.user_options or {})),
+                choice=in_words(spawner.orm_spawner.user_options or {}),
                 next=self._next(spawner.name),
                 pending=spawner.pending or "",
                 choose=self.get_argument("choose", ""),

@@ -14,7 +14,7 @@ from hub.settings import Settings
 from hub.slurm.cluster import Cluster
 from spawners import limits
 from spawners.limits import Bound, Offer, Place, Project
-from spawners.options import LABELS, SpawnRequest, of_profile, values_of
+from spawners.options import LABELS, SpawnRequest, in_words, of_profile, values_of
 
 TIMES = (30, 60, 120, 240, 480, 720, 1440, 2880)
 _SIZE = ("cpus", "memory_gb", "gpus", "gpu_type", "partition", "qos")
@@ -155,16 +155,16 @@ def _sizes(have: Offer, values: Mapping[str, Any], chosen: str, settings: Settin
         ]
         if any(limits.is_fine(request, have) for request in requests):
             name = profile.name
-            found.append(Size(name, profile.title, profile.summary, in_words(requests[0]), name == chosen))
+            found.append(
+                Size(
+                    name,
+                    profile.title,
+                    profile.summary,
+                    in_words(requests[0].model_dump(include={"cpus", "memory_gb", "gpus", "gpu_type"})),
+                    name == chosen,
+                )
+            )
     return tuple(found)
-
-
-def in_words(request: SpawnRequest) -> str:
-    """``4 cores · 16 GB · 1 GPU``."""
-    parts = [translate("{n} cores").format(n=request.cpus), f"{request.memory_gb} GB"]
-    if request.gpus:
-        parts.append(f"{request.gpus} GPU {request.gpu_type}".strip())
-    return " · ".join(parts)
 
 
 # -- fields -----------------------------------------------------------------------------------------------------------

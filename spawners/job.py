@@ -120,7 +120,7 @@ class ServerJob:
         except SlurmUnavailable as error:
             log.warning("%s: no answer to sbatch, so the queue is asked: %s", self, error)
             number = await self._find_or_fail()
-        except AtriumError as error:
+        except SlurmError as error:
             raise await self._ended(Facts(stage=Stage.SUBMIT, refusal=error.message)) from error
         await self._is(number)
         log.info("%s submitted as job %i", self, number)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hub.errors import InvalidInput
-from hub.language import mark, translate
+from hub.language import duration, mark, translate
 from hub.settings import Profile, Settings
 
 # Slurm allows more; nothing a site uses needs more, and none of this can end a directive or start an option.
@@ -122,3 +122,24 @@ def _sentence(kind: str, context: dict[str, Any]) -> str:
             return translate("that is not the name of one.")
         case _:
             return translate("that is not a whole number.")
+
+
+def in_words(request: Mapping[str, Any]) -> str:
+    """A choice, or a part of one, as people say it: ``2 cores, 4 GB, 4 h in notebooks``."""
+    parts = []
+    if cpus := whole(request.get("cpus")):
+        parts.append(translate("1 core") if cpus == 1 else translate("{n} cores").format(n=cpus))
+    if memory := whole(request.get("memory_gb")):
+        parts.append(translate("{n}\u202fGB").format(n=memory))
+    if gpus := whole(request.get("gpus")):
+        kind = str(request.get("gpu_type") or "")
+        parts.append(f"{translate('1 GPU') if gpus == 1 else translate('{n} GPUs').format(n=gpus)} {kind}".strip())
+    if minutes := whole(request.get("minutes")):
+        parts.append(duration(60 * minutes))
+    size = ", ".join(parts)
+    partition = str(request.get("partition") or "")
+    return translate("{size} in {partition}").format(size=size, partition=partition) if partition else size
+
+
+def whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -26,6 +27,7 @@ class SlurmClient:
         self._settings = settings
         self._transport = transport or Transport(settings)
         self._addresses: dict[str, str] = {}
+        self._asking = asyncio.Lock()
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
         """Submit as ``user``, the script on standard input; the job's id."""
@@ -78,9 +80,10 @@ class SlurmClient:
 
     async def node_address(self, node: str) -> str:
         """Where a node is reached; asked once a node."""
-        if node not in self._addresses:
-            self._addresses[node] = commands.parse_node_address(await self._transport.run(commands.node(node)))
-        return self._addresses[node]
+        async with self._asking:  # fifty who start at once ask once
+            if node not in self._addresses:
+                self._addresses[node] = commands.parse_node_address(await self._transport.run(commands.node(node)))
+            return self._addresses[node]
 
     async def node_addresses(self) -> list[str]:
         """Where all nodes are reached."""

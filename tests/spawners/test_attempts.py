@@ -10,7 +10,7 @@ from jupyterhub import handlers
 from hub import pages
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.settings import Settings, Site
-from spawners import attempts
+from spawners import attempts, options
 from tests.hub.test_pages import VARIABLES, person, render
 
 NOW = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_every_ending_and_state_has_words():
     ],
 )
 def test_requests_as_people_say_them(request_, said):
-    assert attempts.asked_for(request_) == said
+    assert options.in_words(request_) == said
 
 
 def test_links_fill_the_form_in_and_nothing_else():
@@ -132,7 +132,7 @@ def shown(name, *past, **variables):
     functions = {
         "attempts": lambda *_: list(past),
         "endings": lambda *_: list(past),
-        "asked_for": attempts.asked_for,
+        "asked_for": options.in_words,
         "link": attempts.link,
         "smaller": attempts.smaller,
         "standing": attempts.standing,

@@ -41,16 +41,6 @@ def test_nothing_else(path):
     assert not continuing.below(path, PREFIX)
 
 
-def test_a_choice_in_words():
-    chosen = {"account": "demo", "partition": "gpu", "cpus": 4, "memory_gb": 16, "gpus": 2, "minutes": 90}
-    assert continuing.words(chosen) == "4 cores, 16 GB, 2 GPUs, 1 h 30 min in demo"
-    assert continuing.words({"cpus": 1, "minutes": 60}).startswith("1 core, 4 GB, 1 h in ")
-
-
-def test_a_choice_that_cannot_be_read_is_left_out():
-    assert continuing.words({"cmd": "/bin/sh"}) == ""
-
-
 def test_the_page_is_among_the_hubs_once():
     continuing.install()
     continuing.install()
