@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 
 from hub.context import Guarded, signed_in
+from hub.dataspace.routes import router as dataspace
+from hub.dataspace.service import Memberships, Shelf
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
@@ -42,6 +44,8 @@ class State(TypedDict):
     settings: Settings
     directory: Directory
     sessions: sessionmaker[Session]
+    shelf: Shelf
+    memberships: Memberships
 
 
 def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> FastAPI:
@@ -55,13 +59,21 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
-        async with httpx.AsyncClient(base_url=settings.hub_api_url, transport=hub, trust_env=False) as http:
-            yield State(settings=settings, directory=Directory(http, own_token), sessions=make_sessions(engine))
+        shelf = Shelf(settings.paths.state / "dataspace")
+        with shelf.kept_prepared():
+            async with httpx.AsyncClient(base_url=settings.hub_api_url, transport=hub, trust_env=False) as http:
+                yield State(
+                    settings=settings,
+                    directory=Directory(http, own_token),
+                    sessions=make_sessions(engine),
+                    shelf=shelf,
+                    memberships=Memberships(),
+                )
         engine.dispose()
 
     # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
     app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, home, _document(app)):
+    for router in (health, home, dataspace, _document(app)):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AtriumError, _on_atrium_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -12,6 +12,7 @@ from huey.consumer import Consumer, Scheduler
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.access import service as access
+from hub.dataspace.jobs import Jobs as DataspaceJobs
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.health import service as health
@@ -62,7 +63,7 @@ def run(settings: Settings) -> None:
     engine = make_engine(settings.api.database_url)
     consumer = _Consumer(
         make_queue(settings, make_sessions(engine)),
-        workers=2,  # a Slurm that hangs until its deadline must not look like a dead worker
+        workers=4,  # a Slurm that hangs, or a long harvest, must not look like a dead worker
         max_delay=2.0,
         scheduler_interval=TICK_SECONDS,
         flush_locks=True,  # a worker that was killed cannot have given its lock back
@@ -88,6 +89,9 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
 
     queue.periodic_task(Every(health.HEARTBEAT_SECONDS))(heartbeat)
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    dataspace = DataspaceJobs(settings, sessions)
+    for name, seconds, job in dataspace.listed():
+        queue.periodic_task(Every(seconds), name=name)(queue.lock_task(name)(job))
     return queue
 
 

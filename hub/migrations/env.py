@@ -11,6 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 import hub.access.tables
 import hub.announcements.tables
+import hub.dataspace.tables
 import hub.health.tables
 import hub.usage.tables  # noqa: F401  a table is known once its module is loaded
 from hub import settings
