@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 
 from hub.context import Guarded, signed_in
+from hub.dataspace.fetch import Fetcher
+from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
 from hub.dataspace.service import Memberships, Shelf
 from hub.db.engine import make_engine, make_sessions
@@ -32,8 +34,9 @@ from hub.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIX = "/services/atrium/api"
-PUBLIC = frozenset({f"{PREFIX}/health"})
-"""The only addresses that answer without a token."""
+PUBLIC = frozenset({f"{PREFIX}/health", f"{PREFIX}/dataspace/catalogue", f"{PREFIX}/dataspace/catalogue/{{slug}}"})
+"""The only addresses that answer without a token: signs of life, and what projects gave to everybody, which other
+catalogues harvest without an account here."""
 STOP_SECONDS = 10
 """How long requests in progress are waited for when the API is told to stop."""
 
@@ -45,6 +48,7 @@ class State(TypedDict):
     directory: Directory
     sessions: sessionmaker[Session]
     shelf: Shelf
+    previewer: Previewer
     memberships: Memberships
 
 
@@ -67,6 +71,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
                     directory=Directory(http, own_token),
                     sessions=make_sessions(engine),
                     shelf=shelf,
+                    previewer=Previewer(Fetcher(settings.dataspace.allowed_hosts)),
                     memberships=Memberships(),
                 )
         engine.dispose()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hub.access.models import MemberRole
 from hub.announcements.models import Announcement, Severity
+from hub.dataspace.client import Dataspace, Read
 from hub.errors import (
     AtriumError,
     HubUnavailable,
@@ -89,6 +90,11 @@ class Api:
         """Whether the factory's parts are alive."""
         return self._get("/health", Health)
 
+    @property
+    def dataspace(self) -> Dataspace:
+        """Searching, publishing and harvesting data."""
+        return Dataspace(self._ask)
+
     def close(self) -> None:
         self._http.close()
 
@@ -105,6 +111,29 @@ class Api:
             return _read(self._http.get(path), model)
         except httpx.HTTPError as error:
             raise HubUnavailable(f"Atrium did not answer ({type(error).__name__}).") from error
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        read: TypeAdapter[Read],
+        *,
+        params: dict[str, Any] | None = None,
+        body: BaseModel | None = None,
+        seconds: float | None = None,
+    ) -> Read:
+        content = None if body is None else body.model_dump(mode="json", exclude_defaults=True)
+        timeout = DEADLINE_SECONDS if seconds is None else seconds
+        try:
+            response = self._http.request(method, path, params=params, json=content, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise HubUnavailable(f"Atrium did not answer ({type(error).__name__}).") from error
+        if not response.is_success:
+            raise _refusal(response)
+        try:
+            return read.validate_json(response.content or b"null")
+        except ValidationError as error:
+            raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
 
 
 def _variable(name: str) -> str:

@@ -49,6 +49,8 @@ LONGEST_TITLE = 1000
 LONGEST_TEXT = 50_000
 MOST_VALUES = 200
 MOST_EXTRAS = 100
+MOST_THINGS = 500
+"""Looked at for one record."""
 _EXTRA_DEPTH = 4
 _POLICY_DEPTH = 10
 _LABELS = (FOAF + "name", VCARD + "fn", VCARD + "organization-name", DCT + "title", RDFS + "label", SCHEMA + "name",
@@ -110,13 +112,31 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         temporal=tuple(read.periods(node)),
         frequency=read.first(node, DCT + "accrualPeriodicity").rsplit("/", 1)[-1],
         conforms_to=tuple(read.values(node, DCT + "conformsTo")),
-        extra=read.extra(node),
+        extra=read.further(node),
     )
 
 
 def content_hash(found: Record) -> str:
     """Same content, same hash; blank nodes have no names in it that could differ from page to page."""
     return hashlib.sha256(found.model_dump_json().encode()).hexdigest()
+
+
+def statements(identity: str, nodes: Nodes) -> Iterator[tuple[str, str, Term]]:
+    """Everything that is said about a record and the things it is made of; what other records are is not."""
+    waiting, done = [identity], set[str]()
+    while waiting and len(done) < MOST_THINGS:
+        name = waiting.pop(0)
+        if name in done:
+            continue
+        done.add(name)
+        node = nodes.about(name)
+        if name != identity and kind_of(node) is not None:
+            continue
+        for predicate, terms in node.items():
+            for term in terms[:MOST_VALUES]:
+                yield name, predicate, term
+                if term[0] == "i" and term[1] not in done:
+                    waiting.append(term[1])
 
 
 class _Reader:
@@ -294,7 +314,7 @@ class _Reader:
                 return Checksum(algorithm=algorithm.replace("-", "") or "sha256", value=value)
         return None
 
-    def extra(self, node: Node) -> dict[str, tuple[Any, ...]]:
+    def further(self, node: Node) -> dict[str, tuple[Any, ...]]:
         """Everything nobody above has read."""
         kept = [name for name in sorted(node) if name not in _READ][:MOST_EXTRAS]
         return {name: tuple(self.tree(term, _EXTRA_DEPTH) for term in node[name][:MOST_VALUES]) for name in kept}

@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        return self.headers.get("content-type", "")
+        return str(self.headers.get("content-type", ""))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Fetcher:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise FetchFailed(f"The host {host} is not known.") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses: list[str] = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses:
             if host.lower() not in self._names and not self._may_ask(address):
                 raise FetchRefused(f"{host} is an address inside a private network, which is not asked.")

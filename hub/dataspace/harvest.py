@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import httpx
 from sqlalchemy import ColumnElement, select, update
@@ -66,10 +66,9 @@ class Harvester:
             source, run = _begin(session, source_id)
             if source is None or run is None:
                 return
-            form = SourceForm.model_validate_json(source.form)
             staging = Staging(self.folder / f"{source.name}.sqlite")
             try:
-                _Run(self, session, source, run, form, staging).go()
+                _Run(self, session, source=source, run=run, staging=staging).go()
             finally:
                 staging.close()
 
@@ -105,13 +104,13 @@ def _end(session: Session, source: SourceRow, run: RunRow, state: RunState, reas
 
 class _Run:
     def __init__(
-        self, harvester: Harvester, session: Session, source: SourceRow, run: RunRow, form: SourceForm, staging: Staging
+        self, harvester: Harvester, session: Session, *, source: SourceRow, run: RunRow, staging: Staging
     ) -> None:
         self._harvester = harvester
         self._session = session
         self._source = source
         self._run = run
-        self._form = form
+        self._form = SourceForm.model_validate_json(source.form)
         self._staging = staging
         self._whole = not run.reason
         self._refusals: list[Any] = json.loads(run.refusals or "[]")
@@ -208,7 +207,7 @@ class _Run:
         request = {"path": str(path), "media_type": answer.media_type, "name": base.partition("?")[0], "base": base}
         onward, whole, nodes = [] if local else _linked(answer), True, []
         limits = sandbox.Limits(seconds=max(60.0, self._form.timeout_seconds))
-        task = cast(sandbox.Task, "ckan" if self._form.protocol == Protocol.CKAN else "rdf")
+        task: sandbox.Task = "ckan" if self._form.protocol == Protocol.CKAN else "rdf"
         try:
             for line in sandbox.run(task, request, limits):
                 if "s" in line:
@@ -224,9 +223,9 @@ class _Run:
         if not whole and (page.read_before or not nodes):
             self._staging.keep(page, self._run.id)
             return (*page.onward, *onward)
-        etag, modified = (answer.headers.get(name, "") for name in ("etag", "last-modified"))
+        stamps = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
         # A page that was only half read is asked for again next time, whatever its server says of it.
-        self._staging.store(page, self._run.id, nodes, onward, etag if whole else "", modified if whole else "")
+        self._staging.store(page, self._run.id, nodes, onward, stamps if whole else ("", ""))
         return tuple(onward)
 
     def _refuse(self, page: str, line: int | None, reason: str, *, minor: bool = False) -> None:
@@ -287,7 +286,7 @@ class _Run:
         for record in found:
             row, digest = known.get(record.uri), catalogue.content_hash(record)
             if row is None:
-                row = RecordRow(source_id=self._source.id, uri=record.uri, first_seen=moment)
+                row = RecordRow(source_id=self._source.id, uri=record.uri, first_seen=moment, version=0)
                 self._session.add(row)
                 self._run.new += 1
             elif row.hash == digest and row.removed is None and self._kept(row):
@@ -296,7 +295,7 @@ class _Run:
                 self._run.changed += 1
             row.content, row.hash, row.changed = record.model_dump_json(exclude_defaults=True), digest, moment
             row.space, row.visibility, row.removed = self._form.space, self._form.visibility, None
-            row.indexed = False
+            row.version, row.indexed, row.checked = row.version + 1, False, False
 
     def _kept(self, row: RecordRow) -> bool:
         return (row.space, row.visibility) == (self._form.space, self._form.visibility)
@@ -314,7 +313,8 @@ class _Run:
             ids = [row.id for row in rows if row.uri in gone]
             if ids:
                 tombstone = update(RecordRow).where(RecordRow.id.in_(ids)).execution_options(synchronize_session=False)
-                self._session.execute(tombstone.values(removed=now(), indexed=False, changed=now()))
+                changes = {"removed": now(), "changed": now(), "indexed": False, "version": RecordRow.version + 1}
+                self._session.execute(tombstone.values(changes))
                 self._run.removed += len(ids)
             self._session.commit()
 

@@ -24,7 +24,7 @@ _WORDS = 20_000
 _ROWS = RecordRow.__table__.c
 _MARK = (
     update(RecordRow.__table__)  # type: ignore[arg-type]
-    .where(_ROWS.id == bindparam("told"), _ROWS.changed == bindparam("as_of"))
+    .where(_ROWS.id == bindparam("told"), _ROWS.version == bindparam("as_of"))
     .values(indexed=True)
 )
 """A change that came while the index was told keeps its mark."""
@@ -54,7 +54,7 @@ def bring_up_to_date(sessions: sessionmaker[Session], writer: Writer) -> int:
                 return told
             gone = [row.id for row in rows if row.removed is not None]
             writer.replace((entry(row) for row in rows if row.removed is None), gone)
-            session.connection().execute(_MARK, [{"told": row.id, "as_of": row.changed} for row in rows])
+            session.connection().execute(_MARK, [{"told": row.id, "as_of": row.version} for row in rows])
             session.commit()
             told += len(rows)
 

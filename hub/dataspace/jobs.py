@@ -7,13 +7,14 @@ from functools import cached_property
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace import indexing, sources
+from hub.dataspace import indexing, judging, sources
 from hub.dataspace.fetch import Fetcher
 from hub.dataspace.harvest import Harvester
 from hub.dataspace.search import TantivyIndex, TantivyWriter
 from hub.settings import Settings
 
 INDEX_SECONDS = 5
+QUALITY_SECONDS = 30
 
 
 class Jobs:
@@ -29,6 +30,7 @@ class Jobs:
         return (
             ("dataspace-harvest", self._settings.dataspace.harvest_seconds, self.harvest),
             ("dataspace-index", INDEX_SECONDS, self.index),
+            ("dataspace-quality", QUALITY_SECONDS, self.quality),
         )
 
     def harvest(self) -> None:
@@ -47,6 +49,10 @@ class Jobs:
             for name in sources.clear_away(session):
                 for path in (self._folder / "sources").glob(f"{name}.sqlite*"):
                     path.unlink(missing_ok=True)
+
+    def quality(self) -> None:
+        """Judge records that nobody has judged since they changed."""
+        judging.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
 
     @cached_property
     def _writer(self) -> TantivyWriter:

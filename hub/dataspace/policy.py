@@ -263,22 +263,26 @@ _OPEN_QUESTIONS = {
 
 def usable_now(record: Record) -> UsableNow:
     """Whether somebody can start with it today; the reason is the first thing that stands in the way."""
+    obstacle = next(_obstacles(record), None)
+    return obstacle or UsableNow(verdict=Verdict.YES, reason=_CONDITIONS[record.licence.kind])
+
+
+def _obstacles(record: Record) -> Iterator[UsableNow]:
     told = sentences(every_policy(record))
     if any(s.rule == "prohibition" and s.text == "You may not use it." for s in told):
-        return UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.")
+        yield UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.")
     if record.access == Access.CONTRACT:
-        return UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
+        yield UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
     if record.access == Access.RESTRICTED:
-        return UsableNow(verdict=Verdict.ASK, reason="Access is restricted: ask the contact for it.")
+        yield UsableNow(verdict=Verdict.ASK, reason="Access is restricted: ask the contact for it.")
     if not any(d.download_url or d.access_url for d in record.distributions) and not record.landing_page:
-        return UsableNow(verdict=Verdict.NO, reason="Its source does not say where to get it.")
+        yield UsableNow(verdict=Verdict.NO, reason="Its source does not say where to get it.")
     if any(s.rule == "not-understood" for s in told):
-        return UsableNow(verdict=Verdict.ASK, reason="Part of its policy is not understood: read it first.")
+        yield UsableNow(verdict=Verdict.ASK, reason="Part of its policy is not understood: read it first.")
     if any("only if" in s.text or s.rule == "prohibition" for s in told):
-        return UsableNow(verdict=Verdict.ASK, reason="Its policy sets conditions: see whether you meet them.")
+        yield UsableNow(verdict=Verdict.ASK, reason="Its policy sets conditions: see whether you meet them.")
     if record.licence.kind in _OPEN_QUESTIONS:
-        return UsableNow(verdict=Verdict.ASK, reason=_OPEN_QUESTIONS[record.licence.kind])
-    return UsableNow(verdict=Verdict.YES, reason=_CONDITIONS[record.licence.kind])
+        yield UsableNow(verdict=Verdict.ASK, reason=_OPEN_QUESTIONS[record.licence.kind])
 
 
 def every_policy(record: Record) -> tuple[Tree, ...]:

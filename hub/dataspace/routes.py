@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, cast
 
 import fastapi
@@ -9,8 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from hub.context import Asking, Context, Guarded, Sessions
-from hub.dataspace import service, sources
+from hub.dataspace import publishing, service, sources
 from hub.dataspace.models import (
+    Preview,
+    Publication,
+    PublicationForm,
     Query,
     RecordPage,
     Run,
@@ -21,8 +25,10 @@ from hub.dataspace.models import (
     SourceForm,
     Suggestion,
 )
+from hub.dataspace.preview import Previewer
 from hub.errors import InvalidInput, NotAllowed
 from hub.identity.models import Person, Role
+from hub.settings import Settings
 
 router = APIRouter(prefix="/dataspace", tags=["dataspace"])
 
@@ -106,6 +112,15 @@ def record(asking: Asking, record_id: int, projects: Projects, language: Languag
     return service.record_page(asking.session, record_id, projects, language)
 
 
+@router.get("/records/{record_id}/preview")
+def preview(request: Request, sessions: Sessions, record_id: int, projects: Projects, file: int = 0) -> Preview:
+    """Schema and first rows of one of a record's files, counted from 0."""
+    with sessions() as session:
+        distribution = service.distribution(session, record_id, projects, file)
+    # No database session is held while somebody else's server is waited for.
+    return cast(Previewer, request.state.previewer).preview(distribution)
+
+
 # -- saved searches ---------------------------------------------------------------------------------------------------
 
 
@@ -158,3 +173,68 @@ def run_source(asking: AsAdmin, name: str) -> Source:
 def run_list(asking: AsAdmin, name: str) -> tuple[Run, ...]:
     """Reports, the newest first."""
     return sources.runs(asking.session, name)
+
+
+# -- publishing -------------------------------------------------------------------------------------------------------
+
+
+def _address(request: Request) -> str:
+    """Where our catalogue is for others, and therefore what the names of its records begin with."""
+    return cast(Settings, request.state.settings).service_url("atrium") + "api/dataspace/catalogue"
+
+
+Address = Annotated[str, Depends(_address)]
+
+
+@router.get("/publications")
+def publications(asking: AsSomebody, projects: Projects) -> tuple[Publication, ...]:
+    """What my projects have published."""
+    return publishing.listed(asking.session, projects)
+
+
+@router.post("/publications", status_code=201)
+def publish(asking: AsSomebody, form: PublicationForm, address: Address) -> Publication:
+    """Describe an output of a project."""
+    return publishing.publish(asking.session, asking.person, form, address)
+
+
+@router.put("/publications/{slug}")
+def change_publication(asking: AsSomebody, slug: str, form: PublicationForm) -> Publication:
+    return publishing.change(asking.session, asking.person, slug, form)
+
+
+@router.delete("/publications/{slug}", status_code=204)
+def withdraw(asking: AsSomebody, slug: str) -> None:
+    publishing.withdraw(asking.session, asking.person, slug)
+
+
+# -- for other catalogues: open to everybody, and only what a project gave to everybody -------------------------------
+
+
+@router.get("/catalogue", response_class=Response)
+def catalogue(
+    request: Request, sessions: Sessions, address: Address, page: Annotated[int, fastapi.Query(ge=1, le=100_000)] = 1
+) -> Response:
+    """What the factory's projects share with everybody, as DCAT-AP in pages, in the format that is asked for."""
+    site = cast(Settings, request.state.settings).site.name
+    with sessions() as session:
+        triples, more = publishing.catalogue_page(session, address, site, page)
+    links = [f'<{address}?page=1>; rel="first"'] + ([f'<{address}?page={page + 1}>; rel="next"'] if more else [])
+    return _as_rdf(request, triples, {"Link": ", ".join(links)})
+
+
+@router.get("/catalogue/{slug}", response_class=Response)
+def catalogue_record(request: Request, sessions: Sessions, address: Address, slug: str) -> Response:
+    """One record that everybody may see, as DCAT-AP."""
+    with sessions() as session:
+        triples = publishing.catalogue_record(session, address, slug)
+    return _as_rdf(request, triples, {})
+
+
+def _as_rdf(request: Request, triples: list[publishing.Triple], headers: dict[str, str]) -> Response:
+    media_type = publishing.negotiated(request.headers.get("accept", ""))
+    body = publishing.written(triples, media_type)
+    headers |= {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)

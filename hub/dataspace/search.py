@@ -270,7 +270,7 @@ class TantivyIndex:
         )
         cards = tuple(bytes(searcher.doc(address)["card"][0]).decode() for _, address in result.hits)
         if not wanted.counts:
-            return Found(result.count or 0, cards, {})
+            return Found(result.count or 0, cards, {})  # type: ignore[attr-defined]  # its stub forgot it
         total, facets = self._facets(searcher, text, query, wanted)
         return Found(total, cards, facets)
 

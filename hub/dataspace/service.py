@@ -19,6 +19,7 @@ from hub.access.tables import Member, Project
 from hub.dataspace import policy, vocabularies
 from hub.dataspace.models import (
     Card,
+    Distribution,
     Quality,
     Query,
     Record,
@@ -222,6 +223,14 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
         quality=Quality.model_validate_json(row.quality) if row.quality else None,
         labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
     )
+
+
+def distribution(session: Session, record_id: int, projects: frozenset[str], number: int) -> Distribution:
+    """One of a record's files, counted from 0."""
+    files = Record.model_validate_json(row_for(session, record_id, projects).content).distributions
+    if not 0 <= number < len(files):
+        raise NotFound("The record has no such file.")
+    return files[number]
 
 
 # -- when nothing was found -------------------------------------------------------------------------------------------

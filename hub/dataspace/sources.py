@@ -102,7 +102,8 @@ def run_of(row: RunRow) -> Run:
 def _forget(session: Session, row: SourceRow) -> None:
     row.removed, row.due = True, None
     gone = update(RecordRow).where(RecordRow.source_id == row.id)
-    session.execute(gone.values(removed=now(), changed=now(), indexed=False))
+    gone = gone.values(removed=now(), changed=now(), indexed=False, version=RecordRow.version + 1)
+    session.execute(gone, execution_options={"synchronize_session": False})
     session.commit()
 
 

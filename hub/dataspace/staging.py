@@ -80,9 +80,9 @@ class Staging:
             self._db.execute("UPDATE page SET state = 'kept', run = ? WHERE id = ?", (run, page.id))
 
     def store(
-        self, page: Page, run: int, nodes: Iterable[dict[str, Any]], onward: Iterable[str], etag: str, modified: str
+        self, page: Page, run: int, nodes: Iterable[dict[str, Any]], onward: Iterable[str], stamps: tuple[str, str]
     ) -> None:
-        """What the page says now, in place of what it said before."""
+        """What the page says now, in place of what it said before; ``stamps`` are its ETag and Last-Modified."""
         with self._db:
             self._forget(page.id)
             self._db.executemany(
@@ -90,7 +90,7 @@ class Staging:
             )
             self._db.execute(
                 "UPDATE page SET state = 'read', run = ?, etag = ?, modified = ?, onward = ? WHERE id = ?",
-                (run, etag, modified, json.dumps(list(onward)), page.id),
+                (run, *stamps, json.dumps(list(onward)), page.id),
             )
             self._db.execute("INSERT INTO changed VALUES (?)", (run,))
         self.about.cache_clear()

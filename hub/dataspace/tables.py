@@ -53,14 +53,15 @@ class RunRow(Base):
 class RecordRow(Base):
     """The last good version of a record. ``removed`` is a tombstone: the content stays, search forgets it.
 
-    ``indexed`` is false from the change until the worker has told the index.
+    ``indexed`` is false from a change until the worker has told the index, ``checked`` until it has judged the quality.
+    ``version`` grows with every change of the row, so that neither marks what has changed meanwhile.
     """
 
     __tablename__ = "dataspace_records"
     __table_args__ = (
         UniqueConstraint("source_id", "uri"),
         Index("ix_dataspace_records_indexed_id", "indexed", "id"),
-        Index("ix_dataspace_records_quality_hash", "quality_hash"),
+        Index("ix_dataspace_records_checked_id", "checked", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -76,10 +77,10 @@ class RecordRow(Base):
     first_seen: Mapped[datetime] = mapped_column(UtcDateTime)
     changed: Mapped[datetime] = mapped_column(UtcDateTime)
     removed: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=1)
     indexed: Mapped[bool] = mapped_column(default=False)
     quality: Mapped[str | None] = mapped_column(Text)
-    quality_hash: Mapped[str | None] = mapped_column(String(64))
-    """Of the content that ``quality`` is about."""
+    checked: Mapped[bool] = mapped_column(default=False)
 
 
 class PublicationRow(Base):

@@ -147,7 +147,7 @@ def licence_label(iri: str) -> Text:
 @cache
 def licence_aliases() -> dict[str, str]:
     """IRIs that publishers use -> code of the licence they mean exactly."""
-    pairs = {}
+    pairs: dict[str, str] = {}
     for file in ("licences-skos.rdf", "piveau-licences-skos.rdf"):
         for iri, (code, _, same) in _concepts(file).items():
             pairs |= {other.rstrip("/").removeprefix("https:").removeprefix("http:"): code for other in {iri, *same}}

@@ -12,7 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _saved_searches()
+    _sources()
+    _records()
+    _runs()
+    _publications()
 
+
+def _saved_searches() -> None:
     op.create_table(
         "dataspace_saved_searches",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -28,6 +35,8 @@ def upgrade() -> None:
     with op.batch_alter_table("dataspace_saved_searches", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_dataspace_saved_searches_person"), ["person"], unique=False)
 
+
+def _sources() -> None:
     op.create_table(
         "dataspace_sources",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -39,6 +48,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dataspace_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_dataspace_sources_name")),
     )
+
+
+def _records() -> None:
     op.create_table(
         "dataspace_records",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -52,9 +64,10 @@ def upgrade() -> None:
         sa.Column("first_seen", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
         sa.Column("removed", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("indexed", sa.Boolean(), nullable=False),
         sa.Column("quality", sa.Text(), nullable=True),
-        sa.Column("quality_hash", sa.String(length=64), nullable=True),
+        sa.Column("checked", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_id"],
             ["dataspace_sources.id"],
@@ -67,8 +80,10 @@ def upgrade() -> None:
     with op.batch_alter_table("dataspace_records", schema=None) as batch_op:
         batch_op.create_index("ix_dataspace_records_indexed_id", ["indexed", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_dataspace_records_project"), ["project"], unique=False)
-        batch_op.create_index("ix_dataspace_records_quality_hash", ["quality_hash"], unique=False)
+        batch_op.create_index("ix_dataspace_records_checked_id", ["checked", "id"], unique=False)
 
+
+def _runs() -> None:
     op.create_table(
         "dataspace_runs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -96,6 +111,8 @@ def upgrade() -> None:
     with op.batch_alter_table("dataspace_runs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_dataspace_runs_source_id"), ["source_id"], unique=False)
 
+
+def _publications() -> None:
     op.create_table(
         "dataspace_publications",
         sa.Column("id", sa.Integer(), nullable=False),
