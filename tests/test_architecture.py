@@ -64,10 +64,11 @@ SUBJECTS: dict[str, set[str]] = {
         "judging",  # quality in the background
         "parsing",  # RDF in all spellings -> nodes
         "policy",  # ODRL and licences in words
-        "preview",  # first rows of a file
+        "preview",  # first rows, fetched
         "protocol",  # Dataspace Protocol
         "publishing",  # form -> DCAT-AP, and a catalogue for others
         "quality",  # the DCAT-AP shapes
+        "rows",  # first rows, in the sandbox
         "sandbox",  # a process with limits for untrusted bytes
         "search",  # the index
         "sources",  # what is harvested

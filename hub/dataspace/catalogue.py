@@ -49,6 +49,8 @@ LONGEST_TITLE = 1000
 LONGEST_TEXT = 50_000
 MOST_VALUES = 200
 MOST_EXTRAS = 100
+MOST_BRANCHES = 5000
+"""Of all trees of one record: a few nodes that point at each other would otherwise grow without end."""
 MOST_THINGS = 500
 """Looked at for one record."""
 _EXTRA_DEPTH = 4
@@ -144,6 +146,7 @@ class _Reader:
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
+        self._branches_left = MOST_BRANCHES
 
     def values(self, node: Node, *predicates: str) -> Iterator[str]:
         """Plain values, without blank nodes."""
@@ -324,7 +327,8 @@ class _Reader:
         if term[0] == "l":
             told = {"@value": clean(term[1])[:LONGEST_TEXT], "@language": term[2], "@type": term[3]}
             return {key: value for key, value in told.items() if value} or {"@value": ""}
-        about = self._nodes.about(term[1]) if depth and term[1] not in path else {}
+        self._branches_left -= 1
+        about = self._nodes.about(term[1]) if depth and term[1] not in path and self._branches_left > 0 else {}
         if kind_of(about) is not None and ODRL + "permission" not in about:
             about = {}  # another record: it is told elsewhere, its name is enough
         found: dict[str, Any] = {} if term[1].startswith("_:") else {"@id": clean(term[1])}

@@ -7,6 +7,7 @@ A node is everything one page says about one thing: ``{"s": id, "g": graph, "p":
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -100,6 +101,9 @@ def rdf(request: Line) -> Iterator[Line]:
     if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
         yield from _nodes(_by_line(data, kind))
         return
+    data, cut = shortened(data, kind)
+    for length in cut:
+        yield _too_long(length)
     try:
         # All of it before a line leaves, so that a page is read whole or by the other parser, never half by each.
         lines = list(_nodes(_oxigraph(data, kind, request["base"])))
@@ -107,6 +111,11 @@ def rdf(request: Line) -> Iterator[Line]:
         yield from _second_try(data, kind, request["base"], error)
     else:
         yield from lines
+
+
+def _too_long(length: int) -> Line:
+    """A value that is left out, which loses no record."""
+    return {"refused": {"line": None, "reason": f"a text of {length:,} characters"}, "minor": True}
 
 
 def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) -> Iterator[Line]:
@@ -121,15 +130,8 @@ def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) ->
 
 def _before_the_fault(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
     """What stands before a syntax error; the thing in the middle of which it happened is left out."""
-    held: Line | None = None
-    lines = _nodes(_oxigraph(data, kind, base))
-    try:
-        for line in lines:
-            if held is not None:
-                yield held
-            held = line
-    except (SyntaxError, ValueError):
-        return
+    with contextlib.suppress(SyntaxError, ValueError):
+        yield from _nodes(_oxigraph(data, kind, base))
 
 
 def _said(error: Exception) -> str:
@@ -254,6 +256,31 @@ def _pinned(address: str) -> Any:
     return _context(json.loads((CONTEXTS / file).read_bytes())["@context"])
 
 
+_MOST_TOKEN = 8 * 2**20
+"""A parser holds a word of the language at once, and oxigraph gives up at 16 MiB."""
+_WORDS = {
+    ox.RdfFormat.RDF_XML: re.compile(rb"<[^>]*+>|[^<]++"),
+    ox.RdfFormat.JSON_LD: re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S),
+}
+_TURTLE_WORDS = re.compile(rb'"""(?:[^"\\]++|\\.|"(?!""))*+"""|"(?:[^"\\]++|\\.)*+"|<[^>\s]*+>|#[^\n]*+', re.S)
+
+
+def shortened(data: bytes, kind: ox.RdfFormat) -> tuple[bytes, list[int]]:
+    """A page without the texts that no parser could hold, and how long these were."""
+    if len(data) < _MOST_TOKEN:
+        return data, []
+    cut: list[int] = []
+
+    def word(match: re.Match[bytes]) -> bytes:
+        found = match[0]
+        if len(found) < _MOST_TOKEN or found.startswith((b"<", b"#")):
+            return found
+        cut.append(len(found.strip(b'"')))
+        return b'""' if found.startswith(b'"') else b" "
+
+    return _WORDS.get(kind, _TURTLE_WORDS).sub(word, data), cut
+
+
 # -- parsing ----------------------------------------------------------------------------------------------------------
 
 Quad = tuple[str, str, list[Any], str | None]
@@ -285,6 +312,9 @@ def _term(node: Any) -> list[Any]:
 def _by_line(data: bytes, kind: ox.RdfFormat) -> Iterator[Quad | Line]:
     """N-Quads and N-Triples: a bad line costs that line."""
     for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) > _MOST_TOKEN:
+            yield {"refused": {"line": number, "reason": f"a line of {len(line):,} bytes"}, "minor": True}
+            continue
         try:
             for quad in ox.parse(line, format=kind, lenient=True):
                 yield _plain(quad)
@@ -333,8 +363,7 @@ def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
         elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://")):
             yield {"next": value[1]}  # hydra in the wild has it as a text
         if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
-            reason = f"a text of {len(value[1]):,} characters in {predicate}"
-            yield {"refused": {"line": None, "reason": reason}, "minor": True}
+            yield _too_long(len(value[1]))
             continue
         predicates.setdefault(predicate, []).append(value)
     if predicates:

@@ -57,6 +57,7 @@ def strictest(kinds: Iterable[LicenceClass]) -> LicenceClass:
 
 ODRL = "http://www.w3.org/ns/odrl/2/"
 _RULES = {"permission": "permission", "prohibition": "prohibition", "obligation": "duty", "duty": "duty"}
+_OPENINGS = {"permission": "You may", "prohibition": "You may not", "duty": "You must"}
 _ACTIONS = {
     "use": "use it",
     "read": "read it",
@@ -187,15 +188,14 @@ def _rule(kind: str, rule: Any) -> str:
     if unknown or not parts.get("action") or parts.keys() & {"consequence", "remedy"}:
         raise _NotUnderstood
     actions = _and(_action(action) for action in parts["action"])
-    opening = {"permission": "You may", "prohibition": "You may not", "duty": "You must"}[kind]
-    text = f"{opening} {actions}"
+    text = f"{_OPENINGS[kind]} {actions}"
     if constraints := parts.get("constraint"):
         # "Not if" is what a constraint on a prohibition means; "only if" on the other two.
         text += (" if " if kind == "prohibition" else ", only if ") + _and(_constraint(one) for one in constraints)
     if duties := [*parts.get("duty", ()), *parts.get("obligation", ())]:
         if kind != "permission":
             raise _NotUnderstood
-        text += ", and then " + _and(_rule("duty", duty).replace("You must", "you must") for duty in duties)
+        text += ", and then " + _and(f"you must {_rule('duty', duty)[len('You must ') : -1]}" for duty in duties)
     return text + "."
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Line = dict[str, Any]
-Task = Literal["rdf", "ckan", "rows", "shapes"]
+Task = Literal["rdf", "ckan", "rows", "parquet", "shapes"]
 PACKAGE_ROOT = Path(__file__).parents[2]
 _ASKS = ("socket.", "subprocess.", "os.exec", "os.posix_spawn", "os.fork", "os.system", "urllib.Request", "ctypes.")
 """Audit events that end the child's work."""
@@ -137,9 +137,15 @@ def _task(name: str) -> Callable[[Line], Iterable[Line]]:
 
         return packages
     if name == "rows":
-        from hub.dataspace.preview import rows
+        from hub.dataspace.rows import rows
 
         return rows
+    if name == "parquet":
+        import pyarrow.parquet  # noqa: F401  loads libraries, which is over once the doors are closed
+
+        from hub.dataspace.rows import parquet_rows
+
+        return parquet_rows
     if name == "shapes":
         from hub.dataspace.quality import shapes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -66,10 +67,8 @@ def site() -> Iterator[Site]:
             if reply.status != 304:
                 self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            try:
+            with contextlib.suppress(OSError):
                 self.wfile.write(reply.body)
-            except OSError:
-                pass
 
         do_GET = do_POST = _answer
 
