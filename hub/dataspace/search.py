@@ -203,14 +203,6 @@ class TantivyWriter:
         finally:
             writer.wait_merging_threads()
 
-    def add_new(self, entries: Iterable[Entry]) -> None:
-        """As ``replace``, for entries that are not there yet: no search for older ones."""
-        writer = self._index.writer(_HEAP, 1)
-        for entry in entries:
-            writer.add_document(_document(entry))
-        writer.commit()
-        writer.wait_merging_threads()
-
 
 def _document(entry: Entry) -> tantivy.Document:
     document = tantivy.Document()
