@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-from hub.dataspace.parsing import Unreadable, as_utf8, parsed_json
+from hub.dataspace.parsing import Unreadable, as_utf8, page_of, parsed_json
 
 Line = dict[str, Any]
 ROWS = 100
@@ -49,7 +48,7 @@ def first_page(address: str) -> str:
 def packages(request: Line) -> Iterator[Line]:
     """Nodes of one page of ``package_search`` and the address of the next; a package without an id is refused."""
     try:
-        found = parsed_json(as_utf8(Path(request["path"]).read_bytes(), request["media_type"]))
+        found = parsed_json(as_utf8(page_of(request), request["media_type"]))
         result = found["result"]
         listed, count = list(result["results"]), int(result["count"])
     except (Unreadable, KeyError, TypeError, ValueError) as error:

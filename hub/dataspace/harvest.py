@@ -204,7 +204,8 @@ class _Run:
         """
         local = page.url.startswith("/")
         base = f"https://{self._source.name}.invalid/{Path(page.url).name}" if local else answer.url
-        request = {"path": str(path), "media_type": answer.media_type, "name": base.partition("?")[0], "base": base}
+        name, most = base.partition("?")[0], self._form.max_page_bytes
+        request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
         onward, whole, nodes = [] if local else _linked(answer), True, []
         limits = sandbox.Limits(seconds=max(60.0, self._form.timeout_seconds))
         task: sandbox.Task = "ckan" if self._form.protocol == Protocol.CKAN else "rdf"

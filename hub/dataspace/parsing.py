@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -90,11 +91,12 @@ def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
 def rdf(request: Line) -> Iterator[Line]:
     """Nodes of one page, the addresses it goes on at, and what of it was refused.
 
-    ``request``: ``path`` of the bytes, ``media_type``, ``name`` and ``base`` (where they are from). A refusal marked
+    ``request``: ``path`` of the bytes, ``media_type``, ``name`` and ``base`` (where they are from), and the ``most``
+    bytes of a page. A refusal marked
     ``whole`` is of the page: what comes with it is only what stands before the fault.
     """
     try:
-        data, kind = prepared(Path(request["path"]).read_bytes(), request["media_type"], request["name"])
+        data, kind = prepared(page_of(request), request["media_type"], request["name"])
     except Unreadable as reason:
         yield {"refused": {"line": None, "reason": str(reason)}, "whole": True}
         return
@@ -139,6 +141,24 @@ def _said(error: Exception) -> str:
 
 
 # -- before parsing ---------------------------------------------------------------------------------------------------
+
+
+def page_of(request: Line) -> bytes:
+    """The bytes of a page; a dump that is packed with gzip is unpacked as far as a page may be long.
+
+    :raises Unreadable: it is longer, or no gzip.
+    """
+    data = Path(request["path"]).read_bytes()
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        data = unzip.decompress(data, request["most"])
+    except zlib.error as error:
+        raise Unreadable("it says it is gzip, and is not") from error
+    if not unzip.eof:
+        raise Unreadable(f"it has more than {request['most']:,} bytes once unpacked, or ends too soon")
+    return data
 
 
 def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat]:

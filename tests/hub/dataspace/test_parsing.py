@@ -1,5 +1,6 @@
 """RDF in all its spellings, and what is done to bytes that mean harm. Everything runs in the real sandbox."""
 
+import gzip
 import json
 from collections import Counter
 
@@ -20,6 +21,7 @@ def parse(tmp_path, data, media_type="", name="page", **limits):
     path = tmp_path / "page"
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     request = {"path": str(path), "media_type": media_type, "name": name, "base": "https://c.example/page"}
+    request["most"] = 256 * 2**20
     return list(sandbox.run("rdf", request, sandbox.Limits(**limits)))
 
 
@@ -71,6 +73,13 @@ def test_xml_in_the_encoding_it_names(tmp_path):
     <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dct="http://purl.org/dc/terms/">
     <rdf:Description rdf:about="http://x.example/1"><dct:title>Señal</dct:title></rdf:Description></rdf:RDF>"""
     assert titles(parse(tmp_path, text.encode("latin-1"), "application/rdf+xml")) == ["Señal"]
+
+
+def test_a_packed_dump_is_unpacked_and_a_bomb_is_not(tmp_path):
+    assert titles(parse(tmp_path, gzip.compress(ONE.encode()), name="dump.ttl.gz"))
+    lines = parse(tmp_path, gzip.compress(b" " * (300 * 2**20)), name="dump.ttl.gz")
+    assert "once unpacked" in refusals(lines)[0]
+    assert "is not" in refusals(parse(tmp_path, b"\x1f\x8bnothing", name="dump.ttl.gz"))[0]
 
 
 @pytest.mark.parametrize("doctype", ['<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>', "<!doctype rdf>"])
