@@ -102,6 +102,15 @@ def _end(session: Session, source: SourceRow, run: RunRow, state: RunState, reas
     )  # fmt: skip
 
 
+@dataclass
+class _Reading:
+    """How far a page was read."""
+
+    onward: list[str]
+    nodes: int = 0
+    whole: bool = True
+
+
 class _Run:
     def __init__(
         self, harvester: Harvester, session: Session, *, source: SourceRow, run: RunRow, staging: Staging
@@ -200,34 +209,43 @@ class _Run:
     def _take(self, page: Page, path: Path, answer: Answer) -> tuple[str, ...]:
         """Parse a page, store its nodes, and say where it goes on.
 
-        :raises InvalidInput: nothing of it could be read, or only a part while there is a whole older version.
+        One that was only half read replaces nothing: what it said last still counts.
         """
         local = page.url.startswith("/")
         base = f"https://{self._source.name}.invalid/{Path(page.url).name}" if local else answer.url
         name, most = base.partition("?")[0], self._form.max_page_bytes
         request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
-        onward, whole, nodes = [] if local else _linked(answer), True, []
-        limits = sandbox.Limits(seconds=max(60.0, self._form.timeout_seconds))
+        read = _Reading(onward=[] if local else _linked(answer))
+
+        def end() -> tuple[list[str], tuple[str, str]] | None:
+            if not read.whole and (page.read_before or not read.nodes):
+                return None
+            # A page that was only half read is asked for again next time, whatever its server says of it.
+            stamps = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
+            return read.onward, stamps if read.whole else ("", "")
+
+        self._staging.store(page, self._run.id, self._nodes(page, request, read, follow=not local), end)
+        if end() is None:
+            self._staging.keep(page, self._run.id)
+            return (*page.onward, *read.onward)
+        return tuple(read.onward)
+
+    def _nodes(self, page: Page, request: dict[str, Any], read: _Reading, *, follow: bool) -> Iterator[dict[str, Any]]:
+        """Nodes of a page as they come out of the sandbox, one after the other: a page may be larger than memory."""
         task: sandbox.Task = "ckan" if self._form.protocol == Protocol.CKAN else "rdf"
         try:
-            for line in sandbox.run(task, request, limits):
+            for line in sandbox.run(task, request, sandbox.Limits(seconds=max(60.0, self._form.timeout_seconds))):
                 if "s" in line:
-                    nodes.append(line)
-                elif "next" in line and not local:
-                    onward.append(line["next"])
+                    read.nodes += 1
+                    yield line
+                elif "next" in line and follow:
+                    read.onward.append(line["next"])
                 elif "refused" in line:
-                    whole = whole and not line.get("whole")
+                    read.whole = read.whole and not line.get("whole")
                     self._refuse(page.url, line["refused"]["line"], line["refused"]["reason"], minor="minor" in line)
         except sandbox.Crashed as crash:
-            whole = False
+            read.whole = False
             self._refuse(page.url, None, str(crash))
-        if not whole and (page.read_before or not nodes):
-            self._staging.keep(page, self._run.id)
-            return (*page.onward, *onward)
-        stamps = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
-        # A page that was only half read is asked for again next time, whatever its server says of it.
-        self._staging.store(page, self._run.id, nodes, onward, stamps if whole else ("", ""))
-        return tuple(onward)
 
     def _refuse(self, page: str, line: int | None, reason: str, *, minor: bool = False) -> None:
         """``minor``: a value was left out, and no record can be missing for it."""

@@ -107,12 +107,14 @@ def rdf(request: Line) -> Iterator[Line]:
     for length in cut:
         yield _too_long(length)
     try:
-        # All of it before a line leaves, so that a page is read whole or by the other parser, never half by each.
-        lines = list(_nodes(_oxigraph(data, kind, request["base"])))
+        # Read once for nothing, so that a page is read whole or by the other parser, never half by each; keeping what
+        # was read instead would take more memory than a large page may have.
+        for _ in ox.parse(data, format=kind, base_iri=request["base"], lenient=True):
+            pass
     except (SyntaxError, ValueError) as error:
         yield from _second_try(data, kind, request["base"], error)
     else:
-        yield from lines
+        yield from _nodes(_oxigraph(data, kind, request["base"]))
 
 
 def _too_long(length: int) -> Line:

@@ -4,9 +4,10 @@ not changed is not fetched again, and a page that broke keeps what it said last.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +41,14 @@ class Page:
     read_before: bool
 
 
+Stamps = tuple[str, str]
+"""ETag and Last-Modified of a page, empty when it has none."""
+
+
+class _Kept(Exception):
+    """A page is not replaced."""
+
+
 class Staging:
     """One source's file. Every method is one transaction."""
 
@@ -47,7 +56,7 @@ class Staging:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, timeout=10)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-        self.about = lru_cache(maxsize=50_000)(self._about)
+        self.about = lru_cache(maxsize=20_000)(self._about)
 
     def close(self) -> None:
         self._db.close()
@@ -80,14 +89,25 @@ class Staging:
             self._db.execute("UPDATE page SET state = 'kept', run = ? WHERE id = ?", (run, page.id))
 
     def store(
-        self, page: Page, run: int, nodes: Iterable[dict[str, Any]], onward: Iterable[str], stamps: tuple[str, str]
+        self,
+        page: Page,
+        run: int,
+        nodes: Iterable[dict[str, Any]],
+        end: Callable[[], tuple[Iterable[str], Stamps] | None],
     ) -> None:
-        """What the page says now, in place of what it said before; ``stamps`` are its ETag and Last-Modified."""
-        with self._db:
+        """What the page says now, in place of what it said before.
+
+        :param end: called after the last node; where the page goes on, and its ETag and Last-Modified; None: what it
+            said before stays.
+        """
+        with contextlib.suppress(_Kept), self._db:
             self._forget(page.id)
-            self._db.executemany(
-                "INSERT INTO node VALUES (?, ?, ?, ?, ?)", (self._row(page.id, node) for node in nodes)
-            )
+            rows = (self._row(page.id, node) for node in nodes)
+            self._db.executemany("INSERT INTO node VALUES (?, ?, ?, ?, ?)", rows)
+            told = end()
+            if told is None:
+                raise _Kept  # and roll back
+            onward, stamps = told
             self._db.execute(
                 "UPDATE page SET state = 'read', run = ?, etag = ?, modified = ?, onward = ? WHERE id = ?",
                 (run, *stamps, json.dumps(list(onward)), page.id),
