@@ -36,7 +36,7 @@ Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$")]
 
 
-def _shelf(request: Request) -> service.Shelf:
+async def _shelf(request: Request) -> service.Shelf:
     return cast(service.Shelf, request.state.shelf)
 
 
@@ -75,11 +75,11 @@ async def admin(person: Guarded) -> Person:
     return person
 
 
-def _as_admin(asking: Asking, _admin: Annotated[Person, Depends(admin)]) -> Context:
+async def _as_admin(asking: Asking, _admin: Annotated[Person, Depends(admin)]) -> Context:
     return asking
 
 
-def _as_somebody(asking: Asking, _person: Annotated[Person, Depends(somebody)]) -> Context:
+async def _as_somebody(asking: Asking, _person: Annotated[Person, Depends(somebody)]) -> Context:
     return asking
 
 
@@ -94,8 +94,10 @@ AsSomebody = Annotated[Context, Depends(_as_somebody)]
 async def search(query: Asked, projects: Projects, shelf: Shelf) -> Response:
     """Hits and counts by facet. Counts and hits are of what the asking person may see."""
     answer = shelf.remembered(query, projects)
-    if answer is None:
-        # What has to be looked up leaves the loop to others meanwhile; the engine holds no lock of Python's.
+    if answer is None and shelf.is_quick(query):
+        answer = shelf.answer(query, projects)
+    elif answer is None:
+        # What takes longer leaves the loop to others meanwhile; the engine holds no lock of Python's.
         answer = await run_in_threadpool(shelf.answer, query, projects)
     return Response(answer, media_type="application/json")
 
@@ -178,7 +180,7 @@ def run_list(asking: AsAdmin, name: str) -> tuple[Run, ...]:
 # -- publishing -------------------------------------------------------------------------------------------------------
 
 
-def _address(request: Request) -> str:
+async def _address(request: Request) -> str:
     """Where our catalogue is for others, and therefore what the names of its records begin with."""
     return cast(Settings, request.state.settings).service_url("atrium") + "api/dataspace/catalogue"
 

@@ -69,6 +69,9 @@ class Engine(Protocol):
 
     def search(self, wanted: Wanted) -> Found: ...
 
+    def at_most(self, text: str) -> int:
+        """How many records can have all of these words, at most; much cheaper than looking for them."""
+
     def common_words(self, most: int) -> list[str]:
         """Words that stand in most records, which are asked for often and cost most."""
 
@@ -266,6 +269,11 @@ class TantivyIndex:
         total, facets = self._facets(searcher, text, query, wanted)
         return Found(total, cards, facets)
 
+    def at_most(self, text: str) -> int:
+        self.generation()
+        searcher = self._read[1]
+        return min((self._frequency(searcher, word) for word in words(text)), default=int(searcher.num_docs))
+
     def common_words(self, most: int) -> list[str]:
         self.generation()
         searcher = self._read[1]
@@ -276,6 +284,11 @@ class TantivyIndex:
         return sorted(found, key=lambda word: -found[word])[:most]
 
     # -- queries
+
+    def _frequency(self, searcher: tantivy.Searcher, word: str) -> int:
+        stems = {(f"text_{language}", stem) for language in _LANGUAGES for stem in _analyser(language).analyze(word)}
+        themes = {("chip", f"sector:{code}") for code in _themes_of_word().get(word, ())}
+        return sum(searcher.doc_freq(*term) for term in stems | themes)
 
     def _term(self, name: str, value: str | int) -> tantivy.Query:
         return tantivy.Query.term_query(

@@ -199,6 +199,14 @@ def test_what_is_new(engine):
     assert (ids(found), found.total, found.facets) == ([2], 1, {})
 
 
+def test_how_many_there_can_be_at_most(engine):
+    engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
+    assert engine[1].at_most("water") >= 10
+    assert 1 <= engine[1].at_most("water w3") < 10
+    assert engine[1].at_most("nothing of it") == 0
+    assert engine[1].at_most("") == 10
+
+
 def test_common_words(engine):
     engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
     assert engine[1].common_words(1) == ["water"]
