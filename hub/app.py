@@ -26,6 +26,10 @@ from hub.applications.routes import router as applications
 from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
 from hub.context import Guarded, signed_in
+from hub.dataspace.fetch import Fetcher
+from hub.dataspace.preview import Previewer
+from hub.dataspace.routes import router as dataspace
+from hub.dataspace.service import Memberships, Shelf
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
@@ -45,10 +49,11 @@ PREFIX = "/services/atrium/api"
 SUBJECTS = (
     *(health, home, mail, audit, servers),
     *(calls, organisations, applications, reviews),
-    *(access, usage, reports),
+    *(access, usage, reports, dataspace),
 )
-PUBLIC = frozenset({f"{PREFIX}/health"})
-"""The only addresses that answer without a token."""
+PUBLIC = frozenset({f"{PREFIX}/health", f"{PREFIX}/dataspace/catalogue", f"{PREFIX}/dataspace/catalogue/{{slug}}"})
+"""The only addresses that answer without a token: signs of life, and what projects gave to everybody, which other
+catalogues harvest without an account here."""
 LONGEST_BODY = 4 * 1024 * 1024
 """Bytes of a request: many times the longest application."""
 STOP_SECONDS = 10
@@ -61,6 +66,9 @@ class State(TypedDict):
     settings: Settings
     directory: Directory
     sessions: sessionmaker[Session]
+    shelf: Shelf
+    previewer: Previewer
+    memberships: Memberships
 
 
 def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> FastAPI:
@@ -74,10 +82,19 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
+        shelf = Shelf(settings.paths.state / "dataspace")
         verify = tls.client_context(settings)
         client = httpx.AsyncClient(base_url=settings.hub_api_url, verify=verify, transport=hub, trust_env=False)
-        async with client as http:
-            yield State(settings=settings, directory=Directory(http, own_token), sessions=make_sessions(engine))
+        with shelf.kept_prepared():
+            async with client as http:
+                yield State(
+                    settings=settings,
+                    directory=Directory(http, own_token),
+                    sessions=make_sessions(engine),
+                    shelf=shelf,
+                    previewer=Previewer(Fetcher(settings.dataspace.allowed_hosts)),
+                    memberships=Memberships(),
+                )
         engine.dispose()
 
     # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.

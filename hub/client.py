@@ -46,6 +46,7 @@ from hub.calls.models import (
     Programme,
     Workload,
 )
+from hub.dataspace.client import Dataspace, Read
 from hub.errors import (
     AtriumError,
     Conflict,
@@ -390,6 +391,11 @@ class Api:
         """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
         return self._get(f"/people/{quote(name, safe='')}/attempts", list[Attempt], server=server, limit=limit)
 
+    @property
+    def dataspace(self) -> Dataspace:
+        """Searching, publishing and harvesting data."""
+        return Dataspace(self._ask_for)
+
     def close(self) -> None:
         self._http.close()
 
@@ -420,6 +426,25 @@ class Api:
             return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise HubUnavailable(f"Atrium did not answer ({type(error).__name__}).") from error
+
+    def _ask_for(
+        self,
+        method: str,
+        path: str,
+        read: TypeAdapter[Read],
+        *,
+        params: dict[str, Any] | None = None,
+        body: BaseModel | None = None,
+        seconds: float | None = None,
+    ) -> Read:
+        """As :class:`hub.dataspace.client.Dataspace` asks."""
+        sent = None if body is None else body.model_dump(mode="json", exclude_defaults=True)
+        timeout = DEADLINE_SECONDS if seconds is None else seconds
+        response = _checked(self._ask(method, path, params=params, json=sent, timeout=timeout))
+        try:
+            return read.validate_json(response.content or b"null")
+        except ValidationError as error:
+            raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
 
 
 def _part(text: str) -> str:

@@ -19,11 +19,12 @@ from hub.settings import Settings
 _header = APIKeyHeader(name="Authorization", auto_error=False, description="`token …`, as in the Hub's own API")
 
 
-def _directory(request: Request) -> Directory:
+# Plain functions would each be handed to a thread, and back, at every request.
+async def _directory(request: Request) -> Directory:
     return cast(Directory, request.state.directory)
 
 
-def _sessions(request: Request) -> sessionmaker[Session]:
+async def _sessions(request: Request) -> sessionmaker[Session]:
     return cast("sessionmaker[Session]", request.state.sessions)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from hub.dataspace.models import SourceForm
 from hub.errors import SettingsError
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
@@ -219,6 +220,18 @@ class Projects(Section):
     deadline_seconds: float = Field(30.0, gt=0)
 
 
+class Dataspace(Section):
+    """Where records of data spaces come from (admins add more at run time), and whom Atrium may ask for them."""
+
+    sources: tuple[SourceForm, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names and networks that may be asked although they are not public; none unless listed."""
+    folders: tuple[Path, ...] = ()
+    """Folders that sources on this machine may lie in."""
+    harvest_seconds: int = Field(60, ge=5)
+    """How often it is looked for sources that are due."""
+
+
 class Worker(Section):
     usage_seconds: int = Field(60, ge=10)
     project_seconds: int = Field(10, ge=5)
@@ -243,6 +256,7 @@ class Settings(BaseSettings):
     spawn: Spawn = Spawn()
     mail: Mail = Mail()
     worker: Worker = Worker()
+    dataspace: Dataspace = Dataspace()
 
     @classmethod
     def settings_customise_sources(

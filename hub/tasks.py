@@ -18,6 +18,7 @@ from hub import culling
 from hub.access import provisioning
 from hub.access import service as access
 from hub.access.directories import Directories
+from hub.dataspace.jobs import Jobs as DataspaceJobs
 from hub.db.base import now
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SlurmError, SlurmUnavailable
@@ -71,7 +72,7 @@ def run(settings: Settings) -> None:
     engine = make_engine(settings.api.database_url)
     consumer = _Consumer(
         make_queue(settings, make_sessions(engine)),
-        workers=4,  # a Slurm or a mail server that hangs until its deadline must not look like a dead worker
+        workers=6,  # a Slurm or a mail server that hangs, or a long harvest, must not look like a dead worker
         max_delay=2.0,
         scheduler_interval=TICK_SECONDS,
         flush_locks=True,  # a worker that was killed cannot have given its lock back
@@ -110,6 +111,9 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
     if settings.hub.idle_culler_hours:
         queue.periodic_task(Every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
+    dataspace = DataspaceJobs(settings, sessions)
+    for name, seconds, job in dataspace.listed():
+        queue.periodic_task(Every(seconds), name=name)(queue.lock_task(name)(job))
     return queue
 
 

@@ -14,6 +14,7 @@ import hub.announcements.tables
 import hub.applications.tables
 import hub.audit.tables
 import hub.calls.tables
+import hub.dataspace.tables
 import hub.health.tables
 import hub.mail.tables
 import hub.organisations.tables

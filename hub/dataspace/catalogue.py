@@ -1,0 +1,409 @@
+"""DCAT in: nodes of a catalogue -> records. Pure; what the nodes say is never trusted to be of the right kind."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from hub.dataspace import policy, vocabularies
+from hub.dataspace.models import (
+    Access,
+    Agent,
+    Checksum,
+    Distribution,
+    Kind,
+    Licence,
+    LicenceClass,
+    Record,
+    Text,
+)
+
+Term = list[Any]
+Node = Mapping[str, Sequence[Term]]
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+DCT = "http://purl.org/dc/terms/"
+DCAT = "http://www.w3.org/ns/dcat#"
+FOAF = "http://xmlns.com/foaf/0.1/"
+VCARD = "http://www.w3.org/2006/vcard/ns#"
+ADMS = "http://www.w3.org/ns/adms#"
+SPDX = "http://spdx.org/rdf/terms#"
+ODRL = policy.ODRL
+IT6 = "http://data.europa.eu/it6/"
+SCHEMA = "http://schema.org/"
+DCATAP = "http://data.europa.eu/r5r/"
+PROV = "http://www.w3.org/ns/prov#"
+
+KINDS = {
+    DCAT + "Dataset": Kind.DATASET,
+    DCAT + "DatasetSeries": Kind.SERIES,
+    DCAT + "DataService": Kind.SERVICE,
+    IT6 + "MachineLearningModel": Kind.MODEL,
+}
+LONGEST_TITLE = 1000
+LONGEST_TEXT = 50_000
+MOST_VALUES = 200
+MOST_EXTRAS = 100
+MOST_BRANCHES = 5000
+"""Of all trees of one record: a few nodes that point at each other would otherwise grow without end."""
+MOST_THINGS = 500
+"""Looked at for one record."""
+_EXTRA_DEPTH = 4
+_POLICY_DEPTH = 10
+_LABELS = (FOAF + "name", VCARD + "fn", VCARD + "organization-name", DCT + "title", RDFS + "label", SCHEMA + "name",
+           vocabularies.SKOS + "prefLabel")  # fmt: skip
+_SERVED = {"http", "https", "s3"}
+
+
+class Nodes(Protocol):
+    """Where nodes are looked up; somebody unknown is an empty node."""
+
+    def about(self, identity: str) -> Node: ...
+
+
+def kind_of(node: Node) -> Kind | None:
+    """What sort of record a node is; None for all that are none."""
+    types = {term[1] for term in node.get(RDF + "type", ())}
+    found = [KINDS[name] for name in types if name in KINDS]
+    # A series is a dataset as well, and says the more special thing.
+    return max(found, key=list(Kind).index, default=None)
+
+
+def record(identity: str, nodes: Nodes) -> Record | None:
+    """The record that ``identity`` is, or None when it is none (a connector without a title is only a connector)."""
+    node = nodes.about(identity)
+    kind = kind_of(node)
+    if kind is None:
+        return None
+    read = _Reader(nodes)
+    title = read.text(node, DCT + "title", RDFS + "label", SCHEMA + "name", longest=LONGEST_TITLE)
+    if not title and kind == Kind.SERVICE:
+        return None
+    distributions = tuple(read.distributions(node, kind))
+    policies = tuple(read.tree(term, _POLICY_DEPTH) for term in node.get(ODRL + "hasPolicy", ()) if term[0] == "i")
+    return Record(
+        uri=identity,
+        kind=kind,
+        title=title or {"und": _fallback_title(identity, read.first(node, DCT + "identifier"))},
+        description=read.text(node, DCT + "description", IT6 + "shortDescription", SCHEMA + "description"),
+        keywords=read.keywords(node),
+        themes=read.themes(node),
+        publisher=next(read.agents(node, DCT + "publisher", IT6 + "hasProvider"), Agent()),
+        creators=tuple(read.agents(node, DCT + "creator", IT6 + "hasUploader")),
+        contact=tuple(read.agents(node, DCAT + "contactPoint", ADMS + "contactPoint")),
+        languages=tuple(dict.fromkeys(filter(None, map(vocabularies.language, read.values(node, DCT + "language"))))),
+        licence=_licence_of(read.licence(node), distributions),
+        access=read.access(node, distributions, bool(policies)),
+        access_rights=read.labels(node, DCT + "accessRights"),
+        issued=_date(read.first(node, DCT + "issued", DCT + "created")),
+        modified=_date(read.first(node, DCT + "modified")),
+        version=read.first(node, DCAT + "version", "http://www.w3.org/2002/07/owl#versionInfo")[:100],
+        landing_page=read.link(node, DCAT + "landingPage", FOAF + "page", IT6 + "hasRepository"),
+        distributions=distributions,
+        policies=tuple(tree for tree in policies if isinstance(tree, dict)),
+        provenance=read.labels(node, DCT + "provenance"),
+        origins=tuple(
+            read.values(node, DCT + "source", PROV + "wasDerivedFrom", IT6 + "trainedOn", IT6 + "fineTunedFrom")
+        ),
+        spatial=tuple(read.places(node)),
+        temporal=tuple(read.periods(node)),
+        frequency=read.first(node, DCT + "accrualPeriodicity").rsplit("/", 1)[-1],
+        conforms_to=tuple(read.values(node, DCT + "conformsTo")),
+        extra=read.further(node),
+    )
+
+
+def content_hash(found: Record) -> str:
+    """Same content, same hash; blank nodes have no names in it that could differ from page to page."""
+    return hashlib.sha256(found.model_dump_json().encode()).hexdigest()
+
+
+def statements(identity: str, nodes: Nodes) -> Iterator[tuple[str, str, Term]]:
+    """Everything that is said about a record and the things it is made of; what other records are is not."""
+    waiting, done = [identity], set[str]()
+    while waiting and len(done) < MOST_THINGS:
+        name = waiting.pop(0)
+        if name in done:
+            continue
+        done.add(name)
+        node = nodes.about(name)
+        if name != identity and kind_of(node) is not None:
+            continue
+        for predicate, terms in node.items():
+            for term in terms[:MOST_VALUES]:
+                yield name, predicate, term
+                if term[0] == "i" and term[1] not in done:
+                    waiting.append(term[1])
+
+
+class _Reader:
+    """Reads one record's neighbourhood."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self._branches_left = MOST_BRANCHES
+
+    def values(self, node: Node, *predicates: str) -> Iterator[str]:
+        """Plain values, without blank nodes."""
+        for predicate in predicates:
+            for term in node.get(predicate, ())[:MOST_VALUES]:
+                if not str(term[1]).startswith("_:"):
+                    yield clean(term[1])
+
+    def first(self, node: Node, *predicates: str) -> str:
+        return next(self.values(node, *predicates), "")
+
+    def text(self, node: Node, *predicates: str, longest: int = LONGEST_TEXT) -> Text:
+        """A text by language, from the first predicate that has one."""
+        for predicate in predicates:
+            found = {
+                (term[2] or "und").lower()[:20]: clean(term[1])[:longest]
+                for term in reversed(node.get(predicate, ())[:MOST_VALUES])
+                if term[0] == "l" and term[1].strip()
+            }
+            if found:
+                return dict(sorted(found.items()))
+        return {}
+
+    def labels(self, node: Node, predicate: str) -> Text:
+        """A text that is there as itself, or as the label of a thing; else the thing's name."""
+        found = self.text(node, predicate)
+        for term in node.get(predicate, ())[:MOST_VALUES]:
+            if term[0] == "i" and not found:
+                other = self._nodes.about(term[1])
+                found = self.text(other, *_LABELS, DCT + "description")
+                if not found and not term[1].startswith("_:"):
+                    found = {"und": clean(term[1])}
+        return found
+
+    def link(self, node: Node, *predicates: str) -> str:
+        return next((value for value in self.values(node, *predicates) if is_link(value)), "")
+
+    def keywords(self, node: Node) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for term in node.get(DCAT + "keyword", ())[:MOST_VALUES]:
+            if term[0] == "l" and term[1].strip():
+                found.setdefault((term[2] or "und").lower()[:20], []).append(clean(term[1])[:200])
+        return {tag: tuple(sorted(set(words))) for tag, words in sorted(found.items())}
+
+    def themes(self, node: Node) -> tuple[str, ...]:
+        codes = (vocabularies.theme(value) for value in self.values(node, DCAT + "theme", DCT + "subject"))
+        return tuple(sorted(set(filter(None, codes))))
+
+    def agents(self, node: Node, *predicates: str) -> Iterator[Agent]:
+        for predicate in predicates:
+            for term in node.get(predicate, ())[:MOST_VALUES]:
+                yield self._agent(term)
+
+    def _agent(self, term: Term) -> Agent:
+        if term[0] == "l":
+            return Agent(name={term[2] or "und": clean(term[1])[:LONGEST_TITLE]})
+        about = self._nodes.about(term[1])
+        uri = "" if term[1].startswith("_:") else clean(term[1])
+        return Agent(
+            uri=uri,
+            name=self.text(about, *_LABELS, longest=LONGEST_TITLE) or ({"und": uri} if uri else {}),
+            email=self._email(about),
+            homepage=self.link(about, FOAF + "homepage", VCARD + "hasURL", VCARD + "url", FOAF + "workplaceHomepage"),
+        )
+
+    def _email(self, about: Node) -> str:
+        for predicate in (VCARD + "hasEmail", FOAF + "mbox", VCARD + "email"):
+            for term in about.get(predicate, ()):
+                told = term[1]
+                if told.startswith("_:"):
+                    told = self.first(self._nodes.about(told), VCARD + "hasValue", VCARD + "value")
+                told = clean(told).removeprefix("mailto:")
+                if re.fullmatch(r"[^@\s<>\"']+@[^@\s<>\"']+", told):
+                    return told[:200]
+        return ""
+
+    def licence(self, node: Node) -> Licence:
+        for term in node.get(DCT + "license", ())[:1]:
+            if term[0] == "l":
+                return _licence("", {term[2] or "und": clean(term[1])[:LONGEST_TITLE]})
+            about = self._nodes.about(term[1])
+            uri = "" if term[1].startswith("_:") else clean(term[1])
+            return _licence(uri, vocabularies.licence_label(uri) or self.text(about, *_LABELS, longest=LONGEST_TITLE))
+        return Licence()
+
+    def access(self, node: Node, distributions: Sequence[Distribution], offers: bool) -> Access:
+        told = " ".join(self.values(node, DCT + "accessRights")).lower()
+        label = " ".join(self.labels(node, DCT + "accessRights").values()).lower()
+        if re.search(r"non[-_ ]?public|restrict|confidential|sensitive|closed|private", f"{told} {label}"):
+            return Access.RESTRICTED
+        offers = offers or any(distribution.policies for distribution in distributions)
+        direct = any(distribution.download_url or distribution.access_url for distribution in distributions)
+        if offers and not direct:
+            return Access.CONTRACT
+        if re.search(r"public|open|nolimitations|no ?limitations", f"{told} {label}"):
+            return Access.PUBLIC
+        return Access.NOT_STATED
+
+    def places(self, node: Node) -> Iterator[str]:
+        for term in node.get(DCT + "spatial", ())[:MOST_VALUES]:
+            about = self._nodes.about(term[1]) if term[0] == "i" else {}
+            geometry = self.first(about, DCAT + "bbox", "http://www.w3.org/ns/locn#geometry", DCAT + "centroid")
+            label = vocabularies.in_language(self.text(about, *_LABELS), "en")
+            told = label or geometry or ("" if term[1].startswith("_:") else clean(term[1]))
+            if told:
+                yield told[:2000]
+
+    def periods(self, node: Node) -> Iterator[tuple[str, str]]:
+        for term in node.get(DCT + "temporal", ())[:MOST_VALUES]:
+            about = self._nodes.about(term[1]) if term[0] == "i" else {}
+            start = self.first(about, DCAT + "startDate", SCHEMA + "startDate")[:30]
+            end = self.first(about, DCAT + "endDate", SCHEMA + "endDate")[:30]
+            if start or end:
+                yield start, end
+
+    def distributions(self, node: Node, kind: Kind) -> Iterator[Distribution]:
+        for predicate in (DCAT + "distribution", ADMS + "sample", IT6 + "hasFile"):
+            for term in node.get(predicate, ())[:MOST_VALUES]:
+                yield self._distribution(term[1], is_file=predicate == IT6 + "hasFile")
+        if kind == Kind.SERVICE and (endpoint := self.link(node, DCAT + "endpointURL")):
+            yield Distribution(access_url=endpoint, endpoint_url=endpoint)
+
+    def _distribution(self, identity: str, *, is_file: bool) -> Distribution:
+        node = self._nodes.about(identity)
+        policies = (self.tree(term, _POLICY_DEPTH) for term in node.get(ODRL + "hasPolicy", ()) if term[0] == "i")
+        # A model's file is an address; a distribution that is described nowhere is only a name.
+        own = clean(identity) if is_file and is_link(identity) else ""
+        return Distribution(
+            uri="" if identity.startswith("_:") else clean(identity),
+            title=self.text(node, DCT + "title", RDFS + "label", longest=LONGEST_TITLE),
+            description=self.text(node, DCT + "description"),
+            access_url=self.link(node, DCAT + "accessURL", IT6 + "url", SCHEMA + "url") or own,
+            download_url=self.link(node, DCAT + "downloadURL"),
+            endpoint_url=self._endpoint(node),
+            format=self._format(node),
+            media_type=self.first(node, DCAT + "mediaType").rpartition("media-types/")[2][:100],
+            packaging=vocabularies.file_type(self.first(node, DCAT + "compressFormat", DCAT + "packageFormat")),
+            bytes=_count(self.first(node, DCAT + "byteSize")),
+            checksum=self._checksum(node),
+            licence=self.licence(node),
+            rights=self.labels(node, DCT + "rights"),
+            modified=_date(self.first(node, DCT + "modified", DCT + "issued")),
+            policies=tuple(tree for tree in policies if isinstance(tree, dict)),
+        )
+
+    def _endpoint(self, node: Node) -> str:
+        for term in node.get(DCAT + "accessService", ()):
+            if found := self.link(self._nodes.about(term[1]), DCAT + "endpointURL"):
+                return found
+        return ""
+
+    def _format(self, node: Node) -> str:
+        for predicate in (DCT + "format", DCAT + "mediaType", IT6 + "format"):
+            for term in node.get(predicate, ()):
+                told = term[1]
+                if told.startswith("_:"):
+                    told = vocabularies.in_language(self.text(self._nodes.about(told), *_LABELS, RDF + "value"), "en")
+                if told:
+                    return vocabularies.file_type(clean(told))
+        return ""
+
+    def _checksum(self, node: Node) -> Checksum | None:
+        for term in [*node.get(SPDX + "checksum", ()), *node.get(IT6 + "checksum", ())][:1]:
+            about = self._nodes.about(term[1])
+            value = self.first(about, SPDX + "checksumValue").lower()
+            algorithm = self.first(about, SPDX + "algorithm").rpartition("checksumAlgorithm_")[2].lower()
+            if re.fullmatch(r"[0-9a-f]{32,128}", value):
+                return Checksum(algorithm=algorithm.replace("-", "") or "sha256", value=value)
+        return None
+
+    def further(self, node: Node) -> dict[str, tuple[Any, ...]]:
+        """Everything nobody above has read."""
+        kept = [name for name in sorted(node) if name not in _READ][:MOST_EXTRAS]
+        return {name: tuple(self.tree(term, _EXTRA_DEPTH) for term in node[name][:MOST_VALUES]) for name in kept}
+
+    def tree(self, term: Term, depth: int, path: tuple[str, ...] = ()) -> Any:
+        """A term with everything below it, as JSON-LD in expanded form would have it; circles are cut."""
+        if term[0] == "l":
+            told = {"@value": clean(term[1])[:LONGEST_TEXT], "@language": term[2], "@type": term[3]}
+            return {key: value for key, value in told.items() if value} or {"@value": ""}
+        self._branches_left -= 1
+        about = self._nodes.about(term[1]) if depth and term[1] not in path and self._branches_left > 0 else {}
+        if kind_of(about) is not None and ODRL + "permission" not in about:
+            about = {}  # another record: it is told elsewhere, its name is enough
+        found: dict[str, Any] = {} if term[1].startswith("_:") else {"@id": clean(term[1])}
+        for predicate, terms in sorted(about.items()):
+            if predicate == RDF + "type":
+                found["@type"] = sorted(str(one[1]) for one in terms)
+            else:
+                found[predicate] = [self.tree(one, depth - 1, (*path, term[1])) for one in terms[:MOST_VALUES]]
+        return found
+
+
+_READ = {
+    RDF + "type",
+    ODRL + "hasPolicy",
+    FOAF + "page",
+    *(DCT + name for name in ("title", "description", "publisher", "creator", "language", "license", "accessRights")),
+    *(DCT + name for name in ("issued", "created", "modified", "provenance", "source", "spatial", "temporal")),
+    *(DCT + name for name in ("accrualPeriodicity", "conformsTo", "subject", "identifier")),
+    *(DCAT + name for name in ("keyword", "theme", "contactPoint", "version", "landingPage", "distribution")),
+    *(IT6 + name for name in ("hasFile", "trainedOn", "fineTunedFrom", "hasProvider", "hasUploader", "hasRepository")),
+    ADMS + "sample",
+    ADMS + "contactPoint",
+    PROV + "wasDerivedFrom",
+}
+
+
+def _licence(uri: str, label: Text) -> Licence:
+    return Licence(uri=uri, label=label, kind=policy.classify(uri, vocabularies.in_language(label, "en")))
+
+
+def _licence_of(own: Licence, distributions: Sequence[Distribution]) -> Licence:
+    """The record's own licence, or the strictest among its distributions'."""
+    stated = [d.licence for d in distributions if d.licence.kind != LicenceClass.NOT_STATED]
+    if own.kind != LicenceClass.NOT_STATED or not stated:
+        return own
+    hardest = policy.strictest(licence.kind for licence in stated)
+    return next(licence for licence in stated if licence.kind == hardest)
+
+
+def _fallback_title(identity: str, identifier: str) -> str:
+    return (identifier or identity.rstrip("/").rsplit("/", 1)[-1] or identity)[:LONGEST_TITLE]
+
+
+def clean(text: str) -> str:
+    """Without control characters, and without the signs that turn the direction of what follows."""
+    return _CONTROLS.sub("", str(text)).strip()
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def is_link(value: str) -> bool:
+    """Whether an address may stand behind a link: http, https or s3, with a host, without signs that end a tag."""
+    if re.search(r"[\s<>\"{}|\\^`]", value) or len(value) > 2000:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme.lower() in _SERVED and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _date(text: str) -> date | None:
+    found = re.match(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", text)
+    if not found:
+        return None
+    try:
+        return date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
+    except ValueError:
+        return None
+
+
+def _count(text: str) -> int | None:
+    try:
+        number = int(float(text))
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < 2**60 else None

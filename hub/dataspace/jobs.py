@@ -1,0 +1,63 @@
+"""What the worker does for data spaces. Each job is safe to run twice and to be killed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from hub.dataspace import indexing, judging, sources
+from hub.dataspace.fetch import Fetcher
+from hub.dataspace.harvest import Harvester
+from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.settings import Settings
+
+INDEX_SECONDS = 5
+QUALITY_SECONDS = 30
+
+
+class Jobs:
+    """The jobs of a deployment; what they work with is opened when it is needed first."""
+
+    def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._folder = settings.paths.state / "dataspace"
+
+    def listed(self) -> tuple[tuple[str, float, Callable[[], None]], ...]:
+        """Name, how often in seconds, and the job."""
+        return (
+            ("dataspace-harvest", self._settings.dataspace.harvest_seconds, self.harvest),
+            ("dataspace-index", INDEX_SECONDS, self.index),
+            ("dataspace-quality", QUALITY_SECONDS, self.quality),
+        )
+
+    def harvest(self) -> None:
+        """Harvest what is due."""
+        asked = self._settings.dataspace
+        with self._sessions() as session:
+            sources.follow_settings(session, asked.sources)
+        folder = self._folder / "sources"
+        Harvester(self._sessions, Fetcher(asked.allowed_hosts), folder, asked.folders).run_due()
+
+    def index(self) -> None:
+        """Tell the index what has changed, and delete what it has forgotten."""
+        indexing.start_over(self._sessions, self._reader)
+        indexing.bring_up_to_date(self._sessions, self._writer)
+        with self._sessions() as session:
+            for name in sources.clear_away(session):
+                for path in (self._folder / "sources").glob(f"{name}.sqlite*"):
+                    path.unlink(missing_ok=True)
+
+    def quality(self) -> None:
+        """Judge records that nobody has judged since they changed."""
+        judging.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
+
+    @cached_property
+    def _writer(self) -> TantivyWriter:
+        return TantivyWriter(self._folder)
+
+    @cached_property
+    def _reader(self) -> TantivyIndex:
+        return TantivyIndex(self._folder)

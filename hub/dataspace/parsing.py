@@ -1,0 +1,392 @@
+"""RDF in all its spellings -> nodes, the one shape that the rest of the harvest knows. Runs in the sandbox.
+
+A node is everything one page says about one thing: ``{"s": id, "g": graph, "p": {predicate: [term, …]}}``. A term is
+``["i", id]`` or ``["l", text, language, datatype]``; blank nodes have ids that begin with ``_:``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+
+Line = dict[str, Any]
+CONTEXTS = Path(__file__).parent / "contexts"
+PINNED = {
+    "https://w3id.org/dspace/2025/1/context.jsonld": "dspace.jsonld",
+    "https://w3id.org/dspace/2025/1/odrl-profile.jsonld": "dspace-odrl.jsonld",
+    "https://semiceu.github.io/MLDCAT-AP/releases/3.1.0/context/mldcat-ap.jsonld": "mldcat-ap.jsonld",
+    "https://semiceu.github.io/uri.semic.eu-generated/DCAT-AP/releases/3.0.0/html/examples/context.jsonld": (
+        "dcat-ap.jsonld"
+    ),
+    "https://semiceu.github.io/DCAT-AP/releases/3.0.1/context/dcat-ap.jsonld": "dcat-ap.jsonld",
+}
+"""JSON-LD contexts that come with us. A page that names another one is refused: nothing is fetched by a parser."""
+
+LONGEST_LITERAL = 200_000
+DEEPEST = 200
+_HYDRA = "http://www.w3.org/ns/hydra/core#"
+_TREE = "https://w3id.org/tree#"
+_NEXT = {_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"}
+_STRING = "http://www.w3.org/2001/XMLSchema#string"
+
+FORMATS = {
+    "text/turtle": ox.RdfFormat.TURTLE,
+    "application/x-turtle": ox.RdfFormat.TURTLE,
+    "application/rdf+xml": ox.RdfFormat.RDF_XML,
+    "application/xml": ox.RdfFormat.RDF_XML,
+    "text/xml": ox.RdfFormat.RDF_XML,
+    "application/ld+json": ox.RdfFormat.JSON_LD,
+    "application/json": ox.RdfFormat.JSON_LD,
+    "application/trig": ox.RdfFormat.TRIG,
+    "application/x-trig": ox.RdfFormat.TRIG,
+    "application/n-quads": ox.RdfFormat.N_QUADS,
+    "application/n-triples": ox.RdfFormat.N_TRIPLES,
+}
+EXTENSIONS = {
+    ".ttl": ox.RdfFormat.TURTLE,
+    ".rdf": ox.RdfFormat.RDF_XML,
+    ".xml": ox.RdfFormat.RDF_XML,
+    ".owl": ox.RdfFormat.RDF_XML,
+    ".jsonld": ox.RdfFormat.JSON_LD,
+    ".json": ox.RdfFormat.JSON_LD,
+    ".trig": ox.RdfFormat.TRIG,
+    ".nq": ox.RdfFormat.N_QUADS,
+    ".nt": ox.RdfFormat.N_TRIPLES,
+}
+ACCEPT = (
+    "application/trig, text/turtle;q=0.9, application/n-quads;q=0.9, application/ld+json;q=0.8, "
+    "application/rdf+xml;q=0.8, application/n-triples;q=0.8, */*;q=0.1"
+)
+
+
+class Unreadable(Exception):
+    """Why a page cannot be read."""
+
+
+def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
+    """What a page is written in: what its server says, else its name, else how it begins."""
+    known = FORMATS.get(media_type.partition(";")[0].strip().lower())
+    if known is not None:
+        return known
+    for extension, kind in EXTENSIONS.items():
+        if name.lower().removesuffix(".gz").endswith(extension):
+            return kind
+    head = start.lstrip()[:200]
+    if head.startswith((b"{", b"[")):
+        return ox.RdfFormat.JSON_LD
+    if head.startswith((b"<?xml", b"<rdf:RDF", b"<!")):
+        return ox.RdfFormat.RDF_XML
+    return ox.RdfFormat.TRIG  # of which Turtle and N-Triples are a part
+
+
+def rdf(request: Line) -> Iterator[Line]:
+    """Nodes of one page, the addresses it goes on at, and what of it was refused.
+
+    ``request``: ``path`` of the bytes, ``media_type``, ``name`` and ``base`` (where they are from), and the ``most``
+    bytes of a page. A refusal marked
+    ``whole`` is of the page: what comes with it is only what stands before the fault.
+    """
+    try:
+        data, kind = prepared(page_of(request), request["media_type"], request["name"])
+    except Unreadable as reason:
+        yield {"refused": {"line": None, "reason": str(reason)}, "whole": True}
+        return
+    if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
+        yield from _nodes(_by_line(data, kind))
+        return
+    data, cut = shortened(data, kind)
+    for length in cut:
+        yield _too_long(length)
+    try:
+        # Read once for nothing, so that a page is read whole or by the other parser, never half by each; keeping what
+        # was read instead would take more memory than a large page may have.
+        for _ in ox.parse(data, format=kind, base_iri=request["base"], lenient=True):
+            pass
+    except (SyntaxError, ValueError) as error:
+        yield from _second_try(data, kind, request["base"], error)
+    else:
+        yield from _nodes(_oxigraph(data, kind, request["base"]))
+
+
+def _too_long(length: int) -> Line:
+    """A value that is left out, which loses no record."""
+    return {"refused": {"line": None, "reason": f"a text of {length:,} characters"}, "minor": True}
+
+
+def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) -> Iterator[Line]:
+    try:
+        lines = list(_nodes(_rdflib(data, kind, base)))
+    except Exception:  # rdflib's parsers raise whatever they trip over
+        yield {"refused": {"line": getattr(first, "lineno", None), "reason": _said(first)}, "whole": True}
+        yield from _before_the_fault(data, kind, base)
+        return
+    yield from lines
+
+
+def _before_the_fault(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
+    """What stands before a syntax error; the thing in the middle of which it happened is left out."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        yield from _nodes(_oxigraph(data, kind, base))
+
+
+def _said(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error))[:300]
+
+
+# -- before parsing ---------------------------------------------------------------------------------------------------
+
+
+def page_of(request: Line) -> bytes:
+    """The bytes of a page; a dump that is packed with gzip is unpacked as far as a page may be long.
+
+    :raises Unreadable: it is longer, or no gzip.
+    """
+    data = Path(request["path"]).read_bytes()
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        data = unzip.decompress(data, request["most"])
+    except zlib.error as error:
+        raise Unreadable("it says it is gzip, and is not") from error
+    if not unzip.eof:
+        raise Unreadable(f"it has more than {request['most']:,} bytes once unpacked, or ends too soon")
+    return data
+
+
+def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat]:
+    """A page as UTF-8 without a byte order mark, with what it is written in; JSON-LD with its contexts written out.
+
+    :raises Unreadable: a DOCTYPE, JSON too deep, or a context we do not have.
+    """
+    kind = format_of(media_type, name, data[:1000])
+    data = as_utf8(data, media_type)
+    if kind == ox.RdfFormat.RDF_XML:
+        if re.search(
+            rb"<!DOCTYPE", data[:100_000] if b"<rdf:RDF" not in data else data[: data.index(b"<rdf:RDF")], re.I
+        ):
+            raise Unreadable("a DOCTYPE is refused: it can name files and grow without end")
+        data = re.sub(rb"^\s*<\?xml[^>]*\?>", b'<?xml version="1.0" encoding="UTF-8"?>', data, count=1)
+    if kind == ox.RdfFormat.JSON_LD:
+        data = json.dumps(with_contexts(_odrl_words(parsed_json(data))), ensure_ascii=False).encode(errors="replace")
+    return data, kind
+
+
+def as_utf8(data: bytes, media_type: str) -> bytes:
+    """Text in UTF-8: by its byte order mark, what it says of itself, or else as Latin-1, which every byte is."""
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding, errors="replace").encode()
+    told = re.search(rb"""^\s*<\?xml[^>]*encoding=["']([\w.-]+)""", data[:200]) or re.search(
+        rb"charset=[\"']?([\w.-]+)", media_type.encode()
+    )
+    for encoding in (told[1].decode() if told else "utf-8", "utf-8", "cp1252"):
+        try:
+            return data.decode(encoding).encode()
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return data.decode("latin-1").encode()
+
+
+def parsed_json(data: bytes) -> Any:
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise Unreadable(f"JSON nested deeper than {DEEPEST}") from None
+    except ValueError as error:
+        raise Unreadable(f"not JSON: {_said(error)}") from error
+    if _deeper_than(found, DEEPEST):
+        raise Unreadable(f"JSON nested deeper than {DEEPEST}")
+    return found
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+_ODRL_KEYS = {"leftOperand", "operator", "action"}
+
+
+def _odrl_words(value: Any) -> Any:
+    """The Dataspace Protocol writes ODRL's own words bare, and its context gives them no namespace."""
+    if isinstance(value, list):
+        return [_odrl_words(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: f"odrl:{inner}"
+        if key in _ODRL_KEYS and isinstance(inner, str) and ":" not in inner
+        else _odrl_words(inner)
+        for key, inner in value.items()
+        if key != "@context"
+    } | ({"@context": value["@context"]} if "@context" in value else {})
+
+
+def with_contexts(value: Any) -> Any:
+    """The document with every context we have in place of its address."""
+    if isinstance(value, dict):
+        return {key: _context(inner) if key == "@context" else with_contexts(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [with_contexts(inner) for inner in value]
+    return value
+
+
+def _context(value: Any) -> Any:
+    if isinstance(value, str):
+        return _pinned(value)
+    if isinstance(value, list):
+        flat: list[Any] = []
+        for part in (_context(inner) for inner in value):
+            flat.extend(part if isinstance(part, list) else [part])
+        return flat
+    if isinstance(value, dict):
+        imported = _pinned(value["@import"]) if isinstance(value.get("@import"), str) else {}
+        return imported | with_contexts({key: inner for key, inner in value.items() if key != "@import"})
+    return value
+
+
+@cache
+def _pinned(address: str) -> Any:
+    file = PINNED.get(address)
+    if file is None:
+        raise Unreadable(f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched")
+    return _context(json.loads((CONTEXTS / file).read_bytes())["@context"])
+
+
+_MOST_TOKEN = 8 * 2**20
+"""A parser holds a word of the language at once, and oxigraph gives up at 16 MiB."""
+_WORDS = {
+    ox.RdfFormat.RDF_XML: re.compile(rb"<[^>]*+>|[^<]++"),
+    ox.RdfFormat.JSON_LD: re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S),
+}
+_TURTLE_WORDS = re.compile(rb'"""(?:[^"\\]++|\\.|"(?!""))*+"""|"(?:[^"\\]++|\\.)*+"|<[^>\s]*+>|#[^\n]*+', re.S)
+
+
+def shortened(data: bytes, kind: ox.RdfFormat) -> tuple[bytes, list[int]]:
+    """A page without the texts that no parser could hold, and how long these were."""
+    if len(data) < _MOST_TOKEN:
+        return data, []
+    cut: list[int] = []
+
+    def word(match: re.Match[bytes]) -> bytes:
+        found = match[0]
+        if len(found) < _MOST_TOKEN or found.startswith((b"<", b"#")):
+            return found
+        cut.append(len(found.strip(b'"')))
+        return b'""' if found.startswith(b'"') else b" "
+
+    return _WORDS.get(kind, _TURTLE_WORDS).sub(word, data), cut
+
+
+# -- parsing ----------------------------------------------------------------------------------------------------------
+
+Quad = tuple[str, str, list[Any], str | None]
+
+
+def _oxigraph(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Quad]:
+    for quad in ox.parse(data, format=kind, base_iri=base, lenient=True):
+        yield _plain(quad)
+
+
+def _plain(quad: Any) -> Quad:
+    graph = None if isinstance(quad.graph_name, ox.DefaultGraph) else quad.graph_name.value
+    return _id(quad.subject), quad.predicate.value, _term(quad.object), graph
+
+
+def _id(node: Any) -> str:
+    if isinstance(node, ox.BlankNode):
+        return f"_:{node.value}"
+    return str(node.value) if isinstance(node, ox.NamedNode) else str(node)
+
+
+def _term(node: Any) -> list[Any]:
+    if isinstance(node, ox.Literal):
+        kind = node.datatype.value
+        return ["l", node.value, node.language, None if kind == _STRING or node.language else kind]
+    return ["i", _id(node)]
+
+
+def _by_line(data: bytes, kind: ox.RdfFormat) -> Iterator[Quad | Line]:
+    """N-Quads and N-Triples: a bad line costs that line."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) > _MOST_TOKEN:
+            yield {"refused": {"line": number, "reason": f"a line of {len(line):,} bytes"}, "minor": True}
+            continue
+        try:
+            for quad in ox.parse(line, format=kind, lenient=True):
+                yield _plain(quad)
+        except (SyntaxError, ValueError) as error:
+            yield {"refused": {"line": number, "reason": _said(error)}}
+
+
+def _rdflib(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Quad]:
+    from rdflib import BNode, Dataset, Literal, URIRef
+
+    names = {
+        ox.RdfFormat.TURTLE: "turtle",
+        ox.RdfFormat.RDF_XML: "xml",
+        ox.RdfFormat.JSON_LD: "json-ld",
+        ox.RdfFormat.TRIG: "trig",
+    }
+    found = Dataset()
+    found.parse(data=data, format=names[kind], publicID=base)
+
+    def term(node: Any) -> list[Any]:
+        if isinstance(node, Literal):
+            return ["l", str(node), node.language, str(node.datatype) if node.datatype else None]
+        return ["i", f"_:{node}" if isinstance(node, BNode) else str(node)]
+
+    quads = sorted(found.quads(), key=lambda quad: (str(quad[3]), str(quad[0])))
+    for subject, predicate, value, graph in quads:
+        inside = str(graph) if isinstance(graph, URIRef) and str(graph) not in (base, "urn:x-rdflib:default") else None
+        yield term(subject)[1], str(predicate), term(value), inside
+
+
+def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
+    """Statements of one subject that follow each other, put together."""
+    subject, graph = None, None
+    predicates: dict[str, list[Any]] = {}
+    for quad in quads:
+        if isinstance(quad, dict):
+            yield quad
+            continue
+        about, predicate, value, inside = quad
+        if (about, inside) != (subject, graph):
+            if predicates:
+                yield {"s": subject, "g": graph, "p": predicates}
+            subject, graph, predicates = about, inside, {}
+        if predicate in _NEXT and value[0] == "i" and value[1].startswith(("http://", "https://")):
+            yield {"next": value[1]}
+        elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://")):
+            yield {"next": value[1]}  # hydra in the wild has it as a text
+        if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
+            yield _too_long(len(value[1]))
+            continue
+        predicates.setdefault(predicate, []).append(value)
+    if predicates:
+        yield {"s": subject, "g": graph, "p": predicates}

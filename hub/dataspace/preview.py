@@ -1,0 +1,79 @@
+"""First rows of somebody else's file: its beginning is fetched here and read in the sandbox (rows.py)."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from dataclasses import dataclass, field
+
+from hub.dataspace import sandbox
+from hub.dataspace.fetch import Bounds, Fetcher
+from hub.dataspace.models import Distribution, Preview
+from hub.dataspace.rows import BEGINNING, TEXTS
+from hub.errors import AtriumError
+
+SECONDS = 15.0
+WHOLE = 64 * 2**20
+"""The largest file that has to be there whole to be read, as Parquet and zip do."""
+AT_ONCE = 4
+_LIMITS = sandbox.Limits(seconds=20.0, memory=2 * 2**30, output=8 * 2**20)
+
+
+class NoPreview(AtriumError):
+    """Why there is none."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Previewer:
+    fetcher: Fetcher
+    largest_part: int = 2**30
+    """Of a Parquet file's row groups, in bytes once unpacked."""
+    _slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
+
+    def preview(self, distribution: Distribution) -> Preview:
+        """First rows of a distribution.
+
+        :raises NoPreview: it is of no kind that can be shown, or broken, or too large.
+        :raises FetchRefused, FetchFailed: it cannot be had.
+        """
+        url = distribution.download_url or distribution.access_url
+        kind = _kind(distribution, url)
+        if not url.startswith(("http://", "https://")) or kind is None:
+            raise NoPreview("There is a preview of CSV, JSON and Parquet files with an http address only.")
+        if not self._slots.acquire(timeout=SECONDS):
+            raise NoPreview("Many previews are being made.", hint="Try again in a minute.")
+        try:
+            return self._preview(url, kind)
+        finally:
+            self._slots.release()
+
+    def _preview(self, url: str, kind: str) -> Preview:
+        whole = kind == "PARQUET" or url.lower().partition("?")[0].endswith(".zip")
+        bounds = Bounds(SECONDS, WHOLE if whole else BEGINNING, WHOLE)
+        with tempfile.NamedTemporaryFile(prefix="atrium-preview-") as file:
+            answer = self.fetcher.fetch(url, file, bounds=bounds, truncate=not whole)
+            file.flush()
+            if answer.status >= 400:
+                raise NoPreview(f"Its server answered {answer.status}.")
+            request = {"path": file.name, "kind": kind, "truncated": answer.truncated, "most": self.largest_part}
+            try:
+                told = list(sandbox.run("parquet" if kind == "PARQUET" else "rows", request, _LIMITS))
+            except sandbox.Crashed as crash:
+                raise NoPreview(f"The file cannot be read: {crash}.") from crash
+        if not told or "refused" in told[0]:
+            raise NoPreview(told[0]["refused"] if told else "The file is empty.")
+        return Preview.model_validate({**told[0], "bytes_read": answer.bytes})
+
+
+def _kind(distribution: Distribution, url: str) -> str | None:
+    """CSV, JSON and so on, from what the record says or else from the address."""
+    name = url.lower().partition("?")[0]
+    for ending in (".gz", ".zst", ".zip"):
+        name = name.removesuffix(ending)
+    by_name = name.rpartition(".")[2].upper()
+    for told in (distribution.format, by_name):
+        if told in TEXTS or told == "PARQUET":
+            return told
+    return None

@@ -1,0 +1,312 @@
+"""Finding records, and what a person may see of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.access.tables import Member, Project
+from hub.dataspace import policy, vocabularies
+from hub.dataspace.models import (
+    Card,
+    Distribution,
+    Quality,
+    Query,
+    Record,
+    RecordPage,
+    SavedSearch,
+    SavedSearchForm,
+    Suggestion,
+    Visibility,
+)
+from hub.dataspace.search import Engine, Found, TantivyIndex, Wanted, words
+from hub.dataspace.tables import RecordRow, SavedSearchRow, SourceRow
+from hub.db.base import now
+from hub.errors import InvalidInput, NotFound
+
+logger = logging.getLogger(__name__)
+
+VALUES_SHOWN = 20
+"""Of a facet; chips that are set are shown in any case."""
+MOST_ANSWERS = 5000
+MOST_ANSWER_BYTES = 128 * 2**20
+COMMON_WORDS = 300
+FEW = 1000
+"""Records that are found and counted in less than a millisecond."""
+SAVED_AT_MOST = 100
+MEMBERSHIP_SECONDS = 15.0
+LOOK_SECONDS = 2.0
+"""How often it is looked whether the index has changed."""
+
+
+class Shelf:
+    """The index, and answers it gave. An answer counts until the index changes; whose it is is part of its name.
+
+    Common words are asked for most and cost most, and there are few of them, so they are answered ahead.
+    """
+
+    def __init__(self, folder: Path, *, open_index: Callable[[Path], Engine] = TantivyIndex) -> None:
+        self._folder = folder
+        self._open = open_index
+        self._index: Engine | None = None
+        self._answers: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._bytes = 0
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    @property
+    def index(self) -> Engine:
+        """Opened when it is needed first."""
+        if self._index is None:
+            self._index = self._open(self._folder)
+        return self._index
+
+    def remembered(self, query: Query, projects: frozenset[str]) -> bytes | None:
+        """An answer that is there already, in microseconds."""
+        key = (query, projects)
+        with self._lock:
+            if self.index.generation() != self._generation:
+                return None
+            answer = self._answers.get(key)
+            if answer is not None:
+                self._answers.move_to_end(key)
+            return answer
+
+    def is_quick(self, query: Query) -> bool:
+        """Whether a new answer takes less than handing the question to a thread does."""
+        return not query.typing and self.index.at_most(query.text) < FEW
+
+    def answer(self, query: Query, projects: frozenset[str]) -> bytes:
+        """A :class:`hub.dataspace.models.SearchAnswer` as JSON, new if it has to be."""
+        generation = self.index.generation()
+        known = self.remembered(query, projects)
+        if known is not None:
+            return known
+        answer = _told(query, self.index.search(wanted(query, projects)), generation)
+        with self._lock:
+            if generation != self._generation:
+                self._answers.clear()
+                self._bytes, self._generation = 0, generation
+            self._answers[query, projects] = answer
+            self._bytes += len(answer)
+            while len(self._answers) > MOST_ANSWERS or self._bytes > MOST_ANSWER_BYTES:
+                self._bytes -= len(self._answers.popitem(last=False)[1])
+        return answer
+
+    def prepare(self, stopped: threading.Event) -> None:
+        """Answer what will be asked most: everything, and each common word."""
+        for text in ("", *self.index.common_words(COMMON_WORDS)):
+            if stopped.is_set():
+                return
+            self.answer(Query(text=text), frozenset())
+
+    @contextmanager
+    def kept_prepared(self) -> Iterator[None]:
+        """A thread that prepares after each change of the index, for as long as the context lasts."""
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._keep_prepared, args=(stopped,), name="dataspace-answers", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _keep_prepared(self, stopped: threading.Event) -> None:
+        seen = 0
+        while not stopped.wait(LOOK_SECONDS):
+            try:
+                generation = self.index.generation()
+                if generation != seen:
+                    self.prepare(stopped)
+                    seen = generation
+            except (OSError, ValueError, RuntimeError):
+                logger.exception("common searches could not be prepared; they are answered when they are asked")
+                stopped.wait(60)
+
+
+def wanted(query: Query, projects: frozenset[str]) -> Wanted:
+    """A query as the engine takes it."""
+    chips: dict[str, list[str]] = {}
+    for chip in query.chips:
+        facet, _, value = chip.partition(":")
+        chips.setdefault(facet, []).append(value)
+    return Wanted(
+        text=query.text,
+        chips=chips,
+        projects=projects,
+        sort=query.sort,
+        offset=(query.page - 1) * query.per_page,
+        limit=query.per_page,
+        typing=query.typing,
+    )
+
+
+def _told(query: Query, found: Found, generation: int) -> bytes:
+    """The answer as JSON around cards that are JSON already: nothing is parsed only to be written again."""
+    facets = {
+        facet: [
+            {"value": value, "label": vocabularies.facet_label(facet, value, query.language), "count": count}
+            for value, count in _shown(query, facet, counts)
+        ]
+        for facet, counts in found.facets.items()
+    }
+    told = json.dumps({"total": found.total, "facets": facets, "generation": generation}, ensure_ascii=False)
+    return f'{told[:-1]}, "hits": [{",".join(found.cards)}]}}'.encode()
+
+
+def _shown(query: Query, facet: str, counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    chosen = {chip.partition(":")[2] for chip in query.chips if chip.startswith(f"{facet}:")}
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    top = ordered[:VALUES_SHOWN]
+    rest = [(value, counts.get(value, 0)) for value in sorted(chosen) if value not in dict(top)]
+    return top + rest
+
+
+class Memberships:
+    """Projects of people who ask, remembered for a few seconds, so that a keystroke costs no query."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[float, frozenset[str]]] = {}
+
+    def known(self, person: str) -> frozenset[str] | None:
+        until, projects = self._known.get(person, (0.0, None))
+        return projects if self._clock() < until else None
+
+    def ask(self, session: Session, person: str) -> frozenset[str]:
+        projects = projects_of(session, person)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[person] = (self._clock() + MEMBERSHIP_SECONDS, projects)
+        return projects
+
+
+def projects_of(session: Session, person: str) -> frozenset[str]:
+    """Slugs of the projects somebody is a member of."""
+    return frozenset(session.scalars(select(Project.slug).join(Member).where(Member.person == person)))
+
+
+# -- one record -------------------------------------------------------------------------------------------------------
+
+
+def row_for(session: Session, record_id: int, projects: frozenset[str]) -> RecordRow:
+    """A record that may be seen; :class:`NotFound` for one that may not be as for one that is not there."""
+    row = session.get(RecordRow, record_id)
+    hidden = row is not None and row.visibility == Visibility.PROJECT and row.project not in projects
+    if row is None or row.removed is not None or hidden:
+        raise NotFound("There is no such record.", hint="It may have been taken out of its catalogue: search again.")
+    return row
+
+
+def record_page(session: Session, record_id: int, projects: frozenset[str], language: str) -> RecordPage:
+    """Everything about one record, in the reader's language where there are labels."""
+    row = row_for(session, record_id, projects)
+    record = Record.model_validate_json(row.content)
+    source = session.get(SourceRow, row.source_id) if row.source_id is not None else None
+    codes = {("sector", code) for code in record.themes} | {("language", code) for code in record.languages}
+    codes |= {("licence", record.licence.kind.value), ("access", record.access.value)}
+    return RecordPage(
+        id=row.id,
+        record=record,
+        space=row.space,
+        source=source.name if source else "",
+        harvested=row.changed,
+        visibility=row.visibility,
+        project=row.project,
+        sentences=policy.sentences(policy.every_policy(record)),
+        usable=policy.usable_now(record),
+        quality=Quality.model_validate_json(row.quality) if row.quality else None,
+        labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
+    )
+
+
+def distribution(session: Session, record_id: int, projects: frozenset[str], number: int) -> Distribution:
+    """One of a record's files, counted from 0."""
+    files = Record.model_validate_json(row_for(session, record_id, projects).content).distributions
+    if not 0 <= number < len(files):
+        raise NotFound("The record has no such file.")
+    return files[number]
+
+
+# -- when nothing was found -------------------------------------------------------------------------------------------
+
+
+def suggestions(index: Engine, query: Query, projects: frozenset[str]) -> tuple[Suggestion, ...]:
+    """What to leave out of a search that found nothing: each chip, each word, all chips; the best first."""
+    tries: list[tuple[str, Query]] = []
+    for chip in query.chips:
+        facet, _, value = chip.partition(":")
+        label = vocabularies.facet_label(facet, value, query.language)
+        rest = tuple(other for other in query.chips if other != chip)
+        tries.append((f"Without “{label}”", query.model_copy(update={"chips": rest, "page": 1})))
+    typed = words(query.text)
+    if len(typed) > 1:
+        for word in typed:
+            rest_of = " ".join(other for other in typed if other != word)
+            tries.append((f"Without the word “{word}”", query.model_copy(update={"text": rest_of, "page": 1})))
+    if len(query.chips) > 1:
+        tries.append(("Without any filter", query.model_copy(update={"chips": (), "page": 1})))
+    if typed and not query.typing:
+        tries.append(("Words that begin like this", query.model_copy(update={"typing": True, "page": 1})))
+    found = [
+        Suggestion(text=text, query=relaxed, total=index.search(wanted(relaxed, projects)).total)
+        for text, relaxed in tries
+    ]
+    return tuple(sorted((one for one in found if one.total), key=lambda one: -one.total)[:5])
+
+
+# -- saved searches ---------------------------------------------------------------------------------------------------
+
+
+def saved(session: Session, person: str) -> tuple[SavedSearch, ...]:
+    rows = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person).order_by(SavedSearchRow.title))
+    return tuple(_saved(row) for row in rows)
+
+
+def save(session: Session, person: str, form: SavedSearchForm) -> SavedSearch:
+    """Keep a search under a title, or change the one of that title; news count from now."""
+    mine = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person)).all()
+    row = next((one for one in mine if one.title == form.title), None)
+    if row is None:
+        if len(mine) >= SAVED_AT_MOST:
+            raise InvalidInput(f"You have {SAVED_AT_MOST} saved searches.", hint="Delete one first.")
+        row = SavedSearchRow(person=person, title=form.title, created=now())
+        session.add(row)
+    row.query, row.mail, row.seen = form.query.model_dump_json(), form.mail, now()
+    session.commit()
+    return _saved(row)
+
+
+def forget(session: Session, person: str, search_id: int) -> None:
+    row = session.get(SavedSearchRow, search_id)
+    if row is None or row.person != person:
+        raise NotFound("There is no such saved search.")
+    session.delete(row)
+    session.commit()
+
+
+def news(session: Session, index: Engine, row: SavedSearchRow, most: int = 10) -> tuple[int, tuple[Card, ...]]:
+    """What a saved search finds that was new or changed since it was looked at: how many, and the first of them."""
+    query = SavedSearchForm(title=row.title, query=Query.model_validate_json(row.query)).query
+    asked = wanted(query, projects_of(session, row.person))
+    since = int(row.seen.timestamp())
+    found = index.search(
+        Wanted(asked.text, asked.chips, asked.projects, sort="date", limit=most, changed_after=since, counts=False)
+    )
+    return found.total, tuple(Card.model_validate_json(card) for card in found.cards)
+
+
+def _saved(row: SavedSearchRow) -> SavedSearch:
+    query = Query.model_validate_json(row.query)
+    return SavedSearch(id=row.id, title=row.title, query=query, mail=row.mail, created=row.created)

@@ -1,0 +1,201 @@
+"""What a source said, page by page, in a file of its own: a harvest that was killed goes on from it, a page that has
+not changed is not fetched again, and a page that broke keeps what it said last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hub.dataspace.catalogue import KINDS, RDF, Node
+
+_AS = "https://www.w3.org/ns/activitystreams#"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS page (
+    id INTEGER PRIMARY KEY, url TEXT UNIQUE, run INTEGER, state TEXT, etag TEXT, modified TEXT, onward TEXT);
+CREATE TABLE IF NOT EXISTS node (page INTEGER, id TEXT, graph TEXT, record INTEGER, body TEXT);
+CREATE INDEX IF NOT EXISTS node_id ON node (id);
+CREATE INDEX IF NOT EXISTS node_page ON node (page);
+CREATE INDEX IF NOT EXISTS node_record ON node (id) WHERE record;
+CREATE TABLE IF NOT EXISTS event (page INTEGER, object TEXT, at TEXT, kind TEXT, graph TEXT);
+CREATE INDEX IF NOT EXISTS event_object ON event (object);
+CREATE INDEX IF NOT EXISTS event_page ON event (page);
+CREATE TABLE IF NOT EXISTS changed (run INTEGER);
+CREATE TABLE IF NOT EXISTS found (uri TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    id: int
+    url: str
+    etag: str
+    modified: str
+    onward: tuple[str, ...]
+    read_before: bool
+
+
+Stamps = tuple[str, str]
+"""ETag and Last-Modified of a page, empty when it has none."""
+
+
+class _Kept(Exception):
+    """A page is not replaced."""
+
+
+class Staging:
+    """One source's file. Every method is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, timeout=10)
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        self.about = lru_cache(maxsize=20_000)(self._about)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- pages of a run
+
+    def queue(self, run: int, urls: Iterable[str]) -> None:
+        """Pages still to be read in this run; one that was read in it already is not read twice."""
+        with self._db:
+            for url in urls:
+                self._db.execute("INSERT OR IGNORE INTO page (url, run, state) VALUES (?, 0, '')", (url,))
+                self._db.execute(
+                    "UPDATE page SET run = ?, state = 'queued' WHERE url = ? AND run <> ?", (run, url, run)
+                )
+
+    def next_page(self, run: int) -> Page | None:
+        row = self._db.execute(
+            "SELECT id, url, etag, modified, onward FROM page WHERE run = ? AND state = 'queued' ORDER BY id", (run,)
+        ).fetchone()
+        if row is None:
+            return None
+        return Page(row[0], row[1], row[2] or "", row[3] or "", tuple(json.loads(row[4] or "[]")), row[4] is not None)
+
+    def pages_done(self, run: int) -> int:
+        return int(self._one("SELECT count(*) FROM page WHERE run = ? AND state <> 'queued'", run))
+
+    def keep(self, page: Page, run: int) -> None:
+        """The page as it was read before still counts."""
+        with self._db:
+            self._db.execute("UPDATE page SET state = 'kept', run = ? WHERE id = ?", (run, page.id))
+
+    def store(
+        self,
+        page: Page,
+        run: int,
+        nodes: Iterable[dict[str, Any]],
+        end: Callable[[], tuple[Iterable[str], Stamps] | None],
+    ) -> None:
+        """What the page says now, in place of what it said before.
+
+        :param end: called after the last node; where the page goes on, and its ETag and Last-Modified; None: what it
+            said before stays.
+        """
+        with contextlib.suppress(_Kept), self._db:
+            self._forget(page.id)
+            rows = (self._row(page.id, node) for node in nodes)
+            self._db.executemany("INSERT INTO node VALUES (?, ?, ?, ?, ?)", rows)
+            told = end()
+            if told is None:
+                raise _Kept  # and roll back
+            onward, stamps = told
+            self._db.execute(
+                "UPDATE page SET state = 'read', run = ?, etag = ?, modified = ?, onward = ? WHERE id = ?",
+                (run, *stamps, json.dumps(list(onward)), page.id),
+            )
+            self._db.execute("INSERT INTO changed VALUES (?)", (run,))
+        self.about.cache_clear()
+
+    def forget_pages_not_in(self, run: int) -> None:
+        """After a complete run: pages that are not linked any more."""
+        with self._db:
+            gone = [row[0] for row in self._db.execute("SELECT id FROM page WHERE run <> ?", (run,))]
+            for page in gone:
+                self._forget(page)
+                self._db.execute("DELETE FROM page WHERE id = ?", (page,))
+            if gone:
+                self._db.execute("INSERT INTO changed VALUES (?)", (run,))
+        self.about.cache_clear()
+
+    def _forget(self, page: int) -> None:
+        self._db.execute("DELETE FROM node WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM event WHERE page = ?", (page,))
+
+    def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
+        """Blank nodes are a page's own, so they get its number."""
+        predicates = node["p"]
+        types = {term[1] for term in predicates.get(RDF + "type", ())}
+        if _AS + "object" in predicates:
+            self._event(page, node, types)
+        for terms in predicates.values():
+            for term in terms:
+                if term[0] == "i" and term[1].startswith("_:"):
+                    term[1] = f"_:{page}.{term[1][2:]}"
+        identity = node["s"] if not node["s"].startswith("_:") else f"_:{page}.{node['s'][2:]}"
+        is_record = not types.isdisjoint(KINDS) and not identity.startswith("_:")
+        return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
+
+    def _event(self, page: int, node: dict[str, Any], types: set[str]) -> None:
+        """A member of an event stream: what it is about, when, and whether that is gone."""
+        at = next((term[1] for term in node["p"].get(_AS + "published", ())), "")
+        kind = "gone" if types & {_AS + "Delete", _AS + "Remove"} else "there"
+        rows = [(page, term[1], at, kind, node["s"]) for term in node["p"][_AS + "object"]]
+        self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
+
+    # -- nodes
+
+    def _about(self, identity: str) -> Node:
+        rows = self._db.execute("SELECT graph, body FROM node WHERE id = ?", (identity,)).fetchall()
+        event = self._db.execute(
+            "SELECT kind, graph FROM event WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
+        ).fetchone()
+        if event is not None:
+            kind, graph = event
+            rows = [] if kind == "gone" else [row for row in rows if row[0] in (None, graph)]
+        found: dict[str, list[Any]] = {}
+        for _, body in rows:
+            for predicate, terms in json.loads(body).items():
+                kept = found.setdefault(predicate, [])
+                kept.extend(term for term in terms if term not in kept)
+        return found
+
+    def records(self) -> Iterator[str]:
+        """Ids of everything that is a record, each once."""
+        for row in self._db.execute("SELECT DISTINCT id FROM node WHERE record ORDER BY id"):
+            yield row[0]
+
+    def record_count(self) -> int:
+        return int(self._one("SELECT count(*) FROM node WHERE record"))
+
+    # -- putting records together
+
+    def unchanged(self) -> bool:
+        """Whether nothing was stored since the records were put together last."""
+        return not self._one("SELECT count(*) FROM changed")
+
+    def start_assembly(self) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM found")
+
+    def found(self, uris: Iterable[str]) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO found VALUES (?)", ((uri,) for uri in uris))
+
+    def not_found(self, uris: Iterable[str]) -> list[str]:
+        return [uri for uri in uris if not self._one("SELECT count(*) FROM found WHERE uri = ?", uri)]
+
+    def end_assembly(self) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM changed")
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        return self._db.execute(statement, values).fetchone()[0]

@@ -1,0 +1,232 @@
+"""``index_rate``, ``search_common_p95``, ``search_rare_p95``: our index against SQLite's FTS5 with facets in SQL.
+
+Searches of ours go through the HTTP API: 20 people who type, each asking about every 0.2 s. The reference is asked by
+one, in its own process, without HTTP. ``ATRIUM_BENCH_RECORDS`` makes a trial smaller than two million records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from hub.dataspace.search import TantivyWriter
+from tests.bench import catalogue
+from tests.bench.registry import Pair, scenario
+from tests.deployment import Deployment
+from tests.waiting import eventually
+from tests.web import free_port
+
+RECORDS = int(os.environ.get("ATRIUM_BENCH_RECORDS", "2000000"))
+CLIENTS, SECONDS, PAUSE = 20, 20.0, 0.2
+COMMON = slice(0, 300)
+RARE = slice(20_000, 120_000)
+_FACETS = ("space", "publisher", "licence", "access", "language", "updated")
+_MANY = ("sector", "format")
+CALM_SECONDS = 0.015
+_PATH = "/services/atrium/api/dataspace/search"
+
+
+class World:
+    """Records on disk, and both indexes, made when they are needed first."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-search-", dir="/var/tmp"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.words = catalogue.vocabulary()
+        catalogue.write(self.folder / "records", RECORDS)
+
+    @property
+    def index_folder(self) -> Path:
+        return self.folder / "dataspace"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "reference.sqlite"
+
+    def index(self) -> float:
+        """Records a second of ours."""
+        shutil.rmtree(self.index_folder, ignore_errors=True)
+        start = time.perf_counter()
+        TantivyWriter(self.index_folder).replace(catalogue.read(self.folder / "records"))
+        seconds = time.perf_counter() - start
+        size = sum(file.stat().st_size for file in self.index_folder.rglob("*") if file.is_file())
+        print(f"  index of {RECORDS:,} records: {size / 2**20:,.0f} MiB")
+        return RECORDS / seconds
+
+    def reference(self) -> float:
+        """Records a second of SQLite."""
+        self.database.unlink(missing_ok=True)
+        start = time.perf_counter()
+        with sqlite3.connect(self.database) as db:
+            db.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                f"CREATE TABLE record (id INTEGER PRIMARY KEY, card TEXT, {', '.join(_FACETS)});"
+                "CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize=\"unicode61 remove_diacritics 2\");"
+                + "".join(f"CREATE TABLE {name} (id INTEGER, value TEXT);" for name in _MANY)
+            )
+            for entry in catalogue.read(self.folder / "records"):
+                values = [entry.facets[name][0] for name in _FACETS]
+                db.execute(f"INSERT INTO record VALUES (?, ?{', ?' * len(_FACETS)})", (entry.id, entry.card, *values))
+                db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (entry.id, " ".join(entry.texts.values())))
+                for name in _MANY:
+                    db.executemany(f"INSERT INTO {name} VALUES (?, ?)", [(entry.id, v) for v in entry.facets[name]])
+            for name in _MANY:
+                db.execute(f"CREATE INDEX {name}_id ON {name} (id)")
+        return RECORDS / (time.perf_counter() - start)
+
+    def prepared(self) -> World:
+        if not self.index_folder.exists():
+            self.index()
+        if not self.database.exists():
+            self.reference()
+        return self
+
+
+@cache
+def world() -> World:
+    return World()
+
+
+@scenario("index_rate", metric="records indexed, higher is better", unit="1/s", runs=1)
+@contextmanager
+def index_rate(_deployment: Deployment) -> Iterator[Pair]:
+    made = world()
+    yield Pair(ours=made.index, reference=made.reference)
+
+
+@scenario("search_common_p95", metric="top 20 and all counts, common words, 20 clients", unit="ms", runs=3)
+@contextmanager
+def search_common(_deployment: Deployment) -> Iterator[Pair]:
+    with _searches(COMMON, reference_queries=10) as pair:
+        yield pair
+
+
+@scenario("search_rare_p95", metric="top 20 and all counts, rare words, 20 clients", unit="ms", runs=3)
+@contextmanager
+def search_rare(_deployment: Deployment) -> Iterator[Pair]:
+    with _searches(RARE, reference_queries=200) as pair:
+        yield pair
+
+
+@contextmanager
+def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
+    made = world().prepared()
+    words, seeds = made.words[ranks], iter(range(1000))
+    with _api(made.folder) as (port, server):
+        _wait_until_prepared(port)
+
+        def ours() -> float:
+            taken = asyncio.run(_load(port, words, random.Random(next(seeds))))
+            print(f"  {len(taken):,} searches; the API has {_resident(server):,.0f} MiB resident")
+            return _p95(taken)
+
+        def reference() -> float:
+            chosen = random.Random(next(seeds)).sample(words, reference_queries)
+            with sqlite3.connect(made.database) as db:
+                return _p95([_timed(lambda word=word: _ask_sqlite(db, word)) for word in chosen])
+
+        yield Pair(ours=ours, reference=reference)
+
+
+@contextmanager
+def _api(state: Path) -> Iterator[tuple[int, int]]:
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-m", "tests.bench.search_server", str(state), str(port)])
+    try:
+        yield port, server.pid
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait_until_prepared(port: int) -> None:
+    """The API answers, and has had the time that it takes after each change of the index to answer common words."""
+    health = f"http://127.0.0.1:{port}/services/atrium/api/health"
+
+    def up() -> bool:
+        try:
+            return httpx.get(health, trust_env=False).status_code < 600
+        except httpx.TransportError:
+            return False
+
+    eventually(up, within=60, what="the API answers")
+    eventually(lambda: _slowest(port) < CALM_SECONDS, within=600, every=2.0, what="the API is done preparing")
+
+
+def _slowest(port: int) -> float:
+    """Seconds of the slowest of 40 searches for nothing, by one client: a core that is busy shows in it."""
+    with httpx.Client(trust_env=False, headers={"Authorization": "token x"}) as client:
+        url = f"http://127.0.0.1:{port}{_PATH}"
+        taken = [_timed(lambda n=n: client.get(url, params={"text": f"zz{n}"}).raise_for_status()) for n in range(40)]
+        return max(taken) / 1000
+
+
+async def _load(port: int, words: Sequence[str], rng: random.Random) -> list[float]:
+    """Milliseconds of every search of all clients."""
+    until = time.perf_counter() + SECONDS
+    seeds = [rng.random() for _ in range(CLIENTS)]
+    taken = await asyncio.gather(*(_client(port, words, random.Random(seed), until) for seed in seeds))
+    return [one for client in taken for one in client]
+
+
+async def _client(port: int, words: Sequence[str], rng: random.Random, until: float) -> list[float]:
+    """One connection, kept; raw, so that the client costs next to nothing beside the server."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    taken = []
+    while time.perf_counter() < until:
+        await asyncio.sleep(rng.expovariate(1 / PAUSE))
+        request = f"GET {_PATH}?text={quote(rng.choice(words))} HTTP/1.1\r\nHost: api\r\nAuthorization: token x\r\n\r\n"
+        start = time.perf_counter()
+        writer.write(request.encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+        await reader.readexactly(length)
+        taken.append((time.perf_counter() - start) * 1000)
+    writer.close()
+    return taken
+
+
+def _ask_sqlite(db: sqlite3.Connection, word: str) -> None:
+    found = "SELECT rowid FROM words WHERE words MATCH ?"
+    db.execute(
+        "SELECT card FROM (SELECT rowid AS found FROM words WHERE words MATCH ? ORDER BY rank LIMIT 20) "
+        "JOIN record ON record.id = found",
+        (word,),
+    ).fetchall()
+    db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (word,)).fetchall()
+    for name in _FACETS:
+        db.execute(f"SELECT {name}, count(*) FROM record WHERE id IN ({found}) GROUP BY 1", (word,)).fetchall()
+    for name in _MANY:
+        db.execute(f"SELECT value, count(*) FROM {name} WHERE id IN ({found}) GROUP BY 1", (word,)).fetchall()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1000
+
+
+def _p95(taken: Sequence[float]) -> float:
+    return sorted(taken)[int(0.95 * (len(taken) - 1))]
+
+
+def _resident(pid: int) -> float:
+    """MiB of a process in memory, without pages of files that it has mapped, which the system may drop."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) / 1024

@@ -1,0 +1,146 @@
+"""First rows of files, and files that mean harm. Fetched over HTTP, read in the sandbox."""
+
+import gzip
+import io
+import json
+import zipfile
+
+import pyarrow as pa
+import pytest
+import zstandard
+from pyarrow import parquet
+
+from hub.dataspace.fetch import Fetcher, FetchRefused
+from hub.dataspace.models import Distribution
+from hub.dataspace.preview import NoPreview, Previewer
+from tests.hub.dataspace.conftest import Reply
+
+CSV = "name;size\r\n" + "".join(f"Straße {n};{n}\r\n" for n in range(50))
+
+
+@pytest.fixture
+def show(site):
+    def show(body, name="a.csv", kind="", **headers):
+        site.pages[f"/{name}"] = Reply(body if isinstance(body, bytes) else body.encode(), headers=headers)
+        previewer = Previewer(Fetcher(["127.0.0.1"]))
+        return previewer.preview(Distribution(download_url=f"{site.url}/{name}", format=kind))
+
+    return show
+
+
+def zipped(members, method=zipfile.ZIP_DEFLATED):
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return into.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-8-sig", "utf-16"])
+def test_csv(show, encoding):
+    found = show(CSV.encode(encoding))
+    assert found.columns == ("name", "size")
+    assert found.types == ("text", "integer")
+    assert (len(found.rows), found.rows[0], found.complete) == (20, ("Straße 0", "0"), False)
+
+
+def test_a_short_file_is_complete_and_ragged_rows_are_filled(show):
+    found = show("a,b\n1\n2,3,4\n")
+    assert (found.rows, found.complete) == ((("1", ""), ("2", "3")), True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([{"a": 1, "b": "x"}, {"a": 2}]),
+        json.dumps({"count": 2, "items": [{"a": 1, "b": "x"}, {"a": 2}]}),
+        '{"a": 1, "b": "x"}\n{"a": 2}\n',
+        json.dumps({"type": "FeatureCollection", "features": [
+            {"type": "Feature", "properties": {"a": 1, "b": "x"}, "geometry": None},
+            {"type": "Feature", "properties": {"a": 2}}]}),
+    ],
+)  # fmt: skip
+def test_json(show, text):
+    found = show(text, "a.json")
+    assert (found.columns, found.rows) == (("a", "b"), (("1", "x"), ("2", "")))
+
+
+def test_the_beginning_of_long_json_is_enough(show):
+    found = show(json.dumps([{"a": "x" * 1000} for _ in range(5000)]), "a.json")
+    assert (len(found.rows), found.complete) == (20, False)
+    assert len(found.rows[0][0]) == 201
+
+
+def test_parquet(show):
+    into = io.BytesIO()
+    parquet.write_table(pa.table({"n": range(100), "s": [str(n) for n in range(100)]}), into)
+    found = show(into.getvalue(), "a.parquet")
+    assert (found.columns, found.types) == (("n", "s"), ("int64", "string"))
+    assert (found.rows[3], found.complete) == (("3", "3"), False)
+
+
+def test_packed(show):
+    for name, body in (
+        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.zst", zstandard.compress(CSV.encode())),
+        ("a.csv.zip", zipped({"readme.md": "x", "../../etc/a.csv": CSV})),  # a name in it is never a path
+    ):
+        assert show(body, name).rows[1] == ("Straße 1", "1"), name
+
+
+def test_bombs_stay_folded(show):
+    row = b"a,b\n" + b"0,0\n" * 1000
+    huge = row + b"1" * (64 * 2**20)
+    assert len(show(gzip.compress(huge), "a.csv.gz").rows) == 20
+    assert len(show(zstandard.compress(huge), "a.csv.zst").rows) == 20
+    assert len(show(zipped({"a.csv": huge}), "a.csv.zip").rows) == 20
+    assert len(show(gzip.compress(huge), "b.csv", **{"Content-Encoding": "gzip"}).rows) == 20
+    nested = zipped({"a.zip": zipped({"b.zip": zipped({"c.csv": huge})})})
+    with pytest.raises(NoPreview, match="no CSV"):
+        show(nested, "n.csv.zip")
+
+
+def test_a_zstd_frame_that_asks_for_a_huge_window(show):
+    parameters = zstandard.ZstdCompressionParameters(window_log=30)
+    body = zstandard.ZstdCompressor(compression_params=parameters).compress(b"a,b\n" * (30 * 2**20))
+    with pytest.raises(NoPreview):
+        show(body, "a.csv.zst")
+
+
+def test_a_parquet_file_that_would_fill_the_memory(site):
+    into = io.BytesIO()
+    parquet.write_table(pa.table({"a": ["x" * 2**20] * 20}), into, compression="zstd", use_dictionary=False)
+    site.pages["/a.parquet"] = Reply(into.getvalue())
+    bomb = Distribution(download_url=f"{site.url}/a.parquet")
+    assert len(into.getvalue()) < 2**20
+    assert Previewer(Fetcher(["127.0.0.1"])).preview(bomb).columns == ("a",)
+    with pytest.raises(NoPreview, match="once unpacked"):
+        Previewer(Fetcher(["127.0.0.1"]), largest_part=10 * 2**20).preview(bomb)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"", "a.csv"),
+        (b"PAR1garbagePAR1", "a.parquet"),
+        (b"PK\x03\x04broken", "a.csv.zip"),
+        (b"\x1f\x8bbroken", "a.csv.gz"),
+        (b"no json at all", "a.json"),
+        (b"[" * 100_000, "a.json"),
+    ],
+)
+def test_broken_files_say_so(show, body, name):
+    with pytest.raises(NoPreview):
+        show(body, name)
+
+
+def test_what_has_no_preview(show, site):
+    with pytest.raises(NoPreview, match="CSV, JSON and Parquet"):
+        show("x", "a.exe")
+    site.pages["/a.csv"] = Reply(status=404)
+    with pytest.raises(NoPreview, match="404"):
+        Previewer(Fetcher(["127.0.0.1"])).preview(Distribution(download_url=f"{site.url}/a.csv"))
+    with pytest.raises(FetchRefused):
+        Previewer(Fetcher()).preview(Distribution(download_url=f"{site.url}/a.csv"))
+    with pytest.raises(NoPreview):
+        Previewer(Fetcher()).preview(Distribution(download_url="s3://bucket/a.csv"))

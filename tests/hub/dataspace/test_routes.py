@@ -1,0 +1,312 @@
+"""The routes: who may do what, as a table; what somebody may not see is neither found, counted nor fetched."""
+
+import pytest
+from sqlalchemy import select
+
+from hub.access.models import ProjectSpec
+from hub.access.service import provision
+from hub.client import Api
+from hub.dataspace import sources
+from hub.dataspace.indexing import bring_up_to_date
+from hub.dataspace.judging import judge
+from hub.dataspace.models import PublicationForm, PublishedFile, Query, SavedSearchForm, SourceForm, Visibility
+from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
+from tests.hub.dataspace.conftest import Reply
+from tests.hub.dataspace.test_harvest import page
+
+SOURCE = {"name": "cat", "title": "Cat", "space": "Test", "address": "https://x.example/"}
+FORM = PublicationForm(
+    project="demo",
+    title="Cleaned sensors",
+    description="Sensors of the city, cleaned.",
+    keywords=("air",),
+    themes=("ENVI",),
+    publisher="Demo",
+    contact="demo@x.example",
+    licence="https://creativecommons.org/licenses/by/4.0/",
+    files=(PublishedFile(title="All", access_url="https://x.example/a.csv", format="CSV", bytes=5, sha256="0" * 64),),
+)
+PUBLISH = FORM.model_dump(mode="json")
+SAVED = {"title": "Mine", "query": {"text": "water"}}
+
+
+@pytest.fixture
+async def world(session, slurm, hub, project):
+    """Tokens by name."""
+    spec = ProjectSpec(slug="other", title="Other", account="other", cpu_hours=1, members={"stranger": "lead"})
+    await provision(session, slurm, spec)
+    people = {"founder": [], "colleague": [], "stranger": [], "boss": ["admins"]}
+    tokens = {name: hub.sign_in(name, groups=groups) for name, groups in people.items()}
+    return tokens | {"pages": hub.sign_in("pages", kind="service")}
+
+
+@pytest.fixture
+def as_(api, world):
+    """The typed client as somebody."""
+
+    def as_(name):
+        client = Api("http://api", world[name])
+        client._http = api
+        api.headers["Authorization"] = f"token {world[name]}"
+        return client.dataspace
+
+    return as_
+
+
+@pytest.fixture
+def reindex(sessions, settings):
+    def reindex():
+        bring_up_to_date(sessions, TantivyWriter(settings.paths.state / "dataspace"))
+
+    return reindex
+
+
+EVERYBODY = {"founder", "colleague", "stranger", "boss", "pages"}
+PEOPLE = EVERYBODY - {"pages"}
+TABLE = [
+    ("GET", "/dataspace/search", None, EVERYBODY),
+    ("GET", "/dataspace/suggestions", None, EVERYBODY),
+    ("GET", "/dataspace/records/{id}", None, {"founder", "colleague"}),
+    ("GET", "/dataspace/records/{id}/preview", None, {"founder", "colleague"}),
+    ("GET", "/dataspace/saved-searches", None, PEOPLE),
+    ("PUT", "/dataspace/saved-searches", SAVED, PEOPLE),
+    ("GET", "/dataspace/publications", None, PEOPLE),
+    ("POST", "/dataspace/publications", PUBLISH, {"founder", "colleague"}),
+    ("POST", "/dataspace/publications", PUBLISH | {"visibility": "factory"}, {"founder"}),
+    ("POST", "/dataspace/publications", PUBLISH | {"visibility": "everybody"}, {"founder"}),
+    ("PUT", "/dataspace/publications/{slug}", PUBLISH, {"founder"}),
+    ("GET", "/dataspace/sources", None, {"boss"}),
+    ("PUT", "/dataspace/sources/cat", SOURCE, {"boss"}),
+    ("POST", "/dataspace/sources/cat/run", None, {"boss"}),
+    ("GET", "/dataspace/sources/cat/runs", None, {"boss"}),
+    ("GET", "/dataspace/catalogue", None, EVERYBODY | {""}),
+    ("DELETE", "/dataspace/sources/cat", None, {"boss"}),
+    ("DELETE", "/dataspace/publications/{slug}", None, {"founder", "boss"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "allowed"), TABLE)
+async def test_who_may_do_what(api, world, as_, session, site, method, path, body, allowed):
+    sources.put(session, SourceForm(**SOURCE))
+    site.pages["/a.csv"] = Reply(b"a,b\n1,2\n")
+    local = FORM.model_copy(update={"files": (PublishedFile(title="f", access_url=f"{site.url}/a.csv", format="CSV"),)})
+    made = as_("founder").publish(local) if "{" in path else None
+    for name in ("", *sorted(EVERYBODY)):
+        if made and method == "DELETE":
+            made = as_("founder").publish(local)
+        address = path.format(id=made.record_id, slug=made.slug) if made else path
+        headers = {"Authorization": f"token {world[name]}"} if name else {"Authorization": ""}
+        answer = api.request(method, address, json=body, headers=headers)
+        if not name and name not in allowed:
+            assert answer.status_code == 401
+        elif name in allowed:
+            assert answer.status_code < 300 or "private network" in answer.text, (name, answer.text)
+        else:
+            assert answer.status_code in (403, 404), (name, answer.text)
+        if method == "DELETE" and "sources" in path:
+            for row in session.scalars(select(sources.SourceRow)):
+                row.removed = False
+            session.commit()
+
+
+def test_a_projects_record_is_the_projects(as_, reindex):
+    made = as_("founder").publish(FORM)
+    reindex()
+
+    assert as_("colleague").search("sensors").total == 1
+    assert as_("colleague").record(made.record_id).record.title == {"en": "Cleaned sensors"}
+    for name in ("stranger", "boss", "pages"):
+        found = as_(name).search("sensors")
+        assert (found.total, found.hits) == (0, ())
+        assert all(values == () for values in found.facets.values())
+        with pytest.raises(NotFound):
+            as_(name).record(made.record_id)
+
+    as_("founder").change_publication(made.slug, FORM.model_copy(update={"visibility": Visibility.FACTORY}))
+    reindex()
+    assert as_("stranger").search("sensors").total == 1
+    as_("founder").withdraw(made.slug)
+    reindex()
+    assert as_("colleague").search("sensors").total == 0
+
+
+def test_a_published_record_is_a_whole_record(as_, reindex):
+    made = as_("founder").publish(FORM)
+    found = as_("founder").record(made.record_id, language="de")
+
+    assert made.quality.badge == "good"
+    assert found.quality == made.quality
+    assert found.record.themes == ("ENVI",)
+    assert found.labels["ENVI"] == "Umwelt"
+    assert found.record.distributions[0].checksum.value == "0" * 64
+    assert found.usable.verdict == "yes"
+    with pytest.raises(InvalidInput, match="themes"):
+        as_("founder").publish(FORM.model_copy(update={"themes": ("NOPE",)}))
+    with pytest.raises(NotAllowed):
+        as_("colleague").change_publication(made.slug, FORM)
+    with pytest.raises(NotFound):
+        as_("stranger").withdraw(made.slug)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"licence": "javascript:alert(1)"},
+        {"files": [{"title": "x", "access_url": "file:///etc/passwd"}]},
+        {"files": [{"title": "x", "access_url": 'https://x.example/"><script>'}]},
+        {"contact": "a b@c"},
+        {"title": ""},
+        {"themes": ["x"] * 20},
+        {"odd": 1},
+    ],
+)
+def test_forms_are_checked(api, world, change):
+    headers = {"Authorization": f"token {world['founder']}"}
+    assert api.post("/dataspace/publications", json=PUBLISH | change, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["page=0", "page=101", "per_page=1000", "chips=secret:x", "sort=evil", "language=x", "odd=1", "text=" + "x" * 501],
+)
+def test_searches_are_checked(api, world, asked):
+    headers = {"Authorization": f"token {world['founder']}"}
+    assert api.get(f"/dataspace/search?{asked}", headers=headers).status_code == 422
+
+
+def test_the_catalogue_for_others_shows_what_is_for_everybody_and_can_be_harvested(api, as_, shop, site, settings):
+    for visibility in ("project", "factory", "everybody"):
+        as_("founder").publish(
+            FORM.model_copy(update={"visibility": Visibility(visibility), "title": f"For {visibility}"})
+        )
+    api.headers.pop("Authorization")
+    plain = api.get("/dataspace/catalogue")
+    assert plain.headers["content-type"].startswith("text/turtle")
+    assert "For everybody" in plain.text
+    assert "For project" not in plain.text
+    assert "For factory" not in plain.text
+    assert api.get("/dataspace/catalogue", headers={"If-None-Match": plain.headers["ETag"]}).status_code == 304
+    assert api.get("/dataspace/catalogue?page=2").status_code == 404
+
+    for media_type in ("text/turtle", "application/ld+json", "application/rdf+xml", "application/n-triples"):
+        answer = api.get("/dataspace/catalogue", headers={"Accept": f"text/html;q=0.9, {media_type}"})
+        assert answer.headers["content-type"].startswith(media_type)
+        site.pages["/cat"] = Reply(answer.content, headers={"Content-Type": media_type})
+        run = shop.harvest(f"{site.url}/cat", media_type.rpartition("/")[2].replace("+", "-"))
+        assert run.read == 1, (media_type, run)
+    [uri] = [row.uri for row in shop.rows().values() if row.source_id][:1]
+    assert uri.startswith(settings.service_url("atrium"))
+    slug = uri.rpartition("/")[2]
+    assert "For everybody" in api.get(f"/dataspace/catalogue/{slug}").text
+
+
+def test_the_catalogue_has_pages(api, as_, shop, site, monkeypatch):
+    monkeypatch.setattr("hub.dataspace.publishing.PAGE", 2)
+    for number in range(3):
+        as_("founder").publish(
+            FORM.model_copy(update={"visibility": Visibility.EVERYBODY, "title": f"Number {number}"})
+        )
+    first, second = (api.get(f"/dataspace/catalogue?page={n}") for n in (1, 2))
+    assert 'rel="next"' in first.headers["Link"]
+    assert 'rel="next"' not in second.headers["Link"]
+    assert [text.count("Number") for text in (first.text, second.text)] == [2, 1]
+
+
+def test_saved_searches_are_ones_own(as_):
+    mine = as_("founder").save_search(SavedSearchForm(title="Mine", query=Query(text="water", chips=("licence:open",))))
+    again = as_("founder").save_search(SavedSearchForm(title="Mine", query=Query(text="air")))
+    assert (again.id, again.query.text) == (mine.id, "air")
+    assert [one.title for one in as_("founder").saved_searches()] == ["Mine"]
+    assert as_("colleague").saved_searches() == ()
+    with pytest.raises(NotFound):
+        as_("colleague").forget_search(mine.id)
+    as_("founder").forget_search(mine.id)
+    assert as_("founder").saved_searches() == ()
+
+
+def test_news_of_a_saved_search(as_, session, sessions, settings, shop, site, reindex):
+    from datetime import timedelta
+
+    from hub.dataspace.service import news
+    from hub.dataspace.tables import SavedSearchRow
+
+    as_("founder").save_search(SavedSearchForm(title="All", query=Query()))
+    site.turtle("/", page("a", "b"))
+    shop.harvest(site.url + "/")
+    reindex()
+    row = session.scalar(select(SavedSearchRow))
+    row.seen -= timedelta(seconds=5)
+    total, cards = news(session, TantivyIndex(settings.paths.state / "dataspace"), row)
+    assert (total, len(cards)) == (2, 2)
+    row.seen += timedelta(hours=1)
+    assert news(session, TantivyIndex(settings.paths.state / "dataspace"), row) == (0, ())
+
+
+def test_an_empty_result_suggests_what_to_leave_out(as_, shop, site, reindex):
+    site.turtle("/", page("a", "b"))
+    shop.harvest(site.url + "/")
+    reindex()
+    asked = Query(text="t unheard", chips=("licence:open", "space:Test"))
+    assert as_("founder").search(asked).total == 0
+    found = as_("founder").suggestions(Query(text="t", chips=("licence:open", "space:Test")))
+    assert (found[0].text, found[0].total) == ("Without “Open, no conditions”", 2)
+    assert as_("founder").suggestions(Query(text="t unheard"))[0].query.text == "t"
+
+
+def test_quality_in_the_background_reaches_record_and_card(as_, shop, site, sessions, settings, reindex):
+    site.turtle("/", page("a"))
+    shop.harvest(site.url + "/")
+    assert judge(sessions, shop.folder / "sources", seconds=60) == 1
+    assert judge(sessions, shop.folder / "sources", seconds=60) == 0
+    reindex()
+    [card] = as_("founder").search().hits
+    found = as_("founder").record(card.id).quality
+    assert card.quality == found.badge == "poor"
+    assert any("licence" in finding for finding in found.findings)
+    assert any("description" in finding for finding in found.findings)  # mandatory, and SHACL says so
+
+
+def test_a_preview_through_the_api(api, as_, site, shop, reindex):
+    file = "<http://x.example/f> <http://www.w3.org/ns/dcat#downloadURL> <{}/a.csv> ."
+    linked = "<http://x.example/a> <http://www.w3.org/ns/dcat#distribution> <http://x.example/f> ."
+    site.turtle("/", page("a", more=linked + file.format(site.url)))
+    shop.harvest(site.url + "/")
+    site.pages["/a.csv"] = Reply(b"a,b\n1,<script>\n")
+    [row] = shop.rows().values()
+    with pytest.raises(InvalidInput, match="private network"):
+        as_("founder").preview(row.id)
+    with pytest.raises(NotFound):
+        as_("founder").preview(row.id, file=7)
+
+
+def test_sources_through_the_client(as_):
+    boss = as_("boss")
+    assert boss.put_source(SourceForm(**SOURCE)).records == 0
+    assert [source.form.name for source in boss.sources()] == ["cat"]
+    assert boss.run_source("cat").due is not None
+    assert boss.source_runs("cat") == ()
+    boss.remove_source("cat")
+    assert boss.sources() == ()
+    with pytest.raises(AtriumError):
+        boss.run_source("cat")
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "file:///etc", "relative/path", "gopher://x"])
+def test_addresses_of_sources_are_checked(api, world, address):
+    headers = {"Authorization": f"token {world['boss']}"}
+    assert api.put("/dataspace/sources/cat", json=SOURCE | {"address": address}, headers=headers).status_code == 422
+
+
+def test_answers_are_remembered_until_the_index_changes(api, as_, shop, site, reindex, monkeypatch):
+    asked = []
+    search = TantivyIndex.search
+    monkeypatch.setattr(TantivyIndex, "search", lambda self, wanted: asked.append(wanted) or search(self, wanted))
+    founder = as_("founder")
+    for _ in range(3):
+        assert founder.search("zebra").total == 0
+    assert len([one for one in asked if one.text == "zebra"]) == 1
+    site.turtle("/", page("a").replace('"T"', '"zebra"'))
+    shop.harvest(site.url + "/")
+    reindex()
+    assert founder.search("zebra").total == 1
