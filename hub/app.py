@@ -47,7 +47,7 @@ SUBJECTS = (
 )
 PUBLIC = frozenset({f"{PREFIX}/health"})
 """The only addresses that answer without a token."""
-LONGEST_BODY = 4 * 1024 * 1024
+LONGEST_BODY = 8 * 1024 * 1024
 """Bytes of a request: many times the longest application."""
 STOP_SECONDS = 10
 """How long requests in progress are waited for when the API is told to stop."""
