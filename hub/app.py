@@ -54,7 +54,7 @@ SUBJECTS = (
 PUBLIC = frozenset({f"{PREFIX}/health", f"{PREFIX}/dataspace/catalogue", f"{PREFIX}/dataspace/catalogue/{{slug}}"})
 """The only addresses that answer without a token: signs of life, and what projects gave to everybody, which other
 catalogues harvest without an account here."""
-LONGEST_BODY = 4 * 1024 * 1024
+LONGEST_BODY = 8 * 1024 * 1024
 """Bytes of a request: many times the longest application."""
 STOP_SECONDS = 10
 """How long requests in progress are waited for when the API is told to stop."""
