@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
@@ -16,10 +16,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub import migrations
 from hub.app import create_app
+from hub.client import Api
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.settings import Api, Paths, SecretName, Settings
+from hub.settings import Api as ApiSettings
+from hub.settings import Paths, SecretName, Settings
 from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
+from tests.hub.world import URL, Through
 
 POSTGRES = os.environ.get("ATRIUM_TEST_POSTGRES")
 """Address of an empty PostgreSQL database: every test with a database then runs on it, too."""
@@ -146,7 +149,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         path = secrets / name
         path.write_text(f"secret-of-{name}\n")
         path.chmod(0o600)
-    return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=Api(database_url=database_url))
+    return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=ApiSettings(database_url=database_url))
 
 
 @pytest.fixture
@@ -177,6 +180,16 @@ def slurm() -> FakeSlurm:
 @pytest.fixture
 def hub() -> FakeHub:
     return FakeHub()
+
+
+@pytest.fixture
+def person(api: TestClient, hub: FakeHub) -> Callable[..., Api]:
+    """``person("founder", groups=[…])``: the API's client in somebody's hands."""
+
+    def sign_in(name: str, *, groups: Sequence[str] = (), kind: str = "user") -> Api:
+        return Api(URL, hub.sign_in(name, groups=groups, kind=kind), transport=Through(api))
+
+    return sign_in
 
 
 @pytest.fixture

@@ -9,19 +9,7 @@ import pytest
 from hub import errors
 from hub.client import Api
 from hub.home.models import Me
-
-URL = "http://api/services/atrium/api"
-
-
-class Through(httpx.BaseTransport):
-    """From the client's requests to the app under test."""
-
-    def __init__(self, api):
-        self.api = api
-
-    def handle_request(self, request):
-        answer = self.api.request(request.method, request.url, headers=request.headers)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+from tests.hub.world import URL, Through
 
 
 def test_me_and_overview_and_health(api, hub):

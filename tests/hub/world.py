@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 from sqlalchemy.orm import Session
 
 from hub.access import provisioning, service
 from hub.access.models import ProjectSpec
 from hub.access.provisioning import World
 from hub.access.tables import Project
+from hub.applications.models import Application, Form
+from hub.client import Api
+from hub.organisations.models import OrganisationForm, ProfileForm
 from hub.settings import Settings
+
+URL = "http://api/services/atrium/api"
+
+
+class Through(httpx.BaseTransport):
+    """From the client's requests to the app under test."""
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self.api.request(request.method, request.url, headers=request.headers, content=request.read())
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
 class FakeStorage:
@@ -54,3 +71,45 @@ async def provision(session: Session, slurm: Any, spec: ProjectSpec) -> Project:
     project = service.record(session, spec, who="admin")
     await provisioning.provision(session, world(slurm), project)
     return project
+
+
+# -- somebody who applies ---------------------------------------------------------------------------------------------
+
+ORGANISATION: dict[str, Any] = {
+    "name": "Green Steel GmbH",
+    "kind": "company",
+    "country": "AT",
+    "figures": {"staff": 12, "turnover": 900_000, "balance": 400_000},
+}
+QUESTIONS = (
+    *("manipulation", "vulnerability", "social-scoring", "crime-prediction", "face-scraping", "emotion-at-work"),
+    *("biometric-categories", "safety-component", "annex-iii", "gpai", "talks-to-people", "synthetic-content"),
+    "emotion-or-category",
+)
+FORM: dict[str, Any] = {
+    "call": "playground-2026",
+    "title": "Green steel from hydrogen",
+    "sector": "clean-agri-tech",
+    "goal": "try",
+    "use_case": "Surrogate models of direct reduction shafts, trained on our simulations and sensor data.",
+    "resources": {"systems": ["atrium-gpu"], "cpu_hours": 1000, "gpu_hours": 200, "storage_gb": 50, "months": 2},
+    "data": {"personal_data": False, "datasets": [{"title": "Shaft runs", "url": "https://example.eu/shaft"}]},
+    "ai_act": dict.fromkeys(QUESTIONS, False),
+    "declaration": {"issues": "None known.", "civilian_use": True, "truthful": True},
+}
+
+
+def form(**changes: Any) -> Form:
+    return Form.model_validate(FORM | changes)
+
+
+def settle(client: Api, **organisation: Any) -> None:
+    """Have a profile and an organisation."""
+    client.write_profile(ProfileForm(full_name="Ada Lovelace", position="CTO"))
+    client.found_organisation(OrganisationForm.model_validate(ORGANISATION | organisation))
+
+
+def submitted(client: Api, **changes: Any) -> Application:
+    """An application of a settled person, on the review desk."""
+    draft = client.start_application(form(**changes))
+    return client.submit_application(draft.summary.id, draft.revision)

@@ -3,7 +3,7 @@ import pytest
 from hub.client import Api, Letter
 from hub.errors import NotAllowed
 from hub.mail import service
-from tests.hub.test_client import URL, Through
+from tests.hub.world import URL, Through
 
 
 def test_admins_read_the_mailbox(api, hub, sessions, settings, session):

@@ -1,0 +1,93 @@
+"""The adviser and the calculator, on the shipped programme."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hub.calls import adviser, calculator, programme, service
+from hub.calls.models import Need, Workload
+from hub.errors import InvalidInput
+from hub.settings import Settings
+
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def data():
+    return programme.current(Settings())
+
+
+def advise(session, data, moment=MONDAY, **changes):
+    need = {"goal": "try", "kind": "company", "country": "AT", "gpu_hours": 500, "months": 2} | changes
+    statuses = service.statuses(session, data, moment)
+    return adviser.advise(data, statuses, Need.model_validate(need), moment)
+
+
+@pytest.mark.parametrize(
+    ("need", "mode"),
+    [
+        ({}, "playground"),
+        ({"goal": "train", "gpu_hours": 20_000}, "fast-lane"),
+        ({"goal": "train", "gpu_hours": 50_000}, "fast-lane"),
+        ({"goal": "train", "gpu_hours": 50_001, "months": 12}, "large-scale"),
+        ({"goal": "science", "kind": "university", "months": 6}, "ai-for-science"),
+        ({"kind": "company", "goal": "science", "gpu_hours": 100}, "playground"),
+    ],
+)
+def test_the_recommended_mode_comes_first(session, data, need, mode):
+    first, *rest = advise(session, data, **need)
+    assert (first.mode, first.recommended, first.fits) == (mode, True, True)
+    assert first.reasons
+    assert first.source.as_of
+    assert not any(one.recommended for one in rest)
+    assert all(one.against for one in rest if not one.fits)
+
+
+def test_what_speaks_against_the_others_is_said(session, data):
+    against = {
+        one.mode: " ".join(one.against) for one in advise(session, data, goal="train", gpu_hours=60_000, months=6)
+    }
+    assert "at most 50,000 GPU hours" in against["fast-lane"]
+    assert "at most 3 months" in against["playground"]
+    assert "universities" in against["ai-for-science"]
+
+
+def test_hurry_speaks_against_cut_offs(session, data):
+    [large] = [
+        one for one in advise(session, data, gpu_hours=60_000, starts_within_days=7) if one.mode == "large-scale"
+    ]
+    assert not large.fits
+    assert "start within 7" in " ".join(large.against)
+
+
+def test_a_country_that_does_not_take_part_fits_nowhere(session, data):
+    advice = advise(session, data, country="US")
+    assert not any(one.fits or one.recommended for one in advice)
+
+
+def test_due_dates_of_rolling_calls_and_of_cut_offs(session, data):
+    days = {one.mode: one.decision_by for one in advise(session, data)}
+    assert str(days["playground"]) == "2026-11-25"
+    assert str(days["fast-lane"]) == "2026-11-27"
+    assert str(days["large-scale"]) == "2027-01-07"  # the cut-off of 15 December, ten working days, holidays left out
+
+
+def test_hours_of_a_training_run_with_its_formula(data):
+    found = calculator.calculate(data, Workload(parameters=7e9, tokens=1e12, gpus=8, system="atrium-gpu"))
+    assert found.gpu_hours == pytest.approx(6 * 7e9 * 1e12 / (312e12 * 0.4 * 3600), abs=0.1)
+    assert found.wall_hours == pytest.approx(found.gpu_hours / 8, abs=0.1)
+    assert (found.memory_gb, found.gpus_at_least) == (112, 3)
+    assert "7e+09 parameters" in found.formula
+    assert len(found.sources) == 2
+
+
+def test_a_model_that_does_not_fit_is_said(data):
+    found = calculator.calculate(data, Workload(parameters=7e10, tokens=1e9, gpus=2, system="atrium-gpu"))
+    assert any("at least 28" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("system", ["atrium-cpu", "nowhere"])
+def test_only_a_system_with_gpus_can_be_calculated(data, system):
+    with pytest.raises(InvalidInput) as refused:
+        calculator.calculate(data, Workload(parameters=1, tokens=1, gpus=1, system=system))
+    assert refused.value.field == "system"

@@ -1,0 +1,91 @@
+import pytest
+
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from hub.organisations.models import OrganisationForm, ProfileForm
+from tests.hub.world import ORGANISATION, settle
+
+
+def organisation(**changes):
+    return OrganisationForm.model_validate(ORGANISATION | changes)
+
+
+def test_nobody_said_anything_yet(person):
+    profile = person("founder").profile()
+    assert (profile.form.full_name, profile.organisation) == ("", None)
+
+
+def test_several_people_of_one_organisation(person):
+    founder, colleague = person("founder"), person("colleague")
+    settle(founder)
+    mine = founder.profile().organisation
+    assert mine.sme.category == "small"
+    joined = colleague.join_organisation(mine.join_code)
+    assert joined.people == ("colleague", "founder")
+    changed = colleague.change_organisation(joined.revision, organisation(name="Greener Steel"))
+    assert founder.profile().organisation.form.name == "Greener Steel"
+    with pytest.raises(Conflict) as refused:
+        founder.change_organisation(mine.revision, organisation(name="Mine"))
+    assert refused.value.field == "revision"
+    assert changed.revision == mine.revision + 1
+
+
+def test_a_code_that_was_renewed_is_worth_nothing(person):
+    founder, stranger = person("founder"), person("trainer")
+    settle(founder)
+    old = founder.profile().organisation.join_code
+    founder.renew_organisation_code()
+    for code in (old, "", "x"):
+        with pytest.raises(NotFound):
+            stranger.join_organisation(code)
+
+
+def test_who_belongs_to_none_changes_none(person):
+    stranger = person("trainer")
+    for deed in (
+        stranger.leave_organisation,
+        stranger.renew_organisation_code,
+        lambda: stranger.change_organisation(1, organisation()),
+    ):
+        with pytest.raises(NotAllowed):
+            deed()
+
+
+def test_leaving(person):
+    founder = person("founder")
+    settle(founder)
+    assert founder.leave_organisation().organisation is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "two\nlines"}, "name"),
+        ({"country": "Austria"}, "country"),
+        ({"kind": "sect"}, "kind"),
+        ({"website": "javascript:alert(1)"}, "website"),
+        ({"figures": {"staff": -1, "turnover": 0, "balance": 0}}, "figures.staff"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_validation_error_names_the_field(api, hub, changes, field):
+    headers = {"Authorization": f"token {hub.sign_in('founder')}"}
+    answer = api.post("/organisation", json=ORGANISATION | changes, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+
+
+def test_a_contact_is_an_address(person):
+    founder = person("founder")
+    with pytest.raises(ValueError, match="contact"):
+        ProfileForm(contact="nobody")
+    assert founder.write_profile(ProfileForm(contact="ada@example.eu")).form.contact == "ada@example.eu"
+
+
+def test_a_service_has_no_profile(person):
+    with pytest.raises(NotAllowed):
+        person("pages", kind="service").profile()
+
+
+def test_input_error_is_the_class_of_the_client(person):
+    with pytest.raises(InvalidInput):
+        person("founder")._send("PUT", "/profile", {"full_name": "a\0b"}, ProfileForm)

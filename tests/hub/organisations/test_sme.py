@@ -1,0 +1,65 @@
+"""Recommendation 2003/361/EC, Annex."""
+
+import pytest
+
+from hub.calls import programme
+from hub.organisations.models import Figures
+from hub.organisations.sme import classify
+from hub.settings import Settings
+
+M = 1_000_000
+
+
+def sme(staff, turnover, balance, *relatives, public_share=0):
+    keys = ("relation", "share", "staff", "turnover", "balance")
+    others = [dict(zip(keys, relative, strict=True)) for relative in relatives]
+    figures = {"staff": staff, "turnover": turnover, "balance": balance, "public_share": public_share}
+    return classify(programme.current(Settings()), Figures.model_validate(figures | {"relatives": others}))
+
+
+@pytest.mark.parametrize(
+    ("staff", "turnover", "balance", "category"),
+    [
+        (9, 2 * M, 2 * M, "micro"),
+        (10, 2 * M, 2 * M, "small"),
+        (9, 2 * M + 1, 2 * M, "micro"),  # one of the two sums is enough
+        (9, 2 * M + 1, 2 * M + 1, "small"),
+        (49, 10 * M, 99 * M, "small"),
+        (249, 50 * M, 99 * M, "medium"),
+        (249, 99 * M, 43 * M, "medium"),
+        (249, 50 * M + 1, 43 * M + 1, "large"),
+        (250, 1, 1, "large"),
+        (249.5, 1, 1, "medium"),
+        (0, 0, 0, "micro"),
+    ],
+)
+def test_ceilings(staff, turnover, balance, category):
+    found = sme(staff, turnover, balance)
+    assert (found.category, found.is_sme) == (category, category != "large")
+    assert found.reasons
+    assert str(found.source.as_of) == "2003-05-06"
+
+
+def test_linked_enterprises_count_in_full():
+    found = sme(40, M, M, ("linked", 100, 220, M, M))
+    assert (found.category, found.staff) == ("large", 260)
+    assert "linked" in found.reasons[0]
+
+
+def test_partners_count_by_their_share():
+    found = sme(40, M, M, ("partner", 30, 100, 10 * M, 10 * M))
+    assert (found.category, found.staff, found.turnover) == ("medium", 70, 4 * M)
+
+
+def test_less_than_a_partner_s_share_does_not_count():
+    assert sme(9, M, M, ("partner", 24.9, 10_000, 900 * M, 900 * M)).category == "micro"
+
+
+def test_more_than_half_is_linked_whatever_it_is_called():
+    assert sme(9, M, M, ("partner", 50.1, 300, M, M)).category == "large"
+    assert sme(9, M, M, ("partner", 50, 300, M, M)).category == "medium"
+
+
+def test_a_quarter_in_public_hands_is_no_sme():
+    assert not sme(9, M, M, public_share=25).is_sme
+    assert sme(9, M, M, public_share=24).is_sme
