@@ -88,10 +88,10 @@ from hub.usage.models import Hours, ProjectHours, ProjectUsage
 __all__ = [
     "Announcement",
     "Api",
-    "Attempt",
     "Application",
     "ApplicationSummary",
     "AskBack",
+    "Attempt",
     "Calculation",
     "CallChange",
     "CallStatus",
