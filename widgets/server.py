@@ -129,6 +129,7 @@ class Dashboards(Voila):
             dashboards_url=self.settings.public_url,
             static_url=f"{self.settings.prefix}atrium/static/",
             person=person,
+            roles=None,
         ).at(current)
 
     def renderer(self, name: str) -> NotebookRenderer:
