@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
@@ -71,6 +72,7 @@ class State(HasTraits):
     problem = Instance(AtriumError, allow_none=True, help="Why there is nothing to show.")
     busy = Unicode(help="What is being done, in a few words.")
     trouble = Instance(AtriumError, allow_none=True, help="Why the last thing that was tried did not work.")
+    done = Unicode(help="What was done last, in a sentence.")
     problems = Dict(help="Field -> what is wrong with it, in a sentence.")
 
     async def fetch(self, api: Api) -> Phase:
@@ -107,7 +109,7 @@ class State(HasTraits):
         if self.busy:
             work.close()
             return False
-        self.busy, self.trouble, self.problems = doing, None, {}
+        self.busy, self.done, self.trouble, self.problems = doing, "", None, {}
         try:
             await work
         except AtriumError as error:
@@ -245,6 +247,26 @@ def facts(rows: Any) -> Markup:
             Markup('<dt>{}</dt><dd class="typed">{}</dd>').format(label, value) for label, value in rows if value
         )
     )
+
+
+def told(state: State) -> Markup:
+    """What is being done, what did not work, or what was done last."""
+    if state.busy:
+        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
+    if state.trouble is not None:
+        return notice("bad", state.trouble.message, state.trouble.hint)
+    return notice("ok", state.done) if state.done else Markup("")
+
+
+def pdf_link(document: bytes, name: str) -> Markup:
+    """A link that saves a PDF which is in the page already; nothing without one."""
+    if not document:
+        return Markup("")
+    data = base64.b64encode(document).decode()
+    return Markup(
+        '<p role="status"><a class="button" download="{0}.pdf" href="data:application/pdf;base64,{1}">'
+        "Download {0}</a></p>"
+    ).format(name, data)
 
 
 def empty(title: str, what: str, first_step: Markup | str = "") -> Markup:

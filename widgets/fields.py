@@ -30,6 +30,8 @@ from hub.errors import InvalidInput
 Model = TypeVar("Model", bound=BaseModel)
 
 CHOOSE = "Choose …"
+NOTHING = ""
+"""What the entry "choose" stands for; a Dropdown takes None for no entry at all."""
 
 
 class Field(VBox):
@@ -69,6 +71,31 @@ class Field(VBox):
         self.children = (self.control, self.note)
 
 
+class Choice(Field):
+    """One of several; None is the first entry, "choose", if it has one."""
+
+    @property
+    def value(self) -> Any:
+        return None if self.control.value == NOTHING else self.control.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        values = [option for _, option in self.control.options]
+        wanted = NOTHING if value is None else value
+        self.control.value = wanted if wanted in values else (values[0] if values else None)
+
+    def offer(self, options: Iterable[tuple[str, Any]], *, first: str | None = CHOOSE) -> None:
+        """Other options; what was chosen stays chosen if it is still among them."""
+        entries, chosen = _entries(options, first), self.value
+        if tuple(self.control.options) != entries:
+            self.control.options = entries
+            self.value = chosen
+
+
+def _entries(options: Iterable[tuple[str, Any]], first: str | None) -> tuple[tuple[str, Any], ...]:
+    return (*([(first, NOTHING)] if first is not None else ()), *options)
+
+
 def line(name: str, label: str, hint: str = "", **options: Any) -> Field:
     """One line of text."""
     return Field(name, Text(description=label, continuous_update=False, **options), hint)
@@ -96,31 +123,16 @@ def check(name: str, label: str, hint: str = "") -> Field:
 
 def choice(
     name: str, label: str, options: Iterable[tuple[str, Any]], hint: str = "", *, first: str | None = CHOOSE
-) -> Field:
+) -> Choice:
     """One of several, as a list to pull down; ``first`` stands for None, and None for no such entry."""
-    entries = [*([(first, None)] if first is not None else []), *options]
-    return Field(name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label), hint)
+    entries = _entries(options, first)
+    return Choice(name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label), hint)
 
 
-def yes_no(name: str, label: str, hint: str = "") -> Field:
+def yes_no(name: str, label: str, hint: str = "") -> Choice:
     field = choice(name, label, [("No", False), ("Yes", True)], hint)
     field.add_class("wide")
     return field
-
-
-def set_options(field: Field, options: Iterable[tuple[str, Any]], *, first: str | None = CHOOSE) -> None:
-    """Other options for a :func:`choice`; what was chosen stays chosen if it is still among them."""
-    entries = (*([(first, None)] if first is not None else ()), *options)
-    control, chosen = field.control, field.value
-    if tuple(control.options) != entries:
-        control.options = entries
-        control.value = chosen if chosen in [value for _, value in entries] else (entries[0][1] if entries else None)
-
-
-def choose(field: Field, value: Any) -> None:
-    """Choose an option if it is one; else the first."""
-    values = [option for _, option in field.control.options]
-    field.value = value if value in values else (values[0] if values else None)
 
 
 def button(words: str, click: Callable[[], object], style: str = "", hint: str = "") -> Button:

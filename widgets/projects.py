@@ -27,8 +27,8 @@ from widgets.base import (
     facts,
     in_background,
     moment,
-    notice,
     table,
+    told,
     visitor,
 )
 from widgets.burndown import burn_down, sentence, shares
@@ -43,7 +43,6 @@ from widgets.fields import (
     line,
     paragraphs,
     row,
-    set_options,
     whole,
 )
 from widgets.usage import ROLES, greeting
@@ -81,7 +80,6 @@ class ProjectsState(State):
     invitations = Tuple()
     extensions = Tuple()
     report = Instance(Report, allow_none=True)
-    done = Unicode(help="What was done last, in a sentence.")
 
     async def fetch(self, api: Api) -> Phase:
         self.me, projects = await asyncio.gather(ask(api.me), ask(api.projects))
@@ -265,8 +263,8 @@ class Members(PartView):
         rows = [(one.person, one.role.value, "leaving" if one.leaving else "in") for one in project.members]
         self.text.value = str(table(("Person", "Role", "State"), rows, f"Members of {project.title}"))
         staying = [(one.person, one.person) for one in project.members if not one.leaving]
-        set_options(self.person, staying, first=None)
-        set_options(self.invitation, [(one.address, one.id) for one in waiting], first=None)
+        self.person.offer(staying, first=None)
+        self.invitation.offer([(one.address, one.id) for one in waiting], first=None)
         self.waiting.value = str(
             table(
                 ("Address", "Role", "By", "Until"),
@@ -437,7 +435,7 @@ class Projects(View):
         if self._wanted:
             wanted, self._wanted = self._wanted, ""
             self.go(wanted)
-        self.told.value = str(_told(self.state))
+        self.told.value = str(told(self.state))
         part = self._parts.get(self.state.part)
         if part is None:
             part = self._parts[self.state.part] = PARTS[self.state.part](self)
@@ -478,11 +476,3 @@ def _places(state: ProjectsState) -> Markup:
     return (which if len(state.projects) > 1 else Markup("")) + Markup(
         '<nav aria-label="Parts of the project"><ul class="stations">{}</ul></nav>'
     ).format(parts)
-
-
-def _told(state: ProjectsState) -> Markup:
-    if state.busy:
-        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
-    if state.trouble is not None:
-        return notice("bad", state.trouble.message, state.trouble.hint)
-    return notice("ok", state.done) if state.done else Markup("")

@@ -16,7 +16,6 @@ from widgets.fields import (
     buttons,
     check,
     checked,
-    choose,
     fieldset,
     line,
     paragraphs,
@@ -97,10 +96,10 @@ class Declarations(StepForm):
     def fill(self) -> None:
         form = self.state.form
         self._fill_datasets([(one.title, one.url) for one in form.data.datasets])
-        choose(self.personal, form.data.personal_data)
+        self.personal.value = form.data.personal_data
         self.remarks.value = form.data.remarks
         for name, question in self.questions.items():
-            choose(question, form.ai_act.get(name))
+            question.value = form.ai_act.get(name)
         self.issues.value = form.declaration.issues
         self.civilian.value, self.truthful.value = form.declaration.civilian_use, form.declaration.truthful
 

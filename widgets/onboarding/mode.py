@@ -12,7 +12,7 @@ from hub.calls.models import CallState, CallStatus, ModeAdvice, Need
 from hub.client import Api
 from hub.errors import InvalidInput
 from widgets.base import ask, moment
-from widgets.fields import button, buttons, checked, choice, choose, fieldset, row, set_options, whole
+from widgets.fields import button, buttons, checked, choice, fieldset, row, whole
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.purpose import GOALS
 from widgets.onboarding.state import Step
@@ -63,15 +63,15 @@ class Mode(StepForm):
         self.state.advice = await ask(api.advice, checked(Need, need, "need."))
         best = next((one for one in self.state.advice if one.recommended), None)
         if best is not None and self.call.value is None:
-            choose(self.call, next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None))
+            self.call.value = next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None)
 
     def fill(self) -> None:
         form = self.state.form
-        choose(self.goal, form.goal)
+        self.goal.value = form.goal
         self.gpu_hours.value, self.cpu_hours.value = form.resources.gpu_hours, form.resources.cpu_hours
         self.months.value = form.resources.months or 3
-        set_options(self.call, [(_label(status), status.call.slug) for status in self.state.calls])
-        choose(self.call, form.call)
+        self.call.offer([(_label(status), status.call.slug) for status in self.state.calls])
+        self.call.value = form.call
 
     def changes(self) -> dict[str, Any]:
         mode = self._mode(self.call.value)

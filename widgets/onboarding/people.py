@@ -11,7 +11,7 @@ from hub.calls.models import OrganisationKind
 from hub.client import Api
 from hub.organisations.models import Figures, Organisation, OrganisationForm, ProfileForm, Relation, Relative, SmeResult
 from widgets.base import ask, notice
-from widgets.fields import button, buttons, checked, choice, choose, fieldset, line, number, row, whole
+from widgets.fields import button, buttons, checked, choice, fieldset, line, number, row, whole
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.state import Step
 
@@ -58,7 +58,7 @@ class RelativeRow(VBox):
 
     def fill(self, relative: Relative) -> None:
         self.name.value = relative.name
-        choose(self.relation, relative.relation)
+        self.relation.value = relative.relation
         self.share.value, self.staff.value = relative.share, relative.staff
         self.turnover.value, self.balance.value = relative.turnover, relative.balance
 
@@ -179,8 +179,8 @@ class People(StepForm):
     def _fill_organisation(self, organisation: Organisation) -> None:
         form = organisation.form
         self.name.value, self.registration.value, self.website.value = form.name, form.registration, form.website
-        choose(self.kind, form.kind)
-        choose(self.country, form.country)
+        self.kind.value = form.kind
+        self.country.value = form.country
         figures = form.figures or Figures(staff=0, turnover=0, balance=0)
         self.staff.value, self.turnover.value, self.balance.value = figures.staff, figures.turnover, figures.balance
         self.public.value = figures.public_share

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from hub.applications.models import Form
 from hub.calls.models import Goal, Helper, HelperKind
 from hub.client import Api
-from widgets.fields import checked, choice, choose, fieldset, line, paragraphs, row
+from widgets.fields import checked, choice, fieldset, line, paragraphs, row
 from widgets.onboarding.form import StepForm, cited, show
 from widgets.onboarding.state import OnboardingState, Step
 
@@ -50,8 +50,8 @@ class Purpose(StepForm):
     def fill(self) -> None:
         form = self.state.form
         self.title.value, self.use_case.value = form.title, form.use_case
-        choose(self.goal, form.goal)
-        choose(self.sector, form.sector)
+        self.goal.value = form.goal
+        self.sector.value = form.sector
         self._look()
 
     def changes(self) -> dict[str, Any]:

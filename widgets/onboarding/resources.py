@@ -18,13 +18,11 @@ from widgets.fields import (
     check,
     checked,
     choice,
-    choose,
     day,
     fieldset,
     number,
     paragraphs,
     row,
-    set_options,
     whole,
 )
 from widgets.onboarding.form import StepForm, cited, items, show
@@ -112,16 +110,16 @@ class ResourcesStep(StepForm):
         wanted = self.state.form.resources
         self.gpu_hours.value, self.cpu_hours.value = wanted.gpu_hours, wanted.cpu_hours
         self.storage.value, self.starts.value, self.why.value = wanted.storage_gb, wanted.starts, wanted.justification
-        set_options(self.months, [(_months(one), one) for one in self.state.mode.months] if self.state.mode else [])
-        choose(self.months, wanted.months)
+        self.months.offer([(_months(one), one) for one in self.state.mode.months] if self.state.mode else [])
+        self.months.value = wanted.months
         for name, ticked in self.systems.items():
             ticked.value = name in wanted.systems
         if wanted.workload is not None:
             self._fill_calculator(wanted.workload)
 
     def _fill_calculator(self, workload: Workload) -> None:
-        choose(self.task, workload.task)
-        choose(self.on, workload.system)
+        self.task.value = workload.task
+        self.on.value = workload.system
         self.parameters.value, self.tokens.value = workload.parameters / BILLION, workload.tokens / BILLION
         self.gpus.value = workload.gpus
 
@@ -142,7 +140,7 @@ class ResourcesStep(StepForm):
     def draw(self) -> None:
         super().draw()
         if self.state.mode is not None and not self.months.value:
-            set_options(self.months, [(_months(one), one) for one in self.state.mode.months])
+            self.months.offer([(_months(one), one) for one in self.state.mode.months])
         call = self.state.call
         for name, ticked in self.systems.items():
             ticked.layout.display = "" if call is None or name in call.systems else "none"

@@ -300,7 +300,7 @@ class OnboardingState(State):
             return
         summary = self.application.summary
         self.document = await ask(api.application_document, summary.id, version)
-        self.document_name = f"{summary.reference}-{version or 'draft'}.pdf"
+        self.document_name = f"{summary.reference}-{version or 'draft'}"
 
     # -- advice
 

@@ -13,11 +13,10 @@ from hub.access.models import ProjectState, ProjectView
 from hub.applications.models import Application, ApplicationState, Message, MessageKind
 from hub.client import Api
 from hub.errors import InvalidInput
-from widgets.base import facts, moment, notice
+from widgets.base import facts, moment, notice, pdf_link
 from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
 from widgets.onboarding.form import Work, show
 from widgets.onboarding.state import OnboardingState
-from widgets.onboarding.submit import download
 
 if TYPE_CHECKING:
     from widgets.onboarding.view import Onboarding
@@ -79,7 +78,7 @@ class Status(VBox):
         self.leaving.layout.display = "" if mine and submitted else "none"
         self.papers.layout.display = "" if application.versions else "none"
         self.talk.layout.display = "" if mine and application.versions else "none"
-        show(self.pdf, download(self.state))
+        show(self.pdf, pdf_link(self.state.document, self.state.document_name))
         show(self.messages, messages(application.messages))
         show(self.head, head(application, self.state.project) if not self.state.editable else changes(application))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from ipywidgets import HTML
 from markupsafe import Markup
 
 from hub.client import Api
+from widgets.base import pdf_link
 from widgets.fields import button, buttons, fieldset
 from widgets.onboarding import summary
 from widgets.onboarding.form import StepForm, show
@@ -39,7 +39,7 @@ class Submit(StepForm):
         self.submit.disabled = state.application is None or bool(gaps) or bool(state.busy)
         self.submit.tooltip = "Some things are missing, see above" if gaps else "Submit the application"
         show(self.missing, missing(state))
-        show(self.pdf, download(state))
+        show(self.pdf, pdf_link(state.document, state.document_name))
         draft = state.as_submitted
         if state.programme is not None and draft is not None:
             show(self.whole, summary.application(state.programme, draft))
@@ -66,13 +66,3 @@ def missing(state: OnboardingState) -> Markup:
         for gap in state.application.gaps
     )
     return Markup('<section class="card part"><h3>Still to do</h3><ul class="todo">{}</ul></section>').format(todo)
-
-
-def download(state: OnboardingState) -> Markup:
-    """A link to the PDF that was made; it is in the page already."""
-    if not state.document:
-        return Markup("")
-    data = base64.b64encode(state.document).decode()
-    return Markup(
-        '<p role="status"><a class="button" download="{}" href="data:application/pdf;base64,{}">Download {}</a></p>'
-    ).format(state.document_name, data, state.document_name)

@@ -9,8 +9,9 @@ from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
 from hub.client import Api
+from widgets import base
 from widgets.base import Address, Phase, View, Visitor, in_background, moment, notice, visitor
-from widgets.fields import button, buttons, choice, fieldset, line, row, set_options
+from widgets.fields import button, buttons, choice, fieldset, line, row
 from widgets.onboarding.declarations import Declarations
 from widgets.onboarding.form import StepForm, Work, show
 from widgets.onboarding.mode import Mode
@@ -175,7 +176,7 @@ class Onboarding(View):
                     button("Start another application", state.start_another),
                 ),
             )
-        set_options(self._others, entries, first=None)
+        self._others.offer(entries, first=None)
         self.more.children = (self._more, self._code())
 
     # -- invitations
@@ -247,13 +248,9 @@ def path(state: OnboardingState) -> Markup:
 
 
 def told(state: OnboardingState) -> Markup:
-    """What is being done, what did not work, or when it was saved."""
-    if state.busy:
-        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
-    if state.trouble is not None:
-        return notice("bad", state.trouble.message, state.trouble.hint)
-    if state.saved is not None and state.editable:
-        return Markup('<p class="quiet" role="status">✓ Saved {}. You can go on from any device.</p>').format(
-            moment(state.saved, "clock")
-        )
-    return Markup("")
+    """As everywhere; and when it was saved last."""
+    if state.saved is None or state.busy or state.trouble or not state.editable:
+        return base.told(state)
+    return Markup('<p class="quiet" role="status">✓ Saved {}. You can go on from any device.</p>').format(
+        moment(state.saved, "clock")
+    )
