@@ -32,7 +32,7 @@ class RelativeRow(VBox):
         at = f"organisation.figures.relatives.{place}."
         self.name = line(f"{at}name", "Its name")
         self.relation = choice(f"{at}relation", "Relation", RELATIONS, first=None)
-        self.share = number(f"{at}share", "Share of capital or votes (per cent)")
+        self.share = number(f"{at}share", "Share held (%)")
         self.staff = number(f"{at}staff", "Its staff")
         self.turnover = whole(f"{at}turnover", "Its turnover (€ a year)")
         self.balance = whole(f"{at}balance", "Its balance sheet (€)")
@@ -94,7 +94,7 @@ class People(StepForm):
         self.staff = number("organisation.figures.staff", "Staff", "Full-time units over the year.")
         self.turnover = whole("organisation.figures.turnover", "Turnover (€ a year)")
         self.balance = whole("organisation.figures.balance", "Balance sheet (€)")
-        self.public = number("organisation.figures.public_share", "Held by public bodies (per cent)")
+        self.public = number("organisation.figures.public_share", "Public share (%)", "Held by public bodies.")
         self.relatives = VBox()
         self.result = HTML()
         self.figures = fieldset(

@@ -59,8 +59,8 @@ class ResourcesStep(StepForm):
 
     def _calculator(self, systems: list[System]) -> VBox:
         self.task = choice("workload.task", "Task", TASKS, first=None)
-        self.parameters = number("workload.parameters", "Model size (billion parameters)", value=1.0)
-        self.tokens = number("workload.tokens", "Tokens (billion)", value=20.0)
+        self.parameters = number("workload.parameters", "Billion parameters", value=1.0)
+        self.tokens = number("workload.tokens", "Billion tokens", value=20.0)
         self.gpus = whole("workload.gpus", "GPUs at once", value=8)
         self.on = choice("workload.system", "System", [(one.title, one.id) for one in systems], first=None)
         self.result = HTML()

@@ -163,8 +163,9 @@ class Onboarding(View):
             (f"{one.reference} {one.title or 'untitled'}: {STATES[one.state][1].lower()}"[:120], one.id)
             for one in state.applications
         ]
+        code = (self._code(),) if state.step is _ORDER[0] or not state.editable else ()
         if not entries:
-            self.more.children = (self._code(),)
+            self.more.children = code
             return
         if not hasattr(self, "_others"):
             self._others = choice("application", "Application", entries, first=None)
@@ -177,7 +178,7 @@ class Onboarding(View):
                 ),
             )
         self._others.offer(entries, first=None)
-        self.more.children = (self._more, self._code())
+        self.more.children = (self._more, *code)
 
     # -- invitations
 
