@@ -87,6 +87,7 @@ def award(session: Session, granted: Award, *, who: str) -> Project:
     project.starts, project.until = granted.starts, terms.last_day(granted.starts, granted.months)
     project.phase = Phase.WAITING if granted.starts > now().date() else Phase.OPEN
     project.members.append(Member(person=granted.lead, role=MemberRole.LEAD))
+    _changed(project)
     session.add(project)
     session.flush()
     audit.record(session, who=who, what="project awarded", on=_on(project), after=granted.model_dump(mode="json"))
@@ -103,7 +104,7 @@ def _new(slug: str, account: str) -> Project:
         qos=[],
         phase=Phase.OPEN,
         state=ProjectState.PROVISIONING,
-        revision=1,
+        revision=0,
     )
 
 

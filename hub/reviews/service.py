@@ -297,7 +297,7 @@ def _count_reviews(session: Session, row: ApplicationRow) -> int:
 
 def _conditions(wanted: QueueFilter, today: date) -> list[ColumnElement[bool]]:
     table = ApplicationRow
-    states = (wanted.state,) if wanted.state in ON_THE_DESK else ON_THE_DESK
+    states = [state for state in ON_THE_DESK if wanted.state in (None, state)]
     conditions: list[ColumnElement[bool]] = [table.state.in_(states), table.version > 0]
     for column, value in ((table.call, wanted.call), (table.mode, wanted.mode), (table.sector, wanted.sector)):
         if value is not None:

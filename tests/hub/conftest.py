@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -152,11 +153,26 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(paths=Paths(etc=tmp_path, state=tmp_path), api=ApiSettings(database_url=database_url))
 
 
+@pytest.fixture(scope="session")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database in the newest shape, made once and copied for each test."""
+    path = tmp_path_factory.mktemp("newest") / "atrium.sqlite"
+    engine = make_engine(f"sqlite:///{path}")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
+def engine(settings: Settings, newest: Path) -> Iterator[Engine]:
     """A database in the newest shape."""
     engine = make_engine(settings.api.database_url)
-    migrations.upgrade(engine)
+    if engine.dialect.name == "sqlite":
+        shutil.copy(newest, str(engine.url.database))
+    else:
+        migrations.upgrade(engine)
     yield engine
     engine.dispose()
 

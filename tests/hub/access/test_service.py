@@ -1,12 +1,20 @@
-from datetime import date
+"""Projects as they are recorded, and what a day brings."""
+
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from hub.access.models import MemberRole, ProjectSpec, ProjectState
-from hub.access.service import provision, resume
+from hub.access import service
+from hub.access.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
+from hub.access.provisioning import provision
 from hub.access.tables import Member, Project
-from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
+from hub.audit.tables import EventRow
+from hub.db.base import now
+from hub.errors import InvalidInput
+from hub.mail.tables import LetterRow
+from hub.organisations.tables import OrganisationRow
+from tests.hub.world import world
 
 
 def spec(**changes) -> ProjectSpec:
@@ -22,31 +30,46 @@ def spec(**changes) -> ProjectSpec:
     return ProjectSpec.model_validate(values | changes)
 
 
-async def test_a_project_is_made_and_slurm_told(session, slurm):
-    project = await provision(session, slurm, spec())
-
-    assert (project.state, project.reason, project.attempts) == (ProjectState.ACTIVE, "", 1)
-    assert slurm.accounts == {"demo": (6000, 600)}
-    assert slurm.members == {"demo": ["founder", "colleague"]}
-
-
-async def test_twice_is_once(session, slurm):
-    first = await provision(session, slurm, spec())
-    again = await provision(session, slurm, spec())
-
-    assert again is first
-    assert len(session.scalars(select(Member)).all()) == 2
-    assert slurm.members == {"demo": ["founder", "colleague"]}
-
-
-async def test_more_hours_and_members_later(session, slurm):
-    await provision(session, slurm, spec())
-    project = await provision(
-        session, slurm, spec(cpu_hours=200, starts=None, members={"founder": "member", "learner01": "member"})
+def awarded(session, **changes) -> Project:
+    values = {
+        "title": "Green steel",
+        "reference": 7,
+        "lead": "founder",
+        "organisation_id": 1,
+        "call": "playground-2026",
+        "cpu_hours": 100,
+        "gpu_hours": 10,
+        "storage_gb": 0,
+        "months": 2,
+        "starts": now().date(),
+        "partitions": ("gpu",),
+        "qos": ("gpu",),
+    }
+    session.execute(  # the organisation it is awarded to
+        OrganisationRow.__table__.insert().prefix_with("OR IGNORE", dialect="sqlite"),
+        {"id": 1, "revision": 1, "name": "x", "form": {}, "join_code": "x", "created": now()},
     )
+    project = service.award(session, Award.model_validate(values | changes), who="reviewer")
+    session.commit()
+    return project
 
-    assert project.starts == date(2026, 1, 1)
-    assert slurm.accounts == {"demo": (12000, 600)}
+
+def test_the_same_again_changes_nothing(session):
+    first = service.record(session, spec(), who="admin")
+    revision = first.revision
+    again = service.record(session, spec(), who="admin")
+    assert (again.id, again.revision) == (first.id, revision)
+    assert len(session.scalars(select(Member)).all()) == 2
+    assert session.scalar(select(func.count()).select_from(EventRow)) == 1
+
+
+def test_more_hours_and_members_later(session):
+    project = service.record(session, spec(), who="admin")
+    project.state, before = ProjectState.ACTIVE, project.revision
+    session.commit()
+    members = {"founder": "member", "learner01": "member"}
+    project = service.record(session, spec(cpu_hours=200, starts=None, members=members), who="admin")
+    assert (project.starts, project.revision, project.state) == (date(2026, 1, 1), before + 1, "provisioning")
     assert {member.person: member.role for member in project.members} == {
         "founder": MemberRole.MEMBER,
         "colleague": MemberRole.MEMBER,
@@ -54,66 +77,58 @@ async def test_more_hours_and_members_later(session, slurm):
     }
 
 
-@pytest.mark.parametrize("calls", [0, 1])
-async def test_interrupted_anywhere_it_is_finished_later(sessions, slurm, calls):
-    slurm.break_after = calls
-    with sessions() as session, pytest.raises(SlurmUnavailable):
-        await provision(session, slurm, spec())
-    with sessions() as session:
-        half = session.scalars(select(Project)).one()
-        assert (half.state, half.attempts) == (ProjectState.PROVISIONING, 1)
-        assert "15 s" in half.reason
-
-    slurm.break_after = None
-    with sessions() as session:
-        await resume(session, slurm)
-        done = session.scalars(select(Project)).one()
-        assert (done.state, done.attempts, done.reason) == (ProjectState.ACTIVE, 2, "")
-    assert slurm.members == {"demo": ["founder", "colleague"]}
-
-
-async def test_a_process_that_dies_while_slurm_works_leaves_a_row_that_says_so(sessions, slurm):
-    class Killed(BaseException): ...
-
-    slurm.break_after, slurm.error = 1, Killed()
-    with pytest.raises(Killed), sessions() as session:
-        await provision(session, slurm, spec())
-    with sessions() as session:
-        assert session.scalars(select(Project.state)).one() is ProjectState.PROVISIONING
-
-
-async def test_a_refusal_for_one_does_not_hold_up_the_others(session, slurm):
-    class Picky(type(slurm)):
-        async def ensure_account(self, account, **limits):
-            if account == "bad":
-                raise SlurmError("no such cluster")
-            await super().ensure_account(account, **limits)
-
-    picky = Picky()
-    slurm.break_after = 0
-    for name in ("bad", "good"):
-        with pytest.raises(SlurmUnavailable):
-            await provision(session, slurm, spec(slug=name, account=name))
-    await resume(session, picky)
-
-    states = dict(session.execute(select(Project.slug, Project.state)).all())
-    assert states == {"bad": ProjectState.PROVISIONING, "good": ProjectState.ACTIVE}
-
-
-async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm):
-    slurm.break_after = 0
-    for name in ("one", "two"):
-        with pytest.raises(SlurmUnavailable):
-            await provision(session, slurm, spec(slug=name, account=name))
-    with pytest.raises(SlurmUnavailable):
-        await resume(session, slurm)
-    assert sorted(session.scalars(select(Project.attempts))) == [1, 2]
-
-
-async def test_an_account_belongs_to_one_project_for_good(session, slurm):
-    await provision(session, slurm, spec())
+def test_an_account_belongs_to_one_project_for_good(session):
+    service.record(session, spec(), who="admin")
     for changes in ({"slug": "other"}, {"account": "other"}):
         with pytest.raises(InvalidInput) as refused:
-            await provision(session, slurm, spec(**changes))
+            service.record(session, spec(**changes), who="admin")
         assert refused.value.field == "account"
-    assert list(slurm.accounts) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Green steel", "green-steel-7"),
+        ("Zażółć gęślą jaźń!", "zazoc-gesla-jazn-7"),
+        ("漢字", "project-7"),
+        ("; rm -rf / #", "rm-rf-7"),
+        ("../../etc/passwd", "etc-passwd-7"),
+        ("2026", "project-7"),
+        ("a" * 200, "a" * 16 + "-7"),
+    ],
+)
+def test_slugs_of_any_title(session, title, slug):
+    assert awarded(session, title=title).slug == slug
+
+
+def test_a_slug_that_is_taken(session):
+    service.record(session, spec(slug="green-steel-7", account="other"), who="admin")
+    assert awarded(session).slug == "green-steel-7x"
+
+
+async def test_a_project_s_life(session, settings, slurm):
+    """It opens on its day, is warned of its end once a warning, ends, is extended, ends again, and closes."""
+    today = now().date()
+    project = awarded(session, starts=today + timedelta(days=5), months=2)
+    around = world(slurm, settings)
+    await provision(session, around, project)
+    assert (project.phase, slurm.closed[project.account]) == (Phase.WAITING, True)
+
+    async def on(day):
+        for _ in range(2):  # a day may be turned any number of times
+            service.turn(session, settings, day)
+        if project.state is ProjectState.PROVISIONING:
+            await provision(session, around, project)
+        session.refresh(project)
+        return project.phase, slurm.closed[project.account], around.storage.directories[project.slug]
+
+    assert await on(project.starts) == (Phase.OPEN, False, (("founder",), False))
+    for left in (40, 30, 20, 7, 3, 1, 0):
+        assert (await on(project.until - timedelta(days=left)))[0] is Phase.OPEN
+    warnings = [row.subject for row in session.scalars(select(LetterRow)) if "warning" in row.key]
+    assert warnings == [f"Project {project.slug} ends {when}" for when in ("in 30 days", "in 7 days", "tomorrow")]
+    assert await on(project.until + timedelta(days=1)) == (Phase.ENDED, True, (("founder",), False))
+    assert await on(project.until + timedelta(days=91)) == (Phase.CLOSED, True, ((), True))
+    assert around.groups.groups[project.slug] == set()
+    phases = [row.after["phase"] for row in session.scalars(select(EventRow)) if row.what == "phase changed"]
+    assert phases == ["open", "ended", "closed"]

@@ -1,0 +1,119 @@
+"""What is missing, and the AI Act self-check; on the shipped programme."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hub.applications import aiact, checks
+from hub.applications.models import Form
+from hub.calls import programme, service
+from hub.calls.models import CallStatus
+from hub.organisations.models import OrganisationForm, ProfileForm
+from hub.settings import Settings
+from tests.hub.world import FORM, ORGANISATION, QUESTIONS
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def data():
+    return programme.current(Settings())
+
+
+@pytest.fixture
+def gaps(session, data):
+    def find(changes=None, *, organisation=ORGANISATION, profile="Ada", **status):
+        form = Form.model_validate(FORM | (changes or {}))
+        found = service.status(session, data, form.call, NOW) if form.call and data.call(form.call) else None
+        if found and status:
+            found = CallStatus.model_validate(found.model_dump() | status)
+        who = OrganisationForm.model_validate(organisation) if organisation else None
+        return [gap.field for gap in checks.gaps(data, found, form, ProfileForm(full_name=profile), who)]
+
+    return find
+
+
+def resources(**changes):
+    return {"resources": FORM["resources"] | changes}
+
+
+def test_nothing_is_missing(gaps):
+    assert gaps() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"title": ""}, "title"),
+        ({"sector": "gambling"}, "sector"),
+        ({"goal": None}, "goal"),
+        ({"use_case": "   short   "}, "use_case"),
+        ({"call": None}, "call"),
+        ({"call": "no-such-call"}, "call"),
+        ({"call": "ai-for-science-2026"}, "call"),
+        (resources(gpu_hours=0, cpu_hours=0), "resources.gpu_hours"),
+        (resources(gpu_hours=5001), "resources.gpu_hours"),
+        (resources(cpu_hours=50_001), "resources.cpu_hours"),
+        (resources(months=6), "resources.months"),
+        (resources(months=None), "resources.months"),
+        (resources(systems=[]), "resources.systems"),
+        (resources(systems=["lumi"]), "resources.systems"),
+        ({"data": {"personal_data": None}}, "data.personal_data"),
+        ({"ai_act": {}}, "ai_act.manipulation"),
+        ({"ai_act": dict.fromkeys(QUESTIONS, False) | {"social-scoring": True}}, "ai_act"),
+        ({"declaration": {"civilian_use": False, "truthful": True}}, "declaration.civilian_use"),
+        ({"declaration": {"civilian_use": True, "truthful": False}}, "declaration.truthful"),
+        ({"call": "large-scale-2026"} | resources(months=6, gpu_hours=50_000), "resources.gpu_hours"),
+    ],
+)
+def test_what_is_missing_is_named(gaps, changes, field):
+    assert field in gaps(changes)
+
+
+def test_about_people(gaps):
+    assert gaps(profile="") == ["profile.full_name"]
+    assert gaps(organisation=None) == ["organisation"]
+    assert gaps(organisation=ORGANISATION | {"country": "US"}) == ["organisation.country"]
+    assert gaps(organisation=ORGANISATION | {"figures": None}) == ["organisation.figures"]
+    assert gaps(organisation=ORGANISATION | {"kind": "university"}) == ["call"]
+
+
+def test_a_call_that_is_paused_or_full_on_the_system(gaps):
+    assert gaps(accepts=False, why_not="The call is paused.") == ["call"]
+    assert gaps(full_systems=("atrium-gpu",)) == ["resources.systems"]
+    assert gaps(full_systems=("atrium-cpu",)) == []
+
+
+def test_an_empty_form_lists_everything_once(gaps):
+    empty = {"resources": {}, "data": {}, "ai_act": {}, "declaration": {}, "use_case": "", "title": ""}
+    found = gaps(empty | {"call": None, "sector": None, "goal": None}, organisation=None, profile="")
+    assert len(found) == len(set(found)) >= 9
+
+
+def answered(**yes):
+    return dict.fromkeys(QUESTIONS, False) | {name.replace("_", "-"): value for name, value in yes.items()}
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        (answered(), "minimal"),
+        (answered(talks_to_people=True), "transparency"),
+        (answered(gpai=True, talks_to_people=True), "gpai"),
+        (answered(annex_iii=True, gpai=True), "high-risk"),
+        (answered(annex_iii=True, face_scraping=True), "prohibited"),
+        ({"face-scraping": True}, "prohibited"),
+        ({"gpai": True}, None),
+        ({}, None),
+    ],
+)
+def test_the_strictest_answer_counts(data, answers, outcome):
+    found = aiact.check(data.ai_act, answers)
+    assert found.outcome == outcome
+    assert "not legal advice" in found.advice
+    assert all(finding.article for finding in found.findings)
+    assert len(found.findings) == sum(answers.values())
+
+
+def test_open_questions_are_named(data):
+    assert len(aiact.check(data.ai_act, {}).open_questions) == len(QUESTIONS)

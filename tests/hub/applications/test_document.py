@@ -1,0 +1,67 @@
+"""The PDF, read back."""
+
+from io import BytesIO
+
+import pytest
+from pypdf import PdfReader
+
+from hub.errors import InvalidInput
+from tests.hub.world import form, settle, submitted
+
+
+def text_of(content):
+    return "\n".join(page.extract_text() for page in PdfReader(BytesIO(content)).pages)
+
+
+@pytest.fixture
+def founder(person):
+    founder = person("founder")
+    settle(founder)
+    return founder
+
+
+def test_what_was_submitted_is_in_it(founder, person):
+    number = submitted(founder).summary.id
+    content = founder.application_document(number, 1)
+    text = text_of(content)
+    for words in ("Green steel from hydrogen", "Ada Lovelace", "Green Steel GmbH", "small enterprise", "GPU hours"):
+        assert words in text
+    assert "200" in text
+    assert "A-00001, version 1" in text
+    reviewer = person("reviewer", groups=["reviewers"])
+    reviewer.declare_conflict(number, conflict=False)
+    assert "Green steel" in text_of(reviewer.case_document(number))
+
+
+def test_a_draft_says_that_it_is_one(founder, person):
+    draft = founder.start_application(form())
+    assert "A-00001, draft" in text_of(founder.application_document(draft.summary.id))
+    nobody = person("trainer")
+    draft = nobody.start_application(form())
+    with pytest.raises(InvalidInput) as refused:
+        nobody.application_document(draft.summary.id)
+    assert refused.value.field == "organisation"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<b>bold</b> <script>alert(1)</script>",
+        "**bold** --under-- [link](https://evil.example) __x__",
+        "{nb} {{x}} %PDF-1.4 endobj (unbalanced \\) ( paren",
+        "\u202eevil\u202c \u200bzero\u200d",
+        "emoji 😀👩‍👩‍👧, 漢字, العربية, हिन्दी",
+        "x" * 3000,
+        "\n" * 500 + "end",
+        "word " * 3000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_is_typed_is_text(founder, text):
+    filled = text + " and enough words to be a use case of some length."
+    number = submitted(founder, use_case=filled).summary.id
+    content = founder.application_document(number, 1)
+    assert content.startswith(b"%PDF-")
+    assert b"/JavaScript" not in content
+    assert b"/URI" not in content
+    assert "a use case of some length" in " ".join(text_of(content).split())

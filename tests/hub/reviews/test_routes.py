@@ -1,0 +1,266 @@
+"""The review desk: who sees what, and one decision."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from hub.access.tables import Project
+from hub.applications.models import ApplicationState
+from hub.applications.tables import ApplicationRow
+from hub.calls import programme
+from hub.calls.calendar import add_working_days
+from hub.db.base import now
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from hub.mail.tables import LetterRow
+from hub.reviews.models import DecisionForm, QueueFilter, ReviewForm
+from tests.hub.world import form, settle, submitted
+
+SCORES = {"excellence": 4, "impact": 3, "implementation": 5}
+LARGE = {
+    "call": "large-scale-2026",
+    "goal": "train",
+    "resources": {"systems": ["atrium-gpu"], "gpu_hours": 60_000, "cpu_hours": 0, "months": 6},
+}
+
+
+@pytest.fixture
+def founder(person):
+    founder = person("founder")
+    settle(founder)
+    return founder
+
+
+@pytest.fixture
+def reviewer(person):
+    return person("reviewer", groups=["reviewers"])
+
+
+@pytest.fixture
+def second(person):
+    return person("second", groups=["reviewers"])
+
+
+def review(version=1, **changes):
+    values = {"version": version, "scores": SCORES, "cpu_hours": 500, "gpu_hours": 100, "approve": True}
+    return ReviewForm.model_validate(values | changes)
+
+
+def approval(version=1, **changes):
+    values = {"version": version, "approve": True, "reason": "Sound.", "cpu_hours": 500, "gpu_hours": 100}
+    return DecisionForm.model_validate(values | changes)
+
+
+def reviewed(reviewer, number, **changes):
+    reviewer.declare_conflict(number, conflict=False)
+    return reviewer.review(number, review(**changes))
+
+
+def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, session, settings):
+    number = submitted(founder).summary.id
+    [entry] = reviewer.queue().entries
+    assert (entry.reference, entry.organisation, entry.declared) == ("A-00001", "Green Steel GmbH", None)
+    assert entry.due == add_working_days(now().date(), 2, programme.current(settings).holidays)
+    assert (entry.overdue, entry.working_days_left, entry.age_days) == (False, 2, 0)
+    reviewer.declare_conflict(number, conflict=False)
+    assert reviewer.case(number).version.form.title == "Green steel from hydrogen"
+
+    reviewer.ask_back(number, 1, "Say more about the data.")
+    asked = founder.application(number)
+    assert asked.summary.state == "changes requested"
+    assert asked.messages[0].text == "Say more about the data."
+    amended = founder.save_application(number, asked.revision, form(title="Green steel, amended"))
+    founder.submit_application(number, amended.revision)
+    reviewer.review(number, review(version=2))
+    case = reviewer.decide(number, approval(version=2))
+    assert (case.version.form.title, case.entry.state) == ("Green steel, amended", "approved")
+
+    decided = founder.application(number)
+    assert (decided.decision.gpu_hours, decided.decision.reason) == (100, "Sound.")
+    project = session.scalars(select(Project)).one()
+    assert decided.decision.project == project.slug == "green-steel-amen-1"
+    assert (project.cpu_hours, project.gpu_hours, project.call) == (500, 100, "playground-2026")
+    assert project.partitions == ["notebooks", "gpu", "transfer"]
+    assert [member.person for member in project.members] == ["founder"]
+    assert "Start your first notebook" in decided.next
+    subjects = [row.subject for row in session.scalars(select(LetterRow).order_by(LetterRow.id))]
+    assert [one.partition(": ")[2] for one in subjects if ": " in one] == ["changes are asked for", "approved"]
+
+
+def test_before_a_declaration_nothing_is_shown(founder, reviewer):
+    number = submitted(founder).summary.id
+    shown = reviewer.queue().entries[0].model_dump_json()
+    assert "hydrogen" not in shown
+    assert "Lovelace" not in shown
+    for deed in (
+        lambda: reviewer.case(number),
+        lambda: reviewer.case_document(number),
+        lambda: reviewer.review(number, review()),
+        lambda: reviewer.ask_back(number, 1, "x"),
+        lambda: reviewer.message_applicant(number, "x"),
+        lambda: reviewer.decide(number, approval()),
+    ):
+        with pytest.raises(NotAllowed) as refused:
+            deed()
+        assert refused.value.field == "conflict"
+
+
+def test_who_has_a_conflict_stays_out_for_good(founder, reviewer):
+    number = submitted(founder).summary.id
+    assert reviewer.declare_conflict(number, conflict=True, remarks="My brother").declared is True
+    with pytest.raises(NotAllowed):
+        reviewer.case(number)
+    with pytest.raises(Conflict):
+        reviewer.declare_conflict(number, conflict=False)
+
+
+def test_nobody_reviews_their_own_organisation(person, founder):
+    number = submitted(founder).summary.id
+    own, colleague = person("founder", groups=["reviewers"]), person("colleague", groups=["reviewers"])
+    colleague.join_organisation(founder.profile().organisation.join_code)
+    for reviewer in (own, colleague):
+        assert reviewer.queue().entries[0].barred
+        for deed in (lambda: reviewer.declare_conflict(number, conflict=False), lambda: reviewer.case(number)):  # noqa: B023
+            with pytest.raises(NotAllowed):
+                deed()
+
+
+def test_who_joins_the_organisation_after_declaring_is_out(person, founder, reviewer):
+    number = submitted(founder).summary.id
+    reviewed(reviewer, number)
+    reviewer.join_organisation(founder.profile().organisation.join_code)
+    with pytest.raises(NotAllowed):
+        reviewer.decide(number, approval())
+
+
+def test_drafts_and_what_was_withdrawn_are_not_on_the_desk(founder, reviewer):
+    draft = founder.start_application(form()).summary.id
+    withdrawn = submitted(founder).summary.id
+    founder.withdraw_application(withdrawn)
+    assert reviewer.queue().total == 0
+    for number in (draft, withdrawn, 999):
+        with pytest.raises(NotFound):
+            reviewer.declare_conflict(number, conflict=False)
+
+
+@pytest.mark.parametrize(
+    ("scores", "field"),
+    [
+        ({"excellence": 4, "impact": 3}, "scores.implementation"),
+        (SCORES | {"impact": 6}, "scores.impact"),
+        (SCORES | {"impact": -1}, "scores.impact"),
+        (SCORES | {"beauty": 5}, "scores.beauty"),
+    ],
+)
+def test_scores_are_for_the_criteria(founder, reviewer, scores, field):
+    number = submitted(founder).summary.id
+    reviewer.declare_conflict(number, conflict=False)
+    with pytest.raises(InvalidInput) as refused:
+        reviewer.review(number, review(scores=scores))
+    assert refused.value.field == field
+
+
+def test_two_reviewers_where_the_mode_asks_for_it(founder, reviewer, second):
+    number = submitted(founder, **LARGE).summary.id
+    reviewed(reviewer, number)
+    with pytest.raises(Conflict, match="1 of 2"):
+        reviewer.decide(number, approval())
+    second.declare_conflict(number, conflict=False)
+    assert second.case(number).reviews == (), "nobody is led by another's review"
+    with pytest.raises(Conflict, match="Review this version first"):
+        second.decide(number, approval())
+    assert {one.reviewer for one in second.review(number, review()).reviews} == {"reviewer", "second"}
+    assert second.decide(number, approval()).decision.approved
+
+
+def test_a_review_of_an_older_version_does_not_count(founder, reviewer, second):
+    number = submitted(founder).summary.id
+    reviewed(reviewer, number)
+    second.declare_conflict(number, conflict=False)
+    second.ask_back(number, 1, "More, please.")
+    asked = founder.application(number)
+    founder.submit_application(number, asked.revision)
+    for deed in (
+        lambda: reviewer.decide(number, approval()),
+        lambda: reviewer.decide(number, approval(version=2)),
+        lambda: reviewer.review(number, review()),
+        lambda: reviewer.ask_back(number, 1, "x"),
+    ):
+        with pytest.raises(Conflict):
+            deed()
+
+
+def test_a_rejection_has_a_reason_and_makes_no_project(founder, reviewer, session):
+    number = submitted(founder).summary.id
+    reviewed(reviewer, number)
+    with pytest.raises(ValueError, match="reason"):
+        approval(approve=False, reason="")
+    with pytest.raises(ValueError, match="grants hours"):
+        approval(cpu_hours=0, gpu_hours=0)
+    reviewer.decide(number, approval(approve=False, reason="Out of scope."))
+    assert founder.application(number).decision.reason == "Out of scope."
+    assert session.scalars(select(Project)).all() == []
+    with pytest.raises(Conflict, match="rejected by reviewer"):
+        reviewer.decide(number, approval())
+
+
+def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
+    """Both see the application undecided and decide at the same moment, one for and one against it."""
+    for round_ in range(3):
+        number = submitted(founder).summary.id
+        for one in (reviewer, second):
+            reviewed(one, number)
+        barrier, outcomes = threading.Barrier(2), []
+
+        def decide(who, said, number=number, barrier=barrier, outcomes=outcomes):
+            barrier.wait(10)
+            try:
+                outcomes.append(who.decide(number, said).decision.approved)
+            except Conflict as error:
+                outcomes.append(error.message)
+
+        deciding = [
+            threading.Thread(target=decide, args=(reviewer, approval())),
+            threading.Thread(target=decide, args=(second, approval(approve=False, reason="No."))),
+        ]
+        for thread in deciding:
+            thread.start()
+        for thread in deciding:
+            thread.join(30)
+        told = [one for one in outcomes if isinstance(one, str)]
+        [approved] = [one for one in outcomes if not isinstance(one, str)]
+        assert len(told) == 1, outcomes
+        assert ("approved by reviewer" if approved else "rejected by second") in told[0], round_
+        row = session.get(ApplicationRow, number, populate_existing=True)
+        assert row.state == (ApplicationState.APPROVED if approved else ApplicationState.REJECTED)
+        assert (row.project_id is not None) == approved
+        letters = select(LetterRow).where(LetterRow.key == f"application-{number}-decision")
+        assert len(session.scalars(letters).all()) == 1
+
+
+def test_filters_and_what_is_overdue(founder, reviewer, session):
+    small, large = submitted(founder).summary.id, submitted(founder, **LARGE).summary.id
+    late = now().date() - timedelta(days=3)
+    session.execute(update(ApplicationRow).where(ApplicationRow.id == large).values(due=late))
+    session.commit()
+    everything = reviewer.queue()
+    assert [(one.id, one.overdue) for one in everything.entries] == [(large, True), (small, False)]
+    assert everything.entries[0].working_days_left < 0
+    for wanted, found in (
+        ({"overdue": True}, [large]),
+        ({"mode": "playground"}, [small]),
+        ({"call": "large-scale-2026"}, [large]),
+        ({"sector": "energy"}, []),
+        ({"state": "submitted", "order": "newest"}, [large, small]),
+        ({"state": "approved"}, []),
+        ({"state": "draft"}, []),
+        ({"offset": 1}, [small]),
+    ):
+        assert [one.id for one in reviewer.queue(QueueFilter.model_validate(wanted)).entries] == found, wanted
+
+
+@pytest.mark.parametrize("groups", [[], ["admins"], ["trainers"], ["analysts"]])
+def test_the_desk_is_for_reviewers(person, groups):
+    with pytest.raises(NotAllowed):
+        person("somebody", groups=groups).queue()

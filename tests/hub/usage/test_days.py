@@ -1,0 +1,111 @@
+"""Who used what where, and how long it will last."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from hub.access.models import ProjectSpec
+from hub.db.base import now
+from hub.errors import NotFound, SlurmUnavailable
+from hub.health.tables import SignOfLife
+from hub.slurm.jobs import Seconds, Share
+from hub.usage import service
+from hub.usage.forecast import runs_out
+from hub.usage.tables import UsageDay
+from tests.hub.world import provision
+
+
+@pytest.fixture
+async def project(session, slurm):
+    spec = ProjectSpec(
+        slug="demo",
+        title="Demo",
+        account="demo",
+        cpu_hours=100,
+        gpu_hours=10,
+        starts=date(2026, 1, 1),
+        members={"founder": "lead", "colleague": "member"},
+    )
+    return await provision(session, slurm, spec)
+
+
+def use(slurm, day, user="founder", partition="gpu", cpu=0, gpu=0, account="demo"):
+    slurm.days.setdefault(day, {})[Share(account, user, partition)] = Seconds(cpu * 3600, gpu * 3600)
+
+
+async def test_every_day_since_the_last_time_is_asked_for_and_replaced(session, slurm, project):
+    today = now().date()
+    yesterday = today - timedelta(days=1)
+    use(slurm, yesterday, cpu=2)
+    use(slurm, today, cpu=1)
+    use(slurm, today, account="another", cpu=50)
+    await service.collect(session, slurm, now())
+    use(slurm, today, cpu=4)  # the day goes on
+    slurm.calls = 0
+    await service.collect(session, slurm, now())
+    days = {row.day: row.cpu_seconds // 3600 for row in session.scalars(select(UsageDay))}
+    assert days == {yesterday: 2, today: 4}
+    assert slurm.calls == 1, "one question a day that is not over"
+
+
+async def test_days_that_were_missed_are_made_up_for(session, slurm, project):
+    today = now().date()
+    await service.collect(session, slurm, now())
+    session.get(SignOfLife, service.USAGE).at = now() - timedelta(days=5)
+    session.commit()
+    for back in range(8):
+        use(slurm, today - timedelta(days=back), cpu=1)
+    slurm.break_after = slurm.calls + 3
+    with pytest.raises(SlurmUnavailable):
+        await service.collect(session, slurm, now())
+    assert len(session.scalars(select(UsageDay)).all()) == 3
+    slurm.break_after = None
+    await service.collect(session, slurm, now())
+    assert len(session.scalars(select(UsageDay)).all()) == 6
+
+
+async def test_leads_see_everybody_and_members_themselves(session, slurm, project, person):
+    for day, who, partition, cpu, gpu in (
+        (0, "founder", "gpu", 3, 2),
+        (0, "colleague", "batch", 5, 0),
+        (1, "founder", "batch", 1, 0),
+    ):
+        use(slurm, now().date() - timedelta(days=day), who, partition, cpu, gpu)
+    slurm.used["demo"] = (9 * 60, 2 * 60)
+    await service.refresh(session, slurm)
+    await service.collect(session, slurm, now())
+
+    seen = person("founder").usage("demo")
+    assert [(one.name, one.cpu, one.gpu) for one in seen.people] == [("founder", 4, 2), ("colleague", 5, 0)]
+    assert [(one.name, one.cpu) for one in seen.partitions] == [("gpu", 3), ("batch", 6)]
+    assert [(one.cpu, one.gpu) for one in seen.days] == [(1, 0), (8, 2)]
+    assert (seen.cpu.left, seen.gpu.left) == (91, 8)
+    assert seen.gpu_runs_out is not None
+    assert [one.name for one in person("colleague").usage("demo").people] == ["others", "colleague"]
+    assert person("admin", groups=["admins"]).usage("demo").people == seen.people
+    with pytest.raises(NotFound):
+        person("trainer").usage("demo")
+
+
+DAY = date(2026, 11, 24)
+
+
+def days(*hours):
+    return {DAY - timedelta(days=back): used for back, used in enumerate(hours)}
+
+
+@pytest.mark.parametrize(
+    ("used", "left", "starts", "out"),
+    [
+        (days(*[10] * 14), 100, date(2026, 1, 1), DAY + timedelta(days=10)),
+        (days(14), 10, date(2026, 1, 1), DAY + timedelta(days=10)),  # 14 hours on one of 14 days
+        (days(10), 10, DAY, DAY + timedelta(days=1)),  # a project of today
+        (days(10), 0, DAY, DAY),
+        ({}, 10, DAY, None),
+        ({DAY - timedelta(days=30): 100}, 10, date(2026, 1, 1), None),  # long ago
+        (days(0.01), 10**6, DAY, None),  # not in sight
+    ],
+)
+def test_the_day_hours_run_out(used, left, starts, out):
+    assert runs_out(used, left, starts=starts, today=DAY) == out
