@@ -38,6 +38,7 @@ class Onboarding(View):
     def __init__(self, state: OnboardingState | None = None, person: Visitor = visitor) -> None:
         self._forms: dict[Step, StepForm] = {}
         self._filled: dict[Step, int] = {}
+        self._opened: int | None = None
         super().__init__(state or OnboardingState(), person)
         in_background(self._watch())
 
@@ -178,6 +179,9 @@ class Onboarding(View):
                 ),
             )
         self._others.offer(entries, first=None)
+        here = state.application.summary.id if state.application else None
+        if self._opened != here:
+            self._opened, self._others.value = here, here
         self.more.children = (self._more, *code)
 
     # -- invitations
