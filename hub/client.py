@@ -389,7 +389,7 @@ class Api:
 
     def attempts(self, name: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
         """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
-        return self._get(f"/people/{quote(name, safe='')}/attempts", list[Attempt], server=server, limit=limit)
+        return self._get(f"/people/{_part(name)}/attempts", list[Attempt], server=server, limit=limit)
 
     @property
     def dataspace(self) -> Dataspace:

@@ -6,6 +6,7 @@ Standard library only, so that both environments can import it. The markup is in
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,8 @@ class Entry:
     label: str
     url: str
     current: bool = False
+    role: str = ""
+    """Only people of this role may open it, and only they are shown it; empty: everybody."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Frame:
     """Hours left in all projects of the person, as words; empty when not known."""
     version: str = ""
     theme_version: str = ""
+    late: bool = False
+    """Who reads the page becomes known only when it is there: ``theme.js`` fills that in."""
 
     @property
     def hub_host(self) -> str:
@@ -72,21 +77,23 @@ def build(
     person: str = "",
     hours: str = "",
     menu: bool = True,
-    admin: bool = False,
+    roles: Collection[str] | None = (),
 ) -> Frame:
     """The frame for one page.
 
-    ``menu`` is false where there is nowhere to go yet (nobody signed in); ``admin`` adds what only admins may open.
+    ``menu`` is false where there is nowhere to go yet (nobody signed in). ``roles`` are the reader's, whose places
+    are in the menu; None: not known yet (a dashboard rendered ahead), so all are, and hidden until the page knows.
     """
     return Frame(
         site_name=site_name,
         hub_url=hub_url,
         static_url=static_url,
-        menu=_menu(hub_url, dashboards_url, admin=admin) if menu else (),
+        menu=_menu(hub_url, dashboards_url, roles) if menu else (),
         footer=_footer(hub_url),
         person=person,
         hours=hours,
         version=software_version(),
+        late=roles is None,
         theme_version=theme_version(),
     )
 
@@ -96,18 +103,19 @@ def dashboard_url(dashboards_url: str, name: str) -> str:
     return f"{dashboards_url}voila/render/{name}.ipynb"
 
 
-def _menu(hub_url: str, dashboards_url: str, *, admin: bool) -> tuple[Entry, ...]:
+def _menu(hub_url: str, dashboards_url: str, roles: Collection[str] | None) -> tuple[Entry, ...]:
     """Only places that exist: a dead link is worse than none."""
-    entries = [
+    entries = (
         Entry("start", translate("Start"), f"{hub_url}home"),
         Entry("onboarding", translate("Onboarding"), dashboard_url(dashboards_url, "onboarding")),
+        Entry("projects", translate("Projects"), dashboard_url(dashboards_url, "projects")),
         Entry("dataspaces", translate("Data"), dashboard_url(dashboards_url, "dataspaces")),
         # Needs the person's own server; the Hub starts it first when none runs.
         Entry("scaling", translate("Scale"), f"{hub_url}atrium/scale"),
-    ]
-    if admin:
-        entries.append(Entry("admin", translate("Admin"), f"{hub_url}admin"))
-    return tuple(entries)
+        Entry("review", translate("Review"), dashboard_url(dashboards_url, "review"), role="reviewer"),
+        Entry("admin", translate("Admin"), dashboard_url(dashboards_url, "admin"), role="admin"),
+    )
+    return tuple(entry for entry in entries if not entry.role or roles is None or entry.role in roles)
 
 
 def _footer(hub_url: str) -> tuple[Entry, ...]:

@@ -154,6 +154,12 @@ def roles(user: Any, answer: Answer) -> set[str]:
     return {group.name.removesuffix("s") for group in user.groups}
 
 
+def _roles_in_menu(user: Any, answer: Answer) -> set[str]:
+    """Admins of the Hub itself count as admins, too."""
+    own = {group.name.removesuffix("s") for group in user.groups}
+    return roles(user, answer) | own | ({"admin"} if user.admin else set())
+
+
 # -- handlers ---------------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +254,7 @@ def template_vars(settings: Settings) -> dict[str, Any]:
             person=answer.overview.me.display_name if answer.overview else getattr(user, "name", ""),
             hours=_hours_left(answer.overview.me.projects) if answer.overview else "",
             menu=user is not None,
-            admin=user is not None and (user.admin or any(group.name == "admins" for group in user.groups)),
+            roles=_roles_in_menu(user, answer) if user else (),
         )
 
     return {"frame": frame_for, "now": lambda _user: datetime.now(UTC)}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from ipywidgets import HTML, Button, VBox
+from ipywidgets import HTML, Button, Text, VBox
 from markupsafe import Markup
-from traitlets import HasTraits, Instance, Unicode, UseEnum
+from traitlets import Dict, HasTraits, Instance, Unicode, UseEnum
 
 from hub.client import Api
 from hub.errors import AtriumError
 
 log = logging.getLogger("atrium.widgets")
+
+Answer = TypeVar("Answer")
 
 _running: set[asyncio.Task[Any]] = set()
 
@@ -65,7 +69,11 @@ class State(HasTraits):
     """What a view shows, without a browser. Subclasses say in :meth:`fetch` how to get it."""
 
     phase = UseEnum(Phase, Phase.LOADING)
-    problem = Instance(AtriumError, allow_none=True)
+    problem = Instance(AtriumError, allow_none=True, help="Why there is nothing to show.")
+    busy = Unicode(help="What is being done, in a few words.")
+    trouble = Instance(AtriumError, allow_none=True, help="Why the last thing that was tried did not work.")
+    done = Unicode(help="What was done last, in a sentence.")
+    problems = Dict(help="Field -> what is wrong with it, in a sentence.")
 
     async def fetch(self, api: Api) -> Phase:
         """Fill the traits; ``READY``, or ``EMPTY`` when there is nothing to show."""
@@ -92,6 +100,56 @@ class State(HasTraits):
     def fail(self, error: AtriumError) -> None:
         self.problem = error
         self.phase = Phase.ERROR
+
+    async def act(self, doing: str, work: Coroutine[Any, Any, object]) -> bool:
+        """Do something while the page stays as it is; whether it worked. What did not is told in ``trouble``.
+
+        One thing at a time: a second click does nothing.
+        """
+        if self.busy:
+            work.close()
+            return False
+        self.busy, self.done, self.trouble, self.problems = doing, "", None, {}
+        try:
+            await work
+        except AtriumError as error:
+            told = getattr(error, "problems", None) or ({error.field: error.message} if error.field else {})
+            self.problems, self.trouble = told, error
+        except Exception:
+            log.exception("a dashboard failed")
+            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+        finally:
+            self.busy = ""
+        return self.trouble is None
+
+    async def quietly(self, work: Awaitable[object]) -> None:
+        """Do something that nobody asked for; if it fails, nothing is told."""
+        try:
+            await work
+        except AtriumError as error:
+            log.info("not found out: %s", error.message)
+
+
+async def ask(question: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+    """Call the API while the page goes on answering."""
+    return await asyncio.to_thread(question, *arguments, **options)
+
+
+class Address(Text):
+    """What stands behind ``#/`` in the page's address, told by the page's script: a link within a dashboard.
+
+    The script takes it out of the address bar at once, so that the same link works twice and a code is not kept there.
+    """
+
+    def __init__(self, go: Callable[[str], object]) -> None:
+        super().__init__(_dom_classes=("page-address",))
+        self._go = go
+        self.observe(self._arrived, "value")
+
+    def _arrived(self, change: Any) -> None:
+        if change.new:
+            self.value = ""
+            self._go(change.new[:500])
 
 
 class View(VBox):
@@ -154,6 +212,61 @@ def notice(kind: str, message: str, hint: str = "") -> Markup:
     return Markup('<div class="notice {}" role="{}"><p>{} {}</p></div>').format(
         kind, "alert" if kind == "bad" else "status", message, hint
     )
+
+
+def moment(when: datetime, show: str = "moment") -> Markup:
+    """A time that the page's script turns into the reader's zone; without it, it stands as it is."""
+    when = when.astimezone(UTC)
+    return Markup('<time datetime="{}" data-show="{}">{:%d %b %Y, %H:%M} UTC</time>').format(
+        when.isoformat(), show, when
+    )
+
+
+def table(heads: tuple[str, ...], rows: Any, caption: str = "") -> Markup:
+    """Records; on a phone a list of label and value. Cells are text, or markup that was made as such."""
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(
+                Markup('<td data-label="{}"><span>{}</span></td>').format(head, cell)
+                for head, cell in zip(heads, row, strict=True)
+            )
+        )
+        for row in rows
+    )
+    return Markup('<table class="records">{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(
+        Markup("<caption>{}</caption>").format(caption) if caption else "",
+        Markup("").join(Markup('<th scope="col">{}</th>').format(head) for head in heads),
+        body,
+    )
+
+
+def facts(rows: Any) -> Markup:
+    """Label and value, empty ones left out; line ends of what somebody typed stay."""
+    return Markup('<dl class="facts">{}</dl>').format(
+        Markup("").join(
+            Markup('<dt>{}</dt><dd class="typed">{}</dd>').format(label, value) for label, value in rows if value
+        )
+    )
+
+
+def told(state: State) -> Markup:
+    """What is being done, what did not work, or what was done last."""
+    if state.busy:
+        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
+    if state.trouble is not None:
+        return notice("bad", state.trouble.message, state.trouble.hint)
+    return notice("ok", state.done) if state.done else Markup("")
+
+
+def pdf_link(document: bytes, name: str) -> Markup:
+    """A link that saves a PDF which is in the page already; nothing without one."""
+    if not document:
+        return Markup("")
+    data = base64.b64encode(document).decode()
+    return Markup(
+        '<p role="status"><a class="button" download="{0}.pdf" href="data:application/pdf;base64,{1}">'
+        "Download {0}</a></p>"
+    ).format(name, data)
 
 
 def empty(title: str, what: str, first_step: Markup | str = "") -> Markup:

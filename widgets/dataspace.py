@@ -9,7 +9,7 @@ from traitlets import Instance
 
 from hub.client import Api, Me
 from widgets.base import Phase, State, View, Visitor, empty, visitor
-from widgets.onboarding import greeting
+from widgets.usage import greeting
 
 
 class DataspaceState(State):

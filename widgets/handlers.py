@@ -20,6 +20,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from hub import frame
 from hub.errors import AtriumError
+from widgets.bundle import Bundle
 from widgets.kernels import Lease, Leases
 
 if TYPE_CHECKING:
@@ -201,6 +202,24 @@ class Lasting(MultiStaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "public, max-age=31536000, immutable")
         self.set_header("X-Content-Type-Options", "nosniff")
+
+
+class Together(web.RequestHandler):
+    """The scripts of all dashboards in one, compressed once and not for each visitor anew (:mod:`widgets.bundle`)."""
+
+    def get(self, version: str) -> None:
+        bundle: Bundle = self.settings["dashboards"].bundle
+        if version != bundle.version:  # of a page from before an upgrade: its scripts are fetched one by one
+            raise web.HTTPError(404)
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Vary", "Accept-Encoding")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(bundle.compressed)
+        else:
+            self.finish(bundle.script)
 
 
 def log_request(handler: web.RequestHandler) -> None:

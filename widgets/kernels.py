@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -214,10 +214,19 @@ class Page:
 class Pool:
     """Pages rendered ahead with a kernel each, so that a click is answered in milliseconds."""
 
-    def __init__(self, kernels: Kernels, renderer: Callable[[str], NotebookRenderer], size: int) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        renderer: Callable[[str], NotebookRenderer],
+        size: int,
+        *,
+        never: Collection[str] = (),
+    ) -> None:
+        """``never``: dashboards that are made when asked for."""
         self._kernels = kernels
         self._renderer = renderer
         self._size = size
+        self._never = never
         self._ready: defaultdict[str, list[Page]] = defaultdict(list)
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -235,6 +244,8 @@ class Pool:
             self.fill(dashboard, delay=1.0)  # the visitor's own page first
 
     def fill(self, dashboard: str, delay: float = 0.0) -> None:
+        if dashboard in self._never:
+            return
         task = asyncio.get_running_loop().create_task(self._fill(dashboard, delay))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

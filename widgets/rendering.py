@@ -33,6 +33,8 @@ class Dashboard:
     name: str
     own_server: bool
     """It needs the person's own rights (Slurm) and runs in the person's own server only."""
+    ahead: bool = True
+    """Whether a page of it is kept ready; not for the few who review or administer."""
 
 
 def find_dashboards(folder: Path) -> dict[str, Dashboard]:
@@ -41,7 +43,9 @@ def find_dashboards(folder: Path) -> dict[str, Dashboard]:
     for path in sorted(folder.glob("*.ipynb")):
         if path.is_file() and path.resolve().parent == folder:
             about = nbformat.read(path, as_version=4).metadata.get("atrium", {})
-            found[path.name] = Dashboard(path.stem, own_server=about.get("runs") == "own-server")
+            found[path.name] = Dashboard(
+                path.stem, own_server=about.get("runs") == "own-server", ahead=about.get("ahead", True)
+            )
     return found
 
 
@@ -53,12 +57,17 @@ class Shelf(LargeFileManager):
 
 
 class FramedRenderer(NotebookRenderer):
-    """Gives the template ``resources.frame``: header, menu and footer as on the Hub's pages."""
+    """Gives the template ``resources.frame`` (header, menu, footer as on the Hub's pages) and ``resources.together``.
 
-    def __init__(self, around: Frame, **options: Any) -> None:
+    :param together: address of all scripts in one, see :mod:`widgets.bundle`; empty: each is fetched by itself.
+    """
+
+    def __init__(self, around: Frame, together: str = "", **options: Any) -> None:
         super().__init__(**options)
         self._around = around
+        self._together = together
 
     async def initialize(self, **options: Any) -> None:
         await super().initialize(**options)
         self.resources["frame"] = self._around
+        self.resources["together"] = self._together

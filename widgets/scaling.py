@@ -20,8 +20,7 @@ from traitlets import Instance, List, UseEnum
 from hub.client import Api, Me
 from hub.errors import AtriumError, SlurmError, SlurmUnavailable
 from widgets.base import Phase, State, View, Visitor, in_background, notice, visitor
-from widgets.onboarding import greeting
-from widgets.usage import project_cards
+from widgets.usage import greeting, project_cards
 from widgets.workers import Reachable, private_directory
 from widgets.workers import offer as offer_workers
 

@@ -33,7 +33,7 @@ from voila.utils import get_page_config
 
 from hub import frame
 from hub.errors import SettingsError
-from widgets import handlers
+from widgets import bundle, handlers
 from widgets.kernels import PAGE_MESSAGES, Culler, Kernels, Leases, Pool, kernel_environment
 from widgets.rendering import LABEXTENSIONS, TEMPLATE, FramedRenderer, Shelf, dashboards_folder, find_dashboards
 
@@ -129,12 +129,14 @@ class Dashboards(Voila):
             dashboards_url=self.settings.public_url,
             static_url=f"{self.settings.prefix}atrium/static/",
             person=person,
+            roles=None,
         ).at(current)
 
     def renderer(self, name: str) -> NotebookRenderer:
         """A page of one dashboard, to be rendered once."""
         return FramedRenderer(
             self.frame(self.person_mark, self.catalogue[name].name),
+            together=f"{self.base_url}voila/together/{self.bundle.version}.js",
             voila_configuration=self.voila_configuration,
             traitlet_config=self.config,
             notebook_path=name,
@@ -163,13 +165,15 @@ class Dashboards(Voila):
         self.kernel_manager.leases = self.leases
         self.kernel_manager.environment = kernel_environment(os.environ)
         self.kernel_manager.allowed_message_types = PAGE_MESSAGES
-        self.pool = Pool(self.kernel_manager, self.renderer, self.settings.preheated)
+        late = {name for name, one in self.catalogue.items() if one.own_server or not one.ahead}
+        self.pool = Pool(self.kernel_manager, self.renderer, self.settings.preheated, never=late)
         self.culler = Culler(
             self.kernel_manager,
             idle_seconds=self.settings.idle_minutes * 60,
             gone_seconds=self.settings.gone_seconds,
         )
         self.page_config = self._page_config(settings)
+        self.bundle = bundle.make(self.static_paths, self.labextensions_path)
         return {
             **settings,
             "dashboards": self,
@@ -200,6 +204,7 @@ class Dashboards(Voila):
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),
             (f"voila/api/shutdown/{KERNEL_ID}", handlers.OwnKernelShutdown, {}),
             (f"voila/templates/{TEMPLATE}/static/(.*)", MultiStaticFileHandler, {"paths": self.static_paths}),
+            ("voila/together/([0-9a-f]+).js", handlers.Together, {}),
             ("voila/static/[^/]+/(.*)", handlers.Lasting, {"paths": self.static_paths}),
             ("voila/labextensions/[^/]+/(.*)", handlers.Lasting, {"paths": self.labextensions_path}),
             ("voila/api/themes/(.*)", MultiStaticFileHandler, {"paths": [self.themes_dir]}),
@@ -216,9 +221,8 @@ class Dashboards(Voila):
         """Serve until stopped."""
         self.app.listen(self.port, self.ip)
         self.ioloop = IOLoop.current()
-        for name, dashboard in self.catalogue.items():
-            if not dashboard.own_server:
-                self.ioloop.add_callback(self.pool.fill, name)
+        for name in self.catalogue:
+            self.ioloop.add_callback(self.pool.fill, name)
         PeriodicCallback(self.culler.cull, 5000).start()
         log.info("dashboards at %s: %s", self.settings.public_url, ", ".join(self.catalogue))
         try:

@@ -34,6 +34,7 @@ ON_DEMAND = {
 def frame_of_server(base_url: str) -> frame.Frame:
     """The frame of pages below ``base_url``; the Hub's addresses come from the job's environment."""
     return frame.build(
+        roles=None,
         site_name=os.environ.get("ATRIUM_SITE_NAME", "Atrium"),
         hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"),
         dashboards_url=os.environ.get("ATRIUM_DASHBOARDS_URL", "/services/dashboards/"),

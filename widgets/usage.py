@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from hub.client import Hours, MemberRole, ProjectHours
+from hub.client import Hours, Me, MemberRole, ProjectHours
 
 LOW = 0.1
 """Below this part of what was granted a budget is marked as running out."""
@@ -34,6 +34,14 @@ def hours_left(projects: Iterable[ProjectHours]) -> str:
         for kind, amounts in kinds.items()
         if any(amount.granted for amount in amounts)
     )
+
+
+def greeting(me: Me) -> Markup:
+    """Says hello, and tells the frame (``theme.js``) whose page this is and what they may open: known only now."""
+    return Markup(
+        '<p class="words" data-frame-person="{name}" data-frame-hours="{hours}" data-frame-roles="{roles}">'
+        "Welcome, {name}.</p>"
+    ).format(name=me.display_name, hours=hours_left(me.projects), roles=" ".join(me.roles))
 
 
 def project_cards(projects: Iterable[ProjectHours]) -> Markup:

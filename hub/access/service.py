@@ -300,7 +300,7 @@ def invite(session: Session, settings: Settings, person: Person, slug: str, form
             f"{person.name} invites you to the project “{project.title}” at {settings.site.name}.\n\n"
             f"Sign in at {settings.site.public_url} and open this link, which works once and until "
             f"{row.expires:%d %B %Y}:\n\n"
-            f"{settings.service_url('dashboards')}voila/render/onboarding.ipynb?invitation={token}\n\n"
+            f"{settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{token}\n\n"
             f"Or enter this code on the Onboarding page: {token}\n"
         ),
         key=f"invitation-{row.id}",

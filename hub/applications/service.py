@@ -170,6 +170,17 @@ def of_person(session: Session, person: str) -> tuple[ApplicationSummary, ...]:
     return tuple(_summary(row, person) for row in rows)
 
 
+def latest(session: Session, person: str) -> ApplicationSummary | None:
+    """Of one's own the one that was changed last; one that was withdrawn counts no more."""
+    row = session.scalar(
+        select(ApplicationRow)
+        .where(ApplicationRow.owner == person, ApplicationRow.state != ApplicationState.WITHDRAWN)
+        .order_by(ApplicationRow.changed.desc())
+        .limit(1)
+    )
+    return _summary(row, person) if row else None
+
+
 def one(session: Session, programme: Programme, person: str, number: int) -> Application:
     """One's own, or one of a colleague's; raises :class:`NotFound` for any other, as if there were none."""
     return _application(session, programme, _readable(session, person, number), person)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from hub.announcements.models import Announcement
+from hub.applications.models import ApplicationSummary
 from hub.identity.models import Role
 from hub.usage.models import ProjectHours
 
@@ -23,3 +24,5 @@ class Overview(BaseModel):
 
     me: Me
     announcements: tuple[Announcement, ...]
+    application: ApplicationSummary | None = None
+    """The one of this person that was changed last."""

@@ -7,6 +7,7 @@ import pwd
 from sqlalchemy.orm import Session
 
 from hub.announcements import service as announcements
+from hub.applications import service as applications
 from hub.db.base import now
 from hub.home.models import Me, Overview
 from hub.identity.models import Person
@@ -24,7 +25,11 @@ def me(session: Session, person: Person) -> Me:
 
 
 def overview(session: Session, person: Person) -> Overview:
-    return Overview(me=me(session, person), announcements=announcements.active(session, now()))
+    return Overview(
+        me=me(session, person),
+        announcements=announcements.active(session, now()),
+        application=applications.latest(session, person.name),
+    )
 
 
 def display_name(name: str) -> str:

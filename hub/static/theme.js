@@ -94,7 +94,7 @@
   }
 
   // A dashboard's page is rendered before its visitor is known. Its kernel tells them in an element
-  // <… data-frame-person="…" data-frame-hours="…"> among its outputs; as text only, and once.
+  // <… data-frame-person="…" data-frame-hours="…" data-frame-roles="…"> among its outputs; as text only, and once.
   function setUpIntroduction() {
     const main = document.querySelector("body[data-voila] > main");
     if (!main) return;
@@ -106,6 +106,10 @@
       document.getElementById("frame-person-name").textContent = told.dataset.framePerson;
       hours.textContent = told.dataset.frameHours || "";
       hours.parentElement.hidden = !hours.textContent;
+      const roles = (told.dataset.frameRoles || "").split(" ");
+      for (const entry of document.querySelectorAll(".frame-menu [data-role]")) {
+        entry.hidden = !roles.includes(entry.dataset.role);
+      }
     });
     watcher.observe(main, { childList: true, subtree: true });
   }
@@ -123,6 +127,14 @@
     const hour = new Date().getHours();
     const part = hour >= 5 && hour < 12 ? "morning" : hour >= 12 && hour < 18 ? "afternoon" : "evening";
     for (const element of document.querySelectorAll("[data-morning]")) element.textContent = element.dataset[part];
+  }
+
+  // What stands behind "#" in the address survives redirects but not a form: an invitation opened before signing in.
+  function keepPlace() {
+    if (!location.hash.startsWith("#/")) return;
+    for (const form of document.querySelectorAll("form[method=post][data-busy]")) {
+      form.action += location.hash;
+    }
   }
 
   // <form data-busy="Signing in …">: say so at once, and take no second click.
@@ -153,6 +165,7 @@
     setUpColours();
     setUpMenu();
     setUpForms();
+    keepPlace();
     setUpDismissing();
     setUpIntroduction();
     greet();

@@ -33,6 +33,8 @@ class ProjectHours(BaseModel):
     as_of: datetime | None
     """When Slurm was last asked; None: never, so ``used`` says nothing yet."""
     phase: Phase = Phase.OPEN
+    runs_out: date | None = None
+    """The day on which the first of its budgets is gone if use goes on as in the last two weeks."""
 
 
 class Used(BaseModel):

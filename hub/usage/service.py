@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol, TypeVar
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from hub.access.models import Phase, ProjectState
@@ -15,7 +15,7 @@ from hub.access.tables import Member, Project
 from hub.db.base import now
 from hub.health import service as health
 from hub.slurm.client import AccountUsage, Seconds, Share
-from hub.usage.forecast import runs_out
+from hub.usage.forecast import WINDOW_DAYS, runs_out
 from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used
 from hub.usage.tables import UsageDay, UsageSnapshot
 
@@ -138,7 +138,8 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
             or_(Project.state == ProjectState.ACTIVE, UsageSnapshot.project_id.is_not(None)),
         )
         .order_by(Project.slug)
-    )
+    ).all()
+    ends = _forecasts(session, [(project, snapshot) for project, _, snapshot in rows], now().date())
     return tuple(
         ProjectHours(
             slug=project.slug,
@@ -149,9 +150,43 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
             until=project.until,
             as_of=snapshot.as_of if snapshot else None,
             phase=project.phase,
+            runs_out=ends.get(project.id),
         )
         for project, role, snapshot in rows
     )
+
+
+def _forecasts(
+    session: Session, projects: Sequence[tuple[Project, UsageSnapshot | None]], today: date
+) -> dict[int, date]:
+    """For each project the day on which its first budget is gone; those without such a day are left out."""
+    rows = session.execute(
+        select(UsageDay.project_id, UsageDay.day, func.sum(UsageDay.cpu_seconds), func.sum(UsageDay.gpu_seconds))
+        .where(
+            UsageDay.project_id.in_([project.id for project, _ in projects]),
+            UsageDay.day > today - timedelta(days=WINDOW_DAYS),
+        )
+        .group_by(UsageDay.project_id, UsageDay.day)
+    )
+    cpu: dict[int, dict[date, float]] = {}
+    gpu: dict[int, dict[date, float]] = {}
+    for number, day, cpu_seconds, gpu_seconds in rows:
+        cpu.setdefault(number, {})[day] = cpu_seconds / 3600
+        gpu.setdefault(number, {})[day] = gpu_seconds / 3600
+    found = {}
+    for project, snapshot in projects:
+        budgets = (
+            (_hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0), cpu),
+            (_hours(project.gpu_hours, snapshot.gpu_minutes if snapshot else 0), gpu),
+        )
+        days = [
+            runs_out(used.get(project.id, {}), hours.left, starts=project.starts, today=today)
+            for hours, used in budgets
+            if hours.granted
+        ]
+        if ends := min((day for day in days if day), default=None):
+            found[project.id] = ends
+    return found
 
 
 def _snapshot(project: Project, usage: AccountUsage, moment: datetime) -> UsageSnapshot:

@@ -247,7 +247,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service({**environment, "ATRIUM_KERNELS_PER_VISITOR": "2"}, tmp_path_factory.mktemp("log") / "server.log")
-    eventually(lambda: len(service.kernels()) == 2, within=30, what=f"two pages rendered ahead, see {service.log}")
+    eventually(lambda: len(service.kernels()) == 3, within=60, what=f"three pages rendered ahead, see {service.log}")
     yield service
     kernels = service.kernels()
     service.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Onboarding and data spaces without a browser: states, next steps, and text that stays text."""
+"""What all views share, without a browser: states, words for errors, and text that stays text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from hub.client import Api, Hours, Me, ProjectHours
 from hub.errors import HubUnavailable
 from widgets.base import Phase, Visitor
-from widgets.dataspace import Dataspace
-from widgets.onboarding import Onboarding, OnboardingState
+from widgets.dataspace import Dataspace, DataspaceState
 from widgets.usage import hours, project_cards
 
 
@@ -55,9 +54,9 @@ async def shown(view: Any) -> str:
 
 async def test_a_page_rendered_ahead_waits_for_its_visitor() -> None:
     person = Visitor()
-    view = Onboarding(person=person)
+    view = Dataspace(person=person)
     assert 'role="status"' in view.text.value
-    assert "Looking up your projects" in view.text.value
+    assert "Looking for data sets" in view.text.value
 
     person.api = api(me(project()))
 
@@ -82,7 +81,7 @@ def test_sign_in_takes_the_token_and_shows_it_nowhere(monkeypatch: pytest.Monkey
 
 async def test_the_end_of_a_page_is_told() -> None:
     person = Visitor(api=api(me()))
-    view = Onboarding(person=person)
+    view = Dataspace(person=person)
     await shown(view)
 
     person.leave("Put to <b>sleep</b>.")
@@ -95,7 +94,7 @@ async def test_the_end_of_a_page_is_told() -> None:
 
 async def test_an_error_is_a_sentence_and_can_be_tried_again() -> None:
     person = Visitor(api=api(503))
-    view = Onboarding(person=person)
+    view = Dataspace(person=person)
     assert 'role="alert"' in await shown(view)
     assert view.retry.layout.display == ""
 
@@ -107,7 +106,7 @@ async def test_an_error_is_a_sentence_and_can_be_tried_again() -> None:
 
 
 async def test_what_nobody_foresaw_is_no_traceback() -> None:
-    state = OnboardingState()
+    state = DataspaceState()
 
     await state.load(object())  # type: ignore[arg-type]
 
@@ -117,44 +116,24 @@ async def test_what_nobody_foresaw_is_no_traceback() -> None:
 
 
 async def test_the_apis_own_words_are_kept() -> None:
-    state = OnboardingState()
+    state = DataspaceState()
 
     await state.load(api(503))
 
     assert isinstance(state.problem, HubUnavailable)
 
 
-# -- onboarding -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("projects", "words"),
-    [
-        ((), "Ask the lead of a project"),
-        ((project(cpu_left=0),), "used up"),
-        ((project(used=0),), "first notebook"),
-        ((project(),), "Go on in your notebook"),
-    ],
-)
-def test_the_next_step_fits_the_person(projects: tuple[dict[str, Any], ...], words: str) -> None:
-    state = OnboardingState()
-    state.me = me(*projects)
-
-    assert words in state.next_step.words
-
-
-async def test_without_a_project_the_page_says_what_one_is_for() -> None:
-    assert "You are in no project yet" in await shown(Onboarding(person=Visitor(api=api(me()))))
+# -- text -----------------------------------------------------------------------------------------------------------
 
 
 async def test_names_are_text_never_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATRIUM_HUB_URL", 'http://hub/"><script>')
     bad = "<script>alert(1)</script>"
 
-    html = await shown(Onboarding(person=Visitor(api=api(me(project(title=bad), name=bad)))))
+    html = await shown(Dataspace(person=Visitor(api=api(me(project(title=bad), name=bad)))))
 
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;alert(1)") == 3
+    assert "<script" not in html + project_cards([ProjectHours.model_validate(project(title=bad))])
+    assert html.count("&lt;script&gt;alert(1)") == 2
 
 
 async def test_data_spaces_are_honest_about_being_empty() -> None:
@@ -201,7 +180,7 @@ def test_times_can_be_told_in_the_readers_zone() -> None:
 
 
 async def test_the_frame_is_told_whose_page_it_is() -> None:
-    html = await shown(Onboarding(person=Visitor(api=api(me(project(), project(cpu_left=100), name='"><b>')))))
+    html = await shown(Dataspace(person=Visitor(api=api(me(project(), project(cpu_left=100), name='"><b>')))))
 
     assert 'data-frame-person="&#34;&gt;&lt;b&gt;"' in html
     assert 'data-frame-hours="3\u202f200 CPU"' in html

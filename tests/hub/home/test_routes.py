@@ -37,6 +37,7 @@ async def test_me(api, hub, demo):
         "until": None,
         "as_of": None,
         "phase": "open",
+        "runs_out": None,
     }
 
 

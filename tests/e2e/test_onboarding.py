@@ -1,0 +1,300 @@
+"""From "who are you" to hours that run out: the founder, a reviewer, a colleague and an admin, each at a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import Dialog, expect
+
+from tests.browser import accessibility_problems, fetch, screenshot
+from tests.deployment import Deployment
+from tests.e2e.conftest import Visit
+from tests.e2e.onboarding import WAIT, Dashboards, apply, approve, ask_for_changes, open_case, start_a_path, submit
+from tests.e2e.visitor import Visitor
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
+
+CORE_HOURS = 2
+MINUTES = 40
+"""Of a notebook: two of them at once are within the hours, and one is not once most are used."""
+PROVISIONED_SECONDS = 120
+COUNTED_SECONDS = 300
+
+
+def test_from_an_application_to_the_last_hour(deployment: Deployment, visit: Visit) -> None:
+    founder, reviewer = Dashboards(visit("founder")), Dashboards(visit("reviewer"))
+    title = f"Less CO2 in steel {time.time_ns() % 10**6}"
+    apply(founder, title, pictures=True)
+    open_case(reviewer, title)
+    screenshot(reviewer.page, "review-case")
+    ask_for_changes(reviewer, "How many <i>cards</i> at once?")
+    amend(founder, "How many <i>cards</i> at once?")
+    open_case(reviewer, title)
+    approve(reviewer, gpu_hours=10, cpu_hours=CORE_HOURS, reason="Sound; start smaller.")
+    slug = read_the_decision(founder, title)
+    assert limits(deployment, slug) == {"cpu": CORE_HOURS * 60, "gres/gpu": 600}
+    colleague = visit("colleague")
+    invite(founder, Dashboards(visit("admin")), Dashboards(colleague), slug)
+    both_compute(deployment, [founder.visitor, colleague], slug)
+    use_up(deployment, founder, slug)
+    is_refused(founder.visitor, slug)
+
+
+def amend(founder: Dashboards, words: str) -> None:
+    """The page shows by itself what reviewers ask; the founder answers and submits again."""
+    founder.expect_text("Reviewers ask for changes.")
+    founder.expect_text(words)
+    screenshot(founder.page, "onboarding-changes")
+    founder.page.get_by_role("navigation", name="Steps of the application").get_by_role(
+        "link", name="Resources"
+    ).click()
+    founder.arrives("Resources")
+    founder.field("Why so much").fill("Eight cards, for twelve hours.")
+    founder.page.get_by_role("link", name="Review and submit").click()
+    founder.arrives("Review and submit")
+    expect(founder.page.locator(".facts").get_by_text("Eight cards, for twelve hours.")).to_be_visible()
+    submit(founder)
+
+
+def read_the_decision(founder: Dashboards, title: str) -> str:
+    """The decision with its reason, then a project that is ready; its slug."""
+    founder.expect_text("Sound; start smaller.")
+    founder.expect_text("10 of 100 asked for")
+    expect(founder.page.get_by_role("link", name="Start your first notebook")).to_be_visible(
+        timeout=PROVISIONED_SECONDS * 1000
+    )
+    screenshot(founder.page, "onboarding-approved")
+    slug = founder.page.locator("p[role=status] code").inner_text()
+    assert re.fullmatch(r"less-co-in-steel[a-z0-9-]*|less-[a-z0-9-]+", slug)
+    return slug
+
+
+def limits(deployment: Deployment, account: str) -> dict[str, int]:
+    """What Slurm enforces for the account, in minutes."""
+    argv = ("sacctmgr", "-nP", "show", "assoc", f"account={account}", "format=User,GrpTRESMins")
+    lines = [line.split("|") for line in deployment.run(*argv).stdout.splitlines()]
+    [words] = [minutes for user, minutes in lines if not user]
+    return {name: int(minutes) for name, _, minutes in (word.partition("=") for word in words.split(","))}
+
+
+def invite(founder: Dashboards, admin: Dashboards, colleague: Dashboards, slug: str) -> None:
+    """By mail; the admin reads it in the demo's mailbox, the colleague opens its link, which works once."""
+    founder.open("projects", f"project/{slug}/members")
+    founder.field("Mail address of a colleague").fill("colleague@example.org")
+    founder.press("Send invitation")
+    founder.expect_text("An invitation is on its way")
+    screenshot(founder.page, "projects-members")
+    admin.open("admin")
+    admin.page.get_by_role("link", name="Mail", exact=True).click()
+    letter = admin.page.locator("details", has_text=f"Invitation to the project {slug}").first
+    letter.locator("summary").click(timeout=WAIT)
+    link = re.search(r"http\S+#/invitation/(\S+)", letter.inner_text())
+    assert link, letter.inner_text()
+    colleague.page.goto("about:blank")
+    colleague.page.goto(link[0])
+    colleague.press("Join the project")
+    colleague.expect_text("You are in now.")
+    assert link[1] not in colleague.page.url
+    logs = deployment_logs(colleague.visitor.deployment)
+    assert [name for name, text in logs.items() if link[1] in text] == []
+    colleague.page.goto("about:blank")
+    colleague.page.goto(link[0])
+    colleague.expect_text("This invitation is used, over, or never was.")
+
+
+def deployment_logs(deployment: Deployment) -> dict[str, str]:
+    return {path.name: path.read_text(errors="replace") for path in (deployment.settings.paths.log).glob("*.log")}
+
+
+def both_compute(deployment: Deployment, people: list[Visitor], slug: str) -> None:
+    """A notebook of each under the project's account, at the same time."""
+    members = [person.name for person in people]
+    argv = ("sacctmgr", "-nP", "show", "assoc", f"account={slug}", "format=User")
+    eventually(
+        lambda: set(members) <= set(deployment.run(*argv).stdout.split()),
+        within=PROVISIONED_SECONDS,
+        what=f"Slurm knows {members} in {slug}",
+    )
+    for person in people:
+        start(person, slug)
+        person.wait_for_lab()
+    running = [line.split() for line in deployment.squeue(f"--account={slug}", "--format=%u %T")]
+    assert sorted(running) == sorted([name, "RUNNING"] for name in members)
+
+
+def start(person: Visitor, slug: str) -> None:
+    hub = f"{person.deployment.public_url}/hub"
+    person.page.goto(f"{hub}/home")
+    options = {"account": slug, "cpus": 1, "memory_gb": 1, "minutes": MINUTES}
+    answer = fetch(person.page, "POST", f"{hub}/api/users/{person.name}/server", json.dumps({"user_options": options}))
+    assert answer["status"] in (201, 202), answer
+    person.page.goto(f"{hub}/spawn-pending/{person.name}")
+
+
+def use_up(deployment: Deployment, founder: Dashboards, slug: str) -> None:
+    """Jobs that take most of what is left; the hours on the page go down."""
+    for person in (founder.visitor.name, *(_colleague(deployment),)):
+        deployment.run("scancel", f"--user={person}")
+    eventually(lambda: not deployment.squeue(f"--account={slug}"), within=90, what="the notebooks have ended")
+    job = ["sbatch", f"--account={slug}", "--partition=batch", "--cpus-per-task=16", "--time=3", "--output=/dev/null"]
+    for _ in range(2):
+        deployment.run("runuser", "-u", founder.visitor.name, "--", *job, "--chdir=/", "--wrap=sleep 170")
+    eventually(lambda: not deployment.squeue(f"--account={slug}"), within=240, what="the jobs have ended")
+
+    def counted() -> str:
+        founder.open("projects", f"project/{slug}/usage")
+        founder.expect_text("CPU hours")
+        return re.sub(r"\s", " ", founder.page.locator("main").inner_text())
+
+    eventually(
+        lambda: re.search(r"\b0\.\d+ h of 2 h CPU left", counted()),
+        within=COUNTED_SECONDS,
+        every=10,
+        what="the page shows that most hours are used",
+    )
+    screenshot(founder.page, "projects-usage")
+    assert accessibility_problems(founder.page) == []
+
+
+def _colleague(deployment: Deployment) -> str:
+    return deployment.person("colleague")
+
+
+def is_refused(founder: Visitor, slug: str) -> None:
+    """The next start says why it cannot be."""
+    start(founder, slug)
+    expect(founder.page.locator("main")).to_contain_text(
+        re.compile("CPU hours are used up, or too few are left"), timeout=120_000
+    )
+    screenshot(founder.page, "hours-used-up")
+
+
+# -- two devices, hostile words, the keyboard, who may see what --------------------------------------------------------
+
+
+def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
+    here, there = Dashboards(visit("founder")), Dashboards(visit("founder"))
+    start_a_path(here)
+    here.press("Save and go on")
+    here.arrives("Sector and use case")
+    there.open("onboarding")
+    expect(there.field("Title of the project")).to_be_visible(timeout=WAIT)
+
+    here.field("Title of the project").fill("Written here")
+    here.press("Save")
+    here.expect_text("✓ Saved")
+    there.field("Use case").fill("Written there")
+    there.press("Save")
+
+    there.expect_text("It was changed on another device")
+    screenshot(there.page, "onboarding-two-devices")
+    assert there.field("Use case").input_value() == "Written there"
+    there.press("Keep what I typed here")
+    expect(there.page.get_by_text("It was changed on another device")).to_have_count(0, timeout=WAIT)
+    there.open("onboarding")
+    expect(there.field("Use case")).to_have_value("Written there", timeout=WAIT)
+    expect(there.field("Title of the project")).to_have_value("Written here")
+
+
+def test_what_people_type_stays_text(visit: Visit) -> None:
+    founder = Dashboards(visit("founder"))
+    asked: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    founder.page.on("dialog", dismiss)
+    hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202e\U0001f600 {{7*7}}'
+    start_a_path(founder)
+    founder.press("Save and go on")
+    founder.arrives("Sector and use case")
+    founder.field("Title of the project").fill(hostile)
+    founder.field("Use case").fill(hostile * 20)
+    founder.press("Save and go on")
+    founder.arrives("Access mode")
+    founder.page.get_by_role("link", name="Review and submit").first.click()
+    founder.arrives("Review and submit")
+
+    founder.expect_text("Still to do")
+    assert hostile in founder.page.locator(".facts").first.locator("xpath=ancestor::main").inner_text()
+    assert founder.page.locator("main img").count() == 0
+    assert asked == []
+
+
+def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
+    founder = Dashboards(visit("founder"))
+    start_a_path(founder)
+    founder.page.locator("h2[data-arrived]").focus()
+    founder.page.keyboard.press("Tab")
+    expect(founder.field("Your full name")).to_be_focused()
+    founder.page.keyboard.press("ControlOrMeta+A")
+    founder.page.keyboard.type("Maria by keyboard")
+    for _ in range(60):
+        founder.page.keyboard.press("Tab")
+        if founder.page.evaluate("document.activeElement.textContent").strip() == "Save and go on":
+            break
+    founder.page.keyboard.press("Enter")
+
+    founder.arrives("Sector and use case")
+
+
+def test_a_wrong_field_is_marked_and_gets_the_focus(visit: Visit) -> None:
+    founder = Dashboards(visit("founder"))
+    start_a_path(founder)
+    orcid = founder.field("ORCID (may stay empty)")
+    orcid.fill("nonsense")
+    founder.press("Save and go on")
+
+    expect(orcid).to_be_focused(timeout=WAIT)
+    expect(orcid).to_have_attribute("aria-invalid", "true")
+    words = founder.page.locator(f"#{(orcid.get_attribute('aria-describedby') or '').split()[0]}")
+    expect(words).to_contain_text("This does not look as it should.")
+    screenshot(founder.page, "onboarding-wrong")
+
+
+@pytest.mark.parametrize("name", ["review", "admin"])
+def test_desk_and_admin_page_are_for_those_who_may(name: str, visit: Visit) -> None:
+    founder = visit("founder")
+    address = f"{founder.deployment.settings.service_url('dashboards')}voila/render/{name}.ipynb"
+    founder.page.goto(address)
+
+    expect(
+        founder.page.get_by_role("alert").filter(has_text=re.compile("only|may", re.IGNORECASE)).first
+    ).to_be_visible(timeout=WAIT)
+    founder.page.goto(founder.home)
+    for entry in ("Review", "Admin"):
+        expect(founder.page.get_by_role("navigation").get_by_role("link", name=entry, exact=True)).to_have_count(0)
+
+
+def test_pages_keep_to_wcag_2_2_aa(visit: Visit) -> None:
+    founder, reviewer, admin = (Dashboards(visit(role)) for role in ("founder", "reviewer", "admin"))
+    problems: dict[str, list[str]] = {}
+    start_a_path(founder)
+    for step in ("people", "purpose", "mode", "resources", "declarations", "submit"):
+        problems[step] = accessibility_problems(founder.page)
+        if step != "submit":
+            here = founder.page.locator("h2[data-arrived]").get_attribute("data-arrived")
+            founder.press("Save and go on")
+            expect(founder.page.locator(f"h2[data-arrived]:not([data-arrived='{here}'])")).to_be_visible(timeout=WAIT)
+    for part in ("members", "extension", "report"):
+        founder.open("projects", f"project/demo/{part}")
+        expect(founder.page.locator(f"h2[data-arrived='demo {part}']")).to_be_visible(timeout=WAIT)
+        screenshot(founder.page, f"projects-{part}")
+        problems[f"projects {part}"] = accessibility_problems(founder.page)
+    reviewer.open("review")
+    reviewer.expect_text("What waits for you")
+    screenshot(reviewer.page, "review")
+    problems["review"] = accessibility_problems(reviewer.page)
+    for part in ("calls", "projects", "mail", "audit", "programme"):
+        admin.open("admin")
+        admin.page.locator(f"a[href='#/{part}']").click()
+        expect(admin.page.locator(f"h2[data-arrived='{part}']")).to_be_visible(timeout=WAIT)
+        screenshot(admin.page, f"admin-{part}")
+        problems[f"admin {part}"] = accessibility_problems(admin.page)
+
+    assert {name: found for name, found in problems.items() if found} == {}

@@ -1,0 +1,240 @@
+"""A stateful stand-in for the API's client: the answers of real models, kept in memory, and refusals like the API's."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from hub.access.models import InvitationOffer, MemberRole, MemberView, Phase, ProjectState, ProjectView
+from hub.applications import aiact, checks
+from hub.applications.models import (
+    EDITABLE,
+    Application,
+    ApplicationState,
+    ApplicationSummary,
+    Form,
+    Message,
+    MessageKind,
+    Version,
+)
+from hub.calls import adviser, calculator, programme
+from hub.calls import service as calls
+from hub.calls.models import CallState, CallStatus, Need, Programme, Workload
+from hub.client import Api, Me
+from hub.errors import Conflict, InvalidInput, NotFound
+from hub.organisations import sme
+from hub.organisations.models import Figures, Organisation, OrganisationForm, Profile, ProfileForm, SmeResult
+
+MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PROGRAMME = programme.read(Path(programme.SHIPPED))
+TOKEN = "an-invitation-of-16"
+
+
+def project(slug: str = "steel-1", role: MemberRole = MemberRole.LEAD, **more: Any) -> ProjectView:
+    values: dict[str, Any] = {
+        "slug": slug,
+        "title": "Green steel",
+        "account": slug,
+        "call": "playground-2026",
+        "role": role,
+        "state": ProjectState.ACTIVE,
+        "phase": Phase.OPEN,
+        "cpu_hours": 10,
+        "gpu_hours": 100,
+        "storage_gb": 0,
+        "starts": date(2026, 11, 1),
+        "until": date(2027, 1, 31),
+        "files_until": None,
+        "directory": f"/projects/{slug}",
+        "members": (MemberView(person="maria", role=role, leaving=False),),
+        "steps": (),
+    }
+    return ProjectView.model_validate({**values, **more})
+
+
+class Factory(Api):
+    """What one person, maria, sees of it. It is an ``Api``, so that mypy keeps the two alike."""
+
+    def __init__(self) -> None:
+        super().__init__("http://nowhere", "")
+        self.person = Me(name="maria", display_name="Maria", roles=(), projects=())
+        self.profile_form = ProfileForm()
+        self.own: Organisation | None = None
+        self.kept: dict[int, Application] = {}
+        self.owned: tuple[ProjectView, ...] = ()
+        self.down = False
+
+    def me(self) -> Me:
+        return self.person
+
+    def programme(self) -> Programme:
+        return PROGRAMME
+
+    def calls(self) -> tuple[CallStatus, ...]:
+        return tuple(
+            CallStatus(
+                call=call,
+                state=CallState.OPEN,
+                full_systems=(),
+                note="",
+                next_cut_off=call.cut_offs[0] if call.cut_offs else None,
+                accepts=True,
+                why_not="",
+            )
+            for call in PROGRAMME.calls
+        )
+
+    def helpers(self, *, country: str | None = None, sector: str | None = None) -> Any:
+        return calls.helpers(PROGRAMME, country=country, sector=sector)
+
+    def advice(self, need: Need) -> Any:
+        return adviser.advise(PROGRAMME, self.calls(), need, MOMENT)
+
+    def calculation(self, workload: Workload) -> Any:
+        return calculator.calculate(PROGRAMME, workload)
+
+    def sme_test(self, figures: Figures) -> SmeResult:
+        return sme.classify(PROGRAMME, figures)
+
+    # -- profile and organisation
+
+    def profile(self) -> Profile:
+        return Profile(person="maria", form=self.profile_form, organisation=self.own, changed=None)
+
+    def write_profile(self, form: ProfileForm) -> Profile:
+        self.profile_form = form
+        return self.profile()
+
+    def found_organisation(self, form: OrganisationForm) -> Organisation:
+        self.own = Organisation(
+            id=1,
+            revision=1,
+            form=form,
+            sme=sme.classify(PROGRAMME, form.figures) if form.figures else None,
+            people=("maria",),
+            join_code="join-1",
+        )
+        return self.own
+
+    def change_organisation(self, revision: int, form: OrganisationForm) -> Organisation:
+        assert self.own is not None
+        if revision != self.own.revision:
+            raise Conflict("A colleague changed it since you opened it.", field="revision")
+        self.own = self.found_organisation(form).model_copy(update={"revision": revision + 1})
+        return self.own
+
+    # -- applications
+
+    def applications(self) -> tuple[ApplicationSummary, ...]:
+        return tuple(one.summary for one in reversed(self.kept.values()))
+
+    def application(self, number: int) -> Application:
+        if number not in self.kept:
+            raise NotFound("You have no such application.")
+        return self.kept[number]
+
+    def start_application(self, form: Form) -> Application:
+        return self._keep(len(self.kept) + 1, form, 1)
+
+    def save_application(self, number: int, revision: int, form: Form) -> Application:
+        known = self.kept[number]
+        if known.summary.state not in EDITABLE:
+            raise Conflict(f"This application is {known.summary.state}.", field="state")
+        if known.revision != revision:
+            raise Conflict("It was changed on another device since you opened it here.", field="revision")
+        return self._keep(number, form, revision + 1)
+
+    def submit_application(self, number: int, revision: int) -> Application:
+        known = self.kept[number]
+        if known.gaps:
+            raise InvalidInput(known.gaps[0].message, field=known.gaps[0].field)
+        if known.revision != revision:
+            raise Conflict("It was changed on another device since you opened it here.", field="revision")
+        return self._state(number, ApplicationState.SUBMITTED, versions=known.versions + 1)
+
+    def withdraw_application(self, number: int) -> Application:
+        return self._state(number, ApplicationState.WITHDRAWN)
+
+    def message_reviewers(self, number: int, text: str) -> Application:
+        return self.says(number, "maria", MessageKind.MESSAGE, text)
+
+    def application_document(self, number: int, version: int | None = None) -> bytes:
+        return b"%PDF-" + str((number, version)).encode()
+
+    def projects(self) -> tuple[ProjectView, ...]:
+        return self.owned
+
+    # -- invitations
+
+    def invitation(self, token: str) -> InvitationOffer:
+        if token != TOKEN:
+            raise NotFound("This invitation is used, over, or never was.", field="token")
+        return InvitationOffer(project="steel-1", title="Green steel", role=MemberRole.MEMBER, by="jan", expires=MOMENT)
+
+    def accept_invitation(self, token: str) -> ProjectView:
+        self.invitation(token)
+        self.owned = (project(role=MemberRole.MEMBER),)
+        return self.owned[0]
+
+    # -- what others do
+
+    def says(self, number: int, author: str, kind: MessageKind, text: str) -> Application:
+        known = self.kept[number]
+        said = (*known.messages, Message(at=MOMENT, author=author, kind=kind, text=text))
+        self.kept[number] = known.model_copy(update={"messages": said})
+        return self.kept[number]
+
+    def asks_back(self, number: int, text: str) -> None:
+        self.says(number, "reviewer", MessageKind.CHANGES, text)
+        self._state(number, ApplicationState.CHANGES_REQUESTED)
+
+    def _state(self, number: int, state: ApplicationState, **changes: Any) -> Application:
+        known = self.kept[number]
+        summary = known.summary.model_copy(update={"state": state, "submitted": MOMENT, "due": date(2026, 11, 26)})
+        more = {"revision": known.revision + 1, "next": f"It is {state}.", **changes}
+        self.kept[number] = known.model_copy(update={"summary": summary, **more})
+        return self.kept[number]
+
+    def _keep(self, number: int, form: Form, revision: int) -> Application:
+        status = next((one for one in self.calls() if one.call.slug == form.call), None)
+        own = self.own.form if self.own else None
+        before = self.kept.get(number)
+        self.kept[number] = Application(
+            summary=ApplicationSummary(
+                id=number,
+                reference=f"A-{number:05}",
+                title=form.title,
+                call=form.call,
+                state=before.summary.state if before else ApplicationState.DRAFT,
+                changed=MOMENT,
+                submitted=None,
+                due=None,
+                mine=True,
+            ),
+            owner="maria",
+            revision=revision,
+            form=form,
+            versions=before.versions if before else 0,
+            self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
+            gaps=checks.gaps(PROGRAMME, status, form, self.profile_form, own),
+            messages=before.messages if before else (),
+            decision=None,
+            next="Go on.",
+        )
+        return self.kept[number]
+
+
+def version(form: Form, organisation: OrganisationForm) -> Version:
+    """As submitted."""
+    return Version(
+        number=1,
+        submitted=MOMENT,
+        by="maria",
+        form=form,
+        profile=ProfileForm(full_name="Maria"),
+        organisation_id=1,
+        organisation=organisation,
+        sme=None,
+        self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
+    )

@@ -1,0 +1,382 @@
+"""The guided path without a browser: what is kept, what is told, what is text."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from hub.access.models import MemberRole, ProjectState, StepView
+from hub.access.models import Step as ProjectStep
+from hub.applications.models import ApplicationState, Decision, Form, MessageKind
+from hub.calls.models import Goal, OrganisationKind
+from hub.client import Api
+from hub.errors import HubUnavailable
+from hub.organisations.models import OrganisationForm
+from tests.widgets.factory import MOMENT, PROGRAMME, TOKEN, Factory, project
+from widgets.base import Phase, Visitor
+from widgets.onboarding import Onboarding
+from widgets.onboarding.people import People
+from widgets.onboarding.state import OnboardingState, Step, step_of
+from widgets.onboarding.view import FORMS
+
+HOSTILE = '"><script>alert(1)</script>\u202e'
+GOOD: dict[str, Any] = {
+    "call": "playground-2026",
+    "title": "Green steel",
+    "sector": "energy",
+    "goal": Goal.TRY,
+    "use_case": "We predict the quality of steel from sensor data, for people at the furnace.",
+    "resources": {"systems": ("atrium-gpu",), "gpu_hours": 100, "cpu_hours": 10, "months": 3},
+    "data": {"personal_data": False},
+    "ai_act": {one.id: False for one in PROGRAMME.ai_act.questions},
+    "declaration": {"civilian_use": True, "truthful": True},
+}
+
+
+@pytest.fixture
+def factory() -> Factory:
+    return Factory()
+
+
+@pytest.fixture
+def api(factory: Factory) -> Api:
+    return factory
+
+
+async def started(api: Api) -> OnboardingState:
+    state = OnboardingState()
+    await state.load(api)
+    return state
+
+
+async def settled(view: Onboarding) -> None:
+    """Until the view has nothing to wait for any more."""
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if view.state.phase is not Phase.LOADING and not view.state.busy:
+            return
+    raise AssertionError("the view did not settle")
+
+
+async def shown(factory: Factory) -> Onboarding:
+    view = Onboarding(person=Visitor(api=factory))
+    await settled(view)
+    return view
+
+
+def form_of(view: Onboarding) -> Any:
+    return view._forms[view.state.step]
+
+
+def everything(widget: Any) -> str:
+    """All markup below a widget."""
+    own = str(widget.value) if type(widget).__name__ == "HTML" else ""
+    return own + "".join(everything(child) for child in getattr(widget, "children", ()))
+
+
+# -- the state --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_newcomer_starts_at_the_first_step_and_nothing_is_kept_yet(api: Api, factory: Factory) -> None:
+    state = await started(api)
+
+    assert (state.phase, state.step, state.editable) == (Phase.READY, Step.PEOPLE, True)
+    assert factory.kept == {}
+
+
+async def test_each_step_is_kept_and_another_device_goes_on_there(api: Api, factory: Factory) -> None:
+    state = await started(api)
+
+    await state.keep(api, {"title": "Green steel"}, go_to=Step.MODE)
+
+    assert factory.kept[1].form.title == "Green steel"
+    elsewhere = await started(api)
+    assert (elsewhere.step, elsewhere.form.title) == (Step.MODE, "Green steel")
+
+
+async def test_a_second_device_is_told_and_what_it_typed_can_be_kept(api: Api, factory: Factory) -> None:
+    here = await started(api)
+    await here.keep(api, {"title": "First"}, go_to=Step.PURPOSE)
+    there = await started(api)
+    await here.keep(api, {"title": "Here"})
+
+    assert not await there.act("Saving", there.keep(api, {"use_case": "There"}))
+
+    assert there.theirs is not None
+    assert factory.kept[1].form.use_case == ""
+    await there.keep_mine(api)
+    assert (factory.kept[1].form.title, factory.kept[1].form.use_case) == ("Here", "There")
+    assert there.theirs is None
+
+
+async def test_a_second_device_can_take_what_the_first_kept(api: Api, factory: Factory) -> None:
+    here = await started(api)
+    await here.keep(api, {"title": "First"})
+    there = await started(api)
+    await here.keep(api, {"title": "Here"})
+    await there.act("Saving", there.keep(api, {"title": "There"}))
+    before = there.filled
+
+    there.take_theirs()
+
+    assert there.form.title == "Here"
+    assert there.trouble is None
+    assert there.filled == before + 1
+
+
+async def test_what_is_missing_is_marked_only_after_it_was_shown_once(api: Api) -> None:
+    state = await started(api)
+    await state.keep(api, {})
+    assert state.complaints == {}
+
+    await state.keep(api, {}, go_to=Step.SUBMIT)
+
+    assert "title" in state.complaints
+    assert not state.is_done(Step.PURPOSE)
+
+
+async def test_submitting_shows_the_status_instead_of_the_path(api: Api, factory: Factory) -> None:
+    factory.found_organisation(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
+    state = await started(api)
+    await state.keep(api, GOOD, go_to=Step.SUBMIT)
+    assert state.gaps == {}
+
+    assert await state.act("Submitting", state.submit(api))
+
+    assert not state.editable
+    assert state.application is not None
+    assert state.application.summary.state is ApplicationState.SUBMITTED
+
+
+async def test_an_incomplete_application_names_its_field(api: Api) -> None:
+    state = await started(api)
+    await state.keep(api, {})
+
+    assert not await state.act("Submitting", state.submit(api))
+
+    assert list(state.problems) == ["profile.full_name"]
+
+
+async def test_changes_that_reviewers_ask_for_arrive_without_a_reload(api: Api, factory: Factory) -> None:
+    factory.found_organisation(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
+    state = await started(api)
+    await state.keep(api, GOOD)
+    await state.submit(api)
+
+    factory.asks_back(1, "Fewer hours?")
+    await state.look(api)
+
+    assert state.editable
+
+
+async def test_an_api_that_is_down_is_a_sentence_and_what_was_typed_stays(api: Api, factory: Factory) -> None:
+    state = await started(api)
+
+    def down(form: Form) -> Any:
+        raise HubUnavailable("Atrium did not answer (ConnectError).")
+
+    factory.start_application = down  # type: ignore[method-assign]
+    assert not await state.act("Saving", state.keep(api, {"title": "Kept?"}))
+
+    assert state.trouble is not None
+    assert state.phase is Phase.READY
+
+
+async def test_two_clicks_are_one(api: Api, factory: Factory) -> None:
+    state = await started(api)
+
+    first = asyncio.ensure_future(state.act("Saving", state.keep(api, {"title": "Once"})))
+    await asyncio.sleep(0)
+    assert not await state.act("Saving", state.keep(api, {"title": "Twice"}))
+    await first
+
+    assert [one.form.title for one in factory.kept.values()] == ["Once"]
+
+
+def test_every_gap_has_a_step_where_it_is_filled() -> None:
+    fields = ("profile.full_name", "organisation.figures", "title", "call", "resources.months", "ai_act.gpai", "data.x")
+
+    assert [step_of(field) for field in fields] == [
+        Step.PEOPLE,
+        Step.PEOPLE,
+        Step.PURPOSE,
+        Step.MODE,
+        Step.RESOURCES,
+        Step.DECLARATIONS,
+        Step.DECLARATIONS,
+    ]
+
+
+# -- the view ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_says_where_one_is(factory: Factory) -> None:
+    view = await shown(factory)
+
+    assert "You are here: step 1 of 6." in view.text.value
+    assert view.text.value.count('aria-current="step"') == 1
+
+
+async def test_the_way_through_all_steps_by_their_fields(factory: Factory) -> None:
+    view = await shown(factory)
+    people = form_of(view)
+    people.full_name.value, people.name.value = "Maria", "Green Steel"
+    people.kind.value, people.country.value = OrganisationKind.COMPANY, "DE"
+    people.staff.value, people.turnover.value, people.balance.value = 12.0, 900_000, 400_000
+    await on(view)
+    purpose = form_of(view)
+    purpose.title.value, purpose.sector.value, purpose.goal.value = "Steel", "energy", Goal.TRY
+    purpose.use_case.value = GOOD["use_case"]
+    await on(view)
+    mode = form_of(view)
+    mode.gpu_hours.value = 100
+    await view.state.act("Advice", mode._advise(factory))
+    assert mode.call.value == "playground-2026"
+    await on(view)
+    resources = form_of(view)
+    await view.state.act("Working it out", resources._calculate(factory))
+    resources._take()
+    resources.systems["atrium-gpu"].value = True
+    assert resources.gpu_hours.value == round(view.state.calculation.gpu_hours)  # type: ignore[union-attr]
+    await on(view)
+    said = form_of(view)
+    said.personal.value = False
+    for question in said.questions.values():
+        question.value = False
+    said.civilian.value = said.truthful.value = True
+    await on(view)
+
+    assert view.state.step is Step.SUBMIT
+    assert view.state.gaps == {}
+    assert not form_of(view).submit.disabled
+    assert factory.own is not None
+    assert factory.own.sme is not None
+    assert factory.own.sme.category == "small"
+
+
+async def on(view: Onboarding) -> None:
+    view._next(1)
+    await settled(view)
+    assert view.state.trouble is None, (view.state.trouble, view.state.problems)
+
+
+async def test_a_field_that_is_wrong_is_marked_and_nothing_is_sent(factory: Factory) -> None:
+    view = await shown(factory)
+    people = cast(People, form_of(view))
+    people.orcid.value = "nonsense"
+
+    view._next(1)
+    await settled(view)
+
+    assert view.state.step is Step.PEOPLE
+    assert people.orcid.complaint == "This does not look as it should."
+    assert factory.kept == {}
+
+
+async def test_partner_enterprises_can_be_added_and_removed(factory: Factory) -> None:
+    view = await shown(factory)
+    people = cast(People, form_of(view))
+    people._add()
+    people._add()
+    people.relatives.children[1].name.value = "Second"
+
+    people._remove(people.relatives.children[0])
+
+    assert [one.name.value for one in people.relatives.children] == ["Second"]
+
+
+@pytest.mark.parametrize("step", list(FORMS))
+async def test_what_people_type_is_never_markup(factory: Factory, step: Step) -> None:
+    factory.found_organisation(OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE"))
+    data = {"datasets": ({"title": HOSTILE},), "remarks": HOSTILE}
+    changes = {**GOOD, "title": HOSTILE, "use_case": HOSTILE * 50, "data": data}
+    factory.start_application(Form.model_validate({**changes, "step": step.value}))
+
+    view = await shown(factory)
+
+    assert view.state.step is step
+    assert "<script" not in everything(view)
+
+
+async def test_messages_and_decisions_are_text(factory: Factory) -> None:
+    factory.start_application(Form.model_validate({**GOOD, "title": HOSTILE}))
+    factory.says(1, "reviewer", MessageKind.MESSAGE, HOSTILE)
+    factory.owned = (project(),)
+    decided = Decision(
+        approved=True, reason=HOSTILE, cpu_hours=5, gpu_hours=50, storage_gb=0, at=MOMENT, project="steel-1"
+    )
+    factory._state(1, ApplicationState.APPROVED, versions=1, decision=decided)
+
+    markup = everything(await shown(factory))
+
+    assert "<script" not in markup
+    assert "50 of 100 asked for" in markup
+    assert "Start your first notebook" in markup
+
+
+async def test_a_project_in_the_making_says_how_far_it_is(factory: Factory) -> None:
+    factory.start_application(Form.model_validate(GOOD))
+    steps = (
+        StepView(step=ProjectStep.ACCOUNT, done=True, attempts=1, remark=""),
+        StepView(step=ProjectStep.MEMBERS, done=False, attempts=2, remark="Slurm did not answer."),
+    )
+    factory.owned = (project(state=ProjectState.PROVISIONING, steps=steps),)
+    decided = Decision(
+        approved=True, reason="Good.", cpu_hours=5, gpu_hours=5, storage_gb=0, at=MOMENT, project="steel-1"
+    )
+    factory._state(1, ApplicationState.APPROVED, versions=1, decision=decided)
+
+    markup = everything(await shown(factory))
+
+    assert "Slurm did not answer." in markup
+    assert "Start your first notebook" not in markup
+
+
+async def test_an_invitation_is_shown_before_it_is_accepted(factory: Factory) -> None:
+    view = await shown(factory)
+    view.address.value = f"invitation/{TOKEN}"
+    await settled(view)
+
+    assert view.address.value == ""
+    assert "jan invites you to <strong>Green steel</strong>" in everything(view.invited)
+    assert factory.owned == ()
+    card: Any = view.invited.children[0]
+    next(one for one in card.children[1].children if one.description == "Join the project").click()
+    await settled(view)
+    assert factory.owned[0].role is MemberRole.MEMBER
+    assert "You are in now." in everything(view.invited)
+
+
+async def test_a_used_invitation_is_refused_in_words(factory: Factory) -> None:
+    view = await shown(factory)
+
+    view.go("invitation/used")
+    await settled(view)
+
+    assert "This invitation is used, over, or never was." in everything(view)
+    assert view.invited.children == ()
+
+
+@pytest.mark.parametrize("address", ["", "step/nowhere", "application/x", "../../etc", "step", "project/x"])
+async def test_addresses_that_mean_nothing_do_nothing(factory: Factory, address: str) -> None:
+    view = await shown(factory)
+
+    view.go(address)
+    await settled(view)
+
+    assert view.state.step is Step.PEOPLE
+    assert view.state.trouble is None
+
+
+async def test_the_pdf_is_in_the_page(factory: Factory, api: Api) -> None:
+    state = await started(api)
+    await state.keep(api, GOOD)
+
+    await state.make_document(api, None)
+
+    assert state.document.startswith(b"%PDF-")
+    assert state.document_name == "A-00001-draft"

@@ -1,0 +1,385 @@
+"""For admins: calls, the factory's mail, the audit trail, all projects, and who helps nearby."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+from traitlets import Instance, Tuple, UseEnum
+
+from hub.audit.models import Event
+from hub.calls.models import CallChange, CallState, Programme
+from hub.client import Api, Me
+from hub.mail.models import Letter, LetterState
+from widgets.base import (
+    Address,
+    Phase,
+    State,
+    View,
+    Visitor,
+    ask,
+    facts,
+    in_background,
+    moment,
+    notice,
+    table,
+    told,
+    visitor,
+)
+from widgets.fields import button, buttons, check, checked, choice, fieldset, line, row
+from widgets.usage import greeting
+
+PAGE = 100
+CALL_STATES = (("Open", CallState.OPEN), ("Paused", CallState.PAUSED), ("Closed", CallState.CLOSED))
+LETTER_STATES = {
+    LetterState.WAITING: ("warn", "waits to be sent"),
+    LetterState.SENT: ("ok", "sent"),
+    LetterState.KEPT: ("ok", "in the local mailbox"),
+    LetterState.FAILED: ("bad", "could not be sent"),
+}
+
+
+class Part(StrEnum):
+    CALLS = "calls"
+    PROJECTS = "projects"
+    MAIL = "mail"
+    AUDIT = "audit"
+    PROGRAMME = "programme"
+
+
+TITLES = {
+    Part.CALLS: "Calls",
+    Part.PROJECTS: "Projects",
+    Part.MAIL: "Mail",
+    Part.AUDIT: "Audit trail",
+    Part.PROGRAMME: "Programme and helpers",
+}
+
+
+class AdminState(State):
+    me = Instance(Me, allow_none=True)
+    programme = Instance(Programme, allow_none=True)
+    part = UseEnum(Part, Part.CALLS)
+    calls = Tuple(help="CallStatus of every call.")
+    letters = Tuple(help="Letter, the newest first.")
+    events = Tuple(help="Event, the newest first.")
+    projects = Tuple(help="ProjectView, by slug.")
+
+    async def fetch(self, api: Api) -> Phase:
+        """Raises :class:`hub.errors.NotAllowed` for anybody who is no admin: the audit trail says so."""
+        self.me, self.programme, calls, events = await asyncio.gather(
+            ask(api.me), ask(api.programme), ask(api.calls), ask(api.audit)
+        )
+        self.calls, self.events = calls, events
+        await self._read(api)
+        return Phase.READY
+
+    async def open(self, api: Api, part: Part) -> None:
+        await self._read(api, part)
+        self.part = part
+
+    async def _read(self, api: Api, part: Part | None = None) -> None:
+        wanted = part or self.part
+        if wanted is Part.CALLS:
+            self.calls = await ask(api.calls)
+        elif wanted is Part.MAIL:
+            self.letters = await ask(api.letters)
+        elif wanted is Part.AUDIT:
+            self.events = await ask(api.audit)
+        elif wanted is Part.PROJECTS:
+            self.projects = await ask(api.all_projects)
+
+    async def change_call(self, api: Api, slug: str, change: CallChange) -> None:
+        changed = await ask(api.change_call, slug, change)
+        self.calls = tuple(changed if one.call.slug == slug else one for one in self.calls)
+        self.done = f"{changed.call.title} is {changed.state.value} now."
+
+    async def more_letters(self, api: Api) -> None:
+        older = await ask(api.letters, before=self.letters[-1].id if self.letters else None)
+        self.letters = (*self.letters, *older)
+
+    async def find_events(self, api: Api, *, on: str, who: str) -> None:
+        self.events = await ask(api.audit, on=on.strip() or None, who=who.strip() or None)
+
+    async def more_events(self, api: Api, *, on: str, who: str) -> None:
+        last = self.events[-1].id if self.events else None
+        older = await ask(api.audit, on=on.strip() or None, who=who.strip() or None, before=last)
+        self.events = (*self.events, *older)
+
+    async def more_projects(self, api: Api) -> None:
+        older = await ask(api.all_projects, after=self.projects[-1].slug if self.projects else "")
+        self.projects = (*self.projects, *older)
+
+
+class PartView(VBox):
+    """One part of the page, made when it is first shown."""
+
+    def __init__(self, view: Admin) -> None:
+        self.view, self.state = view, view.state
+        super().__init__(_dom_classes=("step-form",))
+        self.children = tuple(self.build())
+
+    def build(self) -> list[Any]:
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        raise NotImplementedError
+
+    def do(self, doing: str, work: Any) -> Callable[[], None]:
+        return lambda: self.view.do(doing, work)
+
+
+class Calls(PartView):
+    def build(self) -> list[Any]:
+        programme = self.state.programme
+        assert programme is not None  # noqa: S101 - made when the page is ready
+        self.text = HTML()
+        self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first=None)
+        self.stage = choice("state", "State", CALL_STATES, first=None)
+        self.full = {one.id: check("full_systems", f"{one.title} is full") for one in programme.systems}
+        self.remark = line("note", "Note (may stay empty)", "Applicants read it, so say until when.")
+        self.call.control.observe(lambda _: self.fill(), "value")
+        self.fill()
+        return [
+            self.text,
+            fieldset(
+                "Change a call",
+                row(self.call, self.stage, self.remark),
+                VBox(list(self.full.values())),
+                buttons(button("Change the call", self.do("Changing it", self._change), "primary")),
+                about="Drafts are kept whatever you do; nobody can submit to a call that is paused, closed or full.",
+            ),
+        ]
+
+    def fill(self) -> None:
+        status = next((one for one in self.state.calls if one.call.slug == self.call.value), None)
+        if status is not None:
+            self.stage.value, self.remark.value = status.state, status.note
+            for name, full in self.full.items():
+                full.value = name in status.full_systems
+                full.layout.display = "" if name in status.call.systems else "none"
+
+    async def _change(self, api: Api) -> None:
+        full = tuple(name for name, field in self.full.items() if field.value and field.layout.display != "none")
+        values = {"state": self.stage.value, "full_systems": full, "note": self.remark.value}
+        await self.state.change_call(api, self.call.value, checked(CallChange, values))
+
+    def draw(self) -> None:
+        for field in (self.call, self.stage, self.remark):
+            field.complain(self.state.problems.get(field.name, ""))
+        rows = [
+            (
+                one.call.title,
+                Markup('<span class="state {}">{}</span>').format("ok" if one.accepts else "warn", one.state.value),
+                ", ".join(one.full_systems) or "none",
+                moment(one.next_cut_off) if one.next_cut_off else "at any time",
+                one.why_not or one.note,
+            )
+            for one in self.state.calls
+        ]
+        self.text.value = str(table(("Call", "State", "Full systems", "Next cut-off", "Note"), rows))
+
+
+class Projects(PartView):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        return [self.text, buttons(button("Show more", self.do("Looking further", self.state.more_projects)))]
+
+    def draw(self) -> None:
+        rows = [
+            (
+                one.slug,
+                one.title,
+                f"{one.phase.value}, {one.state.value}",
+                f"{one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
+                str(one.until or ""),
+                "; ".join(f"{step.step.value}: {step.remark}" for step in one.steps if step.remark and not step.done),
+            )
+            for one in self.state.projects
+        ]
+        self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "What is stuck"), rows))
+
+
+class Mail(PartView):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        return [
+            self.text,
+            buttons(
+                button("Look again", self.do("Looking", lambda api: self.state.open(api, Part.MAIL))),
+                button("Show older mail", self.do("Looking further", self.state.more_letters)),
+            ),
+        ]
+
+    def draw(self) -> None:
+        if not self.state.letters:
+            self.text.value = str(notice("info", "No mail was written yet."))
+            return
+        letters = Markup("").join(letter(one) for one in self.state.letters)
+        self.text.value = str(Markup('<ul class="card-list card">{}</ul>').format(letters))
+
+
+def letter(one: Letter) -> Markup:
+    """A mail as it was written; links in it stay text, as it is not the admin's."""
+    kind, word = LETTER_STATES[one.state]
+    inside = (
+        Markup('<pre class="typed" tabindex="0">{}</pre>').format(one.text)
+        if one.text
+        else (Markup('<p class="quiet">The mail server has it; its text is gone from here.</p>'))
+    )
+    return Markup(
+        '<li><details><summary>{subject}</summary>{inside}</details><p class="quiet">To {to} · {written} · '
+        '<span class="state {kind}">{word}</span>{reason}</p></li>'
+    ).format(
+        subject=one.subject,
+        inside=inside,
+        to=one.to,
+        written=moment(one.written),
+        kind=kind,
+        word=word,
+        reason=f" · {one.reason}" if one.reason else "",
+    )
+
+
+class Audit(PartView):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        self.on = line("on", "On (like project/steel-1)")
+        self.who = line("who", "By (a person, or worker)")
+        return [
+            fieldset(
+                "Find",
+                row(self.on, self.who),
+                buttons(button("Find events", self.do("Looking", self._find), "primary")),
+            ),
+            self.text,
+            buttons(button("Show older events", self.do("Looking further", self._more))),
+        ]
+
+    async def _find(self, api: Api) -> None:
+        await self.state.find_events(api, on=self.on.value, who=self.who.value)
+
+    async def _more(self, api: Api) -> None:
+        await self.state.more_events(api, on=self.on.value, who=self.who.value)
+
+    def draw(self) -> None:
+        rows = [(moment(one.at), one.who, one.what, one.on, change(one)) for one in self.state.events]
+        self.text.value = str(table(("When", "Who", "What", "On what", "Before and after"), rows))
+
+
+def change(event: Event) -> Markup:
+    """What was there before and what is there after, as text."""
+    parts = [
+        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(word, json.dumps(said, ensure_ascii=False))
+        for word, said in (("before", event.before), ("after", event.after))
+        if said
+    ]
+    if not parts:
+        return Markup("")
+    return Markup('<details><summary>Show</summary><dl class="facts">{}</dl></details>').format(Markup("").join(parts))
+
+
+class ProgrammeView(PartView):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        return [self.text]
+
+    def draw(self) -> None:
+        programme = self.state.programme
+        if programme is None:
+            return
+        sources = {one.id: one for one in programme.sources}
+        helpers = [
+            (
+                Markup('<a href="{}" rel="noreferrer">{}</a>').format(one.url, one.name),
+                one.kind.value.upper(),
+                ", ".join(one.countries) or "all",
+                ", ".join(one.sectors) or "all",
+                f"{sources[one.source].title}, {sources[one.source].as_of}",
+            )
+            for one in programme.helpers
+        ]
+        self.text.value = str(
+            facts([("Programme", programme.title), ("As of", str(programme.as_of))])
+            + HOW_TO_EDIT
+            + table(("Helper", "Kind", "Countries", "Sectors", "Source"), helpers, "Helpers nearby")
+            + table(
+                ("Source", "As of", "Address"),
+                [(one.title, str(one.as_of), one.url or "") for one in programme.sources],
+                "Where the programme's numbers come from",
+            )
+        )
+
+
+HOW_TO_EDIT = notice(
+    "info",
+    "Modes, calls, numbers and helpers are in one file on the server; atrium.toml names it ([paths] programme).",
+    "It is read again as soon as it changes; a copy with a mistake in it changes nothing and is told in the API's log.",
+)
+
+PARTS: dict[Part, type[PartView]] = {
+    Part.CALLS: Calls,
+    Part.PROJECTS: Projects,
+    Part.MAIL: Mail,
+    Part.AUDIT: Audit,
+    Part.PROGRAMME: ProgrammeView,
+}
+
+
+class Admin(View):
+    loading = "Looking up the factory"
+    state: AdminState
+
+    def __init__(self, state: AdminState | None = None, person: Visitor = visitor) -> None:
+        self._parts: dict[Part, PartView] = {}
+        super().__init__(state or AdminState(), person)
+
+    def controls(self) -> tuple[Any, ...]:
+        self.address = Address(self.go)
+        self.told = HTML()
+        self.place = VBox()
+        return (self.address, self.told, self.place)
+
+    def do(self, doing: str, work: Any) -> None:
+        if self.person.api is not None:
+            in_background(self.state.act(doing, work(self.person.api)))
+
+    def go(self, address: str) -> None:
+        part = address.strip("/")
+        if part in tuple(Part) and self.state.phase is Phase.READY:
+            self.do("Opening it", lambda api: self.state.open(api, Part(part)))
+
+    def draw(self) -> None:
+        super().draw()
+        ready = self.state.phase is Phase.READY and not self.person.farewell
+        self.told.layout.display = self.place.layout.display = "" if ready else "none"
+        if not ready:
+            return
+        self.told.value = str(told(self.state))
+        part = self._parts.get(self.state.part)
+        if part is None:
+            part = self._parts[self.state.part] = PARTS[self.state.part](self)
+        part.draw()
+        if self.place.children != (part,):
+            self.place.children = (part,)
+
+    def content(self) -> Markup:
+        assert self.state.me is not None  # noqa: S101 - the phase READY says so
+        here = self.state.part
+        places = Markup("").join(
+            Markup('<li><a href="#/{}"{}>{}</a></li>').format(
+                part.value, Markup(' aria-current="page"') if part is here else "", TITLES[part]
+            )
+            for part in Part
+        )
+        hub = os.environ.get("ATRIUM_HUB_URL", "/hub/")
+        return greeting(self.state.me) + Markup(
+            '<nav aria-label="Parts of the admin page"><ul class="stations">{}'
+            '<li><a href="{}admin">People and servers</a></li></ul></nav><h2 tabindex="-1" data-arrived="{}">{}</h2>'
+        ).format(places, hub, here.value, TITLES[here])

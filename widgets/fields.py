@@ -1,0 +1,199 @@
+"""Fields of a form: a control with its label above, what it is for below, and what is wrong with it.
+
+The script of the page (``hub/static/dashboard.js``) ties hint and complaint to the control for screen readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any, TypeVar
+
+from ipywidgets import (
+    HTML,
+    Button,
+    Checkbox,
+    DatePicker,
+    Dropdown,
+    FloatText,
+    HBox,
+    IntText,
+    Text,
+    Textarea,
+    VBox,
+)
+from markupsafe import Markup
+from pydantic import BaseModel, ValidationError
+
+from hub.errors import InvalidInput
+
+Model = TypeVar("Model", bound=BaseModel)
+
+CHOOSE = "Choose …"
+NOTHING = ""
+"""What the entry "choose" stands for; a Dropdown takes None for no entry at all."""
+
+
+class Field(VBox):
+    """One control. ``name`` is the field's name at the API, so that what it says is wrong finds its place."""
+
+    def __init__(self, name: str, control: Any, hint: str = "", *, wide: bool = False) -> None:
+        self.name = name
+        self.control = control
+        self.hint = hint
+        self.complaint = ""
+        self.note = HTML() if hint else None
+        super().__init__([control], _dom_classes=("field", "wide") if wide else ("field",))
+        self._show()
+
+    @property
+    def value(self) -> Any:
+        return self.control.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.control.value = value
+
+    def complain(self, message: str) -> None:
+        """Show what is wrong; empty: nothing is."""
+        if message != self.complaint:
+            self.complaint = message
+            self._show()
+
+    def _show(self) -> None:
+        wrong = Markup('<p class="field-error">{}</p>').format(self.complaint) if self.complaint else Markup("")
+        hint = Markup('<p class="hint">{}</p>').format(self.hint) if self.hint else Markup("")
+        if self.note is None and not (wrong or hint):
+            return
+        if self.note is None:
+            self.note = HTML()
+        self.note.value = str(wrong + hint)
+        self.children = (self.control, self.note)
+
+
+class Choice(Field):
+    """One of several; None is the first entry, "choose", if it has one."""
+
+    @property
+    def value(self) -> Any:
+        return None if self.control.value == NOTHING else self.control.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        values = [option for _, option in self.control.options]
+        wanted = NOTHING if value is None else value
+        self.control.value = wanted if wanted in values else (values[0] if values else None)
+
+    def offer(self, options: Iterable[tuple[str, Any]], *, first: str | None = CHOOSE) -> None:
+        """Other options; what was chosen stays chosen if it is still among them."""
+        entries, chosen = _entries(options, first), self.value
+        if tuple(self.control.options) != entries:
+            self.control.options = entries
+            self.value = chosen
+
+
+def _entries(options: Iterable[tuple[str, Any]], first: str | None) -> tuple[tuple[str, Any], ...]:
+    return (*([(first, NOTHING)] if first is not None else ()), *options)
+
+
+def line(name: str, label: str, hint: str = "", **options: Any) -> Field:
+    """One line of text."""
+    return Field(name, Text(description=label, continuous_update=False, **options), hint)
+
+
+def paragraphs(name: str, label: str, hint: str = "", rows: int = 5) -> Field:
+    return Field(name, Textarea(description=label, rows=rows, continuous_update=False), hint, wide=True)
+
+
+def whole(name: str, label: str, hint: str = "", value: int = 0) -> Field:
+    return Field(name, IntText(value, description=label), hint)
+
+
+def number(name: str, label: str, hint: str = "", value: float = 0.0) -> Field:
+    return Field(name, FloatText(value, description=label), hint)
+
+
+def day(name: str, label: str, hint: str = "") -> Field:
+    return Field(name, DatePicker(description=label), hint)
+
+
+def check(name: str, label: str, hint: str = "") -> Field:
+    return Field(name, Checkbox(description=label, indent=False), hint, wide=True)
+
+
+def choice(
+    name: str, label: str, options: Iterable[tuple[str, Any]], hint: str = "", *, first: str | None = CHOOSE
+) -> Choice:
+    """One of several, as a list to pull down; ``first`` stands for None, and None for no such entry."""
+    entries = _entries(options, first)
+    return Choice(name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label), hint)
+
+
+def yes_no(name: str, label: str, hint: str = "") -> Choice:
+    field = choice(name, label, [("No", False), ("Yes", True)], hint)
+    field.add_class("wide")
+    return field
+
+
+def button(words: str, click: Callable[[], object], style: str = "", hint: str = "") -> Button:
+    made = Button(description=words, tooltip=hint or words, button_style=style)
+    made.on_click(lambda _: click())
+    return made
+
+
+def row(*children: Any) -> HBox:
+    return HBox(children, _dom_classes=("field-row",))
+
+
+def buttons(*children: Any) -> HBox:
+    return HBox(children, _dom_classes=("actions",))
+
+
+def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:
+    """Fields that belong together, below a heading."""
+    head = Markup('<h3 class="fieldset">{}</h3>').format(title)
+    if about:
+        head += Markup("<p>{}</p>").format(about)
+    return VBox([HTML(str(head)), *children], _dom_classes=("card", "form-card"))
+
+
+def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
+    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise Invalid(problems_of(error, prefix)) from error
+
+
+class Invalid(InvalidInput):
+    """What stands in the fields cannot be sent: ``problems`` has a sentence for each that is wrong."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("Some fields need another look.", hint="They are marked below.")
+        self.problems = dict(problems)
+
+
+def problems_of(error: ValidationError, prefix: str = "") -> dict[str, str]:
+    """A sentence for each field, by its name at the API."""
+    found: dict[str, str] = {}
+    for one in error.errors():
+        where = ".".join(str(part) for part in one["loc"]) or prefix.rstrip(".")
+        found.setdefault(f"{prefix}{where}" if one["loc"] else where, _sentence(one["type"], one["msg"]))
+    return found
+
+
+_SENTENCES = {
+    "string_pattern_mismatch": "This does not look as it should.",
+    "date_from_datetime_parsing": "This is no date.",
+    "string_too_short": "Write something here.",
+}
+
+
+def _sentence(kind: str, message: str) -> str:
+    words = _SENTENCES.get(kind) or message.removeprefix("Value error, ").removeprefix("String ").strip()
+    words = words.replace("should have", "use").replace("Input should be", "It has to be")
+    return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
+def date_words(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,88 @@
+"""What every step of the path is: fields that are filled from the state, read back, and marked where wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.calls.models import Source
+from hub.client import Api
+from widgets.fields import Field, date_words
+from widgets.onboarding.state import OnboardingState, Step
+
+if TYPE_CHECKING:
+    from widgets.onboarding.view import Onboarding
+
+Work = Callable[[Api], Coroutine[Any, Any, object]]
+
+
+class StepForm(VBox):
+    """One step. Subclasses make their widgets in :meth:`build`, once, when the step is first shown."""
+
+    step: Step
+
+    def __init__(self, view: Onboarding) -> None:
+        self.view = view
+        self.state: OnboardingState = view.state
+        super().__init__(_dom_classes=("step-form",))
+        self.children = tuple(self.build())
+
+    def build(self) -> list[Any]:
+        raise NotImplementedError
+
+    def fill(self) -> None:
+        """Bring the fields in line with what is kept."""
+
+    def changes(self) -> dict[str, Any]:
+        """Fields of the application as they stand; raises :class:`widgets.fields.Invalid`."""
+        return {}
+
+    async def keep(self, api: Api, go_to: Step) -> None:
+        await self.state.keep(api, self.changes(), go_to=go_to)
+
+    def draw(self) -> None:
+        """Bring everything but the fields' values in line with the state."""
+        complaints = self.state.complaints
+        for field in fields_of(self):
+            field.complain(complaints.get(field.name, ""))
+
+    def do(self, doing: str, work: Work) -> Callable[[], None]:
+        """For a button: do something with the API while the page stays as it is."""
+        return lambda: self.view.do(doing, work)
+
+
+def fields_of(box: VBox) -> Iterator[Field]:
+    """The fields anywhere in a step."""
+    for child in box.children:
+        if isinstance(child, Field):
+            yield child
+        elif hasattr(child, "children"):
+            yield from fields_of(child)
+
+
+def show(html: HTML, markup: Markup | str) -> None:
+    """Send it only if it is something new."""
+    if html.value != str(markup):
+        html.value = str(markup)
+
+
+def cited(source: Source | None) -> Markup:
+    """Where a number comes from, and of which day."""
+    if source is None:
+        return Markup("")
+    title = (
+        Markup('<a href="{}" rel="noreferrer">{}</a>').format(source.url, source.title)
+        if source.url
+        else (Markup("{}").format(source.title))
+    )
+    return Markup('<span class="source">Source: {}, as of {}.</span>').format(title, date_words(source.as_of))
+
+
+def items(sentences: tuple[str, ...], kind: str = "") -> Markup:
+    if not sentences:
+        return Markup("")
+    inside = Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in sentences)
+    return Markup('<ul class="{}">{}</ul>').format(kind, inside)

@@ -1,0 +1,154 @@
+"""Step 3: which access mode, with reasons and with what speaks against the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import HTML
+from markupsafe import Markup
+
+from hub.applications.models import Form
+from hub.calls.models import CallState, CallStatus, ModeAdvice, Need
+from hub.client import Api
+from hub.errors import InvalidInput
+from widgets.base import ask, moment
+from widgets.fields import button, buttons, checked, choice, fieldset, row, whole
+from widgets.onboarding.form import StepForm, cited, items, show
+from widgets.onboarding.purpose import GOALS
+from widgets.onboarding.state import Step
+
+URGENCY = (("Within a week", 7), ("Within two weeks", 14), ("Within a month", 30), ("Within three months", 90))
+
+
+class Mode(StepForm):
+    step = Step.MODE
+
+    def build(self) -> list[Any]:
+        self.goal = choice("goal", "What you want to do", GOALS)
+        self.gpu_hours = whole("resources.gpu_hours", "GPU hours, roughly")
+        self.cpu_hours = whole("resources.cpu_hours", "Core hours, roughly")
+        self.months = whole("need.months", "For how many months", value=3)
+        self.urgency = choice("need.starts_within_days", "When you want to start", URGENCY, first="No hurry")
+        self.advice = HTML()
+        self.call = choice("call", "Call to apply in", [], "Its rules are checked when you submit.")
+        self.note = HTML()
+        self.call.control.observe(lambda _: self.draw(), "value")
+        return [
+            fieldset(
+                "Advice",
+                row(self.goal, self.gpu_hours, self.cpu_hours, self.months, self.urgency),
+                buttons(button("Advise me", self.do("Comparing the access modes", self._advise), "info")),
+                self.advice,
+                about="From your goal, size, hurry and organisation. You will work out the hours on the next step; "
+                "a rough number is enough here.",
+            ),
+            fieldset("Your choice", row(self.call), self.note),
+        ]
+
+    async def _advise(self, api: Api) -> None:
+        organisation = self.state.organisation
+        if organisation is None:
+            raise InvalidInput("Describe your organisation first.", hint="That is the first step.")
+        if self.goal.value is None:
+            raise InvalidInput("Choose what you want to do.", field="goal")
+        need = {
+            "goal": self.goal.value,
+            "kind": organisation.form.kind,
+            "country": organisation.form.country,
+            "gpu_hours": self.gpu_hours.value,
+            "cpu_hours": self.cpu_hours.value,
+            "months": self.months.value,
+            "starts_within_days": self.urgency.value,
+        }
+        self.state.advice = await ask(api.advice, checked(Need, need, "need."))
+        best = next((one for one in self.state.advice if one.recommended), None)
+        if best is not None and self.call.value is None:
+            self.call.value = next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None)
+
+    def fill(self) -> None:
+        form = self.state.form
+        self.goal.value = form.goal
+        self.gpu_hours.value, self.cpu_hours.value = form.resources.gpu_hours, form.resources.cpu_hours
+        self.months.value = form.resources.months or 3
+        self.call.offer([(_label(status), status.call.slug) for status in self.state.calls])
+        self.call.value = form.call
+
+    def changes(self) -> dict[str, Any]:
+        mode = self._mode(self.call.value)
+        resources = self.state.form.resources.model_dump()
+        resources |= {"gpu_hours": self.gpu_hours.value, "cpu_hours": self.cpu_hours.value}
+        if mode is not None and resources["months"] not in mode.months:
+            fitting = [months for months in mode.months if months >= (self.months.value or 0)]
+            resources["months"] = min(fitting, default=max(mode.months))
+        values = {"call": self.call.value, "goal": self.goal.value, "resources": resources}
+        return checked(Form, values).model_dump(include=set(values))
+
+    def _mode(self, slug: str | None) -> Any:
+        status = next((status for status in self.state.calls if status.call.slug == slug), None)
+        return self.state.programme.mode(status.call.mode) if status and self.state.programme else None
+
+    def draw(self) -> None:
+        super().draw()
+        show(self.advice, _advice(self.state.advice))
+        status = next((status for status in self.state.calls if status.call.slug == self.call.value), None)
+        show(self.note, self._about(status) if status else "")
+
+    def _about(self, status: CallStatus) -> Markup:
+        mode = self._mode(status.call.slug)
+        limits = []
+        if mode.gpu_hours_over:
+            limits.append(f"more than {mode.gpu_hours_over:,} GPU hours")
+        if mode.gpu_hours_up_to:
+            limits.append(f"up to {mode.gpu_hours_up_to:,} GPU hours")
+        if mode.cpu_hours_up_to:
+            limits.append(f"up to {mode.cpu_hours_up_to:,} core hours")
+        limits.append(f"{' or '.join(str(months) for months in mode.months)} months")
+        limits.append(f"decided within {mode.decision_working_days} working days")
+        after = Markup(" after the cut-off on {}").format(moment(status.next_cut_off)) if status.next_cut_off else ""
+        refused = Markup('<p class="state warn">{}</p>').format(status.why_not) if status.why_not else ""
+        full = f" Full: {', '.join(status.full_systems)}." if status.full_systems else ""
+        return Markup("{}<p>{} {}{}.{} {}</p>").format(
+            refused,
+            mode.summary,
+            ", ".join(limits)[:1].upper() + ", ".join(limits)[1:],
+            after,
+            full,
+            cited(self.state.source(mode.source)),
+        )
+
+
+def _label(status: CallStatus) -> str:
+    if status.accepts:
+        return status.call.title
+    return f"{status.call.title} ({'not now' if status.state is CallState.OPEN else status.state.value})"
+
+
+def _advice(advice: tuple[ModeAdvice, ...]) -> Markup:
+    if not advice:
+        return Markup("")
+    nothing = (
+        ""
+        if any(one.recommended for one in advice)
+        else (Markup('<p class="state warn">Nothing fits as it stands; see what speaks against each.</p>'))
+    )
+    return Markup('<div role="status">{}</div><div class="cards">{}</div>').format(
+        nothing, Markup("").join(_card(one) for one in advice)
+    )
+
+
+def _card(advice: ModeAdvice) -> Markup:
+    sign = ("ok", "recommended") if advice.recommended else ("ok", "fits") if advice.fits else ("bad", "does not fit")
+    return Markup(
+        '<section class="card {chosen}"><h4>{title}</h4><p class="words-small"><span class="state {kind}">{word}</span>'
+        "</p>{reasons}{against}<p>{source}</p></section>"
+    ).format(
+        chosen="chosen" if advice.recommended else "",
+        title=advice.title,
+        kind=sign[0],
+        word=sign[1],
+        reasons=items(advice.reasons, "reasons"),
+        against=Markup("<p>What speaks against it:</p>{}").format(items(advice.against, "against"))
+        if advice.against
+        else "",
+        source=cited(advice.source),
+    )

@@ -1,0 +1,268 @@
+"""Step 1: who somebody is, their organisation, and whether it is an SME."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.calls.models import OrganisationKind
+from hub.client import Api
+from hub.organisations.models import Figures, Organisation, OrganisationForm, ProfileForm, Relation, Relative, SmeResult
+from widgets.base import ask, notice
+from widgets.fields import button, buttons, checked, choice, fieldset, line, number, row, whole
+from widgets.onboarding.form import StepForm, cited, items, show
+from widgets.onboarding.state import Step
+
+KINDS = (
+    ("Company or start-up", OrganisationKind.COMPANY),
+    ("University", OrganisationKind.UNIVERSITY),
+    ("Research organisation", OrganisationKind.RESEARCH),
+    ("Public body", OrganisationKind.PUBLIC),
+)
+RELATIONS = (("Partner: 25 to 50 per cent", Relation.PARTNER), ("Linked: more than 50 per cent", Relation.LINKED))
+MOST_RELATIVES = 50
+
+
+class RelativeRow(VBox):
+    """Another enterprise whose figures count."""
+
+    def __init__(self, place: int, remove: Any) -> None:
+        at = f"organisation.figures.relatives.{place}."
+        self.name = line(f"{at}name", "Its name")
+        self.relation = choice(f"{at}relation", "Relation", RELATIONS, first=None)
+        self.share = number(f"{at}share", "Share held (%)")
+        self.staff = number(f"{at}staff", "Its staff")
+        self.turnover = whole(f"{at}turnover", "Its turnover (€ a year)")
+        self.balance = whole(f"{at}balance", "Its balance sheet (€)")
+        drop = button("Remove this enterprise", lambda: remove(self))
+        super().__init__(
+            [
+                row(self.name, self.relation, self.share),
+                row(self.staff, self.turnover, self.balance),
+                buttons(drop),
+            ],
+            _dom_classes=("repeated",),
+        )
+
+    def read(self) -> dict[str, Any]:
+        return {
+            "name": self.name.value,
+            "relation": self.relation.value,
+            "share": self.share.value,
+            "staff": self.staff.value,
+            "turnover": self.turnover.value,
+            "balance": self.balance.value,
+        }
+
+    def fill(self, relative: Relative) -> None:
+        self.name.value = relative.name
+        self.relation.value = relative.relation
+        self.share.value, self.staff.value = relative.share, relative.staff
+        self.turnover.value, self.balance.value = relative.turnover, relative.balance
+
+
+class People(StepForm):
+    step = Step.PEOPLE
+
+    def build(self) -> list[Any]:
+        self.full_name = line("profile.full_name", "Your full name")
+        self.position = line("profile.position", "Position (may stay empty)")
+        self.contact = line("profile.contact", "Mail address for reviewers (may stay empty)")
+        self.orcid = line("profile.orcid", "ORCID (may stay empty)", "Like 0000-0002-1825-0097.")
+        profile = fieldset("About you", row(self.full_name, self.position), row(self.contact, self.orcid))
+        self.founding = VBox(self._organisation_fields())
+        self.joining = self._joining()
+        self.members = HTML()
+        self.code = buttons(
+            button("Make a new code", self.do("Making a new code", self._renew), hint="The old code stops working"),
+            button("Leave this organisation", self.do("Leaving", self._leave), "danger"),
+        )
+        return [profile, self.joining, self.founding, self.members, self.code]
+
+    def _organisation_fields(self) -> list[Any]:
+        programme = self.state.programme
+        assert programme is not None  # noqa: S101 - steps are made when the page is ready
+        countries = [(one.name if one.eligible else f"{one.name} (no access)", one.code) for one in programme.countries]
+        self.name = line("organisation.name", "Name of the organisation")
+        self.kind = choice("organisation.kind", "Kind", KINDS)
+        self.country = choice("organisation.country", "Country", sorted(countries))
+        self.registration = line("organisation.registration", "Registration or VAT number (may stay empty)")
+        self.website = line("organisation.website", "Website (may stay empty)", "With https:// in front.")
+        self.kind.control.observe(lambda _: self.draw(), "value")
+        self.staff = number("organisation.figures.staff", "Staff", "Full-time units over the year.")
+        self.turnover = whole("organisation.figures.turnover", "Turnover (€ a year)")
+        self.balance = whole("organisation.figures.balance", "Balance sheet (€)")
+        self.public = number("organisation.figures.public_share", "Public share (%)", "Held by public bodies.")
+        self.relatives = VBox()
+        self.result = HTML()
+        self.figures = fieldset(
+            "Size of the company",
+            row(self.staff, self.turnover, self.balance, self.public),
+            self.relatives,
+            buttons(
+                button("Add a partner or linked enterprise", self._add),
+                button("Work out whether it is an SME", self.do("Working it out", self._test)),
+            ),
+            self.result,
+            about="Figures of the last closed year. They decide whether it is an SME; mind enterprises that hold "
+            "25 per cent or more of it, or that it holds.",
+        )
+        return [
+            fieldset(
+                "Your organisation",
+                row(self.name, self.kind, self.country),
+                row(self.registration, self.website),
+            ),
+            self.figures,
+        ]
+
+    def _joining(self) -> VBox:
+        self.join_code = line("code", "Code of the organisation", "Colleagues find it on this page.")
+        return fieldset(
+            "Is a colleague here already?",
+            row(self.join_code),
+            buttons(button("Join their organisation", self.do("Joining", self._join))),
+            about="Then join their organisation with its code. Else describe your organisation below.",
+        )
+
+    def _add(self) -> None:
+        if len(self.relatives.children) < MOST_RELATIVES:
+            self.relatives.children = (
+                *self.relatives.children,
+                RelativeRow(len(self.relatives.children), self._remove),
+            )
+
+    def _remove(self, gone: RelativeRow) -> None:
+        rows = [child.read() for child in self.relatives.children if child is not gone]
+        self.relatives.children = ()
+        for kept in rows:
+            self._add()
+            self.relatives.children[-1].fill(Relative.model_construct(**kept))
+
+    # -- what the buttons do
+
+    async def _test(self, api: Api) -> None:
+        found = await ask(api.sme_test, self._figures())
+        show(self.result, sme_result(found))
+
+    async def _join(self, api: Api) -> None:
+        await ask(api.join_organisation, self.join_code.value.strip())
+        await self._again(api)
+
+    async def _renew(self, api: Api) -> None:
+        await ask(api.renew_organisation_code)
+        await self._again(api)
+
+    async def _leave(self, api: Api) -> None:
+        await ask(api.leave_organisation)
+        await self._again(api)
+
+    async def _again(self, api: Api) -> None:
+        self.state.profile = await ask(api.profile)
+        self.fill()
+
+    # -- fields and state
+
+    def fill(self) -> None:
+        profile = self.state.profile.form if self.state.profile else ProfileForm()
+        suggested = self.state.me.display_name if self.state.me else ""
+        self.full_name.value = profile.full_name or suggested
+        self.position.value, self.orcid.value = profile.position, profile.orcid
+        self.contact.value = profile.contact or ""
+        organisation = self.state.organisation
+        if organisation is not None:
+            self._fill_organisation(organisation)
+        self.draw()
+
+    def _fill_organisation(self, organisation: Organisation) -> None:
+        form = organisation.form
+        self.name.value, self.registration.value, self.website.value = form.name, form.registration, form.website
+        self.kind.value = form.kind
+        self.country.value = form.country
+        figures = form.figures or Figures(staff=0, turnover=0, balance=0)
+        self.staff.value, self.turnover.value, self.balance.value = figures.staff, figures.turnover, figures.balance
+        self.public.value = figures.public_share
+        self.relatives.children = ()
+        for relative in figures.relatives:
+            self._add()
+            self.relatives.children[-1].fill(relative)
+        show(self.result, sme_result(organisation.sme) if organisation.sme else "")
+
+    def _figures(self) -> Figures:
+        relatives = [child.read() for child in self.relatives.children]
+        values = {
+            "staff": self.staff.value,
+            "turnover": self.turnover.value,
+            "balance": self.balance.value,
+            "public_share": self.public.value,
+            "relatives": relatives,
+        }
+        return checked(Figures, values, "organisation.figures.")
+
+    def _form(self) -> OrganisationForm:
+        company = self.kind.value is OrganisationKind.COMPANY
+        given = any(field.value for field in (self.staff, self.turnover, self.balance))
+        values = {
+            "name": self.name.value,
+            "kind": self.kind.value,
+            "country": self.country.value,
+            "registration": self.registration.value,
+            "website": self.website.value.strip(),
+            "figures": self._figures() if company and given else None,
+        }
+        return checked(OrganisationForm, values, "organisation.")
+
+    async def keep(self, api: Api, go_to: Step) -> None:
+        """Profile and organisation first, which belong to the person and not to one application."""
+        values = {
+            "full_name": self.full_name.value,
+            "position": self.position.value,
+            "contact": self.contact.value.strip() or None,
+            "orcid": self.orcid.value.strip(),
+        }
+        profile = checked(ProfileForm, values, "profile.")
+        wanted = self._form() if self.state.organisation or self.name.value.strip() else None
+        await self.state.write_profile(api, profile)
+        if wanted is not None:
+            await self._keep_organisation(api, wanted)
+        await self.state.keep(api, {}, go_to=go_to)
+
+    async def _keep_organisation(self, api: Api, wanted: OrganisationForm) -> None:
+        known = self.state.organisation
+        if known is None:
+            organisation = await ask(api.found_organisation, wanted)
+        elif wanted != known.form:
+            organisation = await ask(api.change_organisation, known.revision, wanted)
+        else:
+            return
+        assert self.state.profile is not None  # noqa: S101 - written a line above
+        self.state.profile = self.state.profile.model_copy(update={"organisation": organisation})
+        show(self.result, sme_result(organisation.sme) if organisation.sme else "")
+
+    def draw(self) -> None:
+        super().draw()
+        organisation = self.state.organisation
+        self.joining.layout.display = "none" if organisation else ""
+        self.figures.layout.display = "" if self.kind.value is OrganisationKind.COMPANY else "none"
+        self.code.layout.display = "" if organisation else "none"
+        show(self.members, _members(organisation) if organisation else "")
+
+
+def sme_result(result: SmeResult) -> Markup:
+    """The category and why."""
+    verdict = f"It is a {result.title}, and an SME." if result.is_sme else f"It is a {result.title}, and no SME."
+    return (
+        notice("ok" if result.is_sme else "info", verdict)
+        + items(result.reasons)
+        + Markup('<p class="quiet">{}</p>').format(cited(result.source))
+    )
+
+
+def _members(organisation: Organisation) -> Markup:
+    return Markup(
+        '<section class="card"><h3>People of {}</h3><p>{}</p>'
+        "<p>Colleagues join with the code <code>{}</code>. Give it to nobody else: whoever has it sees what your "
+        "organisation submits.</p></section>"
+    ).format(organisation.form.name, ", ".join(organisation.people), organisation.join_code)

@@ -1,0 +1,170 @@
+"""Step 4: hours, storage, time, with a calculator that shows its formula."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.applications.models import Resources
+from hub.calls.models import Calculation, System, Task, Workload
+from hub.client import Api
+from hub.errors import InvalidInput
+from widgets.base import ask, table
+from widgets.fields import (
+    button,
+    buttons,
+    check,
+    checked,
+    choice,
+    day,
+    fieldset,
+    number,
+    paragraphs,
+    row,
+    whole,
+)
+from widgets.onboarding.form import StepForm, cited, items, show
+from widgets.onboarding.state import Step
+
+BILLION = 1e9
+TASKS = (("Training", Task.TRAINING), ("Inference", Task.INFERENCE))
+
+
+class ResourcesStep(StepForm):
+    step = Step.RESOURCES
+
+    def build(self) -> list[Any]:
+        programme = self.state.programme
+        assert programme is not None  # noqa: S101 - steps are made when the page is ready
+        self.partitions = HTML(str(self._machine(programme.systems)))
+        self.systems = {one.id: check("resources.systems", one.title) for one in programme.systems}
+        self.gpu_hours = whole("resources.gpu_hours", "GPU hours", "One card for one hour.")
+        self.cpu_hours = whole("resources.cpu_hours", "Core hours", "One core for one hour.")
+        self.storage = whole("resources.storage_gb", "Storage (GB)")
+        self.months = choice("resources.months", "Duration", [])
+        self.starts = day("resources.starts", "Wanted start (may stay empty)")
+        self.why = paragraphs("resources.justification", "Why so much", "How the hours add up: runs × hours × cards.")
+        return [
+            fieldset("The machine", self.partitions, VBox(list(self.systems.values())), about="Tick what you need."),
+            self._calculator([one for one in programme.systems if one.peak_tflops]),
+            fieldset(
+                "What you ask for",
+                row(self.gpu_hours, self.cpu_hours, self.storage),
+                row(self.months, self.starts),
+                self.why,
+            ),
+        ]
+
+    def _calculator(self, systems: list[System]) -> VBox:
+        self.task = choice("workload.task", "Task", TASKS, first=None)
+        self.parameters = number("workload.parameters", "Billion parameters", value=1.0)
+        self.tokens = number("workload.tokens", "Billion tokens", value=20.0)
+        self.gpus = whole("workload.gpus", "GPUs at once", value=8)
+        self.on = choice("workload.system", "System", [(one.title, one.id) for one in systems], first=None)
+        self.result = HTML()
+        self.take = button("Take these GPU hours", self._take)
+        self.take.layout.display = "none"
+        return fieldset(
+            "From model size to hours",
+            row(self.task, self.parameters, self.tokens, self.gpus, self.on),
+            buttons(button("Work out the hours", self.do("Working out the hours", self._calculate), "info")),
+            self.result,
+            buttons(self.take),
+            about="For language models and the like. For other work, measure a small run and multiply.",
+        )
+
+    def _machine(self, systems: tuple[System, ...]) -> Markup:
+        rows = [
+            (
+                one.title,
+                ", ".join(one.partitions),
+                f"{one.gpus} × {one.gpu}, {one.gpu_memory_gb} GB each" if one.gpus else "no GPUs",
+                cited(self.state.source(one.source)),
+            )
+            for one in systems
+        ]
+        return table(("System", "Partitions", "GPUs", "Source"), rows, "What this machine has")
+
+    def _workload(self) -> Workload:
+        values = {
+            "task": self.task.value,
+            "parameters": self.parameters.value * BILLION,
+            "tokens": self.tokens.value * BILLION,
+            "gpus": self.gpus.value,
+            "system": self.on.value,
+        }
+        return checked(Workload, values, "workload.")
+
+    async def _calculate(self, api: Api) -> None:
+        if self.on.value is None:
+            raise InvalidInput("There is no system with GPUs to calculate with.")
+        self.state.calculation = await ask(api.calculation, self._workload())
+
+    def _take(self) -> None:
+        if self.state.calculation is not None:
+            self.gpu_hours.value = max(1, round(self.state.calculation.gpu_hours))
+
+    def fill(self) -> None:
+        wanted = self.state.form.resources
+        self.gpu_hours.value, self.cpu_hours.value = wanted.gpu_hours, wanted.cpu_hours
+        self.storage.value, self.starts.value, self.why.value = wanted.storage_gb, wanted.starts, wanted.justification
+        self.months.offer([(_months(one), one) for one in self.state.mode.months] if self.state.mode else [])
+        self.months.value = wanted.months
+        for name, ticked in self.systems.items():
+            ticked.value = name in wanted.systems
+        if wanted.workload is not None:
+            self._fill_calculator(wanted.workload)
+
+    def _fill_calculator(self, workload: Workload) -> None:
+        self.task.value = workload.task
+        self.on.value = workload.system
+        self.parameters.value, self.tokens.value = workload.parameters / BILLION, workload.tokens / BILLION
+        self.gpus.value = workload.gpus
+
+    def changes(self) -> dict[str, Any]:
+        calculated = self.state.calculation is not None or self.state.form.resources.workload is not None
+        values = {
+            "systems": tuple(name for name, ticked in self.systems.items() if ticked.value),
+            "cpu_hours": self.cpu_hours.value,
+            "gpu_hours": self.gpu_hours.value,
+            "storage_gb": self.storage.value,
+            "months": self.months.value,
+            "starts": self.starts.value,
+            "workload": self._workload() if calculated else None,
+            "justification": self.why.value,
+        }
+        return {"resources": checked(Resources, values, "resources.").model_dump()}
+
+    def draw(self) -> None:
+        super().draw()
+        if self.state.mode is not None and not self.months.value:
+            self.months.offer([(_months(one), one) for one in self.state.mode.months])
+        call = self.state.call
+        for name, ticked in self.systems.items():
+            ticked.layout.display = "" if call is None or name in call.systems else "none"
+        found = self.state.calculation
+        self.take.layout.display = "" if found else "none"
+        show(self.result, calculated(found) if found else "")
+
+
+def _months(count: int) -> str:
+    return "1 month" if count == 1 else f"{count} months"
+
+
+def calculated(found: Calculation) -> Markup:
+    """Hours, memory, the formula they come from, and what to mind."""
+    return Markup(
+        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, {wall:,.0f} hours on the clock'
+        '</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus} GPUs.</p><p class="formula">'
+        "<code>{formula}</code></p></div>{remarks}<p>{sources}</p>"
+    ).format(
+        hours=found.gpu_hours,
+        wall=found.wall_hours,
+        memory=found.memory_gb,
+        gpus=found.gpus_at_least,
+        formula=found.formula,
+        remarks=items(found.remarks),
+        sources=Markup(" ").join(cited(source) for source in found.sources),
+    )

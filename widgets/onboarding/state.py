@@ -1,0 +1,321 @@
+"""Where a person stands on the path, without a browser. What they typed is kept by the API at every step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from traitlets import Bool, Bytes, Instance, Int, Tuple, Unicode, UseEnum
+
+from hub.access.models import InvitationOffer, ProjectView
+from hub.applications.models import EDITABLE, Application, ApplicationState, Form, Version
+from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
+from hub.client import Api, Me
+from hub.errors import AtriumError, Conflict
+from hub.organisations.models import Organisation, Profile, ProfileForm
+from widgets.base import Phase, State, ask
+
+
+class Step(StrEnum):
+    """The path, in its order; the names are kept with a draft."""
+
+    PEOPLE = "people"
+    PURPOSE = "purpose"
+    MODE = "mode"
+    RESOURCES = "resources"
+    DECLARATIONS = "declarations"
+    SUBMIT = "submit"
+
+
+TITLES = {
+    Step.PEOPLE: "You and your organisation",
+    Step.PURPOSE: "Sector and use case",
+    Step.MODE: "Access mode",
+    Step.RESOURCES: "Resources",
+    Step.DECLARATIONS: "Data and declarations",
+    Step.SUBMIT: "Review and submit",
+}
+
+_STEP_OF_FIELD = {
+    "profile": Step.PEOPLE,
+    "organisation": Step.PEOPLE,
+    "title": Step.PURPOSE,
+    "sector": Step.PURPOSE,
+    "goal": Step.PURPOSE,
+    "use_case": Step.PURPOSE,
+    "call": Step.MODE,
+    "resources": Step.RESOURCES,
+}
+
+
+def step_of(field: str) -> Step:
+    """On which step a field of the application is asked for."""
+    return _STEP_OF_FIELD.get(field.partition(".")[0], Step.DECLARATIONS)
+
+
+class OnboardingState(State):
+    me = Instance(Me, allow_none=True)
+    programme = Instance(Programme, allow_none=True)
+    profile = Instance(Profile, allow_none=True)
+    calls = Tuple(help="CallStatus of every call.")
+    applications = Tuple(help="ApplicationSummary, the last changed first.")
+    projects = Tuple(help="ProjectView of each of mine.")
+    application = Instance(Application, allow_none=True, help="The one in front of the person.")
+    step = UseEnum(Step, Step.PEOPLE)
+    saved = Instance(datetime, allow_none=True, help="When a step was last kept from here.")
+    theirs = Instance(Application, allow_none=True, help="What another device kept meanwhile.")
+    typed = Instance(Form, allow_none=True, help="What could not be kept because of that.")
+    looked_over = Bool(False, help="Whether what is missing was shown once; from then on it is marked at the fields.")
+    helpers = Tuple()
+    advice = Tuple()
+    calculation = Instance(Calculation, allow_none=True)
+    document = Bytes(b"", help="The PDF that was asked for.")
+    document_name = Unicode()
+    offer = Instance(InvitationOffer, allow_none=True)
+    filled = Int(0, help="Counts: the fields have to be filled in anew.")
+
+    # -- reading
+
+    async def fetch(self, api: Api) -> Phase:
+        """All of it at once; then the application that was changed last."""
+        self.me, self.programme, self.profile, calls, applications, projects = await asyncio.gather(
+            ask(api.me),
+            ask(api.programme),
+            ask(api.profile),
+            ask(api.calls),
+            ask(api.applications),
+            ask(api.projects),
+        )
+        self.calls, self.applications, self.projects = calls, applications, projects
+        wanted = self.application.summary.id if self.application else self._most_recent()
+        if wanted is not None:
+            self._take(await ask(api.application, wanted))
+        self.filled += 1
+        return Phase.READY
+
+    def _most_recent(self) -> int | None:
+        mine = [one for one in self.applications if one.mine and one.state is not ApplicationState.WITHDRAWN]
+        return mine[0].id if mine else None
+
+    async def look(self, api: Api) -> None:
+        """Whether something happened meanwhile: a message, a decision, a step of provisioning. Errors wait."""
+        if self.application is None or self.busy or self.editable:
+            return
+        try:
+            number = self.application.summary.id
+            fresh, projects = await asyncio.gather(ask(api.application, number), ask(api.projects))
+        except AtriumError:
+            return
+        self.projects = projects
+        if fresh != self.application and not self.busy:
+            self._take(fresh)
+            self.filled += 1
+
+    def _take(self, application: Application) -> None:
+        self.application = application
+        if application.form.step in tuple(Step):
+            self.step = Step(application.form.step)
+        self.document = b""
+
+    @property
+    def form(self) -> Form:
+        return self.application.form if self.application else Form()
+
+    @property
+    def editable(self) -> bool:
+        """Whether the path is shown; else what became of the application."""
+        return self.application is None or self._is_draft(self.application)
+
+    @staticmethod
+    def _is_draft(application: Application) -> bool:
+        return application.summary.mine and application.summary.state in EDITABLE
+
+    @property
+    def organisation(self) -> Organisation | None:
+        return self.profile.organisation if self.profile else None
+
+    @property
+    def status(self) -> CallStatus | None:
+        """The call that is applied in."""
+        return next((status for status in self.calls if status.call.slug == self.form.call), None)
+
+    @property
+    def call(self) -> Call | None:
+        return self.status.call if self.status else None
+
+    @property
+    def mode(self) -> AccessMode | None:
+        return self.programme.mode(self.call.mode) if self.call and self.programme else None
+
+    @property
+    def project(self) -> ProjectView | None:
+        """What became of the application."""
+        slug = self.application.decision.project if self.application and self.application.decision else None
+        return next((project for project in self.projects if project.slug == slug), None)
+
+    @property
+    def as_submitted(self) -> Version | None:
+        """The draft as reviewers would see it; None without an organisation."""
+        if self.application is None or self.profile is None or self.profile.organisation is None:
+            return None
+        organisation = self.profile.organisation
+        return Version(
+            number=0,
+            submitted=self.application.summary.changed,
+            by=self.profile.person,
+            form=self.form,
+            profile=self.profile.form,
+            organisation_id=organisation.id,
+            organisation=organisation.form,
+            sme=organisation.sme,
+            self_check=self.application.self_check,
+        )
+
+    @property
+    def gaps(self) -> dict[str, str]:
+        """What is missing, by field; of several at one field the first."""
+        found: dict[str, str] = {}
+        for gap in self.application.gaps if self.application else ():
+            found.setdefault(gap.field, gap.message)
+        return found
+
+    @property
+    def complaints(self) -> dict[str, str]:
+        """What to mark at the fields."""
+        return {**(self.gaps if self.looked_over else {}), **self.problems}
+
+    def is_done(self, step: Step) -> bool:
+        """Whether nothing is missing on a step any more."""
+        return self.application is not None and all(step_of(field) is not step for field in self.gaps)
+
+    def source(self, name: str) -> Source | None:
+        sources = self.programme.sources if self.programme else ()
+        return next((source for source in sources if source.id == name), None)
+
+    # -- writing
+
+    async def keep(self, api: Api, changes: Mapping[str, Any], *, go_to: Step | None = None) -> None:
+        """Keep fields of the application with the API, and go on to a step.
+
+        :raises Conflict: another device kept something since; what is typed here stays, see :meth:`keep_mine`.
+        """
+        step = go_to or self.step
+        form = Form.model_validate({**self.form.model_dump(), **changes, "step": step.value})
+        if self.application is None:
+            kept = await ask(api.start_application, form)
+        else:
+            kept = await self._save(api, self.application, form)
+        self._kept(kept, step)
+        await self._list(api)
+
+    async def _save(self, api: Api, known: Application, form: Form) -> Application:
+        if form == known.form:
+            return known
+        try:
+            return await ask(api.save_application, known.summary.id, known.revision, form)
+        except Conflict as conflict:
+            fresh = await ask(api.application, known.summary.id)
+            if conflict.field == "revision" and self._is_draft(fresh):
+                self.theirs, self.typed = fresh, form
+            else:  # it was submitted, withdrawn or decided elsewhere
+                self._take(fresh)
+                self.filled += 1
+            raise
+
+    def _kept(self, application: Application, step: Step) -> None:
+        self.application, self.saved = application, application.summary.changed
+        self.theirs = self.typed = None
+        self.step = step
+        self.document = b""
+        if step is Step.SUBMIT:
+            self.looked_over = True
+
+    async def _list(self, api: Api) -> None:
+        known = {one.id: one for one in self.applications}
+        if self.application and known.get(self.application.summary.id) != self.application.summary:
+            self.applications = await ask(api.applications)
+
+    def take_theirs(self) -> None:
+        """Go on with what the other device kept; what was typed here is dropped."""
+        if self.theirs is not None:
+            self._kept(self.theirs, self.step)
+            self.trouble, self.filled = None, self.filled + 1
+
+    async def keep_mine(self, api: Api) -> None:
+        """Keep what was typed here on top of what the other device kept: this step's fields, the rest is theirs."""
+        if self.theirs is None or self.typed is None or self.application is None:
+            return
+        before, mine = self.application.form.model_dump(), self.typed.model_dump()
+        changed = {name: value for name, value in mine.items() if value != before[name]}
+        self.application = self.theirs
+        await self.keep(api, changes=changed)
+        self.filled += 1
+
+    async def write_profile(self, api: Api, form: ProfileForm) -> None:
+        if self.profile is None or form != self.profile.form:
+            self.profile = await ask(api.write_profile, form)
+
+    async def open(self, api: Api, number: int) -> None:
+        """Another of the applications one may read."""
+        self.looked_over, self.theirs = False, None
+        self._take(await ask(api.application, number))
+        self.filled += 1
+
+    def start_another(self) -> None:
+        """An empty path; nothing is kept before its first step is."""
+        self.application, self.step, self.looked_over = None, Step.PEOPLE, False
+        self.saved = self.theirs = None
+        self.filled += 1
+
+    async def submit(self, api: Api) -> None:
+        """Raises :class:`hub.errors.InvalidInput` naming what is missing; the draft is kept."""
+        if self.application is None:
+            return
+        self.looked_over = True
+        number, revision = self.application.summary.id, self.application.revision
+        try:
+            self._take(await ask(api.submit_application, number, revision))
+        except Conflict:
+            self._take(await ask(api.application, number))
+            self.filled += 1
+            raise
+        await self._list(api)
+        self.filled += 1
+
+    async def withdraw(self, api: Api) -> None:
+        if self.application is not None:
+            self._take(await ask(api.withdraw_application, self.application.summary.id))
+            await self._list(api)
+
+    async def say(self, api: Api, text: str) -> None:
+        """A message to those who review."""
+        if self.application is not None:
+            self._take(await ask(api.message_reviewers, self.application.summary.id, text))
+
+    async def make_document(self, api: Api, version: int | None) -> None:
+        if self.application is None:
+            return
+        summary = self.application.summary
+        self.document = await ask(api.application_document, summary.id, version)
+        self.document_name = f"{summary.reference}-{version or 'draft'}"
+
+    # -- advice
+
+    async def find_helpers(self, api: Api, sector: str | None) -> None:
+        country = self.organisation.form.country if self.organisation else None
+        found: tuple[Helper, ...] = await ask(api.helpers, country=country, sector=sector)
+        self.helpers = found
+
+    # -- invitations
+
+    async def look_at_invitation(self, api: Api, token: str) -> None:
+        self.offer = None
+        self.offer = await ask(api.invitation, token)
+
+    async def accept(self, api: Api, token: str) -> None:
+        project = await ask(api.accept_invitation, token)
+        self.offer = None
+        self.projects = (*(one for one in self.projects if one.slug != project.slug), project)

@@ -1,0 +1,185 @@
+"""What became of an application: where it stands, messages, the decision with its reason, and what to do next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.access.models import ProjectState, ProjectView
+from hub.applications.models import Application, ApplicationState, Message, MessageKind
+from hub.client import Api
+from hub.errors import InvalidInput
+from widgets.base import facts, moment, notice, pdf_link
+from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
+from widgets.onboarding.form import Work, show
+from widgets.onboarding.state import OnboardingState
+
+if TYPE_CHECKING:
+    from widgets.onboarding.view import Onboarding
+
+STATES = {
+    ApplicationState.DRAFT: ("info", "Draft"),
+    ApplicationState.SUBMITTED: ("info", "Under review"),
+    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes are asked for"),
+    ApplicationState.APPROVED: ("ok", "Approved"),
+    ApplicationState.REJECTED: ("bad", "Not approved"),
+    ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),
+}
+
+
+class Status(VBox):
+    """Shown instead of the path once an application is submitted; messages also beside a path with changes asked."""
+
+    def __init__(self, view: Onboarding) -> None:
+        self.view = view
+        self.state: OnboardingState = view.state
+        self.head = HTML()
+        self.messages = HTML()
+        self.pdf = HTML()
+        self.text = paragraphs("text", "Message to the reviewers", rows=3)
+        send = button("Send message", self.do("Sending", self._say))
+        self.talk = fieldset("Messages", self.messages, self.text, buttons(send))
+        make = button("Make a PDF of what was submitted", self.do("Making the PDF", self._document))
+        self.papers = fieldset("For your files", buttons(make), self.pdf)
+        self.sure = check("sure", "Yes, take it back. Its place in the queue is lost; the text stays.")
+        leave = button("Withdraw the application", self.do("Withdrawing", self._withdraw), "danger")
+        self.leaving = fieldset("Withdraw", self.sure, buttons(leave))
+        super().__init__([self.head, self.talk, self.papers, self.leaving], _dom_classes=("step-form",))
+
+    def do(self, doing: str, work: Work) -> Callable[[], None]:
+        return lambda: self.view.do(doing, work)
+
+    async def _say(self, api: Api) -> None:
+        if not self.text.value.strip():
+            raise InvalidInput("Write a message first.", field="text")
+        await self.state.say(api, self.text.value)
+        self.text.value = ""
+
+    async def _document(self, api: Api) -> None:
+        await self.state.make_document(api, self.state.application.versions if self.state.application else None)
+
+    async def _withdraw(self, api: Api) -> None:
+        if not self.sure.value:
+            raise InvalidInput("Tick that you are sure.", field="sure")
+        await self.state.withdraw(api)
+
+    def draw(self) -> None:
+        application = self.state.application
+        if application is None:
+            return
+        for field in (self.text, self.sure):
+            field.complain(self.state.problems.get(field.name, ""))
+        mine, state = application.summary.mine, application.summary.state
+        submitted = state is ApplicationState.SUBMITTED
+        self.leaving.layout.display = "" if mine and submitted else "none"
+        self.papers.layout.display = "" if application.versions else "none"
+        self.talk.layout.display = "" if mine and application.versions else "none"
+        show(self.pdf, pdf_link(self.state.document, self.state.document_name))
+        show(self.messages, messages(application.messages))
+        show(self.head, head(application, self.state.project) if not self.state.editable else changes(application))
+
+
+def head(application: Application, project: ProjectView | None) -> Markup:
+    """Where it stands, and what comes next."""
+    summary = application.summary
+    kind, word = STATES[summary.state]
+    rows: list[tuple[str, Markup | str]] = [
+        ("Reference", summary.reference),
+        ("Submitted", moment(summary.submitted) if summary.submitted else ""),
+        ("Versions", str(application.versions or "")),
+        (
+            "Decision due",
+            date_words(summary.due) if summary.due and summary.state is ApplicationState.SUBMITTED else "",
+        ),
+        ("By", "" if summary.mine else application.owner),
+    ]
+    return Markup(
+        '<section class="card part"><h2 tabindex="-1" data-arrived="status {ref}">{title}</h2>'
+        '<p class="words"><span class="state {kind}">{word}</span></p><p>{next}</p>{facts}{decision}</section>{then}'
+    ).format(
+        ref=f"{summary.id} {summary.state}",
+        title=summary.title,
+        kind=kind,
+        word=word,
+        next=application.next,
+        facts=facts(rows),
+        decision=_decision(application),
+        then=next_steps(project) if project else "",
+    )
+
+
+def _decision(application: Application) -> Markup:
+    decided = application.decision
+    if decided is None:
+        return Markup("")
+    wanted = application.form.resources
+    granted = facts(
+        [
+            ("GPU hours", f"{decided.gpu_hours:,} of {wanted.gpu_hours:,} asked for"),
+            ("Core hours", f"{decided.cpu_hours:,} of {wanted.cpu_hours:,} asked for"),
+            ("Storage", f"{decided.storage_gb:,} GB" if decided.storage_gb else ""),
+        ]
+    )
+    return Markup('<h3>The decision, {}</h3>{}<p class="typed">{}</p>').format(
+        moment(decided.at), granted if decided.approved else "", decided.reason
+    )
+
+
+def changes(application: Application) -> Markup:
+    """Above the path, when reviewers asked for changes: what they said last."""
+    if application.summary.state is not ApplicationState.CHANGES_REQUESTED:
+        return Markup("")
+    asked = [one for one in application.messages if one.kind is MessageKind.CHANGES]
+    said = Markup('<blockquote class="typed">{}</blockquote>').format(asked[-1].text) if asked else Markup("")
+    return notice("warn", "Reviewers ask for changes. Make them below, then submit it again.") + said
+
+
+def messages(said: tuple[Message, ...]) -> Markup:
+    if not said:
+        return Markup('<p class="quiet">There are no messages yet.</p>')
+    return Markup('<ol class="card-list messages">{}</ol>').format(
+        Markup("").join(
+            Markup('<li><p class="quiet">{} · {}</p><p class="typed">{}</p></li>').format(
+                one.author, moment(one.at), one.text
+            )
+            for one in said
+        )
+    )
+
+
+def next_steps(project: ProjectView) -> Markup:
+    """How far the project is made real; then the way to the first notebook."""
+    hub = os.environ.get("ATRIUM_HUB_URL", "/hub/")
+    steps = Markup("").join(
+        Markup("<li{}><span>{}{}</span></li>").format(
+            Markup("") if step.done else Markup(" data-todo"),
+            step.step.value,
+            f": {step.remark}" if step.remark and not step.done else "",
+        )
+        for step in project.steps
+    )
+    ready = project.state is ProjectState.ACTIVE
+    words = (
+        Markup("Your project <code>{}</code> is ready.").format(project.slug)
+        if ready
+        else Markup("Your project <code>{}</code> is being made; this page shows how far it is.").format(project.slug)
+    )
+    page = f"projects.ipynb#/project/{project.slug}"
+    todo = [
+        Markup('<a class="button primary" href="{}spawn">Start your first notebook</a>').format(hub),
+        Markup('<a class="button" href="projects.ipynb#/project/{}/members">Invite colleagues</a>').format(
+            project.slug
+        ),
+        Markup('<a class="button" href="{}/usage">See the hours</a>').format(page),
+    ]
+    return Markup(
+        '<section class="card part"><h3>Next for you</h3><p role="status">{words}</p>{steps}{todo}</section>'
+    ).format(
+        words=words,
+        steps=Markup('<ol class="steps">{}</ol>').format(steps) if steps and not ready else "",
+        todo=Markup('<p class="actions">{}</p>').format(Markup("").join(todo)) if ready else "",
+    )

@@ -1,0 +1,261 @@
+"""The page: where one is on the path, one step at a time, and afterwards what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.client import Api
+from widgets import base
+from widgets.base import Address, Phase, View, Visitor, in_background, moment, notice, visitor
+from widgets.fields import button, buttons, choice, fieldset, line, row
+from widgets.onboarding.declarations import Declarations
+from widgets.onboarding.form import StepForm, Work, show
+from widgets.onboarding.mode import Mode
+from widgets.onboarding.people import People
+from widgets.onboarding.purpose import Purpose
+from widgets.onboarding.resources import ResourcesStep
+from widgets.onboarding.state import TITLES, OnboardingState, Step
+from widgets.onboarding.status import STATES, Status
+from widgets.onboarding.submit import Submit
+from widgets.usage import greeting
+
+LOOK_SECONDS = 10.0
+
+FORMS: dict[Step, type[StepForm]] = {
+    form.step: form for form in (People, Purpose, Mode, ResourcesStep, Declarations, Submit)
+}
+_ORDER = tuple(Step)
+
+
+class Onboarding(View):
+    loading = "Looking up where you are"
+    state: OnboardingState
+
+    def __init__(self, state: OnboardingState | None = None, person: Visitor = visitor) -> None:
+        self._forms: dict[Step, StepForm] = {}
+        self._filled: dict[Step, int] = {}
+        self._opened: int | None = None
+        super().__init__(state or OnboardingState(), person)
+        in_background(self._watch())
+
+    def controls(self) -> tuple[Any, ...]:
+        """Few at first: a step is made when it is shown, so that the page is there soon."""
+        self.address = Address(self.go)
+        self.invited = VBox()
+        self.told = HTML()
+        self.place = VBox()
+        self.more = VBox()
+        self.status: Status | None = None
+        self.token = ""
+        return (self.address, self.told, self.invited, self.place, self.more)
+
+    # -- doing
+
+    def do(self, doing: str, work: Work) -> None:
+        """Something that a person asked for; what goes wrong is told on the page."""
+        api = self.person.api
+        if api is not None:
+            in_background(self.state.act(doing, work(api)))
+
+    def aside(self, work: Work) -> None:
+        """Something that may fail without a word."""
+        api = self.person.api
+        if api is not None:
+            in_background(self.state.quietly(work(api)))
+
+    def go(self, address: str) -> None:
+        """To a place within the page, as the page's script read it from the address."""
+        what, _, which = address.strip("/").partition("/")
+        if what == "step" and which in _ORDER:
+            self._keep_and_go(Step(which))
+        elif what == "application" and which.isdigit():
+            self.do("Opening it", lambda api: self.state.open(api, int(which)))
+        elif what == "invitation":
+            self._show_invitation(which)
+
+    def _keep_and_go(self, step: Step) -> None:
+        form = self._forms.get(self.state.step)
+        if form is not None and self.state.editable:
+            self.do("Saving", lambda api: form.keep(api, step))
+
+    def _next(self, by: int) -> None:
+        place = _ORDER.index(self.state.step) + by
+        if 0 <= place < len(_ORDER):
+            self._keep_and_go(_ORDER[place])
+
+    async def _watch(self) -> None:
+        """What happens elsewhere shows up here without a reload."""
+        while not self.person.farewell:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.person.api is not None and self.state.phase is Phase.READY:
+                await self.state.look(self.person.api)
+
+    # -- drawing
+
+    def draw(self) -> None:
+        super().draw()
+        ready = self.state.phase is Phase.READY and not self.person.farewell
+        for part in (self.told, self.invited, self.place, self.more):
+            part.layout.display = "" if ready else "none"
+        if not ready:
+            return
+        show(self.told, told(self.state))
+        self._draw_place()
+        self._draw_more()
+
+    def _draw_place(self) -> None:
+        state = self.state
+        application = state.application
+        if application is not None and application.versions and self.status is None:
+            self.status = Status(self)
+        status = (self.status,) if self.status and application and application.versions else ()
+        if self.status is not None:
+            self.status.draw()
+        if not state.editable:
+            self.place.children = status
+            return
+        form = self._form(state.step)
+        form.draw()
+        children = (self._theirs(), form, self._steering(), *status) if state.theirs else (form, self._steering())
+        changed_after_asking = (status[0].head,) if status and not state.theirs else ()
+        self.place.children = (*changed_after_asking, *children, *((status[0].talk,) if status else ()))
+
+    def _form(self, step: Step) -> StepForm:
+        if step not in self._forms:
+            self._forms[step] = FORMS[step](self)
+        form = self._forms[step]
+        if self._filled.get(step) != self.state.filled:
+            self._filled[step] = self.state.filled
+            form.fill()
+        return form
+
+    def _steering(self) -> Any:
+        if not hasattr(self, "_steer"):
+            self._back = button("Back", lambda: self._next(-1), hint="Save and go back")
+            self._save = button("Save", lambda: self._next(0))
+            self._on = button("Save and go on", lambda: self._next(1), "primary")
+            self._steer = buttons(self._back, self._save, self._on)
+        first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
+        self._back.layout.display = "none" if first else ""
+        self._on.layout.display = self._save.layout.display = "none" if last else ""
+        for one in (self._back, self._save, self._on):
+            one.disabled = bool(self.state.busy)
+        return self._steer
+
+    def _theirs(self) -> Any:
+        if not hasattr(self, "_clash"):
+            mine = button("Keep what I typed here", lambda: self.do("Saving", self.state.keep_mine), "primary")
+            other = button("Go on with the other one", self.state.take_theirs)
+            self._clash = fieldset(
+                "It was changed on another device",
+                buttons(mine, other),
+                about="Nothing is lost: what you typed still stands below, and what the other device kept is kept.",
+            )
+        return self._clash
+
+    def _draw_more(self) -> None:
+        """Other applications, and a new one; only where there is more than the first."""
+        state = self.state
+        entries = [
+            (f"{one.reference} {one.title or 'untitled'}: {STATES[one.state][1].lower()}"[:120], one.id)
+            for one in state.applications
+        ]
+        code = (self._code(),) if state.step is _ORDER[0] or not state.editable else ()
+        if not entries:
+            self.more.children = code
+            return
+        if not hasattr(self, "_others"):
+            self._others = choice("application", "Application", entries, first=None)
+            self._more = fieldset(
+                "Your applications",
+                row(self._others),
+                buttons(
+                    button("Open it", lambda: self.go(f"application/{self._others.value}")),
+                    button("Start another application", state.start_another),
+                ),
+            )
+        self._others.offer(entries, first=None)
+        here = state.application.summary.id if state.application else None
+        if self._opened != here:
+            self._opened, self._others.value = here, here
+        self.more.children = (self._more, *code)
+
+    # -- invitations
+
+    def _code(self) -> Any:
+        if not hasattr(self, "_invitation_code"):
+            self.code = line("token", "Code of the invitation", "It is in the mail that invited you.")
+            self._invitation_code = fieldset(
+                "Were you invited to a project?",
+                row(self.code),
+                buttons(button("Look at the invitation", lambda: self._show_invitation(self.code.value.strip()))),
+            )
+        self.code.complain(self.state.problems.get("token", ""))
+        return self._invitation_code
+
+    def _show_invitation(self, token: str) -> None:
+        self.token = token
+
+        async def look(api: Api) -> None:
+            await self.state.look_at_invitation(api, token)
+            self._offer()
+
+        self.do("Looking at the invitation", look)
+
+    def _offer(self) -> None:
+        offer = self.state.offer
+        if offer is None:
+            self.invited.children = ()
+            return
+        words = Markup("{} invites you to <strong>{}</strong> as {}. It holds until {}.").format(
+            offer.by, offer.title, "a lead" if offer.role.value == "lead" else "a member", moment(offer.expires)
+        )
+
+        async def accept(api: Api) -> None:
+            await self.state.accept(api, self.token)
+            joined = Markup(
+                'You are in now. <a href="projects.ipynb#/project/{}/usage">Open the project {}</a>'
+            ).format(offer.project, offer.title)
+            self.invited.children = (HTML(str(notice("ok", joined))),)
+
+        accepting = button("Join the project", lambda: self.do("Joining", accept), "primary")
+        leave = button("Not now", lambda: setattr(self.invited, "children", ()))
+        self.invited.children = (fieldset("You are invited", buttons(accepting, leave), about=words),)
+        accepting.focus()
+
+    def content(self) -> Markup:
+        assert self.state.me is not None  # noqa: S101 - the phase READY says so
+        return greeting(self.state.me) + (path(self.state) if self.state.editable else Markup(""))
+
+
+def path(state: OnboardingState) -> Markup:
+    """The steps, those that are complete, and the one where the person is."""
+    here = state.step
+    steps = Markup("").join(
+        Markup('<li class="{}"><a href="#/step/{}"{}>{}{}</a></li>').format(
+            "done" if state.is_done(step) and step is not Step.SUBMIT else "",
+            step.value,
+            Markup(' aria-current="step"') if step is here else "",
+            Markup('<span class="place">{}</span>').format(number),
+            TITLES[step],
+        )
+        for number, step in enumerate(Step, 1)
+    )
+    place = _ORDER.index(here) + 1
+    return Markup(
+        '<nav aria-label="Steps of the application"><ol class="stations">{}</ol></nav>'
+        '<h2 tabindex="-1" data-arrived="{}">{}</h2><p class="quiet">You are here: step {} of {}.</p>'
+    ).format(steps, here.value, TITLES[here], place, len(_ORDER))
+
+
+def told(state: OnboardingState) -> Markup:
+    """As everywhere; and when it was saved last."""
+    if state.saved is None or state.busy or state.trouble or not state.editable:
+        return base.told(state)
+    return Markup('<p class="quiet" role="status">✓ Saved {}. You can go on from any device.</p>').format(
+        moment(state.saved, "clock")
+    )
