@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import select
 
 from hub.access.models import ProjectSpec
-from hub.access.service import provision
 from hub.dataspace import indexing, sources
 from hub.dataspace.fetch import Fetcher
 from hub.dataspace.harvest import Harvester
 from hub.dataspace.models import SourceForm
 from hub.dataspace.search import TantivyIndex, TantivyWriter
 from hub.dataspace.tables import RecordRow
+from tests.hub.world import provision
 
 DATA = Path(__file__).parents[2] / "data" / "dataspace"
 

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import select
 
 from hub.access.models import ProjectSpec
-from hub.access.service import provision
 from hub.client import Api
 from hub.dataspace import sources
 from hub.dataspace.indexing import bring_up_to_date
@@ -14,6 +13,7 @@ from hub.dataspace.search import TantivyIndex, TantivyWriter
 from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.test_harvest import page
+from tests.hub.world import provision
 
 SOURCE = {"name": "cat", "title": "Cat", "space": "Test", "address": "https://x.example/"}
 FORM = PublicationForm(
@@ -71,6 +71,7 @@ TABLE = [
     ("GET", "/dataspace/records/{id}/preview", None, {"founder", "colleague"}),
     ("GET", "/dataspace/saved-searches", None, PEOPLE),
     ("PUT", "/dataspace/saved-searches", SAVED, PEOPLE),
+    ("DELETE", "/dataspace/saved-searches/999", None, set()),  # another's is as good as none
     ("GET", "/dataspace/publications", None, PEOPLE),
     ("POST", "/dataspace/publications", PUBLISH, {"founder", "colleague"}),
     ("POST", "/dataspace/publications", PUBLISH | {"visibility": "factory"}, {"founder"}),
