@@ -165,12 +165,15 @@ def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:
     return VBox([HTML(str(head)), *children], _dom_classes=("card", "form-card"))
 
 
-def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
-    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names."""
+def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, whole: str = "") -> Model:
+    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names.
+
+    ``whole`` is the field that is marked for what is wrong with all of them together.
+    """
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise Invalid(problems_of(error, prefix)) from error
+        raise Invalid(problems_of(error, prefix, whole)) from error
 
 
 class Invalid(InvalidInput):
@@ -181,12 +184,12 @@ class Invalid(InvalidInput):
         self.problems = dict(problems)
 
 
-def problems_of(error: ValidationError, prefix: str = "") -> dict[str, str]:
+def problems_of(error: ValidationError, prefix: str = "", whole: str = "") -> dict[str, str]:
     """A sentence for each field, by its name at the API."""
     found: dict[str, str] = {}
     for one in error.errors():
-        where = ".".join(str(part) for part in one["loc"]) or prefix.rstrip(".")
-        found.setdefault(f"{prefix}{where}" if one["loc"] else where, _sentence(one["type"], one["msg"]))
+        where = prefix + ".".join(str(part) for part in one["loc"]) if one["loc"] else whole or prefix.rstrip(".")
+        found.setdefault(where, _sentence(one["type"], one["msg"]))
     return found
 
 
