@@ -222,7 +222,9 @@ class Mail(PartView):
             self.text.value = str(notice("info", "No mail was written yet."))
             return
         letters = Markup("").join(letter(one) for one in self.state.letters)
-        self.text.value = str(Markup('<ul class="card-list card">{}</ul>').format(letters))
+        self.text.value = str(
+            Markup('<section class="card part"><ul class="card-list">{}</ul></section>').format(letters)
+        )
 
 
 def letter(one: Letter) -> Markup:

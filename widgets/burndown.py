@@ -13,8 +13,8 @@ from widgets.base import table
 from widgets.fields import date_words
 from widgets.usage import hours
 
-WIDTH, HEIGHT = 640, 240
-LEFT, BOTTOM, TOP = 64, 28, 12
+WIDTH, HEIGHT = 400, 190
+LEFT, BOTTOM, TOP = 52, 28, 12
 ROWS = 31
 """Of the table: the last month, day by day."""
 

@@ -18,6 +18,7 @@ from ipywidgets import (
     FloatText,
     HBox,
     IntText,
+    Layout,
     Text,
     Textarea,
     VBox,
@@ -34,6 +35,11 @@ NOTHING = ""
 """What the entry "choose" stands for; a Dropdown takes None for no entry at all."""
 
 
+PLAIN = Layout()
+"""One for all controls: each of their own would be sent to the browser, and half of a page's weight would be layouts
+that say nothing. What is shown and hidden is a field as a whole, which has a layout of its own."""
+
+
 class Field(VBox):
     """One control. ``name`` is the field's name at the API, so that what it says is wrong finds its place."""
 
@@ -42,7 +48,7 @@ class Field(VBox):
         self.control = control
         self.hint = hint
         self.complaint = ""
-        self.note = HTML() if hint else None
+        self.note = HTML(layout=PLAIN) if hint else None
         super().__init__([control], _dom_classes=("field", "wide") if wide else ("field",))
         self._show()
 
@@ -66,7 +72,7 @@ class Field(VBox):
         if self.note is None and not (wrong or hint):
             return
         if self.note is None:
-            self.note = HTML()
+            self.note = HTML(layout=PLAIN)
         self.note.value = str(wrong + hint)
         self.children = (self.control, self.note)
 
@@ -98,27 +104,27 @@ def _entries(options: Iterable[tuple[str, Any]], first: str | None) -> tuple[tup
 
 def line(name: str, label: str, hint: str = "", **options: Any) -> Field:
     """One line of text."""
-    return Field(name, Text(description=label, continuous_update=False, **options), hint)
+    return Field(name, Text(description=label, layout=PLAIN, continuous_update=False, **options), hint)
 
 
 def paragraphs(name: str, label: str, hint: str = "", rows: int = 5) -> Field:
-    return Field(name, Textarea(description=label, rows=rows, continuous_update=False), hint, wide=True)
+    return Field(name, Textarea(description=label, layout=PLAIN, rows=rows, continuous_update=False), hint, wide=True)
 
 
 def whole(name: str, label: str, hint: str = "", value: int = 0) -> Field:
-    return Field(name, IntText(value, description=label), hint)
+    return Field(name, IntText(value, description=label, layout=PLAIN), hint)
 
 
 def number(name: str, label: str, hint: str = "", value: float = 0.0) -> Field:
-    return Field(name, FloatText(value, description=label), hint)
+    return Field(name, FloatText(value, description=label, layout=PLAIN), hint)
 
 
 def day(name: str, label: str, hint: str = "") -> Field:
-    return Field(name, DatePicker(description=label), hint)
+    return Field(name, DatePicker(description=label, layout=PLAIN), hint)
 
 
 def check(name: str, label: str, hint: str = "") -> Field:
-    return Field(name, Checkbox(description=label, indent=False), hint, wide=True)
+    return Field(name, Checkbox(description=label, layout=PLAIN, indent=False), hint, wide=True)
 
 
 def choice(
@@ -126,7 +132,9 @@ def choice(
 ) -> Choice:
     """One of several, as a list to pull down; ``first`` stands for None, and None for no such entry."""
     entries = _entries(options, first)
-    return Choice(name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label), hint)
+    return Choice(
+        name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label, layout=PLAIN), hint
+    )
 
 
 def yes_no(name: str, label: str, hint: str = "") -> Choice:
@@ -157,12 +165,15 @@ def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:
     return VBox([HTML(str(head)), *children], _dom_classes=("card", "form-card"))
 
 
-def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
-    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names."""
+def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, whole: str = "") -> Model:
+    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names.
+
+    ``whole`` is the field that is marked for what is wrong with all of them together.
+    """
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise Invalid(problems_of(error, prefix)) from error
+        raise Invalid(problems_of(error, prefix, whole)) from error
 
 
 class Invalid(InvalidInput):
@@ -173,12 +184,12 @@ class Invalid(InvalidInput):
         self.problems = dict(problems)
 
 
-def problems_of(error: ValidationError, prefix: str = "") -> dict[str, str]:
+def problems_of(error: ValidationError, prefix: str = "", whole: str = "") -> dict[str, str]:
     """A sentence for each field, by its name at the API."""
     found: dict[str, str] = {}
     for one in error.errors():
-        where = ".".join(str(part) for part in one["loc"]) or prefix.rstrip(".")
-        found.setdefault(f"{prefix}{where}" if one["loc"] else where, _sentence(one["type"], one["msg"]))
+        where = prefix + ".".join(str(part) for part in one["loc"]) if one["loc"] else whole or prefix.rstrip(".")
+        found.setdefault(where, _sentence(one["type"], one["msg"]))
     return found
 
 

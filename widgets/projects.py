@@ -297,7 +297,7 @@ class Extension(PartView):
             "cpu_hours": self.cpu.value,
             "reason": self.reason.value,
         }
-        await self.state.ask_for_extension(api, checked(ExtensionForm, values, "months"))
+        await self.state.ask_for_extension(api, checked(ExtensionForm, values, whole="months"))
         self.reason.value = ""
 
     def draw(self) -> None:

@@ -366,7 +366,7 @@ class CaseView(VBox):
         if self.verdict.value:
             values["cpu_hours"], values["gpu_hours"] = self.grant_cpu.value, self.grant_gpu.value
             values["storage_gb"] = self.grant_storage.value
-        await self.state.decide(api, checked(DecisionForm, values, "grant."))
+        await self.state.decide(api, checked(DecisionForm, values, "grant.", whole="grant.gpu_hours"))
 
     # -- drawing
 

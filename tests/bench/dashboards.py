@@ -1,4 +1,8 @@
-"""``dashboard_first_visit`` and ``dashboard_repeat_visit``: click to first personal widget, against stock Voila."""
+"""``dashboard_first_visit`` and ``dashboard_repeat_visit``: click to first personal widget, against stock Voila.
+
+Both show the same page of widgets with the same answers of the API: stock Voila has no sign-in, so its kernel is given
+a person's token by its environment.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +13,35 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from tests.bench.registry import Pair, scenario
-from tests.browser import chromium, dashboard_link, personal_widget, sign_in
+from tests.browser import api_token, chromium, dashboard_link, personal_widget, sign_in
 from tests.deployment import Deployment
 from tests.waiting import eventually
 from tests.web import free_port
 
-VISITOR = "stranger"
 NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
     "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     "cells": [
         {
-            "id": "greeting",
+            "id": "onboarding",
             "cell_type": "code",
             "execution_count": None,
             "metadata": {},
             "outputs": [],
-            "source": f"import ipywidgets\nipywidgets.Label('Good morning, {VISITOR}')",
+            "source": (
+                "from widgets.base import visitor\n"
+                "from widgets.onboarding import Onboarding\n\n"
+                "visitor.sign_in_from_environment()\n"
+                "Onboarding()"
+            ),
         }
     ],
 }
@@ -44,8 +52,9 @@ READY_SECONDS = 60
 @contextmanager
 def first_visit(deployment: Deployment) -> Iterator[Pair]:
     """Every run is somebody's first: sign-in to the dashboards service and cold browser caches included."""
-    learners = itertools.cycle(name for name in deployment.logins if "learner" in name)
-    with chromium() as browser, stock_voila(deployment) as voila:
+    names = [name for name in deployment.logins if "learner" in name]
+    learners = itertools.cycle(names)
+    with chromium() as browser, stock_voila(browser, deployment, names[0]) as voila:
 
         def ours() -> float:
             name = next(learners)
@@ -54,7 +63,7 @@ def first_visit(deployment: Deployment) -> Iterator[Pair]:
 
         def reference() -> float:
             with profile(browser) as context:
-                return visit_stock(context.new_page(), voila)
+                return visit_stock(context.new_page(), voila, "learner")
 
         yield Pair(ours, reference)
 
@@ -64,11 +73,15 @@ def first_visit(deployment: Deployment) -> Iterator[Pair]:
 def repeat_visit(deployment: Deployment) -> Iterator[Pair]:
     """The same person in the same browser again: signed in to both, caches warm."""
     role = "founder"
-    with chromium() as browser, stock_voila(deployment) as voila, profile(browser) as here, profile(browser) as there:
-        page, stock = sign_in(here, deployment, deployment.person(role)), there.new_page()
+    with ExitStack() as stack:
+        browser = stack.enter_context(chromium())
+        name = deployment.person(role)
+        voila = stack.enter_context(stock_voila(browser, deployment, name))
+        here, there = stack.enter_context(profile(browser)), stack.enter_context(profile(browser))
+        page, stock = sign_in(here, deployment, name), there.new_page()
         visit_onboarding(page, deployment, role)
-        visit_stock(stock, voila)
-        yield Pair(lambda: visit_onboarding(page, deployment, role), lambda: visit_stock(stock, voila))
+        visit_stock(stock, voila, role)
+        yield Pair(lambda: visit_onboarding(page, deployment, role), lambda: visit_stock(stock, voila, role))
 
 
 @contextmanager
@@ -89,11 +102,11 @@ def visit_onboarding(page: Page, deployment: Deployment, role: str) -> float:
     return _click(page, dashboard_link(page, "onboarding"), role)
 
 
-def visit_stock(page: Page, voila: str) -> float:
+def visit_stock(page: Page, voila: str, role: str) -> float:
     """The same click to a stock Voila's page."""
     page.goto("about:blank")
     page.set_content(f"<a href='{voila}'>open</a>")
-    return _click(page, page.locator("a"), VISITOR)
+    return _click(page, page.locator("a"), role)
 
 
 def _click(page: Page, link: Locator, name: str) -> float:
@@ -105,14 +118,21 @@ def _click(page: Page, link: Locator, name: str) -> float:
 
 
 @contextmanager
-def stock_voila(deployment: Deployment) -> Iterator[str]:
-    """Address of a stand-alone Voila as its manual starts it, with one notebook of one widget."""
+def stock_voila(browser: Browser, deployment: Deployment, name: str) -> Iterator[str]:
+    """Address of a stand-alone Voila as its manual starts it, with the onboarding page as ``name`` sees it."""
+    with profile(browser) as context:
+        token = api_token(sign_in(context, deployment, name), deployment, name)
     with TemporaryDirectory() as folder:
-        notebook = Path(folder) / "greeting.ipynb"
+        notebook = Path(folder) / "onboarding.ipynb"
         notebook.write_text(json.dumps(NOTEBOOK))
         port = free_port()
         command = [str(deployment.user_python), "-m", "voila", str(notebook), "--no-browser", f"--port={port}"]
-        environment = {"PATH": os.environ["PATH"], "HOME": folder}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": folder,
+            "ATRIUM_API_URL": deployment.settings.api_url,
+            "JUPYTERHUB_API_TOKEN": token,
+        }
         voila = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
@@ -114,7 +115,7 @@ def declare(founder: Dashboards) -> None:
 def apply(founder: Dashboards, title: str, *, pictures: bool = False) -> None:
     """From the first step to a submitted application."""
     start_a_path(founder)
-    steps = (
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("You and your organisation", lambda: describe_themselves(founder, "Green Steel <b>GmbH</b>")),
         ("Sector and use case", lambda: say_what_for(founder, title)),
         ("Access mode", lambda: take_advice(founder)),
