@@ -32,6 +32,8 @@ GOODBYE_SECONDS = 10.0
 """How long a server that was asked to end may take before its job is cancelled."""
 PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between tries at what must come about; the last one for ever."""
+SETTLING_SECONDS = (0.5, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""When to look what a job that is ending becomes."""
 FAREWELL_SECONDS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 """When to look whether a server that said farewell is gone."""
 
@@ -186,7 +188,7 @@ class ServerJob:
         with self._site.queue.waiting():
             while True:
                 self._news.clear()
-                job = await self.standing_in_queue()
+                job = await self._settled(await self.standing_in_queue())
                 if job is not None and job.is_over:
                     raise await self._ended(Facts(stage=self.stage, job=job))
                 if job is not None and job.phase is Phase.WAITING and self.stage is Stage.STARTING:
@@ -304,6 +306,16 @@ class ServerJob:
             self.seen = job
         return job
 
+    async def _settled(self, job: Job | None) -> Job | None:
+        """What a job that is ending becomes: over, or back in the queue. One that takes too long counts as over."""
+        for pause in SETTLING_SECONDS:
+            if job is None or job.phase is not Phase.ENDING:
+                break
+            await asyncio.sleep(pause)
+            with suppress(SlurmError):
+                job = await self._site.slurm.job(job.id) or job
+        return job
+
     def standing(self) -> Standing:
         """How far it is, for :mod:`spawners.progress`."""
         queue, since = self._site.queue, self._site.queue.silent_since
@@ -323,7 +335,7 @@ class ServerJob:
         """Whether Slurm says so; then the ledger says why. "Could not ask" is no."""
         if self.number is None:
             return False  # sbatch may be on its way
-        job = await self.standing_in_queue()
+        job = await self._settled(await self.standing_in_queue())
         if job is None or not job.is_over:
             return False
         await self._close(Facts(stage=self.stage, job=job))

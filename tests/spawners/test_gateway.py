@@ -425,6 +425,28 @@ async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawn
     assert (attempt.requeues, attempt.node) == (1, "cpu2")
 
 
+async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypatch):
+    resumed = []
+    monkeypatch.setattr(restart, "resume", lambda user, name: resumed.append(name))
+    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 100)
+    await started(spawner, slurm)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
+    poll = asyncio.create_task(spawner.poll())
+    await asyncio.sleep(0.03)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    assert await poll in (None, 1)
+    await until(lambda: resumed)
+    [attempt] = await attempts(here)
+    assert attempt.state is AttemptState.WAITING
+
+
+async def test_a_job_that_is_ending_for_long_is_over(spawner, slurm, here, monkeypatch):
+    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 3)
+    await started(spawner, slurm)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
+    assert await spawner.poll() == 1
+
+
 async def test_a_ready_server_that_loses_its_node_gives_way_to_one_that_follows_the_job(
     spawner, slurm, here, monkeypatch
 ):
