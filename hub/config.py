@@ -16,8 +16,9 @@ SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawn
 ON_BEHALF = ["access:services!service=atrium", "read:users:name!user", "read:users:groups!user"]
 _PERSON = ["read:users!user", "users:activity!user", "servers!user", "tokens!user", "access:servers!user"]
 _SHARING = ["users:shares!user", "read:shares!user"]
-# JupyterHub's own admin role opens every user's server; ours manages people and servers and opens none.
-_ADMIN = ["admin-ui", "admin:users", "admin:servers", "admin:groups", "list:services", "read:hub", "read:metrics"]
+# JupyterHub's own admin role opens every user's server; ours manages people and servers and opens none. Not
+# admin:servers: it shows a server's state, and in that is the server's own token (spawners/gateway.py).
+_ADMIN = ["admin-ui", "admin:users", "servers", "admin:groups", "list:services", "read:hub", "read:metrics"]
 
 
 def apply(c: Any, settings: Settings) -> None:

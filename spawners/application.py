@@ -7,6 +7,7 @@ on their way. Ours asks the ledger: what was starting goes on, what was stopping
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,11 @@ from hub.servers import service
 from hub.servers.models import AttemptState
 from spawners import orphans, restart
 from spawners.background import in_background
+from spawners.ledger import LedgerUnavailable
 from spawners.site import site
+
+LEDGER_SECONDS = 5.0
+"""How often a ledger that does not answer is asked again."""
 
 
 class AtriumHub(JupyterHub):
@@ -37,15 +42,34 @@ class AtriumHub(JupyterHub):
         )
         for one in known:  # all of them before the first await: pages say "starting" and not "not running"
             self.users[one.user].spawners[one.name]._check_pending = True
+        answers = True
         for one in known:
-            try:
-                await self._take_up(self.users[one.user], one.name)
-            except Exception:
-                self.log.exception("The server %r of %s could not be taken up", one.name, one.user.name)
+            user = self.users[one.user]
+            answers = answers and await self._taken_up(user, one.name)
+            if not answers:  # nobody waits for a database that is away
+                in_background(self._take_up_in_the_end(user, one.name))
         here = site()
         in_background(here.queue.run())
         in_background(orphans.sweep_for_ever(here))
         return len(known)
+
+    async def _taken_up(self, user: Any, name: str) -> bool:
+        """False: the ledger does not answer."""
+        try:
+            await self._take_up(user, name)
+        except LedgerUnavailable as error:
+            self.log.warning("The server %r of %s has to wait to be taken up: %s", name, user.name, error)
+            return False
+        except Exception:
+            self.log.exception("The server %r of %s could not be taken up", name, user.name)
+        return True
+
+    async def _take_up_in_the_end(self, user: Any, name: str) -> None:
+        """Until then its pages say that it is on its way, and its job goes on."""
+        while True:
+            if await self._taken_up(user, name):
+                return
+            await asyncio.sleep(LEDGER_SECONDS)
 
     async def _take_up(self, user: Any, name: str) -> None:
         spawner = user.spawners[name]

@@ -24,6 +24,8 @@ KEPT_SECONDS = 30.0
 """How long one answer of Slurm counts for the same question of the same person."""
 A_MINUTE = 20
 """Trials of all people together: each is a command for Slurm."""
+A_PERSON = 10
+"""Of those, one person's: somebody who asks without end keeps nobody else from asking."""
 NOW = timedelta(minutes=1)
 SOONER = timedelta(minutes=2)
 """An alternative has to be that much earlier to be worth a word."""
@@ -38,7 +40,8 @@ class Estimates:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, SpawnRequest], tuple[float, Trial | SlurmError]] = {}
-        self._asked: deque[float] = deque(maxlen=A_MINUTE)
+        self._asked: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
+        """When the last trials were, and whose."""
 
     async def of(
         self, name: str, request: SpawnRequest, have: Offer, cluster: Cluster, *, trial: Ask
@@ -51,6 +54,9 @@ class Estimates:
         except (SlurmUnavailable, TooMany):
             return answer | {"unknown": translate("When it would start cannot be told just now.")}
         except SlurmError as error:
+            if not any(node.in_service for node in _nodes(request, cluster)):
+                # Slurm tries a job on nodes that are up; submitted, it waits for them.
+                return answer | {"unknown": str(words.reason("ReqNodeNotAvail"))}
             said = words.refusal(error.message)
             return answer | {"refused": f"{said.means} {said.todo}".strip()}
         now = datetime.now(UTC)
@@ -87,9 +93,10 @@ class Estimates:
         self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_SECONDS}
         kept = self._kept.get((name, request))
         if kept is None:
-            if len(self._asked) == A_MINUTE and now - self._asked[0] < 60:
+            lately = [whose for at, whose in self._asked if now - at < 60]
+            if len(lately) >= A_MINUTE or lately.count(name) >= A_PERSON:
                 raise TooMany
-            self._asked.append(now)
+            self._asked.append((now, name))
             try:
                 answer: Trial | SlurmError = await trial(request)
             except SlurmUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -218,7 +219,7 @@ def _partition_words(free: Free) -> str:
 
 
 def _times(most: int | None, chosen: Any) -> list[tuple[str, str]]:
-    wanted = int(chosen) if str(chosen).isdigit() and int(chosen) <= 525600 else 0
+    wanted = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
     times = {minutes for minutes in TIMES if most is None or minutes <= most} | {
         minutes for minutes in (wanted, most) if minutes
     }

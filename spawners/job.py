@@ -91,6 +91,7 @@ class ServerJob:
         self.verdict: Verdict | None = None
         self.asked_to_stop = False
         self._farewell = Farewell.NONE
+        self._looking: asyncio.Task[None] | None = None
         self._submitted_at = float("-inf")
         self._news = asyncio.Event()
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -199,7 +200,9 @@ class ServerJob:
                         await self._has_node(job)
                         deadline = time.monotonic() + self._site.settings.spawn.announce_seconds
                     if self._port.done():
-                        return await self._ready(job.node)
+                        if address := await self._address(job.node):
+                            return await self._ready(address)
+                        continue
                 if time.monotonic() > deadline:
                     raise await self._ended(Facts(stage=Stage.STARTING, job=job, silent=True))
                 await self._wait_for_news(deadline)
@@ -224,11 +227,21 @@ class ServerJob:
         """The job was put back into the queue while its server was starting: it will announce itself anew."""
         log.warning("%s: job %s was put back into the queue", self, self.number)
         self.stage, self._port = Stage.WAITING, asyncio.get_running_loop().create_future()
+        self._farewell = Farewell.NONE  # said by a server that will not be the last of this job
         self.requeues += 1
         await self._note(service.requeued)
 
-    async def _ready(self, node: str) -> tuple[str, int]:
-        address = await self._site.slurm.node_address(node)
+    async def _address(self, node: str) -> str:
+        """Where its node is reached; empty, after a pause, when Slurm could not be asked: nobody's fault, least of all
+        that of a server that is up."""
+        try:
+            return await self._site.slurm.node_address(node)
+        except SlurmError as error:
+            log.warning("%s: the address of %s could not be asked for, again in a moment: %s", self, node, error)
+            await asyncio.sleep(self._site.settings.slurm.waiting_seconds)
+            return ""
+
+    async def _ready(self, address: str) -> tuple[str, int]:
         self.stage = Stage.RUNNING
         await self._note(service.ready)
         return address, self._port.result()
@@ -245,9 +258,12 @@ class ServerJob:
         in_background(self._note(service.announced, port))
 
     def take_farewell(self, word: Farewell) -> None:
-        """The server says that it goes: look at once, so that its address is nobody else's for long."""
+        """The server says that it goes: look at once, so that its address is nobody else's for long. A server that
+        says so again and again, or before there is one, has Slurm asked no more often."""
+        if self.number is None or (self._looking is not None and not self._looking.done()):
+            return
         self._farewell = word
-        in_background(self._look_whether_it_is_gone())
+        self._looking = in_background(self._look_whether_it_is_gone())
 
     async def _look_whether_it_is_gone(self) -> None:
         for pause in FAREWELL_SECONDS:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -18,7 +19,10 @@ from spawners.site import Site
 
 log = logging.getLogger(__name__)
 
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 ROUND_SECONDS = 60.0
+SELDOM_SECONDS = 600.0
+"""How old the last answer of the queue may be: the queue itself asks for nothing while no server is known."""
 
 
 async def sweep_for_ever(site: Site) -> None:
@@ -39,13 +43,18 @@ class Sweep:
     """When each orphan was first seen (monotonic seconds)."""
 
     async def round(self) -> None:
-        """Look at the last answer of the queue; the sweep causes no question of its own while there is no orphan."""
-        snapshot = self.site.queue.snapshot
-        if self.site.queue.error is not None or not snapshot.jobs:
+        """Look at the last answer of the queue; while servers run and nothing is suspect that costs no question."""
+        queue = self.site.queue
+        snapshot = await queue.fresh(time.monotonic() - SELDOM_SECONDS)
+        if queue.error is not None or snapshot is None:
             return
-        gateway = self.site.settings.spawn.gateway
-        owned = await self.site.ledger.run(service.open_jobs, gateway)
+        owned = await self.site.ledger.run(service.open_jobs, self.site.settings.spawn.gateway)
         suspects = [job for job in snapshot.jobs.values() if job.id not in owned.jobs and not job.is_over]
+        if suspects:  # it may have ended, and its server with it, since the queue was asked
+            snapshot = await queue.fresh(time.monotonic())
+            if snapshot is None:
+                return
+            suspects = [now for job in suspects if (now := snapshot.jobs.get(job.id)) and not now.is_over]
         self.seen = {number: at for number, at in self.seen.items() if number in {job.id for job in suspects}}
         for job in suspects:
             await self._look_at(job, owned.attempts)
@@ -75,8 +84,8 @@ class Sweep:
 
 
 def _attempt(comment: str, gateway: str, user: str) -> int | None:
-    """Number of the attempt that a job of ``user`` says it is."""
+    """Number of the attempt that a job of ``user`` says it is; the words are the person's own, whatever they are."""
     words = comment.split(":")
-    if len(words) != 4 or words[:2] != [gateway, user] or not words[3].isdigit():
+    if len(words) != 4 or words[:2] != [gateway, user] or not _NUMBER.match(words[3]):
         return None
     return int(words[3])

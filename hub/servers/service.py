@@ -6,6 +6,7 @@ Every function commits what it changes and is safe to call again; moving a row t
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from hub.slurm.jobs import Job
 
 logger = logging.getLogger(__name__)
 
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LONGEST_LOG = 8_000
 """Characters kept of what a job wrote."""
 
@@ -109,14 +111,20 @@ def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = No
     if row is None:
         return
     row.state, row.ended = AttemptState.ENDED, now()
-    row.ending, row.message, row.hint = verdict.ending, verdict.message[:1000], verdict.hint[:1000]
-    row.log_tail = log_tail[-LONGEST_LOG:]
+    row.ending, row.hint = verdict.ending, verdict.hint[:1000]
+    # What a job wrote may be anything, and PostgreSQL takes no text with a NUL in it: this end would never be written.
+    row.message, row.log_tail = _readable(verdict.message)[:1000], _readable(log_tail)[-LONGEST_LOG:]
     if job is not None:
         row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
         row.node = row.node or job.node
     if row.tell and row.ready is None and row.ending is not Ending.STOPPED:
         _write(session, row, *_failed_letter(row))
     session.commit()
+
+
+def _readable(text: str) -> str:
+    """Without what moves a terminal's cursor or is no text at all."""
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def tell_when_ready(session: Session, person: str, server: str, wanted: bool) -> None:

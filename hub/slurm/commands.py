@@ -16,6 +16,7 @@ from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Pending, Seco
 
 Argv = list[str]
 
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _QUEUE_FORMAT = "%A|%T|%u|%B|%P|%S|%e|%r"  # %A: a plain number also for arrays and heterogeneous jobs
 
 
@@ -100,11 +101,12 @@ def named_jobs(name: str, user: str) -> Argv:
 
 
 def parse_named_jobs(text: str) -> dict[int, str]:
-    """Comment of each job. Comments are the person's own words: they only choose among that person's jobs."""
+    """Comment of each job. Comments are the person's own words, newlines and all: they only choose among that person's
+    jobs, and a line that is none of Slurm's must not end the reading."""
     found = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         number, _, comment = line.strip().partition("|")
-        if number.isdigit():
+        if _NUMBER.match(number):
             found[int(number)] = comment
     return found
 

@@ -1,6 +1,7 @@
 """JupyterHub's wiring, as values."""
 
 import pytest
+from jupyterhub.scopes import expand_scopes
 from traitlets.config import Config
 
 from hub import config
@@ -62,6 +63,11 @@ def test_admins_open_nobody_s_server(settings):
     c = wired(settings)
     assert not any(scope.startswith("access:servers") for scope in _scopes(c, "factory-admin"))
     assert c.JupyterHub.load_groups["admins"] == {"users": ["admin"]}
+
+
+def test_nobody_reads_a_server_s_state_with_its_token_in_it(settings):
+    for role in wired(settings).JupyterHub.load_roles:
+        assert "admin:server_state" not in expand_scopes(role["scopes"]), role["name"]
 
 
 def test_no_scope_of_a_page_or_server_reaches_beyond_its_person(settings):

@@ -294,6 +294,7 @@ def test_home_shows_hours_staleness_and_roles(settings: Settings) -> None:
     assert "14:02 UTC" in html and "Maintenance &amp; rest" in html
     assert "Teach" in html and "Run the place" not in html
     assert "Open notebook" in html and 'data-stop=""' in html
+    assert 'href="/hub/atrium/continue?server="' in html
 
 
 def test_home_comes_up_when_the_api_never_answered(settings: Settings) -> None:

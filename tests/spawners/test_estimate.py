@@ -101,9 +101,28 @@ async def test_silence_is_told_and_asked_again():
     assert len(slurm.asked) == 2
 
 
+async def test_a_partition_whose_nodes_are_all_away_is_waited_for():
+    away = replace(CLUSTER, nodes=tuple(replace(node, in_service=False) for node in CLUSTER.nodes))
+    slurm = Slurm(notebooks=SlurmError("allocation failure: Requested node configuration is not available"))
+    answer = await asked(slurm, request(), away)
+    assert "refused" not in answer
+    assert "down, under repair" in answer["unknown"]
+
+
+async def test_one_person_who_asks_without_end_keeps_nobody_from_asking():
+    slurm, estimates = Slurm(), Estimates()
+    for n in range(estimate.A_MINUTE + 5):
+        await asked(slurm, request(minutes=30 + n), estimates=estimates, name="mallory")
+    assert len(slurm.asked) == estimate.A_PERSON
+    assert "start" in (await asked(slurm, request(), estimates=estimates))
+
+
 async def test_slurm_is_spared_when_many_ask():
     slurm, estimates = Slurm(), Estimates()
-    answers = [await asked(slurm, request(minutes=30 + n), estimates=estimates) for n in range(estimate.A_MINUTE + 5)]
+    answers = [
+        await asked(slurm, request(minutes=30 + n), estimates=estimates, name=f"person{n % 5}" if n else "founder")
+        for n in range(estimate.A_MINUTE + 5)
+    ]
     assert len(slurm.asked) == estimate.A_MINUTE
     assert "unknown" in answers[-1]
     assert "start" in (await asked(slurm, request(minutes=30), estimates=estimates)), (

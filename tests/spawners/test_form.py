@@ -141,6 +141,11 @@ def test_everything_described_is_there():
         assert described <= shown.ids
 
 
+@pytest.mark.parametrize("minutes", ["²", "٣", "9" * 5000])
+def test_a_time_that_only_looks_like_a_number_is_an_error_of_its_field(minutes):
+    assert set(page(sent={"minutes": minutes}).errors) == {"minutes"}
+
+
 ATTACKS = [
     '"><script>alert(1)</script>',
     "' onfocus='x",

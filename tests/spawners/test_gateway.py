@@ -42,6 +42,7 @@ class FakeSlurm:
         self.silent = False
         self.refusal = ""
         self.lost_answer = False
+        self.addresses_lost = 0
         self.state = "PENDING"
         self.log = ""
 
@@ -80,6 +81,9 @@ class FakeSlurm:
         return self.log
 
     async def node_address(self, node: str) -> str:
+        if self.addresses_lost:
+            self.addresses_lost -= 1
+            raise SlurmUnavailable("Unable to contact slurm controller")
         return "10.0.0.1"
 
     async def cancel(self, job_id: int, *, user: str) -> None:
@@ -189,6 +193,13 @@ async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, he
     assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
     assert spawner.orm_spawner.state["attempt"] == attempt.id
     assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
+
+
+async def test_an_address_that_cannot_be_asked_for_is_asked_for_again(spawner, slurm, here):
+    slurm.addresses_lost = 2
+    await started(spawner, slurm)
+    [attempt] = await attempts(here)
+    assert attempt.state is AttemptState.READY
 
 
 async def test_a_refusal_is_an_attempt_that_ended(spawner, slurm, here):
@@ -481,6 +492,39 @@ async def test_a_farewell_is_looked_into_at_once(spawner, slurm, here):
     slurm.end(7, "COMPLETED")
     spawner.take_farewell(Farewell.IDLE)
     await until(lambda: told)
+
+
+async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slurm, here, monkeypatch):
+    looked = []
+
+    async def look(_job) -> None:
+        looked.append(1)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(jobs.ServerJob, "_look_whether_it_is_gone", look)
+    await started(spawner, slurm)
+    for _ in range(100):
+        spawner.take_farewell(Farewell.IDLE)
+        await asyncio.sleep(0)
+    assert len(looked) == 1
+    spawner.job._looking.cancel()
+
+
+async def test_a_farewell_of_the_node_that_was_taken_away_says_nothing_of_the_next(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    await until(lambda: spawner.job.stage == "starting")
+    spawner.take_farewell(Farewell.FINISHED)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    await until(lambda: spawner.job.stage == "waiting")
+    slurm.run(7, "cpu2")
+    await until(lambda: spawner.job.stage == "starting")
+    slurm.end(7, "FAILED", "70:0")
+    with pytest.raises(SpawnException):
+        await start
+    [attempt] = await attempts(here)
+    assert attempt.ending is Ending.HUB_UNREACHABLE
 
 
 async def test_a_link_starts_nothing(spawner):

@@ -60,6 +60,11 @@ def test_comments_are_words_of_the_person_and_may_hold_anything():
     assert commands.parse_named_jobs(text) == {12: "atrium:founder::3", 13: "(null)", 14: "a|b"}
 
 
+@pytest.mark.parametrize("forged", ["²", "9" * 5000, "-1", ""])
+def test_a_comment_with_a_newline_does_not_end_the_reading(forged):
+    assert commands.parse_named_jobs(f"12|x\n{forged}|y\n13|z\n") == {12: "x", 13: "z"}
+
+
 @pytest.mark.parametrize("text", ["N/A", "Unknown", "None", "", "99999-01-01T00:00:00"])
 def test_a_time_slurm_does_not_know_is_none(text):
     assert moment(text) is None

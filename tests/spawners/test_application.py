@@ -1,0 +1,41 @@
+"""A Hub that comes back: what it does with the servers it knows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hub.servers.models import AttemptState
+from spawners import application, restart
+from spawners.ledger import LedgerUnavailable
+
+
+class Ledger:
+    """Away at first."""
+
+    def __init__(self, away: int) -> None:
+        self.away = away
+
+    async def run(self, _work, attempt):
+        if self.away:
+            self.away -= 1
+            raise LedgerUnavailable("The database does not answer (OperationalError).")
+        return SimpleNamespace(state=AttemptState.READY)
+
+
+async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    ledger = Ledger(away=3)
+    monkeypatch.setattr(application, "site", lambda: SimpleNamespace(ledger=ledger))
+    monkeypatch.setattr(application, "LEDGER_SECONDS", 0)
+    monkeypatch.setattr(restart, "keep", lambda user, name: kept.append((user.name, name)))
+    user = SimpleNamespace(name="founder", spawners={"": SimpleNamespace(attempt=1, _log_name="founder")})
+    hub = application.AtriumHub()
+    try:
+        assert not await hub._taken_up(user, "")
+        await hub._take_up_in_the_end(user, "")
+    finally:
+        application.AtriumHub.clear_instance()
+    assert kept == [("founder", "")]
+    assert not ledger.away
