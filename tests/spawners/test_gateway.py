@@ -454,8 +454,12 @@ async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypa
 async def test_a_job_that_is_ending_for_long_is_over(spawner, slurm, here, monkeypatch):
     monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 3)
     await started(spawner, slurm)
+    told = []
+    spawner.add_poll_callback(lambda: told.append("over"))
     slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
-    assert await spawner.poll() == 1
+    await until(lambda: told)
+    [attempt] = await attempts(here)
+    assert attempt.state is AttemptState.ENDED
 
 
 async def test_a_ready_server_that_loses_its_node_gives_way_to_one_that_follows_the_job(
