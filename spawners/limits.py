@@ -92,9 +92,10 @@ def offer(cluster: Cluster, *, user: str, groups: Collection[str], settings: Set
     projects = tuple(_project(account, own, cluster, groups) for account in accounts)
     usable = [project for project in projects if project.places]
     names = [project.account for project in usable]
+    usual = settings.slurm.default_account
     open_to_them = (one for one in cluster.reservations if any(_may_use(one, user, name, groups) for name in names))
     return Offer(
-        projects=tuple(sorted(usable, key=lambda project: project.cpu_minutes == 0)),
+        projects=tuple(sorted(usable, key=lambda one: (one.cpu_minutes == 0, one.account != usual, one.account))),
         reservations=tuple(one for one in open_to_them if one.start - SOON <= now < one.end),
         environments=environments,
         now=now,

@@ -18,7 +18,7 @@ from tests.web import client
 
 READY_SECONDS = 120
 END_SECONDS = 60
-SMALL = {"cpus": 1, "memory_gb": 1}
+SMALL = {"account": "demo", "partition": "notebooks", "cpus": 1, "memory_gb": 1}
 
 
 @dataclass(frozen=True)

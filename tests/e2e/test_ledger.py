@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.deployment import Deployment
 from tests.e2e.account import Account, ledger, signed_in
+from tests.e2e.nodes import full
 from tests.waiting import eventually
 from tests.web import client
 
@@ -49,7 +50,7 @@ def test_a_ready_server_is_kept(deployment: Deployment, founder: Account) -> Non
 
 
 def test_a_start_that_waits_goes_on(deployment: Deployment, founder: Account) -> None:
-    with closed(deployment, "notebooks"):
+    with full(deployment):
         in_background(founder.start)
         founder.wait_for_state("waiting")
         [job] = founder.jobs()
@@ -72,7 +73,7 @@ def test_a_start_whose_server_was_just_coming_up_goes_on(deployment: Deployment,
 
 def test_a_job_whose_number_was_not_written_is_known_by_its_comment(deployment: Deployment, founder: Account) -> None:
     """As if the Hub had been killed after ``sbatch`` and before the number was in either database."""
-    with closed(deployment, "notebooks"):
+    with full(deployment):
         in_background(founder.start)
         attempt = founder.wait_for_state("waiting")
         deployment.supervisorctl("stop", "hub")
@@ -89,7 +90,7 @@ def test_a_job_whose_number_was_not_written_is_known_by_its_comment(deployment: 
 
 
 def test_a_job_that_never_came_about_is_told_and_not_submitted_again(deployment: Deployment, founder: Account) -> None:
-    with closed(deployment, "notebooks"):
+    with full(deployment):
         in_background(founder.start)
         attempt = founder.wait_for_state("waiting")
         deployment.supervisorctl("stop", "hub")
@@ -113,7 +114,7 @@ def test_a_job_that_never_came_about_is_told_and_not_submitted_again(deployment:
 
 def test_a_stop_that_slurm_does_not_hear_goes_on_until_it_does(deployment: Deployment, founder: Account) -> None:
     """Over a killed Hub, too: the job is cancelled once Slurm answers again, and only then the server is gone."""
-    with closed(deployment, "notebooks"):
+    with full(deployment):
         in_background(founder.start)
         founder.wait_for_state("waiting")
         with silent(deployment, "slurmctld"):
@@ -206,7 +207,7 @@ def test_named_servers_are_jobs_of_their_own(founder: Account) -> None:
 
 @pytest.mark.parametrize("state", ["submitting", "waiting", "starting"])
 def test_a_start_can_be_cancelled_at_each_stage(deployment: Deployment, founder: Account, state: str) -> None:
-    kept_at = {"submitting": silent(deployment, "slurmctld"), "waiting": closed(deployment, "notebooks")}
+    kept_at = {"submitting": silent(deployment, "slurmctld"), "waiting": full(deployment)}
     with kept_at.get(state, nullcontext()):
         in_background(founder.start)
         founder.wait_for_state(state)
@@ -219,16 +220,6 @@ def test_a_start_can_be_cancelled_at_each_stage(deployment: Deployment, founder:
 
 
 # -- what the tests do to the deployment ------------------------------------------------------------------------------
-
-
-@contextmanager
-def closed(deployment: Deployment, partition: str) -> Iterator[None]:
-    """A partition that takes jobs and starts none."""
-    deployment.run("scontrol", "update", f"partition={partition}", "state=down")
-    try:
-        yield
-    finally:
-        deployment.run("scontrol", "update", f"partition={partition}", "state=up")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from tests.browser import accessibility_problems, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.account import ledger
 from tests.e2e.conftest import Visit
+from tests.e2e.nodes import full
 from tests.e2e.test_ledger import kill_hub, silent
 from tests.e2e.visitor import START_SECONDS, Visitor
 from tests.waiting import eventually
@@ -26,27 +27,10 @@ SECONDS = 60_000
 WORDS = "#waiting-words"
 
 
-@pytest.fixture
-def full(deployment: Deployment) -> Iterator[Callable[[], None]]:
-    """Every node that notebooks run on is taken, until the test ends or calls this."""
-    people = [deployment.person(role) for role in ("colleague", "colleague", "trainer")]
-    batch = ["--partition=batch", "--account=demo", "--mem=0", "--ntasks=1", "--time=10", "--output=/dev/null"]
-
-    def free() -> None:
-        for person in set(people):
-            deployment.run("scancel", "--name=fill", f"--user={person}", check=False)
-        eventually(lambda: not deployment.squeue("--name=fill"), within=60, what="the nodes are free")
-
-    free()
-    try:
-        for person in people:
-            sbatch = ["sbatch", "--job-name=fill", "--chdir=/tmp", *batch, "--wrap=sleep 600"]
-            deployment.run("runuser", "-u", person, "--", *sbatch)
-        taken = ["--name=fill", "--state=RUNNING"]
-        eventually(lambda: len(deployment.squeue(*taken)) == len(people), within=90, what="every node is taken")
+@pytest.fixture(name="full")
+def every_node_taken(deployment: Deployment) -> Iterator[Callable[[], None]]:
+    with full(deployment) as free:
         yield free
-    finally:
-        free()
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""Nodes that are taken, so that a notebook has to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.deployment import Deployment
+from tests.waiting import eventually
+
+TAKE = "--partition=batch --account=demo --mem=0 --ntasks=1 --time=10 --output=/dev/null --job-name=fill --chdir=/tmp"
+
+
+@contextmanager
+def full(deployment: Deployment) -> Iterator[Callable[[], None]]:
+    """Every node that notebooks run on is taken, until the end or until what this gives is called."""
+    people = [deployment.person(role) for role in ("colleague", "colleague", "trainer")]
+
+    def free() -> None:
+        for person in set(people):
+            deployment.run("scancel", "--name=fill", f"--user={person}", check=False)
+        eventually(lambda: not deployment.squeue("--name=fill"), within=60, what="the nodes are free")
+
+    free()
+    try:
+        for person in people:
+            deployment.run("runuser", "-u", person, "--", "sbatch", *TAKE.split(), "--wrap=sleep 600")
+        taken = ["--name=fill", "--state=RUNNING"]
+        eventually(lambda: len(deployment.squeue(*taken)) == len(people), within=90, what="every node is taken")
+        yield free
+    finally:
+        free()
