@@ -175,6 +175,9 @@ def test_history_is_a_table_with_labels_for_a_phone():
     assert "out of memory" in html and "Ask for 8 GB or more." in html and "running" in html
     assert "cannot be read" in shown("history.html", owner=person(), attempts=lambda *_: None)
     assert "Nothing yet" in shown("history.html", owner=person())
+    assert 'href="/hub/spawn/maria/..%2F..%2Flogout"' in shown(
+        "history.html", owner=person(), server_name="../../logout"
+    )
     assert "what became of jan" in shown("history.html", owner=person(name="jan"))
 
 
