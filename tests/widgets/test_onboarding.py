@@ -380,3 +380,16 @@ async def test_the_pdf_is_in_the_page(factory: Factory, api: Api) -> None:
 
     assert state.document.startswith(b"%PDF-")
     assert state.document_name == "A-00001-draft"
+
+
+async def test_a_page_that_missed_what_its_kernel_said_is_told_to_load_again(factory: Factory) -> None:
+    person = Visitor()
+    view = Onboarding(person=person)
+    view.address.value = "waiting"
+    assert view.address.value == ""
+
+    person.api = factory
+    await settled(view)
+    view.address.value = "waiting"
+
+    assert view.address.value == "again"
