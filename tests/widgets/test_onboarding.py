@@ -343,7 +343,7 @@ async def test_an_invitation_is_shown_before_it_is_accepted(factory: Factory) ->
 
     assert view.address.value == ""
     assert "jan invites you to <strong>Green steel</strong>" in everything(view.invited)
-    assert len(factory.owned) == 0
+    assert [one.slug for one in factory.owned] == []
     card: Any = view.invited.children[0]
     next(one for one in card.children[1].children if one.description == "Join the project").click()
     await settled(view)
