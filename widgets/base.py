@@ -140,7 +140,7 @@ class Address(Text):
 
     The script takes it out of the address bar at once, so that the same link works twice and a code is not kept there.
 
-    It also says ``WAITING`` while the page shows nothing but its skeleton. What a kernel changes in the moment between
+    It also says ``WAITING`` while the page does not know its visitor. What a kernel changes in the moment between
     telling the page its widgets and the page listening to them is lost; if there is something to show, the page is told
     ``AGAIN``, and loads itself anew, once.
     """
@@ -157,7 +157,7 @@ class Address(Text):
         if change.new in ("", self.AGAIN):
             return
         if change.new == self.WAITING:
-            self.value = "" if self._state.phase is Phase.LOADING else self.AGAIN
+            self.value = self.AGAIN if self._state.phase in (Phase.READY, Phase.EMPTY) else ""
             return
         self.value = ""
         self._go(change.new[:500])

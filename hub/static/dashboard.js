@@ -31,14 +31,15 @@
     wanted = "";
   }
 
-  // -- a page that shows nothing yet asks whether there is something, and if so has missed it: see base.Address
+  // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
+  // base.Address); one that does not come up at all tries once more by itself
   const LOOK_MS = 4000;
+  const LATE_MS = 25000;
 
   function look() {
-    if (!place() || !main.querySelector("#dashboard .skeleton")) return;
-    if (place().value !== "again") {
-      tell("waiting");
-    } else if (!sessionStorage.getItem("atrium-again")) {
+    if (main.querySelector("[data-frame-person]")) return;
+    if (place() && place().value !== "again") tell("waiting");
+    if ((place() ? place().value === "again" : performance.now() > LATE_MS) && !sessionStorage.getItem("atrium-again")) {
       sessionStorage.setItem("atrium-again", "once");
       location.reload();
     }
