@@ -18,6 +18,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.access.routes import router as access
 from hub.applications.routes import router as applications
@@ -47,6 +48,8 @@ SUBJECTS = (
 )
 PUBLIC = frozenset({f"{PREFIX}/health"})
 """The only addresses that answer without a token."""
+LONGEST_BODY = 8 * 1024 * 1024
+"""Bytes of a request: many times the longest application."""
 STOP_SECONDS = 10
 """How long requests in progress are waited for when the API is told to stop."""
 
@@ -83,6 +86,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
     app.add_exception_handler(Exception, _on_anything)
+    app.add_middleware(_Bounded)
     refuse_unguarded(app)
     return app
 
@@ -100,6 +104,26 @@ def _dependencies(dependant: Dependant) -> Iterator[Any]:
     for inner in dependant.dependencies:
         yield inner.call
         yield from _dependencies(inner)
+
+
+class _Bounded:
+    """Bodies have an end: whoever sends more is told so before more is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > LONGEST_BODY:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, bounded, send)
 
 
 def _document(app: FastAPI) -> APIRouter:

@@ -43,7 +43,8 @@ from hub.settings import Settings
 
 LONGEST_WORD = 16
 """Of a title, in the slug made from it: an OS group is named after the slug, and may have 32 characters."""
-OPEN_INVITATIONS = 100
+INVITATIONS_A_DAY = 50
+"""Of a project: nobody sends mail to the world in our name."""
 _ORDER = {step: place for place, step in enumerate(Step)}
 MEMBERS = 500
 
@@ -275,8 +276,9 @@ def invite(session: Session, settings: Settings, person: Person, slug: str, form
     project = led_by(session, person, slug)
     if project.phase in (Phase.ENDED, Phase.CLOSED):
         raise Conflict("The project has ended.")
-    if len([one for one in _invitations(session, project) if one.accepted_by is None]) >= OPEN_INVITATIONS:
-        raise Conflict("There are too many open invitations; take some back first.")
+    since = now() - timedelta(days=1)
+    if len([one for one in _invitations(session, project) if one.created > since]) >= INVITATIONS_A_DAY:
+        raise Conflict(f"A project invites at most {INVITATIONS_A_DAY} people a day.", hint="Try again tomorrow.")
     token, moment = secrets.token_urlsafe(32), now()
     row = InvitationRow(
         project_id=project.id,
@@ -326,7 +328,7 @@ def take_back(session: Session, person: Person, slug: str, number: int) -> None:
     row = session.get(InvitationRow, number)
     if row is None or row.project_id != project.id or row.accepted_by is not None:
         raise NotFound("There is no such open invitation.")
-    session.delete(row)
+    row.expires = now()
     audit.record(
         session, who=person.name, what="invitation taken back", on=_on(project), before={"address": row.address}
     )

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from hub.access import service as access
 from hub.access.models import Award
@@ -298,7 +298,7 @@ def _count_reviews(session: Session, row: ApplicationRow) -> int:
 def _conditions(wanted: QueueFilter, today: date) -> list[ColumnElement[bool]]:
     table = ApplicationRow
     states = [state for state in ON_THE_DESK if wanted.state in (None, state)]
-    conditions: list[ColumnElement[bool]] = [table.state.in_(states), table.version > 0]
+    conditions: list[ColumnElement[bool]] = [table.state.in_(states)]
     for column, value in ((table.call, wanted.call), (table.mode, wanted.mode), (table.sector, wanted.sector)):
         if value is not None:
             conditions.append(column == value)
@@ -310,7 +310,9 @@ def _conditions(wanted: QueueFilter, today: date) -> list[ColumnElement[bool]]:
 def _ordered(wanted: QueueFilter) -> Select[ApplicationRow]:
     newest = wanted.order == "newest"
     order = (ApplicationRow.submitted.desc(),) if newest else (ApplicationRow.due, ApplicationRow.id)
-    return select(ApplicationRow).options(joinedload(ApplicationRow.organisation)).order_by(*order)
+    # The draft is the longest column by far, and the desk does not look into it.
+    options = (joinedload(ApplicationRow.organisation), defer(ApplicationRow.form))
+    return select(ApplicationRow).options(*options).order_by(*order)
 
 
 @dataclass(frozen=True)

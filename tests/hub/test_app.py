@@ -114,6 +114,12 @@ def test_invalid_input_names_the_field_and_repeats_nothing(settings):
     assert "a-secret" not in answer.text
 
 
+def test_a_body_that_is_too_long_is_refused(api, hub):
+    headers = {"Authorization": f"token {hub.sign_in('founder')}", "Content-Type": "application/json"}
+    answer = api.post("/applications", content=(b"x" * 1_000_000 for _ in range(9)), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["status"]) == (413, 413)
+
+
 def test_what_nobody_thought_of_says_nothing_of_itself(settings):
     app = create_app(settings)
 

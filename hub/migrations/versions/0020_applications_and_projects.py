@@ -221,6 +221,8 @@ def _applications() -> None:
         batch_op.create_index(batch_op.f("ix_applications_organisation_id"), ["organisation_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_applications_owner"), ["owner"], unique=False)
         batch_op.create_index("ix_applications_state_due", ["state", "due"], unique=False)
+        batch_op.create_index("ix_applications_due", ["due", "id"], unique=False)
+        batch_op.create_index("ix_applications_submitted", ["submitted"], unique=False)
 
 
 def _versions_and_messages() -> None:

@@ -68,6 +68,14 @@ def test_links_that_are_over_taken_back_or_made_up(lead, person, session):
         person("trainer").accept_invitation("short")
 
 
+def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):
+    monkeypatch.setattr(service, "INVITATIONS_A_DAY", 2)
+    for _ in range(2):
+        lead.take_back_invitation("demo", lead.invite("demo", "eve@example.eu").id)
+    with pytest.raises(Conflict, match="2 people a day"):
+        lead.invite("demo", "eve@example.eu")
+
+
 def test_one_link_two_people_at_once(lead, person, session, project):
     lead.invite("demo", "eve@example.eu")
     token, barrier, outcomes = token_of(session), threading.Barrier(2), []

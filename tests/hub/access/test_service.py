@@ -16,6 +16,9 @@ from hub.mail.tables import LetterRow
 from hub.organisations.tables import OrganisationRow
 from tests.hub.world import world
 
+ORGANISATION = 9_999
+"""Beyond the numbers that a database gives by itself."""
+
 
 def spec(**changes) -> ProjectSpec:
     values = {
@@ -35,7 +38,7 @@ def awarded(session, **changes) -> Project:
         "title": "Green steel",
         "reference": 7,
         "lead": "founder",
-        "organisation_id": 1,
+        "organisation_id": ORGANISATION,
         "call": "playground-2026",
         "cpu_hours": 100,
         "gpu_hours": 10,
@@ -45,10 +48,9 @@ def awarded(session, **changes) -> Project:
         "partitions": ("gpu",),
         "qos": ("gpu",),
     }
-    session.execute(  # the organisation it is awarded to
-        OrganisationRow.__table__.insert().prefix_with("OR IGNORE", dialect="sqlite"),
-        {"id": 1, "revision": 1, "name": "x", "form": {}, "join_code": "x", "created": now()},
-    )
+    if session.get(OrganisationRow, ORGANISATION) is None:
+        session.add(OrganisationRow(id=ORGANISATION, name="x", form={}, join_code="x", created=now()))
+        session.flush()
     project = service.award(session, Award.model_validate(values | changes), who="reviewer")
     session.commit()
     return project

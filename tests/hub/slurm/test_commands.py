@@ -6,7 +6,7 @@ import pytest
 
 from hub.errors import SlurmError
 from hub.slurm import commands
-from hub.slurm.jobs import Minutes, Pending, Phase, moment, phase
+from hub.slurm.jobs import Membership, Minutes, Pending, Phase, Seconds, Share, moment, phase
 
 
 def test_submit_takes_the_last_line_and_drops_the_cluster():
@@ -120,3 +120,38 @@ def test_limits_of_nothing_are_no_limits():
 
 def test_associations_keep_order_and_lose_doubles():
     assert commands.parse_associations("demo\nsteel\ndemo\n\n") == ["demo", "steel"]
+
+
+def test_members_with_their_partitions_and_who_is_barred():
+    text = "||\nada|gpu|\nada|notebooks|\nbob||0\neve|gpu|20\n"
+    assert commands.parse_members(text) == {
+        "ada": Membership(frozenset({"gpu", "notebooks"}), barred=False),
+        "bob": Membership(frozenset(), barred=True),
+        "eve": Membership(frozenset({"gpu"}), barred=False),
+    }
+
+
+def test_a_day_by_account_person_and_partition():
+    text = (
+        "steel|ada|gpu|3600|billing=4,cpu=4,gres/gpu=2,mem=4G,node=1\n"
+        "steel|ada|gpu|60|billing=1,cpu=1,gres/gpu:a100=1,mem=1G,node=1\n"
+        "steel|bob|batch|10|billing=8,cpu=8,mem=8G,node=1\n"
+        "steel|bob|batch|0|\n"
+        "steel||batch|10|cpu=1\n"
+    )
+    assert commands.parse_day(text) == {
+        Share("steel", "ada", "gpu"): Seconds(4 * 3600 + 60, 2 * 3600),
+        Share("steel", "bob", "batch"): Seconds(80, 0),
+    }
+    assert commands.parse_day("") == {}
+
+
+def test_no_word_of_a_person_is_an_option():
+    """Partitions and names are values behind an equals sign, or behind the word they belong to."""
+    argv = commands.add_members("steel", ["ada"], ["gpu"])
+    assert argv[-3:] == ["ada", "account=steel", "partition=gpu"]
+    assert commands.limit_account("steel", cpu_minutes=1, gpu_minutes=2, qos=("a", "b"), closed=True)[-3:] == [
+        "GrpTRESMins=cpu=1,gres/gpu=2",
+        "GrpSubmitJobs=0",
+        "qos=a,b",
+    ]

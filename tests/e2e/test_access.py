@@ -1,0 +1,209 @@
+"""From an application to hours that run out, on the whole deployment: API, worker, Slurm, storage, Hub groups, mail."""
+
+from __future__ import annotations
+
+import grp
+import os
+import re
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from hub.access.models import ProjectView
+from hub.applications.models import Application
+from hub.client import Api, DecisionForm, ReviewForm
+from tests.browser import api_token, sign_in
+from tests.deployment import Deployment
+from tests.hub.world import form, settle, submitted
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
+
+READY_SECONDS = 120
+SCORES = {"excellence": 4, "impact": 4, "implementation": 4}
+
+As = Callable[[str], Api]
+
+
+@pytest.fixture(scope="module")
+def as_(deployment: Deployment, browser: Browser) -> Iterator[As]:
+    """``as_("founder")``: the API's client with a token that this person got from the Hub."""
+    clients: dict[str, Api] = {}
+
+    def client(role: str) -> Api:
+        if role not in clients:
+            name, context = deployment.person(role), browser.new_context()
+            token = api_token(sign_in(context, deployment, name), deployment, name)
+            context.close()
+            clients[role] = Api(deployment.settings.api_url, token)
+        return clients[role]
+
+    yield client
+    for one in clients.values():
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on(deployment: Deployment) -> Iterator[None]:
+    yield
+    for role in ("founder", "colleague"):
+        deployment.run("scancel", f"--user={deployment.person(role)}", check=False)
+
+
+def approved(as_: As, **hours: int) -> str:
+    """A project of the founder's, its slug; what the worker still has to do is not waited for."""
+    founder, reviewer = as_("founder"), as_("reviewer")
+    settle(founder)
+    application = submitted(founder)
+    number = application.summary.id
+    reviewer.declare_conflict(number, conflict=False)
+    reviewer.ask_back(number, 1, "Say more about the data.")
+    amended = _amend(founder, number)
+    granted = {"cpu_hours": 500, "gpu_hours": 20} | hours
+    reviewer.review(number, ReviewForm(version=amended.versions, scores=SCORES, approve=True, **granted))
+    case = reviewer.decide(
+        number, DecisionForm(version=amended.versions, approve=True, reason="Sound.", storage_gb=1, **granted)
+    )
+    assert case.decision is not None
+    assert case.decision.project is not None
+    return case.decision.project
+
+
+def _amend(founder: Api, number: int) -> Application:
+    asked = founder.application(number)
+    saved = founder.save_application(number, asked.revision, form(title="Steel, amended"))
+    return founder.submit_application(number, saved.revision)
+
+
+def ready(client: Api, slug: str) -> ProjectView:
+    def look() -> ProjectView | None:
+        project = client.project(slug)
+        return project if project.state == "active" else None
+
+    found = eventually(look, within=READY_SECONDS, what=f"{slug} is ready", every=0.5)
+    assert found is not None
+    return found
+
+
+def submit(deployment: Deployment, person: str, slug: str, *options: str) -> str:
+    """What ``sbatch`` says to a person: a job's number, or a refusal."""
+    argv = ["runuser", "-u", person, "--", "sbatch", "--parsable", f"--account={slug}", *options, "--wrap=sleep 600"]
+    done = deployment.run(*argv, "--output=/dev/null", check=False)
+    return done.stdout.strip() or done.stderr.strip()
+
+
+def accounts(deployment: Deployment, slug: str) -> list[str]:
+    argv = [
+        "sacctmgr",
+        "-nP",
+        "show",
+        "associations",
+        f"account={slug}",
+        "format=user,partition,parentname,grptresmins",
+    ]
+    return deployment.run(*argv).stdout.split()
+
+
+def group_of(deployment: Deployment, slug: str) -> grp.struct_group:
+    directory = deployment.settings.paths.projects / slug
+    return grp.getgrgid(directory.stat().st_gid)
+
+
+def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(deployment: Deployment, as_: As) -> None:
+    founder, colleague, admin = as_("founder"), as_("colleague"), as_("admin")
+    name, other = deployment.person("founder"), deployment.person("colleague")
+    slug = approved(as_)
+    project = ready(founder, slug)
+    assert all(step.done for step in project.steps)
+    assert f"||call-playground-2026|cpu={500 * 60},gres/gpu={20 * 60}" in accounts(deployment, slug)
+    directory = Path(project.directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o2770
+    assert group_of(deployment, slug).gr_mem == [name]
+    letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
+    assert [one.to.partition("@")[0] for one in letters] == [name]
+
+    founder.invite(slug, "colleague@example.eu")
+    letter = eventually(
+        lambda: next((one for one in admin.letters() if slug in one.subject and one.text.count("#/invitation/")), None),
+        within=60,
+        what="the invitation lies in the mailbox",
+    )
+    token = re.search(r"#/invitation/(\S+)", letter.text)
+    assert token is not None
+    colleague.accept_invitation(token[1])
+    ready(founder, slug)
+    assert group_of(deployment, slug).gr_mem == sorted([name, other])
+    job = submit(deployment, other, slug, "--partition=notebooks", "--time=10")
+    assert job.isdigit(), job
+
+    founder.remove_member(slug, other)
+    ready(founder, slug)
+    assert other not in " ".join(accounts(deployment, slug))
+    assert group_of(deployment, slug).gr_mem == [name]
+    assert job not in deployment.jobs_of(other)
+    assert "nvalid account" in submit(deployment, other, slug, "--partition=notebooks", "--time=10")
+    assert {event.what for event in admin.audit(on=f"project/{slug}")} >= {
+        "project awarded",
+        "joined",
+        "member removed",
+    }
+
+
+def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As) -> None:
+    founder, name = as_("founder"), deployment.person("founder")
+    slug = approved(as_, cpu_hours=1, gpu_hours=0)
+    ready(founder, slug)
+    job = submit(deployment, name, slug, "--partition=notebooks", "--cpus-per-task=8", "--time=5")
+    assert job.isdigit(), job
+    used = eventually(
+        lambda: (found := founder.usage(slug)) and found.cpu.used > 0 and found.people and found,
+        within=240,
+        every=2,
+        what="usage moves",
+    )
+    assert used is not None
+    assert [one.name for one in used.people] == [name]
+    assert [one.name for one in used.partitions] == ["notebooks"]
+    assert used.cpu_runs_out is not None
+    deployment.run("scancel", job)
+    too_long = submit(deployment, name, slug, "--partition=notebooks", "--cpus-per-task=8", "--time=60")
+    eventually(
+        lambda: "Assoc" in _why_it_waits(deployment, too_long),
+        within=60,
+        what="Slurm says that the hours are gone",
+    )
+
+
+def _why_it_waits(deployment: Deployment, said: str) -> str:
+    """The reason of a waiting job, or the refusal itself."""
+    return "".join(deployment.squeue(f"--jobs={said}", "--format=%r")) if said.isdigit() else said
+
+
+@pytest.mark.parametrize("program", ["worker", "api", "slurmdbd"])
+def test_a_program_killed_while_a_project_is_made(deployment: Deployment, as_: As, program: str) -> None:
+    """Whatever dies, there is one account, one directory and one letter in the end."""
+    founder, admin = as_("founder"), as_("admin")
+    os.kill(deployment.processes()[program], signal.SIGKILL) if program != "api" else None
+    slug = approved(as_)
+    if program in ("worker", "api"):
+        eventually(lambda: program in deployment.processes(), within=60, what=f"{program} runs")
+        os.kill(deployment.processes()[program], signal.SIGKILL)
+    eventually(lambda: _answers(founder), within=READY_SECONDS, what="the API answers")
+    ready(founder, slug)
+    assert [row for row in accounts(deployment, slug) if row.startswith("||")] == [
+        f"||call-playground-2026|cpu={500 * 60},gres/gpu={20 * 60}"
+    ]
+    assert Path(founder.project(slug).directory).is_dir()
+    letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
+    assert len(letters) == 1
+
+
+def _answers(client: Api) -> bool:
+    try:
+        return bool(client.me())
+    except Exception:  # whatever it is, it is asked again
+        return False
