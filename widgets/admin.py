@@ -343,7 +343,7 @@ class Admin(View):
         super().__init__(state or AdminState(), person)
 
     def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go)
+        self.address = Address(self.go, self.state)
         self.told = HTML()
         self.place = VBox()
         return (self.address, self.told, self.place)

@@ -139,17 +139,28 @@ class Address(Text):
     """What stands behind ``#/`` in the page's address, told by the page's script: a link within a dashboard.
 
     The script takes it out of the address bar at once, so that the same link works twice and a code is not kept there.
+
+    It also says ``WAITING`` while the page does not know its visitor. What a kernel changes in the moment between
+    telling the page its widgets and the page listening to them is lost; if there is something to show, the page is told
+    ``AGAIN``, and loads itself anew, once.
     """
 
-    def __init__(self, go: Callable[[str], object]) -> None:
+    WAITING, AGAIN = "waiting", "again"
+
+    def __init__(self, go: Callable[[str], object], state: State) -> None:
         super().__init__(_dom_classes=("page-address",))
         self._go = go
+        self._state = state
         self.observe(self._arrived, "value")
 
     def _arrived(self, change: Any) -> None:
-        if change.new:
-            self.value = ""
-            self._go(change.new[:500])
+        if change.new in ("", self.AGAIN):
+            return
+        if change.new == self.WAITING:
+            self.value = self.AGAIN if self._state.phase in (Phase.READY, Phase.EMPTY) else ""
+            return
+        self.value = ""
+        self._go(change.new[:500])
 
 
 class View(VBox):

@@ -406,7 +406,7 @@ class Projects(View):
         super().__init__(state or ProjectsState(), person)
 
     def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go)
+        self.address = Address(self.go, self.state)
         self.told = HTML()
         self.place = VBox()
         return (self.address, self.told, self.place)

@@ -428,7 +428,7 @@ class ReviewDesk(View):
         super().__init__(state or ReviewState(), person)
 
     def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go)
+        self.address = Address(self.go, self.state)
         self.told = HTML()
         self.place = VBox()
         return (self.address, self.told, self.place)

@@ -180,7 +180,8 @@ class Dashboards(Voila):
             "default_handler_class": handlers.Nothing,
             "compress_response": True,
             "log_function": handlers.log_request,
-            "ws_ping_timeout": WS_PING_INTERVAL,
+            # Longer than the interval: an answer is always nearly one interval old when the next is asked for.
+            "ws_ping_timeout": 3 * WS_PING_INTERVAL,
             "headers": {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
         }
 

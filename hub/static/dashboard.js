@@ -16,13 +16,33 @@
     sendPlace();
   }
 
-  function sendPlace() {
-    const field = wanted && main.querySelector(".page-address input");
-    if (!field) return;
-    field.value = wanted;
+  const place = () => main.querySelector(".page-address input");
+
+  function tell(text) {
+    const field = place();
+    field.value = text;
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  function sendPlace() {
+    if (!wanted || !place()) return;
+    tell(wanted);
     wanted = "";
+  }
+
+  // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
+  // base.Address); one that does not come up at all tries once more by itself
+  const LOOK_MS = 4000;
+  const LATE_MS = 25000;
+
+  function look() {
+    if (main.querySelector("[data-frame-person]")) return;
+    if (place() && place().value !== "again") tell("waiting");
+    if ((place() ? place().value === "again" : performance.now() > LATE_MS) && !sessionStorage.getItem("atrium-again")) {
+      sessionStorage.setItem("atrium-again", "once");
+      location.reload();
+    }
   }
 
   // -- a hint and a complaint belong to their control
@@ -67,6 +87,7 @@
 
   function settle() {
     sendPlace();
+    if (main.querySelector("[data-frame-person]")) sessionStorage.removeItem("atrium-again");
     for (const field of main.querySelectorAll(".field")) tie(field);
     follow();
     show();
@@ -81,6 +102,7 @@
       settle();
     });
   }).observe(main, { childList: true, subtree: true });
+  setInterval(look, LOOK_MS);
   window.addEventListener("hashchange", readPlace);
   readPlace();
 })();

@@ -37,10 +37,11 @@ NOTEBOOK = {
             "metadata": {},
             "outputs": [],
             "source": (
-                "from widgets.base import visitor\n"
+                "from hub.client import Api\n"
                 "from widgets.onboarding import Onboarding\n\n"
-                "visitor.sign_in_from_environment()\n"
-                "Onboarding()"
+                "page = Onboarding()\n"
+                "await page.state.load(Api.from_environment())\n"  # before it is shown: what changes then may get lost
+                "page"
             ),
         }
     ],

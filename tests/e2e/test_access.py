@@ -128,11 +128,11 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
 
     founder.invite(slug, "colleague@example.eu")
     letter = eventually(
-        lambda: next((one for one in admin.letters() if slug in one.subject and one.text.count("invitation=")), None),
+        lambda: next((one for one in admin.letters() if slug in one.subject and one.text.count("#/invitation/")), None),
         within=60,
         what="the invitation lies in the mailbox",
     )
-    token = re.search(r"invitation=(\S+)", letter.text)
+    token = re.search(r"#/invitation/(\S+)", letter.text)
     assert token is not None
     colleague.accept_invitation(token[1])
     ready(founder, slug)

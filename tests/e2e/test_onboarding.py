@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Dialog, expect
+from playwright.sync_api import Browser, Dialog, expect
 
 from tests.browser import accessibility_problems, fetch, screenshot
 from tests.deployment import Deployment
@@ -198,6 +198,36 @@ def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
     there.open("onboarding")
     expect(there.field("Use case")).to_have_value("Written there", timeout=WAIT)
     expect(there.field("Title of the project")).to_have_value("Written here")
+
+
+def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Browser) -> None:
+    """Its code stands behind ``#``, which no server sees and which a form would drop."""
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{deployment.settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{'x' * 40}")
+    name = deployment.person("colleague")
+    page.locator("input[name=username]").fill(name)
+    page.locator("input[name=password]").fill(deployment.login(name))
+    page.locator("input[name=password]").press("Enter")
+
+    expect(page.get_by_role("alert")).to_contain_text("This invitation is used, over, or never was.", timeout=WAIT)
+    assert "#" not in page.url
+    assert [url for url in asked if "x" * 40 in url.partition("#")[0]] == []
+    context.close()
+
+
+def test_a_page_is_there_after_few_requests(visit: Visit) -> None:
+    """Each script by itself would be about a hundred (``widgets/bundle.py``)."""
+    learner = Dashboards(visit("learner01"))
+    scripts: list[str] = []
+    learner.page.on("request", lambda one: scripts.append(one.url) if one.resource_type == "script" else None)
+    learner.open("onboarding")
+    learner.expect_text("You are here")
+
+    assert len([url for url in scripts if "/voila/static/" in url]) == 1, scripts
+    assert len([url for url in scripts if "/voila/labextensions/" in url]) == 3, scripts
 
 
 def test_what_people_type_stays_text(visit: Visit) -> None:

@@ -343,7 +343,7 @@ async def test_an_invitation_is_shown_before_it_is_accepted(factory: Factory) ->
 
     assert view.address.value == ""
     assert "jan invites you to <strong>Green steel</strong>" in everything(view.invited)
-    assert len(factory.owned) == 0
+    assert [one.slug for one in factory.owned] == []
     card: Any = view.invited.children[0]
     next(one for one in card.children[1].children if one.description == "Join the project").click()
     await settled(view)
@@ -380,3 +380,16 @@ async def test_the_pdf_is_in_the_page(factory: Factory, api: Api) -> None:
 
     assert state.document.startswith(b"%PDF-")
     assert state.document_name == "A-00001-draft"
+
+
+async def test_a_page_that_missed_what_its_kernel_said_is_told_to_load_again(factory: Factory) -> None:
+    person = Visitor()
+    view = Onboarding(person=person)
+    view.address.value = "waiting"
+    assert view.address.value == ""
+
+    person.api = factory
+    await settled(view)
+    view.address.value = "waiting"
+
+    assert view.address.value == "again"

@@ -44,7 +44,7 @@ class Onboarding(View):
 
     def controls(self) -> tuple[Any, ...]:
         """Few at first: a step is made when it is shown, so that the page is there soon."""
-        self.address = Address(self.go)
+        self.address = Address(self.go, self.state)
         self.invited = VBox()
         self.told = HTML()
         self.place = VBox()
