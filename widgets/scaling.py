@@ -246,7 +246,7 @@ class Scaling(View):
         self.live.clusters = [cluster.model_dump(mode="json") for cluster in state.clusters]
         self.told.value = str(self._news())
         self.start.disabled = bool(state.busy)
-        self.means.value = str(_means(state.estimate, state.offer)) if state.estimate else ""
+        self.means.value = str(means(state.estimate, state.offer)) if state.estimate else ""
         if not self.partition.value and state.offer.places:
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
             self._changed()
@@ -293,13 +293,13 @@ def _number(label: str, value: int, least: int) -> BoundedIntText:
     return BoundedIntText(value, min=least, max=models.MOST_WORKERS, description=label, tooltip=label, **_WIDE)
 
 
-def _means(estimate: Estimate, offer: Offer) -> Markup:
+def means(estimate: Estimate, offer: Offer, what: str = "worker") -> Markup:
     """Start, cost, and what is left, in sentences."""
     if estimate.refusal:
         return notice("bad", estimate.refusal.message, estimate.refusal.hint)
-    rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate)), ("Left", _left(estimate, offer))]
+    rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate, what)), ("Left", _left(estimate, offer))]
     table = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
-    words = Markup('<dl class="means" role="status">{}</dl>').format(table)
+    words = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
     return words + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
 
 
@@ -310,9 +310,9 @@ def _start(estimate: Estimate) -> str:
     return "at once" if wait < 60 else f"in about {_span(wait)}, as Slurm expects now"
 
 
-def _uses(estimate: Estimate) -> str:
+def _uses(estimate: Estimate, what: str) -> str:
     gpu = f" and {hours(estimate.gpu_per_hour)} of GPU" if estimate.gpu_per_hour else ""
-    workers = f"{estimate.workers} worker{'s' if estimate.workers != 1 else ''}"
+    workers = f"{estimate.workers} {what}{'s' if estimate.workers != 1 else ''}"
     return f"{hours(estimate.cpu_per_hour)} of CPU{gpu} each hour with {workers}"
 
 
