@@ -60,7 +60,6 @@ def script(place: Place, asked: TrainingRequest) -> str:
         job_name=job_name(place.gateway),
         comment=f"{place.gateway}:{asked.name}",
         partition=asked.partition or place.partition,
-        log=f"{place.logs}/training-%j.log",
         python=asked.python or sys.executable,
         program=_program(place, asked.script),
         processes=asked.gpus or asked.processes,
