@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tornado.netutil import bind_unix_socket
 from hub.clusters.models import Shape
 from hub.errors import SlurmError
 from hub.slurm import commands
-from spawners.dask import keys, slurm
+from spawners.dask import keys, picture, slurm
 from spawners.dask.place import CERTIFICATE, KEY, Place, job_name
 from spawners.harmless import word
 
@@ -52,6 +53,13 @@ class Times:
         limit = wanted if seconds_left is None else min(wanted, max(60, int(seconds_left) // 60 * 60))
         margin = min(180, limit // 3)
         return cls(limit, limit - margin, margin // 3)
+
+    def relief(self, name: str) -> float:
+        """How long after it has begun another worker is sent for this one: not for all of them at once."""
+        earliest_end = self.lifetime - self.stagger
+        lead = min(120, earliest_end / 3)  # for the queue, and for Python's start
+        spread = zlib.crc32(name.encode()) % 100 / 100 * min(earliest_end / 4, 900)
+        return earliest_end - lead - spread
 
 
 class GuardedScheduler(Scheduler):
@@ -130,6 +138,12 @@ class ProjectCluster(SLURMCluster):
         keys.ensure(self.place)
         self.refusal: SlurmError | None = None
         self._mending: PeriodicCallback | None = None
+        self._since: dict[str, float] = {}
+        """When each worker was first seen to work (monotonic seconds)."""
+        self._relieved: set[str] = set()
+        """Workers that another one was sent for, once each."""
+        self._reliefs: dict[str, str] = {}
+        """Who comes for whom, while both are there."""
         name = name or f"dask-{self.place.job or 'here'}-{time.time_ns() % 10**6}"
         ends = ends if ends is not None else job_end(self.place.job)
         self.times = Times.within(None if ends is None else ends - time.time(), minutes)
@@ -206,9 +220,34 @@ class ProjectCluster(SLURMCluster):
             if job.job_id is None and self.refusal is not None:
                 del self.workers[name]
                 self.worker_spec.pop(name, None)
+        self._relieve()
         if set(self.worker_spec) != set(self.workers):
             with suppress(SlurmError):  # kept in `refusal`
                 await self._correct_state()
+
+    def _relieve(self) -> None:
+        """Send another worker before one has to leave, and let that one go when it is there: so what it holds has
+        somewhere to go even when all of them began, and so would end, at the same time.
+
+        An adaptive cluster has as many as there is work for; a second one for the same work would be taken back.
+        """
+        joined = picture.joined(self)
+        self._since = {name: self._since.get(name, time.monotonic()) for name in joined}
+        self._relieved &= joined
+        if getattr(self, "_adaptive", None) is not None:
+            return
+        for old, new in tuple(self._reliefs.items()):
+            if new in joined and old in self.worker_spec:
+                del self.worker_spec[old]  # retired by the correction that follows
+            if old not in self.worker_spec or new not in self.worker_spec:
+                del self._reliefs[old]
+        for name, since in self._since.items():
+            due = since + self.times.relief(name)
+            if name in self.worker_spec and name not in self._relieved and time.monotonic() > due:
+                self._relieved.add(name)
+                spec = self.new_worker_spec()
+                self.worker_spec.update(spec)
+                self._reliefs[name] = next(iter(spec))
 
     @property
     def dashboard_link(self) -> str:
