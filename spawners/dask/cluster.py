@@ -57,7 +57,7 @@ class Times:
     def relief(self, name: str) -> float:
         """How long after it has begun another worker is sent for this one: not for all of them at once."""
         earliest_end = self.lifetime - self.stagger
-        lead = min(120, earliest_end / 3)  # for the queue, and for Python's start
+        lead = min(120, earliest_end / 2)  # for the queue, and for Python's start
         spread = zlib.crc32(name.encode()) % 100 / 100 * min(earliest_end / 4, 900)
         return earliest_end - lead - spread
 

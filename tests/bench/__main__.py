@@ -6,13 +6,13 @@ import argparse
 import traceback
 from pathlib import Path
 
-from tests.bench import dashboards, report, spawn
+from tests.bench import dashboards, dask, report, spawn
 from tests.bench.registry import NAMES, SCENARIOS, Scenario
 from tests.bench.statistics import Result, measure, summarise
 from tests.deployment import Deployment
 
 FOLDER = Path(__file__).parent
-MODULES = (spawn, dashboards)  # importing them registers their scenarios
+MODULES = (spawn, dashboards, dask)  # importing them registers their scenarios
 
 
 def main() -> int:
