@@ -6,18 +6,15 @@ Beside it, reported only: tasks a second through TLS and plain.
 from __future__ import annotations
 
 import json
-import pwd
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment
+from tests.injob import in_job
 
 WORKERS = 8
-READY_SECONDS = 300
 
 PROGRAM = """\
 import json, os, sys, time
@@ -64,7 +61,7 @@ for line in sys.stdin:
 @contextmanager
 def scale(deployment: Deployment) -> Iterator[Pair]:
     """Both from inside one job like a person's server's, so that the node and its load are the same."""
-    with in_job(deployment) as process:
+    with in_job(deployment, deployment.person("founder"), PROGRAM, gateway="bench", minutes=60) as process:
 
         def seconds(side: str) -> float:
             return _ask(process, f"{side} 0")["seconds"]
@@ -83,52 +80,3 @@ def _ask(process: subprocess.Popen[str], line: str) -> dict[str, float]:
         if said.startswith("TOLD "):
             return dict(json.loads(said.removeprefix("TOLD ")))
     raise RuntimeError("the job ended before it was measured")
-
-
-@contextmanager
-def in_job(deployment: Deployment) -> Iterator[subprocess.Popen[str]]:
-    name = deployment.person("founder")
-    home = pwd.getpwnam(name).pw_dir
-    with TemporaryDirectory(prefix="bench-", dir="/tmp") as folder:
-        program = Path(folder) / "program.py"
-        program.write_text(PROGRAM)
-        for path in (Path(folder), program):
-            path.chmod(0o755)
-        variables = {
-            "HOME": home,
-            "PATH": f"{deployment.user_python.parent}:/usr/bin:/bin",
-            "SLURM_CONF": str(deployment.slurm_conf),
-            "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
-            "ATRIUM_COMMENT": f"bench:{name}::0",
-        }
-        srun = ["srun", f"--account={deployment.settings.slurm.default_account}", "--partition=notebooks", "--time=60"]
-        command = [*srun, "--ntasks=1", "--cpus-per-task=2", "--mem=4G", f"--chdir={home}"]
-        environment = [f"{key}={value}" for key, value in variables.items()]
-        process = subprocess.Popen(
-            [
-                "runuser",
-                "-u",
-                name,
-                "--",
-                "env",
-                "-i",
-                *environment,
-                *command,
-                str(deployment.user_python),
-                "-P",
-                str(program),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(READY_SECONDS)
-            finally:
-                process.kill()
-                deployment.run("scancel", "--quiet", f"--user={name}", check=False)

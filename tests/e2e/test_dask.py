@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from tests.deployment import Deployment
+from tests.injob import in_job
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
 
 GATEWAY = "dasktest"
 JOB_SECONDS = 300
-CHECKOUT = Path(__file__).parent.parent.parent
-
-RUN = """\
-JUPYTER_RUNTIME_DIR=$(mktemp -d --tmpdir=/tmp atrium-XXXXXXXX)
-export JUPYTER_RUNTIME_DIR
-"$0" -P "$1"
-code=$?
-rm -rf "$JUPYTER_RUNTIME_DIR"
-exit $code
-"""
 
 HEAD = """\
 import asyncio, json, os, sys, time
@@ -68,57 +54,9 @@ def founder(deployment: Deployment) -> str:
     return deployment.person("founder")
 
 
-@contextmanager
-def job(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> Iterator[subprocess.Popen[str]]:
-    """``body`` as Python in a job of ``user`` that looks like a server's; what it started is gone afterwards."""
-    home = pwd.getpwnam(user).pw_dir
-    with TemporaryDirectory(prefix="dask-", dir="/tmp") as folder:
-        program = Path(folder) / "program.py"
-        program.write_text(HEAD + body)
-        for path in (Path(folder), program):
-            path.chmod(0o755)
-        environment = {
-            "HOME": home,
-            "USER": user,
-            "PATH": f"{deployment.user_python.parent}:/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "SLURM_CONF": str(deployment.slurm_conf),
-            "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
-            "ATRIUM_COMMENT": f"{GATEWAY}:{user}::7",
-            "JUPYTERHUB_API_TOKEN": "a-secret-of-the-server",
-        }
-        srun = [
-            "srun",
-            f"--account={deployment.settings.slurm.default_account}",
-            "--partition=notebooks",
-            "--ntasks=1",
-            "--cpus-per-task=2",
-            "--mem=4G",
-        ]
-        command = [
-            *srun,
-            f"--time={minutes}",
-            f"--chdir={home}",
-            "sh",
-            "-c",
-            RUN,
-            str(deployment.user_python),
-            str(program),
-        ]
-        variables = [f"{name}={value}" for name, value in environment.items()]
-        process = subprocess.Popen(
-            ["runuser", "-u", user, "--", "env", "-i", *variables, *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.communicate(timeout=30)
-            deployment.run("scancel", "--quiet", f"--user={user}", check=False)
+def job(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> Any:
+    """``body`` as it runs, in a job of ``user`` that looks like a server's."""
+    return in_job(deployment, user, HEAD + body, gateway=GATEWAY, minutes=minutes)
 
 
 def told(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> dict[str, Any]:
@@ -359,7 +297,6 @@ def test_workers_of_a_scheduler_that_was_killed_end_and_are_told_of(deployment: 
         deployment,
         founder,
         """
-import subprocess
 child = '''
 import asyncio, os, time
 from spawners.dask.manager import *

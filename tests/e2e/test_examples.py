@@ -12,6 +12,7 @@ import pytest
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
+from tests.injob import in_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
@@ -25,9 +26,10 @@ from nbclient import NotebookClient
 start = time.time()
 notebook = nbformat.read("{folder}/{name}.ipynb", as_version=4)
 NotebookClient(notebook, timeout=300, resources={{"metadata": {{"path": "{folder}"}}}}).execute()
-rows = [o["data"]["text/html"] for c in notebook.cells for o in c.get("outputs", []) if "text/html" in o.get("data", {{}})]
-pictures = sum("image/png" in o.get("data", {{}}) for c in notebook.cells for o in c.get("outputs", []))
-texts = [o["data"].get("text/plain", "") for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
+shown = [o["data"] for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
+rows = [data["text/html"] for data in shown if "text/html" in data]
+pictures = sum("image/png" in data for data in shown)
+texts = [data.get("text/plain", "") for data in shown]
 print("TOLD", json.dumps([time.time() - start, pictures, "".join(rows), texts]))
 """
 
@@ -56,7 +58,55 @@ def test_each_example_runs_and_shows_what_more_workers_bring(deployment: Deploym
         assert [int(row[0]) for row in rows] == [1, 2, 4], (name, tables)
 
 
-@pytest.mark.skipif(not PYTHON, reason="PyTorch is not there: ATRIUM_TEST_TORCH_PYTHON names no Python that has it")
+TRAINING = """\
+import asyncio, json, re, time
+from pathlib import Path
+from hub.clusters.models import TrainingRequest
+from spawners.dask import training
+from spawners.dask.place import Place
+
+async def main():
+    place = Place.from_environment()
+    checkpoint = Path.home() / "test-language-model.pt"
+    checkpoint.unlink(missing_ok=True)
+    arguments = ("--steps", "100", "--checkpoint", str(checkpoint), "--pause", "0.8")
+    asked = TrainingRequest(
+        script=SCRIPT, arguments=arguments, nodes=2, cores=1, memory_gb=2, minutes=2, warn_seconds=60, python=PYTHON
+    )
+    job = await training.submit(place, asked)
+    while not next(one for one in await training.mine(place) if one.job == job).over:
+        await asyncio.sleep(2)
+    print("TOLD", json.dumps(await training.log(place, job)), flush=True)
+    checkpoint.unlink()
+
+asyncio.run(main())
+"""
+
+needs_torch = pytest.mark.skipif(
+    not PYTHON, reason="PyTorch is not there: ATRIUM_TEST_TORCH_PYTHON names no Python that has it"
+)
+
+
+@needs_torch
+def test_a_training_goes_on_from_its_checkpoint_after_its_time_limit(deployment: Deployment) -> None:
+    script = str(examples(deployment) / "train_language_model.py")
+    program = TRAINING.replace("SCRIPT", repr(script)).replace("PYTHON", repr(PYTHON))
+    with in_job(deployment, deployment.person("colleague"), program, gateway="traintest", minutes=30) as process:
+        out, error = process.communicate(timeout=800)
+    assert process.returncode == 0, error
+    log = json.loads(next(line for line in out.splitlines() if line.startswith("TOLD ")).removeprefix("TOLD "))
+
+    begun = [int(step) for step in re.findall(r"2 processes, \d+ parameters, from step (\d+)", log)]
+    stopped = [int(step) for step in re.findall(r"told to stop: checkpoint at step (\d+)", log)]
+    losses = [float(loss) for loss in re.findall(r"step \d+ loss ([\d.]+)", log)]
+    assert begun[0] == 0
+    assert begun[1:] == stopped, "it goes on where it was told to stop"
+    assert len(begun) > 1, log
+    assert log.rstrip().endswith("finished")
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@needs_torch
 def test_the_language_model_learns_on_two_nodes(deployment: Deployment, visit: Visit) -> None:
     founder = visit("founder")
     founder.start_notebook()
