@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import socket
@@ -36,6 +37,8 @@ WORKER_MINUTES = 120
 DEATH_SECONDS = 60
 """How long a worker lives without a scheduler."""
 MEND_SECONDS = 1.0
+RETIRE_SECONDS = 60.0
+"""How long workers that were let go may hand over what they hold."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,19 @@ class ProjectCluster(SLURMCluster):
         if set(self.worker_spec) != set(self.workers):
             with suppress(SlurmError):  # kept in `refusal`
                 await self._correct_state()
+
+    async def _correct_state_internal(self) -> None:
+        """Dask names workers where its scheduler wants addresses, so nobody hands anything over; here they do."""
+        leaving = {str(name) for name in self.workers} - {str(name) for name in self.worker_spec}
+        scheduler: Any = self.scheduler
+        addresses = [one.address for one in scheduler.workers.values() if str(one.name) in leaving]
+        if addresses and self.status is Status.running:
+            try:
+                async with asyncio.timeout(RETIRE_SECONDS):
+                    await scheduler.retire_workers(workers=addresses)
+            except Exception as error:  # what is lost with them is computed again
+                log.warning("Workers of %s could not hand over what they hold: %s", self.name, error)
+        await super()._correct_state_internal()
 
     def _relieve(self) -> None:
         """Send another worker before one has to leave, and let that one go when it is there: so what it holds has
