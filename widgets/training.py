@@ -210,6 +210,6 @@ class TrainingPanel(View):
     def content(self) -> Markup:
         return Markup(
             "<h2>Train on several nodes</h2><p>One job with several nodes; on each of them <code>torchrun</code> "
-            "starts your program, which needs PyTorch. Before the time limit it is told to write a checkpoint, and goes "
-            "on from there. The training outlives this page and your notebook server.</p>"
+            "starts your program, which needs PyTorch. Before the time limit it is told to write a checkpoint, and "
+            "goes on from there. The training outlives this page and your notebook server.</p>"
         )
