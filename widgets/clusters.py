@@ -72,9 +72,6 @@ class Clusters:
         """What happened while nobody looked."""
         return self._ask("GET", "/news", Trouble | None)  # type: ignore[arg-type]
 
-    def forget_news(self) -> None:
-        self._ask("DELETE", "/news", None)
-
     def estimate(self, request: ClusterRequest) -> Estimate:
         return self._ask("POST", "/estimate", Estimate, request)
 

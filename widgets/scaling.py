@@ -88,9 +88,6 @@ class ScalingState(State):
     async def stop(self, name: str) -> None:
         await self._do(f"Ending {name}", lambda: self._clusters.end(name))
 
-    async def forget_news(self) -> None:
-        await self._do("", self._clusters.forget_news)
-
     async def script(self, name: str) -> None:
         """For the curious."""
         try:

@@ -219,6 +219,5 @@ class Training(Model):
     words: str
     node: str = ""
     over: bool
-    restarts: int = 0
     start: datetime | None = None
     end: datetime | None = None

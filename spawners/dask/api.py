@@ -103,10 +103,6 @@ class News(Handler):
     async def get(self) -> None:
         self.answer(self.manager.news)
 
-    async def delete(self) -> None:
-        self.manager.news = None
-        self.set_status(204)
-
 
 class Estimates(Handler):
     async def post(self) -> None:

@@ -164,7 +164,7 @@ class Manager:
                 log.exception("A cluster could not be started")
                 raise SlurmError("The scheduler could not be started.", hint="Try again, or report it.") from error
             managed = self.clusters[name] = Managed(name, request.model_copy(update={"size": size}), cluster)
-            managed.trouble = why
+            managed.trouble, self.news = why, None
             self._remember()
         await managed.resize(size)
         self._look_at_refusal(managed)

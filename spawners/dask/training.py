@@ -7,7 +7,6 @@ and ends, and puts the job back into the queue. The job outlives the server that
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -140,8 +139,3 @@ async def stop(place: Place, job: int) -> None:
     if job not in {one.job for one in await mine(place)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
     await slurm.run(["scancel", "--quiet", f"--name={job_name(place.gateway)}", str(job)])
-
-
-def restarts_in(log: str) -> int:
-    """How often it has gone on, by what its script says at each start."""
-    return max((int(number) for number in re.findall(r"^Atrium: start (\d+)", log, re.MULTILINE)), default=1) - 1
