@@ -100,6 +100,17 @@ class Gate:
                 await asyncio.to_thread(process.wait, END_SECONDS)
         keys.remove(self.place)
 
+    async def compute(self) -> bool:
+        """Whether a cluster of this server works on something just now; False also when that cannot be told."""
+        if not self.runs:
+            return False
+        try:
+            told = json.loads((await self.ask("clusters")).body or b"[]")
+            return any(cluster["tasks"]["processing"] for cluster in told)
+        except Exception as error:
+            log.info("Whether clusters work could not be asked: %s", error)
+            return False
+
     async def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> HTTPResponse:
         from jupyter_server_proxy.unixsock import UnixResolver
 

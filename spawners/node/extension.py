@@ -120,7 +120,13 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
             (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
         ],
     )
-    settings[CLUSTERS] = clusters.load(server)
+    gate = settings[CLUSTERS] = clusters.load(server)
+    gpus_work = watch.gpus_work
+
+    async def something_works() -> bool:
+        return await gpus_work() or await gate.compute()
+
+    watch.gpus_work = something_works
 
 
 async def _start_jupyter_server_extension(server: ServerApp) -> None:

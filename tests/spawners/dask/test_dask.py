@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from spawners.dask import allowed, keys, slurm, training
 from spawners.dask.allowed import Hours
 from spawners.dask.cluster import Times
 from spawners.dask.place import CERTIFICATE, KEY, Place
-from spawners.node.clusters import panel_model
+from spawners.node.clusters import Gate, panel_model
 
 
 @pytest.fixture
@@ -197,3 +198,26 @@ def test_a_cluster_in_the_words_of_the_dask_panel() -> None:
         "memory": "2.0 GiB",
         "adapt": {"minimum": 0, "maximum": 4},
     }
+
+
+@pytest.mark.parametrize(
+    ("runs", "answer", "computes"),
+    [
+        (True, '[{"tasks": {"processing": 0}}, {"tasks": {"processing": 2}}]', True),
+        (True, '[{"tasks": {"processing": 0}}]', False),
+        (True, "not JSON", False),
+        (False, "", False),
+    ],
+)
+async def test_a_server_whose_cluster_works_is_not_idle(
+    place: Place, monkeypatch: pytest.MonkeyPatch, runs: bool, answer: str, computes: bool
+) -> None:
+    gate = Gate(place)
+
+    async def ask(_: str) -> Any:
+        assert runs, "a manager is not started for that"
+        return SimpleNamespace(body=answer.encode())
+
+    monkeypatch.setattr(Gate, "runs", property(lambda _: runs))
+    monkeypatch.setattr(gate, "ask", ask)
+    assert await gate.compute() is computes
