@@ -57,7 +57,7 @@ for line in sys.stdin:
 """.replace("WORKERS", str(WORKERS))
 
 
-@scenario("dask_scale_8", metric="scale to 8 until 8 workers are ready", unit="s", runs=4)
+@scenario("dask_scale_8", metric="scale to 8 until 8 workers are ready", unit="s", runs=3)
 @contextmanager
 def scale(deployment: Deployment) -> Iterator[Pair]:
     """Both from inside one job like a person's server's, so that the node and its load are the same."""
