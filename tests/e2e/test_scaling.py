@@ -71,6 +71,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     expect(card.locator("tbody tr")).to_have_count(2)
     card.get_by_text("Job script of a worker").click()
     expect(card.get_by_label("Job script")).to_contain_text("distributed.cli.dask_worker")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing scrolls sideways"
     screenshot(page, "scaling-working")
     assert accessibility_problems(page) == []
 
