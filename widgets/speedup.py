@@ -45,13 +45,22 @@ class Speedup(list[Measured]):
         return Image(data=drawn.getvalue(), format="png", width=500, alt=f"Workers and speed: {said}")
 
 
-def measure(cluster: Cluster, compute: Callable[[], Any], workers: Sequence[int] = (1, 2, 4)) -> Speedup:
-    """Run ``compute`` once with each number of workers, on a cluster that has none of its results yet."""
+def measure(
+    cluster: Cluster,
+    compute: Callable[[], Any],
+    workers: Sequence[int] = (1, 2, 4),
+    warm: Callable[[], Any] = lambda: None,
+) -> Speedup:
+    """Run ``compute`` once with each number of workers, on a cluster that has none of its results yet.
+
+    :param warm: run once on every worker before, so that no measurement pays for imports.
+    """
     found = Speedup()
     for number in workers:
         cluster.scale(number)
         cluster.wait(number)
         _settle(cluster, number)
+        cluster.client.run(warm)
         start = time.perf_counter()
         compute()
         seconds = time.perf_counter() - start
