@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.errors import InvalidInput
 from hub.language import duration, mark, translate
-from hub.settings import Settings
 from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos, Reservation
 from hub.slurm.jobs import Minutes
-from spawners.options import SpawnRequest, of_profile, parse
+
+if TYPE_CHECKING:  # a person's server has neither the Hub's settings nor their library
+    from hub.settings import Settings
+    from spawners.options import SpawnRequest
 
 SOON = timedelta(hours=24)
 """How long before its start a reservation can be chosen."""
@@ -210,6 +212,10 @@ class _Reader:
         elif tres in self._association.limits.job:
             words = translate(mark("the project {name} gives one job")).format(name=account)
             yield Bound(self._association.limits.job[tres], words)
+        yield from self.together(tres)
+
+    def together(self, tres: str) -> Iterator[Bound]:
+        """Bounds of what several jobs have at a time: a person's, everybody's, the project's."""
         for giver, limits in self._layers:
             if tres in limits.user:
                 yield Bound(limits.user[tres], translate(mark("{name} gives one person")).format(name=f"“{giver}”"))
@@ -285,6 +291,8 @@ def complete(chosen: Mapping[str, Any], have: Offer, settings: Settings) -> Spaw
 
     :raises InvalidInput: from :func:`spawners.options.parse`.
     """
+    from spawners.options import of_profile, parse
+
     values = {name: value for name, value in chosen.items() if value not in ("", None)}
     if "account" not in values and have.projects:
         values["account"] = have.projects[0].account
@@ -510,3 +518,11 @@ def in_words(name: str, amount: int) -> str:
     if name == "memory_gb":
         return f"{amount} GB"
     return duration(60 * amount) if name == "minutes" else str(amount)
+
+
+def at_a_time(account: str, user: str, place: Place, cluster: Cluster, tres: str) -> tuple[Bound, ...]:
+    """What bounds all jobs of a person there together: ``cpu``, ``mem`` (MB) or ``gres/gpu``."""
+    partition = next((one for one in cluster.partitions if one.name == place.partition), Partition(place.partition))
+    own = [one for one in cluster.associations if (one.account, one.user) == (account, user)]
+    association = next((one for one in own if one.partition in ("", place.partition)), Association(account, user))
+    return tuple(_Reader(partition, place.qos, association, cluster).together(tres))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,17 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.errors import InvalidInput
 from hub.settings import Settings
+from spawners.harmless import word
 from spawners.options import SpawnRequest
-
-_WORD = re.compile(r"[A-Za-z0-9_./,:=@+-]*\Z")
-
-
-def word(value: object) -> str:
-    """``value`` as one harmless word of a directive or a shell line; raises :class:`InvalidInput` for anything else."""
-    text = str(value)
-    if not _WORD.match(text):
-        raise InvalidInput(f"{text[:40]!r} cannot be part of a job script.")
-    return text
 
 
 def job_name(gateway: str) -> str:

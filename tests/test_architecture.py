@@ -58,6 +58,7 @@ SUBJECTS: dict[str, set[str]] = {
     "apps": set(),
     "audit": set(),
     "calls": {"adviser", "calculator", "calendar", "programme"},
+    "clusters": set(),
     "dataspace": {
         "catalogue",  # DCAT -> records
         "ckan",  # CKAN's JSON -> the same

@@ -1,367 +1,329 @@
-"""Dask workers on the cluster, from a page: as jobs of the person, paid by their project."""
+"""Dask workers on the cluster, from a page: what they may be and cost, and what those there are do just now.
+
+The clusters belong to the manager of the person's server (``spawners/dask``); closing the page ends nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, Button, HBox
+import anywidget
+from ipywidgets import HTML, BoundedIntText, Button, Dropdown, HBox, Text, VBox
 from markupsafe import Markup
-from traitlets import Instance, List, UseEnum
+from pydantic import ValidationError
+from traitlets import Dict, Instance, List, Unicode
 
 from hub.client import Api, Me
-from hub.errors import AtriumError, SlurmError, SlurmUnavailable
+from hub.clusters import models
+from hub.clusters.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
+from hub.errors import AtriumError, InvalidInput, SettingsError
 from widgets.base import Phase, State, View, Visitor, in_background, notice, visitor
-from widgets.usage import greeting, project_cards
-from widgets.workers import Reachable, private_directory
-from widgets.workers import offer as offer_workers
+from widgets.clusters import Clusters
+from widgets.usage import greeting, hours, project_cards
 
-MAX_WORKERS = 32
-DEADLINE_SECONDS = 15.0
-POLL_SECONDS = 3.0
-
-WORDS = {
-    "PENDING": "waiting for a node",
-    "CONFIGURING": "node is being prepared",
-    "RUNNING": "starting",
-    "COMPLETING": "ending",
-}
-"""Slurm's word for a worker's job that has not joined yet -> ours."""
-
-
-class Stage(StrEnum):
-    OFF = "off"
-    STARTING = "starting"
-    ON = "on"
-    STOPPING = "stopping"
-
-
-class Worker(NamedTuple):
-    name: str
-    job: str
-    state: str
-
-
-class Cluster(Reachable, Protocol):
-    """What the page needs of :class:`dask_jobqueue.SLURMCluster`."""
-
-    @property
-    def workers(self) -> dict[Any, Any]: ...
-    @property
-    def scheduler_info(self) -> dict[str, Any]: ...
-
-    def scale(self, n: int) -> Any: ...
-    def close(self) -> Any: ...
-    def __await__(self) -> Any: ...
-
-
-def project_cluster(memory_gb: int) -> Cluster:
-    """A cluster without workers: its jobs run under the account and in the partition of this server's own job.
-
-    Sockets are TLS with certificates made for this cluster alone: without, everybody on the node could run code in it.
-    """
-    from dask_jobqueue import SLURMCluster
-
-    keys = tempfile.mkdtemp(prefix="keys-", dir=private_directory())  # Dask leaves them behind
-    atexit.register(shutil.rmtree, keys, ignore_errors=True)
-    cluster: Cluster = SLURMCluster(
-        cores=1,
-        processes=1,
-        memory=f"{memory_gb}GB",
-        account=os.environ.get("SLURM_JOB_ACCOUNT"),
-        security=True,
-        shared_temp_directory=keys,
-        asynchronous=True,
-    )
-    atexit.register(cancel_jobs, cluster)
-    return cluster
-
-
-def cancel_jobs(cluster: Cluster) -> None:
-    """The kernel ends (its page was closed): no job outlives it, above all none that still waits for a node."""
-    jobs = [str(job.job_id) for job in cluster.workers.values() if job.job_id]
-    if jobs:
-        with suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(["scancel", *jobs], timeout=4, check=False)
-
-
-async def job_states(jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Job id -> Slurm's state and reason; jobs that have ended are not in it."""
-    if not jobs:
-        return {}
-    argv = ["squeue", "--noheader", "--format=%i|%T|%r", f"--jobs={','.join(jobs)}"]
-    try:
-        squeue = await asyncio.create_subprocess_exec(
-            *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-    except OSError as error:
-        raise SlurmUnavailable("Slurm's commands are not installed here.") from error
-    try:
-        text, _ = await asyncio.wait_for(squeue.communicate(), DEADLINE_SECONDS)
-    except TimeoutError as error:
-        squeue.kill()
-        raise SlurmUnavailable(f"Slurm has not answered for {DEADLINE_SECONDS:.0f} s.") from error
-    rows = (line.split("|", 2) for line in text.decode().splitlines())
-    return {job: (state, reason) for job, state, reason in rows}
+LIVE_SECONDS = 0.4
+QUIET_SECONDS = 2.0
+"""While there is no cluster."""
+SETTLE_SECONDS = 0.5
+"""After the last change of the form, before Slurm is asked what it would mean."""
+STATIC = Path(__file__).parent / "static"
 
 
 class ScalingState(State):
-    """One cluster at most: off, starting, on, stopping."""
+    """Clusters, what is allowed, and what the choice in the form would mean."""
 
     me = Instance(Me, allow_none=True)
-    stage = UseEnum(Stage, Stage.OFF)
-    workers = List(Instance(tuple))
+    offer = Instance(Offer, allow_none=True)
+    estimate = Instance(Estimate, allow_none=True)
+    clusters = List(Instance(models.Cluster))
+    news = Instance(Trouble, allow_none=True)
     trouble = Instance(AtriumError, allow_none=True)
+    busy = Unicode(help="What is being done just now.")
+    scripts = Dict(help="Job script by cluster, once asked for.")
 
-    def __init__(
-        self,
-        make: Callable[[int], Cluster] = project_cluster,
-        ask: Callable[[Sequence[str]], Awaitable[dict[str, tuple[str, str]]]] = job_states,
-        offer: Callable[[Cluster], Callable[[], None]] = offer_workers,
-    ) -> None:
+    def __init__(self, clusters: Callable[[], Clusters] = Clusters.here) -> None:
         super().__init__()
-        self._make = make
-        self._ask = ask
-        self._offer = offer
-        self._withdraw: Callable[[], None] | None = None
-        self._cluster: Cluster | None = None
+        self._find = clusters
+        self._found: Clusters | None = None
+
+    @property
+    def _clusters(self) -> Clusters:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
 
     async def fetch(self, api: Api) -> Phase:
-        self.me = await asyncio.to_thread(api.me)
+        self.me, self.offer = await asyncio.gather(asyncio.to_thread(api.me), asyncio.to_thread(self._clusters.offer))
+        await self.look()
         return Phase.READY
 
-    async def start(self, workers: int, memory_gb: int) -> None:
-        """Start a cluster and ask for workers; if that fails, nothing is left behind."""
-        if self.stage is not Stage.OFF:
-            return
-        self.stage, self.trouble = Stage.STARTING, None
+    async def look(self) -> None:
+        """Bring clusters and news up to date; silence concludes nothing."""
         try:
-            self._cluster = self._make(memory_gb)
-            await self._cluster
-            await self._scale(workers)
-            self._withdraw = self._offer(self._cluster)
-        except Exception as error:  # whatever Dask, the network or Slurm say: told in words, and cleaned up
-            self.trouble = in_words(error)
-            await self.stop()
+            self.clusters = await asyncio.to_thread(self._clusters.all)
+            self.news = await asyncio.to_thread(self._clusters.news)
+        except SettingsError:
             return
-        self.stage = Stage.ON
+        except AtriumError as error:
+            self.trouble = error
 
-    async def scale(self, workers: int) -> None:
-        """Have this many workers from now on."""
-        if self.stage is not Stage.ON:
-            return
-        self.trouble = None
+    async def start(self, request: ClusterRequest) -> None:
+        await self._do("Starting a scheduler and asking Slurm for workers", lambda: self._clusters.create(request))
+
+    async def resize(self, name: str, size: Size) -> None:
+        await self._do("Asking for another number of workers", lambda: self._change(name, size=size))
+
+    async def pause(self, name: str, paused: bool) -> None:
+        words = "Letting the workers go" if paused else "Asking Slurm for workers"
+        await self._do(words, lambda: self._change(name, paused=paused))
+
+    async def keep(self, name: str) -> None:
+        await self._do("Keeping it", lambda: self._change(name, keep=True))
+
+    async def stop(self, name: str) -> None:
+        await self._do(f"Ending {name}", lambda: self._clusters.end(name))
+
+    async def script(self, name: str) -> None:
+        """For the curious."""
         try:
-            await self._scale(workers)
-        except Exception as error:
-            self.trouble = in_words(error)
+            self.scripts = {**self.scripts, name: await asyncio.to_thread(lambda: self._clusters.script(name))}
+        except AtriumError as error:
+            self.trouble = error
+
+    async def ask(self, request: ClusterRequest) -> None:
+        """What this choice would mean."""
+        try:
+            self.estimate = await asyncio.to_thread(lambda: self._clusters.estimate(request))
+        except AtriumError as error:
+            self.estimate = Estimate(workers=0, refusal=Trouble(message=error.message, hint=error.hint))
+
+    def _change(self, name: str, **change: Any) -> models.Cluster:
+        return self._clusters.change(name, ClusterChange(**change))
+
+    async def _do(self, words: str, work: Callable[[], Any]) -> None:
+        self.trouble, self.busy = None, words
+        try:
+            await asyncio.to_thread(work)
+        except AtriumError as error:
+            self.trouble = error
+        finally:
+            self.busy = ""
         await self.look()
 
-    async def _scale(self, workers: int) -> None:
-        assert self._cluster is not None  # noqa: S101 - only called with one
-        self._cluster.scale(max(1, min(workers, MAX_WORKERS)))
-        await self._cluster  # raises what submitting a job raised
 
-    async def stop(self) -> None:
-        """End all workers and the scheduler. What they hold in memory is gone."""
-        cluster, self._cluster = self._cluster, None
-        if cluster is None:
-            self.stage = Stage.OFF
-            return
-        self.stage = Stage.STOPPING
-        if self._withdraw is not None:
-            self._withdraw()
-            self._withdraw = None
-        try:
-            await asyncio.wait_for(cluster.close(), 2 * DEADLINE_SECONDS)
-        except Exception as error:
-            self.trouble = self.trouble or in_words(error)
-        self.workers, self.stage = [], Stage.OFF
+class Live(anywidget.AnyWidget):
+    """The clusters as cards that move: the browser draws, so that fifty workers cost the kernel a list of numbers."""
 
-    async def look(self) -> None:
-        """Bring the list of workers up to date."""
-        cluster = self._cluster
-        if cluster is None:
-            return
-        jobs = {str(name): str(job.job_id) for name, job in cluster.workers.items() if job.job_id}
-        joined = {str(worker["name"]) for worker in cluster.scheduler_info["workers"].values()}
-        try:
-            known = await self._ask([job for name, job in jobs.items() if name not in joined])
-        except SlurmUnavailable as error:
-            self.trouble = error
-            return
-        self.workers = [
-            Worker(name, job, "working" if name in joined else _words(known.get(job)))
-            for name, job in sorted(jobs.items())
-        ]
-
-
-def _words(known: tuple[str, str] | None) -> str:
-    if known is None:
-        return "ended; its job's log says why"
-    state, reason = known
-    words = WORDS.get(state, state.lower())
-    return f"{words} ({reason})" if state == "PENDING" and reason not in ("None", "") else words
-
-
-def in_words(error: Exception) -> AtriumError:
-    """Dask's and Slurm's errors as a sentence."""
-    text = str(error)
-    if isinstance(error, AtriumError):
-        return error
-    if isinstance(error, FileNotFoundError):
-        return SlurmUnavailable("Slurm's commands are not installed here.", hint="Report the problem.")
-    for sign, sentence, hint in REFUSALS:
-        if sign in text:
-            return SlurmError(sentence, hint=hint)
-    told = [line.removeprefix("sbatch: error: ") for line in text.splitlines() if line.startswith("sbatch: error: ")]
-    return SlurmError(f"Slurm refused the workers: {told[0]}" if told else "The workers could not be started.")
-
-
-REFUSALS = (
-    ("QOSMax", "You asked for more at once than one person may have.", "Ask for fewer workers."),
-    ("AssocGrp", "The project's hours are used up.", "Ask the lead of the project for more."),
-    ("Invalid account", "Your project is not known to Slurm yet.", "Try again in a minute."),
-    ("Memory specification", "No node has that much memory.", "Ask for less memory per worker."),
-    ("Requested node configuration", "No node has that much memory.", "Ask for less memory per worker."),
-)
-"""What Slurm says (part of it), what that means, what to do."""
-
-
-SNIPPET = """\
-from widgets.workers import join
-
-client = join()"""
-"""What a notebook of the same person runs in order to use the workers."""
+    _esm = STATIC / "clusters.js"
+    _css = STATIC / "clusters.css"
+    clusters: List[Any] = List().tag(sync=True)
+    scripts = Dict().tag(sync=True)
+    hours = Dict(help="Left of the project, by kind.").tag(sync=True)
 
 
 class Scaling(View):
-    """Hours, a form (workers, memory), start and stop, and the workers with their states."""
+    """Hours, the clusters there are, and a form for a new one."""
 
-    loading = "Looking up your hours"
+    loading = "Looking up your hours and your clusters"
     state: ScalingState
-    shown = Stage.OFF
-    """The stage the page was last drawn in."""
 
     def __init__(self, state: ScalingState | None = None, person: Visitor = visitor) -> None:
+        self._asking: asyncio.TimerHandle | None = None
         super().__init__(state or ScalingState(), person)
         in_background(self._watch())
 
     def controls(self) -> tuple[Any, ...]:
-        self.count = _number("Workers", MAX_WORKERS)
-        self.memory = _number("Memory per worker (GB)", 256)
-        self.start = _button("Start workers", self._start, "primary")
-        self.scale = _button("Change number of workers", self._scale, "primary")
-        self.stop = _button("Stop all workers", self._stop, "danger")
-        self.form = HBox([self.count, self.memory])
-        self.buttons = HBox([self.start, self.scale, self.stop])
-        self.use = HTML(str(_how_to_use()))  # apart from the text, which is drawn anew while it is being copied from
-        return (self.form, self.buttons, self.use)
+        self.live = Live()
+        self.live.on_msg(lambda _, message, __: self._told(message))
+        self.told = HTML()
+        self.form = self._form()
+        return (self.told, self.live, self.form)
 
-    def _start(self, _: Button) -> None:
-        in_background(self.state.start(self.count.value, self.memory.value))
+    def _form(self) -> VBox:
+        self.name = Text(description="Name", placeholder="dask-1", tooltip="Name of the cluster, or nothing", **_WIDE)
+        self.partition = Dropdown(description="Partition", options=[("…", "")], **_WIDE)
+        self.mode = Dropdown(
+            description="Size", options=[("Fixed", False), ("As much as there is work", True)], **_WIDE
+        )
+        self.least, self.most = _number("At least", 0, 0), _number("Workers", 2, 1)
+        self.cores, self.memory = _number("Cores each", 1, 1), _number("Memory each (GB)", 2, 1)
+        self.gpus = _number("GPUs each", 0, 0)
+        self.start = Button(description="Start cluster", tooltip="Start cluster", button_style="primary")
+        self.start.on_click(lambda _: self._start())
+        self.means = HTML()
+        fields = (self.partition, self.cores, self.memory, self.gpus, self.mode, self.least, self.most, self.name)
+        for field in fields:
+            field.observe(lambda _: self._changed(), "value")
+        heading = HTML("<h2>New cluster</h2><p>Each worker is a job of its own on the cluster.</p>")
+        return VBox([heading, HBox(list(fields)), self.means, HBox([self.start])])
 
-    def _scale(self, _: Button) -> None:
-        in_background(self.state.scale(self.count.value))
+    # -- what the person does -----------------------------------------------------------------------------------------
 
-    def _stop(self, _: Button) -> None:
-        in_background(self.state.stop())
+    @property
+    def request(self) -> ClusterRequest:
+        """What the form says. Raises :class:`InvalidInput`."""
+        try:
+            least = self.least.value if self.mode.value else self.most.value
+            return ClusterRequest(
+                name=self.name.value.strip(),
+                shape=Shape(
+                    cores=self.cores.value,
+                    memory_gb=self.memory.value,
+                    gpus=self.gpus.value,
+                    partition=self.partition.value or "",
+                ),
+                size=Size(minimum=min(least, self.most.value), maximum=self.most.value),
+            )
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            words = "A name is made of small letters, digits and hyphens, and begins with a letter."
+            raise InvalidInput(words if field == "name" else "This cannot be asked for.", field=field) from None
+
+    def _start(self) -> None:
+        try:
+            request = self.request
+        except InvalidInput as error:
+            self.state.trouble = error
+            return
+        in_background(self.state.start(request))
+
+    def _changed(self) -> None:
+        """Ask what it means, once the person pauses."""
+        self.least.layout.display = "" if self.mode.value else "none"
+        self.most.description = "At most" if self.mode.value else "Workers"
+        self._fit()
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asking = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        try:
+            in_background(self.state.ask(self.request))
+        except InvalidInput:
+            return
+
+    def _told(self, message: Any) -> None:
+        """A button of a card. Whatever the browser sends is checked once more by the manager."""
+        deeds: dict[str, Callable[[], Any]] = {
+            "pause": lambda: self.state.pause(message["name"], True),
+            "resume": lambda: self.state.pause(message["name"], False),
+            "stop": lambda: self.state.stop(message["name"]),
+            "keep": lambda: self.state.keep(message["name"]),
+            "script": lambda: self.state.script(message["name"]),
+            "resize": lambda: self.state.resize(message["name"], Size(**message["size"])),
+        }
+        try:
+            in_background(deeds[message["do"]]())
+        except (KeyError, TypeError, ValueError):
+            self.state.trouble = InvalidInput("The smallest number of workers is larger than the largest.")
 
     async def _watch(self) -> None:
         while True:
-            await self.state.look()
-            await asyncio.sleep(POLL_SECONDS)
+            if self.state.phase is Phase.READY:
+                await self.state.look()
+            await asyncio.sleep(LIVE_SECONDS if self.state.clusters else QUIET_SECONDS)
+
+    # -- what the person sees -----------------------------------------------------------------------------------------
 
     def draw(self) -> None:
         super().draw()
-        stage = self.state.stage
-        ready = self.state.phase is Phase.READY and not self.person.farewell
-        off = stage in (Stage.OFF, Stage.STARTING)
-        self.form.layout.display = self.buttons.layout.display = "" if ready else "none"
-        self.start.layout.display = "" if off else "none"
-        self.scale.layout.display = self.stop.layout.display = "none" if off else ""
-        self.use.layout.display = "" if ready and stage is Stage.ON else "none"
-        self.start.disabled = stage is Stage.STARTING
-        self.scale.disabled = self.stop.disabled = stage is Stage.STOPPING
-        self.count.disabled = stage in (Stage.STARTING, Stage.STOPPING)
-        self.memory.disabled = stage is not Stage.OFF
-        self._move_focus(stage)
+        state = self.state
+        ready = state.phase is Phase.READY and not self.person.farewell
+        for part in (self.told, self.live, self.form):
+            part.layout.display = "" if ready else "none"
+        if not ready or state.offer is None:
+            return
+        self.live.hours = {"cpu": state.offer.cpu_hours, "gpu": state.offer.gpu_hours}
+        self.live.scripts = state.scripts
+        self.live.clusters = [cluster.model_dump(mode="json") for cluster in state.clusters]
+        self.told.value = str(self._news())
+        self.start.disabled = bool(state.busy)
+        self.means.value = str(means(state.estimate, state.offer)) if state.estimate else ""
+        if not self.partition.value and state.offer.places:
+            self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
+            self._changed()
 
-    def _move_focus(self, stage: Stage) -> None:
-        """The button that was pressed is gone or has had its turn: go on at the one that comes next."""
-        before, self.shown = self.shown, stage
-        if stage is not before and stage is Stage.ON:
-            self.stop.focus()
-        elif stage is not before and stage is Stage.OFF:
-            self.start.focus()
+    def _fit(self) -> None:
+        """The form offers what one can have."""
+        places = self.state.offer.places if self.state.offer else ()
+        place = next((one for one in places if one.partition == self.partition.value), None)
+        if place is None:
+            return
+        self.cores.max, self.memory.max = place.cores, place.memory_gb
+        self.gpus.max = place.gpus
+        self.gpus.layout.display = "" if place.gpus else "none"
+
+    def _news(self) -> Markup:
+        state = self.state
+        found = Markup("")
+        if state.offer and state.offer.trouble:
+            found += notice("bad", state.offer.trouble.message, state.offer.trouble.hint)
+        if state.news:
+            found += notice("warn", state.news.message, state.news.hint)
+        if state.trouble:
+            found += notice("bad", state.trouble.message, state.trouble.hint)
+        if state.busy:
+            found += Markup('<p role="status">{}…</p>').format(state.busy)
+        if not state.clusters and not state.busy:
+            found += Markup(
+                '<section class="card empty"><h2>You have no cluster</h2><p>A cluster lets Dask compute on many nodes '
+                "at once. It belongs to your notebook server: notebooks, this page and JupyterLab’s Dask panel share "
+                "it, and it goes on when you close this page. It ends with the server, or after half an hour without "
+                "work.</p></section>"
+            )
+        return found
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so
-        trouble = self.state.trouble
-        return (
-            greeting(self.state.me)
-            + Markup("<h2>Your projects</h2>")
-            + project_cards(self.state.me.projects)
-            + Markup('<h2>Your workers</h2><div role="status">{}</div>').format(self._workers())
-            + (notice("bad", trouble.message, trouble.hint) if trouble else Markup(""))
-        )
-
-    def _workers(self) -> Markup:
-        if self.state.stage is Stage.STARTING:
-            return Markup("<p>Starting: your workers are being asked for at Slurm…</p>")
-        if self.state.stage is Stage.STOPPING:
-            return Markup("<p>Stopping your workers…</p>")
-        if self.state.stage is Stage.OFF:
-            return Markup(
-                "<p>None are running. Each worker is a job on the cluster with one core and uses your project's CPU "
-                "hours. They end when you stop them or close this page.</p>"
-            )
-        if not self.state.workers:
-            return CLOSING + Markup("<p>Your workers are being handed to Slurm. They will be listed here.</p>")
-        rows = Markup("").join(
-            Markup("<tr>{}{}{}</tr>").format(
-                _cell("Worker", worker.name), _cell("Job", worker.job), _cell("State", worker.state)
-            )
-            for worker in self.state.workers
-        )
-        return CLOSING + Markup(
-            '<table class="records"><thead><tr><th scope="col">Worker</th><th scope="col">Job</th>'
-            '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table>'
-        ).format(rows)
+        return greeting(self.state.me) + Markup("<h2>Your projects</h2>") + project_cards(self.state.me.projects)
 
 
-CLOSING = Markup(
-    "<p><strong>Keep this page open:</strong> closing it ends your workers, with all they hold in memory. "
-    "To change their memory, stop them first.</p>"
-)
+_WIDE: dict[str, Any] = {"style": {"description_width": "initial"}}
 
 
-def _how_to_use() -> Markup:
-    """A click into the lines selects all of them."""
-    return Markup(
-        "<h2>Use your workers</h2><p>Copy these lines into a notebook of yours in JupyterLab and run them. "
-        "From then on Dask computes there on your workers.</p>"
-        '<pre tabindex="0" aria-label="Lines for a notebook"><code style="user-select: all">{}</code></pre>'
-    ).format(SNIPPET)
+def _number(label: str, value: int, least: int) -> BoundedIntText:
+    return BoundedIntText(value, min=least, max=models.MOST_WORKERS, description=label, tooltip=label, **_WIDE)
 
 
-def _number(label: str, largest: int) -> BoundedIntText:
-    return BoundedIntText(2, min=1, max=largest, description=label, style={"description_width": "initial"})
+def means(estimate: Estimate, offer: Offer, what: str = "worker") -> Markup:
+    """Start, cost, and what is left, in sentences."""
+    if estimate.refusal:
+        return notice("bad", estimate.refusal.message, estimate.refusal.hint)
+    rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate, what)), ("Left", _left(estimate, offer))]
+    table = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
+    words = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
+    return words + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
 
 
-def _button(words: str, click: Callable[[Button], None], style: str) -> Button:
-    button = Button(description=words, tooltip=words, button_style=style)
-    button.on_click(click)
-    return button
+def _start(estimate: Estimate) -> str:
+    if estimate.start is None:
+        return "not known"
+    wait = (estimate.start - datetime.now(UTC)).total_seconds()
+    return "at once" if wait < 60 else f"in about {_span(wait)}, as Slurm expects now"
 
 
-def _cell(label: str, text: str) -> Markup:
-    return Markup('<td data-label="{}">{}</td>').format(label, text)
+def _uses(estimate: Estimate, what: str) -> str:
+    gpu = f" and {hours(estimate.gpu_per_hour)} of GPU" if estimate.gpu_per_hour else ""
+    workers = f"{estimate.workers} {what}{'s' if estimate.workers != 1 else ''}"
+    return f"{hours(estimate.cpu_per_hour)} of CPU{gpu} each hour with {workers}"
+
+
+def _left(estimate: Estimate, offer: Offer) -> str:
+    kinds = (("CPU", offer.cpu_hours, True), ("GPU", offer.gpu_hours, estimate.gpu_per_hour > 0))
+    left = " and ".join(f"{hours(value)} of {kind}" for kind, value, shown in kinds if shown and value is not None)
+    if not left:
+        return "the project’s hours are not limited"
+    if estimate.hours_end is None:
+        return left
+    return f"{left}, enough for {_span((estimate.hours_end - datetime.now(UTC)).total_seconds())} of this"
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

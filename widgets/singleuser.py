@@ -25,10 +25,9 @@ VOILA = "voila.server_extension"
 ON_DEMAND = {
     "atrium/scaling": late.Part((VOILA, "widgets.scalingpage")),
     "voila": late.Part((VOILA,)),
-    # Its clusters belong to the event loop it is imported on; what takes long about it does not.
-    "dask": late.Part(("dask_labextension",), beforehand=("distributed",)),
 }
-"""Below which address which extensions are needed. Voila's and Dask's are off in ``spawners/jupyter`` for this."""
+"""Below which address which extensions are needed. Voila's is off in ``spawners/jupyter`` for this; Dask's,
+because spawners/node/clusters.py answers in its place."""
 
 
 def frame_of_server(base_url: str) -> frame.Frame:

@@ -8,6 +8,6 @@ lock() {
     uv pip compile pyproject.toml "$@" --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file "$out"
 }
-lock dev --all-extras
+lock dev --extra hub --extra user --extra dev
 lock hub --extra hub --constraint deploy/lock/dev.txt
 lock user --extra user --constraint deploy/lock/dev.txt

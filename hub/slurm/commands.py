@@ -111,6 +111,22 @@ def parse_named_jobs(text: str) -> dict[int, str]:
     return found
 
 
+def said_jobs(name: str) -> Argv:
+    """Everybody's jobs of this name that are not over, with their comments, in one call."""
+    return ["squeue", "--noheader", "--all", f"--name={name}", "--format=%A|%u|%k"]
+
+
+def parse_said_jobs(text: str) -> dict[int, tuple[str, str]]:
+    """Person and comment of each job; the comment is the person's own word, and comes last."""
+    found = {}
+    for line in text.splitlines():
+        number, _, rest = line.strip().partition("|")
+        user, _, comment = rest.partition("|")
+        if number.isdigit() and user:
+            found[int(number)] = (user, comment)
+    return found
+
+
 def history(job_id: int) -> Argv:
     return [
         "sacct",

@@ -20,13 +20,14 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from spawners.node import idle, output
+from spawners.node import clusters, idle, output
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
 
 SETTING = "atrium_watch"
 """Where the watch is kept among the web application's settings."""
+CLUSTERS = "atrium_clusters"
 
 
 class JobHandler(APIHandler):
@@ -119,6 +120,13 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
             (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
         ],
     )
+    gate = settings[CLUSTERS] = clusters.load(server)
+    gpus_work = watch.gpus_work
+
+    async def something_works() -> bool:
+        return await gpus_work() or await gate.compute()
+
+    watch.gpus_work = something_works
 
 
 async def _start_jupyter_server_extension(server: ServerApp) -> None:
@@ -131,4 +139,6 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     loop.add_signal_handler(signal.SIGUSR1, lambda: settings.update(atrium_signal=loop.create_task(watch.signal())))
     logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab asks for something every few seconds
     # Kept, or the loop may lose them.
-    settings["atrium_tasks"] = [loop.create_task(watch.run()), loop.create_task(output.keep_short())]
+    settings[CLUSTERS].open()
+    work = (watch.run(), output.keep_short(), clusters.make_keys())
+    settings["atrium_tasks"] = [loop.create_task(one) for one in work]

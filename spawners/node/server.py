@@ -3,6 +3,7 @@ the Hub its port as soon as everything is loaded, and cannot take for ever to en
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from threading import Timer
@@ -44,7 +45,13 @@ class NodeServer(ServerApp):
         last = Timer(TIDY_SECONDS, leave)
         last.daemon = True
         last.start()
-        await super()._cleanup()
+        clusters = self.web_app.settings.get("atrium_clusters")
+        if clusters is not None:  # kernels and clusters end at the same time
+            ending = asyncio.ensure_future(clusters.close())
+            await super()._cleanup()
+            await ending
+        else:
+            await super()._cleanup()
 
 
 class SingleUser(JupyterHubSingleUser):

@@ -103,3 +103,38 @@ async def test_while_slurm_is_silent_nothing_is_an_orphan(site: Site, founder: s
 
     site.queue._client = site.slurm
     assert orphan in await queued(site)
+
+
+async def test_workers_of_a_server_that_is_gone_are_cancelled(site: Site, founder: str) -> None:
+    attempt = await site.ledger.run(
+        service.begin, gateway=GATEWAY, person=founder, server="", request={"account": ACCOUNT}
+    )
+
+    async def worker(comment: str) -> int:
+        directives = (f"--job-name={GATEWAY}-dask", f"--comment={comment}", "--begin=now+1hour")
+        return await site.slurm.submit(script(*directives), user=founder, environment={})
+
+    owned = await worker(f"{GATEWAY}:{founder}::{attempt.id}:dask-1")
+    anothers = await worker(f"elsewhere:{founder}::99:dask-1")
+    pretended = await worker(f"{GATEWAY}:somebody::99:dask-1")
+    orphan = await worker(f"{GATEWAY}:{founder}:b:99:dask-1")
+
+    await Sweep(site).round_of_workers()
+
+    async def gone() -> bool:
+        return orphan not in await site.slurm.said_jobs(f"{GATEWAY}-dask")
+
+    await until(gone)
+    assert {owned, anothers, pretended} <= set(await site.slurm.said_jobs(f"{GATEWAY}-dask"))
+
+
+async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, founder: str) -> None:
+    directives = (f"--job-name={GATEWAY}-dask", f"--comment={GATEWAY}:{founder}::99:dask-1", "--begin=now+1hour")
+    orphan = await site.slurm.submit(script(*directives), user=founder, environment={})
+    patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
+    sweep = Sweep(Site(patient, site.slurm, site.queue, site.ledger))
+
+    await sweep.round_of_workers()
+
+    assert orphan in await site.slurm.said_jobs(f"{GATEWAY}-dask")
+    assert orphan in sweep.workers

@@ -1,247 +1,316 @@
-"""Workers on the cluster without a cluster: what the page knows and says."""
+"""The scaling page and what notebooks use of clusters, without a cluster: what they ask for, know and say."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
-from hub.errors import AtriumError, SlurmUnavailable
-from widgets.base import Visitor
-from widgets.scaling import MAX_WORKERS, Scaling, ScalingState, Stage, cancel_jobs, in_words, job_states
-from widgets.workers import NoWorkers, cluster_file, join, offer
+from hub.client import Me
+from hub.clusters import models
+from hub.clusters.models import (
+    ClusterPhase,
+    ClusterRequest,
+    Estimate,
+    Offer,
+    Place,
+    Shape,
+    Size,
+    Tasks,
+    Trouble,
+    Worker,
+    WorkerPhase,
+)
+from hub.errors import AtriumError, HubUnavailable, InvalidInput, NotFound, SettingsError
+from widgets.base import Phase, Visitor
+from widgets.clusters import Cluster, Clusters
+from widgets.scaling import Scaling, ScalingState, means
+
+ME = {"name": "maria", "display_name": "Maria", "roles": [], "projects": []}
+OFFER = Offer(
+    account="steel",
+    places=(
+        Place(partition="batch", cores=16, memory_gb=32, gpus=0),
+        Place(partition="gpu", cores=16, memory_gb=32, gpus=4),
+    ),
+    cpu_hours=100,
+    gpu_hours=None,
+    seconds_left=7200,
+)
 
 
-class FakeCluster:
-    """As far as the page uses :class:`dask_jobqueue.SLURMCluster`."""
-
-    scheduler_address = "tls://127.0.0.1:9"
-    security = SimpleNamespace(get_tls_config_for_role=lambda role: {"ca_file": "CA", "cert": "C", "key": f"K {role}"})
-
-    def __init__(self, memory_gb: int = 2, refusal: str = "") -> None:
-        self.refusal = refusal
-        self.workers: dict[str, Any] = {}
-        self.joined: set[str] = set()
-        self.closed = False
-
-    @property
-    def scheduler_info(self) -> dict[str, Any]:
-        return {"workers": {name: {"name": name} for name in self.joined}}
-
-    def scale(self, n: int) -> None:
-        self.workers = {f"w{number}": SimpleNamespace(job_id=str(100 + number)) for number in range(n)}
-
-    async def close(self) -> None:
-        self.closed = True
-
-    def __await__(self) -> Any:
-        if self.refusal and self.workers:
-            raise RuntimeError(self.refusal)
-        yield from ()
+def told(name: str = "dask-1", **more: Any) -> models.Cluster:
+    worker = Worker(name=f"{name}-0", job="7", phase=WorkerPhase.WAITING, words="Others are before you in the queue.")
+    known: dict[str, Any] = {
+        "phase": ClusterPhase.ON,
+        "shape": Shape(),
+        "size": Size.fixed(1),
+        "since": datetime(2026, 11, 24, tzinfo=UTC),
+        "workers": (worker,),
+        "tasks": Tasks(),
+    }
+    return models.Cluster(name=name, **(known | more))
 
 
-async def pending(jobs: Sequence[str]) -> dict[str, tuple[str, str]]:
-    return dict.fromkeys(jobs, ("PENDING", "Resources"))
+class Manager:
+    """What the server's manager answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.clusters: dict[str, models.Cluster] = {}
+        self.asked: list[tuple[str, str, Any]] = []
+        self.refusal: AtriumError | None = None
+        self.silent = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.silent:
+            raise httpx.ConnectError("nobody")
+        body = json.loads(request.content or b"null")
+        self.asked.append((request.method, request.url.path, body))
+        if self.refusal and request.method != "GET":
+            error = {"message": self.refusal.message, "field": None, "hint": self.refusal.hint}
+            return httpx.Response(self.refusal.status, json={"error": error})
+        answers: dict[str, Callable[[], Any]] = {
+            "/offer": lambda: OFFER.model_dump(mode="json"),
+            "/news": lambda: None,
+            "/estimate": lambda: Estimate(workers=2, cpu_per_hour=2).model_dump(mode="json"),
+            "/clusters": lambda: self._all(request.method, body),
+        }
+        if request.url.path in answers:
+            return httpx.Response(200, text=json.dumps(answers[request.url.path]()))
+        return self._one(request, body)
+
+    def _all(self, method: str, body: Any) -> Any:
+        if method == "POST":
+            self.clusters["dask-1"] = told(size=Size(**body["size"]))
+            return self.clusters["dask-1"].model_dump(mode="json")
+        return [one.model_dump(mode="json") for one in self.clusters.values()]
+
+    def _one(self, request: httpx.Request, body: Any) -> httpx.Response:
+        name, _, what = request.url.path.removeprefix("/clusters/").partition("/")
+        if name not in self.clusters:
+            error = {"message": f"There is no cluster {name} (any more).", "field": None, "hint": "Start a new one."}
+            return httpx.Response(404, json={"error": error})
+        if what == "script":
+            return httpx.Response(200, json={"script": "#!/bin/sh"})
+        if request.method == "DELETE":
+            del self.clusters[name]
+            return httpx.Response(204)
+        if request.method == "PATCH" and body.get("paused"):
+            self.clusters[name] = told(phase=ClusterPhase.PAUSED, workers=())
+        return httpx.Response(200, json=self.clusters[name].model_dump(mode="json"))
 
 
 @pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
+def manager() -> Manager:
+    return Manager()
 
 
 @pytest.fixture
-def state(cluster: FakeCluster) -> ScalingState:
-    return ScalingState(lambda _: cluster, pending)
+def clusters(manager: Manager) -> Clusters:
+    return Clusters(httpx.MockTransport(manager))
 
 
-async def test_from_off_to_working_workers_and_back(state: ScalingState, cluster: FakeCluster) -> None:
-    await state.start(2, 4)
-    assert state.stage is Stage.ON
-
-    await state.look()
-    assert [worker.state for worker in state.workers] == ["waiting for a node (Resources)"] * 2
-
-    cluster.joined = {"w0", "w1"}
-    await state.look()
-    assert [worker.state for worker in state.workers] == ["working"] * 2
-
-    await state.scale(1)
-    assert [worker.name for worker in state.workers] == ["w0"]
-
-    await state.stop()
-    assert cluster.closed
-    assert (state.stage, state.workers) == (Stage.OFF, [])
+@pytest.fixture
+def state(clusters: Clusters) -> ScalingState:
+    return ScalingState(lambda: clusters)
 
 
-async def test_a_refusal_leaves_nothing_behind() -> None:
-    cluster = FakeCluster(refusal="sbatch: error: QOSMaxCpuPerUserLimit\nsbatch: error: Batch job submission failed")
-    state = ScalingState(lambda _: cluster, pending)
+class FakeApi:
+    def me(self) -> Me:
+        return Me.model_validate(ME)
 
-    await state.start(2, 4)
 
-    assert state.stage is Stage.OFF
-    assert cluster.closed
+async def ready(state: ScalingState) -> Scaling:
+    page = Scaling(state, Visitor())
+    await state.load(FakeApi())  # type: ignore[arg-type]
+    return page
+
+
+# -- state ------------------------------------------------------------------------------------------------------------
+
+
+async def test_from_nothing_to_a_cluster_paused_and_gone(state: ScalingState, manager: Manager) -> None:
+    await state.load(FakeApi())  # type: ignore[arg-type]
+    assert (state.phase, state.clusters) == (Phase.READY, [])
+
+    await state.start(ClusterRequest(size=Size.fixed(3)))
+    assert [one.size.maximum for one in state.clusters] == [3]
+    await state.pause("dask-1", True)
+    assert state.clusters[0].phase is ClusterPhase.PAUSED
+    await state.script("dask-1")
+    assert state.scripts == {"dask-1": "#!/bin/sh"}
+    await state.stop("dask-1")
+    assert state.clusters == []
+    assert ("PATCH", "/clusters/dask-1", {"size": None, "paused": True, "keep": False}) in manager.asked
+
+
+async def test_a_refusal_is_told_with_what_to_do(state: ScalingState, manager: Manager) -> None:
+    manager.refusal = InvalidInput("Not even one such worker is possible.", hint="Ask for smaller ones.")
+
+    await state.start(ClusterRequest())
+
     assert state.trouble is not None
-    assert "more at once" in state.trouble.message
+    assert (state.trouble.message, state.trouble.hint) == (manager.refusal.message, manager.refusal.hint)
+    assert state.busy == ""
 
 
-async def test_the_number_of_workers_has_a_limit(state: ScalingState, cluster: FakeCluster) -> None:
-    await state.start(10**6, 4)
+async def test_silence_concludes_nothing(state: ScalingState, manager: Manager) -> None:
+    await state.start(ClusterRequest())
+    before = state.clusters
+    manager.silent = True
 
-    assert len(cluster.workers) == MAX_WORKERS
-
-
-async def test_starting_twice_starts_once(state: ScalingState, cluster: FakeCluster) -> None:
-    await state.start(1, 4)
-    await state.start(5, 4)
-
-    assert len(cluster.workers) == 1
-
-
-async def test_a_job_that_vanished_is_not_said_to_wait(state: ScalingState) -> None:
-    async def nothing(_: Sequence[str]) -> dict[str, tuple[str, str]]:
-        return {}
-
-    state._ask = nothing
-    await state.start(1, 4)
     await state.look()
 
-    assert state.workers[0].state.startswith("ended")
+    assert state.clusters == before
+    assert isinstance(state.trouble, HubUnavailable)
 
 
-async def test_silence_of_slurm_concludes_nothing(state: ScalingState) -> None:
-    await state.start(1, 4)
-    await state.look()
-    before = state.workers
+async def test_outside_of_a_server_the_page_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    state = ScalingState()
 
-    async def silence(_: Sequence[str]) -> dict[str, tuple[str, str]]:
-        raise SlurmUnavailable("Slurm has not answered for 15 s.")
+    await state.load(FakeApi())  # type: ignore[arg-type]
 
-    state._ask = silence
-    await state.look()
+    assert state.phase is Phase.ERROR
+    assert isinstance(state.problem, SettingsError)
 
-    assert state.workers == before
+
+# -- page -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_form_offers_what_one_can_have(state: ScalingState) -> None:
+    page = await ready(state)
+
+    assert [value for _, value in page.partition.options] == ["batch", "gpu"]
+    assert (page.cores.max, page.memory.max, page.gpus.layout.display) == (16, 32, "none")
+    page.partition.value = "gpu"
+    assert (page.gpus.max, page.gpus.layout.display) == (4, "")
+
+
+async def test_fixed_or_by_work(state: ScalingState) -> None:
+    page = await ready(state)
+    page.most.value = 5
+    assert page.request.size == Size.fixed(5)
+    page.mode.value = True
+    page.least.value = 1
+    assert page.request.size == Size(minimum=1, maximum=5)
+
+
+async def test_a_name_that_cannot_be_one_is_refused_before_anything_is_asked(
+    state: ScalingState, manager: Manager
+) -> None:
+    page = await ready(state)
+    page.name.value = "My cluster; rm"
+    page.start.click()
+
     assert state.trouble is not None
+    assert "small letters" in state.trouble.message
+    assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
+
+
+async def test_the_browser_gets_numbers_and_the_text_stays_as_it_is(state: ScalingState) -> None:
+    page = await ready(state)
+    await state.start(ClusterRequest())
+    text, drawn = page.text.value, page.live.clusters
+    state.clusters = [told(tasks=Tasks(done=9))]
+
+    assert page.text.value == text
+    assert (drawn[0]["tasks"]["done"], page.live.clusters[0]["tasks"]["done"]) == (0, 9)
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    "message",
     [
-        ("sbatch: error: AssocGrpCPUMinutesLimit", "used up"),
-        ("sbatch: error: Memory specification can not be satisfied", "that much memory"),
-        ("sbatch: error: Something new", "Something new"),
-        ("<Traceback> 0x7f", "could not be started"),
+        {},
+        {"do": "format", "name": "x"},
+        {"do": "stop"},
+        {"do": "resize", "name": "x", "size": {"minimum": 3, "maximum": 1}},
     ],
 )
-def test_refusals_in_words(told: str, words: str) -> None:
-    assert words in in_words(RuntimeError(told)).message
+async def test_what_a_browser_makes_up_does_nothing(
+    state: ScalingState, manager: Manager, message: dict[str, Any]
+) -> None:
+    page = await ready(state)
+    before = len(manager.asked)
+
+    page._told(message)
+    await asyncio.sleep(0)
+
+    assert [asked for asked in manager.asked[before:] if asked[0] != "GET"] == []
 
 
-def test_our_own_errors_keep_their_words() -> None:
-    error = AtriumError("As it is.")
+async def test_buttons_of_a_card_do_what_they_say(state: ScalingState, manager: Manager) -> None:
+    page = await ready(state)
+    await state.start(ClusterRequest())
+    page._told({"do": "resize", "name": "dask-1", "size": {"minimum": 0, "maximum": 4}})
 
-    assert in_words(error) is error
-    assert isinstance(in_words(FileNotFoundError("sbatch")), SlurmUnavailable)
+    async def asked() -> None:
+        while not [one for one in manager.asked if one[0] == "PATCH"]:
+            await asyncio.sleep(0.01)
 
-
-def test_no_job_outlives_the_kernel(cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scancel = tmp_path / "scancel"
-    scancel.write_text('#!/bin/sh\necho "$@" > "$0.asked"\n')
-    scancel.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-
-    cancel_jobs(cluster)
-    assert not scancel.with_name("scancel.asked").exists()
-    cluster.scale(2)
-    cancel_jobs(cluster)
-
-    assert scancel.with_name("scancel.asked").read_text() == "100 101\n"
+    await asyncio.wait_for(asked(), 5)
+    [body] = [body for method, _, body in manager.asked if method == "PATCH"]
+    assert body["size"] == {"minimum": 0, "maximum": 4}
 
 
-async def test_squeue_is_asked_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    squeue = tmp_path / "squeue"
-    squeue.write_text(
-        '#!/bin/sh\necho "$@" > "$0.asked"\necho "7|PENDING|QOSMaxCpuPerUserLimit"\necho "8|RUNNING|None"\n'
+def test_what_a_choice_means_in_sentences() -> None:
+    now = datetime.now(UTC)
+    estimate = Estimate(
+        start=now + timedelta(minutes=10),
+        workers=4,
+        reason="gpu gives one person 4 GPUs.",
+        cpu_per_hour=8,
+        hours_end=now + timedelta(hours=12, seconds=30),
     )
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    text = str(means(estimate, OFFER))
 
-    assert await job_states(["7", "8"]) == {"7": ("PENDING", "QOSMaxCpuPerUserLimit"), "8": ("RUNNING", "None")}
-    assert "--jobs=7,8" in squeue.with_name("squeue.asked").read_text()
-    assert await job_states([]) == {}
-
-
-# -- from a notebook --------------------------------------------------------------------------------------------------
+    assert "in about 10 min" in text
+    assert "8\N{NO-BREAK SPACE}h of CPU each hour with 4 workers" in text
+    assert "enough for 12 h of this" in text
+    assert "You would get 4." in text
 
 
-async def test_only_the_person_can_read_how_to_join_and_only_while_workers_run(state: ScalingState, home: Path) -> None:
-    await state.start(1, 4)
+def test_a_refusal_is_all_there_is_to_say() -> None:
+    estimate = Estimate(workers=0, refusal=Trouble(message="<b>No</b>", hint="Ask less."))
 
-    file = home / ".atrium-dask/cluster.json"
-    assert json.loads(file.read_text()) == {
-        "address": "tls://127.0.0.1:9",
-        "tls_ca_file": "CA",
-        "tls_client_cert": "C",
-        "tls_client_key": "K client",
+    assert "&lt;b&gt;No&lt;/b&gt; Ask less." in str(means(estimate, OFFER))
+
+
+# -- notebooks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_makes_scales_pauses_and_stops(clusters: Clusters, manager: Manager) -> None:
+    with Cluster(workers=(0, 4), memory_gb=4, clusters=clusters) as cluster:
+        assert cluster.name == "dask-1"
+        cluster.scale(2)
+        cluster.pause()
+        assert "1 workers" not in repr(cluster)
+
+    bodies = [body for method, _, body in manager.asked if method in ("POST", "PATCH")]
+    assert bodies[0]["size"] == {"minimum": 0, "maximum": 4}
+    assert bodies[0]["shape"]["memory_gb"] == 4
+    assert bodies[1]["size"] == {"minimum": 2, "maximum": 2}
+    assert manager.clusters == {}
+    cluster.stop()  # twice is no error
+
+
+def test_the_newest_is_joined_unless_one_is_named(clusters: Clusters, manager: Manager) -> None:
+    manager.clusters = {
+        "a": told("a", since=datetime(2026, 11, 25, tzinfo=UTC)),
+        "b": told("b", since=datetime(2026, 11, 24, tzinfo=UTC)),
     }
-    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-
-    await state.stop()
-    assert not list(file.parent.iterdir())
+    assert Cluster.join(clusters=clusters).name == "a"
+    assert Cluster.join("b", clusters=clusters).name == "b"
 
 
-def test_a_page_takes_back_its_own_offer_only() -> None:
-    first, second = FakeCluster(), FakeCluster()
-    second.scheduler_address = "tls://127.0.0.1:10"
-    withdraw_first, withdraw_second = offer(first), offer(second)
-
-    withdraw_first()
-    assert "127.0.0.1:10" in cluster_file().read_text()
-    withdraw_second()
-    assert not cluster_file().exists()
-
-
-def test_joining_nothing_is_one_sentence() -> None:
-    with pytest.raises(NoWorkers, match="Start some on the Scale page"):
-        join()
-
-
-async def test_a_notebook_joins_the_workers_of_the_page() -> None:
-    from dask.distributed import LocalCluster, Security
-
-    options: dict[str, Any] = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
-    security = Security.temporary()  # type: ignore[no-untyped-call]
-    async with LocalCluster(security=security, asynchronous=True, **options) as cluster:  # type: ignore[no-untyped-call]
-        withdraw = offer(cluster)
-        client = join(asynchronous=True)
-        async with client:
-            assert await client.submit(sum, [1, 2]) == 3
-        withdraw()
-
-
-# -- the page ---------------------------------------------------------------------------------------------------------
-
-
-async def test_what_can_be_pressed_fits_the_stage(state: ScalingState, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Scaling(state, Visitor())
-    focused: list[str] = []
-    monkeypatch.setattr(page.stop, "focus", lambda: focused.append("stop"))
-    monkeypatch.setattr(page.start, "focus", lambda: focused.append("start"))
-
-    await state.start(1, 4)
-    assert (page.start.layout.display, page.stop.layout.display, page.memory.disabled) == ("none", "", True)
-    await state.stop()
-    assert (page.start.layout.display, page.stop.layout.display, page.memory.disabled) == ("", "none", False)
-
-    assert focused == ["stop", "start"]
-    assert page.count.min == 1
+def test_joining_nothing_is_one_sentence(clusters: Clusters) -> None:
+    with pytest.raises(NotFound, match="You have no cluster"):
+        Cluster.join(clusters=clusters)
+    with pytest.raises(NotFound, match="There is no cluster x"):
+        Cluster.join("x", clusters=clusters)

@@ -1,0 +1,223 @@
+"""What a person's server tells of their Dask clusters and training jobs, and what it can be asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MOST_WORKERS = 256
+
+# None of this can end a directive of a job script or start an option.
+ClusterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shape(Model):
+    """What one worker, a job of its own, gets."""
+
+    cores: int = Field(1, ge=1, le=1024)
+    memory_gb: int = Field(2, ge=1, le=16384)
+    gpus: int = Field(0, ge=0, le=16)
+    gpu_type: SlurmWord | Literal[""] = ""
+    partition: SlurmWord | Literal[""] = ""
+    """Unset: the site's partition for Dask."""
+    minutes: int | None = Field(None, ge=1, le=43200)
+    """Time limit of a worker's job; unset: two hours, and never longer than the server has left."""
+
+
+class Size(Model):
+    """How many workers: as many as there is work for between two bounds, or a fixed number when they are equal."""
+
+    minimum: int = Field(ge=0, le=MOST_WORKERS)
+    maximum: int = Field(ge=0, le=MOST_WORKERS)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError("The smallest number of workers is larger than the largest.")
+        return self
+
+    @classmethod
+    def fixed(cls, workers: int) -> Size:
+        return cls(minimum=workers, maximum=workers)
+
+    @property
+    def adaptive(self) -> bool:
+        return self.minimum != self.maximum
+
+
+class ClusterRequest(Model):
+    name: ClusterName | Literal[""] = ""
+    """Unset: ``dask-1`` and so on."""
+    shape: Shape = Shape()
+    size: Size = Size.fixed(2)
+
+
+class ClusterChange(Model):
+    """Only what is given changes."""
+
+    size: Size | None = None
+    paused: bool | None = None
+    """Without workers until it goes on; what they held in memory is computed again."""
+    keep: bool = False
+    """Somebody is here: the time until it ends for idleness starts anew."""
+
+
+class WorkerPhase(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    WORKING = "working"
+    ENDING = "ending"
+    LOST = "lost"
+
+
+class Worker(Model):
+    """Bytes and bytes a second; ``cpu`` in percent of one core; ``words`` is a sentence while it does not work."""
+
+    name: str
+    job: str
+    phase: WorkerPhase
+    words: str = ""
+    node: str = ""
+    cpu: float = 0
+    memory: int = 0
+    memory_limit: int = 0
+    spilled: int = 0
+    reads: float = 0
+    writes: float = 0
+    processing: int = 0
+
+
+class Tasks(Model):
+    waiting: int = 0
+    processing: int = 0
+    done: int = 0
+    erred: int = 0
+
+
+class Trouble(Model):
+    """What happened and what to do, with the end of a log where one says more."""
+
+    message: str
+    hint: str = ""
+    log: str = ""
+
+
+class ClusterPhase(StrEnum):
+    ON = "on"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Cluster(Model):
+    """One cluster now."""
+
+    name: str
+    phase: ClusterPhase
+    shape: Shape
+    size: Size
+    address: str = ""
+    dashboard: str = ""
+    """Path of its Dask dashboard on this server."""
+    since: datetime
+    workers: tuple[Worker, ...] = ()
+    tasks: Tasks = Tasks()
+    cpu_hours: float = 0
+    gpu_hours: float = 0
+    trouble: Trouble | None = None
+    idle_end: float | None = None
+    """Seconds until it ends because nothing is computed; only told when that is near."""
+
+
+class Connection(Model):
+    """How to reach a scheduler: its address, and files that only the person can read."""
+
+    address: str
+    ca_file: str
+    certificate: str
+    key: str
+
+
+class Place(Model):
+    """A partition, and the most one worker may have in it, with who says so."""
+
+    partition: str
+    cores: int
+    memory_gb: int
+    gpus: int
+    gpu_types: tuple[str, ...] = ()
+    minutes: int | None = None
+    workers: int | None = None
+    """The most workers of one core and 1 GB at a time; None: not limited."""
+
+
+class Offer(Model):
+    """What a worker may be. Hours are the project's, None when it has no limit or Slurm does not say."""
+
+    account: str
+    places: tuple[Place, ...]
+    cpu_hours: float | None
+    gpu_hours: float | None
+    seconds_left: float | None
+    """Of this server, with which all its clusters end."""
+    trouble: Trouble | None = None
+
+
+class Estimate(Model):
+    """What would happen if these workers were asked for now."""
+
+    start: datetime | None = None
+    """When the first of them starts, as Slurm expects."""
+    workers: int
+    """As many of them as limits and hours allow."""
+    reason: str = ""
+    """Why not all."""
+    refusal: Trouble | None = None
+    cpu_per_hour: float = 0
+    gpu_per_hour: float = 0
+    hours_end: datetime | None = None
+    """When the project's hours are used up with nothing else running; None: not in sight."""
+    minutes: int = 0
+    """Time limit of each worker."""
+
+
+class TrainingRequest(Model):
+    """A training on several nodes, one ``torchrun`` on each."""
+
+    name: ClusterName = "training"
+    script: str = Field(min_length=1, max_length=500)
+    """Path of the program, in the home directory or in a project."""
+    arguments: tuple[Annotated[str, StringConstraints(max_length=500)], ...] = ()
+    nodes: int = Field(2, ge=1, le=64)
+    processes: int = Field(1, ge=1, le=16)
+    """On each node, when it has no GPUs; with GPUs one for each."""
+    gpus: int = Field(0, ge=0, le=16)
+    gpu_type: SlurmWord | Literal[""] = ""
+    cores: int = Field(2, ge=1, le=1024)
+    memory_gb: int = Field(4, ge=1, le=16384)
+    minutes: int = Field(60, ge=1, le=43200)
+    partition: SlurmWord | Literal[""] = ""
+    python: str = Field("", max_length=500)
+    """Interpreter that has PyTorch; unset: this environment's."""
+    restarts: int = Field(3, ge=0, le=100)
+    """How often it goes on from its last checkpoint when its time is over."""
+    warn_seconds: int = Field(60, ge=10, le=3600)
+    """How long before its time is over the program is told to write a checkpoint."""
+
+
+class Training(Model):
+    job: int
+    name: str
+    state: str
+    words: str
+    node: str = ""
+    over: bool
+    start: datetime | None = None
+    end: datetime | None = None

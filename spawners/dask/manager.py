@@ -1,0 +1,391 @@
+"""All clusters of one server: made, watched, mended, warned and ended in one place.
+
+Pages, JupyterLab's Dask panel and notebooks ask it (``spawners/dask/api.py``); none of them owns a cluster, so closing
+a tab ends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from distributed.core import Status
+
+from hub.clusters import models
+from hub.clusters.models import ClusterPhase, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
+from hub.errors import AtriumError, Conflict, InvalidInput, NotFound, SlurmError
+from hub.slurm import words
+from hub.slurm.jobs import Job
+from spawners.dask import allowed, picture, queue, slurm
+from spawners.dask.cluster import ProjectCluster, Times
+from spawners.dask.place import CERTIFICATE, KEY, Place, job_name
+from spawners.node.hours import ProjectHours
+from spawners.node.job import Job as OwnJob
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 2.0
+QUIET_ROUNDS = 5
+"""While every worker works, Slurm is asked every so many rounds."""
+IDLE_SECONDS = 1800.0
+IDLE_WARNING_SECONDS = 300.0
+DEATHS = 3
+"""So many workers in a row that end before they have joined are no accident."""
+FROM_BEFORE = "What you see is from before; your workers go on."
+END_SECONDS = 900.0
+"""From then on people are told that the server, and all its clusters, will end."""
+
+
+class Managed:
+    """One cluster with what the manager knows of it."""
+
+    def __init__(self, name: str, request: ClusterRequest, cluster: ProjectCluster) -> None:
+        self.name = name
+        self.shape, self.size = request.shape, request.size
+        self.cluster = cluster
+        self.since = datetime.now(UTC)
+        self.paused = False
+        self.trouble: Trouble | None = None
+        self.jobs: dict[int, Job] = {}
+        """As Slurm last told of them."""
+        self.joined: set[str] = set()
+        """Jobs that have been seen to work."""
+        self.deaths = 0
+        self.busy_at = time.monotonic()
+        self.cost = picture.Cost()
+
+    async def resize(self, size: Size) -> None:
+        """Fixed or adaptive; raises what Slurm said when it took none of them."""
+        self.size = size
+        self.cluster.refusal = None
+        adaptive = getattr(self.cluster, "_adaptive", None)
+        if adaptive is not None:
+            adaptive.stop()
+            self.cluster._adaptive = None
+        if self.paused:
+            await self._scale(0)
+        elif size.adaptive:
+            self.cluster.adapt(minimum=size.minimum, maximum=size.maximum, interval="1s", wait_count=5)
+        else:
+            await self._scale(size.maximum)
+
+    async def _scale(self, workers: int) -> None:
+        self.cluster.scale(workers)
+        with suppress(SlurmError):  # kept in the cluster's `refusal`, and told by the next look
+            await self.cluster._correct_state()
+
+    async def pause(self, paused: bool) -> None:
+        self.paused = paused
+        await self.resize(self.size)
+
+    def told(self, place: Place) -> models.Cluster:
+        """The live picture."""
+        ended = self.cluster.status not in (Status.running, Status.created)
+        phase = ClusterPhase.ENDED if ended else ClusterPhase.PAUSED if self.paused else ClusterPhase.ON
+        idle = IDLE_SECONDS - (time.monotonic() - self.busy_at)
+        return models.Cluster(
+            name=self.name,
+            phase=phase,
+            shape=self.shape,
+            size=self.size,
+            address=self.cluster.scheduler_address or "",
+            dashboard=place.dashboard_path(self.name),
+            since=self.since,
+            workers=() if ended else picture.workers(self.cluster, self.jobs),
+            tasks=models.Tasks() if ended else picture.tasks(self.cluster.scheduler),
+            cpu_hours=self.cost.cpu_hours,
+            gpu_hours=self.cost.gpu_hours,
+            trouble=self.trouble,
+            idle_end=max(idle, 0) if idle < IDLE_WARNING_SECONDS else None,
+        )
+
+
+class Manager:
+    """The one of a server."""
+
+    def __init__(self, place: Place, *, make: Callable[..., ProjectCluster] = ProjectCluster.of) -> None:
+        self.place = place
+        self.clusters: dict[str, Managed] = {}
+        self.site = allowed.Site(place)
+        self.job = OwnJob.from_environment()
+        self.news: Trouble | None = None
+        """What became of clusters that were here before this process."""
+        self._make = make
+        self._hours = ProjectHours(self.job.account)
+        self._lock = asyncio.Lock()
+        self._rounds = count()
+        self._warned = False
+
+    # -- asked by people --------------------------------------------------------------------------------------------
+
+    async def hours(self) -> allowed.Hours:
+        told = self._hours.now()
+        if told is None and self._hours._asking is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._hours._asking), 3)
+            told = self._hours.now()
+        return allowed.Hours.told(told)
+
+    def seconds_left(self) -> float | None:
+        return None if self.job.ends is None else max(self.job.ends - time.time(), 0)
+
+    async def offer(self) -> Offer:
+        return await allowed.offer(self.site, await self.hours(), self.seconds_left())
+
+    async def estimate(self, shape: Shape, size: Size) -> Estimate:
+        minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
+        return await allowed.estimate(self.site, shape, size, hours=await self.hours(), minutes=minutes)
+
+    async def create(self, request: ClusterRequest) -> Managed:
+        """A new cluster, with as many of its workers as limits allow.
+
+        :raises Conflict: there is one of that name.
+        :raises InvalidInput: not even one such worker is allowed.
+        """
+        async with self._lock:
+            name = request.name or next(f"dask-{n}" for n in count(1) if f"dask-{n}" not in self.clusters)
+            if name in self.clusters:
+                raise Conflict(f"There is a cluster {name} already.", field="name", hint="Choose another name.")
+            size, why = await self._clamped(request.shape, request.size)
+            try:
+                cluster = self._make(request.shape, name=name, place=self.place, ends=self.job.ends)
+                await cluster
+            except AtriumError:
+                raise
+            except Exception as error:
+                log.exception("A cluster could not be started")
+                raise SlurmError("The scheduler could not be started.", hint="Try again, or report it.") from error
+            managed = self.clusters[name] = Managed(name, request.model_copy(update={"size": size}), cluster)
+            managed.trouble, self.news = why, None
+            self._remember()
+        await managed.resize(size)
+        self._look_at_refusal(managed)
+        return managed
+
+    async def _clamped(self, shape: Shape, size: Size) -> tuple[Size, Trouble | None]:
+        minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
+        try:
+            most, why = await self.site.most(shape, await self.hours(), minutes)
+        except SlurmError:
+            return size, None  # it will have to judge itself
+        if size.maximum <= most:
+            return size, None
+        if most < 1:
+            raise InvalidInput(
+                f"Not even one such worker is possible. {why}", hint="Ask for smaller workers, or for more hours."
+            )
+        hint = f"You have {most} of the {size.maximum} workers you asked for."
+        return Size(minimum=min(size.minimum, most), maximum=most), Trouble(message=why, hint=hint)
+
+    def get(self, name: str) -> Managed:
+        """Raises :class:`NotFound`."""
+        try:
+            return self.clusters[name]
+        except KeyError:
+            raise NotFound(f"There is no cluster {name} (any more).", hint="Start a new one.") from None
+
+    async def change(self, name: str, change: models.ClusterChange) -> Managed:
+        managed = self.get(name)
+        managed.busy_at = time.monotonic()
+        if change.size is not None:
+            size, managed.trouble = await self._clamped(managed.shape, change.size)
+            managed.deaths = 0
+            await managed.resize(size)
+        if change.paused is not None and change.paused != managed.paused:
+            await managed.pause(change.paused)
+        self._look_at_refusal(managed)
+        return managed
+
+    async def end(self, name: str) -> None:
+        """Its jobs first, then the rest."""
+        managed = self.get(name)
+        del self.clusters[name]
+        self._remember()
+        await _close(managed)
+
+    async def end_all(self) -> None:
+        """All jobs by one command, then all schedulers."""
+        managed = list(self.clusters.values())
+        self.clusters.clear()
+        await slurm.cancel([job for one in managed for job in one.cluster.jobs.values()])
+        await asyncio.gather(*map(_close, managed), return_exceptions=True)
+        self._remember()
+
+    def connection(self, name: str) -> Connection:
+        certificate, key = str(self.place.keys / CERTIFICATE), str(self.place.keys / KEY)
+        address = self.get(name).cluster.scheduler_address
+        return Connection(address=address, ca_file=certificate, certificate=certificate, key=key)
+
+    # -- by itself --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Round after round; one that fails is one round less."""
+        await self.job.ask_end()
+        await self.clean_up()
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self.round()
+            except Exception:
+                log.exception("A round over the clusters failed")
+
+    async def round(self) -> None:
+        number = next(self._rounds)
+        await self._look_at_time()
+        if not self.clusters:
+            return
+        await self._look_at_queue(number)
+        for managed in tuple(self.clusters.values()):
+            managed.cost.count(managed.jobs, managed.shape)
+            self._look_at_refusal(managed)
+            await self._look_at_deaths(managed)
+            await self._look_at_use(managed)
+
+    async def _look_at_queue(self, number: int) -> None:
+        quiet = all(len(one.joined) >= len(one.cluster.workers) for one in self.clusters.values())
+        if quiet and number % QUIET_ROUNDS:
+            return
+        try:
+            jobs = await queue.of_workers(job_name(self.place.gateway))
+        except SlurmError as error:
+            for managed in self.clusters.values():
+                managed.trouble = Trouble(message=error.message, hint=FROM_BEFORE)
+            return
+        for managed in self.clusters.values():
+            if managed.trouble is not None and managed.trouble.hint == FROM_BEFORE:
+                managed.trouble = None
+            managed.jobs = {int(job): jobs[int(job)] for job in managed.cluster.jobs.values() if int(job) in jobs}
+
+    def _look_at_refusal(self, managed: Managed) -> None:
+        error = managed.cluster.refusal
+        if error is not None:
+            had = len(managed.cluster.jobs)
+            hint = f"{error.hint} {had} of {managed.size.maximum} workers were taken.".strip()
+            managed.trouble = Trouble(message=error.message, hint=hint)
+
+    async def _look_at_deaths(self, managed: Managed) -> None:
+        """Workers that have ended without having been asked to."""
+        cluster = managed.cluster
+        working = picture.joined(cluster)
+        for name, job in cluster.jobs.items():
+            if name in working:
+                managed.joined.add(job)
+                managed.deaths = 0
+            elif int(job) in managed.jobs and managed.jobs[int(job)].is_over and job not in managed.joined:
+                managed.joined.add(job)  # counted once
+                managed.deaths += 1
+                if managed.deaths >= DEATHS or managed.size.maximum <= managed.deaths:
+                    await self._give_up(managed, managed.jobs[int(job)])
+                else:
+                    _replace(cluster, name)
+
+    async def _give_up(self, managed: Managed, job: Job) -> None:
+        """No more of what cannot live."""
+        log_tail = await asyncio.to_thread(_tail, self.place.logs, f"{job_name(self.place.gateway)}-{job.id}.err")
+        managed.trouble = Trouble(
+            message=f"The workers end right after their start ({words.state(job.state)}), so no more are started.",
+            hint="Read the end of their log below, change what is wrong, then go on.",
+            log=log_tail,
+        )
+        managed.deaths = 0
+        await managed.pause(True)
+
+    async def _look_at_use(self, managed: Managed) -> None:
+        """A cluster on which nothing is computed ends, after a warning."""
+        tasks = picture.tasks(managed.cluster.scheduler)
+        if tasks.processing or tasks.waiting:
+            managed.busy_at = time.monotonic()
+        if time.monotonic() - managed.busy_at > IDLE_SECONDS:
+            log.warning("Cluster %s ends: nothing was computed for %.0f min", managed.name, IDLE_SECONDS / 60)
+            self.news = Trouble(
+                message=f"The cluster {managed.name} has ended: it computed nothing for {IDLE_SECONDS / 60:.0f} min.",
+                hint="Start a new one when you need it.",
+            )
+            await self.end(managed.name)
+
+    async def _look_at_time(self) -> None:
+        left = self.seconds_left()
+        if left is None or left > END_SECONDS or self._warned:
+            return
+        await self.job.ask_end()  # an administrator may have moved it
+        left = self.seconds_left()
+        if left is not None and left <= END_SECONDS:
+            self._warned = True
+            self.news = Trouble(
+                message=f"This server ends in {left / 60:.0f} min, and its clusters with it.",
+                hint="Save results now, or continue in a new job (Atrium menu).",
+            )
+
+    # -- from one process to the next ---------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> Path:
+        return self.place.home / ".atrium-dask" / f"clusters-{self.place.job or 'here'}.json"
+
+    def _remember(self) -> None:
+        """Names of what is here, for the process after this one."""
+        self.place.make_directories()
+        new = self._state.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(sorted(self.clusters), file)
+        new.replace(self._state)
+
+    async def clean_up(self) -> None:
+        """End jobs of clusters whose scheduler is gone: of a manager before this one, or of this server's last job."""
+        try:
+            jobs = await queue.comments(job_name(self.place.gateway))
+        except SlurmError as error:
+            log.warning("Jobs of clusters before could not be looked for: %s", error)
+            return
+        server = self.place.comment.rpartition(":")[0]
+        mine = {job: said.rpartition(":")[2] for job, said in jobs.items() if said.startswith(f"{server}:")}
+        known = {job for one in self.clusters.values() for job in one.cluster.jobs.values()}
+        orphans = {job: name for job, name in mine.items() if str(job) not in known and name not in self.clusters}
+        await slurm.cancel([str(job) for job in orphans])
+        names = sorted({*orphans.values(), *_names(self._state)} - self.clusters.keys())
+        if names:
+            self.news = Trouble(
+                message=f"The scheduler of {', '.join(names)} was ended from outside, and so its workers were ended.",
+                hint="Start a new cluster and compute again.",
+            )
+        self._remember()
+
+
+def _replace(cluster: ProjectCluster, name: str) -> None:
+    """Forget the job of a worker that died; it stays asked for, so the cluster's mending submits another."""
+    cluster.workers.pop(name, None)
+
+
+async def _close(managed: Managed) -> None:
+    try:
+        async with asyncio.timeout(20):
+            ending = managed.cluster.close()
+            if ending is not None:
+                await ending
+    except Exception:
+        log.exception("Cluster %s did not end in order", managed.name)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return [str(name) for name in json.loads(path.read_text())]
+    except (OSError, ValueError):
+        return []
+
+
+def _tail(folder: Path, name: str, size: int = 3000) -> str:
+    try:
+        with (folder / name).open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - size))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,141 @@
+"""Training on several nodes: ``torchrun`` on each of them, in one Slurm job that goes on after its time limit.
+
+Slurm signals the job some time before its limit; the script passes that on to the program, which writes a checkpoint
+and ends, and puts the job back into the queue. The job outlives the server that submitted it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hub.clusters.models import Estimate, Training, TrainingRequest, Trouble
+from hub.errors import InvalidInput, NotFound, SlurmError
+from hub.slurm import inventory, words
+from hub.slurm.jobs import Phase, moment, phase
+from spawners.dask import slurm
+from spawners.dask.place import Place
+from spawners.harmless import word
+
+LOG_BYTES = 20_000
+_FIELDS = "%A|%T|%B|%S|%e|%r|%k|%j"
+
+_environment = Environment(
+    loader=PackageLoader("spawners"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701  a shell script: values pass the filter `word` or `quoted`
+)
+_environment.filters["word"] = word
+
+
+def quoted(text: str) -> str:
+    """One word of a shell line, whatever it holds; raises :class:`InvalidInput` for what no line can hold."""
+    import shlex
+
+    if any(ord(letter) < 32 for letter in text):
+        raise InvalidInput("Line breaks cannot be part of an argument.", field="arguments")
+    return shlex.quote(text)
+
+
+_environment.filters["quoted"] = quoted
+
+
+def job_name(gateway: str) -> str:
+    return f"{gateway}-training"
+
+
+def script(place: Place, asked: TrainingRequest) -> str:
+    """The job script, with everything from outside quoted."""
+    return _environment.get_template("training.sh.j2").render(
+        asked=asked,
+        place=place,
+        job_name=job_name(place.gateway),
+        comment=f"{place.gateway}:{asked.name}",
+        partition=asked.partition or place.partition,
+        python=asked.python or sys.executable,
+        program=_program(place, asked.script),
+        processes=asked.gpus or asked.processes,
+    )
+
+
+def _program(place: Place, path: str) -> str:
+    """Whole path of a file that is there; one without a beginning is in the home."""
+    whole = Path(path) if path.startswith("/") else place.home / path
+    if not whole.is_file():
+        raise InvalidInput(f"There is no file {path}.", field="script", hint="Give its path from your home directory.")
+    return str(whole)
+
+
+async def expected(place: Place, asked: TrainingRequest) -> Estimate:
+    """When it would start, and what an hour of it costs."""
+    told: dict[str, Any] = {
+        "workers": asked.nodes,
+        "cpu_per_hour": float(asked.nodes * asked.cores),
+        "gpu_per_hour": float(asked.nodes * asked.gpus),
+        "minutes": asked.minutes,
+    }
+    try:
+        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(place, asked), both=True))
+    except SlurmError as error:
+        refused = words.refusal(error.message)
+        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
+    return Estimate(start=trial.start, **told)
+
+
+async def submit(place: Place, asked: TrainingRequest) -> int:
+    """Number of its job."""
+    place.make_directories()
+    return await slurm.submit(script(place, asked))
+
+
+async def mine(place: Place) -> list[Training]:
+    """The person's trainings that Slurm remembers, the newest first."""
+    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={job_name(place.gateway)}"]
+    lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
+    found = [_training(line) for line in lines if line.count("|") >= 7]
+    return sorted(found, key=lambda one: -one.job)
+
+
+def _training(line: str) -> Training:
+    number, state, node, start, end, reason, comment, _ = line.split("|", 7)
+    over = phase(state) is Phase.ENDED
+    waits = phase(state) is Phase.WAITING
+    return Training(
+        job=int(number),
+        name=comment.rpartition(":")[2],
+        state=state,
+        words=words.reason(reason).means if waits else words.state(state),
+        node="" if node in ("n/a", "(null)") else node,
+        over=over,
+        start=moment(start),
+        end=moment(end),
+    )
+
+
+async def log(place: Place, job: int) -> str:
+    """The end of what it wrote. Raises :class:`NotFound`."""
+    return await asyncio.to_thread(_read, place.logs / f"training-{job}.log")
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - LOG_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        raise NotFound("Nothing has been written yet.", hint="The log begins when the job has its nodes.") from None
+
+
+async def stop(place: Place, job: int) -> None:
+    """End it for good. Only trainings: this is no way to end any other job."""
+    if job not in {one.job for one in await mine(place)}:
+        raise NotFound(f"Job {job} is no training of yours (any more).")
+    await slurm.run(["scancel", "--quiet", f"--name={job_name(place.gateway)}", str(job)])

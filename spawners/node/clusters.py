@@ -1,0 +1,343 @@
+"""The person's clusters, at ``atrium/clusters`` of their server: who may use the server may use them.
+
+The manager is a process of its own, so that a busy scheduler does not hold up notebooks; it is started by the first
+request, on a socket that listens from the beginning (as systemd does it), and started anew should it be killed.
+JupyterLab's Dask panel asks the same manager: its addresses below ``dask/`` are answered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.netutil import bind_unix_socket
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+from spawners.dask import keys
+from spawners.dask.place import Place
+
+log = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 60.0
+END_SECONDS = 7.0
+NAME = r"[a-z][a-z0-9-]{0,29}"
+MANAGER = rf"(?P<path>clusters(?:/{NAME}(?:/(?:connection|script))?)?|offer|news|estimate|trainings(?:/\d{{1,12}})?)"
+
+
+class Gate:
+    """The manager's socket, and its process while there is one."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._listener: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._life: int | None = None
+
+    def open(self) -> None:
+        """Listen; the first who connects waits until the manager is up."""
+        self.place.socket.unlink(missing_ok=True)
+        self._listener = bind_unix_socket(str(self.place.socket), mode=0o600)
+        self._await_visitor()
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _await_visitor(self) -> None:
+        assert self._listener is not None  # noqa: S101 - opened
+        asyncio.get_running_loop().add_reader(self._listener, self._start)
+
+    def _start(self) -> None:
+        assert self._listener is not None  # noqa: S101 - opened
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        ours, theirs = os.pipe()
+        given = self._listener.fileno()
+        command = [sys.executable, "-P", "-m", "spawners.dask", str(given), str(ours)]
+        self._process = subprocess.Popen(command, pass_fds=(given, ours), stdin=subprocess.DEVNULL)
+        os.close(ours)
+        self._life = theirs
+        self._watching = loop.create_task(self._watch(self._process))
+
+    async def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        code = await asyncio.to_thread(process.wait)
+        self._close_life()
+        if self._listener is not None:
+            log.warning("The manager of the clusters has ended (%s); the next request starts it again", code)
+            self._await_visitor()
+
+    def _close_life(self) -> None:
+        if self._life is not None:
+            with suppress(OSError):
+                os.close(self._life)
+            self._life = None
+
+    async def close(self) -> None:
+        """End the clusters with the server: no job of theirs is left."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
+        process = self._process
+        if process is not None and process.poll() is None:
+            self._close_life()
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, END_SECONDS)
+        keys.remove(self.place)
+
+    async def compute(self) -> bool:
+        """Whether a cluster of this server works on something just now; False also when that cannot be told."""
+        if not self.runs:
+            return False
+        try:
+            told = json.loads((await self.ask("clusters")).body or b"[]")
+            return any(cluster["tasks"]["processing"] for cluster in told)
+        except Exception as error:
+            log.info("Whether clusters work could not be asked: %s", error)
+            return False
+
+    async def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> HTTPResponse:
+        from jupyter_server_proxy.unixsock import UnixResolver
+
+        client = SimpleAsyncHTTPClient(force_instance=True, resolver=UnixResolver(str(self.place.socket)))
+        try:
+            request = HTTPRequest(
+                f"http://localhost/{path}",
+                method=method,
+                body=body,
+                request_timeout=REQUEST_SECONDS,
+                allow_nonstandard_methods=True,
+            )
+            return await client.fetch(request, raise_error=False)
+        finally:
+            client.close()
+
+
+class ManagerHandler(APIHandler):
+    """Passes on what it is asked, after sign-in, right and XSRF token have been checked."""
+
+    auth_resource = "server"
+    _track_activity = False
+
+    def initialize(self, gate: Gate) -> None:
+        self.gate = gate
+
+    @web.authenticated
+    @authorized
+    async def get(self, path: str) -> None:
+        if not self.gate.runs and path == "clusters":
+            self.finish("[]")  # nobody has a cluster, and asking that is no reason to start anything
+            return
+        await self._pass_on(path)
+
+    @web.authenticated
+    @authorized
+    async def post(self, path: str) -> None:
+        await self._pass_on(path)
+
+    @web.authenticated
+    @authorized
+    async def patch(self, path: str) -> None:
+        await self._pass_on(path)
+
+    @web.authenticated
+    @authorized
+    async def delete(self, path: str) -> None:
+        await self._pass_on(path)
+
+    async def _pass_on(self, path: str) -> None:
+        query = f"?{self.request.query}" if self.request.query else ""
+        answer = await self.gate.ask(path + query, self.request.method or "GET", self.request.body or None)
+        self.set_status(answer.code if answer.code < 599 else 503)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(answer.body or b"")
+
+
+class PanelHandler(APIHandler):
+    """``dask/clusters`` in the words of dask-labextension, over the same clusters."""
+
+    auth_resource = "server"
+    _track_activity = False
+
+    def initialize(self, gate: Gate) -> None:
+        self.gate = gate
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str = "") -> None:
+        if not self.gate.runs:
+            self.finish("[]" if not name else json.dumps(None))
+            return
+        told = await self._ask(f"clusters/{name}".rstrip("/"))
+        self.finish(json.dumps(panel_model(told) if name else [panel_model(one) for one in told]))
+
+    @web.authenticated
+    @authorized
+    async def put(self, name: str = "") -> None:
+        self.finish(json.dumps(panel_model(await self._ask("clusters", "POST", {}))))
+
+    @web.authenticated
+    @authorized
+    async def patch(self, name: str) -> None:
+        asked = json.loads(self.request.body)
+        if asked.get("adapt") is not None:
+            size = {edge: int(asked["adapt"][edge]) for edge in ("minimum", "maximum")}
+        else:
+            size = dict.fromkeys(("minimum", "maximum"), int(asked["workers"]))
+        self.finish(json.dumps(panel_model(await self._ask(f"clusters/{name}", "PATCH", {"size": size}))))
+
+    @web.authenticated
+    @authorized
+    async def delete(self, name: str) -> None:
+        await self._ask(f"clusters/{name}", "DELETE")
+        self.set_status(204)
+        self.finish()
+
+    async def _ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        answer = await self.gate.ask(path, method, None if body is None else json.dumps(body).encode())
+        told = json.loads(answer.body or b"null")
+        if answer.code >= 400:
+            error = (told or {}).get("error", {})
+            sentence = f"{error.get('message', 'The clusters cannot be reached.')} {error.get('hint', '')}".strip()
+            raise web.HTTPError(answer.code if answer.code < 599 else 503, sentence, reason=sentence)
+        return told
+
+
+def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
+    """A cluster as dask-labextension's pages read it."""
+    working = [worker for worker in cluster["workers"] if worker["phase"] == "working"]
+    size = cluster["size"]
+    adaptive = size["minimum"] != size["maximum"]
+    return {
+        "id": cluster["name"],
+        "name": cluster["name"],
+        "scheduler_address": cluster["address"],
+        "dashboard_link": f"{cluster['dashboard']}status",
+        "workers": len(working),
+        "cores": len(working) * cluster["shape"]["cores"],
+        "memory": f"{sum(worker['memory_limit'] for worker in working) / 2**30:.1f} GiB",
+        **({"adapt": size} if adaptive else {}),
+    }
+
+
+class CheckHandler(APIHandler):
+    """``dask/dashboard-check/URL``: which pages a dashboard has, for the panel's list of them."""
+
+    auth_resource = "server"
+    _track_activity = False
+
+    def initialize(self, gate: Gate) -> None:
+        self.gate = gate
+
+    @web.authenticated
+    @authorized
+    async def get(self, url: str) -> None:
+        url = unquote(url)
+        try:
+            plots = await self._plots(urlsplit(url).path)
+        except Exception:
+            plots = None
+        self.finish(json.dumps({"url": url, "isActive": plots is not None, "plots": plots or {}}))
+
+    async def _plots(self, path: str) -> dict[str, str]:
+        from jupyter_server_proxy.unixsock import UnixResolver
+
+        base = self.settings["base_url"]
+        below = path.removeprefix(base.rstrip("/")).lstrip("/")
+        if port := re.match(r"proxy/(\d{2,5})(?:/|$)", below):  # a dashboard of the person's own making
+            client, address = SimpleAsyncHTTPClient(force_instance=True), f"http://127.0.0.1:{port[1]}"
+        else:
+            name = re.match(rf"(?:dask/dashboard|atrium/clusters)/({NAME})(?:/|$)", below)
+            if name is None:
+                raise ValueError(path)
+            resolver = UnixResolver(str(self.gate.place.dashboard_socket(name[1])))
+            client, address = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver), "http://localhost"
+        try:
+            answer = await client.fetch(f"{address}/individual-plots.json", request_timeout=5)
+        finally:
+            client.close()
+        return dict(json.loads(answer.body))
+
+
+def dashboard_handler() -> type:
+    """The Dask dashboard of a cluster, HTTP and WebSockets, from its socket; imported when it is asked for."""
+    from jupyter_server_proxy.handlers import ProxyHandler
+
+    class DashboardHandler(ProxyHandler):
+        auth_resource = "server"
+
+        def initialize(self, place: Place) -> None:
+            self._place = place
+            self.update_last_activity = False  # an open picture is no use of the server
+
+        def _at(self, name: str) -> None:
+            path = self._place.dashboard_socket(name)
+            if not path.exists():
+                raise web.HTTPError(404, f"There is no cluster {name} (any more).")
+            setattr(self, "unix_socket", str(path))  # noqa: B010 - untyped there
+            self.proxy_base = f"atrium/clusters/{name}/dashboard"
+
+        @authorized(action="read")  # type: ignore[untyped-decorator]
+        async def http_get(self, name: str, path: str) -> Any:
+            self._at(name)
+            return await self.proxy("localhost", 0, path or "/status")
+
+        @authorized(action="execute")  # type: ignore[untyped-decorator]
+        async def open(self, name: str, path: str) -> Any:  # type: ignore[override]
+            self._at(name)
+            return await self.proxy_open("localhost", 0, path)
+
+        async def _refuse(self, *_: str) -> None:
+            raise web.HTTPError(405)
+
+        post = put = patch = delete = head = options = _refuse
+
+    return DashboardHandler
+
+
+def load(server: ServerApp) -> Gate:
+    """Add the addresses; :meth:`Gate.open` follows when the loop runs."""
+    place = Place.from_environment()
+    gate = Gate(place)
+    os.environ.update(keys.variables(place))  # for kernels, which inherit it
+    base = server.web_app.settings["base_url"]
+    options = {"gate": gate}
+    server.web_app.add_handlers(
+        ".*$",
+        [
+            (url_path_join(base, f"atrium/{MANAGER}"), ManagerHandler, options),
+            (
+                url_path_join(
+                    base, rf"(?:atrium/clusters|dask/dashboard)/(?P<name>{NAME})(?:/dashboard)?(?P<path>/.*)"
+                ),
+                dashboard_handler(),
+                {"place": place},
+            ),
+            (url_path_join(base, rf"dask/clusters/(?P<name>{NAME})"), PanelHandler, options),
+            (url_path_join(base, r"dask/clusters/?"), PanelHandler, options),
+            (url_path_join(base, r"dask/dashboard-check/(?P<url>.+)"), CheckHandler, options),
+        ],
+    )
+    return gate
+
+
+async def make_keys() -> None:
+    """Beside everything else, and before anybody is likely to want them."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "spawners.dask.keys")
+    if await process.wait():
+        log.warning("Keys for Dask clusters could not be made now; the first cluster tries again")

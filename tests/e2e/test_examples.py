@@ -1,0 +1,120 @@
+"""The examples run as they are shipped, in a person's own server, each within its time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import Deployment
+from tests.e2e.conftest import Visit
+from tests.e2e.lab import new_notebook, run_cell
+from tests.injob import in_job
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
+
+MEASURED = ("dataframe", "search", "images", "array")
+PYTHON = os.environ.get("ATRIUM_TEST_TORCH_PYTHON", "")
+"""A Python with PyTorch that everybody may run; without it the training is skipped, and says so."""
+
+RUN = """\
+import json, time, nbformat
+from nbclient import NotebookClient
+start = time.time()
+notebook = nbformat.read("{folder}/{name}.ipynb", as_version=4)
+NotebookClient(notebook, timeout=300, resources={{"metadata": {{"path": "{folder}"}}}}).execute()
+shown = [o["data"] for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
+rows = [data["text/html"] for data in shown if "text/html" in data]
+pictures = sum("image/png" in data for data in shown)
+texts = [data.get("text/plain", "") for data in shown]
+print("TOLD", json.dumps([time.time() - start, pictures, "".join(rows), texts]))
+"""
+
+
+def told(said: str) -> list[object]:
+    found = re.search(r"TOLD (\[.*\])", said, re.DOTALL)
+    assert found, said
+    return list(json.loads(found[1].replace("\n", "")))
+
+
+def examples(deployment: Deployment) -> Path:
+    return deployment.settings.paths.user_env / "share/atrium/examples"
+
+
+def test_each_example_runs_and_shows_what_more_workers_bring(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    for name in MEASURED:
+        program = RUN.format(folder=examples(deployment), name=name)
+        seconds, pictures, tables, texts = told(run_cell(founder.page, program, within=400))
+        print(f"{name}: {seconds:.0f} s")
+        assert isinstance(pictures, int)
+        assert pictures >= 1, (name, texts)
+        rows = re.findall(r"<tr><td>(\d+)</td><td>([\d.]+) s</td><td>([\d.]+)</td></tr>", str(tables))
+        assert [int(row[0]) for row in rows] == [1, 2, 4], (name, tables)
+
+
+TRAINING = """\
+import asyncio, json, re, time
+from pathlib import Path
+from hub.clusters.models import TrainingRequest
+from spawners.dask import training
+from spawners.dask.place import Place
+
+async def main():
+    place = Place.from_environment()
+    checkpoint = Path.home() / "test-language-model.pt"
+    checkpoint.unlink(missing_ok=True)
+    arguments = ("--steps", "100", "--checkpoint", str(checkpoint), "--pause", "0.8")
+    asked = TrainingRequest(
+        script=SCRIPT, arguments=arguments, nodes=2, cores=1, memory_gb=2, minutes=2, warn_seconds=60, python=PYTHON
+    )
+    job = await training.submit(place, asked)
+    while not next(one for one in await training.mine(place) if one.job == job).over:
+        await asyncio.sleep(2)
+    print("TOLD", json.dumps(await training.log(place, job)), flush=True)
+    checkpoint.unlink()
+
+asyncio.run(main())
+"""
+
+needs_torch = pytest.mark.skipif(
+    not PYTHON, reason="PyTorch is not there: ATRIUM_TEST_TORCH_PYTHON names no Python that has it"
+)
+
+
+@needs_torch
+def test_a_training_goes_on_from_its_checkpoint_after_its_time_limit(deployment: Deployment) -> None:
+    script = str(examples(deployment) / "train_language_model.py")
+    program = TRAINING.replace("SCRIPT", repr(script)).replace("PYTHON", repr(PYTHON))
+    with in_job(deployment, deployment.person("colleague"), program, gateway="traintest", minutes=30) as process:
+        out, error = process.communicate(timeout=800)
+    assert process.returncode == 0, error
+    log = json.loads(next(line for line in out.splitlines() if line.startswith("TOLD ")).removeprefix("TOLD "))
+
+    begun = [int(step) for step in re.findall(r"2 processes, \d+ parameters, from step (\d+)", log)]
+    stopped = [int(step) for step in re.findall(r"told to stop: checkpoint at step (\d+)", log)]
+    losses = [float(loss) for loss in re.findall(r"step \d+ loss ([\d.]+)", log)]
+    assert begun[0] == 0
+    assert begun[1:] == stopped, "it goes on where it was told to stop"
+    assert len(begun) > 1, log
+    assert log.rstrip().endswith("finished")
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@needs_torch
+def test_the_language_model_learns_on_two_nodes(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    new_notebook(founder.page)
+    program = f"import os; os.environ['TRAINING_PYTHON'] = {PYTHON!r}\n"
+    program += RUN.format(folder=examples(deployment), name="training")
+    texts = told(run_cell(founder.page, program, within=600))[3]
+    assert isinstance(texts, list)
+    losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", texts[-1])]
+    assert len(losses) == 2, texts
+    assert losses[1] < 0.7 * losses[0]
