@@ -81,7 +81,9 @@ class Site:
     async def places(self) -> tuple[limits.Place, ...]:
         """Partitions that take jobs of this project under its default QOS."""
         cluster = await self.cluster()
-        nothing_else = cast(Any, SimpleNamespace(spawn=SimpleNamespace(environments=())))
+        nothing_else = cast(
+            Any, SimpleNamespace(spawn=SimpleNamespace(environments=()), slurm=SimpleNamespace(default_account=""))
+        )
         have = limits.offer(cluster, user=self._user, groups=_groups(), settings=nothing_else, now=datetime.now(UTC))
         project = have.project(self.place.account)
         if project is None:
