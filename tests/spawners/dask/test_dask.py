@@ -133,8 +133,8 @@ async def most(place: Place, shape: Shape, hours: Hours, minutes: int = 60) -> t
 @pytest.mark.parametrize(
     ("shape", "hours", "number", "reason"),
     [
-        (Shape(partition="gpu", gpus=1), Hours(), 4, "gpu gives one person 4 GPUs."),
-        (Shape(partition="gpu", cores=8), Hours(), 4, "normal gives one person 32 cores."),
+        (Shape(partition="gpu", gpus=1), Hours(), 4, "“gpu” gives one person 4 GPUs."),
+        (Shape(partition="gpu", cores=8), Hours(), 4, "“normal” gives one person 32 cores."),
         (Shape(partition="gpu", cores=4), Hours(cpu=10.0), 2, "The project has 10 CPU hours left."),
         (Shape(partition="gpu", gpus=2), Hours(gpu=0.0), 0, "The project has 0 GPU hours left."),
     ],
