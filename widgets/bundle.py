@@ -46,7 +46,7 @@ def make(static: Iterable[str], labextensions: Iterable[str]) -> Bundle:
     ]
     script = b"\n;\n".join(pieces)
     # mtime: the same files make the same bytes, on every machine
-    return Bundle(script, gzip.compress(script, 9, mtime=0), hashlib.sha256(script).hexdigest()[:12])
+    return Bundle(script, gzip.compress(script, 6, mtime=0), hashlib.sha256(script).hexdigest()[:12])
 
 
 def _chunks(static: Sequence[Path], labextensions: Sequence[Path]) -> Iterator[Path]:

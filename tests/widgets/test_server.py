@@ -270,7 +270,7 @@ def test_kernels_know_nothing_of_the_service(service: Service) -> None:
 
 
 async def test_the_visitors_name_comes_through_the_kernels_own_line(service: Service) -> None:
-    kernel = await asyncio.to_thread(service.open, "founder")
+    kernel = await asyncio.to_thread(service.open, "founder", "dataspaces")  # it asks for no more than who is there
     line = await service.socket("founder", kernel)
     states = request("comm_msg", {"comm_id": "c", "data": {"method": "request_states"}})
     await line.write_message(
