@@ -253,6 +253,11 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """Whether a job of ours is on its way up and has not announced a port yet."""
         return self.job is not None and self.job.awaits_port
 
+    def has_port(self, port: int) -> bool:
+        """Whether its server has announced just this one, to us or to a Hub before us."""
+        before = self.server is not None and self.server.port == port
+        return self.job is not None and (before or self.job.has_port(port))
+
     def take_port(self, port: int) -> None:
         """Believe a port, once; the caller has asked :attr:`awaits_port` in the same breath."""
         if self.job is not None:

@@ -28,6 +28,8 @@ class Announced(Protocol):
     @property
     def awaits_port(self) -> bool: ...
 
+    def has_port(self, port: int) -> bool: ...
+
     def take_port(self, port: int) -> None: ...
 
     def take_farewell(self, word: Farewell) -> None: ...
@@ -61,13 +63,18 @@ class HandshakeHandler(APIHandler):
             spawner.take_farewell(said)
             self.log.info("%s goes: %s", spawner._log_name, said)
             self.set_status(204)
-        elif not spawner.awaits_port:
-            self._refuse(409, spawner, "no start is waiting for a port")
-        else:
+        elif spawner.awaits_port:
             spawner.take_port(said)
             self.log.info("%s announced port %i", spawner._log_name, said)
-            self.set_status(201)
-            self.finish(json.dumps({"port": said}))
+            self._accept(said)
+        elif spawner.has_port(said):  # it did not hear our answer: refused, it would end in two minutes
+            self._accept(said)
+        else:
+            self._refuse(409, spawner, "no start is waiting for a port")
+
+    def _accept(self, port: int) -> None:
+        self.set_status(201)
+        self.finish(json.dumps({"port": port}))
 
     def _sender(self) -> Announced:
         """The spawner whose own token came with the request; anybody else is refused."""

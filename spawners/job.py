@@ -251,6 +251,10 @@ class ServerJob:
         """Whether it is on its way up and its server has not announced a port yet."""
         return self.number is not None and self.stage is not Stage.RUNNING and not self._port.done()
 
+    def has_port(self, port: int) -> bool:
+        """Whether its server has announced just this one."""
+        return self._port.done() and self._port.result() == port
+
     def take_port(self, port: int) -> None:
         """Believe a port, once; the caller has asked :attr:`awaits_port` in the same breath."""
         self._port.set_result(port)

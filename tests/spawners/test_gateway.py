@@ -484,8 +484,11 @@ async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner, s
     assert not spawner.awaits_port
     start = asyncio.create_task(spawner.start())
     await until(lambda: spawner.awaits_port)
+    assert not spawner.has_port(34567)
     spawner.take_port(34567)
     assert not spawner.awaits_port
+    assert spawner.has_port(34567)
+    assert not spawner.has_port(34568)
     start.cancel()
 
 

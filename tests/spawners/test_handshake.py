@@ -1,9 +1,12 @@
 """One port, one word of farewell, and nothing else."""
 
 import json
+import logging
+from types import SimpleNamespace
 
 import pytest
 from jupyterhub import apihandlers
+from tornado import web
 
 from spawners import handshake
 from spawners.failures import Farewell
@@ -46,6 +49,39 @@ def test_a_farewell_is_heard(word):
 )
 def test_anything_else_is_not(body):
     assert handshake.parse(body) is None
+
+
+class Asked(handshake.HandshakeHandler):
+    """The handler of one request, without the Hub around it."""
+
+    def __init__(self, spawner, body):
+        self.spawner, self.request, self.status = spawner, SimpleNamespace(body=body), 0
+
+    log = logging.getLogger("test")
+
+    def _sender(self):
+        return self.spawner
+
+    def set_status(self, status):
+        self.status = status
+
+    def finish(self, _text):
+        pass
+
+
+async def announced(spawner, port):
+    asked = Asked(spawner, json.dumps({"port": port}).encode())
+    try:
+        await asked.post()
+    except web.HTTPError as refused:
+        return refused.status_code
+    return asked.status
+
+
+async def test_a_server_that_did_not_hear_the_answer_is_told_again():
+    spawner = SimpleNamespace(_log_name="maria", awaits_port=False, has_port=lambda port: port == 34567)
+    assert await announced(spawner, 34567) == 201
+    assert await announced(spawner, 34568) == 409
 
 
 def test_the_stock_route_is_gone_and_ours_is_there_once():
