@@ -44,7 +44,7 @@ function h(tag, options = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.flat(3).filter((child) => child || child === 0));
   return element;
 }
 
@@ -52,6 +52,13 @@ function link(address, words) {
   if (!/^(https?|s3):\/\/[^\s<>"]+$/i.test(address || "")) return words ? h("span", {}, words) : h("span", {}, address || "");
   if (/^s3:/i.test(address)) return h("code", {}, address);
   return h("a", { href: address, rel: "noopener noreferrer", target: "_blank" }, words || address);
+}
+
+/** A licence as people call it; an address that we do not know is told by what it comes down to. */
+function licenceName(told, kind) {
+  const known = /^https?:\/\/creativecommons\.org\/(?:licenses\/([a-z-]+)|publicdomain\/(zero))\/([\d.]+)/i.exec(told || "");
+  if (known) return known[2] ? `CC0 ${known[3]}` : `CC ${known[1].toUpperCase()} ${known[3]}`;
+  return !told || /^https?:/i.test(told) ? LICENCES[kind] : told;
 }
 
 const button = (words, act, options = {}) => h("button", { type: "button", class: "button small", onclick: act, ...options }, words);
@@ -162,7 +169,8 @@ class Page {
     else this.ask(view);
     if (view === "saved") this.ask("saved");
     this.draw(before !== view || view === "record");
-    if (how === "push" && before !== view) this.main.querySelector("h2")?.focus();
+    this.arriving = how === "push" && before !== view;
+    if (this.arriving) this.main.querySelector("h2")?.focus();
   }
 
   typed() {
@@ -196,12 +204,17 @@ class Page {
       search: ["answer", "suggestions"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved"],
       transfers: ["transfers"], publish: ["publications", "trouble"], sources: ["sources", "runs"],
     }[view];
-    if (matters.some(changed)) this.draw(view === "record" && changed("record"));
+    if (!matters.some(changed)) return;
+    this.draw(view === "record" && changed("record"));
+    if (view === "record" && this.arriving && this.main.querySelector("h2")) {
+      this.arriving = false;
+      this.main.querySelector("h2").focus();
+    }
   }
 
   drawMessage() {
-    const { trouble, done } = this.told;
-    const shown = trouble ? notice("bad", `${trouble.message} ${trouble.hint || ""}`) : done ? notice("ok", done) : null;
+    const { trouble, failed, done } = this.told;
+    const shown = trouble && failed !== "preview" ? notice("bad", `${trouble.message} ${trouble.hint || ""}`) : done ? notice("ok", done) : null;
     this.message.replaceChildren(...(shown ? [shown] : []));
   }
 
@@ -321,7 +334,7 @@ class Page {
       h("p", { class: "quiet" }, [text(card.publisher) || "publisher not stated", card.space].filter(Boolean).join(" · ")),
       text(card.summary) && h("p", { class: "words-small" }, text(card.summary)),
       h("p", { class: "ds-facts" },
-        state(VERDICTS[card.usable]), h("span", {}, card.licence || LICENCES[card.licence_class]), h("span", {}, ACCESS[card.access]),
+        state(VERDICTS[card.usable]), h("span", {}, licenceName(card.licence, card.licence_class)), h("span", {}, ACCESS[card.access]),
         h("span", {}, card.formats.join(", ") || "format not stated"), h("span", {}, size(card.bytes)),
         h("span", {}, card.updated ? `updated ${day(card.updated)}` : "date not stated"),
         card.quality && state(QUALITY[card.quality])),
@@ -365,12 +378,13 @@ class Page {
 
   canI(page) {
     const { record, usable, quality } = page;
+    const rights = text(record.access_rights);
     const biggest = record.distributions.reduce((most, file) => Math.max(most, file.bytes ?? -1), -1);
     return h("section", { class: "card" }, h("h3", {}, "Can I use it?"), h("p", { class: "words" }, state(VERDICTS[usable.verdict])),
       h("p", {}, usable.reason),
       facts({
         "How big": biggest < 0 ? "not stated" : size(biggest),
-        "Access": ACCESS[record.access] + (text(record.access_rights) ? ` (${text(record.access_rights)})` : ""),
+        "Access": ACCESS[record.access] + (rights && !/^https?:/i.test(rights) ? ` (${rights})` : ""),
         "Updated": record.modified ? day(record.modified) : record.issued ? `issued ${day(record.issued)}` : "not stated",
         "Version": record.version, "Language": record.languages.map((code) => page.labels[code] || code).join(", "),
         "Description": quality && `${QUALITY[quality.badge][1]}: ${quality.score} of 100`,
@@ -380,7 +394,7 @@ class Page {
   whatMayI(page) {
     const { record, sentences } = page;
     return h("section", { class: "card" }, h("h3", {}, "What may I do?"),
-      h("p", { class: "words" }, "Licence: ", link(record.licence.uri, text(record.licence.label) || record.licence.uri || "not stated")),
+      h("p", { class: "words" }, "Licence: ", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
       h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
       sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((one) => h("li", {},
         state(RULES[one.rule]), h("span", {}, one.text), one.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, one.verbatim)))),
