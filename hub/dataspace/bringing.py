@@ -178,6 +178,7 @@ def view(row: TransferRow) -> Transfer:
     return Transfer(
         id=row.id,
         project=row.project,
+        directory=Order.model_validate_json(row.order).project_directory,
         person=row.person,
         record_id=row.record_id,
         title=row.title,

@@ -469,10 +469,12 @@ class Progress(Frozen):
 
 
 class Transfer(Frozen):
-    """One file on its way, or arrived. ``path`` and ``notebook`` are below the project's directory."""
+    """One file on its way, or arrived. ``path`` and ``notebook`` of the progress are below ``directory``."""
 
     id: int
     project: str
+    directory: str
+    """Of the project."""
     person: str
     record_id: int
     title: str

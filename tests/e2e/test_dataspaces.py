@@ -16,7 +16,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hub.client import Api
-from hub.dataspace.models import SourceForm
+from hub.dataspace.client import Dataspace
+from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferState
+from hub.errors import HubUnavailable, InvalidInput
 from tests.browser import accessibility_problems, api_token, screenshot
 from tests.deployment import Deployment
 from tests.e2e.visitor import Visitor
@@ -92,10 +94,10 @@ def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path
             api.dataspace.remove_source("browser")
 
 
-def _answers(api: Api) -> bool:
+def _kept(api: Api, form: SourceForm) -> bool:
     try:
-        return bool(api.me())
-    except Exception:
+        return bool(api.dataspace.put_source(form))
+    except (InvalidInput, HubUnavailable):
         return False
 
 
@@ -132,16 +134,46 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     expect(here.get_by_text("as its publisher states")).to_be_visible()
     screenshot(page, "dataspaces-transfers")
     assert accessibility_problems(page) == []
-    where = Path(here.locator("dd code").first.inner_text())
-    real = shop.deployment.settings.paths.projects / where.relative_to("/projects")
-    assert real.read_bytes() == ROWS
-    assert real.owner() == founder.name
+    file = Path(here.locator("dd code").first.inner_text())
+    assert file.is_relative_to(shop.deployment.settings.paths.projects)
+    assert file.read_bytes() == ROWS
+    assert file.owner() == founder.name
 
     link = here.get_by_role("link", name="Open in notebook").get_attribute("href")
     founder.start_notebook()
     founder.page.goto(f"{link}")
     expect(founder.page.locator(".jp-Notebook")).to_contain_text("duckdb.read_csv", timeout=2 * SECONDS)
     screenshot(founder.page, "dataspaces-notebook")
+
+
+def test_a_wrong_checksum_and_a_person_who_changes_their_mind(
+    shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
+) -> None:
+    founder = visit("founder")
+    mine = Api(shop.deployment.settings.api_url, api_token(founder.page, shop.deployment, founder.name)).dataspace
+    record = mine.search("nitrogen").hits[0].id
+    wish = TransferForm(record_id=record, project="demo")
+    (tmp_path / "no2.csv").write_bytes(ROWS[:-1] + b"!")
+
+    begun = mine.bring(wish)
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is over")
+    assert over.state is TransferState.QUARANTINED
+    assert over.progress is not None
+    aside = Path(over.directory) / over.progress.path
+    assert aside.parent.name == "quarantine"
+    assert aside.owner() == founder.name
+    aside.unlink()
+
+    begun = mine.bring(wish)
+    mine.cancel_transfer(begun.id)
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is cancelled")
+    assert over.state is TransferState.CANCELLED
+    founder.wait_until_nothing_runs()
+
+
+def _over(mine: Dataspace, number: int) -> Transfer | None:
+    seen = mine.transfer(number)
+    return seen if seen.ended else None
 
 
 def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, visit: Callable[[str], Visitor]) -> None:
@@ -173,7 +205,7 @@ def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor])
 
 def test_an_admin_sees_sources_and_others_do_not(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     page = open_page(visit("admin"), "#view=sources")
-    expect(page.get_by_role("button", name="Harvest Test now")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("button", name="Harvest now: Test")).to_be_visible(timeout=SECONDS)
     screenshot(page, "dataspaces-sources")
     assert accessibility_problems(page) == []
     page = open_page(visit("founder"), "#view=publish")

@@ -293,8 +293,9 @@ class Page {
   chosen() {
     if (!this.place.chips.length) return null;
     return h("ul", { class: "ds-chips", "aria-label": "Chosen filters" },
-      this.place.chips.map((chip) => h("li", {}, button(`${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`, () => this.toggle(chip),
-        { class: "ds-chip", "aria-label": `Remove filter ${this.label(chip)}`, "data-key": `chosen-${chip}` }))),
+      this.place.chips.map((chip) => h("li", {}, button(
+        [h("span", { class: "visually-hidden" }, "Remove filter "), `${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`],
+        () => this.toggle(chip), { class: "ds-chip", "data-key": `chosen-${chip}` }))),
       h("li", {}, button("Remove all", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
   }
 
@@ -497,7 +498,7 @@ class Page {
   transfer(one) {
     const told = one.progress;
     const [kind, words] = TRANSFERS[one.state];
-    const file = told?.path && `/projects/${one.project}/${told.path}`;
+    const file = told?.path && `${one.directory}/${told.path}`;
     const lab = told?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[one.project, ...told.notebook.split("/")].map(encodeURIComponent).join("/")}`;
     return [
       h("h3", {}, one.title), h("p", { class: "quiet" }, `to ${one.project} · asked ${moment(one.created)}`),
@@ -574,7 +575,7 @@ class Page {
         last && ` ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused. ${last.reason}`),
       this.reports === form.name && h("ol", { class: "ds-reports" }, (this.told.runs || []).map((run) => h("li", {}, `${moment(run.started)}: ${run.state}, ${number(run.read)} read, ${number(run.refused)} refused. ${run.reason}`,
         run.refusals.length > 0 && h("ul", {}, run.refusals.slice(0, 20).map((no) => h("li", {}, `${no.page}${no.line ? `, line ${no.line}` : ""}: ${no.reason}`)))))),
-      h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest ${form.title} now`, "data-key": `run-${form.name}` }),
+      h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Reports of ${form.title}`, "data-key": `runs-${form.name}` }),
         !one.from_settings && confirmed("Remove", `Remove ${form.title} and its ${number(one.records)} records?`, () => this.ask("remove_source", { name: form.name })))];
   }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +72,7 @@ class DataSpace:
             transfer = self._api.dataspace.transfer(transfer.id)
         if transfer.state is not TransferState.DONE or transfer.progress is None:
             raise AtriumError(transfer.reason or f"The transfer was {transfer.state}.")
-        return Path(os.environ.get("ATRIUM_PROJECTS", "/projects")) / transfer.project / transfer.progress.path
+        return Path(transfer.directory) / transfer.progress.path
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
