@@ -84,8 +84,7 @@ def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path
         (tmp_path / "catalogue.ttl").write_text(text)
         api = Api(deployment.settings.api_url, token)
         form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
-        eventually(lambda: _answers(api), within=30, what="the API is back")
-        api.dataspace.put_source(form)
+        eventually(lambda: _kept(api, form), within=60, what="the API is back, and an earlier source gone")
         try:
             api.dataspace.run_source("browser")
             eventually(lambda: api.dataspace.search("nitrogen").total == 1, within=90, what="the catalogue is indexed")

@@ -45,6 +45,7 @@ def transfer(state: TransferState, **more: Any) -> Transfer:
     told = {
         "id": 3,
         "project": "demo",
+        "directory": "/projects/demo",
         "person": "maria",
         "record_id": 1,
         "title": "Air",
