@@ -162,6 +162,7 @@ def _schema() -> tantivy.Schema:
     """
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("key", tokenizer_name="raw", index_option="basic")  # deleting by a number finds nothing
+    builder.add_unsigned_field("id", fast=True)
     builder.add_text_field("title", tokenizer_name=_PLAIN, index_option="freq")
     for language in _LANGUAGES:
         builder.add_text_field(f"text_{language}", tokenizer_name=language, index_option="freq")
@@ -192,12 +193,14 @@ class TantivyWriter:
         self._index = _open(folder)
 
     def replace(self, entries: Iterable[Entry], gone: Iterable[int] = ()) -> None:
+        highest = self._highest()
         writer = self._index.writer(_HEAP, 1)
         try:
             for identity in gone:
                 writer.delete_documents_by_term("key", str(identity))
             for entry in entries:
-                writer.delete_documents_by_term("key", str(entry.id))
+                if entry.id <= highest:
+                    writer.delete_documents_by_term("key", str(entry.id))
                 writer.add_document(_document(entry))
             writer.commit()
         except BaseException:
@@ -206,10 +209,17 @@ class TantivyWriter:
         finally:
             writer.wait_merging_threads()
 
+    def _highest(self) -> int:
+        """Ids grow: what is above all that is there is new, and nothing has to be looked for to replace it."""
+        self._index.reload()
+        answer = self._index.searcher().aggregate(tantivy.Query.all_query(), {"highest": {"max": {"field": "id"}}})
+        return int(answer["highest"]["value"] or 0)
+
 
 def _document(entry: Entry) -> tantivy.Document:
     document = tantivy.Document()
     document.add_text("key", str(entry.id))
+    document.add_unsigned("id", entry.id)
     document.add_text("title", fold(entry.title))
     for language, text in entry.texts.items():
         document.add_text(f"text_{language if language in STEMMERS else _PLAIN}", fold(text))
