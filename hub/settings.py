@@ -230,6 +230,8 @@ class Dataspace(Section):
     """Folders that sources on this machine may lie in."""
     harvest_seconds: int = Field(60, ge=5)
     """How often it is looked for sources that are due."""
+    partition: str = "transfer"
+    """Where jobs that bring data into projects run: its nodes reach the network outside."""
 
 
 class Worker(Section):

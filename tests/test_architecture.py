@@ -60,6 +60,7 @@ SUBJECTS: dict[str, set[str]] = {
     "calls": {"adviser", "calculator", "calendar", "programme"},
     "clusters": set(),
     "dataspace": {
+        "bringing",  # files into projects: row, job, what became of it
         "catalogue",  # DCAT -> records
         "ckan",  # CKAN's JSON -> the same
         "client",  # the subject's part of hub.client
@@ -79,7 +80,8 @@ SUBJECTS: dict[str, set[str]] = {
         "search",  # the index
         "sources",  # what is harvested
         "staging",  # what a source said last
-        "transfer",
+        "snippets",  # lines of Python that read a file
+        "transfer",  # on the node: one file into a project
         "vocabularies",  # EU authority tables
     },
     "db": {"base", "engine"},

@@ -1,4 +1,4 @@
-"""The dashboards, and what notebooks use of them: ``from widgets import Cluster``."""
+"""The dashboards, and what notebooks use of them: ``from widgets import Cluster, DataSpace``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from widgets.clusters import Cluster
+    from widgets.dataspace import DataSpace
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "DataSpace"]
 
 
 def __getattr__(name: str) -> Any:
-    """The dashboards service imports none of it."""
+    """Imported when it is asked for: the dashboards service starts kernels that need none of it."""
     if name == "Cluster":
         from widgets.clusters import Cluster
 
         return Cluster
+    if name == "DataSpace":
+        from widgets.dataspace import DataSpace
+
+        return DataSpace
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

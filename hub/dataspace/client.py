@@ -21,6 +21,8 @@ from hub.dataspace.models import (
     Source,
     SourceForm,
     Suggestion,
+    Transfer,
+    TransferForm,
 )
 
 PREVIEW_SECONDS = 60.0
@@ -54,6 +56,8 @@ _saved = TypeAdapter(SavedSearch)
 _all_saved = TypeAdapter(tuple[SavedSearch, ...])
 _publication = TypeAdapter(Publication)
 _publications = TypeAdapter(tuple[Publication, ...])
+_transfer = TypeAdapter(Transfer)
+_transfers = TypeAdapter(tuple[Transfer, ...])
 _source = TypeAdapter(Source)
 _sources = TypeAdapter(tuple[Source, ...])
 _runs = TypeAdapter(tuple[Run, ...])
@@ -107,6 +111,20 @@ class Dataspace:
     def withdraw(self, slug: str) -> None:
         """Take a publication back."""
         self._ask("DELETE", f"/dataspace/publications/{quote(slug, safe='')}", _nothing)
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """What has been brought, or is on its way, to my projects; the newest first."""
+        return self._ask("GET", "/dataspace/transfers", _transfers)
+
+    def transfer(self, transfer_id: int) -> Transfer:
+        return self._ask("GET", f"/dataspace/transfers/{transfer_id:d}", _transfer)
+
+    def bring(self, form: TransferForm) -> Transfer:
+        """Have a public file copied into a project, by a job of mine."""
+        return self._ask("POST", "/dataspace/transfers", _transfer, body=form)
+
+    def cancel_transfer(self, transfer_id: int) -> Transfer:
+        return self._ask("POST", f"/dataspace/transfers/{transfer_id:d}/cancel", _transfer)
 
     # -- admins
 

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -95,10 +95,12 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         truncate: bool = False,
+        began: Callable[[int, httpx.Headers], None] | None = None,
     ) -> Answer:
         """Fetch ``url`` (by POST when ``json`` is given) and write its body to ``into``.
 
         :param truncate: take the first bytes of an answer that is too long, instead of refusing it.
+        :param began: told status and headers of the last answer before its body is written; it may raise.
         :raises FetchRefused: the address or the answer is not allowed.
         :raises FetchFailed: there was no answer in time. A status of 400 and above is an answer.
         """
@@ -108,6 +110,8 @@ class Fetcher:
             with self._asked(url, sent, json, deadline) as response:
                 onward = _redirect(url, response)
                 if onward is None:
+                    if began is not None:
+                        began(response.status_code, response.headers)
                     size, cut = _read(response, into, bounds, deadline, truncate=truncate)
                     return Answer(url, response.status_code, response.headers, size, cut)
             sent = _without_secrets(sent) if _origin(onward) != _origin(url) else sent

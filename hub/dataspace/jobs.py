@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import cached_property
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace import indexing, judging, sources
+from hub.dataspace import bringing, indexing, judging, sources
 from hub.dataspace.fetch import Fetcher
 from hub.dataspace.harvest import Harvester
 from hub.dataspace.search import TantivyIndex, TantivyWriter
 from hub.settings import Settings
+from hub.slurm.client import SlurmClient
 
 INDEX_SECONDS = 5
 QUALITY_SECONDS = 30
+TRANSFER_SECONDS = 5
 
 
 class Jobs:
@@ -31,6 +34,7 @@ class Jobs:
             ("dataspace-harvest", self._settings.dataspace.harvest_seconds, self.harvest),
             ("dataspace-index", INDEX_SECONDS, self.index),
             ("dataspace-quality", QUALITY_SECONDS, self.quality),
+            ("dataspace-transfers", TRANSFER_SECONDS, self.transfers),
         )
 
     def harvest(self) -> None:
@@ -53,6 +57,10 @@ class Jobs:
     def quality(self) -> None:
         """Judge records that nobody has judged since they changed."""
         judging.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
+
+    def transfers(self) -> None:
+        """Hand transfers to Slurm, and follow them."""
+        asyncio.run(bringing.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     @cached_property
     def _writer(self) -> TantivyWriter:

@@ -64,7 +64,8 @@ class Previewer:
                 raise NoPreview(f"The file cannot be read: {crash}.") from crash
         if not told or "refused" in told[0]:
             raise NoPreview(told[0]["refused"] if told else "The file is empty.")
-        return Preview.model_validate({**told[0], "bytes_read": answer.bytes})
+        ranges = answer.headers.get("accept-ranges", "").lower() == "bytes"
+        return Preview.model_validate({**told[0], "bytes_read": answer.bytes, "ranges": ranges})
 
 
 def _kind(distribution: Distribution, url: str) -> str | None:

@@ -9,8 +9,8 @@ import fastapi
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from hub.context import Asking, Context, Guarded, Sessions
-from hub.dataspace import publishing, service, sources
+from hub.context import Asking, Context, Guarded, RowId, Sessions
+from hub.dataspace import bringing, publishing, service, sources
 from hub.dataspace.models import (
     Preview,
     Publication,
@@ -24,6 +24,8 @@ from hub.dataspace.models import (
     Source,
     SourceForm,
     Suggestion,
+    Transfer,
+    TransferForm,
 )
 from hub.dataspace.preview import Previewer
 from hub.errors import InvalidInput, NotAllowed
@@ -140,6 +142,32 @@ def save(asking: AsSomebody, form: SavedSearchForm) -> SavedSearch:
 @router.delete("/saved-searches/{search_id}", status_code=204)
 def forget(asking: AsSomebody, search_id: int) -> None:
     service.forget(asking.session, asking.person.name, search_id)
+
+
+# -- bringing data into a project -------------------------------------------------------------------------------------
+
+
+@router.get("/transfers")
+def transfers(asking: AsSomebody, projects: Projects) -> tuple[Transfer, ...]:
+    """What is on its way to my projects, or has arrived; the newest first."""
+    return bringing.listed(asking.session, asking.person.name, projects)
+
+
+@router.post("/transfers", status_code=201)
+def bring(asking: AsSomebody, form: TransferForm, projects: Projects) -> Transfer:
+    """Have a public file copied into a project of mine, by a job of mine."""
+    return bringing.ask(asking.session, asking.settings, asking.person.name, projects, form)
+
+
+@router.get("/transfers/{transfer_id}")
+def transfer(asking: AsSomebody, transfer_id: RowId, projects: Projects) -> Transfer:
+    return bringing.view(bringing.one(asking.session, asking.person.name, projects, transfer_id))
+
+
+@router.post("/transfers/{transfer_id}/cancel")
+def cancel_transfer(asking: AsSomebody, transfer_id: RowId, projects: Projects) -> Transfer:
+    """End it; what has come so far is no data yet, and a new try goes on from there."""
+    return bringing.cancel(asking.session, asking.person.name, projects, transfer_id)
 
 
 # -- sources (admins) -------------------------------------------------------------------------------------------------

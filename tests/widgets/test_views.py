@@ -136,13 +136,6 @@ async def test_names_are_text_never_markup(monkeypatch: pytest.MonkeyPatch) -> N
     assert html.count("&lt;script&gt;alert(1)") == 2
 
 
-async def test_data_spaces_are_honest_about_being_empty() -> None:
-    html = await shown(Dataspace(person=Visitor(api=api(me(project())))))
-
-    assert "There are no data sets here yet" in html
-    assert "/projects/green-steel" in html
-
-
 # -- hours ------------------------------------------------------------------------------------------------------------
 
 

@@ -64,7 +64,7 @@ def site() -> Iterator[Site]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            if reply.status != 304:
+            if reply.status != 304 and "Content-Length" not in reply.headers:
                 self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             with contextlib.suppress(OSError):

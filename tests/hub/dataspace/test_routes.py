@@ -72,6 +72,10 @@ TABLE = [
     ("GET", "/dataspace/saved-searches", None, PEOPLE),
     ("PUT", "/dataspace/saved-searches", SAVED, PEOPLE),
     ("DELETE", "/dataspace/saved-searches/999", None, set()),  # another's is as good as none
+    ("GET", "/dataspace/transfers", None, PEOPLE),
+    ("POST", "/dataspace/transfers", {"record_id": 999, "project": "demo"}, set()),
+    ("GET", "/dataspace/transfers/999", None, set()),
+    ("POST", "/dataspace/transfers/999/cancel", None, set()),
     ("GET", "/dataspace/publications", None, PEOPLE),
     ("POST", "/dataspace/publications", PUBLISH, {"founder", "colleague"}),
     ("POST", "/dataspace/publications", PUBLISH | {"visibility": "factory"}, {"founder"}),

@@ -1,0 +1,228 @@
+"""From a catalogue to a notebook on its data: harvested, found, read, brought into the project, and opened."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hub.client import Api
+from hub.dataspace.client import Dataspace
+from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferState
+from hub.errors import HubUnavailable, InvalidInput
+from tests.browser import accessibility_problems, api_token, screenshot
+from tests.deployment import Deployment
+from tests.e2e.visitor import Visitor
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+CATALOGUE = Path(__file__).parents[1] / "data/dataspace/browser/catalogue.ttl"
+ROWS = b"station,day,no2\n" + b"".join(b"B%03d,2026-01-%02d,%d\n" % (at, at % 28 + 1, at % 60) for at in range(2000))
+SECONDS = 60_000
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The data-space page's surroundings: a publisher's web server, and its catalogue in the index."""
+
+    deployment: Deployment
+    api: Api
+
+
+@contextmanager
+def published(folder: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
+    """Settings that name 127.0.0.1, and the programs that read them."""
+    path = deployment.etc / "atrium.toml"
+    before = path.read_text()
+    told = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 5\n'
+    try:
+        if "[dataspace]" not in before:
+            path.write_text(f"{before}\n{told}")
+            deployment.supervisorctl("restart", "api", "worker")
+        yield
+    finally:
+        if path.read_text() != before:
+            path.write_text(before)
+            deployment.supervisorctl("restart", "api", "worker")
+
+
+@pytest.fixture
+def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path) -> Iterator[Shop]:
+    admin = visit("admin")
+    token = api_token(admin.page, deployment, admin.name)
+    with published(tmp_path) as url:
+        (tmp_path / "no2.csv").write_bytes(ROWS)
+        right = hashlib.sha256(ROWS).hexdigest()
+        text = CATALOGUE.read_text().replace("SITE", url).replace("SHA256", right)
+        (tmp_path / "catalogue.ttl").write_text(text)
+        api = Api(deployment.settings.api_url, token)
+        form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
+        eventually(lambda: _kept(api, form), within=60, what="the API is back, and an earlier source gone")
+        try:
+            api.dataspace.run_source("browser")
+            eventually(lambda: api.dataspace.search("nitrogen").total == 1, within=90, what="the catalogue is indexed")
+            yield Shop(deployment, api)
+        finally:
+            api.dataspace.remove_source("browser")
+
+
+def _kept(api: Api, form: SourceForm) -> bool:
+    try:
+        return bool(api.dataspace.put_source(form))
+    except (InvalidInput, HubUnavailable):
+        return False
+
+
+def open_page(visitor: Visitor, fragment: str = "") -> Page:
+    visitor.page.goto(
+        visitor.deployment.settings.service_url("dashboards") + f"voila/render/dataspaces.ipynb{fragment}"
+    )
+    visitor.wait_for_greeting()
+    return visitor.page
+
+
+def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    founder = visit("founder")
+    page = open_page(founder)
+    page.get_by_label("Find data").fill("nitrog")
+    expect(page.locator(".ds-count")).to_have_text("1 record", timeout=SECONDS)
+    assert "q=nitrog" in page.url
+    screenshot(page, "dataspaces-search")
+    assert accessibility_problems(page) == []
+
+    page.get_by_role("link", name="Nitrogen dioxide in the air").press("Enter")
+    expect(page.get_by_role("heading", name="Can I use it?")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Usable now")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nitrogen dioxide in the air")).to_be_focused()
+    page.get_by_role("button", name=re.compile("Show first rows")).first.click()
+    expect(page.get_by_role("columnheader", name="no2")).to_be_visible(timeout=SECONDS)
+    screenshot(page, "dataspaces-record")
+    assert accessibility_problems(page) == []
+
+    page.get_by_role("button", name="Bring to my project").first.click()
+    page.get_by_role("link", name="Brought to projects").click()
+    here = page.locator(".card", has_text="Nitrogen dioxide").first
+    expect(here.get_by_text("arrived")).to_be_visible(timeout=3 * SECONDS)
+    expect(here.get_by_text("as its publisher states")).to_be_visible()
+    screenshot(page, "dataspaces-transfers")
+    assert accessibility_problems(page) == []
+    file = Path(here.locator("dd code").first.inner_text())
+    assert file.is_relative_to(shop.deployment.settings.paths.projects)
+    assert file.read_bytes() == ROWS
+    assert file.owner() == founder.name
+
+    link = here.get_by_role("link", name="Open in notebook").get_attribute("href")
+    founder.start_notebook()
+    founder.page.goto(f"{link}")
+    expect(founder.page.locator(".jp-Notebook")).to_contain_text("duckdb.read_csv", timeout=2 * SECONDS)
+    screenshot(founder.page, "dataspaces-notebook")
+
+
+def test_a_wrong_checksum_and_a_person_who_changes_their_mind(
+    shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
+) -> None:
+    founder = visit("founder")
+    mine = Api(shop.deployment.settings.api_url, api_token(founder.page, shop.deployment, founder.name)).dataspace
+    record = mine.search("nitrogen").hits[0].id
+    wish = TransferForm(record_id=record, project="demo")
+    (tmp_path / "no2.csv").write_bytes(ROWS[:-1] + b"!")
+
+    begun = mine.bring(wish)
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is over")
+    assert over.state is TransferState.QUARANTINED
+    assert over.progress is not None
+    aside = Path(over.directory) / over.progress.path
+    assert aside.parent.name == "quarantine"
+    assert aside.owner() == founder.name
+    aside.unlink()
+
+    begun = mine.bring(wish)
+    mine.cancel_transfer(begun.id)
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is cancelled")
+    assert over.state is TransferState.CANCELLED
+    founder.wait_until_nothing_runs()
+
+
+def _over(mine: Dataspace, number: int) -> Transfer | None:
+    seen = mine.transfer(number)
+    return seen if seen.ended else None
+
+
+def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    page = open_page(visit("founder"), "#q=air&chip=access%3Apublic&sort=date")
+    expect(page.get_by_label("Find data")).to_have_value("air", timeout=SECONDS)
+    expect(page.get_by_role("button", name="Remove filter")).to_have_count(1)
+    expect(page.locator(".ds-hits > li").first).to_be_visible()
+    page.get_by_label("Find data").press("Control+a")
+    page.keyboard.type("zzzz")
+    expect(page.get_by_role("heading", name="Nothing matches all of this")).to_be_visible(timeout=SECONDS)
+    assert "q=zzzz" in page.url
+    screenshot(page, "dataspaces-nothing")
+    assert accessibility_problems(page) == []
+
+
+def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    page = open_page(visit("founder"), "#q=hostile")
+    page.evaluate("window.hit = 0")
+    link = page.locator(".ds-hits h3 a").first
+    expect(link).to_contain_text("<img src=x onerror", timeout=SECONDS)
+    link.click()
+    expect(page.get_by_text("Not understood, so not allowed")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".ds-main")).to_contain_text("<script>window.hit=1</script>")
+    screenshot(page, "dataspaces-hostile")
+    assert page.evaluate("window.hit") == 0
+    assert page.locator(".ds a[href^='javascript:'], .ds a[href^='data:'], .ds img, .ds script").count() == 0
+    assert accessibility_problems(page) == []
+
+
+def test_an_admin_sees_sources_and_others_do_not(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    page = open_page(visit("admin"), "#view=sources")
+    expect(page.get_by_role("button", name="Harvest now: Test")).to_be_visible(timeout=SECONDS)
+    screenshot(page, "dataspaces-sources")
+    assert accessibility_problems(page) == []
+    page = open_page(visit("founder"), "#view=publish")
+    expect(page.get_by_role("button", name="Publish record")).to_be_visible(timeout=SECONDS)
+    assert page.get_by_role("link", name="Sources").count() == 0
+    screenshot(page, "dataspaces-publish")
+    assert accessibility_problems(page) == []
+
+
+def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    page = open_page(visit("founder"), "#q=air")
+    page.get_by_text("Save this search").click(timeout=SECONDS)
+    page.get_by_label("Name", exact=True).fill("Air for me")
+    page.get_by_role("button", name="Save search").click()
+    expect(page.get_by_text("Saved as “Air for me”.")).to_be_visible(timeout=SECONDS)
+    page.get_by_role("link", name="Saved searches").click()
+    page.get_by_role("link", name="Air for me").click()
+    expect(page.get_by_label("Find data")).to_have_value("air")
+    page.get_by_role("link", name="Saved searches").click()
+    page.get_by_role("button", name="Forget Air for me").click()
+    expect(page.get_by_role("heading", name="None yet")).to_be_visible(timeout=SECONDS)

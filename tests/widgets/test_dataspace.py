@@ -1,0 +1,217 @@
+"""The data-space page without a browser: what each deed asks of the API, and what becomes of trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hub.client import Api
+from hub.dataspace import snippets
+from hub.dataspace.models import (
+    Distribution,
+    Progress,
+    Query,
+    Record,
+    RecordPage,
+    SearchAnswer,
+    Transfer,
+    TransferState,
+    UsableNow,
+    Verdict,
+)
+from hub.errors import AtriumError, InvalidInput
+from widgets.dataspace import DataSpace, Dataspace, DataspaceState
+from widgets.dataspace.view import SHOWN, Front, plain
+
+HOSTILE = json.loads((Path(__file__).parents[1] / "data/hostile.json").read_text())
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def page(title: str = "Air", **more: Any) -> RecordPage:
+    file = Distribution(download_url="https://x.example/a.csv", format="CSV")
+    record = Record(uri="https://x.example/1", kind="dataset", title={"en": title}, distributions=(file,))
+    usable = UsableNow(verdict=Verdict.YES, reason="Open.")
+    told = {"id": 1, "record": record, "space": "Test", "source": "cat", "harvested": NOW, "visibility": "factory"}
+    return RecordPage.model_validate(told | {"sentences": (), "usable": usable} | more)
+
+
+def transfer(state: TransferState, **more: Any) -> Transfer:
+    told = {
+        "id": 3,
+        "project": "demo",
+        "directory": "/projects/demo",
+        "person": "maria",
+        "record_id": 1,
+        "title": "Air",
+        "address": "https://x.example/",
+    }
+    return Transfer.model_validate(told | {"state": state, "created": NOW} | more)
+
+
+class Answers:
+    """An API: what it was asked, and by method and path what it says."""
+
+    def __init__(self, **said: Any) -> None:
+        self.asked: list[httpx.Request] = []
+        self.said: dict[str, Any] = said
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.said[request.url.path.removeprefix("/").replace("/", "_").replace("-", "_")]
+        answer = answer(request) if callable(answer) else answer
+        if isinstance(answer, int):
+            return httpx.Response(
+                answer, json={"error": {"status": answer, "message": "No.", "hint": "Ask.", "field": None}}
+            )
+        return httpx.Response(200, json=plain(answer))
+
+    @property
+    def api(self) -> Api:
+        return Api("http://api", "t", transport=httpx.MockTransport(self))
+
+
+FOUND = SearchAnswer(total=2, hits=(), facets={}, generation=1)
+NOTHING = SearchAnswer(total=0, hits=(), facets={}, generation=1)
+
+
+async def test_a_search_asks_what_the_page_says() -> None:
+    answers, state = Answers(dataspace_search=FOUND), DataspaceState()
+    query = {"text": "water", "chips": ["licence:open"], "sort": "date", "page": 2, "language": "de", "typing": True}
+    await state.do(answers.api, {"do": "search", "query": query})
+    assert state.answer == FOUND
+    asked = answers.asked[0].url.params
+    assert (asked["text"], asked.get_list("chips"), asked["typing"]) == ("water", ["licence:open"], "true")
+
+
+async def test_an_answer_that_comes_late_is_dropped() -> None:
+    slow, quick = FOUND, FOUND.model_copy(update={"total": 5})
+    release = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def search(request: httpx.Request) -> SearchAnswer:
+        if request.url.params["text"] == "w":
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(5)
+            return slow
+        return quick
+
+    answers, state = Answers(dataspace_search=search), DataspaceState()
+    first = asyncio.create_task(state.do(answers.api, {"do": "search", "query": {"text": "w"}}))
+    await asyncio.sleep(0)
+    await state.do(answers.api, {"do": "search", "query": {"text": "water"}})
+    release.set()
+    await first
+    assert state.answer == quick
+
+
+async def test_nothing_found_says_what_to_relax() -> None:
+    relaxed = [{"text": "Without “CSV”", "query": Query(text="water").model_dump(mode="json"), "total": 7}]
+    answers, state = Answers(dataspace_search=NOTHING, dataspace_suggestions=relaxed), DataspaceState()
+    await state.do(answers.api, {"do": "search", "query": {"text": "water", "chips": ["format:CSV"]}})
+    assert [one.total for one in state.suggestions] == [7]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "search", "query": {"text": "x", "chips": ["shell:rm"]}},
+        {"do": "search", "query": {"unknown": 1}},
+        {"do": "save", "title": "", "query": {}},
+        {"do": "bring", "record_id": 1, "project": "../etc"},
+        {"do": "put_source", "form": {"name": "X y"}},
+        {"do": "publish", "form": {"title": "x"}},
+    ],
+)
+async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, Any]) -> None:
+    answers, state = Answers(), DataspaceState()
+    await state.do(answers.api, message)
+    assert isinstance(state.trouble, InvalidInput)
+    assert (state.failed, answers.asked, state.working) == (message["do"], [], False)
+
+
+async def test_trouble_leaves_what_is_shown() -> None:
+    answers, state = Answers(dataspace_search=FOUND), DataspaceState()
+    await state.do(answers.api, {"do": "search", "query": {}})
+    answers.said["dataspace_search"] = 503
+    await state.do(answers.api, {"do": "search", "query": {"text": "x"}})
+    assert state.trouble is not None
+    assert (state.answer, state.trouble.message) == (FOUND, "No.")
+    await state.do(answers.api, {"do": "__init__"})
+    assert state.failed == "search", "an unknown deed is none"
+
+
+async def test_a_record_with_lines_for_a_notebook() -> None:
+    answers, state = Answers(dataspace_records_1=page()), DataspaceState()
+    await state.do(answers.api, {"do": "open", "id": 1, "language": "de"})
+    assert state.record == page()
+    assert "fsspec.open" in state.snippets[0]
+    assert answers.asked[0].url.params["language"] == "de"
+
+
+async def test_bringing_is_followed_until_it_is_over() -> None:
+    answers = Answers(dataspace_transfers=lambda request: moving if request.method == "POST" else [moving])
+    moving = transfer(TransferState.RUNNING)
+    state = DataspaceState()
+    await state.do(answers.api, {"do": "bring", "record_id": 1, "file": 0, "project": "demo"})
+    assert state.something_moves
+    assert "demo" in state.done
+    state.transfers = (transfer(TransferState.DONE),)
+    assert not state.something_moves
+
+
+@pytest.mark.parametrize("text", HOSTILE if isinstance(HOSTILE, list) else [*HOSTILE.values()])
+async def test_hostile_text_reaches_the_page_as_text(text: Any) -> None:
+    """As JSON has it: the page's script puts strings in as text nodes and knows no markup."""
+    words = str(text)
+    view = Dataspace()
+    view.state.record = page(words)
+    assert view.front.told["record"]["record"]["title"]["en"] == words
+    assert words not in view.text.value or not words.strip("<>")
+
+
+def test_the_script_of_the_page_never_parses_markup() -> None:
+    script = str(Front._esm)
+    for door in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"):
+        assert door not in script
+
+
+def test_everything_shown_is_a_trait_of_the_state() -> None:
+    assert set(SHOWN) <= set(DataspaceState().trait_names())
+
+
+@pytest.mark.parametrize("path", ['/p/"); import os; os.system("x', "/p/a\nb.csv", "/p/\\", "/p/{x}.csv"])
+def test_a_snippet_is_one_call_whatever_the_name(path: str) -> None:
+    for code in (snippets.local(path, "CSV"), snippets.remote(f"https://x.example{path}", "PARQUET")):
+        names = compile(code, "snippet", "exec").co_names
+        assert "system" not in names
+
+
+def test_a_notebook_shows_words_about_the_data_as_text() -> None:
+    made = snippets.notebook("```\n# <script>", "a\n```\n<img src=x>", "1")
+    source = made["cells"][0]["source"]
+    assert source.count("```") == 2
+    assert source.startswith("```text\n") and source.endswith("\n```")
+
+
+# -- in a notebook ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_fetched_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widgets.dataspace.notebook.LOOK_SECONDS", 0)
+    progress = Progress(state=TransferState.DONE, path="data/air-1/a.csv")
+    states = iter([transfer(TransferState.RUNNING), transfer(TransferState.DONE, progress=progress)])
+    answers = Answers(dataspace_transfers=transfer(TransferState.WAITING), dataspace_transfers_3=lambda _: next(states))
+    space = DataSpace(answers.api)
+    assert space.fetch(1, project="demo") == Path("/projects/demo/data/air-1/a.csv")
+    assert json.loads(answers.asked[0].content) == {"record_id": 1, "project": "demo"}
+
+
+def test_a_file_that_does_not_come_says_why() -> None:
+    answers = Answers(dataspace_transfers=transfer(TransferState.QUARANTINED, reason="Its checksum is wrong."))
+    with pytest.raises(AtriumError, match="checksum is wrong"):
+        DataSpace(answers.api).fetch(1, project="demo")

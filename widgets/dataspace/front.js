@@ -1,0 +1,649 @@
+// The data-space page in the browser. Whatever a record says is put in as text, never as markup; links lead to
+// http, https and s3 only. The address bar holds the search (#q=water&chip=licence:open) or the record (#record=12).
+
+const FACETS = {
+  sector: "Sector", space: "Data space", publisher: "Publisher", licence: "Licence",
+  access: "Access", format: "Format", language: "Language", updated: "Updated",
+};
+const LICENCES = {
+  "open": "open", "attribution": "with attribution", "share-alike": "share alike",
+  "non-commercial": "non-commercial", "bespoke": "own terms", "not-stated": "licence not stated",
+};
+const ACCESS = { "public": "public", "restricted": "restricted", "contract": "by contract", "not-stated": "access not stated" };
+const VERDICTS = {
+  yes: ["ok", "Usable now"], ask: ["warn", "Usable after a question"], no: ["bad", "Not usable"],
+};
+const RULES = {
+  permission: ["ok", "You may"], prohibition: ["bad", "You may not"], duty: ["warn", "You must"],
+  "not-understood": ["warn", "Not understood, so not allowed"],
+};
+const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly described"], poor: ["bad", "poorly described"] };
+const TRANSFERS = {
+  waiting: ["", "about to be handed to Slurm"], submitting: ["", "being handed to Slurm"], queued: ["", "waiting for a node"],
+  running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
+  quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
+};
+const OVER = ["done", "quarantined", "failed", "cancelled"];
+const PAGES = ["search", "saved", "transfers", "publish", "sources"];
+const TABS = {
+  search: "Search", saved: "Saved searches", transfers: "Brought to projects", publish: "Publish", sources: "Sources",
+};
+const LICENCE_CHOICES = {
+  "https://creativecommons.org/licenses/by/4.0/": "CC BY 4.0 (name the author)",
+  "https://creativecommons.org/publicdomain/zero/1.0/": "CC0 (no conditions)",
+  "https://creativecommons.org/licenses/by-sa/4.0/": "CC BY-SA 4.0 (share alike)",
+  "https://creativecommons.org/licenses/by-nc/4.0/": "CC BY-NC 4.0 (non-commercial)",
+};
+
+// ---- making elements: children are text or elements, so nothing is ever parsed ----
+
+function h(tag, options = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat(3).filter((child) => child || child === 0));
+  return element;
+}
+
+function link(address, words) {
+  if (!/^(https?|s3):\/\/[^\s<>"]+$/i.test(address || "")) return words ? h("span", {}, words) : h("span", {}, address || "");
+  if (/^s3:/i.test(address)) return h("code", {}, address);
+  return h("a", { href: address, rel: "noopener noreferrer", target: "_blank" }, words || address);
+}
+
+/** A licence as people call it; an address that we do not know is told by what it comes down to. */
+function licenceName(told, kind) {
+  const known = /^https?:\/\/creativecommons\.org\/(?:licenses\/([a-z-]+)|publicdomain\/(zero))\/([\d.]+)/i.exec(told || "");
+  if (known) return known[2] ? `CC0 ${known[3]}` : `CC ${known[1].toUpperCase()} ${known[3]}`;
+  return !told || /^https?:/i.test(told) ? LICENCES[kind] : told;
+}
+
+const button = (words, act, options = {}) => h("button", { type: "button", class: "button small", onclick: act, ...options }, words);
+const state = ([kind, words]) => h("span", { class: `state ${kind}` }, words);
+const notice = (kind, ...words) => h("div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, h("p", {}, words));
+
+function skeleton(words) {
+  return h("div", { class: "skeleton", role: "status" }, h("i"), h("i"), h("i"), h("p", {}, `${words}…`));
+}
+
+const language = (navigator.language || "en").slice(0, 2).toLowerCase();
+
+function text(texts) {
+  if (!texts) return "";
+  return texts[language] || texts.en || texts.und || Object.values(texts)[0] || "";
+}
+
+const number = (value) => new Intl.NumberFormat(undefined).format(value);
+const day = (value) => new Date(value).toLocaleDateString(undefined, { dateStyle: "medium" });
+const moment = (value) => new Date(value).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function size(bytes) {
+  if (bytes === null || bytes === undefined) return "size not stated";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  while (bytes >= 1000 && at < units.length - 1) { bytes /= 1000; at += 1; }
+  return `${bytes.toLocaleString(undefined, { maximumFractionDigits: bytes < 10 && at ? 1 : 0 })} ${units[at]}`;
+}
+
+// ---- the address ----
+
+function readAddress(hash) {
+  const asked = new URLSearchParams(hash.replace(/^#/, ""));
+  const record = asked.get("record") || "";
+  const sort = asked.get("sort");
+  const page = Number.parseInt(asked.get("page"), 10);
+  return {
+    view: /^\d{1,9}$/.test(record) ? "record" : PAGES.includes(asked.get("view")) ? asked.get("view") : "search",
+    record: /^\d{1,9}$/.test(record) ? Number(record) : null,
+    text: (asked.get("q") || "").slice(0, 500),
+    chips: asked.getAll("chip").slice(0, 40).filter((chip) => chip.split(":", 1)[0] in FACETS && chip.length < 300),
+    sort: ["date", "size"].includes(sort) ? sort : "relevance",
+    page: page >= 1 && page <= 100 ? page : 1,
+  };
+}
+
+function writeAddress(place) {
+  const told = new URLSearchParams();
+  if (place.view !== "search" && place.view !== "record") told.set("view", place.view);
+  if (place.text) told.set("q", place.text);
+  for (const chip of place.chips) told.append("chip", chip);
+  if (place.sort !== "relevance") told.set("sort", place.sort);
+  if (place.page > 1) told.set("page", place.page);
+  if (place.view === "record") told.set("record", place.record);
+  return `#${told}`;
+}
+
+// ---- the page ----
+
+class Page {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.keepsAddress = model.get("address_bar") === "yes";
+    this.place = readAddress(this.keepsAddress ? location.hash : "");
+    this.labels = {};
+    this.message = h("div", {});
+    this.tabs = h("nav", { class: "ds-tabs", "aria-label": "Data" });
+    this.main = h("div", { class: "ds-main" });
+    root.replaceChildren(h("div", { class: "ds" }, this.tabs, this.message, this.main));
+    this.field = h("input", {
+      type: "search", id: "ds-search", maxlength: 500, autocomplete: "off", value: this.place.text, "data-key": "field",
+      placeholder: "For example: air quality, satellite, speech",
+    });
+    this.field.addEventListener("input", () => this.typed());
+    this.count = h("p", { class: "ds-count", role: "status", "aria-live": "polite" });
+    this.signIn();
+  }
+
+  ask(deed, more = {}) { this.model.send({ do: deed, ...more }); }
+
+  get told() { return this.model.get("told"); }
+
+  get query() {
+    const { text: words, chips, sort, page } = this.place;
+    return { text: words, chips, sort, page, language };
+  }
+
+  signIn() {
+    if (this.told.me) this.go(this.place, "none");
+    else this.model.once("change:told", () => this.signIn());
+  }
+
+  // -- going somewhere
+
+  go(changes, how = "push") {
+    const before = this.place.view;
+    this.place = { ...this.place, ...changes };
+    if (this.keepsAddress && how !== "none") {
+      history[how === "push" ? "pushState" : "replaceState"](null, "", writeAddress(this.place));
+    }
+    this.drawTabs();
+    this.message.replaceChildren();
+    const view = this.place.view;
+    if (view === "search") this.search();
+    else if (view === "record") this.ask("open", { id: this.place.record, language });
+    else if (view === "publish") this.ask("publications");
+    else this.ask(view);
+    if (view === "saved") this.ask("saved");
+    this.draw(before !== view || view === "record");
+    this.arriving = how === "push" && before !== view;
+    if (this.arriving) this.main.querySelector("h2")?.focus();
+  }
+
+  typed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.place = { ...this.place, text: this.field.value, page: 1 };
+      if (this.keepsAddress) history.replaceState(null, "", writeAddress(this.place));
+      this.search(true);
+    }, 150);
+  }
+
+  search(typing = false) {
+    this.main.setAttribute("aria-busy", "true");
+    this.ask("search", { query: { ...this.query, typing: typing && this.place.text !== "" } });
+  }
+
+  arrive() {
+    this.place = readAddress(location.hash);
+    this.field.value = this.place.text;
+    this.go({}, "none");
+  }
+
+  // -- what the kernel tells
+
+  news(before) {
+    const told = this.told;
+    const changed = (name) => told[name] !== before[name] && JSON.stringify(told[name]) !== JSON.stringify(before[name]);
+    if (changed("trouble") || changed("done")) this.drawMessage();
+    const view = this.place.view;
+    const matters = {
+      search: ["answer", "suggestions"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved"],
+      transfers: ["transfers"], publish: ["publications", "trouble"], sources: ["sources", "runs"],
+    }[view];
+    if (!matters.some(changed)) return;
+    this.draw(view === "record" && changed("record"));
+    if (view === "record" && this.arriving && this.main.querySelector("h2")) {
+      this.arriving = false;
+      this.main.querySelector("h2").focus();
+    }
+  }
+
+  drawMessage() {
+    const { trouble, failed, done } = this.told;
+    const shown = trouble && failed !== "preview" ? notice("bad", `${trouble.message} ${trouble.hint || ""}`) : done ? notice("ok", done) : null;
+    this.message.replaceChildren(...(shown ? [shown] : []));
+  }
+
+  drawTabs() {
+    const admin = this.told.me?.roles.includes("admin");
+    const here = this.place.view === "record" ? "search" : this.place.view;
+    this.tabs.replaceChildren(h("ul", {}, Object.entries(TABS).filter(([name]) => name !== "sources" || admin).map(
+      ([name, words]) => h("li", {}, h("a", {
+        href: writeAddress({ ...this.place, view: name }), "aria-current": name === here ? "page" : null,
+        onclick: (event) => { event.preventDefault(); this.go({ view: name }); },
+      }, words)),
+    )));
+  }
+
+  /** Puts new content in; whoever has the focus keeps it. */
+  draw(fresh = false) {
+    const focused = document.activeElement?.dataset?.key;
+    const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
+    const kept = fresh ? null : this.main.querySelector("form.form[data-kept]");
+    const content = { search: () => this.searchView(), record: () => this.recordView(), saved: () => this.savedView(),
+      transfers: () => this.transfersView(), publish: () => this.publishView(), sources: () => this.sourcesView() }[this.place.view]();
+    this.main.replaceChildren(...content.flat(3).filter(Boolean));
+    const form = kept && this.main.querySelector("form.form[data-kept]");
+    if (form && form.dataset.kept === kept.dataset.kept) form.replaceWith(kept);
+    this.main.removeAttribute("aria-busy");
+    for (const one of this.main.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
+    if (focused) [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();
+  }
+
+  // -- search
+
+  searchView() {
+    const answer = this.told.answer;
+    const form = h("form", { class: "ds-search form", role: "search", onsubmit: (event) => {
+      event.preventDefault();
+      clearTimeout(this.timer);
+      this.go({ text: this.field.value, page: 1 });
+    } },
+      h("label", { for: "ds-search" }, "Find data"),
+      h("div", { class: "with-button" }, this.field, h("button", { type: "submit", class: "button primary" }, "Search")));
+    if (!answer) return [form, skeleton("Searching")];
+    for (const [facet, values] of Object.entries(answer.facets)) for (const one of values) this.labels[`${facet}:${one.value}`] = one.label;
+    const words = answer.total === 1 ? "1 record" : `${number(answer.total)} records`;
+    if (this.count.textContent !== words) this.count.textContent = words;
+    const head = h("div", { class: "ds-head" }, this.count, this.sorting(), this.savingForm());
+    return [form, this.chosen(), head,
+      h("div", { class: "ds-columns" }, this.facets(answer), h("div", {}, answer.total ? this.hits(answer) : this.nothing()))];
+  }
+
+  sorting() {
+    const choices = { relevance: "Best match first", date: "Newest first", size: "Largest first" };
+    return h("label", { class: "ds-sort" }, "Order ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
+      Object.entries(choices).map(([value, words]) => h("option", { value, selected: value === this.place.sort }, words))));
+  }
+
+  savingForm() {
+    const title = h("input", { type: "text", maxlength: 120, required: true, id: "ds-save-title", value: this.place.text || "My search" });
+    const mail = h("input", { type: "checkbox", checked: true });
+    return h("details", { "data-key": "save" }, h("summary", {}, "Save this search"),
+      h("form", { class: "form ds-box", onsubmit: (event) => {
+        event.preventDefault();
+        this.ask("save", { title: title.value, mail: mail.checked, query: this.query });
+      } },
+        h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
+        h("label", { class: "check" }, mail, "Write me a mail when something new matches"),
+        h("button", { type: "submit", class: "button small" }, "Save search")));
+  }
+
+  label(chip) { return this.labels[chip] || chip.slice(chip.indexOf(":") + 1); }
+
+  toggle(chip) {
+    const chips = this.place.chips.includes(chip) ? this.place.chips.filter((one) => one !== chip) : [...this.place.chips, chip];
+    this.go({ chips, page: 1 });
+  }
+
+  chosen() {
+    if (!this.place.chips.length) return null;
+    return h("ul", { class: "ds-chips", "aria-label": "Chosen filters" },
+      this.place.chips.map((chip) => h("li", {}, button(
+        [h("span", { class: "visually-hidden" }, "Remove filter "), `${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`],
+        () => this.toggle(chip), { class: "ds-chip", "data-key": `chosen-${chip}` }))),
+      h("li", {}, button("Remove all", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
+  }
+
+  facets(answer) {
+    const wide = matchMedia("(min-width: 48rem)").matches;
+    const groups = Object.entries(FACETS).filter(([facet]) => answer.facets[facet]?.length).map(([facet, words], at) =>
+      h("details", { "data-key": `facet-${facet}`, open: at < 3 || this.place.chips.some((chip) => chip.startsWith(`${facet}:`)) },
+        h("summary", {}, words),
+        h("ul", {}, answer.facets[facet].map((one) => {
+          const chip = `${facet}:${one.value}`;
+          return h("li", {}, h("button", { type: "button", class: "ds-value", "data-key": chip,
+            "aria-pressed": this.place.chips.includes(chip), onclick: () => this.toggle(chip) },
+            h("span", {}, one.label), h("span", { class: "quiet" }, number(one.count))));
+        }))));
+    return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Narrow down")), groups);
+  }
+
+  hits(answer) {
+    const pages = Math.min(100, Math.ceil(answer.total / 20));
+    return [
+      h("h2", { class: "visually-hidden", tabindex: -1 }, "Results"),
+      h("ol", { class: "ds-hits" }, answer.hits.map((card) => h("li", { class: "card" }, this.card(card)))),
+      pages > 1 && h("nav", { class: "actions", "aria-label": "Pages of results" },
+        this.place.page > 1 && button("Previous page", () => this.turn(-1), { "data-key": "previous" }),
+        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}`),
+        this.place.page < pages && button("Next page", () => this.turn(1), { "data-key": "next" })),
+    ];
+  }
+
+  turn(by) { this.go({ page: this.place.page + by }); this.root.scrollIntoView(); }
+
+  card(card) {
+    const place = { ...this.place, view: "record", record: card.id };
+    return [
+      h("h3", {}, h("a", { href: writeAddress(place), onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: card.id }); } },
+        text(card.title) || card.uri)),
+      h("p", { class: "quiet" }, [text(card.publisher) || "publisher not stated", card.space].filter(Boolean).join(" · ")),
+      text(card.summary) && h("p", { class: "words-small" }, text(card.summary)),
+      h("p", { class: "ds-facts" },
+        state(VERDICTS[card.usable]), h("span", {}, licenceName(card.licence, card.licence_class)), h("span", {}, ACCESS[card.access]),
+        h("span", {}, card.formats.join(", ") || "format not stated"), h("span", {}, size(card.bytes)),
+        h("span", {}, card.updated ? `updated ${day(card.updated)}` : "date not stated"),
+        card.quality && state(QUALITY[card.quality])),
+      h("p", { class: "quiet" }, card.reason),
+    ];
+  }
+
+  nothing() {
+    const { suggestions = [], sources } = this.told;
+    const nothingAtAll = !this.place.text && !this.place.chips.length;
+    return h("section", { class: "card empty" },
+      h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "Nothing matches all of this"),
+      h("p", {}, nothingAtAll
+        ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; you can publish data of your project."
+        : suggestions.length ? "This finds something:" : "Try other words, or fewer filters."),
+      suggestions.length > 0 && h("ul", {}, suggestions.map((one) => h("li", {}, button(
+        `${one.text} (${number(one.total)})`, () => { this.field.value = one.query.text || ""; this.go({ text: one.query.text || "", chips: one.query.chips || [], page: 1 }); })))),
+      !nothingAtAll && button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }));
+  }
+
+  // -- one record
+
+  recordView() {
+    const back = h("p", {}, h("a", { href: writeAddress({ ...this.place, view: "search" }), onclick: (event) => { event.preventDefault(); this.go({ view: "search" }); } }, "← Back to the search"));
+    const page = this.told.record;
+    if (!page || page.id !== this.place.record) return this.told.trouble && this.told.failed === "open" ? [back] : [back, skeleton("Opening the record")];
+    const record = page.record;
+    return [
+      back,
+      h("h2", { tabindex: -1, class: "ds-title" }, text(record.title) || record.uri),
+      h("p", { class: "quiet" }, [text(record.publisher.name) || "publisher not stated", page.space, record.kind].join(" · ")),
+      h("div", { class: "cards wide" }, this.canI(page), this.whatMayI(page)),
+      h("h3", {}, "What it is"),
+      (text(record.description) || "Its source does not say.").split(/\n{2,}/).map((part) => h("p", { class: "ds-text" }, part)),
+      this.keywords(record),
+      h("h3", {}, "How to get it"), this.files(page),
+      h("h3", {}, "Where it comes from"), this.provenance(page),
+      this.further(record),
+    ];
+  }
+
+  canI(page) {
+    const { record, usable, quality } = page;
+    const rights = text(record.access_rights);
+    const biggest = record.distributions.reduce((most, file) => Math.max(most, file.bytes ?? -1), -1);
+    return h("section", { class: "card" }, h("h3", {}, "Can I use it?"), h("p", { class: "words" }, state(VERDICTS[usable.verdict])),
+      h("p", {}, usable.reason),
+      facts({
+        "How big": biggest < 0 ? "not stated" : size(biggest),
+        "Access": ACCESS[record.access] + (rights && !/^https?:/i.test(rights) ? ` (${rights})` : ""),
+        "Updated": record.modified ? day(record.modified) : record.issued ? `issued ${day(record.issued)}` : "not stated",
+        "Version": record.version, "Language": record.languages.map((code) => page.labels[code] || code).join(", "),
+        "Description": quality && `${QUALITY[quality.badge][1]}: ${quality.score} of 100`,
+      }));
+  }
+
+  whatMayI(page) {
+    const { record, sentences } = page;
+    return h("section", { class: "card" }, h("h3", {}, "What may I do?"),
+      h("p", { class: "words" }, "Licence: ", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
+      h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
+      sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((one) => h("li", {},
+        state(RULES[one.rule]), h("span", {}, one.text), one.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, one.verbatim)))),
+      !sentences.length && h("p", { class: "quiet" }, "No further policy is attached."));
+  }
+
+  keywords(record) {
+    const words = Object.values(record.keywords).flat();
+    return words.length ? h("ul", { class: "ds-chips", "aria-label": "Keywords" }, words.slice(0, 30).map((word) => h("li", { class: "ds-word" }, word))) : null;
+  }
+
+  files(page) {
+    const files = page.record.distributions;
+    if (!files.length) return h("p", {}, "Its source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Its own page"));
+    return h("ol", { class: "ds-hits" }, files.map((file, at) => h("li", { class: "card" }, this.file(page, file, at))));
+  }
+
+  file(page, file, at) {
+    const address = file.download_url || file.access_url;
+    const code = (this.told.snippets || [])[at];
+    const shown = this.previewed?.record === page.id && this.previewed.file === at;
+    return [
+      h("h4", {}, text(file.title) || `File ${at + 1}`),
+      text(file.description) && h("p", {}, text(file.description)),
+      h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
+        file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, "through a connector")),
+      address && h("p", { class: "ds-address" }, link(address)),
+      h("div", { class: "actions" },
+        address && button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
+          { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${text(file.title) || `file ${at + 1}`}` }),
+        this.bringing(page, file, at)),
+      shown && this.preview(),
+      code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
+        h("p", { class: "quiet" }, this.told.preview && shown ? (this.told.preview.ranges ? "Its server hands out parts of the file, so this reads only what it needs." : "Its server does not say that it hands out parts: this may read the whole file.") : "Reads the parts it needs where the file is, if its server hands out parts. Run it in a notebook of yours."),
+        h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
+    ];
+  }
+
+  bringing(page, file, at) {
+    const projects = this.told.me.projects;
+    if (!file.download_url || page.record.access === "restricted" || page.record.access === "contract") return null;
+    if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring it there.");
+    const which = h("select", { "aria-label": "Project", "data-key": `project-${at}` }, projects.map((one) => h("option", { value: one.slug }, one.title || one.slug)));
+    return h("span", { class: "with-button ds-bring" }, projects.length > 1 && which,
+      button("Bring to my project", () => this.ask("bring", { record_id: page.id, file: at, project: which.value || projects[0].slug }),
+        { class: "button small primary", "data-key": `bring-${at}` }));
+  }
+
+  preview() {
+    const { preview, trouble, failed } = this.told;
+    if (trouble && failed === "preview") return notice("warn", `${trouble.message} ${trouble.hint || ""}`);
+    if (!preview) return skeleton("Fetching the first rows");
+    return h("div", { class: "ds-scroll", tabindex: 0, role: "region", "aria-label": "First rows" },
+      h("table", {}, h("caption", {}, preview.complete ? `All ${preview.rows.length} rows` : `First ${preview.rows.length} rows; ${size(preview.bytes_read)} were read`),
+        h("thead", {}, h("tr", {}, preview.columns.map((name, at) => h("th", { scope: "col" }, name, h("br"), h("span", { class: "quiet" }, preview.types[at] || ""))))),
+        h("tbody", {}, preview.rows.map((row) => h("tr", {}, row.map((value) => h("td", {}, value)))))));
+  }
+
+  provenance(page) {
+    const { record } = page;
+    return facts({
+      "Publisher": who(record.publisher), "Made by": record.creators.map((one) => text(one.name)).filter(Boolean).join(", "),
+      "Contact": record.contact.length ? record.contact.map(who) : null, "History": text(record.provenance),
+      "Made from": record.origins.length ? h("ul", {}, record.origins.map((one) => h("li", {}, link(one)))) : null,
+      "Its own page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
+      "Catalogue": page.source ? `${page.source}, read ${moment(page.harvested)}` : `published by the project ${page.project}`,
+      "Area": record.spatial.join(", "), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
+      "How often": record.frequency, "Follows": record.conforms_to.join(", "),
+    });
+  }
+
+  further(record) {
+    const names = Object.keys(record.extra);
+    if (!names.length) return null;
+    return h("details", { "data-key": "further" }, h("summary", {}, `Further fields of its source (${names.length})`),
+      h("dl", { class: "ds-list" }, names.map((name) => [h("dt", {}, h("code", {}, name)), h("dd", {}, h("pre", { tabindex: 0, "aria-label": name }, JSON.stringify(record.extra[name], null, 1)))])));
+  }
+
+  // -- saved searches, transfers
+
+  savedView() {
+    const saved = this.told.saved || [];
+    const head = h("h2", { tabindex: -1 }, "Saved searches");
+    if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "None yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
+    return [head, h("ul", { class: "ds-hits" }, saved.map((one) => h("li", { class: "card" },
+      h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
+        event.preventDefault(); const query = asked(one.query); this.field.value = query.text; this.go({ ...query, view: "search" });
+      } }, one.title)),
+      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "mail when something is new" : "no mail"].filter(Boolean).join(" · ")),
+      h("p", { class: "actions" }, button("Forget", () => this.ask("forget", { id: one.id }), { "aria-label": `Forget ${one.title}` })))))];
+  }
+
+  transfersView() {
+    const transfers = this.told.transfers || [];
+    const head = h("h2", { tabindex: -1 }, "Brought to projects");
+    if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "Nothing yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
+    return [head, h("ul", { class: "ds-hits" }, transfers.map((one) => h("li", { class: "card" }, this.transfer(one))))];
+  }
+
+  transfer(one) {
+    const told = one.progress;
+    const [kind, words] = TRANSFERS[one.state];
+    const file = told?.path && `${one.directory}/${told.path}`;
+    const lab = told?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[one.project, ...told.notebook.split("/")].map(encodeURIComponent).join("/")}`;
+    return [
+      h("h3", {}, one.title), h("p", { class: "quiet" }, `to ${one.project} · asked ${moment(one.created)}`),
+      h("p", { role: "status" }, state([kind, words]), told && !OVER.includes(one.state) ? `  ${size(told.bytes)}${told.total ? ` of ${size(told.total)}` : ""}` : ""),
+      told?.total && one.state === "running" ? h("progress", { max: told.total, value: Math.min(told.bytes, told.total), "aria-label": `Copied of ${one.title}` }) : null,
+      one.reason && h("p", {}, one.reason),
+      file && facts({ "File": h("code", {}, file), "Size": size(told.bytes),
+        "Checksum": told.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${told.sha256}`), told.verified ? " as its publisher states" : one.state === "quarantined" ? " not what its publisher states" : " computed here, not verified: its publisher states none that we know"] }),
+      h("p", { class: "actions" },
+        lab && one.state === "done" && h("a", { class: "button small primary", href: lab }, "Open in notebook"),
+        !OVER.includes(one.state) && one.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: one.id }), { class: "button small danger", "data-key": `cancel-${one.id}`, "aria-label": `Cancel ${one.title}` })),
+    ];
+  }
+
+  // -- giving back
+
+  publishView() {
+    const made = this.told.publications || [];
+    const projects = this.told.me.projects;
+    const head = h("h2", { tabindex: -1 }, "Publish data or a model of a project");
+    if (!projects.length) return [head, h("section", { class: "card empty" }, h("p", {}, "Once you are in a project, you can describe its results here for others."))];
+    return [head, h("p", {}, "What you describe here is found by your project, by everybody in the factory, or by other catalogues, too, as you choose."),
+      made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
+        h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
+        h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${one.quality.score} of 100`),
+        h("p", { class: "actions" }, confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+      this.publishForm(projects)];
+  }
+
+  publishForm(projects) {
+    const form = h("form", { class: "form ds-box", "data-kept": "publish", onsubmit: (event) => {
+      event.preventDefault();
+      const value = (name) => form.elements[name].value.trim();
+      const list = (name) => value(name).split(",").map((one) => one.trim()).filter(Boolean);
+      const file = value("address") && { title: value("file_title") || value("title"), access_url: value("address"), download_url: value("address"), format: value("format").toUpperCase() };
+      this.ask("publish", { form: {
+        project: value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
+        publisher: value("publisher"), contact: value("contact"), licence: value("licence"), visibility: value("visibility"), language,
+        version: value("version"), origins: list("origins"), files: file ? [file] : [],
+      } });
+    } },
+      h("h3", {}, "Describe something new"),
+      choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
+      choice("kind", "What it is", { dataset: "Data", model: "A model" }),
+      entry("title", "Title", { required: true, minlength: 3, maxlength: 300 }),
+      entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea"),
+      entry("keywords", "Keywords", { maxlength: 1000 }, "input", "Separated by commas."),
+      entry("publisher", "Publisher", { required: true, maxlength: 200 }, "input", "The organisation that answers for it."),
+      entry("contact", "Contact", { required: true, type: "email", maxlength: 200 }),
+      choice("licence", "Licence", LICENCE_CHOICES),
+      choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000 }, "input", "http, https or s3; may be left empty."),
+      entry("file_title", "Name of the file", { maxlength: 200 }), entry("format", "Format", { maxlength: 40 }, "input", "CSV, PARQUET, JSON …"),
+      entry("version", "Version", { maxlength: 40 }), entry("origins", "Made from", { maxlength: 4000 }, "input", "Addresses, separated by commas."),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Publish record")));
+    return form;
+  }
+
+  // -- sources (admins)
+
+  sourcesView() {
+    const sources = this.told.sources || [];
+    return [h("h2", { tabindex: -1 }, "Sources"),
+      !sources.length && h("section", { class: "card empty" }, h("p", {}, "No catalogue is harvested yet. Add the first one below.")),
+      h("ul", { class: "ds-hits" }, sources.map((one) => h("li", { class: "card" }, this.source(one)))),
+      this.sourceForm()];
+  }
+
+  source(one) {
+    const { form, last } = one;
+    const kinds = { complete: "ok", running: "", incomplete: "warn", failed: "bad" };
+    return [h("h3", {}, form.title), h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${form.protocol} · every ${form.every_hours} h`),
+      h("p", { class: "ds-address" }, link(form.address)), h("p", {}, `${number(one.records)} records. `, last && state([kinds[last.state], last.state]),
+        last && ` ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused. ${last.reason}`),
+      this.reports === form.name && h("ol", { class: "ds-reports" }, (this.told.runs || []).map((run) => h("li", {}, `${moment(run.started)}: ${run.state}, ${number(run.read)} read, ${number(run.refused)} refused. ${run.reason}`,
+        run.refusals.length > 0 && h("ul", {}, run.refusals.slice(0, 20).map((no) => h("li", {}, `${no.page}${no.line ? `, line ${no.line}` : ""}: ${no.reason}`)))))),
+      h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
+        button("Reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        !one.from_settings && confirmed("Remove", `Remove ${form.title} and its ${number(one.records)} records?`, () => this.ask("remove_source", { name: form.name })))];
+  }
+
+  sourceForm() {
+    const form = h("form", { class: "form ds-box", "data-kept": "source", onsubmit: (event) => {
+      event.preventDefault();
+      const value = (name) => form.elements[name].value.trim();
+      this.ask("put_source", { form: { name: value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"), every_hours: Number(value("every_hours")), visibility: value("visibility") } });
+    } },
+      h("h3", {}, "Add or change a source"),
+      entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
+      entry("title", "Title", { required: true, maxlength: 120 }), entry("space", "Data space", { required: true, maxlength: 60 }),
+      choice("protocol", "How it is read", { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" }),
+      entry("address", "Address", { required: true, maxlength: 1000 }, "input", "http(s), or a path in a folder of the settings."),
+      entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: 24 }),
+      choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Keep source")));
+    return form;
+  }
+}
+
+const asked = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
+
+function who(agent) {
+  const name = text(agent.name) || agent.email || agent.uri;
+  const mail = /^[^@\s<>"?&]+@[^@\s<>"?&]+$/.test(agent.email || "") && h("a", { href: `mailto:${agent.email}` }, agent.email);
+  return h("span", {}, agent.homepage ? link(agent.homepage, name) : name || "not stated", mail && mail.textContent !== name ? [" ", mail] : "");
+}
+
+function facts(pairs) {
+  return h("dl", { class: "ds-list" }, Object.entries(pairs).filter(([, value]) => value && (!Array.isArray(value) || value.length)).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function confirmed(words, question, act) {
+  const place = h("span", {});
+  const ask = button(words, () => {
+    const sure = button(`Yes, ${words.toLowerCase()}`, act, { class: "button small danger" });
+    place.replaceChildren(h("span", { role: "alert" }, `${question} `), sure, button("No", () => { place.replaceChildren(ask); ask.focus(); }));
+    sure.focus();
+  });
+  place.append(ask);
+  return place;
+}
+
+let forms = 0;
+
+function entry(name, words, options = {}, tag = "input", hint = "") {
+  const id = `ds-${name}-${(forms += 1)}`;
+  return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
+}
+
+function choice(name, words, choices) {
+  const id = `ds-${name}-${(forms += 1)}`;
+  return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value }, label))));
+}
+
+export default {
+  render({ model, el }) {
+    const page = new Page(model, el);
+    let before = page.told;
+    const news = () => { const last = before; before = page.told; if (last.me || before.me) page.news(last); };
+    const arrive = () => page.arrive();
+    model.on("change:told", news);
+    if (page.keepsAddress) for (const event of ["popstate", "hashchange"]) addEventListener(event, arrive);
+    return () => {
+      model.off("change:told", news);
+      for (const event of ["popstate", "hashchange"]) removeEventListener(event, arrive);
+    };
+  },
+};

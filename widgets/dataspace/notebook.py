@@ -1,0 +1,87 @@
+"""Data spaces in a notebook: ``from widgets import DataSpace``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.client import Api
+from hub.dataspace.models import (
+    Card,
+    Preview,
+    Query,
+    RecordPage,
+    SearchAnswer,
+    Transfer,
+    TransferForm,
+    TransferState,
+)
+from hub.errors import AtriumError, InvalidInput
+from widgets.base import Visitor
+from widgets.dataspace.state import OVER
+
+LOOK_SECONDS = 3.0
+
+
+class DataSpace:
+    """Search, records and files, as the person whose notebook this is; shown, it is the page itself.
+
+    >>> space = DataSpace()
+    >>> found = space.search("air quality", ["licence:open"])
+    >>> path = space.fetch(found.hits[0].id, project="green-steel")
+    """
+
+    def __init__(self, api: Api | None = None) -> None:
+        self._api = api or Api.from_environment()
+
+    def search(self, query: Query | str = "", chips: Sequence[str] = ()) -> SearchAnswer:
+        """Hits and counts by facet."""
+        return self._api.dataspace.search(query, chips)
+
+    def record(self, record: int | Card, *, language: str = "en") -> RecordPage:
+        return self._api.dataspace.record(_id(record), language=language)
+
+    def preview(self, record: int | Card, file: int = 0) -> Preview:
+        """Schema and first rows."""
+        return self._api.dataspace.preview(_id(record), file)
+
+    def fetch(self, record: int | Card, file: int = 0, *, project: str = "", minutes: float = 240) -> Path:
+        """Have a file brought into a project and wait for it; where it is then.
+
+        :param project: its slug; may be left out by whoever is in one project only.
+        :raises AtriumError: it did not come, or its checksum is wrong; the message says why.
+        """
+        begun = self._api.dataspace.bring(
+            TransferForm(record_id=_id(record), file=file, project=project or self._only_project())
+        )
+        return self._arrived(begun, time.monotonic() + minutes * 60)
+
+    def _only_project(self) -> str:
+        projects = self._api.me().projects
+        if len(projects) != 1:
+            raise InvalidInput("Say which project it shall be brought to.", field="project")
+        return projects[0].slug
+
+    def _arrived(self, transfer: Transfer, until: float) -> Path:
+        while transfer.state not in OVER:
+            if time.monotonic() > until:
+                raise AtriumError("The file is still on its way.", hint="Look at it on the Data page.")
+            time.sleep(LOOK_SECONDS)
+            transfer = self._api.dataspace.transfer(transfer.id)
+        if transfer.state is not TransferState.DONE or transfer.progress is None:
+            raise AtriumError(transfer.reason or f"The transfer was {transfer.state}.")
+        return Path(transfer.directory) / transfer.progress.path
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        from widgets.dataspace.view import Dataspace
+
+        person: Any = Visitor(api=self._api)
+        display(Dataspace(person=person, own_page=False))
+
+
+def _id(record: int | Card) -> int:
+    return record if isinstance(record, int) else record.id

@@ -1,0 +1,210 @@
+"""What the data-space page shows, without a browser: every deed of the page is a method here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from pydantic import ValidationError
+from traitlets import Bool, Instance, Tuple, Unicode
+
+from hub.client import Api, Me
+from hub.dataspace import snippets
+from hub.dataspace.models import (
+    Preview,
+    PublicationForm,
+    Query,
+    RecordPage,
+    SavedSearchForm,
+    SearchAnswer,
+    SourceForm,
+    TransferForm,
+    TransferState,
+)
+from hub.errors import AtriumError, InvalidInput
+from widgets.base import Phase, State
+
+log = logging.getLogger("atrium.widgets")
+
+OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, TransferState.CANCELLED}
+
+Deed = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
+
+
+class DataspaceState(State):
+    """``trouble`` is what the last deed ran into; the page goes on showing what it has."""
+
+    me = Instance(Me, allow_none=True)
+    answer = Instance(SearchAnswer, allow_none=True)
+    suggestions = Tuple(help="What to relax, when nothing was found.")
+    record = Instance(RecordPage, allow_none=True)
+    snippets = Tuple(help="Of each of the record's files: lines that read it where it is.")
+    preview = Instance(Preview, allow_none=True)
+    saved = Tuple()
+    transfers = Tuple()
+    publications = Tuple()
+    sources = Tuple()
+    runs = Tuple()
+    working = Bool(False)
+    done = Unicode(help="A sentence about what was just achieved.")
+    trouble = Instance(AtriumError, allow_none=True)
+    failed = Unicode(help="Name of the deed that ran into the trouble.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = 0
+        self._deeds: dict[str, Deed] = {
+            "search": self._search,
+            "open": self._open,
+            "preview": self._preview,
+            "saved": self._saved,
+            "save": self._save,
+            "forget": self._forget,
+            "transfers": self._transfers,
+            "bring": self._bring,
+            "cancel": self._cancel,
+            "publications": self._publications,
+            "publish": self._publish,
+            "withdraw": self._withdraw,
+            "sources": self._sources,
+            "put_source": self._put_source,
+            "run_source": self._run_source,
+            "remove_source": self._remove_source,
+            "runs": self._runs,
+        }
+
+    async def fetch(self, api: Api) -> Phase:
+        """Who is there. What they look for is in the address, which the page reads."""
+        self.me = await asyncio.to_thread(api.me)
+        return Phase.READY
+
+    async def do(self, api: Api, message: dict[str, Any]) -> None:
+        """Do what the page asks: ``{"do": NAME, …}``. Trouble is told, never raised."""
+        name = str(message.get("do", ""))
+        deed = self._deeds.get(name)
+        if deed is None:
+            return
+        self.trouble, self.failed, self.done, self.working = None, "", "", True
+        try:
+            await deed(api, {key: value for key, value in message.items() if key != "do"})
+        except AtriumError as error:
+            self.failed, self.trouble = name, error
+        except ValidationError as error:
+            self.failed, self.trouble = name, in_words(error)
+        except Exception:
+            log.exception("%s failed", name)
+            self.failed = name
+            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+        finally:
+            self.working = False
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+
+    async def _search(self, api: Api, message: dict[str, Any]) -> None:
+        """Answers that come late, after the next key was pressed, are dropped."""
+        self._asked += 1
+        mine = self._asked
+        query = Query.model_validate(message.get("query", {}))
+        answer = await asyncio.to_thread(api.dataspace.search, query)
+        if mine != self._asked:
+            return
+        relaxed = () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query)
+        if mine == self._asked:
+            self.suggestions, self.answer = relaxed, answer
+
+    async def _open(self, api: Api, message: dict[str, Any]) -> None:
+        self.record, self.preview = None, None
+        number, language = int(message["id"]), str(message.get("language", "en"))
+        record = await asyncio.to_thread(api.dataspace.record, number, language=language)
+        self.snippets = tuple(
+            snippets.remote(file.download_url, file.format)
+            if file.download_url.startswith(("http://", "https://", "s3://"))
+            else ""
+            for file in record.record.distributions
+        )
+        self.record = record
+
+    async def _preview(self, api: Api, message: dict[str, Any]) -> None:
+        self.preview = None
+        self.preview = await asyncio.to_thread(api.dataspace.preview, int(message["id"]), int(message["file"]))
+
+    # -- keeping ------------------------------------------------------------------------------------------------------
+
+    async def _saved(self, api: Api, _message: dict[str, Any]) -> None:
+        self.saved = await asyncio.to_thread(api.dataspace.saved_searches)
+
+    async def _save(self, api: Api, message: dict[str, Any]) -> None:
+        kept = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
+        self.done = f"Saved as “{kept.title}”."
+        await self._saved(api, {})
+
+    async def _forget(self, api: Api, message: dict[str, Any]) -> None:
+        await asyncio.to_thread(api.dataspace.forget_search, int(message["id"]))
+        await self._saved(api, {})
+
+    # -- bringing -----------------------------------------------------------------------------------------------------
+
+    async def _transfers(self, api: Api, _message: dict[str, Any]) -> None:
+        self.transfers = await asyncio.to_thread(api.dataspace.transfers)
+
+    async def _bring(self, api: Api, message: dict[str, Any]) -> None:
+        begun = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
+        self.done = f"On its way to {begun.project}: see “Brought to projects”."
+        await self._transfers(api, {})
+
+    async def _cancel(self, api: Api, message: dict[str, Any]) -> None:
+        await asyncio.to_thread(api.dataspace.cancel_transfer, int(message["id"]))
+        await self._transfers(api, {})
+
+    @property
+    def something_moves(self) -> bool:
+        """Whether a transfer is not over."""
+        return any(one.state not in OVER for one in self.transfers)
+
+    # -- giving back --------------------------------------------------------------------------------------------------
+
+    async def _publications(self, api: Api, _message: dict[str, Any]) -> None:
+        self.publications = await asyncio.to_thread(api.dataspace.publications)
+
+    async def _publish(self, api: Api, message: dict[str, Any]) -> None:
+        form = PublicationForm.model_validate(message["form"])
+        made = await asyncio.to_thread(api.dataspace.publish, form)
+        self.done = f"Published as {made.slug}; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        await self._publications(api, {})
+
+    async def _withdraw(self, api: Api, message: dict[str, Any]) -> None:
+        await asyncio.to_thread(api.dataspace.withdraw, str(message["slug"]))
+        await self._publications(api, {})
+
+    # -- sources (admins) ---------------------------------------------------------------------------------------------
+
+    async def _sources(self, api: Api, _message: dict[str, Any]) -> None:
+        self.sources = await asyncio.to_thread(api.dataspace.sources)
+
+    async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
+        form = SourceForm.model_validate(message["form"])
+        await asyncio.to_thread(api.dataspace.put_source, form)
+        self.done = f"Kept. {form.title} is harvested at the worker's next look."
+        await self._sources(api, {})
+
+    async def _run_source(self, api: Api, message: dict[str, Any]) -> None:
+        await asyncio.to_thread(api.dataspace.run_source, str(message["name"]))
+        await self._sources(api, {})
+
+    async def _remove_source(self, api: Api, message: dict[str, Any]) -> None:
+        await asyncio.to_thread(api.dataspace.remove_source, str(message["name"]))
+        await self._sources(api, {})
+
+    async def _runs(self, api: Api, message: dict[str, Any]) -> None:
+        self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
+
+
+def in_words(error: ValidationError) -> InvalidInput:
+    """The first thing that is wrong with what somebody filled in."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    field = where[-1] if where else ""
+    name = field.replace("_", " ").capitalize() or "Something"
+    return InvalidInput(f"{name}: {first['msg'].lower()}.", field=field or None)

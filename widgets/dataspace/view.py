@@ -1,0 +1,103 @@
+"""The data-space page: an anywidget draws what the state holds, as text, and says what the person does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from anywidget import AnyWidget
+from markupsafe import Markup
+from pydantic import BaseModel
+from traitlets import Dict, Unicode
+
+from hub.errors import AtriumError
+from widgets.base import Phase, View, Visitor, in_background, visitor
+from widgets.dataspace.state import DataspaceState
+from widgets.onboarding import greeting
+
+HERE = Path(__file__).parent
+TRANSFER_SECONDS = 3.0
+
+SHOWN = (
+    *("me", "answer", "suggestions", "record", "snippets", "preview", "saved", "transfers"),
+    *("publications", "sources", "runs", "working", "done", "trouble", "failed"),
+)
+"""What the page is told of the state, under these names."""
+
+
+class Front(AnyWidget):
+    """The part in the browser. ``told``: the traits of the state that it shows, as JSON has them."""
+
+    _esm = (HERE / "front.js").read_text()
+    _css = (HERE / "front.css").read_text()
+
+    told = Dict().tag(sync=True)
+    hub_url = Unicode().tag(sync=True)
+    address_bar = Unicode("yes").tag(sync=True)
+    """Whether the page's address is ours to keep the search in; in a notebook it is not."""
+
+
+class Dataspace(View):
+    """Search, records, saved searches, transfers, publications and, for admins, sources."""
+
+    loading = "Looking for data sets"
+    state: DataspaceState
+
+    def __init__(
+        self, state: DataspaceState | None = None, person: Visitor = visitor, *, own_page: bool = True
+    ) -> None:
+        self.front = Front(hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"), address_bar="yes" if own_page else "no")
+        self.front.on_msg(self._asked)
+        super().__init__(state or DataspaceState(), person)
+        self.state.observe(self._tell, names=list(SHOWN))
+        self._watching = False
+
+    def controls(self) -> tuple[Any, ...]:
+        return (self.front,)
+
+    def content(self) -> Markup:
+        assert self.state.me is not None  # noqa: S101 - the phase READY says so
+        return greeting(self.state.me)
+
+    def draw(self) -> None:
+        super().draw()
+        ready = self.state.phase is Phase.READY and not self.person.farewell
+        self.front.layout.display = "" if ready else "none"
+
+    def _tell(self, change: Any) -> None:
+        self.front.told = {**self.front.told, change["name"]: plain(change["new"])}
+
+    def _asked(self, _front: Any, message: Any, _buffers: Any) -> None:
+        if self.person.api is not None and isinstance(message, dict):
+            in_background(self._do(message))
+
+    async def _do(self, message: dict[str, Any]) -> None:
+        assert self.person.api is not None  # noqa: S101 - asked just before
+        await self.state.do(self.person.api, message)
+        if self.state.something_moves and not self._watching:
+            in_background(self._watch())
+
+    async def _watch(self) -> None:
+        """Follow transfers until none moves any more."""
+        self._watching = True
+        try:
+            while self.state.something_moves and self.person.api is not None and not self.person.farewell:
+                await asyncio.sleep(TRANSFER_SECONDS)
+                self.state.transfers = await asyncio.to_thread(self.person.api.dataspace.transfers)
+        except AtriumError as error:
+            self.state.failed, self.state.trouble = "transfers", error
+        finally:
+            self._watching = False
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it; an error is its sentence."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, AtriumError):
+        return {"message": value.message, "hint": value.hint, "field": value.field}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value
