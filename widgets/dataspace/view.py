@@ -15,7 +15,7 @@ from traitlets import Dict, Unicode
 from hub.errors import AtriumError
 from widgets.base import Phase, View, Visitor, in_background, visitor
 from widgets.dataspace.state import DataspaceState
-from widgets.onboarding import greeting
+from widgets.usage import greeting
 
 HERE = Path(__file__).parent
 TRANSFER_SECONDS = 3.0
