@@ -21,6 +21,7 @@ from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferSta
 from hub.errors import HubUnavailable, InvalidInput
 from tests.browser import accessibility_problems, api_token, screenshot
 from tests.deployment import Deployment
+from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
 from tests.waiting import eventually
 
@@ -143,6 +144,17 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     founder.page.goto(f"{link}")
     expect(founder.page.locator(".jp-Notebook")).to_contain_text("duckdb.read_csv", timeout=2 * SECONDS)
     screenshot(founder.page, "dataspaces-notebook")
+
+    new_notebook(founder.page)
+    code = "from widgets import DataSpace\nspace = DataSpace()\nfound = space.search('nitrogen')\nfound.total"
+    assert run_cell(founder.page, code) == "1"
+    fetched = run_cell(founder.page, "print(space.fetch(found.hits[0], project='demo'))", within=120)
+    assert fetched == str(file), "the same content is the same file"
+    run_cell(founder.page, "space")
+    shown = founder.page.locator(".jp-OutputArea .ds")
+    shown.get_by_label("Find data").fill("nitrogen", timeout=SECONDS)
+    expect(shown.get_by_role("link", name="Nitrogen dioxide in the air")).to_be_visible(timeout=SECONDS)
+    screenshot(founder.page, "dataspaces-in-lab")
 
 
 def test_a_wrong_checksum_and_a_person_who_changes_their_mind(
