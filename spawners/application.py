@@ -61,7 +61,8 @@ class AtriumHub(JupyterHub):
             self.log.warning("The server %r of %s has to wait to be taken up: %s", name, user.name, error)
             return False
         except Exception:
-            self.log.exception("The server %r of %s could not be taken up", name, user.name)
+            self.log.exception("The server %r of %s could not be taken up, and is kept as it is", name, user.name)
+            restart.keep(user, name)
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:

@@ -105,10 +105,12 @@ class ServerJob:
         """A row, then ``sbatch``, then the job's number; never a second job while it is open whether there is one.
 
         :param render: the job script, given the number of the attempt.
+        :raises InvalidInput: the script cannot be written; nothing was stored or asked.
         :raises Ended: Slurm refused, or could not be asked and has no job of ours.
         :raises LedgerUnavailable: nothing was asked of Slurm.
         """
         here = self._site
+        render(0)  # what cannot be written is no attempt
         row = await here.ledger.run(
             service.begin,
             gateway=here.settings.spawn.gateway,

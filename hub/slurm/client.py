@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -19,6 +20,9 @@ ACCOUNTS_AT_ONCE = 500
 """An argument may not be longer than 128 KiB."""
 
 
+ADDRESS_SECONDS = 300.0
+
+
 class SlurmClient:
     """Every call has the deadline of the settings and raises :class:`SlurmError` when Slurm refuses,
     :class:`hub.errors.SlurmUnavailable` when it could not be asked."""
@@ -26,7 +30,7 @@ class SlurmClient:
     def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
         self._settings = settings
         self._transport = transport or Transport(settings)
-        self._addresses: dict[str, str] = {}
+        self._addresses: dict[str, tuple[str, float]] = {}
         self._asking = asyncio.Lock()
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
@@ -83,11 +87,13 @@ class SlurmClient:
         return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
     async def node_address(self, node: str) -> str:
-        """Where a node is reached; asked once a node."""
+        """Where a node is reached; asked again after some minutes, for a cloud's node may come back elsewhere."""
         async with self._asking:  # fifty who start at once ask once
-            if node not in self._addresses:
-                self._addresses[node] = commands.parse_node_address(await self._transport.run(commands.node(node)))
-            return self._addresses[node]
+            address, asked = self._addresses.get(node, ("", 0.0))
+            if not address or time.monotonic() - asked > ADDRESS_SECONDS:
+                address = commands.parse_node_address(await self._transport.run(commands.node(node)))
+                self._addresses[node] = address, time.monotonic()
+            return address
 
     async def node_addresses(self) -> list[str]:
         """Where all nodes are reached."""

@@ -211,6 +211,15 @@ async def test_a_refusal_is_an_attempt_that_ended(spawner, slurm, here):
     assert attempt.message
 
 
+async def test_what_cannot_be_written_is_no_attempt(spawner, slurm, here, monkeypatch):
+    monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir="/home/a b"))
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    await spawner.stop()
+    assert await attempts(here) == []
+    assert slurm.scripts == []
+
+
 async def test_an_answer_that_was_lost_makes_no_second_job(spawner, slurm, here):
     slurm.lost_answer = True
     start = asyncio.create_task(spawner.start())
