@@ -17,7 +17,7 @@ VENV = CHECKOUT / ".venv"
 _LOCK = environments.LOCKS / "dev.txt"
 _AXE = environments.LOCKS / "axe"  # what the browser tests judge accessibility with
 _STAMP = "atrium-lock.sha256"
-_UNIT = "not slurm and not e2e"
+_UNIT = "not slurm and not e2e and not process"
 _DEADLINE = 1800.0
 _TEST_DEADLINE = 7200.0
 

@@ -13,6 +13,8 @@ from hub.dashboards import dashboards_environment
 from hub.errors import SettingsError
 from hub.settings import Hub, Paths, Settings
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 
 

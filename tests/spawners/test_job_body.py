@@ -19,6 +19,8 @@ from spawners import script
 from spawners.options import SpawnRequest
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 SERVER = f"""#!{sys.executable}
 import os, signal, sys, time
 print("runs", sys.argv[1:], os.getcwd(), flush=True)

@@ -35,6 +35,8 @@ from tests.web import free_port
 from widgets.rendering import find_dashboards
 from widgets.server import Dashboards, Settings
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 KERNEL = "11111111-2222-3333-4444-555555555555"
 SERVICE_TOKEN = "service-token"

@@ -19,6 +19,8 @@ from tests.web import free_port
 from widgets.scalingpage import ABANDONED_SECONDS, PageKernels
 from widgets.singleuser import keep_lab_extensions
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -11,6 +11,8 @@ from hub.dataspace import sandbox
 from hub.dataspace.parsing import shortened
 from tests.hub.dataspace.conftest import DATA
 
+pytestmark = pytest.mark.process
+
 ONE = """@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
 <http://x.example/1> a dcat:Dataset ; dct:title "Ein Straßenverzeichnis"@de, "Rues"@fr ; dct:publisher [ a dct:Agent ] .
 """

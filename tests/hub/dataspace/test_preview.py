@@ -15,6 +15,8 @@ from hub.dataspace.models import Distribution
 from hub.dataspace.preview import NoPreview, Previewer
 from tests.hub.dataspace.conftest import Reply
 
+pytestmark = pytest.mark.process
+
 CSV = "name;size\r\n" + "".join(f"Straße {n};{n}\r\n" for n in range(50))
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import pytest
 from sqlalchemy import select
 
 from hub.dataspace import sources
@@ -15,6 +16,8 @@ from hub.dataspace.tables import RecordRow
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.test_harvest import page
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.process
 
 PAGES = 4
 

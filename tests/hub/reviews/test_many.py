@@ -15,6 +15,8 @@ from hub.reviews.models import QueueFilter
 from hub.reviews.tables import ReviewRow
 from tests.hub.world import settle, submitted
 
+pytestmark = pytest.mark.process
+
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
