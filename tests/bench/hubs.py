@@ -192,6 +192,8 @@ def ours(
             "proxy__port": ports["public"],
             "proxy__api_port": ports["proxy"],
             "hub__port": ports["hub"],
+            "api__database_url": f"sqlite:///{folder}/atrium.sqlite",
+            "spawn__gateway": "bench",
             **overrides,
         }
         if path is not None:
@@ -200,10 +202,14 @@ def ours(
             settings["paths__user_env"] = _environment_of(program, folder)
         environment = {f"ATRIUM_{name.upper()}": str(value) for name, value in settings.items()}
         environment |= {"ATRIUM_CONFIG": str(deployment.etc / "atrium.toml"), "PATH": os.environ["PATH"]}
+        migrate = [str(deployment.hub_python), "-m", "hub.cli", "migrate"]
+        subprocess.run(migrate, env=environment, check=True, timeout=START_SECONDS)
         command = [str(deployment.settings.proxy.command)]
         (folder / "config.py").write_text(OURS.format(proxy=command, service=_service(token), role=_role()))
         origins = deployment.settings.site.origins
-        with _running(deployment, folder, "config.py", environment, url, token, origins) as hub:
+        with _running(
+            deployment, folder, "config.py", environment, url, token, origins, program="spawners.application"
+        ) as hub:
             yield hub
 
 
@@ -242,11 +248,19 @@ def _folder() -> Iterator[Path]:
 
 @contextmanager
 def _running(
-    deployment: Deployment, folder: Path, config: str, environment: dict[str, str], url: str, token: str, origins: str
+    deployment: Deployment,
+    folder: Path,
+    config: str,
+    environment: dict[str, str],
+    url: str,
+    token: str,
+    origins: str,
+    *,
+    program: str = "jupyterhub",
 ) -> Iterator[Hub]:
     """Run JupyterHub in ``folder``; its servers are stopped with it, whatever happens."""
     log = folder / "hub.log"
-    command = [str(deployment.hub_python), "-m", "jupyterhub", "-f", str(folder / config)]
+    command = [str(deployment.hub_python), "-m", program, "-f", str(folder / config)]
     environment |= {"SLURM_CONF": str(deployment.slurm_conf), "LANG": "C.UTF-8", "HOME": "/root", "LOGNAME": "root"}
     with log.open("w") as output:
         process = subprocess.Popen(

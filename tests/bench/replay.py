@@ -108,6 +108,8 @@ def sbatch() -> None:
 def squeue() -> None:
     wanted, user, name = option("-j", "--jobs"), option("-u", "--user"), option("-n", "--name")
     layout, fields = option("-o", "--format"), option("-O", "--Format")
+    if option("-t", "--states") == "PENDING":
+        return  # every job runs
     for number in wanted.split(",") if wanted else sorted((job.name for job in JOBS.iterdir()), key=int):
         try:
             values = {**RECORDED, "A": number, "i": number, "F": number, **json.loads((JOBS / number).read_text())}

@@ -21,7 +21,7 @@ from tests.waiting import eventually
 WINDOW_SECONDS = 30
 STARTING_AT_ONCE = 25
 START_SECONDS = 900
-SMALL = {"cpus": 1, "memory_gb": 1, "hours": 1}
+SMALL = {"cpus": 1, "memory_gb": 1, "minutes": 60}
 STANDIN = Path(__file__).parent / "standin.py"
 REAL = 10
 """So many of the stand-in servers are real jobs; more are replayed."""
