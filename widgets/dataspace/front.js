@@ -154,8 +154,9 @@ class Page {
   }
 
   signIn() {
-    if (this.told.me) this.go(this.place, "none");
-    else this.model.once("change:told", () => this.signIn());
+    if (this.signedIn || !this.told.me) return; // the kernel does not know yet who is there
+    this.signedIn = true;
+    this.go(this.place, "none");
   }
 
   // -- going somewhere
@@ -648,7 +649,7 @@ export default {
   render({ model, el }) {
     const page = new Page(model, el);
     let before = page.told;
-    const news = () => { const last = before; before = page.told; if (last.me || before.me) page.news(last); };
+    const news = () => { const last = before; before = page.told; page.signIn(); if (page.signedIn) page.news(last); };
     const arrive = () => page.arrive();
     model.on("change:told", news);
     if (page.keepsAddress) for (const event of ["popstate", "hashchange"]) addEventListener(event, arrive);
