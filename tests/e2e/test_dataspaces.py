@@ -88,7 +88,7 @@ def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path
         eventually(lambda: _kept(api, form), within=60, what="the API is back, and an earlier source gone")
         try:
             api.dataspace.run_source("browser")
-            eventually(lambda: api.dataspace.search("nitrogen").total == 1, within=90, what="the catalogue is indexed")
+            eventually(lambda: _indexed(api, url), within=90, what="the catalogue is indexed")
             yield Shop(deployment, api)
         finally:
             api.dataspace.remove_source("browser")
@@ -99,6 +99,11 @@ def _kept(api: Api, form: SourceForm) -> bool:
         return bool(api.dataspace.put_source(form))
     except (InvalidInput, HubUnavailable):
         return False
+
+
+def _indexed(api: Api, url: str) -> bool:
+    hits = api.dataspace.search("nitrogen").hits
+    return len(hits) == 1 and api.dataspace.record(hits[0].id).record.distributions[0].download_url.startswith(url)
 
 
 def open_page(visitor: Visitor, fragment: str = "") -> Page:
