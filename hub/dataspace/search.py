@@ -143,7 +143,7 @@ def _themes_of_word() -> dict[str, frozenset[str]]:
 
 # -- tantivy ----------------------------------------------------------------------------------------------------------
 
-SHAPE = "1"
+SHAPE = "2"
 """Part of the folder's name: another shape of the index is another index, built anew from the database."""
 _SEPARATOR = "\x1f"
 _SETS = {"sector": "sectors", "format": "formats", "language": "languages", "publisher": "publishers"}

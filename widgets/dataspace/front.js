@@ -28,6 +28,12 @@ const PAGES = ["search", "saved", "transfers", "publish", "sources"];
 const TABS = {
   search: "Search", saved: "Saved searches", transfers: "Brought to projects", publish: "Publish", sources: "Sources",
 };
+const THEMES = {
+  "": "not chosen", AGRI: "Agriculture, fisheries, forestry and food", ECON: "Economy and finance", EDUC: "Education, culture and sport",
+  ENER: "Energy", ENVI: "Environment", GOVE: "Government and public sector", HEAL: "Health", INTR: "International issues",
+  JUST: "Justice, legal system and public safety", REGI: "Regions and cities", SOCI: "Population and society",
+  TECH: "Science and technology", TRAN: "Transport",
+};
 const LICENCE_CHOICES = {
   "https://creativecommons.org/licenses/by/4.0/": "CC BY 4.0 (name the author)",
   "https://creativecommons.org/publicdomain/zero/1.0/": "CC0 (no conditions)",
@@ -148,8 +154,9 @@ class Page {
   }
 
   signIn() {
-    if (this.told.me) this.go(this.place, "none");
-    else this.model.once("change:told", () => this.signIn());
+    if (this.signedIn || !this.told.me) return; // the kernel does not know yet who is there
+    this.signedIn = true;
+    this.go(this.place, "none");
   }
 
   // -- going somewhere
@@ -241,7 +248,9 @@ class Page {
     if (form && form.dataset.kept === kept.dataset.kept) form.replaceWith(kept);
     this.main.removeAttribute("aria-busy");
     for (const one of this.main.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
-    if (focused) [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();
+    if (!focused) return;
+    const same = [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused);
+    (same || this.main.querySelector("#ds-search, h2"))?.focus(); // what was pressed may be gone, as a chip is
   }
 
   // -- search
@@ -307,7 +316,7 @@ class Page {
         h("ul", {}, answer.facets[facet].map((one) => {
           const chip = `${facet}:${one.value}`;
           return h("li", {}, h("button", { type: "button", class: "ds-value", "data-key": chip,
-            "aria-pressed": this.place.chips.includes(chip), onclick: () => this.toggle(chip) },
+            "aria-pressed": String(this.place.chips.includes(chip)), onclick: () => this.toggle(chip) },
             h("span", {}, one.label), h("span", { class: "quiet" }, number(one.count))));
         }))));
     return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Narrow down")), groups);
@@ -353,7 +362,7 @@ class Page {
         : suggestions.length ? "This finds something:" : "Try other words, or fewer filters."),
       suggestions.length > 0 && h("ul", {}, suggestions.map((one) => h("li", {}, button(
         `${one.text} (${number(one.total)})`, () => { this.field.value = one.query.text || ""; this.go({ text: one.query.text || "", chips: one.query.chips || [], page: 1 }); })))),
-      !nothingAtAll && button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }));
+      !nothingAtAll && h("p", { class: "actions" }, button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
   }
 
   // -- one record
@@ -395,8 +404,8 @@ class Page {
   whatMayI(page) {
     const { record, sentences } = page;
     return h("section", { class: "card" }, h("h3", {}, "What may I do?"),
-      h("p", { class: "words" }, "Licence: ", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
-      h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
+      h("p", { class: "words" }, record.licence.uri || text(record.licence.label) ? "Licence: " : "", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
+      record.licence.kind !== "not-stated" && h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
       sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((one) => h("li", {},
         state(RULES[one.rule]), h("span", {}, one.text), one.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, one.verbatim)))),
       !sentences.length && h("p", { class: "quiet" }, "No further policy is attached."));
@@ -423,8 +432,8 @@ class Page {
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, "through a connector")),
       address && h("p", { class: "ds-address" }, link(address)),
-      h("div", { class: "actions" },
-        address && button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
+      address && h("div", { class: "actions" },
+        button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
           { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${text(file.title) || `file ${at + 1}`}` }),
         this.bringing(page, file, at)),
       shown && this.preview(),
@@ -536,8 +545,8 @@ class Page {
       const file = value("address") && { title: value("file_title") || value("title"), access_url: value("address"), download_url: value("address"), format: value("format").toUpperCase() };
       this.ask("publish", { form: {
         project: value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
-        publisher: value("publisher"), contact: value("contact"), licence: value("licence"), visibility: value("visibility"), language,
-        version: value("version"), origins: list("origins"), files: file ? [file] : [],
+        themes: value("theme") ? [value("theme")] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"), visibility: value("visibility"), language,
+        version: value("version"), origins: list("origins"), trained_on: list("trained_on"), intended_use: value("intended_use"), files: file ? [file] : [],
       } });
     } },
       h("h3", {}, "Describe something new"),
@@ -546,6 +555,7 @@ class Page {
       entry("title", "Title", { required: true, minlength: 3, maxlength: 300 }),
       entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea"),
       entry("keywords", "Keywords", { maxlength: 1000 }, "input", "Separated by commas."),
+      choice("theme", "Sector", THEMES),
       entry("publisher", "Publisher", { required: true, maxlength: 200 }, "input", "The organisation that answers for it."),
       entry("contact", "Contact", { required: true, type: "email", maxlength: 200 }),
       choice("licence", "Licence", LICENCE_CHOICES),
@@ -553,6 +563,8 @@ class Page {
       entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000 }, "input", "http, https or s3; may be left empty."),
       entry("file_title", "Name of the file", { maxlength: 200 }), entry("format", "Format", { maxlength: 40 }, "input", "CSV, PARQUET, JSON …"),
       entry("version", "Version", { maxlength: 40 }), entry("origins", "Made from", { maxlength: 4000 }, "input", "Addresses, separated by commas."),
+      entry("trained_on", "Trained on", { maxlength: 4000 }, "input", "Of a model: addresses of data, separated by commas."),
+      entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model."),
       h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Publish record")));
     return form;
   }
@@ -637,7 +649,7 @@ export default {
   render({ model, el }) {
     const page = new Page(model, el);
     let before = page.told;
-    const news = () => { const last = before; before = page.told; if (last.me || before.me) page.news(last); };
+    const news = () => { const last = before; before = page.told; page.signIn(); if (page.signedIn) page.news(last); };
     const arrive = () => page.arrive();
     model.on("change:told", news);
     if (page.keepsAddress) for (const event of ["popstate", "hashchange"]) addEventListener(event, arrive);
