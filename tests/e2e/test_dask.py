@@ -309,6 +309,7 @@ async def main():
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 '''
+import subprocess, sys
 subprocess.run([sys.executable, "-P", "-c", child])
 async def main():
     manager = await managing()
