@@ -12,7 +12,7 @@
   const buttons = [...page.querySelectorAll("[data-cancel]")];
   const steps = [...document.querySelectorAll("#waiting-steps > li")];
   const title = document.title;
-  const [soonest, latest, silence] = [2000, 30000, 120000];
+  const [soonest, latest, silence] = [2000, 30000, 45000];
   // The event's name of a step -> the step of the list that is under way.
   const underWay = {
     submitting: "submitted", submitted: "waiting", waiting: "waiting", configuring: "starting", starting: "starting",

@@ -113,12 +113,9 @@ def test_a_stream_that_is_refused_is_replaced_by_looking(
     founder.wait_for_lab()
 
 
-@pytest.mark.parametrize("stage", ["waiting", "starting"])
-def test_cancel_on_the_page(deployment: Deployment, founder: Visitor, full: Callable[[], None], stage: str) -> None:
-    if stage == "starting":
-        full()
+def test_cancel_on_the_page(founder: Visitor, full: Callable[[], None]) -> None:
     page = ask_for_a_notebook(founder)
-    step = page.locator(f"#waiting-steps [data-step={stage}][aria-current]")
+    step = page.locator("#waiting-steps [data-step=waiting][aria-current]")
     expect(step).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Cancel start").press("Enter")
     page.wait_for_url(founder.home, timeout=SECONDS)
