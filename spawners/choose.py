@@ -39,11 +39,15 @@ NEW_PROJECT_SECONDS = 5.0
 """How old an answer that knows no project of a person may be: they may have got one just now."""
 
 
-async def offer_of(name: str) -> tuple[Offer, Cluster]:
-    """What this person may have now, and the cluster it was read from."""
+async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
+    """What this person may have now, and the cluster it was read from.
+
+    :param account: the project they name, if any: one that is not known of yet may have been made just now.
+    """
     here = site()
     cluster = await here.cluster.look()
-    if cluster.accounting and not any(one.user == name for one in cluster.associations):
+    known = {one.account for one in cluster.associations if one.user == name}
+    if cluster.accounting and (not known or (account and account not in known)):
         cluster = await here.cluster.look(since=time.monotonic() - NEW_PROJECT_SECONDS)
     groups = await asyncio.to_thread(_groups_of, name)
     have = limits.offer(cluster, user=name, groups=groups, settings=here.settings, now=datetime.now(UTC))
@@ -72,7 +76,7 @@ async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
 
     :raises InvalidInput: with the field it is about.
     """
-    have, _ = await offer_of(name)
+    have, _ = await offer_of(name, chosen.get("account"))
     return settled(chosen, have)
 
 

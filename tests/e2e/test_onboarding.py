@@ -165,12 +165,20 @@ def _colleague(deployment: Deployment) -> str:
 
 
 def is_refused(founder: Visitor, slug: str) -> None:
-    """The next start says why it cannot be."""
-    start(founder, slug)
+    """The next start says why it cannot be, on the form's own check or, if that knew less, while Slurm holds the job."""
+    hub = f"{founder.deployment.public_url}/hub"
+    founder.page.goto(f"{hub}/home")
+    options = {"account": slug, "cpus": 1, "memory_gb": 1, "minutes": MINUTES}
+    answer = fetch(
+        founder.page, "POST", f"{hub}/api/users/{founder.name}/server", json.dumps({"user_options": options})
+    )
+    if answer["status"] == 422:
+        assert re.search("hours of .* are used up|time left, and this would take", answer["text"]), answer
+        return
+    founder.page.goto(f"{hub}/spawn-pending/{founder.name}")
     expect(founder.page.locator("main")).to_contain_text(
         re.compile("CPU hours are used up, or too few are left"), timeout=120_000
     )
-    screenshot(founder.page, "hours-used-up")
 
 
 # -- two devices, hostile words, the keyboard, who may see what --------------------------------------------------------
