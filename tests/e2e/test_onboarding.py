@@ -165,7 +165,7 @@ def _colleague(deployment: Deployment) -> str:
 
 
 def is_refused(founder: Visitor, slug: str) -> None:
-    """The next start says why it cannot be, on the form's own check or, if that knew less, while Slurm holds the job."""
+    """The next start says why it cannot be: by the form's check or, if that knew less, while Slurm holds the job."""
     hub = f"{founder.deployment.public_url}/hub"
     founder.page.goto(f"{hub}/home")
     options = {"account": slug, "cpus": 1, "memory_gb": 1, "minutes": MINUTES}
