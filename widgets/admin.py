@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -18,21 +17,18 @@ from hub.calls.models import CallChange, CallState, Programme
 from hub.client import Api, Me
 from hub.mail.models import Letter, LetterState
 from widgets.base import (
-    Address,
     Phase,
     State,
-    View,
     Visitor,
     ask,
     facts,
-    in_background,
     moment,
     notice,
     table,
-    told,
     visitor,
 )
 from widgets.fields import button, buttons, check, checked, choice, fieldset, line, row
+from widgets.parts import PartedView, PartView
 from widgets.usage import greeting
 
 PAGE = 100
@@ -117,25 +113,11 @@ class AdminState(State):
         self.projects = (*self.projects, *older)
 
 
-class PartView(VBox):
-    """One part of the page, made when it is first shown."""
-
-    def __init__(self, view: Admin) -> None:
-        self.view, self.state = view, view.state
-        super().__init__(_dom_classes=("step-form",))
-        self.children = tuple(self.build())
-
-    def build(self) -> list[Any]:
-        raise NotImplementedError
-
-    def draw(self) -> None:
-        raise NotImplementedError
-
-    def do(self, doing: str, work: Any) -> Callable[[], None]:
-        return lambda: self.view.do(doing, work)
+class AdminPart(PartView):
+    state: AdminState
 
 
-class Calls(PartView):
+class Calls(AdminPart):
     def build(self) -> list[Any]:
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
@@ -186,7 +168,7 @@ class Calls(PartView):
         self.text.value = str(table(("Call", "State", "Full systems", "Next cut-off", "Note"), rows))
 
 
-class Projects(PartView):
+class Projects(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         return [self.text, buttons(button("Show more", self.do("Looking further", self.state.more_projects)))]
@@ -206,7 +188,7 @@ class Projects(PartView):
         self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "What is stuck"), rows))
 
 
-class Mail(PartView):
+class Mail(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         return [
@@ -249,7 +231,7 @@ def letter(one: Letter) -> Markup:
     )
 
 
-class Audit(PartView):
+class Audit(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         self.on = line("on", "On (like project/steel-1)")
@@ -287,7 +269,7 @@ def change(event: Event) -> Markup:
     return Markup('<details><summary>Show</summary><dl class="facts">{}</dl></details>').format(Markup("").join(parts))
 
 
-class ProgrammeView(PartView):
+class ProgrammeView(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         return [self.text]
@@ -334,7 +316,7 @@ PARTS: dict[Part, type[PartView]] = {
 }
 
 
-class Admin(View):
+class Admin(PartedView):
     loading = "Looking up the factory"
     state: AdminState
 
@@ -342,34 +324,15 @@ class Admin(View):
         self._parts: dict[Part, PartView] = {}
         super().__init__(state or AdminState(), person)
 
-    def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go, self.state)
-        self.told = HTML()
-        self.place = VBox()
-        return (self.address, self.told, self.place)
-
-    def do(self, doing: str, work: Any) -> None:
-        if self.person.api is not None:
-            in_background(self.state.act(doing, work(self.person.api)))
-
     def go(self, address: str) -> None:
         part = address.strip("/")
         if part in tuple(Part) and self.state.phase is Phase.READY:
             self.do("Opening it", lambda api: self.state.open(api, Part(part)))
 
-    def draw(self) -> None:
-        super().draw()
-        ready = self.state.phase is Phase.READY and not self.person.farewell
-        self.told.layout.display = self.place.layout.display = "" if ready else "none"
-        if not ready:
-            return
-        self.told.value = str(told(self.state))
-        part = self._parts.get(self.state.part)
-        if part is None:
-            part = self._parts[self.state.part] = PARTS[self.state.part](self)
-        part.draw()
-        if self.place.children != (part,):
-            self.place.children = (part,)
+    def part(self) -> PartView:
+        if self.state.part not in self._parts:
+            self._parts[self.state.part] = PARTS[self.state.part](self)
+        return self._parts[self.state.part]
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so

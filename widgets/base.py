@@ -21,6 +21,8 @@ from hub.errors import AtriumError
 log = logging.getLogger("atrium.widgets")
 
 Answer = TypeVar("Answer")
+Work = Callable[[Api], Coroutine[Any, Any, object]]
+"""Something to be done with the API."""
 
 _running: set[asyncio.Task[Any]] = set()
 
@@ -196,6 +198,15 @@ class View(VBox):
     def reload(self) -> None:
         if self.person.api is not None:
             in_background(self.state.load(self.person.api))
+
+    def do(self, doing: str, work: Work) -> None:
+        """Something that a person asked for; what goes wrong is told on the page."""
+        if self.person.api is not None:
+            in_background(self.state.act(doing, work(self.person.api)))
+
+    def doing(self, doing: str, work: Work) -> Callable[[], None]:
+        """For a button."""
+        return lambda: self.do(doing, work)
 
     def draw(self) -> None:
         """Bring the page in line with the state."""

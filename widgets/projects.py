@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ipywidgets import HTML, VBox
+from ipywidgets import HTML
 from markupsafe import Markup
 from traitlets import Instance, Tuple, Unicode, UseEnum
 
@@ -17,18 +16,14 @@ from hub.client import Api, Me, ProjectUsage
 from hub.errors import InvalidInput
 from hub.reports.models import Report, ReportDraft, ReportForm
 from widgets.base import (
-    Address,
     Phase,
     State,
-    View,
     Visitor,
     ask,
     empty,
     facts,
-    in_background,
     moment,
     table,
-    told,
     visitor,
 )
 from widgets.burndown import burn_down, sentence, shares
@@ -45,6 +40,7 @@ from widgets.fields import (
     row,
     whole,
 )
+from widgets.parts import PartedView, PartView
 from widgets.usage import ROLES, greeting
 
 
@@ -159,25 +155,11 @@ class ProjectsState(State):
         self.done = "The report is submitted." if submit else "The report is saved."
 
 
-class PartView(VBox):
-    """One part of the page, made when it is first shown."""
-
-    def __init__(self, view: Projects) -> None:
-        self.view, self.state = view, view.state
-        super().__init__(_dom_classes=("step-form",))
-        self.children = tuple(self.build())
-
-    def build(self) -> list[Any]:
-        raise NotImplementedError
-
-    def draw(self) -> None:
-        raise NotImplementedError
-
-    def do(self, doing: str, work: Any) -> Callable[[], None]:
-        return lambda: self.view.do(doing, work)
+class ProjectPart(PartView):
+    state: ProjectsState
 
 
-class Usage(PartView):
+class Usage(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         return [self.text]
@@ -208,7 +190,7 @@ def _about(project: ProjectView) -> list[tuple[str, Any]]:
     ]
 
 
-class Members(PartView):
+class Members(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         self.address = line("address", "Mail address of a colleague")
@@ -275,7 +257,7 @@ class Members(PartView):
         self.taking.layout.display = "" if leads and waiting else "none"
 
 
-class Extension(PartView):
+class Extension(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         self.months = whole("months", "More months")
@@ -320,7 +302,7 @@ class Extension(PartView):
         )
 
 
-class FinalReport(PartView):
+class FinalReport(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
         self.summary = paragraphs("form.summary", "Summary")
@@ -396,7 +378,7 @@ PARTS: dict[Part, type[PartView]] = {
 }
 
 
-class Projects(View):
+class Projects(PartedView):
     loading = "Looking up your projects"
     state: ProjectsState
 
@@ -404,16 +386,6 @@ class Projects(View):
         self._parts: dict[Part, PartView] = {}
         self._wanted = ""
         super().__init__(state or ProjectsState(), person)
-
-    def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go, self.state)
-        self.told = HTML()
-        self.place = VBox()
-        return (self.address, self.told, self.place)
-
-    def do(self, doing: str, work: Any) -> None:
-        if self.person.api is not None:
-            in_background(self.state.act(doing, work(self.person.api)))
 
     def go(self, address: str) -> None:
         """``project/SLUG/PART``; before the projects are known it has to wait."""
@@ -426,22 +398,16 @@ class Projects(View):
         wanted = Part(part) if part in tuple(Part) else Part.USAGE
         self.do("Opening it", lambda api: self.state.open(api, slug, wanted))
 
+    def part(self) -> PartView:
+        if self.state.part not in self._parts:
+            self._parts[self.state.part] = PARTS[self.state.part](self)
+        return self._parts[self.state.part]
+
     def draw(self) -> None:
-        super().draw()
-        ready = self.state.phase is Phase.READY and not self.person.farewell
-        self.told.layout.display = self.place.layout.display = "" if ready else "none"
-        if not ready:
-            return
-        if self._wanted:
+        if self._wanted and self.state.phase is Phase.READY and not self.person.farewell:
             wanted, self._wanted = self._wanted, ""
             self.go(wanted)
-        self.told.value = str(told(self.state))
-        part = self._parts.get(self.state.part)
-        if part is None:
-            part = self._parts[self.state.part] = PARTS[self.state.part](self)
-        part.draw()
-        if self.place.children != (part,):
-            self.place.children = (part,)
+        super().draw()
 
     def content(self) -> Markup:
         state = self.state

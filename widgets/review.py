@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from ipywidgets import HTML, VBox
@@ -16,19 +15,15 @@ from hub.client import Api, Me
 from hub.errors import Conflict, InvalidInput
 from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
 from widgets.base import (
-    Address,
     Phase,
     State,
-    View,
     Visitor,
     ask,
     facts,
-    in_background,
     moment,
     notice,
     pdf_link,
     table,
-    told,
     visitor,
 )
 from widgets.fields import (
@@ -47,6 +42,7 @@ from widgets.fields import (
 )
 from widgets.onboarding import summary
 from widgets.onboarding.status import STATES, messages
+from widgets.parts import Part, PartedView
 from widgets.usage import greeting
 
 PAGE = 50
@@ -155,7 +151,7 @@ class ReviewState(State):
         return self.case.version.number
 
 
-class Desk(VBox):
+class Desk(Part):
     """The queue with its filters, and extensions that wait."""
 
     def __init__(self, view: ReviewDesk) -> None:
@@ -244,7 +240,7 @@ class Desk(VBox):
         self.waiting.value = str(table(("Project", "By", "Asks for", "Reason"), rows))
 
 
-class CaseView(VBox):
+class CaseView(Part):
     """One application: conflict of interest first, then what was submitted, the review, and the decision."""
 
     def __init__(self, view: ReviewDesk) -> None:
@@ -418,7 +414,7 @@ class CaseView(VBox):
         )
 
 
-class ReviewDesk(View):
+class ReviewDesk(PartedView):
     loading = "Looking up what waits for review"
     state: ReviewState
 
@@ -427,20 +423,6 @@ class ReviewDesk(View):
         self.case: CaseView | None = None
         super().__init__(state or ReviewState(), person)
 
-    def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go, self.state)
-        self.told = HTML()
-        self.place = VBox()
-        return (self.address, self.told, self.place)
-
-    def do(self, doing: str, work: Any) -> None:
-        if self.person.api is not None:
-            in_background(self.state.act(doing, work(self.person.api)))
-
-    def doing(self, doing: str, work: Any) -> Callable[[], None]:
-        """For a button."""
-        return lambda: self.do(doing, work)
-
     def go(self, address: str) -> None:
         what, _, which = address.strip("/").partition("/")
         if what == "case" and which.isdigit():
@@ -448,22 +430,12 @@ class ReviewDesk(View):
         elif what == "queue":
             self.state.close()
 
-    def draw(self) -> None:
-        super().draw()
-        ready = self.state.phase is Phase.READY and not self.person.farewell
-        self.told.layout.display = self.place.layout.display = "" if ready else "none"
-        if not ready:
-            return
-        self.told.value = str(told(self.state))
+    def part(self) -> Part:
         if self.state.entry is None:
             self.desk = self.desk or Desk(self)
-            shown: Desk | CaseView = self.desk
-        else:
-            self.case = self.case or CaseView(self)
-            shown = self.case
-        shown.draw()
-        if self.place.children != (shown,):
-            self.place.children = (shown,)
+            return self.desk
+        self.case = self.case or CaseView(self)
+        return self.case
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so

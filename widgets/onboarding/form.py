@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, VBox
@@ -10,13 +10,12 @@ from markupsafe import Markup
 
 from hub.calls.models import Source
 from hub.client import Api
+from widgets.base import Work
 from widgets.fields import Field, date_words
 from widgets.onboarding.state import OnboardingState, Step
 
 if TYPE_CHECKING:
     from widgets.onboarding.view import Onboarding
-
-Work = Callable[[Api], Coroutine[Any, Any, object]]
 
 
 class StepForm(VBox):

@@ -13,9 +13,9 @@ from hub.access.models import ProjectState, ProjectView
 from hub.applications.models import Application, ApplicationState, Message, MessageKind
 from hub.client import Api
 from hub.errors import InvalidInput
-from widgets.base import facts, moment, notice, pdf_link
+from widgets.base import Work, facts, moment, notice, pdf_link
 from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
-from widgets.onboarding.form import Work, show
+from widgets.onboarding.form import show
 from widgets.onboarding.state import OnboardingState
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from hub.client import Api
 from widgets import base
-from widgets.base import Address, Phase, View, Visitor, in_background, moment, notice, visitor
+from widgets.base import Address, Phase, View, Visitor, Work, in_background, moment, notice, visitor
 from widgets.fields import button, buttons, choice, fieldset, line, row
 from widgets.onboarding.declarations import Declarations
-from widgets.onboarding.form import StepForm, Work, show
+from widgets.onboarding.form import StepForm, show
 from widgets.onboarding.mode import Mode
 from widgets.onboarding.people import People
 from widgets.onboarding.purpose import Purpose
@@ -54,12 +54,6 @@ class Onboarding(View):
         return (self.address, self.told, self.invited, self.place, self.more)
 
     # -- doing
-
-    def do(self, doing: str, work: Work) -> None:
-        """Something that a person asked for; what goes wrong is told on the page."""
-        api = self.person.api
-        if api is not None:
-            in_background(self.state.act(doing, work(api)))
 
     def aside(self, work: Work) -> None:
         """Something that may fail without a word."""
