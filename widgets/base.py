@@ -165,6 +165,20 @@ class Address(Text):
         self._go(change.new[:500])
 
 
+class AfterAPause:
+    """Does something once nobody has said :meth:`again` for some seconds."""
+
+    def __init__(self, seconds: float, then: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._then = then
+        self._timer: asyncio.TimerHandle | None = None
+
+    def again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._then)
+
+
 class View(VBox):
     """Shows one of: a skeleton, an error with a retry, or what the subclass draws.
 

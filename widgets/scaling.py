@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hub.client import Api, Me
 from hub.clusters import models
 from hub.clusters.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, InvalidInput, SettingsError
-from widgets.base import Phase, State, View, Visitor, in_background, notice, visitor
+from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
 from widgets.clusters import Clusters
 from widgets.usage import greeting, hours, project_cards
 
@@ -33,7 +34,20 @@ SETTLE_SECONDS = 0.5
 STATIC = Path(__file__).parent / "static"
 
 
-class ScalingState(State):
+class ManagerState(State):
+    """A state that asks the manager of the server's clusters."""
+
+    def __init__(self, clusters: Callable[[], Clusters] = Clusters.here) -> None:
+        super().__init__()
+        self._find = clusters
+
+    @cached_property
+    def _clusters(self) -> Clusters:
+        """Found at the first question: outside of a server that is an error of the question, not of the page."""
+        return self._find()
+
+
+class ScalingState(ManagerState):
     """Clusters, what is allowed, and what the choice in the form would mean."""
 
     me = Instance(Me, allow_none=True)
@@ -45,19 +59,9 @@ class ScalingState(State):
     busy = Unicode(help="What is being done just now.")
     scripts = Dict(help="Job script by cluster, once asked for.")
 
-    def __init__(self, clusters: Callable[[], Clusters] = Clusters.here) -> None:
-        super().__init__()
-        self._find = clusters
-        self._found: Clusters | None = None
-
-    @property
-    def _clusters(self) -> Clusters:
-        if self._found is None:
-            self._found = self._find()
-        return self._found
-
     async def fetch(self, api: Api) -> Phase:
-        self.me, self.offer = await asyncio.gather(asyncio.to_thread(api.me), asyncio.to_thread(self._clusters.offer))
+        clusters = self._clusters
+        self.me, self.offer = await asyncio.gather(asyncio.to_thread(api.me), asyncio.to_thread(clusters.offer))
         await self.look()
         return Phase.READY
 
@@ -132,7 +136,7 @@ class Scaling(View):
     state: ScalingState
 
     def __init__(self, state: ScalingState | None = None, person: Visitor = visitor) -> None:
-        self._asking: asyncio.TimerHandle | None = None
+        self._settled = AfterAPause(SETTLE_SECONDS, self._ask)
         super().__init__(state or ScalingState(), person)
         in_background(self._watch())
 
@@ -196,9 +200,7 @@ class Scaling(View):
         self.least.layout.display = "" if self.mode.value else "none"
         self.most.description = "At most" if self.mode.value else "Workers"
         self._fit()
-        if self._asking is not None:
-            self._asking.cancel()
-        self._asking = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._ask)
+        self._settled.again()
 
     def _ask(self) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable
 from typing import Any
 
 from ipywidgets import HTML, BoundedIntText, Button, Dropdown, HBox, Text, VBox
@@ -15,14 +14,13 @@ from traitlets import Instance, List, Unicode
 from hub.client import Api
 from hub.clusters.models import Estimate, Offer, Training, TrainingRequest, Trouble
 from hub.errors import AtriumError, InvalidInput
-from widgets.base import Phase, State, View, Visitor, in_background, notice, visitor
-from widgets.clusters import Clusters
-from widgets.scaling import SETTLE_SECONDS, means
+from widgets.base import AfterAPause, Phase, View, Visitor, in_background, notice, visitor
+from widgets.scaling import SETTLE_SECONDS, ManagerState, means
 
 LOOK_SECONDS = 3.0
 
 
-class TrainingState(State):
+class TrainingState(ManagerState):
     """Trainings there are, the log of the chosen one, and what the choice in the form would mean."""
 
     offer = Instance(Offer, allow_none=True)
@@ -31,17 +29,6 @@ class TrainingState(State):
     trouble = Instance(AtriumError, allow_none=True)
     chosen = Instance(Training, allow_none=True)
     log = Unicode()
-
-    def __init__(self, clusters: Callable[[], Clusters] = Clusters.here) -> None:
-        super().__init__()
-        self._find = clusters
-        self._found: Clusters | None = None
-
-    @property
-    def _clusters(self) -> Clusters:
-        if self._found is None:
-            self._found = self._find()
-        return self._found
 
     async def fetch(self, api: Api) -> Phase:
         self.offer = await asyncio.to_thread(self._clusters.offer)
@@ -96,7 +83,7 @@ class TrainingPanel(View):
     state: TrainingState
 
     def __init__(self, state: TrainingState | None = None, person: Visitor = visitor) -> None:
-        self._asking: asyncio.TimerHandle | None = None
+        self._settled = AfterAPause(SETTLE_SECONDS, self._ask)
         super().__init__(state or TrainingState(), person)
         in_background(self._watch())
 
@@ -161,9 +148,7 @@ class TrainingPanel(View):
             in_background(self.state.stop(self.state.chosen.job))
 
     def _changed(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-        self._asking = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._ask)
+        self._settled.again()
 
     def _ask(self) -> None:
         try:
