@@ -128,14 +128,18 @@ class Gate:
             client.close()
 
 
-class ManagerHandler(APIHandler):
-    """Passes on what it is asked, after sign-in, right and XSRF token have been checked."""
+class GateHandler(APIHandler):
+    """Whoever may use the server may ask for its clusters; asking is not use, so an open page keeps nothing alive."""
 
     auth_resource = "server"
     _track_activity = False
 
     def initialize(self, gate: Gate) -> None:
         self.gate = gate
+
+
+class ManagerHandler(GateHandler):
+    """Passes on what it is asked, after sign-in, right and XSRF token have been checked."""
 
     @web.authenticated
     @authorized
@@ -168,14 +172,8 @@ class ManagerHandler(APIHandler):
         self.finish(answer.body or b"")
 
 
-class PanelHandler(APIHandler):
+class PanelHandler(GateHandler):
     """``dask/clusters`` in the words of dask-labextension, over the same clusters."""
-
-    auth_resource = "server"
-    _track_activity = False
-
-    def initialize(self, gate: Gate) -> None:
-        self.gate = gate
 
     @web.authenticated
     @authorized
@@ -235,14 +233,8 @@ def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class CheckHandler(APIHandler):
+class CheckHandler(GateHandler):
     """``dask/dashboard-check/URL``: which pages a dashboard has, for the panel's list of them."""
-
-    auth_resource = "server"
-    _track_activity = False
-
-    def initialize(self, gate: Gate) -> None:
-        self.gate = gate
 
     @web.authenticated
     @authorized
