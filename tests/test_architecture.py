@@ -94,7 +94,7 @@ SUBJECTS: dict[str, set[str]] = {
     "reviews": set(),
     "servers": set(),
     "sites": set(),
-    "slurm": {"client", "cluster", "commands", "inventory", "jobs", "queue", "transport", "words"},
+    "slurm": {"client", "cluster", "commands", "inventory", "jobs", "process", "queue", "transport", "words"},
     "usage": {"forecast"},
     "workshops": set(),
 }

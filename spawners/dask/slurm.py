@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.slurm import commands, words
+from hub.slurm import commands, process, words
 
 DEADLINE_SECONDS = 15.0
 AT_ONCE = 8
 """Commands of one process that run at the same time: fifty workers are no burst on the controller."""
 
-_UNREACHABLE = ("unable to contact", "connection", "socket timed out", "zero bytes", "munge", "communication")
 _KEPT_BACK = re.compile(r"(JUPYTER|JPY_|SLURM_|SLURMD_|SBATCH_|ATRIUM_TLS|ATRIUM_API)")
 _gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
@@ -36,38 +35,19 @@ async def run(argv: commands.Argv, *, stdin: str | None = None, both: bool = Fal
     :raises SlurmUnavailable: it could not be started or did not answer.
     """
     gate = _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
-    async with gate:
-        code, out, error = await _run(argv, stdin)
-    if code:
-        told = error.strip() or out.strip()
-        if any(sign in told.lower() for sign in _UNREACHABLE):
-            raise SlurmUnavailable("Slurm does not answer.")
-        raise SlurmError(told[-2000:] or f"{argv[0]} failed without a word.")
-    return f"{out}\n{error}" if both else out
-
-
-async def _run(argv: commands.Argv, stdin: str | None) -> tuple[int, str, str]:
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=job_environment(),
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise SlurmUnavailable("Slurm's commands are not installed here.", hint="Report the problem.") from error
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            out, said = await process.communicate(None if stdin is None else stdin.encode())
+        async with gate:
+            done = await process.run(argv, environment=job_environment(), deadline=DEADLINE_SECONDS, stdin=stdin)
     except TimeoutError as error:
         raise SlurmUnavailable(f"Slurm has not answered for {DEADLINE_SECONDS:.0f} s.") from error
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return process.returncode or 0, out.decode(errors="replace"), said.decode(errors="replace")
+    except OSError as error:
+        raise SlurmUnavailable("Slurm's commands are not installed here.", hint="Report the problem.") from error
+    if done.code:
+        told = done.error.strip() or done.out.strip()
+        if process.could_not_ask(told):
+            raise SlurmUnavailable("Slurm does not answer.")
+        raise SlurmError(told[-2000:] or f"{argv[0]} failed without a word.")
+    return f"{done.out}\n{done.error}" if both else done.out
 
 
 async def submit(script: str) -> int:
