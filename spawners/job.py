@@ -396,10 +396,15 @@ class ServerJob:
         raise AssertionError("unreachable")
 
     async def _look_until_over(self, number: int) -> Job | None:
+        """All that are being stopped share one question; only who is out of the queue is asked for by number."""
         for pause in _ever_longer():
-            job = await self._site.slurm.job(number)
-            if job is None or job.phase is Phase.ENDED:
-                return job
+            snapshot = await self._site.queue.fresh(time.monotonic())
+            if snapshot is None:
+                raise SlurmUnavailable("Slurm does not answer.")
+            if number not in snapshot.jobs:
+                job = await self._site.slurm.job(number)
+                if job is None or job.phase is Phase.ENDED:
+                    return job
             await asyncio.sleep(min(pause, 2.0))
         raise AssertionError("unreachable")
 
