@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from deploy.dev import environments, files, packages, preflight
 from deploy.dev.errors import DeployError
@@ -63,16 +66,20 @@ def test(arguments: Sequence[str] = ()) -> int:
 
 
 def check() -> int:
-    """Style, types, import contracts and unit tests; runs them all and says which failed."""
+    """Style, types, import contracts and unit tests, side by side; runs them all and says which failed."""
     ready()
-    checks = {
-        "ruff": ["ruff", "check"],
-        "ruff format": ["ruff", "format", "--check"],
+    unit = ["python", "-m", "pytest", "--quiet", "-m", _UNIT]
+    checks = {  # the longest first
+        "unit tests of hub": [*unit, "tests/hub"],
+        "other unit tests": [*unit, "--ignore=tests/hub"],
         "mypy": ["mypy"],
         "import-linter": ["lint-imports"],
-        "unit tests": ["python", "-m", "pytest", "--quiet", "-m", _UNIT],
+        "ruff": ["ruff", "check"],
+        "ruff format": ["ruff", "format", "--check"],
     }
-    failed = [name for name, command in checks.items() if _timed(name, command)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        passed = list(pool.map(_passes, checks, checks.values()))
+    failed = [name for name, well in zip(checks, passed, strict=True) if not well]
     if failed:
         raise DeployError(f"{', '.join(failed)} failed (see above).")
     return 0
@@ -89,28 +96,40 @@ def lock() -> int:
     return _run([str(environments.LOCKS / "compile.sh")], deadline=_DEADLINE)
 
 
-def _timed(name: str, command: list[str]) -> int:
+def _passes(name: str, command: list[str]) -> bool:
+    """Run one check; what it printed is shown when it has ended, so that two do not write into each other."""
     began = time.monotonic()
-    print(f"── {name}", flush=True)
-    code = _tool(*command, deadline=_DEADLINE)
-    print(f"   {'failed' if code else 'ok'} after {time.monotonic() - began:.1f} s", flush=True)
-    return code
+    with tempfile.TemporaryFile("w+") as output:
+        code = _tool(*command, deadline=_DEADLINE, output=output)
+        output.seek(0)
+        took = f"{'failed' if code else 'ok'} after {time.monotonic() - began:.1f} s"
+        print(f"── {name}\n{output.read()}   {took}", flush=True)
+    return code == 0
 
 
-def _tool(name: str, *arguments: str, deadline: float) -> int:
-    return _run([str(VENV / "bin" / name), *arguments], deadline=deadline)
+def _tool(name: str, *arguments: str, deadline: float, output: IO[str] | None = None) -> int:
+    return _run([str(VENV / "bin" / name), *arguments], deadline=deadline, output=output)
 
 
-def _run(argv: list[str], *, deadline: float) -> int:
-    """Run in the checkout, its output shown as it comes; the exit code."""
+def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> int:
+    """Run in the checkout, its output shown as it comes unless there is a file for it; the exit code."""
     environment = {
         **os.environ,
         "PATH": f"{VENV}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "VIRTUAL_ENV": str(VENV),
     }
     try:
-        return subprocess.run(argv, cwd=CHECKOUT, env=environment, timeout=deadline, check=False).returncode
+        done = subprocess.run(
+            argv,
+            cwd=CHECKOUT,
+            env=environment,
+            timeout=deadline,
+            check=False,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+        )
     except subprocess.TimeoutExpired as error:
         raise DeployError(f"{Path(argv[0]).name} did not end within {deadline / 60:.0f} minutes.") from error
     except OSError as error:
         raise DeployError(f"{argv[0]} could not be started: {error.strerror}.") from error
+    return done.returncode
