@@ -70,7 +70,8 @@ def check() -> int:
     ready()
     unit = ["python", "-m", "pytest", "--quiet", "-m", _UNIT]
     checks = {  # the longest first
-        "unit tests of hub": [*unit, "tests/hub"],
+        "unit tests of hub": [*unit, "tests/hub", "--ignore=tests/hub/dataspace"],
+        "unit tests of data spaces": [*unit, "tests/hub/dataspace"],
         "other unit tests": [*unit, "--ignore=tests/hub"],
         "mypy": ["mypy"],
         "import-linter": ["lint-imports"],
