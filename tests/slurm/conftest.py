@@ -31,7 +31,8 @@ def founder(deployment: Deployment) -> str:
 def no_jobs_left(deployment: Deployment) -> Iterator[None]:
     """What a test submitted is gone before the next one counts."""
     yield
-    deployment.run("scancel", "--quiet", "--state=PENDING,RUNNING", f"--account={ACCOUNT}", check=False)
+    for role in ("founder", "colleague"):
+        deployment.run("scancel", "--quiet", f"--user={deployment.person(role)}")
 
 
 ACCOUNT = "steel"

@@ -187,13 +187,14 @@ async def test_a_reservation_is_offered_to_whom_it_is_for_and_ends_in_time(
 async def test_a_trial_tells_when_and_where_and_starts_nothing(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str
 ) -> None:
+    before = set(deployment.jobs_of(founder))  # those of the last test may be ending still
     asked = request(partition="gpu", gpus=2, gpu_type="l40s", cpus=2)
     trial = await slurm.trial(rendered(deployment, asked, founder), user=founder, environment={})
     assert (trial.nodes, trial.partition) == ("gpu2", "gpu")
     assert abs((trial.start - datetime.now(UTC)).total_seconds()) < 600
     with pytest.raises(SlurmError):
         await slurm.trial(rendered(deployment, request(minutes=721), founder), user=founder, environment={})
-    assert deployment.jobs_of(founder) == []
+    assert set(deployment.jobs_of(founder)) <= before
 
 
 async def test_a_silent_slurm_keeps_the_last_view(deployment: Deployment, slurm: SlurmClient, tmp_path: Path) -> None:

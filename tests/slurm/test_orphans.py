@@ -132,7 +132,7 @@ async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, fou
     directives = (f"--job-name={GATEWAY}-dask", f"--comment={GATEWAY}:{founder}::99:dask-1", "--begin=now+1hour")
     orphan = await site.slurm.submit(script(*directives), user=founder, environment={})
     patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
-    sweep = Sweep(Site(patient, site.slurm, site.queue, site.ledger))
+    sweep = Sweep(replace(site, settings=patient))
 
     await sweep.round_of_workers()
 

@@ -6,10 +6,10 @@ const TICK = 5_000; // ms between two looks at the clock, which ask nobody
 const WARN_AT = [15, 5]; // minutes left
 const SAVE_AT = 60; // seconds left
 
-/** "3 h 12 min", "4 min", "less than a minute". */
+/** "3 h 12 min", "4 min", "less than a minute"; rounded, so that a warning at five minutes says five. */
 export function duration(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 1) return "less than a minute";
+  if (seconds < 60) return "less than a minute";
+  const minutes = Math.round(seconds / 60);
   const hours = Math.floor(minutes / 60);
   return [hours && `${hours} h`, minutes % 60 && `${minutes % 60} min`].filter(Boolean).join(" ");
 }
