@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 from hub.access.models import ProjectView
 from hub.applications.models import Application
 from hub.client import Api, DecisionForm, ReviewForm
+from hub.usage.models import ProjectUsage
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment
 from tests.hub.world import form, settle, submitted
@@ -159,13 +160,12 @@ def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As) -> N
     ready(founder, slug)
     job = submit(deployment, name, slug, "--partition=notebooks", "--cpus-per-task=8", "--time=5")
     assert job.isdigit(), job
-    used = eventually(
-        lambda: (found := founder.usage(slug)) and found.cpu.used > 0 and found.people and found,
-        within=240,
-        every=2,
-        what="usage moves",
-    )
-    assert used is not None
+
+    def moved() -> ProjectUsage | None:
+        found = founder.usage(slug)
+        return found if found.cpu.used > 0 and found.people else None
+
+    used = eventually(moved, within=240, every=2, what="usage moves")
     assert [one.name for one in used.people] == [name]
     assert [one.name for one in used.partitions] == ["notebooks"]
     assert used.cpu_runs_out is not None

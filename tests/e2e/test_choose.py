@@ -214,7 +214,8 @@ def test_the_estimate_is_for_oneself_and_not_for_other_origins(deployment: Deplo
         stranger.cookies.update(cookies)
         assert stranger.post(url, data={"profile": "small"}).status_code == 403, "no XSRF token"
         assert stranger.get(url).status_code in (404, 405)
-    form = {"profile": "small", "account": "demo", "_xsrf": page.locator("[name=_xsrf]").input_value()}
+    form: dict[str, str | float | bool] = {"profile": "small", "account": "demo"}
+    form["_xsrf"] = page.locator("[name=_xsrf]").input_value()
     answer = page.request.post(url, form=form)
     assert answer.status == 200
     assert answer.json()["cost"].endswith("core-hours")

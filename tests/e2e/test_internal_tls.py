@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -53,7 +54,7 @@ def test_a_notebook_and_a_dashboard_work(with_tls: Deployment, visit: Visit) -> 
 
 
 def client_address(name: str) -> str:
-    return server_process(name).environ()["JUPYTERHUB_API_URL"]
+    return str(server_process(name).environ()["JUPYTERHUB_API_URL"])
 
 
 def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment, visit: Visit) -> None:
@@ -87,7 +88,7 @@ def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: De
 class Impostor(BaseHTTPRequestHandler):
     """Says yes to everything, and keeps what it heard."""
 
-    heard: list[str]
+    heard: ClassVar[list[str]]
 
     def do_GET(self) -> None:
         self.heard.append(self.path)
@@ -103,17 +104,20 @@ class Impostor(BaseHTTPRequestHandler):
 def impostor(folder: Path) -> Iterator[tuple[int, list[str]]]:
     """A TLS server with a certificate of its own making: its port, and what it heard."""
     pem = folder / "own.pem"
-    files = ["-keyout", pem, "-out", folder / "own.crt"]
+    files = ["-keyout", str(pem), "-out", str(folder / "own.crt")]
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *files, *name]
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "own.crt", pem)
-    handler = type("Handler", (Impostor,), {"heard": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+
+    class Handler(Impostor):
+        heard: ClassVar[list[str]] = []
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], handler.heard
+        yield server.server_address[1], Handler.heard
         server.shutdown()
 
 

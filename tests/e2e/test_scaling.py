@@ -103,7 +103,12 @@ def test_the_picture_moves_twice_a_second(visit: Visit) -> None:
     run_cell(lab, notebook)
     meter = page.locator(".dask-meter").first
     seen = {meter.inner_text()}
-    eventually(lambda: seen.add(meter.inner_text()) or len(seen) > 4, within=30, what="numbers that move")
+
+    def moves() -> bool:
+        seen.add(meter.inner_text())
+        return len(seen) > 4
+
+    eventually(moves, within=30, what="numbers that move")
 
 
 def test_one_cluster_in_all_places(deployment: Deployment, visit: Visit) -> None:

@@ -89,7 +89,7 @@ async def test_accounts_are_made_once_and_their_hours_are_set(slurm: SlurmClient
 
     async def seen_by_the_controller() -> bool:
         usage = (await slurm.usage([account])).get(account)
-        return usage == AccountUsage(Minutes(1200, usage.cpu.used), Minutes(600, usage.gpu.used))
+        return usage is not None and usage == AccountUsage(Minutes(1200, usage.cpu.used), Minutes(600, usage.gpu.used))
 
     await until(seen_by_the_controller)
 
