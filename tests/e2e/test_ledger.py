@@ -182,6 +182,33 @@ def test_a_notebook_that_is_put_back_into_the_queue_is_followed(deployment: Depl
     assert founder.attempt()["requeues"] == 1
 
 
+def test_a_notebook_that_has_to_give_way_comes_back(deployment: Deployment, founder: Account) -> None:
+    """QOS "normal" may push jobs of QOS "flexible" back into the queue; ``full`` takes every node with "normal"."""
+    founder.start(qos="flexible")
+    founder.wait_until_ready()
+    [job] = founder.jobs()
+    with full(deployment):
+        founder.wait_for_state("waiting")
+        assert (founder.server() or {}).get("pending") == "spawn"
+    # Slurm lets a job that was put back wait for two minutes.
+    deployment.run("scontrol", "update", f"jobid={job}", "starttime=now")
+    founder.wait_until_ready()
+
+    assert founder.jobs() == [job]
+    assert founder.attempt()["requeues"] == 1
+
+
+def test_a_notebook_that_gives_way_and_may_not_come_back_is_over(deployment: Deployment, founder: Account) -> None:
+    founder.start(qos="flexible")
+    founder.wait_until_ready()
+    [job] = founder.jobs()
+    deployment.run("scontrol", "update", f"jobid={job}", "requeue=0")
+    with full(deployment):
+        founder.wait_until_gone()
+
+    assert founder.attempt()["ending"] == "preempted"
+
+
 def test_a_job_that_an_admin_cancels_is_over_for_the_hub_too(deployment: Deployment, founder: Account) -> None:
     founder.start()
     founder.wait_until_ready()
