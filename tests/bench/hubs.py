@@ -159,6 +159,7 @@ def _stock(
             "cmd": [""] if job.program else [str(singleuser)],
             "env_keep": ["PATH", "LANG", "SLURM_CONF"],
             "http_timeout": 60,
+            "start_timeout": 600,  # its minute is not enough when a thousand start
         },
         "SlurmSpawner": {
             "req_partition": slurm.partition,
@@ -175,7 +176,7 @@ def _stock(
 
 @contextmanager
 def ours(
-    deployment: Deployment, *, path: str = "", program: Path | None = None, token: str = "", **overrides: object
+    deployment: Deployment, *, path: Path | None = None, program: Path | None = None, **overrides: object
 ) -> Iterator[Hub]:
     """Atrium's Hub with the deployment's settings and secrets, state and addresses of its own, run by root.
 
@@ -271,7 +272,7 @@ def _running(
         eventually(lambda: _answers(process, hub), within=START_SECONDS, what=f"a Hub at {url}")
         yield hub
     except BaseException:
-        shutil.copy(log, Path(deployment.settings.paths.log) / "bench-hub.log")
+        shutil.copy(log, Path(deployment.settings.paths.log) / f"bench-{program.partition('.')[0]}.log")
         raise
     finally:
         process.terminate()

@@ -267,6 +267,7 @@ def test_what_people_type_stays_text(visit: Visit) -> None:
 def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
     founder = Dashboards(visit("founder"))
     start_a_path(founder)
+    expect(founder.field("Your full name")).to_be_visible(timeout=WAIT)  # it comes after the heading
     founder.page.locator("h2[data-arrived]").focus()
     founder.page.keyboard.press("Tab")
     expect(founder.field("Your full name")).to_be_focused()
