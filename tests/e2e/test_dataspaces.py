@@ -263,5 +263,10 @@ def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visit
     page.get_by_role("link", name="Air for me").click()
     expect(page.get_by_label("Find data")).to_have_value("air")
     page.get_by_role("link", name="Saved searches").click()
-    page.get_by_role("button", name="Forget Air for me").click()
+    page.get_by_role("button", name="Stop mail about Air for me").press("Enter")
+    expect(page.get_by_role("button", name="Write me mail about Air for me")).to_be_focused(timeout=SECONDS)
+    expect(page.get_by_text("no mail")).to_be_visible()
+    screenshot(page, "dataspaces-saved")
+    assert accessibility_problems(page) == []
+    page.get_by_role("button", name="Delete Air for me").click()
     expect(page.get_by_role("heading", name="None yet")).to_be_visible(timeout=SECONDS)

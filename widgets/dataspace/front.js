@@ -288,7 +288,7 @@ class Page {
         this.ask("save", { title: title.value, mail: mail.checked, query: this.query });
       } },
         h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
-        h("label", { class: "check" }, mail, "Write me a mail when something new matches"),
+        h("label", { class: "check" }, mail, "Write me a mail when something new matches, at most once a day"),
         h("button", { type: "submit", class: "button small" }, "Save search")));
   }
 
@@ -493,8 +493,11 @@ class Page {
       h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
         event.preventDefault(); const query = asked(one.query); this.field.value = query.text; this.go({ ...query, view: "search" });
       } }, one.title)),
-      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "mail when something is new" : "no mail"].filter(Boolean).join(" · ")),
-      h("p", { class: "actions" }, button("Forget", () => this.ask("forget", { id: one.id }), { "aria-label": `Forget ${one.title}` })))))];
+      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "a mail when something is new, at most once a day" : "no mail", one.mailed && `last mail ${day(one.mailed)}`].filter(Boolean).join(" · ")),
+      h("p", { class: "actions" },
+        button(one.mail ? "Stop mail" : "Write me mail", () => this.ask("save", { title: one.title, query: one.query, mail: !one.mail }),
+          { "aria-label": `${one.mail ? "Stop mail about" : "Write me mail about"} ${one.title}`, "data-key": `mail-${one.id}` }),
+        button("Delete", () => this.ask("forget", { id: one.id }), { "aria-label": `Delete ${one.title}`, "data-key": `forget-${one.id}` })))))];
   }
 
   transfersView() {

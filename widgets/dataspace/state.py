@@ -137,7 +137,7 @@ class DataspaceState(State):
 
     async def _save(self, api: Api, message: dict[str, Any]) -> None:
         kept = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
-        self.done = f"Saved as “{kept.title}”."
+        self.done = f"Saved as “{kept.title}”{'' if kept.mail else ', without mail'}."
         await self._saved(api, {})
 
     async def _forget(self, api: Api, message: dict[str, Any]) -> None:

@@ -230,24 +230,6 @@ def test_saved_searches_are_ones_own(as_):
     assert as_("founder").saved_searches() == ()
 
 
-def test_news_of_a_saved_search(as_, session, sessions, settings, shop, site, reindex):
-    from datetime import timedelta
-
-    from hub.dataspace.service import news
-    from hub.dataspace.tables import SavedSearchRow
-
-    as_("founder").save_search(SavedSearchForm(title="All", query=Query()))
-    site.turtle("/", page("a", "b"))
-    shop.harvest(site.url + "/")
-    reindex()
-    row = session.scalar(select(SavedSearchRow))
-    row.seen -= timedelta(seconds=5)
-    total, cards = news(session, TantivyIndex(settings.paths.state / "dataspace"), row)
-    assert (total, len(cards)) == (2, 2)
-    row.seen += timedelta(hours=1)
-    assert news(session, TantivyIndex(settings.paths.state / "dataspace"), row) == (0, ())
-
-
 def test_an_empty_result_suggests_what_to_leave_out(as_, shop, site, reindex):
     site.turtle("/", page("a", "b"))
     shop.harvest(site.url + "/")
