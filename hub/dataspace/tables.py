@@ -97,7 +97,7 @@ class PublicationRow(Base):
 
 
 class SavedSearchRow(Base):
-    """``seen``: records that were there at this moment are not news any more. ``mailed``: when the last mail was written."""
+    """``seen``: records that were there at this moment are not news any more. ``mailed``: when it was written about."""
 
     __tablename__ = "dataspace_saved_searches"
     __table_args__ = (UniqueConstraint("person", "title"),)
