@@ -23,6 +23,10 @@ const TRANSFERS = {
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
   quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
+const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
+const RUNS = {
+  running: ["", "being harvested"], complete: ["ok", "complete"], incomplete: ["warn", "incomplete: nothing was taken for gone"], failed: ["bad", "failed"],
+};
 const OVER = ["done", "quarantined", "failed", "cancelled"];
 const PAGES = ["search", "saved", "transfers", "publish", "sources"];
 const TABS = {
@@ -144,7 +148,10 @@ class Page {
     this.signIn();
   }
 
-  ask(deed, more = {}) { this.model.send({ do: deed, ...more }); }
+  ask(deed, more = {}) {
+    this.deed = deed;
+    this.model.send({ do: deed, ...more });
+  }
 
   get told() { return this.model.get("told"); }
 
@@ -209,10 +216,12 @@ class Page {
     const view = this.place.view;
     const matters = {
       search: ["answer", "suggestions"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved"],
-      transfers: ["transfers"], publish: ["publications", "trouble"], sources: ["sources", "runs"],
+      transfers: ["transfers"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "done"],
     }[view];
     if (!matters.some(changed)) return;
-    this.draw(view === "record" && changed("record"));
+    const kept = told.done && changed("done") && ["put_source", "publish"].includes(this.deed);
+    if (kept) this.editing = null; // what was filled in is done with
+    this.draw(kept || (view === "record" && changed("record")));
     if (view === "record" && this.arriving && this.main.querySelector("h2")) {
       this.arriving = false;
       this.main.querySelector("h2").focus();
@@ -432,6 +441,7 @@ class Page {
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, "through a connector")),
       address && h("p", { class: "ds-address" }, link(address)),
+      /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && h("div", { class: "actions" },
         button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
           { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${text(file.title) || `file ${at + 1}`}` }),
@@ -584,31 +594,57 @@ class Page {
 
   source(one) {
     const { form, last } = one;
-    const kinds = { complete: "ok", running: "", incomplete: "warn", failed: "bad" };
-    return [h("h3", {}, form.title), h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${form.protocol} · every ${form.every_hours} h`),
-      h("p", { class: "ds-address" }, link(form.address)), h("p", {}, `${number(one.records)} records. `, last && state([kinds[last.state], last.state]),
-        last && ` ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused. ${last.reason}`),
-      this.reports === form.name && h("ol", { class: "ds-reports" }, (this.told.runs || []).map((run) => h("li", {}, `${moment(run.started)}: ${run.state}, ${number(run.read)} read, ${number(run.refused)} refused. ${run.reason}`,
-        run.refusals.length > 0 && h("ul", {}, run.refusals.slice(0, 20).map((no) => h("li", {}, `${no.page}${no.line ? `, line ${no.line}` : ""}: ${no.reason}`)))))),
+    const report = last && `${number(last.pages)} pages, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
+    return [h("h3", {}, form.title),
+      h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${one.from_settings ? " · from the settings" : ""}`),
+      h("p", { class: "ds-address" }, link(form.address)),
+      h("p", {}, `${number(one.records)} records. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
+        last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
+      one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "The worker takes it up at its next look." : `Next harvest ${moment(one.due)}.`),
+      last && this.refusals(last, `refused-${form.name}`),
+      this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.told.runs || []).map((run) => h("li", {},
+        `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
+        this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
-        button("Reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        button("Earlier reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Earlier reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        !one.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
         !one.from_settings && confirmed("Remove", `Remove ${form.title} and its ${number(one.records)} records?`, () => this.ask("remove_source", { name: form.name })))];
   }
 
+  refusals(run, key) {
+    if (!run.refusals.length) return null;
+    return h("details", { "data-key": key }, h("summary", {}, `What was refused (${number(run.refused)})`),
+      h("ul", { class: "ds-reports" }, run.refusals.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`))),
+      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are kept.`));
+  }
+
   sourceForm() {
-    const form = h("form", { class: "form ds-box", "data-kept": "source", onsubmit: (event) => {
+    const old = this.editing;
+    const form = h("form", { class: "form ds-box", "data-kept": `source-${old?.name || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
-      this.ask("put_source", { form: { name: value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"), every_hours: Number(value("every_hours")), visibility: value("visibility") } });
+      this.ask("put_source", { form: {
+        name: old ? old.name : value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"),
+        every_hours: Number(value("every_hours")), timeout_seconds: Number(value("timeout_seconds")), max_pages: Number(value("max_pages")),
+        max_records: Number(value("max_records")), max_page_bytes: Math.round(Number(value("page_mb")) * 2 ** 20),
+        visibility: value("visibility"), enabled: form.elements.enabled.checked,
+      } });
     } },
-      h("h3", {}, "Add or change a source"),
-      entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
-      entry("title", "Title", { required: true, maxlength: 120 }), entry("space", "Data space", { required: true, maxlength: 60 }),
-      choice("protocol", "How it is read", { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" }),
-      entry("address", "Address", { required: true, maxlength: 1000 }, "input", "http(s), or a path in a folder of the settings."),
-      entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: 24 }),
-      choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Keep source")));
+      h("h3", {}, old ? `Change ${old.title}` : "Add a source"),
+      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
+      entry("title", "Title", { required: true, maxlength: 120, value: old?.title }), entry("space", "Data space", { required: true, maxlength: 60, value: old?.space }),
+      choice("protocol", "How it is read", PROTOCOLS, old?.protocol),
+      entry("address", "Address", { required: true, maxlength: 1000, value: old?.address }, "input", "http(s), or a path in a folder of the settings."),
+      entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: old?.every_hours ?? 24 }),
+      choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }, old?.visibility),
+      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest it on its timetable"),
+      h("details", { "data-key": "limits" }, h("summary", {}, "Limits"),
+        entry("timeout_seconds", "Seconds to wait for a page", { type: "number", min: 1, max: 3600, value: old?.timeout_seconds ?? 60 }),
+        entry("max_pages", "Most pages", { type: "number", min: 1, max: 1000000, value: old?.max_pages ?? 10000 }),
+        entry("max_records", "Most records", { type: "number", min: 1, max: 5000000, value: old?.max_records ?? 1000000 }),
+        entry("page_mb", "Largest page in MiB", { type: "number", min: 1, max: 2048, step: "any", value: old ? old.max_page_bytes / 2 ** 20 : 256 })),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Add source"),
+        old && button("Leave it as it is", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 }
@@ -643,9 +679,9 @@ function entry(name, words, options = {}, tag = "input", hint = "") {
   return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
 }
 
-function choice(name, words, choices) {
+function choice(name, words, choices, chosen) {
   const id = `ds-${name}-${(forms += 1)}`;
-  return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value }, label))));
+  return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value, selected: value === chosen }, label))));
 }
 
 export default {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from hub.dataspace.models import (
     PublicationForm,
     Query,
     RecordPage,
+    RunState,
     SavedSearchForm,
     SearchAnswer,
     SourceForm,
@@ -163,6 +165,15 @@ class DataspaceState(State):
         """Whether a transfer is not over."""
         return any(one.state not in OVER for one in self.transfers)
 
+    @property
+    def something_is_harvested(self) -> bool:
+        """Whether a source that is shown is being harvested, or is about to be."""
+        moment = datetime.now(UTC)
+        return any(
+            (one.due is not None and one.due <= moment) or (one.last is not None and one.last.state is RunState.RUNNING)
+            for one in self.sources
+        )
+
     # -- giving back --------------------------------------------------------------------------------------------------
 
     async def _publications(self, api: Api, _message: dict[str, Any]) -> None:
@@ -186,7 +197,8 @@ class DataspaceState(State):
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
         await asyncio.to_thread(api.dataspace.put_source, form)
-        self.done = f"Kept. {form.title} is harvested at the worker's next look."
+        when = "is harvested at the worker's next look" if form.enabled else "is not harvested until it is switched on"
+        self.done = f"Kept. {form.title} {when}."
         await self._sources(api, {})
 
     async def _run_source(self, api: Api, message: dict[str, Any]) -> None:

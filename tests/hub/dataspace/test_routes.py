@@ -120,11 +120,14 @@ def test_a_projects_record_is_the_projects(as_, reindex):
     reindex()
 
     assert as_("colleague").search("sensors").total == 1
+    assert as_("colleague").suggestions(Query(text="sensors unheard"))[0].total == 1
     assert as_("colleague").record(made.record_id).record.title == {"en": "Cleaned sensors"}
     for name in ("stranger", "boss", "pages"):
         found = as_(name).search("sensors")
         assert (found.total, found.hits) == (0, ())
         assert all(values == () for values in found.facets.values())
+        for query in (Query(text="sensors unheard"), Query(text="sensors", chips=("format:XML",)), Query(text="sens")):
+            assert as_(name).suggestions(query) == (), "what to relax is counted, too"
         with pytest.raises(NotFound):
             as_(name).record(made.record_id)
 
