@@ -327,6 +327,7 @@ class _Run:
                 continue
             if identity.startswith("_:"):
                 record = catalogue.named(record, self._staging.about(identity), self._form.address)
+                self._staging.name(identity, record.uri)
             if len(record.uri) > 2000:
                 self._refuse(identity, None, "an identifier longer than 2,000 characters")
                 continue

@@ -182,6 +182,11 @@ class Staging:
                     at = next((term[1] for term in predicates.get(times, ())), "")
                     self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, ?)", (identity, object_, _utc(at)))
 
+    def name(self, identity: str, uri: str) -> None:
+        """A thing without an address is found under this one from now on."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, '')", (identity, uri))
+
     # -- nodes
 
     def _about(self, identity: str) -> Node:

@@ -19,7 +19,7 @@ from hub.client import Api
 from hub.dataspace.client import Dataspace
 from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferState
 from hub.errors import HubUnavailable, InvalidInput, NotFound
-from tests.browser import accessibility_problems, api_token, screenshot
+from tests.browser import ARTIFACTS, accessibility_problems, api_token, screenshot
 from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
@@ -323,8 +323,15 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     page.keyboard.type("zzzz")
     expect(page.get_by_role("heading", name="Nothing matches all of this")).to_be_visible(timeout=SECONDS)
     assert "q=zzzz" in page.url
+    page.get_by_label("Find data").press("Control+a")
+    page.keyboard.type("nitrogen zzzz")
+    relax = page.get_by_role("button", name=re.compile("Without the word “zzzz”"))
+    expect(relax).to_be_visible(timeout=SECONDS)
     screenshot(page, "dataspaces-nothing")
     assert accessibility_problems(page) == []
+    relax.press("Enter")
+    expect(page.locator(".ds-count")).to_have_text("1 record", timeout=SECONDS)
+    expect(page.get_by_label("Find data")).to_have_value("nitrogen")
 
 
 def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor]) -> None:
@@ -368,7 +375,7 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         page.get_by_label("Address").fill(f"{shop.publisher.url}/broken.ttl")
         page.get_by_role("button", name="Add source").press("Enter")
         here = page.locator(".card", has_text="Extra <b>source</b>")
-        expect(here.get_by_text("incomplete: nothing was taken for gone")).to_be_visible(timeout=2 * SECONDS)
+        expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
         here.get_by_text("What was refused (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
@@ -402,7 +409,7 @@ def test_on_a_phone_nothing_scrolls_sideways(shop: Shop, visit: Callable[[str], 
         expect(page.get_by_role("heading", name="Can I use it?")).to_be_visible(timeout=SECONDS)
         page.get_by_role("button", name=re.compile("Show first rows")).first.click()
         expect(page.get_by_role("columnheader", name="no2")).to_be_visible(timeout=SECONDS)
-    screenshot(page, f"dataspaces-phone-{re.sub('[^a-z]', '', place)}")
+    page.screenshot(path=ARTIFACTS / f"dataspaces-phone{re.sub('[^a-z]', '-', place)}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert accessibility_problems(page) == []
 
@@ -422,6 +429,14 @@ def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Vis
     expect(page.get_by_text("its description is")).to_be_visible(timeout=2 * SECONDS)
     made = page.locator(".card", has_text="Cleaned nitrogen")
     expect(made).to_contain_text("seen by the project")
+    made.get_by_role("button", name="Change Cleaned nitrogen").press("Enter")
+    form = page.locator("form[data-kept]")
+    expect(form.get_by_label("Description")).to_have_value("The measurements without their gaps.")
+    expect(form.get_by_label("Sector")).to_have_value("ENVI")
+    form.get_by_label("Who may find it").select_option("factory")
+    form.get_by_role("button", name="Keep changes").press("Enter")
+    expect(made).to_contain_text("seen by the factory", timeout=2 * SECONDS)
+    expect(page.get_by_role("button", name="Publish record")).to_be_visible()
     made.get_by_role("button", name="Withdraw").click()
     made.get_by_role("button", name="Yes, withdraw").click()
     expect(made).to_have_count(0, timeout=SECONDS)

@@ -130,6 +130,7 @@ async def test_nothing_found_says_what_to_relax() -> None:
         {"do": "bring", "record_id": 1, "project": "../etc"},
         {"do": "put_source", "form": {"name": "X y"}},
         {"do": "publish", "form": {"title": "x"}},
+        {"do": "change_publication", "slug": "x", "form": {"title": "x"}},
     ],
 )
 async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, Any]) -> None:

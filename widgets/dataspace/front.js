@@ -25,7 +25,7 @@ const TRANSFERS = {
 };
 const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
 const RUNS = {
-  running: ["", "being harvested"], complete: ["ok", "complete"], incomplete: ["warn", "incomplete: nothing was taken for gone"], failed: ["bad", "failed"],
+  running: ["", "being harvested"], complete: ["ok", "complete"], incomplete: ["warn", "incomplete"], failed: ["bad", "failed"],
 };
 const OVER = ["done", "quarantined", "failed", "cancelled"];
 const PAGES = ["search", "saved", "transfers", "publish", "sources"];
@@ -219,8 +219,8 @@ class Page {
       transfers: ["transfers"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "done"],
     }[view];
     if (!matters.some(changed)) return;
-    const kept = told.done && changed("done") && ["put_source", "publish"].includes(this.deed);
-    if (kept) this.editing = null; // what was filled in is done with
+    const kept = told.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.deed);
+    if (kept) this.editing = this.publishing = null; // what was filled in is done with
     this.draw(kept || (view === "record" && changed("record")));
     if (view === "record" && this.arriving && this.main.querySelector("h2")) {
       this.arriving = false;
@@ -546,39 +546,48 @@ class Page {
       made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
         h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
         h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${one.quality.score} of 100`),
-        h("p", { class: "actions" }, confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+        h("p", { class: "actions" },
+          button("Change", () => { this.publishing = one; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${one.form.title}`, "data-key": `change-${one.slug}` }),
+          confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
       this.publishForm(projects)];
   }
 
   publishForm(projects) {
-    const form = h("form", { class: "form ds-box", "data-kept": "publish", onsubmit: (event) => {
+    const made = this.publishing;
+    const old = made?.form;
+    const first = old?.files[0];
+    const form = h("form", { class: "form ds-box", "data-kept": `publish-${made?.slug || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
       const list = (name) => value(name).split(",").map((one) => one.trim()).filter(Boolean);
-      const file = value("address") && { title: value("file_title") || value("title"), access_url: value("address"), download_url: value("address"), format: value("format").toUpperCase() };
-      this.ask("publish", { form: {
-        project: value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
-        themes: value("theme") ? [value("theme")] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"), visibility: value("visibility"), language,
-        version: value("version"), origins: list("origins"), trained_on: list("trained_on"), intended_use: value("intended_use"), files: file ? [file] : [],
+      const same = first && value("address") === first.access_url ? first : { download_url: value("address") };
+      const file = value("address") && { ...same, title: value("file_title") || value("title"), access_url: value("address"), format: value("format").toUpperCase() };
+      this.ask(made ? "change_publication" : "publish", { slug: made?.slug, form: {
+        project: old ? old.project : value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
+        themes: value("theme") ? [value("theme"), ...(old?.themes.slice(1) || [])] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"),
+        visibility: value("visibility"), language: old?.language || language, access: old?.access || "public",
+        version: value("version"), origins: list("origins"), trained_on: list("trained_on"), intended_use: value("intended_use"),
+        files: [...(file ? [file] : []), ...(old?.files.slice(1) || [])],
       } });
     } },
-      h("h3", {}, "Describe something new"),
-      choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
-      choice("kind", "What it is", { dataset: "Data", model: "A model" }),
-      entry("title", "Title", { required: true, minlength: 3, maxlength: 300 }),
-      entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea"),
-      entry("keywords", "Keywords", { maxlength: 1000 }, "input", "Separated by commas."),
-      choice("theme", "Sector", THEMES),
-      entry("publisher", "Publisher", { required: true, maxlength: 200 }, "input", "The organisation that answers for it."),
-      entry("contact", "Contact", { required: true, type: "email", maxlength: 200 }),
-      choice("licence", "Licence", LICENCE_CHOICES),
-      choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }),
-      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000 }, "input", "http, https or s3; may be left empty."),
-      entry("file_title", "Name of the file", { maxlength: 200 }), entry("format", "Format", { maxlength: 40 }, "input", "CSV, PARQUET, JSON …"),
-      entry("version", "Version", { maxlength: 40 }), entry("origins", "Made from", { maxlength: 4000 }, "input", "Addresses, separated by commas."),
-      entry("trained_on", "Trained on", { maxlength: 4000 }, "input", "Of a model: addresses of data, separated by commas."),
-      entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model."),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Publish record")));
+      h("h3", {}, old ? `Change ${old.title}` : "Describe something new"),
+      !old && choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
+      choice("kind", "What it is", { dataset: "Data", model: "A model" }, old?.kind),
+      entry("title", "Title", { required: true, minlength: 3, maxlength: 300, value: old?.title }),
+      entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea", "", old?.description),
+      entry("keywords", "Keywords", { maxlength: 1000, value: old?.keywords.join(", ") }, "input", "Separated by commas."),
+      choice("theme", "Sector", THEMES, old?.themes[0]),
+      entry("publisher", "Publisher", { required: true, maxlength: 200, value: old?.publisher }, "input", "The organisation that answers for it."),
+      entry("contact", "Contact", { required: true, type: "email", maxlength: 200, value: old?.contact }),
+      choice("licence", "Licence", old && !(old.licence in LICENCE_CHOICES) ? { [old.licence]: old.licence, ...LICENCE_CHOICES } : LICENCE_CHOICES, old?.licence),
+      choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }, old?.visibility),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "http, https or s3; may be left empty."),
+      entry("file_title", "Name of the file", { maxlength: 200, value: first?.title }), entry("format", "Format", { maxlength: 40, value: first?.format }, "input", "CSV, PARQUET, JSON …"),
+      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Made from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
+      entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
+      entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Publish record"),
+        old && button("Leave it as it is", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 
@@ -594,7 +603,7 @@ class Page {
 
   source(one) {
     const { form, last } = one;
-    const report = last && `${number(last.pages)} pages, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
+    const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
     return [h("h3", {}, form.title),
       h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${one.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
@@ -674,9 +683,9 @@ function confirmed(words, question, act) {
 
 let forms = 0;
 
-function entry(name, words, options = {}, tag = "input", hint = "") {
+function entry(name, words, options = {}, tag = "input", hint = "", inside = "") {
   const id = `ds-${name}-${(forms += 1)}`;
-  return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
+  return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }, inside), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
 }
 
 function choice(name, words, choices, chosen) {

@@ -69,6 +69,7 @@ class DataspaceState(State):
             "cancel": self._cancel,
             "publications": self._publications,
             "publish": self._publish,
+            "change_publication": self._change_publication,
             "withdraw": self._withdraw,
             "sources": self._sources,
             "put_source": self._put_source,
@@ -183,6 +184,12 @@ class DataspaceState(State):
         form = PublicationForm.model_validate(message["form"])
         made = await asyncio.to_thread(api.dataspace.publish, form)
         self.done = f"Published as {made.slug}; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        await self._publications(api, {})
+
+    async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
+        form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
+        made = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        self.done = f"Changed; its description is {made.quality.badge} ({made.quality.score} of 100)."
         await self._publications(api, {})
 
     async def _withdraw(self, api: Api, message: dict[str, Any]) -> None:

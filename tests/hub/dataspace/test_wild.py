@@ -7,8 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
+from hub.dataspace import catalogue
 from hub.dataspace.harvest import PAUSES
 from hub.dataspace.models import Record, RunState
+from hub.dataspace.staging import Staging
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.test_catalogue import PREFIXES
 from tests.hub.dataspace.test_harvest import dataset, names, page
@@ -166,18 +168,24 @@ def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
 
 
 def test_records_without_an_address_get_one_that_stays(shop, site):
-    def catalogue(first):
+    def two(first):
         one = f'a dcat:Dataset ; dct:title "{first}" ; dct:identifier "1" ; dct:publisher [ foaf:name "P" ]'
-        two = 'a dcat:Dataset ; dct:title "Two"'
-        return PREFIXES + f"<http://x.example/cat> dcat:dataset [ {one} ], [ {two} ] ."
+        other = 'a dcat:Dataset ; dct:title "Two"'
+        return PREFIXES + f"<http://x.example/cat> dcat:dataset [ {one} ], [ {other} ] ."
 
-    serve(site, "/", catalogue("One"))
+    serve(site, "/", two("One"))
     run = shop.harvest(site.url + "/")
     assert (run.state, run.read, run.new) == (RunState.COMPLETE, 2, 2)
     assert all(uri.startswith(f"{site.url}/#") for uri in shop.rows())
-    serve(site, "/", catalogue("Renamed"))
+    serve(site, "/", two("Renamed"))
     run = shop.harvest(site.url + "/")
     assert (run.new, run.changed, run.removed) == (0, 1, 0)
+    staging = Staging(shop.folder / "sources/cat.sqlite")
+    try:
+        for uri in shop.rows():
+            assert next(catalogue.statements(uri, staging))[0] == uri, "what it says is judged under its name"
+    finally:
+        staging.close()
 
 
 @pytest.mark.parametrize("namespace", ["https://www.w3.org/ns/dcat/", "https://www.w3.org/ns/dcat#"])
