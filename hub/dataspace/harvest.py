@@ -314,6 +314,7 @@ class _Run:
             self._stop("The catalogue came back empty, so what it held before is kept.")
         if self._whole:
             self._bury()
+            run.reason = "" if run.read else "It holds nothing that is a dataset, a series, a service or a model."
         staging.end_assembly()
 
     def _read_records(self, identities: Iterable[str]) -> Iterator[Record]:

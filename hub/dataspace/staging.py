@@ -30,11 +30,19 @@ CREATE INDEX IF NOT EXISTS node_record ON node (id) WHERE record;
 CREATE TABLE IF NOT EXISTS event (page INTEGER, object TEXT, at TEXT, kind TEXT, graph TEXT);
 CREATE INDEX IF NOT EXISTS event_object ON event (object);
 CREATE INDEX IF NOT EXISTS event_page ON event (page);
+CREATE TABLE IF NOT EXISTS listed (page INTEGER, id TEXT);
+CREATE INDEX IF NOT EXISTS listed_id ON listed (id);
+CREATE INDEX IF NOT EXISTS listed_page ON listed (page);
 CREATE TABLE IF NOT EXISTS stream (page INTEGER, versions TEXT, times TEXT);
 CREATE TABLE IF NOT EXISTS version (id TEXT PRIMARY KEY, object TEXT, at TEXT);
 CREATE INDEX IF NOT EXISTS version_object ON version (object);
 CREATE TABLE IF NOT EXISTS changed (run INTEGER);
 CREATE TABLE IF NOT EXISTS found (uri TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_RECORDS = """
+SELECT DISTINCT coalesce(object, id) AS it
+FROM (SELECT id FROM node WHERE record UNION SELECT id FROM listed JOIN node USING (id)) LEFT JOIN version USING (id)
+ORDER BY it
 """
 
 
@@ -137,6 +145,7 @@ class Staging:
         self._db.execute("DELETE FROM node WHERE page = ?", (page,))
         self._db.execute("DELETE FROM event WHERE page = ?", (page,))
         self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM listed WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
         """Blank nodes are a page's own, so they get its number."""
@@ -150,6 +159,8 @@ class Staging:
             for term in terms:
                 if term[0] == "i" and term[1].startswith("_:"):
                     term[1] = f"_:{page}.{term[1][2:]}"
+        listed = ((page, term[1]) for term in predicates.get(DCAT + "dataset", ()) if term[0] == "i")
+        self._db.executemany("INSERT INTO listed VALUES (?, ?)", listed)
         identity = node["s"] if not node["s"].startswith("_:") else f"_:{page}.{node['s'][2:]}"
         is_record = not types.isdisjoint(_NAMELESS if identity.startswith("_:") else KINDS)
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
@@ -206,12 +217,17 @@ class Staging:
             for predicate, terms in json.loads(body).items():
                 kept = found.setdefault(predicate, [])
                 kept.extend(term for term in terms if term not in kept)
+        if found and not any(term[1] in KINDS for term in found.get(RDF + "type", ())) and self._is_listed(identity):
+            found.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
         return found
+
+    def _is_listed(self, identity: str) -> bool:
+        """Whether a catalogue has it as ``dcat:dataset``, so that it is one although it does not say so itself."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
 
     def records(self) -> Iterator[str]:
         """Ids of everything that is a record, each once; of versions, what they are versions of."""
-        query = "SELECT DISTINCT coalesce(object, node.id) AS it FROM node LEFT JOIN version USING (id) WHERE record"
-        for row in self._db.execute(f"{query} ORDER BY it"):
+        for row in self._db.execute(_RECORDS):
             yield row[0]
 
     def record_count(self) -> int:

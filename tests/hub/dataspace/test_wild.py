@@ -202,6 +202,22 @@ def test_a_web_page_is_no_catalogue_and_says_so(shop, site):
     assert "web page for people" in run.refusals[0].reason
 
 
+def test_what_a_catalogue_lists_is_a_dataset_although_it_does_not_say_so(shop, site):
+    listed = "<http://x.example/cat> dcat:dataset x:a, x:b, x:elsewhere ."
+    serve(site, "/1", PREFIXES + listed + f" x:a dct:title 'A' . </1> <{HYDRA}next> </2> .")
+    serve(site, "/2", PREFIXES + "x:b a <http://schema.org/Dataset> ; dct:title 'B' . x:c dct:title 'not listed' .")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, names(shop)) == (RunState.COMPLETE, ["a", "b"])
+    assert content(shop, "http://x.example/b").kind == "dataset"
+
+
+def test_a_page_without_records_says_so(shop, site):
+    serve(site, "/", {"success": True, "result": {"results": []}}, "application/json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.read, run.refused) == (RunState.COMPLETE, 0, 0)
+    assert "nothing that is a dataset" in run.reason
+
+
 # -- paging -----------------------------------------------------------------------------------------------------------
 
 
