@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -37,6 +38,7 @@ ODRL = policy.ODRL
 IT6 = "http://data.europa.eu/it6/"
 SCHEMA = "http://schema.org/"
 DCATAP = "http://data.europa.eu/r5r/"
+EDC = "https://w3id.org/edc/v0.0.1/ns/"
 PROV = "http://www.w3.org/ns/prov#"
 
 KINDS = {
@@ -81,7 +83,7 @@ def record(identity: str, nodes: Nodes) -> Record | None:
     if kind is None:
         return None
     read = _Reader(nodes)
-    title = read.text(node, DCT + "title", RDFS + "label", SCHEMA + "name", longest=LONGEST_TITLE)
+    title = read.text(node, DCT + "title", RDFS + "label", SCHEMA + "name", EDC + "name", longest=LONGEST_TITLE)
     if not title and kind == Kind.SERVICE:
         return None
     distributions = tuple(read.distributions(node, kind))
@@ -116,6 +118,13 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         conforms_to=tuple(read.values(node, DCT + "conformsTo")),
         extra=read.further(node),
     )
+
+
+def named(found: Record, node: Node, where: str) -> Record:
+    """A record that its source gives no address gets one from what tells it from others there."""
+    told = next((term[1] for name in (DCT + "identifier", DCAT + "landingPage") for term in node.get(name, ())), "")
+    sign = told or json.dumps([found.title, found.publisher.name], sort_keys=True)
+    return found.model_copy(update={"uri": f"{where}#{hashlib.sha256(sign.encode()).hexdigest()[:16]}"})
 
 
 def content_hash(found: Record) -> str:
@@ -331,6 +340,8 @@ class _Reader:
         about = self._nodes.about(term[1]) if depth and term[1] not in path and self._branches_left > 0 else {}
         if kind_of(about) is not None and ODRL + "permission" not in about:
             about = {}  # another record: it is told elsewhere, its name is enough
+        if RDF + "first" in about:
+            return self._list(term, depth, path)
         found: dict[str, Any] = {} if term[1].startswith("_:") else {"@id": clean(term[1])}
         for predicate, terms in sorted(about.items()):
             if predicate == RDF + "type":
@@ -338,6 +349,22 @@ class _Reader:
             else:
                 found[predicate] = [self.tree(one, depth - 1, (*path, term[1])) for one in terms[:MOST_VALUES]]
         return found
+
+    def _list(self, term: Term, depth: int, path: tuple[str, ...]) -> Any:
+        """An RDF list, whose length is no depth. One that does not end as it should keeps its ``rest``."""
+        members: list[Any] = []
+        seen: set[str] = set()
+        while term[1] != RDF + "nil":
+            cell = self._nodes.about(term[1])
+            first, rest = cell.get(RDF + "first", ()), cell.get(RDF + "rest", ())
+            self._branches_left -= 1
+            whole = len(first) == len(rest) == 1 and rest[0][0] == "i"
+            if not whole or term[1] in seen or len(members) >= MOST_VALUES or self._branches_left <= 0:
+                return {"@list": members, RDF + "rest": [{"@id": clean(term[1])}]}
+            seen.add(term[1])
+            members.append(self.tree(first[0], depth - 1, (*path, term[1])))
+            term = rest[0]
+        return {"@list": members}
 
 
 _READ = {

@@ -1,10 +1,11 @@
-"""CKAN's JSON (``package_search``) -> the same nodes that RDF gives. Runs in the sandbox."""
+"""CKAN's JSON -> the same nodes that RDF gives. Runs in the sandbox."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from hub.dataspace.parsing import Unreadable, as_utf8, page_of, parsed_json
 
@@ -33,24 +34,48 @@ _EXTRAS = {
 """What the DCAT extension of CKAN puts among the extras."""
 
 
+NO_SEARCH = {400, 403, 404, 405, 409}
+"""How a site says that it has no ``package_search``; then its packages are listed and asked for one by one."""
+
+
 def first_page(address: str) -> str:
-    """Address of the first page, whether a site, its API or the search itself is named."""
-    path = urlsplit(address).path.rstrip("/")
-    if path.endswith("package_search"):
-        base = address.partition("?")[0]
-    elif path.endswith("/action"):
-        base = address.rstrip("/") + "/package_search"
-    else:
-        base = address.rstrip("/") + "/api/3/action/package_search"
-    return f"{base}?{urlencode({'start': 0, 'rows': ROWS})}"
+    """Address of the first page, whether a site, its API or an action is named; what it asks for (``fq=…``) stays."""
+    parts = urlsplit(address)
+    path = parts.path.rstrip("/")
+    if path.endswith("package_list"):
+        return address
+    path = re.sub(r"/(dataset|group|organization)$", "", path.removesuffix("/package_search"))
+    if not path.endswith("/action"):
+        path = f"{path}/action" if re.search(r"/api/\d$", path) else f"{path.removesuffix('/api')}/api/3/action"
+    own = [(key, value) for key, value in parse_qsl(parts.query) if key not in ("start", "rows")]
+    query = urlencode([*own, ("start", 0), ("rows", ROWS)])
+    return parts._replace(path=f"{path}/package_search", query=query, fragment="").geturl()
+
+
+def is_first(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.path.endswith("/package_search") and ("start", "0") in parse_qsl(parts.query)
+
+
+def list_page(url: str) -> str:
+    """Where a site whose search has the address ``url`` lists its packages."""
+    return urljoin(url, "package_list")
 
 
 def packages(request: Line) -> Iterator[Line]:
-    """Nodes of one page of ``package_search`` and the address of the next; a package without an id is refused."""
+    """Nodes of one answer of CKAN and the addresses it goes on at; a package without an id is refused.
+
+    ``package_search`` has a page of packages, ``package_list`` the names of all, ``package_show`` one of them.
+    """
+    base = request["base"]
     try:
-        found = parsed_json(as_utf8(page_of(request), request["media_type"]))
-        result = found["result"]
-        listed, count = list(result["results"]), int(result["count"])
+        result = parsed_json(as_utf8(page_of(request), request["media_type"]))["result"]
+        if isinstance(result, list):
+            for name in result:
+                yield {"next": f"{urljoin(base, 'package_show')}?{urlencode({'id': _text(name)})}"}
+            return
+        listed = list(result["results"]) if "results" in result else [result]
+        count = int(result.get("count", 0))
     except (Unreadable, KeyError, TypeError, ValueError) as error:
         yield {"refused": {"line": None, "reason": f"not an answer of CKAN: {error}"}, "whole": True}
         return
@@ -58,11 +83,12 @@ def packages(request: Line) -> Iterator[Line]:
         if not isinstance(package, dict) or not isinstance(package.get("id"), str):
             yield {"refused": {"line": number, "reason": "a package without an id"}}
             continue
-        yield from _package(package, request["base"])
-    parts = urlsplit(request["base"])
-    start = int(parse_qs(parts.query).get("start", ["0"])[0]) + len(listed)
+        yield from _package(package, base)
+    parts = urlsplit(base)
+    asked = dict(parse_qsl(parts.query))
+    start = int(asked.get("start", "0")) + len(listed)
     if listed and start < count:
-        yield {"next": parts._replace(query=urlencode({"start": start, "rows": ROWS})).geturl()}
+        yield {"next": parts._replace(query=urlencode(asked | {"start": start})).geturl()}
 
 
 def _package(package: Line, base: str) -> Iterator[Line]:

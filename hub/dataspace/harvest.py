@@ -8,19 +8,22 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urldefrag, urljoin
 
 import httpx
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace import catalogue, ckan, protocol, sandbox
-from hub.dataspace.fetch import Answer, Bounds, Fetcher
+from hub.dataspace.fetch import Answer, Bounds, Fetcher, FetchFailed
 from hub.dataspace.models import Protocol, Record, Refusal, RunState, SourceForm
 from hub.dataspace.parsing import ACCEPT, EXTENSIONS
 from hub.dataspace.staging import Page, Staging
@@ -34,6 +37,10 @@ BATCH = 500
 MOST_ATTEMPTS = 5
 MOST_REFUSALS = 200
 """Kept in a report; the rest is counted."""
+BUSY = {429, 502, 503, 504}
+PAUSES = (2.0, 10.0)
+"""Before a server that is busy or does not answer is asked again."""
+LONGEST_PAUSE = 60.0
 MOST_BROKEN_PAGES = 20
 """In a row: then the source is down, and asking on helps nobody."""
 
@@ -46,6 +53,7 @@ class Harvester:
     fetcher: Fetcher
     folder: Path
     readable: Sequence[Path] = ()
+    pause: Callable[[float], None] = time.sleep
 
     def run_due(self) -> None:
         """Harvest every source that is due or was interrupted; one that fails does not hold up the others."""
@@ -106,6 +114,7 @@ def _end(session: Session, source: SourceRow, run: RunRow, state: RunState, reas
 class _Reading:
     """How far a page was read."""
 
+    base: str
     onward: list[str]
     nodes: int = 0
     whole: bool = True
@@ -180,6 +189,11 @@ class _Run:
                 if answer.status == 304 and page.read_before:
                     onward = page.onward
                     self._staging.keep(page, self._run.id)
+                elif (
+                    answer.status in ckan.NO_SEARCH and self._form.protocol == Protocol.CKAN and ckan.is_first(page.url)
+                ):
+                    onward = (ckan.list_page(page.url),)
+                    self._staging.keep(page, self._run.id)
                 elif answer.status >= 400:
                     raise InvalidInput(f"The server answered {answer.status}.")
                 else:
@@ -202,9 +216,29 @@ class _Run:
             headers |= {"If-Modified-Since": page.modified} if page.modified else {}
         bounds = Bounds(self._form.timeout_seconds, self._form.max_page_bytes, self._form.max_page_bytes)
         asked = protocol.catalogue_request() if self._form.protocol == Protocol.DSP else None
-        answer = self._harvester.fetcher.fetch(page.url, into, bounds=bounds, headers=headers, json=asked)
+
+        def ask(body: Any = asked) -> Answer:
+            into.seek(0)
+            into.truncate()
+            return self._harvester.fetcher.fetch(page.url, into, bounds=bounds, headers=headers, json=body)
+
+        answer = self._patiently(ask)
+        if asked is not None and answer.status == 405:
+            answer = ask(None)  # the protocol does not say how a further page is asked for
         into.flush()
         return answer
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """A server that is busy, or that does not answer, is asked again."""
+        for usual in PAUSES:
+            wait = usual
+            with suppress(FetchFailed):
+                answer = ask()
+                if answer.status not in BUSY:
+                    return answer
+                wait = _retry_after(answer) or usual
+            self._harvester.pause(wait)
+        return ask()
 
     def _take(self, page: Page, path: Path, answer: Answer) -> tuple[str, ...]:
         """Parse a page, store its nodes, and say where it goes on.
@@ -215,7 +249,7 @@ class _Run:
         base = f"https://{self._source.name}.invalid/{Path(page.url).name}" if local else answer.url
         name, most = base.partition("?")[0], self._form.max_page_bytes
         request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
-        read = _Reading(onward=[] if local else _linked(answer))
+        read = _Reading(base, [] if local else _linked(answer))
 
         def end() -> tuple[list[str], tuple[str, str]] | None:
             if not read.whole and (page.read_before or not read.nodes):
@@ -239,7 +273,7 @@ class _Run:
                     read.nodes += 1
                     yield line
                 elif "next" in line and follow:
-                    read.onward.append(line["next"])
+                    read.onward += _absolute(read.base, line["next"])
                 elif "refused" in line:
                     read.whole = read.whole and not line.get("whole")
                     self._refuse(page.url, line["refused"]["line"], line["refused"]["reason"], minor="minor" in line)
@@ -280,6 +314,7 @@ class _Run:
             self._stop("The catalogue came back empty, so what it held before is kept.")
         if self._whole:
             self._bury()
+            run.reason = "" if run.read else "It holds nothing that is a dataset, a series, a service or a model."
         staging.end_assembly()
 
     def _read_records(self, identities: Iterable[str]) -> Iterator[Record]:
@@ -289,8 +324,15 @@ class _Run:
             except (ValueError, TypeError, LookupError, RecursionError) as error:
                 self._refuse(identity, None, f"the record cannot be read ({type(error).__name__})")
                 continue
-            if record is not None and len(record.uri) <= 2000:
-                yield record
+            if record is None:
+                continue
+            if identity.startswith("_:"):
+                record = catalogue.named(record, self._staging.about(identity), self._form.address)
+                self._staging.name(identity, record.uri)
+            if len(record.uri) > 2000:
+                self._refuse(identity, None, "an identifier longer than 2,000 characters")
+                continue
+            yield record
 
     def _store(self, found: Sequence[Record]) -> None:
         known = {
@@ -375,4 +417,18 @@ def _linked(answer: Answer) -> list[str]:
     """``Link: <…>; rel="next"``, resolved against the page."""
     links = httpx.Response(200, headers=answer.headers).links
     onward = links.get("next", {}).get("url")
-    return [str(httpx.URL(answer.url).join(onward))] if onward else []
+    return _absolute(answer.url, onward) if onward else []
+
+
+def _absolute(base: str, onward: str) -> list[str]:
+    """An address without its fragment, which names a part of the same page; none where it is no address."""
+    try:
+        return [urldefrag(urljoin(base, onward)).url]
+    except ValueError:
+        return []
+
+
+def _retry_after(answer: Answer) -> float:
+    """Seconds that a busy server asks for, within reason."""
+    told = str(answer.headers.get("retry-after", ""))
+    return min(float(told), LONGEST_PAUSE) if told.isdigit() else 0.0

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace import bringing, indexing, judging, sources
+from hub.dataspace import bringing, indexing, judging, saving, sources
 from hub.dataspace.fetch import Fetcher
 from hub.dataspace.harvest import Harvester
 from hub.dataspace.search import TantivyIndex, TantivyWriter
@@ -17,6 +17,7 @@ from hub.slurm.client import SlurmClient
 
 INDEX_SECONDS = 5
 QUALITY_SECONDS = 30
+NEWS_SECONDS = 300
 TRANSFER_SECONDS = 5
 
 
@@ -35,6 +36,7 @@ class Jobs:
             ("dataspace-index", INDEX_SECONDS, self.index),
             ("dataspace-quality", QUALITY_SECONDS, self.quality),
             ("dataspace-transfers", TRANSFER_SECONDS, self.transfers),
+            ("dataspace-news", NEWS_SECONDS, self.news),
         )
 
     def harvest(self) -> None:
@@ -61,6 +63,10 @@ class Jobs:
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""
         asyncio.run(bringing.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+
+    def news(self) -> None:
+        """Write to people whose saved searches find something new."""
+        saving.write_news(self._sessions, self._settings, self._reader)
 
     @cached_property
     def _writer(self) -> TantivyWriter:

@@ -359,11 +359,14 @@ class SavedSearchForm(Form):
 
 
 class SavedSearch(Frozen):
+    """``mailed``: when the last mail about it was written."""
+
     id: int
     title: str
     query: Query
     mail: bool
     created: datetime
+    mailed: datetime | None = None
 
 
 class PublishedFile(Form):

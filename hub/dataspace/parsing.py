@@ -18,12 +18,17 @@ from typing import Any
 
 import pyoxigraph as ox
 
+from hub.dataspace import mending
+
 Line = dict[str, Any]
 CONTEXTS = Path(__file__).parent / "contexts"
 PINNED = {
     "https://w3id.org/dspace/2025/1/context.jsonld": "dspace.jsonld",
     "https://w3id.org/dspace/2025/1/odrl-profile.jsonld": "dspace-odrl.jsonld",
     "https://semiceu.github.io/MLDCAT-AP/releases/3.1.0/context/mldcat-ap.jsonld": "mldcat-ap.jsonld",
+    "https://semiceu.github.io/MLDCAT-AP/releases/3.1.0/html/examples/eosc-mldcat-ap-context.jsonld": (
+        "eosc-mldcat-ap.jsonld"
+    ),
     "https://semiceu.github.io/uri.semic.eu-generated/DCAT-AP/releases/3.0.0/html/examples/context.jsonld": (
         "dcat-ap.jsonld"
     ),
@@ -36,6 +41,8 @@ DEEPEST = 200
 _HYDRA = "http://www.w3.org/ns/hydra/core#"
 _TREE = "https://w3id.org/tree#"
 _NEXT = {_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"}
+_STATEMENT = re.compile(rb"(?:<[^>]*>|_:\S+)\s+<[^>]*>\s.*\.\s*$")
+_QUAD = re.compile(rb"\S+\s+\S+\s+.*[^\s,;]\s+(?:<[^>]*>|_:\S+)\s*\.\s*$")
 _STRING = "http://www.w3.org/2001/XMLSchema#string"
 
 FORMATS = {
@@ -50,6 +57,7 @@ FORMATS = {
     "application/x-trig": ox.RdfFormat.TRIG,
     "application/n-quads": ox.RdfFormat.N_QUADS,
     "application/n-triples": ox.RdfFormat.N_TRIPLES,
+    "text/n3": ox.RdfFormat.TURTLE,
 }
 EXTENSIONS = {
     ".ttl": ox.RdfFormat.TURTLE,
@@ -61,6 +69,7 @@ EXTENSIONS = {
     ".trig": ox.RdfFormat.TRIG,
     ".nq": ox.RdfFormat.N_QUADS,
     ".nt": ox.RdfFormat.N_TRIPLES,
+    ".n3": ox.RdfFormat.TURTLE,
 }
 ACCEPT = (
     "application/trig, text/turtle;q=0.9, application/n-quads;q=0.9, application/ld+json;q=0.8, "
@@ -72,6 +81,10 @@ class Unreadable(Exception):
     """Why a page cannot be read."""
 
 
+class NotJson(Unreadable):
+    """What was begun as JSON, and broke off or has a slip in it: it may still say where it goes on."""
+
+
 def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
     """What a page is written in: what its server says, else its name, else how it begins."""
     known = FORMATS.get(media_type.partition(";")[0].strip().lower())
@@ -80,11 +93,14 @@ def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
     for extension, kind in EXTENSIONS.items():
         if name.lower().removesuffix(".gz").endswith(extension):
             return kind
-    head = start.lstrip()[:200]
+    head = start.lstrip()
     if head.startswith((b"{", b"[")):
         return ox.RdfFormat.JSON_LD
     if head.startswith((b"<?xml", b"<rdf:RDF", b"<!")):
         return ox.RdfFormat.RDF_XML
+    lines = head.rpartition(b"\n")[0].splitlines()  # the last may be cut
+    if all(map(_STATEMENT.match, lines)) and any(map(_QUAD.match, lines)):
+        return ox.RdfFormat.N_QUADS
     return ox.RdfFormat.TRIG  # of which Turtle and N-Triples are a part
 
 
@@ -95,11 +111,18 @@ def rdf(request: Line) -> Iterator[Line]:
     bytes of a page. A refusal marked
     ``whole`` is of the page: what comes with it is only what stands before the fault.
     """
+    raw = b""
     try:
-        data, kind = prepared(page_of(request), request["media_type"], request["name"])
+        raw = page_of(request)
+        data, kind, unknown = prepared(raw, request["media_type"], request["name"])
     except Unreadable as reason:
         yield {"refused": {"line": None, "reason": str(reason)}, "whole": True}
+        if isinstance(reason, NotJson):
+            yield from ({"next": onward} for onward in mending.links(raw))
         return
+    for address in sorted(unknown):
+        lost = f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: its words are left out"
+        yield {"refused": {"line": None, "reason": lost}, "whole": True}
     if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
         yield from _nodes(_by_line(data, kind))
         return
@@ -107,14 +130,20 @@ def rdf(request: Line) -> Iterator[Line]:
     for length in cut:
         yield _too_long(length)
     try:
-        # Read once for nothing, so that a page is read whole or by the other parser, never half by each; keeping what
-        # was read instead would take more memory than a large page may have.
-        for _ in ox.parse(data, format=kind, base_iri=request["base"], lenient=True):
-            pass
+        _read_for_nothing(data, kind, request["base"])
     except (SyntaxError, ValueError) as error:
         yield from _second_try(data, kind, request["base"], error)
     else:
         yield from _nodes(_oxigraph(data, kind, request["base"]))
+
+
+def _read_for_nothing(data: bytes, kind: ox.RdfFormat, base: str) -> None:
+    """So that a page is read whole or by the other parser, never half by each.
+
+    Keeping what was read instead would take more memory than a large page may have.
+    """
+    for _ in ox.parse(data, format=kind, base_iri=base, lenient=True):
+        pass
 
 
 def _too_long(length: int) -> Line:
@@ -123,19 +152,40 @@ def _too_long(length: int) -> Line:
 
 
 def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) -> Iterator[Line]:
+    """Mended, by the tolerant parser, or else what stands around the faults."""
+    mended = mending.mended(data, kind)
+    if mended != data:
+        with contextlib.suppress(SyntaxError, ValueError):
+            _read_for_nothing(mended, kind, base)
+            yield from _nodes(_oxigraph(mended, kind, base))
+            return
     try:
         lines = list(_nodes(_rdflib(data, kind, base)))
     except Exception:  # rdflib's parsers raise whatever they trip over
         yield {"refused": {"line": getattr(first, "lineno", None), "reason": _said(first)}, "whole": True}
-        yield from _before_the_fault(data, kind, base)
+        yield from _around_the_faults(mended, kind, base)
         return
     yield from lines
 
 
-def _before_the_fault(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
-    """What stands before a syntax error; the thing in the middle of which it happened is left out."""
-    with contextlib.suppress(SyntaxError, ValueError):
-        yield from _nodes(_oxigraph(data, kind, base))
+def _around_the_faults(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
+    """What stands before a fault and, where a statement's end can be seen, after it; and where the page goes on.
+
+    The thing in the middle of which it happened is left out.
+    """
+    for onward in mending.links(data):
+        yield {"next": onward}
+    for _ in range(mending.MOST_FAULTS):
+        try:
+            yield from _nodes(_oxigraph(data, kind, base))
+        except (SyntaxError, ValueError) as error:
+            rest = mending.after(data, kind, getattr(error, "lineno", None))
+            if rest is None:
+                return
+            data = rest
+        else:
+            return
+    yield {"refused": {"line": None, "reason": f"more than {mending.MOST_FAULTS} faults"}, "whole": True}
 
 
 def _said(error: Exception) -> str:
@@ -163,13 +213,18 @@ def page_of(request: Line) -> bytes:
     return data
 
 
-def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat]:
+def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat, set[str]]:
     """A page as UTF-8 without a byte order mark, with what it is written in; JSON-LD with its contexts written out.
 
-    :raises Unreadable: a DOCTYPE, JSON too deep, or a context we do not have.
+    :returns: these, and the contexts that we do not have: words that only they explain are lost.
+    :raises Unreadable: a web page, a DOCTYPE, or JSON too deep.
     """
-    kind = format_of(media_type, name, data[:1000])
+    unknown: set[str] = set()
+    kind = format_of(media_type, name, data[:10_000])
     data = as_utf8(data, media_type)
+    if re.match(rb"\s*(<!DOCTYPE\s+html|<html)", data[:1000], re.I):
+        raise Unreadable("a web page for people, and no catalogue")
+    data = mending.with_known_names(data)
     if kind == ox.RdfFormat.RDF_XML:
         if re.search(
             rb"<!DOCTYPE", data[:100_000] if b"<rdf:RDF" not in data else data[: data.index(b"<rdf:RDF")], re.I
@@ -177,8 +232,9 @@ def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
             raise Unreadable("a DOCTYPE is refused: it can name files and grow without end")
         data = re.sub(rb"^\s*<\?xml[^>]*\?>", b'<?xml version="1.0" encoding="UTF-8"?>', data, count=1)
     if kind == ox.RdfFormat.JSON_LD:
-        data = json.dumps(with_contexts(_odrl_words(parsed_json(data))), ensure_ascii=False).encode(errors="replace")
-    return data, kind
+        document = with_contexts(_odrl_words(_json_or_lines(data)), unknown)
+        data = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    return data, kind, unknown
 
 
 def as_utf8(data: bytes, media_type: str) -> bytes:
@@ -203,13 +259,24 @@ def as_utf8(data: bytes, media_type: str) -> bytes:
     return data.decode("latin-1").encode()
 
 
+def _json_or_lines(data: bytes) -> Any:
+    """A document, or one on each line."""
+    try:
+        return parsed_json(data)
+    except Unreadable:
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+            raise
+        return [parsed_json(line) for line in lines]
+
+
 def parsed_json(data: bytes) -> Any:
     try:
         found = json.loads(data)
     except RecursionError:
         raise Unreadable(f"JSON nested deeper than {DEEPEST}") from None
     except ValueError as error:
-        raise Unreadable(f"not JSON: {_said(error)}") from error
+        raise NotJson(f"not JSON: {_said(error)}") from error
     if _deeper_than(found, DEEPEST):
         raise Unreadable(f"JSON nested deeper than {DEEPEST}")
     return found
@@ -247,35 +314,44 @@ def _odrl_words(value: Any) -> Any:
     } | ({"@context": value["@context"]} if "@context" in value else {})
 
 
-def with_contexts(value: Any) -> Any:
-    """The document with every context we have in place of its address."""
+def with_contexts(value: Any, unknown: set[str]) -> Any:
+    """The document with every context we have in place of its address; those we do not have go into ``unknown``."""
     if isinstance(value, dict):
-        return {key: _context(inner) if key == "@context" else with_contexts(inner) for key, inner in value.items()}
+        return {
+            key: _context(inner, unknown) if key == "@context" else with_contexts(inner, unknown)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [with_contexts(inner) for inner in value]
+        return [with_contexts(inner, unknown) for inner in value]
     return value
 
 
-def _context(value: Any) -> Any:
+def _context(value: Any, unknown: set[str]) -> Any:
     if isinstance(value, str):
-        return _pinned(value)
+        return _pinned(value, unknown)
     if isinstance(value, list):
         flat: list[Any] = []
-        for part in (_context(inner) for inner in value):
+        for part in (_context(inner, unknown) for inner in value):
             flat.extend(part if isinstance(part, list) else [part])
         return flat
     if isinstance(value, dict):
-        imported = _pinned(value["@import"]) if isinstance(value.get("@import"), str) else {}
-        return imported | with_contexts({key: inner for key, inner in value.items() if key != "@import"})
+        imported = _pinned(value["@import"], unknown) if isinstance(value.get("@import"), str) else {}
+        return imported | with_contexts({key: inner for key, inner in value.items() if key != "@import"}, unknown)
     return value
 
 
-@cache
-def _pinned(address: str) -> Any:
+def _pinned(address: str, unknown: set[str]) -> Any:
+    """A context of ours; in place of another one the prefixes that everybody uses."""
     file = PINNED.get(address)
     if file is None:
-        raise Unreadable(f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched")
-    return _context(json.loads((CONTEXTS / file).read_bytes())["@context"])
+        unknown.add(address)
+        return mending.PREFIXES
+    return _context(_read(file), unknown)
+
+
+@cache
+def _read(file: str) -> Any:
+    return json.loads((CONTEXTS / file).read_bytes())["@context"]
 
 
 _MOST_TOKEN = 8 * 2**20
@@ -382,7 +458,7 @@ def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
             subject, graph, predicates = about, inside, {}
         if predicate in _NEXT and value[0] == "i" and value[1].startswith(("http://", "https://")):
             yield {"next": value[1]}
-        elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://")):
+        elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://", "/", "?")):
             yield {"next": value[1]}  # hydra in the wild has it as a text
         if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
             yield _too_long(len(value[1]))

@@ -135,6 +135,10 @@ _OPERATORS = {
     "hasPart": "with the part",
 }
 _DATES = {"lt": "before", "lteq": "on or before", "gt": "after", "gteq": "on or after", "eq": "on", "neq": "not on"}
+_LOGIC = {"and": " and ", "or": " or ", "xone": " or ", "andSequence": ", and after that "}
+"""ODRL's logical constraints, and what stands between their parts."""
+_MOST_LOGIC = 5
+"""Levels of it: no sentence that is deeper is one that a person follows."""
 _TOLD_ELSEWHERE = {"target", "assigner", "assignee", "uid", "hasPolicy"}
 """Parts of a policy and a rule that say what and who it is about: the record, its provider and whoever reads it."""
 _DESCRIBES = ("@", "http://purl.org/dc/", "http://www.w3.org/ns/dcat#", "http://www.w3.org/2000/01/rdf-schema#")
@@ -211,10 +215,13 @@ def _action(value: Any) -> str:
     return words
 
 
-def _constraint(value: Any) -> str:
+def _constraint(value: Any, depth: int = 0) -> str:
+    """A condition in words. A logical one holds others, and is understood only if each of them is."""
     if not isinstance(value, dict):
         raise _NotUnderstood
     parts = {key.removeprefix(ODRL): values for key, values in value.items() if not key.startswith("@")}
+    if len(parts) == 1 and parts.keys() <= _LOGIC.keys():
+        return _logical(*parts.popitem(), depth)
     if parts.keys() != {"leftOperand", "operator", "rightOperand"}:
         raise _NotUnderstood
     left, operator = (_name(parts[side]) for side in ("leftOperand", "operator"))
@@ -225,6 +232,28 @@ def _constraint(value: Any) -> str:
     if not right:
         raise _NotUnderstood
     return " ".join(word for word in (_OPERANDS[left], said, right) if word)
+
+
+def _logical(kind: str, values: Sequence[Any], depth: int) -> str:
+    """``(a or b)``: brackets wherever a reader could take it for something else."""
+    leaves = [leaf for value in values for leaf in _listed(value)]
+    if depth >= _MOST_LOGIC or not leaves:
+        raise _NotUnderstood
+    words = [_constraint(leaf, depth + 1) for leaf in leaves]
+    text = _LOGIC[kind].join(words)
+    if kind == "xone" and len(words) > 1:
+        return f"exactly one of these holds: ({text})"
+    return f"({text})" if len(words) > 1 and (depth or kind != "and") else text
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """Members of a list, which ODRL's context makes of these, or the one thing that is none."""
+    if not isinstance(value, dict) or "@list" not in value:
+        return [value]
+    if value.keys() != {"@list"}:
+        raise _NotUnderstood  # it does not end, or was cut
+    found: Sequence[Any] = value["@list"]
+    return found
 
 
 def _name(values: Sequence[Any]) -> str:

@@ -10,6 +10,7 @@ from hub.dataspace import sandbox
 from hub.dataspace.fetch import Bounds, Fetcher
 from hub.dataspace.models import Distribution, Preview
 from hub.dataspace.rows import BEGINNING, TEXTS
+from hub.dataspace.transfer import http_address
 from hub.errors import AtriumError
 
 SECONDS = 15.0
@@ -38,10 +39,12 @@ class Previewer:
         :raises NoPreview: it is of no kind that can be shown, or broken, or too large.
         :raises FetchRefused, FetchFailed: it cannot be had.
         """
-        url = distribution.download_url or distribution.access_url
+        url = http_address(distribution.download_url or distribution.access_url)
         kind = _kind(distribution, url)
         if not url.startswith(("http://", "https://")) or kind is None:
-            raise NoPreview("There is a preview of CSV, JSON and Parquet files with an http address only.")
+            raise NoPreview(
+                "There is a preview of CSV, JSON and Parquet files with an address of http, https or S3 only."
+            )
         if not self._slots.acquire(timeout=SECONDS):
             raise NoPreview("Many previews are being made.", hint="Try again in a minute.")
         try:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from hub.context import Asking, Context, Guarded, RowId, Sessions
-from hub.dataspace import bringing, publishing, service, sources
+from hub.dataspace import bringing, publishing, saving, service, sources
 from hub.dataspace.models import (
     Preview,
     Publication,
@@ -130,18 +130,18 @@ def preview(request: Request, sessions: Sessions, record_id: int, projects: Proj
 
 @router.get("/saved-searches")
 def saved(asking: AsSomebody) -> tuple[SavedSearch, ...]:
-    return service.saved(asking.session, asking.person.name)
+    return saving.saved(asking.session, asking.person.name)
 
 
 @router.put("/saved-searches")
 def save(asking: AsSomebody, form: SavedSearchForm) -> SavedSearch:
     """Keep a search; one of the same title is replaced."""
-    return service.save(asking.session, asking.person.name, form)
+    return saving.save(asking.session, asking.person.name, form)
 
 
 @router.delete("/saved-searches/{search_id}", status_code=204)
 def forget(asking: AsSomebody, search_id: int) -> None:
-    service.forget(asking.session, asking.person.name, search_id)
+    saving.forget(asking.session, asking.person.name, search_id)
 
 
 # -- bringing data into a project -------------------------------------------------------------------------------------

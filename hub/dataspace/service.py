@@ -18,21 +18,17 @@ from sqlalchemy.orm import Session
 from hub.access.tables import Member, Project
 from hub.dataspace import policy, vocabularies
 from hub.dataspace.models import (
-    Card,
     Distribution,
     Quality,
     Query,
     Record,
     RecordPage,
-    SavedSearch,
-    SavedSearchForm,
     Suggestion,
     Visibility,
 )
 from hub.dataspace.search import Engine, Found, TantivyIndex, Wanted, words
-from hub.dataspace.tables import RecordRow, SavedSearchRow, SourceRow
-from hub.db.base import now
-from hub.errors import InvalidInput, NotFound
+from hub.dataspace.tables import RecordRow, SourceRow
+from hub.errors import NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +39,6 @@ MOST_ANSWER_BYTES = 128 * 2**20
 COMMON_WORDS = 300
 FEW = 1000
 """Records that are found and counted in less than a millisecond."""
-SAVED_AT_MOST = 100
 MEMBERSHIP_SECONDS = 15.0
 LOOK_SECONDS = 2.0
 """How often it is looked whether the index has changed."""
@@ -264,49 +259,3 @@ def suggestions(index: Engine, query: Query, projects: frozenset[str]) -> tuple[
         for text, relaxed in tries
     ]
     return tuple(sorted((one for one in found if one.total), key=lambda one: -one.total)[:5])
-
-
-# -- saved searches ---------------------------------------------------------------------------------------------------
-
-
-def saved(session: Session, person: str) -> tuple[SavedSearch, ...]:
-    rows = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person).order_by(SavedSearchRow.title))
-    return tuple(_saved(row) for row in rows)
-
-
-def save(session: Session, person: str, form: SavedSearchForm) -> SavedSearch:
-    """Keep a search under a title, or change the one of that title; news count from now."""
-    mine = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person)).all()
-    row = next((one for one in mine if one.title == form.title), None)
-    if row is None:
-        if len(mine) >= SAVED_AT_MOST:
-            raise InvalidInput(f"You have {SAVED_AT_MOST} saved searches.", hint="Delete one first.")
-        row = SavedSearchRow(person=person, title=form.title, created=now())
-        session.add(row)
-    row.query, row.mail, row.seen = form.query.model_dump_json(), form.mail, now()
-    session.commit()
-    return _saved(row)
-
-
-def forget(session: Session, person: str, search_id: int) -> None:
-    row = session.get(SavedSearchRow, search_id)
-    if row is None or row.person != person:
-        raise NotFound("There is no such saved search.")
-    session.delete(row)
-    session.commit()
-
-
-def news(session: Session, index: Engine, row: SavedSearchRow, most: int = 10) -> tuple[int, tuple[Card, ...]]:
-    """What a saved search finds that was new or changed since it was looked at: how many, and the first of them."""
-    query = SavedSearchForm(title=row.title, query=Query.model_validate_json(row.query)).query
-    asked = wanted(query, projects_of(session, row.person))
-    since = int(row.seen.timestamp())
-    found = index.search(
-        Wanted(asked.text, asked.chips, asked.projects, sort="date", limit=most, changed_after=since, counts=False)
-    )
-    return found.total, tuple(Card.model_validate_json(card) for card in found.cards)
-
-
-def _saved(row: SavedSearchRow) -> SavedSearch:
-    query = Query.model_validate_json(row.query)
-    return SavedSearch(id=row.id, title=row.title, query=query, mail=row.mail, created=row.created)

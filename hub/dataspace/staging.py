@@ -9,12 +9,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hub.dataspace.catalogue import KINDS, RDF, Node
+from hub.dataspace.catalogue import DCAT, DCT, IT6, KINDS, RDF, Node
 
+_NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
+"""Records also where their source gives them no address; services and series without one are parts of others."""
+_LDES = "https://w3id.org/ldes#"
 _AS = "https://www.w3.org/ns/activitystreams#"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS page (
@@ -26,8 +30,19 @@ CREATE INDEX IF NOT EXISTS node_record ON node (id) WHERE record;
 CREATE TABLE IF NOT EXISTS event (page INTEGER, object TEXT, at TEXT, kind TEXT, graph TEXT);
 CREATE INDEX IF NOT EXISTS event_object ON event (object);
 CREATE INDEX IF NOT EXISTS event_page ON event (page);
+CREATE TABLE IF NOT EXISTS listed (page INTEGER, id TEXT);
+CREATE INDEX IF NOT EXISTS listed_id ON listed (id);
+CREATE INDEX IF NOT EXISTS listed_page ON listed (page);
+CREATE TABLE IF NOT EXISTS stream (page INTEGER, versions TEXT, times TEXT);
+CREATE TABLE IF NOT EXISTS version (id TEXT PRIMARY KEY, object TEXT, at TEXT);
+CREATE INDEX IF NOT EXISTS version_object ON version (object);
 CREATE TABLE IF NOT EXISTS changed (run INTEGER);
 CREATE TABLE IF NOT EXISTS found (uri TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_RECORDS = """
+SELECT DISTINCT coalesce(object, id) AS it
+FROM (SELECT id FROM node WHERE record UNION SELECT id FROM listed JOIN node USING (id)) LEFT JOIN version USING (id)
+ORDER BY it
 """
 
 
@@ -129,6 +144,8 @@ class Staging:
     def _forget(self, page: int) -> None:
         self._db.execute("DELETE FROM node WHERE page = ?", (page,))
         self._db.execute("DELETE FROM event WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM listed WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
         """Blank nodes are a page's own, so they get its number."""
@@ -136,12 +153,16 @@ class Staging:
         types = {term[1] for term in predicates.get(RDF + "type", ())}
         if _AS + "object" in predicates:
             self._event(page, node, types)
+        if _LDES + "timestampPath" in predicates or _LDES + "versionOfPath" in predicates:
+            self._stream(page, predicates)
         for terms in predicates.values():
             for term in terms:
                 if term[0] == "i" and term[1].startswith("_:"):
                     term[1] = f"_:{page}.{term[1][2:]}"
+        listed = ((page, term[1]) for term in predicates.get(DCAT + "dataset", ()) if term[0] == "i")
+        self._db.executemany("INSERT INTO listed VALUES (?, ?)", listed)
         identity = node["s"] if not node["s"].startswith("_:") else f"_:{page}.{node['s'][2:]}"
-        is_record = not types.isdisjoint(KINDS) and not identity.startswith("_:")
+        is_record = not types.isdisjoint(_NAMELESS if identity.startswith("_:") else KINDS)
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
 
     def _event(self, page: int, node: dict[str, Any], types: set[str]) -> None:
@@ -151,9 +172,39 @@ class Staging:
         rows = [(page, term[1], at, kind, node["s"]) for term in node["p"][_AS + "object"]]
         self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
 
+    def _stream(self, page: int, predicates: dict[str, Any]) -> None:
+        """An event stream whose members are versions: by what they say of what they are a version, and since when."""
+        versions, times = (
+            next((term[1] for term in predicates.get(_LDES + name, ())), usual)
+            for name, usual in (("versionOfPath", DCT + "isVersionOf"), ("timestampPath", DCT + "created"))
+        )
+        if versions != _AS + "object":  # that is an activity, and an event
+            self._db.execute("INSERT INTO stream VALUES (?, ?, ?)", (page, versions, times))
+
+    def _find_versions(self) -> None:
+        """Which things are versions of which, as far as the source says that it is a stream of them."""
+        self._db.execute("DELETE FROM version")
+        for versions, times in self._db.execute("SELECT DISTINCT versions, times FROM stream").fetchall():
+            found = self._db.execute("SELECT id, body FROM node WHERE instr(body, ?)", (json.dumps(versions),))
+            for identity, body in found.fetchall():
+                predicates = json.loads(body)
+                object_ = next((term[1] for term in predicates.get(versions, ()) if term[0] == "i"), None)
+                if object_ is not None:
+                    at = next((term[1] for term in predicates.get(times, ())), "")
+                    self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, ?)", (identity, object_, _utc(at)))
+
+    def name(self, identity: str, uri: str) -> None:
+        """A thing without an address is found under this one from now on."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, '')", (identity, uri))
+
     # -- nodes
 
     def _about(self, identity: str) -> Node:
+        newest = self._db.execute(
+            "SELECT id FROM version WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
+        ).fetchone()
+        identity = newest[0] if newest else identity
         rows = self._db.execute("SELECT graph, body FROM node WHERE id = ?", (identity,)).fetchall()
         event = self._db.execute(
             "SELECT kind, graph FROM event WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
@@ -166,11 +217,17 @@ class Staging:
             for predicate, terms in json.loads(body).items():
                 kept = found.setdefault(predicate, [])
                 kept.extend(term for term in terms if term not in kept)
+        if found and not any(term[1] in KINDS for term in found.get(RDF + "type", ())) and self._is_listed(identity):
+            found.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
         return found
 
+    def _is_listed(self, identity: str) -> bool:
+        """Whether a catalogue has it as ``dcat:dataset``, so that it is one although it does not say so itself."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
+
     def records(self) -> Iterator[str]:
-        """Ids of everything that is a record, each once."""
-        for row in self._db.execute("SELECT DISTINCT id FROM node WHERE record ORDER BY id"):
+        """Ids of everything that is a record, each once; of versions, what they are versions of."""
+        for row in self._db.execute(_RECORDS):
             yield row[0]
 
     def record_count(self) -> int:
@@ -185,6 +242,8 @@ class Staging:
     def start_assembly(self) -> None:
         with self._db:
             self._db.execute("DELETE FROM found")
+            self._find_versions()
+        self.about.cache_clear()
 
     def found(self, uris: Iterable[str]) -> None:
         with self._db:
@@ -199,3 +258,12 @@ class Staging:
 
     def _one(self, statement: str, *values: Any) -> Any:
         return self._db.execute(statement, values).fetchone()[0]
+
+
+def _utc(text: str) -> str:
+    """A moment as text that sorts; what is none sorts before all."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

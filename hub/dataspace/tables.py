@@ -97,7 +97,7 @@ class PublicationRow(Base):
 
 
 class SavedSearchRow(Base):
-    """``seen``: records that were there at this moment are not news any more."""
+    """``seen``: records that were there at this moment are not news any more. ``mailed``: when it was written about."""
 
     __tablename__ = "dataspace_saved_searches"
     __table_args__ = (UniqueConstraint("person", "title"),)
@@ -109,6 +109,7 @@ class SavedSearchRow(Base):
     mail: Mapped[bool]
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     seen: Mapped[datetime] = mapped_column(UtcDateTime)
+    mailed: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class TransferRow(Base):

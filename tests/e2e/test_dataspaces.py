@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ from playwright.sync_api import Page, expect
 from hub.client import Api
 from hub.dataspace.client import Dataspace
 from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferState
-from hub.errors import HubUnavailable, InvalidInput
-from tests.browser import accessibility_problems, api_token, screenshot
+from hub.errors import HubUnavailable, InvalidInput, NotFound
+from tests.browser import ARTIFACTS, accessibility_problems, api_token, screenshot
 from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
@@ -29,7 +29,20 @@ pytestmark = pytest.mark.e2e
 
 CATALOGUE = Path(__file__).parents[1] / "data/dataspace/browser/catalogue.ttl"
 ROWS = b"station,day,no2\n" + b"".join(b"B%03d,2026-01-%02d,%d\n" % (at, at % 28 + 1, at % 60) for at in range(2000))
+SERIES = ROWS * 100
 SECONDS = 60_000
+
+
+class Publisher:
+    """A web server of files in a folder, which hands out parts; one that is held stops in the middle of its answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = ""
+        self.asked: list[tuple[str, str]] = []
+        """Paths, and the parts that were asked for."""
+        self.held: set[str] = set()
+        self.go_on = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -38,20 +51,50 @@ class Shop:
 
     deployment: Deployment
     api: Api
+    publisher: Publisher
 
 
 @contextmanager
-def published(folder: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
+def published(folder: Path) -> Iterator[Publisher]:
+    publisher = Publisher(folder)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, part = self.path.partition("?")[0], self.headers.get("Range", "")
+            publisher.asked.append((path, part))
+            file = folder / path[1:]
+            if not file.is_file():
+                self.send_error(404)
+                return
+            body = file.read_bytes()
+            tag = f'"{hashlib.sha256(body).hexdigest()}"'
+            start = int(part[len("bytes=") : -1]) if part and self.headers.get("If-Range") == tag else 0
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            self.send_header("ETag", tag)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            middle = (start + len(body)) // 2
+            with suppress(OSError):
+                self.wfile.write(body[start:middle])
+                if path in publisher.held:
+                    publisher.go_on.wait(120)
+                self.wfile.write(body[middle:])
+
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    publisher.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield publisher
     finally:
+        publisher.go_on.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -78,10 +121,13 @@ def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
 def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path) -> Iterator[Shop]:
     admin = visit("admin")
     token = api_token(admin.page, deployment, admin.name)
-    with published(tmp_path) as url:
+    with published(tmp_path) as publisher:
+        url = publisher.url
         (tmp_path / "no2.csv").write_bytes(ROWS)
-        right = hashlib.sha256(ROWS).hexdigest()
-        text = CATALOGUE.read_text().replace("SITE", url).replace("SHA256", right)
+        (tmp_path / "series.csv").write_bytes(SERIES)
+        text = CATALOGUE.read_text().replace("SITE", url)
+        text = text.replace("SERIES256", hashlib.sha256(SERIES).hexdigest())
+        text = text.replace("SHA256", hashlib.sha256(ROWS).hexdigest())
         (tmp_path / "catalogue.ttl").write_text(text)
         api = Api(deployment.settings.api_url, token)
         form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
@@ -89,7 +135,7 @@ def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path
         try:
             api.dataspace.run_source("browser")
             eventually(lambda: _indexed(api, url), within=90, what="the catalogue is indexed")
-            yield Shop(deployment, api)
+            yield Shop(deployment, api, publisher)
         finally:
             api.dataspace.remove_source("browser")
 
@@ -163,11 +209,85 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     screenshot(founder.page, "dataspaces-in-lab")
 
 
+def test_a_transfer_that_was_killed_goes_on_where_it_was(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    founder = visit("founder")
+    mine = as_(shop, founder)
+    wish = TransferForm(record_id=mine.search("series").hits[0].id, project="demo")
+    shop.publisher.held.add("/series.csv")
+    data = shop.deployment.settings.paths.projects / "demo" / "data"
+
+    begun = mine.bring(wish)
+    eventually(lambda: _begun(data) > len(SERIES) // 4, within=120, what="half of it is there")
+    assert not list(data.glob("*/series*.csv")), "what is not whole is no data"
+    [job] = shop.deployment.squeue(f"--user={founder.name}", "--format=%i", "--states=running")
+    shop.deployment.run("scancel", "--signal=KILL", "--full", job)
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="its end is seen")
+    assert (over.state, "Bring it again" in over.reason) == (TransferState.FAILED, True)
+
+    shop.publisher.held.clear()
+    shop.publisher.go_on.set()
+    again = mine.bring(wish)
+    over = eventually(lambda: _over(mine, again.id), within=120, what="it arrives")
+    assert over.state is TransferState.DONE, over.reason
+    parts = [part for path, part in shop.publisher.asked if path == "/series.csv"]
+    assert parts[0] == ""
+    assert int(parts[-1].removeprefix("bytes=").removesuffix("-")) > len(SERIES) // 4, "only the rest was asked for"
+    assert over.progress is not None
+    assert over.progress.verified
+    file = Path(over.directory) / over.progress.path
+    assert file.read_bytes() == SERIES
+    assert file.owner() == founder.name
+    assert file.group() == data.group(), "it is the project's"
+    assert json.loads(Path(f"{file}.manifest.json").read_text())["licence"].endswith("/by/4.0/")
+    told = shop.deployment.run("sacct", "-nPX", "-o", "account,partition", "-j", job).stdout
+    account = shop.deployment.run("sacctmgr", "-nP", "show", "account", "demo", "format=account").stdout.strip()
+    assert told.split() == [f"{account}|transfer"], "and counts as the project's"
+    for one in data.glob("*/series.csv*"):
+        one.unlink()
+
+
+def _begun(data: Path) -> int:
+    """Bytes of the series that have come so far."""
+    return sum(part.stat().st_size for part in data.glob("*/.series.csv.*.part"))
+
+
+def test_a_transfer_is_cancelled_in_the_middle_of_it(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    founder = visit("founder")
+    mine = as_(shop, founder)
+    shop.publisher.held.add("/series.csv")
+    data = shop.deployment.settings.paths.projects / "demo" / "data"
+    begun = mine.bring(TransferForm(record_id=mine.search("series").hits[0].id, project="demo"))
+    eventually(lambda: _begun(data) > len(SERIES) // 4, within=120, what="half of it is there")
+    page = open_page(founder, "#view=transfers")
+    page.get_by_role("button", name="Cancel Long series").first.press("Enter")
+    here = page.locator(".card", has_text="Long series").first
+    expect(here.get_by_text("cancelled", exact=True)).to_be_visible(timeout=2 * SECONDS)
+    assert mine.transfer(begun.id).state is TransferState.CANCELLED
+    founder.wait_until_nothing_runs()
+    assert not list(data.glob("*/series*.csv"))
+    for one in data.glob("*/.series.csv.*.part*"):
+        one.unlink()
+
+
+def test_what_does_not_fit_is_not_asked_for(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+    mine = as_(shop, visit("founder"))
+    begun = mine.bring(TransferForm(record_id=mine.search("satellite").hits[0].id, project="demo"))
+    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is refused")
+    assert over.state is TransferState.FAILED
+    assert "1,000,000,000,000,000 bytes" in over.reason
+    assert not [path for path, _ in shop.publisher.asked if path == "/archive.csv"]
+
+
+def as_(shop: Shop, visitor: Visitor) -> Dataspace:
+    """The API as the visitor's notebook asks it."""
+    return Api(shop.deployment.settings.api_url, api_token(visitor.page, shop.deployment, visitor.name)).dataspace
+
+
 def test_a_wrong_checksum_and_a_person_who_changes_their_mind(
     shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
 ) -> None:
     founder = visit("founder")
-    mine = Api(shop.deployment.settings.api_url, api_token(founder.page, shop.deployment, founder.name)).dataspace
+    mine = as_(shop, founder)
     record = mine.search("nitrogen").hits[0].id
     wish = TransferForm(record_id=record, project="demo")
     (tmp_path / "no2.csv").write_bytes(ROWS[:-1] + b"!")
@@ -203,8 +323,15 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     page.keyboard.type("zzzz")
     expect(page.get_by_role("heading", name="Nothing matches all of this")).to_be_visible(timeout=SECONDS)
     assert "q=zzzz" in page.url
+    page.get_by_label("Find data").press("Control+a")
+    page.keyboard.type("nitrogen zzzz")
+    relax = page.get_by_role("button", name=re.compile("Without the word “zzzz”"))
+    expect(relax).to_be_visible(timeout=SECONDS)
     screenshot(page, "dataspaces-nothing")
     assert accessibility_problems(page) == []
+    relax.press("Enter")
+    expect(page.locator(".ds-count")).to_have_text("1 record", timeout=SECONDS)
+    expect(page.get_by_label("Find data")).to_have_value("nitrogen")
 
 
 def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor]) -> None:
@@ -233,6 +360,60 @@ def test_an_admin_sees_sources_and_others_do_not(shop: Shop, visit: Callable[[st
     assert accessibility_problems(page) == []
 
 
+def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
+    shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
+) -> None:
+    good = (
+        '<https://data.example/{0}> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> "{0}" .\n'
+    )
+    (tmp_path / "broken.ttl").write_text(good.format("one") + "this is <not a statement .\n" + good.format("two"))
+    page = open_page(visit("admin"), "#view=sources")
+    try:
+        page.get_by_label("Short name").fill("extra", timeout=SECONDS)
+        page.get_by_label("Title").fill("Extra <b>source</b>")
+        page.get_by_label("Data space").fill("Test")
+        page.get_by_label("Address").fill(f"{shop.publisher.url}/broken.ttl")
+        page.get_by_role("button", name="Add source").press("Enter")
+        here = page.locator(".card", has_text="Extra <b>source</b>")
+        expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
+        expect(here).to_contain_text("2 records")
+        here.get_by_text("What was refused (1)").press("Enter")
+        expect(here.locator("details li")).to_contain_text("line 2")
+        screenshot(page, "dataspaces-refused")
+        assert accessibility_problems(page) == []
+
+        here.get_by_role("button", name="Change Extra").press("Enter")
+        form = page.locator("form[data-kept]")
+        expect(form.get_by_label("Title")).to_be_focused()
+        expect(form.get_by_label("Title")).to_have_value("Extra <b>source</b>")
+        form.get_by_label("Title").fill("Other")
+        form.get_by_role("button", name="Keep changes").press("Enter")
+        expect(page.get_by_role("heading", name="Other", exact=True)).to_be_visible(timeout=SECONDS)
+        expect(page.get_by_role("heading", name="Add a source")).to_be_visible()
+        page.get_by_role("button", name="Remove").last.press("Enter")
+        page.get_by_role("button", name="Yes, remove").press("Enter")
+        expect(page.get_by_role("heading", name="Other", exact=True)).to_have_count(0, timeout=SECONDS)
+    finally:
+        with suppress(NotFound):
+            shop.api.dataspace.remove_source("extra")
+
+
+@pytest.mark.parametrize("place", ["#q=air", "#q=zzzz", "#view=saved", "#view=transfers", "#view=publish"])
+def test_on_a_phone_nothing_scrolls_sideways(shop: Shop, visit: Callable[[str], Visitor], place: str) -> None:
+    founder = visit("founder")
+    founder.page.set_viewport_size({"width": 360, "height": 740})
+    page = open_page(founder, place)
+    expect(page.locator(".ds-main h2").first).to_be_attached(timeout=SECONDS)
+    if place == "#q=air":
+        page.get_by_role("link", name="Nitrogen dioxide in the air").click()
+        expect(page.get_by_role("heading", name="Can I use it?")).to_be_visible(timeout=SECONDS)
+        page.get_by_role("button", name=re.compile("Show first rows")).first.click()
+        expect(page.get_by_role("columnheader", name="no2")).to_be_visible(timeout=SECONDS)
+    page.screenshot(path=ARTIFACTS / f"dataspaces-phone{re.sub('[^a-z]', '-', place)}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert accessibility_problems(page) == []
+
+
 def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     founder = visit("founder")
     page = open_page(founder, "#view=publish")
@@ -248,6 +429,14 @@ def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Vis
     expect(page.get_by_text("its description is")).to_be_visible(timeout=2 * SECONDS)
     made = page.locator(".card", has_text="Cleaned nitrogen")
     expect(made).to_contain_text("seen by the project")
+    made.get_by_role("button", name="Change Cleaned nitrogen").press("Enter")
+    form = page.locator("form[data-kept]")
+    expect(form.get_by_label("Description")).to_have_value("The measurements without their gaps.")
+    expect(form.get_by_label("Sector")).to_have_value("ENVI")
+    form.get_by_label("Who may find it").select_option("factory")
+    form.get_by_role("button", name="Keep changes").press("Enter")
+    expect(made).to_contain_text("seen by the factory", timeout=2 * SECONDS)
+    expect(page.get_by_role("button", name="Publish record")).to_be_visible()
     made.get_by_role("button", name="Withdraw").click()
     made.get_by_role("button", name="Yes, withdraw").click()
     expect(made).to_have_count(0, timeout=SECONDS)
@@ -263,5 +452,10 @@ def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visit
     page.get_by_role("link", name="Air for me").click()
     expect(page.get_by_label("Find data")).to_have_value("air")
     page.get_by_role("link", name="Saved searches").click()
-    page.get_by_role("button", name="Forget Air for me").click()
+    page.get_by_role("button", name="Stop mail about Air for me").press("Enter")
+    expect(page.get_by_role("button", name="Write me mail about Air for me")).to_be_focused(timeout=SECONDS)
+    expect(page.get_by_text("no mail")).to_be_visible()
+    screenshot(page, "dataspaces-saved")
+    assert accessibility_problems(page) == []
+    page.get_by_role("button", name="Delete Air for me").click()
     expect(page.get_by_role("heading", name="None yet")).to_be_visible(timeout=SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,12 @@ from hub.dataspace.models import (
     Query,
     Record,
     RecordPage,
+    Run,
+    RunState,
+    SavedSearch,
     SearchAnswer,
+    Source,
+    SourceForm,
     Transfer,
     TransferState,
     UsableNow,
@@ -125,6 +130,7 @@ async def test_nothing_found_says_what_to_relax() -> None:
         {"do": "bring", "record_id": 1, "project": "../etc"},
         {"do": "put_source", "form": {"name": "X y"}},
         {"do": "publish", "form": {"title": "x"}},
+        {"do": "change_publication", "slug": "x", "form": {"title": "x"}},
     ],
 )
 async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, Any]) -> None:
@@ -151,6 +157,42 @@ async def test_a_record_with_lines_for_a_notebook() -> None:
     assert state.record == page()
     assert "fsspec.open" in state.snippets[0]
     assert answers.asked[0].url.params["language"] == "de"
+
+
+def source(**more: Any) -> Source:
+    form = SourceForm(name="cat", title="Cat", space="Test", address="https://x.example/")
+    return Source.model_validate({"form": form, "records": 0, "from_settings": False, "due": None, "last": None} | more)
+
+
+def run(state: RunState) -> Run:
+    counts = dict.fromkeys(("pages", "read", "new", "changed", "removed", "refused"), 0)
+    told = {"id": 1, "state": state, "started": NOW, "ended": None, "refusals": (), "reason": ""}
+    return Run.model_validate(counts | told)
+
+
+@pytest.mark.parametrize(
+    ("shown", "moves"),
+    [
+        (source(), False),
+        (source(due=datetime.now(UTC) - timedelta(seconds=1)), True),
+        (source(due=datetime.now(UTC) + timedelta(hours=1), last=run(RunState.COMPLETE)), False),
+        (source(last=run(RunState.RUNNING)), True),
+    ],
+)
+async def test_a_harvest_is_followed_until_it_is_over(shown: Source, moves: bool) -> None:
+    answers, state = Answers(dataspace_sources=[shown]), DataspaceState()
+    await state.do(answers.api, {"do": "sources"})
+    assert state.something_is_harvested is moves
+
+
+async def test_mail_about_a_saved_search_is_stopped_by_keeping_it_without() -> None:
+    kept = SavedSearch(id=1, title="Air", query=Query(text="air"), mail=False, created=NOW)
+    answers = Answers(dataspace_saved_searches=lambda request: kept if request.method == "PUT" else [kept])
+    state = DataspaceState()
+    query = kept.query.model_dump(mode="json")
+    await state.do(answers.api, {"do": "save", "title": "Air", "mail": False, "query": query})
+    assert json.loads(answers.asked[0].content)["mail"] is False
+    assert (state.done, state.saved) == ("Saved as “Air”, without mail.", (kept,))
 
 
 async def test_bringing_is_followed_until_it_is_over() -> None:

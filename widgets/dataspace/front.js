@@ -23,6 +23,10 @@ const TRANSFERS = {
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
   quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
+const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
+const RUNS = {
+  running: ["", "being harvested"], complete: ["ok", "complete"], incomplete: ["warn", "incomplete"], failed: ["bad", "failed"],
+};
 const OVER = ["done", "quarantined", "failed", "cancelled"];
 const PAGES = ["search", "saved", "transfers", "publish", "sources"];
 const TABS = {
@@ -144,7 +148,10 @@ class Page {
     this.signIn();
   }
 
-  ask(deed, more = {}) { this.model.send({ do: deed, ...more }); }
+  ask(deed, more = {}) {
+    this.deed = deed;
+    this.model.send({ do: deed, ...more });
+  }
 
   get told() { return this.model.get("told"); }
 
@@ -209,10 +216,12 @@ class Page {
     const view = this.place.view;
     const matters = {
       search: ["answer", "suggestions"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved"],
-      transfers: ["transfers"], publish: ["publications", "trouble"], sources: ["sources", "runs"],
+      transfers: ["transfers"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "done"],
     }[view];
     if (!matters.some(changed)) return;
-    this.draw(view === "record" && changed("record"));
+    const kept = told.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.deed);
+    if (kept) this.editing = this.publishing = null; // what was filled in is done with
+    this.draw(kept || (view === "record" && changed("record")));
     if (view === "record" && this.arriving && this.main.querySelector("h2")) {
       this.arriving = false;
       this.main.querySelector("h2").focus();
@@ -288,7 +297,7 @@ class Page {
         this.ask("save", { title: title.value, mail: mail.checked, query: this.query });
       } },
         h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
-        h("label", { class: "check" }, mail, "Write me a mail when something new matches"),
+        h("label", { class: "check" }, mail, "Write me a mail when something new matches, at most once a day"),
         h("button", { type: "submit", class: "button small" }, "Save search")));
   }
 
@@ -432,6 +441,7 @@ class Page {
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, "through a connector")),
       address && h("p", { class: "ds-address" }, link(address)),
+      /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && h("div", { class: "actions" },
         button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
           { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${text(file.title) || `file ${at + 1}`}` }),
@@ -493,8 +503,11 @@ class Page {
       h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
         event.preventDefault(); const query = asked(one.query); this.field.value = query.text; this.go({ ...query, view: "search" });
       } }, one.title)),
-      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "mail when something is new" : "no mail"].filter(Boolean).join(" · ")),
-      h("p", { class: "actions" }, button("Forget", () => this.ask("forget", { id: one.id }), { "aria-label": `Forget ${one.title}` })))))];
+      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "a mail when something is new, at most once a day" : "no mail", one.mailed && `last mail ${day(one.mailed)}`].filter(Boolean).join(" · ")),
+      h("p", { class: "actions" },
+        button(one.mail ? "Stop mail" : "Write me mail", () => this.ask("save", { title: one.title, query: one.query, mail: !one.mail }),
+          { "aria-label": `${one.mail ? "Stop mail about" : "Write me mail about"} ${one.title}`, "data-key": `mail-${one.id}` }),
+        button("Delete", () => this.ask("forget", { id: one.id }), { "aria-label": `Delete ${one.title}`, "data-key": `forget-${one.id}` })))))];
   }
 
   transfersView() {
@@ -533,39 +546,48 @@ class Page {
       made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
         h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
         h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${one.quality.score} of 100`),
-        h("p", { class: "actions" }, confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+        h("p", { class: "actions" },
+          button("Change", () => { this.publishing = one; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${one.form.title}`, "data-key": `change-${one.slug}` }),
+          confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
       this.publishForm(projects)];
   }
 
   publishForm(projects) {
-    const form = h("form", { class: "form ds-box", "data-kept": "publish", onsubmit: (event) => {
+    const made = this.publishing;
+    const old = made?.form;
+    const first = old?.files[0];
+    const form = h("form", { class: "form ds-box", "data-kept": `publish-${made?.slug || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
       const list = (name) => value(name).split(",").map((one) => one.trim()).filter(Boolean);
-      const file = value("address") && { title: value("file_title") || value("title"), access_url: value("address"), download_url: value("address"), format: value("format").toUpperCase() };
-      this.ask("publish", { form: {
-        project: value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
-        themes: value("theme") ? [value("theme")] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"), visibility: value("visibility"), language,
-        version: value("version"), origins: list("origins"), trained_on: list("trained_on"), intended_use: value("intended_use"), files: file ? [file] : [],
+      const same = first && value("address") === first.access_url ? first : { download_url: value("address") };
+      const file = value("address") && { ...same, title: value("file_title") || value("title"), access_url: value("address"), format: value("format").toUpperCase() };
+      this.ask(made ? "change_publication" : "publish", { slug: made?.slug, form: {
+        project: old ? old.project : value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
+        themes: value("theme") ? [value("theme"), ...(old?.themes.slice(1) || [])] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"),
+        visibility: value("visibility"), language: old?.language || language, access: old?.access || "public",
+        version: value("version"), origins: list("origins"), trained_on: list("trained_on"), intended_use: value("intended_use"),
+        files: [...(file ? [file] : []), ...(old?.files.slice(1) || [])],
       } });
     } },
-      h("h3", {}, "Describe something new"),
-      choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
-      choice("kind", "What it is", { dataset: "Data", model: "A model" }),
-      entry("title", "Title", { required: true, minlength: 3, maxlength: 300 }),
-      entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea"),
-      entry("keywords", "Keywords", { maxlength: 1000 }, "input", "Separated by commas."),
-      choice("theme", "Sector", THEMES),
-      entry("publisher", "Publisher", { required: true, maxlength: 200 }, "input", "The organisation that answers for it."),
-      entry("contact", "Contact", { required: true, type: "email", maxlength: 200 }),
-      choice("licence", "Licence", LICENCE_CHOICES),
-      choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }),
-      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000 }, "input", "http, https or s3; may be left empty."),
-      entry("file_title", "Name of the file", { maxlength: 200 }), entry("format", "Format", { maxlength: 40 }, "input", "CSV, PARQUET, JSON …"),
-      entry("version", "Version", { maxlength: 40 }), entry("origins", "Made from", { maxlength: 4000 }, "input", "Addresses, separated by commas."),
-      entry("trained_on", "Trained on", { maxlength: 4000 }, "input", "Of a model: addresses of data, separated by commas."),
-      entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model."),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Publish record")));
+      h("h3", {}, old ? `Change ${old.title}` : "Describe something new"),
+      !old && choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
+      choice("kind", "What it is", { dataset: "Data", model: "A model" }, old?.kind),
+      entry("title", "Title", { required: true, minlength: 3, maxlength: 300, value: old?.title }),
+      entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea", "", old?.description),
+      entry("keywords", "Keywords", { maxlength: 1000, value: old?.keywords.join(", ") }, "input", "Separated by commas."),
+      choice("theme", "Sector", THEMES, old?.themes[0]),
+      entry("publisher", "Publisher", { required: true, maxlength: 200, value: old?.publisher }, "input", "The organisation that answers for it."),
+      entry("contact", "Contact", { required: true, type: "email", maxlength: 200, value: old?.contact }),
+      choice("licence", "Licence", old && !(old.licence in LICENCE_CHOICES) ? { [old.licence]: old.licence, ...LICENCE_CHOICES } : LICENCE_CHOICES, old?.licence),
+      choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }, old?.visibility),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "http, https or s3; may be left empty."),
+      entry("file_title", "Name of the file", { maxlength: 200, value: first?.title }), entry("format", "Format", { maxlength: 40, value: first?.format }, "input", "CSV, PARQUET, JSON …"),
+      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Made from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
+      entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
+      entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Publish record"),
+        old && button("Leave it as it is", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 
@@ -581,31 +603,57 @@ class Page {
 
   source(one) {
     const { form, last } = one;
-    const kinds = { complete: "ok", running: "", incomplete: "warn", failed: "bad" };
-    return [h("h3", {}, form.title), h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${form.protocol} · every ${form.every_hours} h`),
-      h("p", { class: "ds-address" }, link(form.address)), h("p", {}, `${number(one.records)} records. `, last && state([kinds[last.state], last.state]),
-        last && ` ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused. ${last.reason}`),
-      this.reports === form.name && h("ol", { class: "ds-reports" }, (this.told.runs || []).map((run) => h("li", {}, `${moment(run.started)}: ${run.state}, ${number(run.read)} read, ${number(run.refused)} refused. ${run.reason}`,
-        run.refusals.length > 0 && h("ul", {}, run.refusals.slice(0, 20).map((no) => h("li", {}, `${no.page}${no.line ? `, line ${no.line}` : ""}: ${no.reason}`)))))),
+    const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
+    return [h("h3", {}, form.title),
+      h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${one.from_settings ? " · from the settings" : ""}`),
+      h("p", { class: "ds-address" }, link(form.address)),
+      h("p", {}, `${number(one.records)} records. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
+        last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
+      one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "The worker takes it up at its next look." : `Next harvest ${moment(one.due)}.`),
+      last && this.refusals(last, `refused-${form.name}`),
+      this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.told.runs || []).map((run) => h("li", {},
+        `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
+        this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
-        button("Reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        button("Earlier reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Earlier reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        !one.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
         !one.from_settings && confirmed("Remove", `Remove ${form.title} and its ${number(one.records)} records?`, () => this.ask("remove_source", { name: form.name })))];
   }
 
+  refusals(run, key) {
+    if (!run.refusals.length) return null;
+    return h("details", { "data-key": key }, h("summary", {}, `What was refused (${number(run.refused)})`),
+      h("ul", { class: "ds-reports" }, run.refusals.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`))),
+      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are kept.`));
+  }
+
   sourceForm() {
-    const form = h("form", { class: "form ds-box", "data-kept": "source", onsubmit: (event) => {
+    const old = this.editing;
+    const form = h("form", { class: "form ds-box", "data-kept": `source-${old?.name || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
-      this.ask("put_source", { form: { name: value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"), every_hours: Number(value("every_hours")), visibility: value("visibility") } });
+      this.ask("put_source", { form: {
+        name: old ? old.name : value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"),
+        every_hours: Number(value("every_hours")), timeout_seconds: Number(value("timeout_seconds")), max_pages: Number(value("max_pages")),
+        max_records: Number(value("max_records")), max_page_bytes: Math.round(Number(value("page_mb")) * 2 ** 20),
+        visibility: value("visibility"), enabled: form.elements.enabled.checked,
+      } });
     } },
-      h("h3", {}, "Add or change a source"),
-      entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
-      entry("title", "Title", { required: true, maxlength: 120 }), entry("space", "Data space", { required: true, maxlength: 60 }),
-      choice("protocol", "How it is read", { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" }),
-      entry("address", "Address", { required: true, maxlength: 1000 }, "input", "http(s), or a path in a folder of the settings."),
-      entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: 24 }),
-      choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, "Keep source")));
+      h("h3", {}, old ? `Change ${old.title}` : "Add a source"),
+      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
+      entry("title", "Title", { required: true, maxlength: 120, value: old?.title }), entry("space", "Data space", { required: true, maxlength: 60, value: old?.space }),
+      choice("protocol", "How it is read", PROTOCOLS, old?.protocol),
+      entry("address", "Address", { required: true, maxlength: 1000, value: old?.address }, "input", "http(s), or a path in a folder of the settings."),
+      entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: old?.every_hours ?? 24 }),
+      choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }, old?.visibility),
+      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest it on its timetable"),
+      h("details", { "data-key": "limits" }, h("summary", {}, "Limits"),
+        entry("timeout_seconds", "Seconds to wait for a page", { type: "number", min: 1, max: 3600, value: old?.timeout_seconds ?? 60 }),
+        entry("max_pages", "Most pages", { type: "number", min: 1, max: 1000000, value: old?.max_pages ?? 10000 }),
+        entry("max_records", "Most records", { type: "number", min: 1, max: 5000000, value: old?.max_records ?? 1000000 }),
+        entry("page_mb", "Largest page in MiB", { type: "number", min: 1, max: 2048, step: "any", value: old ? old.max_page_bytes / 2 ** 20 : 256 })),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Add source"),
+        old && button("Leave it as it is", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 }
@@ -635,14 +683,14 @@ function confirmed(words, question, act) {
 
 let forms = 0;
 
-function entry(name, words, options = {}, tag = "input", hint = "") {
+function entry(name, words, options = {}, tag = "input", hint = "", inside = "") {
   const id = `ds-${name}-${(forms += 1)}`;
-  return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
+  return h("p", { class: "field" }, h("label", { for: id }, words), h(tag, { id, name, type: tag === "input" ? "text" : null, "aria-describedby": hint && `${id}-hint`, ...options }, inside), hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
 }
 
-function choice(name, words, choices) {
+function choice(name, words, choices, chosen) {
   const id = `ds-${name}-${(forms += 1)}`;
-  return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value }, label))));
+  return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value, selected: value === chosen }, label))));
 }
 
 export default {

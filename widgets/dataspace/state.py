@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from hub.dataspace.models import (
     PublicationForm,
     Query,
     RecordPage,
+    RunState,
     SavedSearchForm,
     SearchAnswer,
     SourceForm,
@@ -67,6 +69,7 @@ class DataspaceState(State):
             "cancel": self._cancel,
             "publications": self._publications,
             "publish": self._publish,
+            "change_publication": self._change_publication,
             "withdraw": self._withdraw,
             "sources": self._sources,
             "put_source": self._put_source,
@@ -137,7 +140,7 @@ class DataspaceState(State):
 
     async def _save(self, api: Api, message: dict[str, Any]) -> None:
         kept = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
-        self.done = f"Saved as “{kept.title}”."
+        self.done = f"Saved as “{kept.title}”{'' if kept.mail else ', without mail'}."
         await self._saved(api, {})
 
     async def _forget(self, api: Api, message: dict[str, Any]) -> None:
@@ -163,6 +166,15 @@ class DataspaceState(State):
         """Whether a transfer is not over."""
         return any(one.state not in OVER for one in self.transfers)
 
+    @property
+    def something_is_harvested(self) -> bool:
+        """Whether a source that is shown is being harvested, or is about to be."""
+        moment = datetime.now(UTC)
+        return any(
+            (one.due is not None and one.due <= moment) or (one.last is not None and one.last.state is RunState.RUNNING)
+            for one in self.sources
+        )
+
     # -- giving back --------------------------------------------------------------------------------------------------
 
     async def _publications(self, api: Api, _message: dict[str, Any]) -> None:
@@ -172,6 +184,12 @@ class DataspaceState(State):
         form = PublicationForm.model_validate(message["form"])
         made = await asyncio.to_thread(api.dataspace.publish, form)
         self.done = f"Published as {made.slug}; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        await self._publications(api, {})
+
+    async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
+        form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
+        made = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        self.done = f"Changed; its description is {made.quality.badge} ({made.quality.score} of 100)."
         await self._publications(api, {})
 
     async def _withdraw(self, api: Api, message: dict[str, Any]) -> None:
@@ -186,7 +204,8 @@ class DataspaceState(State):
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
         await asyncio.to_thread(api.dataspace.put_source, form)
-        self.done = f"Kept. {form.title} is harvested at the worker's next look."
+        when = "is harvested at the worker's next look" if form.enabled else "is not harvested until it is switched on"
+        self.done = f"Kept. {form.title} {when}."
         await self._sources(api, {})
 
     async def _run_source(self, api: Api, message: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from widgets.dataspace.state import DataspaceState
 from widgets.usage import greeting
 
 HERE = Path(__file__).parent
-TRANSFER_SECONDS = 3.0
+LOOK_SECONDS = 3.0
 
 SHOWN = (
     *("me", "answer", "suggestions", "record", "snippets", "preview", "saved", "transfers"),
@@ -76,16 +76,22 @@ class Dataspace(View):
     async def _do(self, message: dict[str, Any]) -> None:
         assert self.person.api is not None  # noqa: S101 - asked just before
         await self.state.do(self.person.api, message)
-        if self.state.something_moves and not self._watching:
+        if (self.state.something_moves or self.state.something_is_harvested) and not self._watching:
             in_background(self._watch())
 
     async def _watch(self) -> None:
-        """Follow transfers until none moves any more."""
+        """Follow transfers, and harvests for an admin, until none moves any more."""
         self._watching = True
+        state = self.state
         try:
-            while self.state.something_moves and self.person.api is not None and not self.person.farewell:
-                await asyncio.sleep(TRANSFER_SECONDS)
-                self.state.transfers = await asyncio.to_thread(self.person.api.dataspace.transfers)
+            while (state.something_moves or state.something_is_harvested) and not self.person.farewell:
+                await asyncio.sleep(LOOK_SECONDS)
+                if self.person.api is None:
+                    return
+                if state.something_moves:
+                    state.transfers = await asyncio.to_thread(self.person.api.dataspace.transfers)
+                if state.something_is_harvested:
+                    state.sources = await asyncio.to_thread(self.person.api.dataspace.sources)
         except AtriumError as error:
             self.state.failed, self.state.trouble = "transfers", error
         finally:

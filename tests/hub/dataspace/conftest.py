@@ -91,7 +91,14 @@ class Shop:
     def __init__(self, sessions: Any, folder: Path) -> None:
         self.sessions = sessions
         self.folder = folder
-        self.harvester = Harvester(sessions, Fetcher(["127.0.0.1"]), folder / "sources", [folder, DATA])
+        self.paused: list[float] = []
+        self.harvester = Harvester(
+            sessions,
+            Fetcher(["127.0.0.1"]),
+            folder / "sources",
+            [folder, DATA],
+            pause=self.paused.append,
+        )
         self.index = TantivyIndex(folder / "dataspace")
         self.writer = TantivyWriter(folder / "dataspace")
 

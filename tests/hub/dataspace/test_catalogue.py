@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.dataspace import catalogue
+from hub.dataspace import catalogue, policy
 from hub.dataspace.models import Access, Kind, LicenceClass
 from hub.dataspace.parsing import _nodes, _oxigraph, prepared
 from tests.hub.dataspace.conftest import DATA
@@ -201,8 +201,23 @@ def test_no_statement_breaks_the_reader(about, others):
 
 def test_real_examples_of_series_are_read():
     name = "example-bee-population-dataset-series-combined.jsonld"
-    data, kind = prepared((DATA / "dcat-ap" / name).read_bytes(), "", name)
+    data, kind, _ = prepared((DATA / "dcat-ap" / name).read_bytes(), "", name)
     nodes = Nodes(_nodes(_oxigraph(data, kind, "http://x.example/")))
     kinds = [found.kind for found in (catalogue.record(identity, nodes) for identity in nodes.known) if found]
     assert kinds.count(Kind.SERIES) >= 1
     assert kinds.count(Kind.DATASET) >= 2
+
+
+def test_a_list_keeps_its_order_and_one_that_does_not_end_allows_nothing():
+    leaf = "[ odrl:leftOperand odrl:{} ; odrl:operator odrl:eq ; odrl:rightOperand '{}' ]"
+    parts = " ".join(leaf.format("count", number) for number in range(30))
+    asked = "x:d a dcat:Dataset ; odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ; odrl:constraint x:c ] ] ."
+    found = read(f"{asked} x:c odrl:or ( {parts} ) .")
+    [sentence] = policy.sentences(found.policies)
+    assert sentence.rule == "permission"
+    assert sentence.text.index("is 3 ") < sentence.text.index("is 29")
+
+    rdf = "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> . "
+    circle = f"x:c odrl:or x:l . x:l rdf:first {leaf.format('count', 1)} ; rdf:rest x:l ."
+    for bad in (circle, f"x:c odrl:or x:l . x:l rdf:first {leaf.format('count', 1)} ."):
+        assert {one.rule for one in policy.sentences(read(f"{rdf} {asked} {bad}").policies)} == {"not-understood"}

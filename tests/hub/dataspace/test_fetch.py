@@ -103,6 +103,21 @@ def test_credentials_stay_with_their_host(site, monkeypatch):
     assert site.asked[-1].headers["Accept"] == "text/turtle"
 
 
+def test_what_is_asked_by_post_is_told_to_its_host_alone(site, monkeypatch):
+    port = int(site.url.rpartition(":")[2])
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1" if host == "localhost" else host, *a, **k)
+    )
+    site.pages["/end"] = Reply(b"end")
+    site.pages["/here"] = Reply(status=307, headers={"Location": "/end"})
+    site.pages["/away"] = Reply(status=307, headers={"Location": f"http://localhost:{port}/end"})
+    assert get(f"{site.url}/here", json={"filter": "mine"})[1] == b"end"
+    with pytest.raises(FetchRefused, match="another host"):
+        get(f"{site.url}/away", json={"filter": "mine"})
+    assert [asked.path for asked in site.asked] == ["/here", "/end", "/away"]
+
+
 def test_what_is_too_long_is_refused_or_cut(site):
     site.pages["/"] = Reply(b"x" * 5000)
     with pytest.raises(FetchRefused, match="bytes"):

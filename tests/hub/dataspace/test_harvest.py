@@ -1,5 +1,6 @@
 """Harvests of real servers and files: every way of paging, what breaks, what disappears, and being killed in it."""
 
+import gzip
 import json
 import re
 import shutil
@@ -182,12 +183,48 @@ def test_caps(shop, site):
     assert "1,024" in run.refusals[0].reason
 
 
-@pytest.mark.parametrize("onward", ["http://169.254.169.254/latest", "http://10.0.0.1/", "http://[::1]:1/"])
-def test_a_next_page_inside_a_private_network_is_not_asked(shop, site, onward):
-    site.turtle("/", page("a", more=f"</> <http://www.w3.org/ns/hydra/core#next> <{onward}> ."))
+@pytest.mark.parametrize("how", ["hydra", "ldes", "link", "redirect"])
+@pytest.mark.parametrize(
+    "onward",
+    [
+        *("http://169.254.169.254/latest", "http://10.0.0.1/", "http://[::1]:1/", "http://[::ffff:10.0.0.1]/"),
+        *("http://[fe80::1]/", "http://[fd00::1]/", "http://2130706434/", "http://100.64.0.1/"),
+    ],
+)
+def test_a_next_page_inside_a_private_network_is_not_asked(shop, site, onward, how):
+    ways = {
+        "hydra": f"</> <http://www.w3.org/ns/hydra/core#next> <{onward}> .",
+        "ldes": f"</> <https://w3id.org/tree#relation> [ <https://w3id.org/tree#node> <{onward}> ] .",
+        "redirect": "</> <http://www.w3.org/ns/hydra/core#next> </2> .",
+        "link": "",
+    }
+    site.turtle("/", page("a", more=ways[how]), **({"Link": f'<{onward}>; rel="next"'} if how == "link" else {}))
+    site.pages["/2"] = Reply(status=302, headers={"Location": onward})
     run = shop.harvest(site.url + "/")
-    assert run.state == RunState.INCOMPLETE
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
     assert "private network" in run.refusals[0].reason
+
+
+@pytest.mark.parametrize(
+    "onward", ["file:///etc/passwd", "ftp://x.example/", "gopher://x.example/", "http://a:b@x.example/"]
+)
+def test_a_next_page_of_another_kind_is_not_asked(shop, site, onward):
+    site.turtle("/", page("a"), Link=f'<{onward}>; rel="next"')
+    run = shop.harvest(site.url + "/")
+    assert (run.state, names(shop), run.refused) == (RunState.INCOMPLETE, ["a"], 1)
+    assert "root:" not in "".join(row.content for row in shop.rows().values())
+
+
+@pytest.mark.parametrize("packed", ["gzip encoding", "gzip file"])
+def test_a_page_that_unpacks_without_end_costs_that_page(shop, site, packed):
+    bomb = gzip.compress(page("x").encode() + b" " * (64 * 2**20))
+    headers = {"Content-Type": "text/turtle"} | ({"Content-Encoding": "gzip"} if packed == "gzip encoding" else {})
+    site.turtle("/", page("a", more="</> <http://www.w3.org/ns/hydra/core#next> </bomb>, </b> ."))
+    site.pages["/bomb"] = Reply(bomb, headers=headers)
+    site.turtle("/b", page("b"))
+    run = shop.harvest(site.url + "/", max_page_bytes=2**20)
+    assert (run.state, names(shop), run.refused) == (RunState.INCOMPLETE, ["a", "b"], 1)
+    assert "1,048,576 bytes" in run.refusals[0].reason
 
 
 def test_files_only_below_listed_folders_and_no_way_out_by_links(shop, tmp_path):

@@ -23,6 +23,49 @@ def constraint(left, operator, right):
     }
 
 
+PLACE = constraint("spatial", "eq", {"@value": "EU"})
+COUNT = constraint("count", "lt", {"@value": "5"})
+PURPOSE = constraint("purpose", "eq", {"@value": "research"})
+RDF_REST = "http://www.w3.org/1999/02/22-rdf-syntax-ns#rest"
+
+
+def nested(depth):
+    return {ODRL + "and": [PLACE, nested(depth - 1)]} if depth else COUNT
+
+
+def logic(kind, *parts):
+    return {ODRL + kind: [{"@list": list(parts)}]}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "words"),
+    [
+        ([logic("and", PLACE, COUNT)], "the place is EU and the number of uses is less than 5"),
+        ([{ODRL + "and": [PLACE, COUNT]}], "the place is EU and the number of uses is less than 5"),
+        ([logic("or", PLACE, COUNT)], "(the place is EU or the number of uses is less than 5)"),
+        (
+            [logic("or", PLACE, COUNT), PURPOSE],
+            "(the place is EU or the number of uses is less than 5) and the purpose is research",
+        ),
+        (
+            [logic("or", PURPOSE, logic("and", PLACE, COUNT))],
+            "(the purpose is research or (the place is EU and the number of uses is less than 5))",
+        ),
+        (
+            [logic("xone", PLACE, PURPOSE)],
+            "exactly one of these holds: (the place is EU or the purpose is research)",
+        ),
+        (
+            [logic("andSequence", PURPOSE, COUNT)],
+            "(the purpose is research, and after that the number of uses is less than 5)",
+        ),
+    ],
+)
+def test_logical_constraints_in_words(constraints, words):
+    assert told(permission=[rule(constraints=constraints)]) == [("permission", f"You may use it, only if {words}.")]
+    assert told(prohibition=[rule(constraints=constraints)]) == [("prohibition", f"You may not use it if {words}.")]
+
+
 def told(**rules):
     return [(s.rule, s.text) for s in policy.sentences([{ODRL + name: value for name, value in rules.items()}])]
 
@@ -63,7 +106,17 @@ def test_rules_in_words(rules, text):
         {"permission": ["use"]},
         {"permission": [rule(constraints=[constraint("moonPhase", "eq", {"@value": "full"})])]},
         {"permission": [rule(constraints=[constraint("count", "roughly", {"@value": "5"})])]},
-        {"permission": [rule(constraints=[{ODRL + "and": [constraint("count", "lt", {"@value": "5"})]}])]},
+        {
+            "permission": [
+                rule(constraints=[{ODRL + "and": [PLACE, constraint("moonPhase", "eq", {"@value": "full"})]}])
+            ]
+        },
+        {"permission": [rule(constraints=[{ODRL + "or": []}])]},
+        {"permission": [rule(constraints=[{ODRL + "nand": [PLACE, COUNT]}])]},
+        {"permission": [rule(constraints=[{ODRL + "or": [PLACE], ODRL + "and": [COUNT]}])]},
+        {"permission": [rule(constraints=[{ODRL + "or": [PLACE, COUNT]} | COUNT])]},
+        {"permission": [rule(constraints=[{ODRL + "or": [{"@list": [PLACE], RDF_REST: [{"@id": "_:1"}]}]}])]},
+        {"permission": [rule(constraints=[nested(7)])]},
         {"permission": [rule() | {"http://x.example/unless": [{"@value": "asked"}]}]},
         {"permission": [rule() | {ODRL + "action": [{"@id": ODRL + "use", ODRL + "refinement": [{}]}]}]},
         {"permission": [rule(duty=[rule("teleport")])]},

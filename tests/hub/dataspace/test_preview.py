@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import socket
 import zipfile
 
 import pyarrow as pa
@@ -144,5 +145,16 @@ def test_what_has_no_preview(show, site):
         Previewer(Fetcher(["127.0.0.1"])).preview(Distribution(download_url=f"{site.url}/a.csv"))
     with pytest.raises(FetchRefused):
         Previewer(Fetcher()).preview(Distribution(download_url=f"{site.url}/a.csv"))
-    with pytest.raises(NoPreview):
+
+
+def test_a_public_object_of_s3_by_the_rules_of_every_fetch(site, monkeypatch):
+    asked = []
+
+    def resolve(host, port, *_, **__):
+        asked.append((host, port))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(FetchRefused, match="private network"):
         Previewer(Fetcher()).preview(Distribution(download_url="s3://bucket/a.csv"))
+    assert asked == [("bucket.s3.amazonaws.com", 443)]

@@ -120,11 +120,14 @@ def test_a_projects_record_is_the_projects(as_, reindex):
     reindex()
 
     assert as_("colleague").search("sensors").total == 1
+    assert as_("colleague").suggestions(Query(text="sensors unheard"))[0].total == 1
     assert as_("colleague").record(made.record_id).record.title == {"en": "Cleaned sensors"}
     for name in ("stranger", "boss", "pages"):
         found = as_(name).search("sensors")
         assert (found.total, found.hits) == (0, ())
         assert all(values == () for values in found.facets.values())
+        for query in (Query(text="sensors unheard"), Query(text="sensors", chips=("format:XML",)), Query(text="sens")):
+            assert as_(name).suggestions(query) == (), "what to relax is counted, too"
         with pytest.raises(NotFound):
             as_(name).record(made.record_id)
 
@@ -228,24 +231,6 @@ def test_saved_searches_are_ones_own(as_):
         as_("colleague").forget_search(mine.id)
     as_("founder").forget_search(mine.id)
     assert as_("founder").saved_searches() == ()
-
-
-def test_news_of_a_saved_search(as_, session, sessions, settings, shop, site, reindex):
-    from datetime import timedelta
-
-    from hub.dataspace.service import news
-    from hub.dataspace.tables import SavedSearchRow
-
-    as_("founder").save_search(SavedSearchForm(title="All", query=Query()))
-    site.turtle("/", page("a", "b"))
-    shop.harvest(site.url + "/")
-    reindex()
-    row = session.scalar(select(SavedSearchRow))
-    row.seen -= timedelta(seconds=5)
-    total, cards = news(session, TantivyIndex(settings.paths.state / "dataspace"), row)
-    assert (total, len(cards)) == (2, 2)
-    row.seen += timedelta(hours=1)
-    assert news(session, TantivyIndex(settings.paths.state / "dataspace"), row) == (0, ())
 
 
 def test_an_empty_result_suggests_what_to_leave_out(as_, shop, site, reindex):

@@ -1,0 +1,118 @@
+"""Pages that are not quite what their format asks for, as catalogues in the wild are. Pure, and used in the sandbox.
+
+What is mended here loses nothing. What cannot be mended is read around, and stands in the report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.entities import name2codepoint
+
+import pyoxigraph as ox
+
+MOST_FAULTS = 100
+"""Of one page, around which is read."""
+
+_NAMES = (
+    (b"https://www.w3.org/ns/dcat/", b"http://www.w3.org/ns/dcat#"),
+    (b"https://www.w3.org/ns/dcat#", b"http://www.w3.org/ns/dcat#"),
+    (b"https://purl.org/dc/terms/", b"http://purl.org/dc/terms/"),
+    (b"https://www.w3.org/ns/odrl/2/", b"http://www.w3.org/ns/odrl/2/"),
+)
+"""What connectors and portals write for these namespaces, and what they are."""
+
+PREFIXES = {
+    "adms": "http://www.w3.org/ns/adms#",
+    "dcat": "http://www.w3.org/ns/dcat#",
+    "dct": "http://purl.org/dc/terms/",
+    "dcterms": "http://purl.org/dc/terms/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "hydra": "http://www.w3.org/ns/hydra/core#",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
+    "prov": "http://www.w3.org/ns/prov#",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "schema": "http://schema.org/",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
+    "spdx": "http://spdx.org/rdf/terms#",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+}
+_DECLARED = b" ".join(f"@prefix {name}: <{address}> .".encode() for name, address in PREFIXES.items())
+_TURTLE = {ox.RdfFormat.TURTLE, ox.RdfFormat.TRIG}
+_PREFIX_LINE = re.compile(rb"^[ \t]*@?(?:prefix|base)\b[^\n]*", re.I | re.M)
+_END_OF_STATEMENT = re.compile(rb"[.}][ \t\r]*\n")
+_ESCAPE = re.compile(rb"""\\(\\|U[0-9A-Fa-f]{8}|u[0-9A-Fa-f]{4}|[tbnrf"'_~.!$&()*+,;=/?#@%-])|\\""")
+_GRAPH = re.compile(rb"(?:^|[\s}])(<[^<>\s]*>|[\w-]*:[\w.-]*)\s*\{|^\s*(\})", re.M)
+_LINKS = (
+    re.compile(rb"""<[\w.-]*:?(?:next|nextPage|node)\s[^<>]*?resource=["']([^"']+)["']"""),
+    re.compile(rb"""["'](?:[\w.-]+:)?(?:next|nextPage)["']\s*:\s*(?:\{\s*"@id"\s*:\s*)?"([^"\s]+)\""""),
+)
+
+
+def with_known_names(data: bytes) -> bytes:
+    """Namespaces as the standards have them."""
+    for wrong, right in _NAMES:
+        if wrong in data:
+            data = data.replace(wrong, right)
+    return data
+
+
+def mended(data: bytes, kind: ox.RdfFormat) -> bytes:
+    """A page that a strict parser has refused, without the usual slips; lines keep their numbers."""
+    if kind == ox.RdfFormat.RDF_XML:
+        data = re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", b" ", data)
+        data = re.sub(rb"&(\w+);", _character, data)
+        return re.sub(rb"&(?!#?\w+;)", b"&amp;", data)
+    if kind in _TURTLE:
+        data = re.sub(rb"(?<!\\)\"@([A-Za-z]{2,8}(?:[_-][A-Za-z0-9]{1,8})*)[_-]*", _language, data)
+        data = _ESCAPE.sub(lambda match: match[0] if match[1] else rb"\\", data)
+        return _DECLARED + b" " + data
+    return data
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    """HTML's names of characters, which XML does not know."""
+    name = match[1].decode()
+    if name in {"amp", "lt", "gt", "quot", "apos"} or name not in name2codepoint:
+        return match[0]
+    return f"&#{name2codepoint[name]};".encode()
+
+
+def _language(match: re.Match[bytes]) -> bytes:
+    return b'"@' + match[1].replace(b"_", b"-")
+
+
+def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
+    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
+    if kind not in _TURTLE or line is None:
+        return None
+    start = 0
+    for _ in range(line - 1):
+        start = data.find(b"\n", start) + 1
+        if not start:
+            return None
+    end = _END_OF_STATEMENT.search(data, start)
+    if end is None:
+        return None
+    before, rest = data[: end.end()], data[end.end() :]
+    known = b" ".join(match.group().strip() for match in _PREFIX_LINE.finditer(before))
+    return known + b" " + _graph(data[: end.start() + 1]) + b"\n" + rest
+
+
+def _graph(before: bytes) -> bytes:
+    """The opening of the graph that ``before`` ends in."""
+    opened = b""
+    for match in _GRAPH.finditer(before):
+        opened = b"" if match[2] else match[1] + b" {"
+    return opened
+
+
+def links(data: bytes) -> Iterator[str]:
+    """Where a page in XML or JSON that cannot be read says that it goes on."""
+    for pattern in _LINKS:
+        for match in pattern.finditer(data):
+            found = match[1].decode(errors="replace").replace("&amp;", "&")
+            if found.startswith(("http://", "https://", "/", "?")):
+                yield found

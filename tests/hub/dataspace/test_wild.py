@@ -1,0 +1,364 @@
+"""Catalogues as they are found in the wild: what is nearly right is read whole, what is wrong costs only itself."""
+
+import json
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pyoxigraph as ox
+import pytest
+
+from hub.dataspace import catalogue
+from hub.dataspace.harvest import PAUSES
+from hub.dataspace.models import Record, RunState
+from hub.dataspace.staging import Staging
+from tests.hub.dataspace.conftest import DATA, Reply
+from tests.hub.dataspace.test_catalogue import PREFIXES
+from tests.hub.dataspace.test_harvest import dataset, names, page
+
+HYDRA = "http://www.w3.org/ns/hydra/core#"
+TREE = "https://w3id.org/tree#"
+FRAGMENT = DATA / "data.gov.be" / "fragment-162.trig"
+RDF_XML = (
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dcat="http://www.w3.org/ns/dcat#"'
+    ' xmlns:dct="http://purl.org/dc/terms/" xmlns:hydra="http://www.w3.org/ns/hydra/core#">{}</rdf:RDF>'
+)
+CONTEXT = {"dcat": "http://www.w3.org/ns/dcat#", "dct": "http://purl.org/dc/terms/"}
+
+
+def say(more):
+    """A dataset with one more statement."""
+    return f'<http://x.example/b> a dcat:Dataset ; dct:title "T" ; {more} .\n'
+
+
+def element(name, more=""):
+    return f'<dcat:Dataset rdf:about="http://x.example/{name}"><dct:title>T</dct:title>{more}</dcat:Dataset>'
+
+
+def thing(name, **more):
+    return {"@id": f"http://x.example/{name}", "@type": "dcat:Dataset", "dct:title": "T"} | more
+
+
+def serve(site, path, body, kind="text/turtle", **headers):
+    body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    site.pages[path] = Reply(body, headers={"Content-Type": kind, **headers})
+
+
+def content(shop, uri):
+    return Record.model_validate_json(shop.rows()[uri].content)
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("kind", [f for f in vars(ox.RdfFormat).values() if isinstance(f, ox.RdfFormat)], ids=str)
+def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, told):
+    quads = list(ox.parse(FRAGMENT.read_bytes(), format=ox.RdfFormat.TRIG, base_iri=site.url))
+    quads = [quad for quad in quads if not quad.predicate.value.startswith(TREE)]
+    there = {q.subject.value for q in quads if q.object == ox.NamedNode("http://www.w3.org/ns/dcat#Dataset")}
+    written = quads if kind.supports_datasets else [ox.Triple(q.subject, q.predicate, q.object) for q in quads]
+    media_type = kind.media_type if told else "application/octet-stream"
+    serve(site, "/", ox.serialize(written, format=kind), media_type)
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused) == (RunState.COMPLETE, 0)
+    assert there <= set(shop.rows())
+    assert len(there) == 100
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "dcat:landingPage <http://x.example/a b.csv>",
+        "dcat:landingPage <http://x.example/{id}|x^>",
+        'dct:description "x"@en_GB',
+        'dct:description "x"@en-',
+        'dct:issued "last summer"^^<http://www.w3.org/2001/XMLSchema#date>',
+        'dct:description "two\nlines"',
+        r'dct:description "C:\Users\quentin"',
+        'dct:description "a\x0bb\x00c"',
+        'vcard:fn "a prefix that is not declared"',
+    ],
+)
+def test_slips_in_turtle_cost_nothing(shop, site, odd):
+    serve(site, "/", PREFIXES + dataset("a") + say(odd) + dataset("c"))
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("odd", ['dct:description "he said "no" to it"', "foo:bar 1", "dct:title @@@"])
+def test_a_fault_in_turtle_costs_its_statement_and_is_reported_with_its_line(shop, site, odd):
+    more = f"</1> <{HYDRA}next> </2> ."
+    serve(site, "/1", PREFIXES + dataset("a") + say(odd) + dataset("c") + dataset("d") + more)
+    serve(site, "/2", page("e"))
+    run = shop.harvest(f"{site.url}/1")
+    assert names(shop) == ["a", "c", "d", "e"]
+    assert (run.state, run.pages, run.refused) == (RunState.INCOMPLETE, 2, 1)
+    line = 1 + (PREFIXES + dataset("a")).count("\n")
+    assert run.refusals[0].line == line
+
+
+def test_after_a_fault_a_statement_is_still_in_its_graph(shop, site):
+    """An event says which graph counts; what is read around a fault must not leave it."""
+    stream = PREFIXES + (
+        "<#m1> a <https://www.w3.org/ns/activitystreams#Create> ;"
+        " <https://www.w3.org/ns/activitystreams#object> <http://x.example/a>, <http://x.example/c> ;"
+        ' <https://www.w3.org/ns/activitystreams#published> "2024-01-01" .\n<#m1> {\n'
+    )
+    serve(site, "/", stream + dataset("a") + say('dct:title "a "b" c"') + dataset("c") + "}\n", "application/trig")
+    shop.harvest(site.url + "/")
+    assert names(shop) == ["a", "c"]
+
+
+@pytest.mark.parametrize("faults", [99, 150])
+def test_faults_without_end_end(shop, site, faults):
+    serve(
+        site,
+        "/",
+        PREFIXES + "".join(f"<http://x.example/x{n}> dct:title @@@ .\n" for n in range(faults)) + dataset("z"),
+    )
+    run = shop.harvest(site.url + "/")
+    assert names(shop) == (["z"] if faults < 100 else [])
+    assert run.state == (RunState.INCOMPLETE if faults < 100 else RunState.FAILED)
+
+
+@pytest.mark.parametrize("odd", ["a & b", "a&nbsp;b &eacute;", "a\x0bb"])
+def test_slips_in_xml_cost_nothing(shop, site, odd):
+    inside = element("a") + element("b", f"<dct:description>{odd}</dct:description>") + element("c")
+    serve(site, "/", RDF_XML.format(inside), "application/rdf+xml")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("kind", ["xml", "json"])
+def test_a_page_that_breaks_before_it_says_where_it_goes_on_does_not_end_the_harvest(shop, site, kind):
+    if kind == "xml":
+        inside = (
+            element("a")
+            + "<dct:description>"
+            + f'<rdf:Description><hydra:next rdf:resource="{site.url}/2"/></rdf:Description>'
+        )
+        serve(site, "/1", RDF_XML.format(inside), "application/rdf+xml")
+    else:
+        whole = json.dumps({"@context": CONTEXT, "@graph": [thing("a")], "hydra:next": {"@id": f"{site.url}/2"}})
+        serve(site, "/1", whole[:-1] + ",", "application/ld+json")
+    serve(site, "/2", page("b"))
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.pages) == (RunState.INCOMPLETE, 2)
+    assert "b" in names(shop)
+
+
+@pytest.mark.parametrize(
+    ("document", "there"),
+    [
+        ({"@context": CONTEXT, "@graph": [thing("a"), thing("b")]}, ["a", "b"]),
+        ([{"@context": CONTEXT} | thing("a"), {"@context": CONTEXT} | thing("b")], ["a", "b"]),
+        ("\n".join(json.dumps({"@context": CONTEXT} | thing(name)) for name in ("a", "b")), ["a", "b"]),
+        ({"@context": CONTEXT, "@graph": [thing("a", **{"dct:issued": float("nan"), "dct:description": None})]}, ["a"]),
+    ],
+)
+def test_shapes_of_json_ld(shop, site, document, there):
+    serve(site, "/", document, "application/ld+json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, names(shop)) == (RunState.COMPLETE, there)
+
+
+def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
+    document = {"@context": ["https://elsewhere.example/c.jsonld", CONTEXT], "@graph": [thing("a", odd="x")]}
+    serve(site, "/", document, "application/ld+json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
+    assert "elsewhere.example" in run.refusals[0].reason
+
+
+def test_records_without_an_address_get_one_that_stays(shop, site):
+    def two(first):
+        one = f'a dcat:Dataset ; dct:title "{first}" ; dct:identifier "1" ; dct:publisher [ foaf:name "P" ]'
+        other = 'a dcat:Dataset ; dct:title "Two"'
+        return PREFIXES + f"<http://x.example/cat> dcat:dataset [ {one} ], [ {other} ] ."
+
+    serve(site, "/", two("One"))
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.read, run.new) == (RunState.COMPLETE, 2, 2)
+    assert all(uri.startswith(f"{site.url}/#") for uri in shop.rows())
+    serve(site, "/", two("Renamed"))
+    run = shop.harvest(site.url + "/")
+    assert (run.new, run.changed, run.removed) == (0, 1, 0)
+    staging = Staging(shop.folder / "sources/cat.sqlite")
+    try:
+        for uri in shop.rows():
+            assert next(catalogue.statements(uri, staging))[0] == uri, "what it says is judged under its name"
+    finally:
+        staging.close()
+
+
+@pytest.mark.parametrize("namespace", ["https://www.w3.org/ns/dcat/", "https://www.w3.org/ns/dcat#"])
+def test_namespaces_as_connectors_write_them(shop, site, namespace):
+    serve(site, "/", page("a").replace("http://www.w3.org/ns/dcat#", namespace).replace("http://purl", "https://purl"))
+    assert shop.harvest(site.url + "/").read == 1
+    assert content(shop, "http://x.example/a").title == {"en": "T"}
+
+
+def test_a_web_page_is_no_catalogue_and_says_so(shop, site):
+    serve(site, "/", "<!doctype html><html><body>Welcome</body></html>", "text/html")
+    run = shop.harvest(site.url + "/")
+    assert run.state == RunState.FAILED
+    assert "web page for people" in run.refusals[0].reason
+
+
+def test_what_a_catalogue_lists_is_a_dataset_although_it_does_not_say_so(shop, site):
+    listed = "<http://x.example/cat> dcat:dataset x:a, x:b, x:elsewhere ."
+    serve(site, "/1", PREFIXES + listed + f" x:a dct:title 'A' . </1> <{HYDRA}next> </2> .")
+    serve(site, "/2", PREFIXES + "x:b a <http://schema.org/Dataset> ; dct:title 'B' . x:c dct:title 'not listed' .")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, names(shop)) == (RunState.COMPLETE, ["a", "b"])
+    assert content(shop, "http://x.example/b").kind == "dataset"
+
+
+def test_a_page_without_records_says_so(shop, site):
+    serve(site, "/", {"success": True, "result": {"results": []}}, "application/json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.read, run.refused) == (RunState.COMPLETE, 0, 0)
+    assert "nothing that is a dataset" in run.reason
+
+
+# -- paging -----------------------------------------------------------------------------------------------------------
+
+
+def test_hydra_as_it_was_and_as_texts(shop, site):
+    old = f"</1> a <{HYDRA}PagedCollection> ; <{HYDRA}nextPage> "
+    serve(site, "/1", page("a", more=old + f'"{site.url}/2" .'))
+    serve(site, "/2", page("b", more=old.replace("</1>", "</2>") + '"/3" .'))
+    serve(site, "/3", page("c"))
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.pages, names(shop)) == (RunState.COMPLETE, 3, ["a", "b", "c"])
+
+
+def test_hydra_views_with_fragments_are_read_once(shop, site):
+    view = f"<?page={{}}#v> a <{HYDRA}PartialCollectionView> ; <{HYDRA}next> <?page={{}}#v> ."
+    serve(site, "/c", page("a", more=view.format(1, 2)))
+    serve(site, "/c?page=2", page("b", more=f"<#w> <{HYDRA}next> <?page=2#again> ."))
+    run = shop.harvest(f"{site.url}/c")
+    assert (run.state, run.pages, names(shop)) == (RunState.COMPLETE, 2, ["a", "b"])
+
+
+def test_link_headers_among_others(shop, site):
+    serve(site, "/c", page("a"), Link='</c>; rel="self", </c?p=2>; rel=next; type="text/turtle", </z>; rel="last"')
+    serve(site, "/c?p=2", page("b"), Link='</c>; rel="prev"')
+    assert shop.harvest(f"{site.url}/c").pages == 2
+    assert names(shop) == ["a", "b"]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_that_is_busy_is_asked_again(shop, site, status):
+    answers = [Reply(status=status, headers={"Retry-After": "7"}), Reply(status=status)]
+    serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
+    last = Reply(page("b").encode(), headers={"Content-Type": "text/turtle"})
+    site.pages["/2"] = lambda _asked: answers.pop(0) if answers else last
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, names(shop)) == (RunState.COMPLETE, ["a", "b"])
+    assert shop.paused == [7, PAUSES[1]]
+
+
+def test_of_versions_in_an_event_stream_the_newest_is_the_record(shop, site):
+    stream = (
+        "<http://x.example/s> a <https://w3id.org/ldes#EventStream> ;"
+        " <https://w3id.org/ldes#timestampPath> dct:modified ; <https://w3id.org/ldes#versionOfPath> dct:isVersionOf ;"
+        f" <{TREE}view> </1> .\n</1> <{TREE}relation> [ <{TREE}node> </2> ] .\n"
+    )
+
+    def version(of, number, at):
+        return (
+            f"<http://x.example/{of}/{number}> a dcat:Dataset ; dct:isVersionOf <http://x.example/{of}> ;"
+            f' dct:modified "{at}" ; dct:title "{of} {number}"@en .\n'
+        )
+
+    # The second is the newer one, although it looks older as text.
+    serve(site, "/1", PREFIXES + stream + version("a", 2, "2024-02-01T00:30:00+02:00") + version("b", 1, "2024-01-01"))
+    serve(site, "/2", PREFIXES + version("a", 1, "2024-01-31T23:00:00Z"))
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.read, names(shop)) == (RunState.COMPLETE, 2, ["a", "b"])
+    assert content(shop, "http://x.example/a").title == {"en": "a 1"}
+    serve(site, "/2", PREFIXES + version("a", 3, "2024-03-01T00:00:00Z"))
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.new, run.changed, run.removed) == (0, 1, 0)
+    assert content(shop, "http://x.example/a").title == {"en": "a 3"}
+
+
+def test_outside_an_event_stream_a_version_is_a_record_of_its_own(shop, site):
+    serve(site, "/", page("a") + dataset("b").replace(" .", " ; dct:isVersionOf <http://x.example/a> ."))
+    shop.harvest(site.url + "/")
+    assert names(shop) == ["a", "b"]
+
+
+# -- CKAN and connectors ----------------------------------------------------------------------------------------------
+
+
+def package(number):
+    empty = dict.fromkeys(("resources", "tags", "extras", "groups", "organization"))
+    return {"id": f"id{number}", "name": f"n{number}", "title": f"P{number}"} | empty
+
+
+def ckan(site, path, result):
+    serve(site, path, {"success": True, "result": result}, "application/json")
+
+
+@pytest.mark.parametrize("named", ["", "/", "/api", "/api/3", "/dataset", "/api/3/action/package_search"])
+def test_ckan_by_whatever_address_it_is_named(shop, site, named):
+    ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 2, "results": [package(1), package(2)]})
+    run = shop.harvest(site.url + named, protocol="ckan")
+    assert (run.state, run.read) == (RunState.COMPLETE, 2)
+
+
+def test_ckan_keeps_what_the_address_asks_for_and_follows_a_server_with_pages_of_its_own(shop, site):
+    def answer(asked):
+        query = parse_qs(urlsplit(asked.path).query)
+        assert query["fq"] == ["organization:city"]
+        start = int(query["start"][0])
+        result = {"count": 25, "results": [package(n) for n in range(start, min(start + 10, 25))]}
+        return Reply(json.dumps({"result": result}).encode(), headers={"Content-Type": "application/json"})
+
+    for start in (0, 10, 20):
+        site.pages[f"/api/3/action/package_search?fq=organization%3Acity&start={start}&rows=100"] = answer
+    run = shop.harvest(f"{site.url}/api/3/action/package_search?fq=organization:city", protocol="ckan")
+    assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 25)
+
+
+@pytest.mark.parametrize("named", ["", "/api/3/action/package_list"])
+def test_ckan_without_a_search_is_read_package_by_package(shop, site, named):
+    ckan(site, "/api/3/action/package_list", ["n1", "n 2", "gone"])
+    ckan(site, "/api/3/action/package_show?id=n1", package(1))
+    ckan(site, "/api/3/action/package_show?id=n+2", package(2))
+    run = shop.harvest(site.url + named, protocol="ckan")
+    assert (run.state, run.read) == (RunState.INCOMPLETE, 2)
+    assert [re.search(r"id=(\w+)", refusal.page)[1] for refusal in run.refusals] == ["gone"]
+
+
+def test_a_connector_whose_further_pages_are_got(shop, site):
+    first = (DATA / "dsp" / "catalog.json").read_text()
+    second = first.replace("urn:uuid:3dd1add8-4d2d-569e-d634-8394a8836a88", "urn:2")
+    serve(site, "/catalog/request", first, "application/json", Link='</catalog/request?token=2>; rel="next"')
+    rest = Reply(second.encode(), headers={"Content-Type": "application/json"})
+    site.pages["/catalog/request?token=2"] = lambda asked: Reply(status=405) if asked.method == "POST" else rest
+    run = shop.harvest(site.url, protocol="dsp")
+    assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
+
+
+def test_a_connector_of_before_the_standard(shop, site):
+    offer = {"@id": "o", "@type": "odrl:Offer", "odrl:permission": {"odrl:action": {"odrl:type": "USE"}}}
+    files = [{"@type": "dcat:Distribution", "dct:format": {"@id": "HttpData-PULL"}, "dcat:accessService": "svc"}]
+    catalogue = {
+        "@context": {
+            "@vocab": "https://w3id.org/edc/v0.0.1/ns/",
+            "dcat": "https://www.w3.org/ns/dcat/",
+            "dct": "https://purl.org/dc/terms/",
+            "odrl": "http://www.w3.org/ns/odrl/2/",
+        },
+        "@id": "urn:c",
+        "@type": "dcat:Catalog",
+        "dcat:dataset": {
+            **{"@id": "urn:asset", "@type": "dcat:Dataset", "name": "My asset"},
+            **{"odrl:hasPolicy": offer, "dcat:distribution": files},
+        },
+    }
+    serve(site, "/catalog/request", catalogue, "application/json")
+    assert shop.harvest(site.url, protocol="dsp").state == RunState.COMPLETE
+    found = content(shop, "urn:asset")
+    assert (found.title, found.access) == ({"und": "My asset"}, "contract")
+    assert found.policies
