@@ -115,6 +115,6 @@ def test_the_language_model_learns_on_two_nodes(deployment: Deployment, visit: V
     program += RUN.format(folder=examples(deployment), name="training")
     texts = told(run_cell(founder.page, program, within=600))[3]
     assert isinstance(texts, list)
-    losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", texts[-1])]
+    losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", "".join(texts))]
     assert len(losses) == 2, texts
     assert losses[1] < 0.7 * losses[0]
