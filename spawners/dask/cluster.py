@@ -297,10 +297,10 @@ class ProjectCluster(SLURMCluster):
             except Exception as error:  # what is lost with them is computed again
                 log.warning("Workers of %s could not hand over what they hold: %s", self.name, error)
         self._job_kwargs["times"] = self.times
-        opening = self.worker_spec.keys() - self.workers.keys()
+        opening, begun = self.worker_spec.keys() - self.workers.keys(), time.monotonic()
         await super()._correct_state_internal()
-        if opening:
-            self.refusal = None  # all of them were taken
+        if opening and self._refused_at < begun:
+            self.refusal = None  # all of them were taken, by this correction or by one beside it
 
     def _relieve(self) -> None:
         """Send another worker before one has to leave, and let that one go when it is there: so what it holds has
