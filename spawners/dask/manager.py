@@ -360,17 +360,13 @@ class Manager:
 
     # -- from one process to the next ---------------------------------------------------------------------------------
 
-    @property
-    def _state(self) -> Path:
-        return self.place.home / ".atrium-dask" / f"clusters-{self.place.job or 'here'}.json"
-
     def _remember(self) -> None:
         """Names of what is here, for the process after this one."""
         self.place.make_directories()
-        new = self._state.with_suffix(f".{os.getpid()}")
+        new = self.place.state.with_suffix(f".{os.getpid()}")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(sorted(self.clusters), file)
-        new.replace(self._state)
+        new.replace(self.place.state)
 
     async def clean_up(self) -> None:
         """End jobs of clusters whose scheduler is gone: of a manager before this one, or of this server's last job."""
@@ -382,7 +378,7 @@ class Manager:
                 return
             orphans = {job: name for job, name in mine.items() if name not in self.clusters}
             await slurm.cancel([str(job) for job in orphans])
-            names = sorted({*orphans.values(), *_names(self._state)} - self.clusters.keys())
+            names = sorted({*orphans.values(), *_names(self.place.state)} - self.clusters.keys())
             if names:
                 self.news = Trouble(
                     message=f"The scheduler of {', '.join(names)} was ended from outside, so its workers were ended.",
@@ -390,6 +386,10 @@ class Manager:
                 )
             self._cleaned = True
             self._remember()
+        try:
+            await asyncio.to_thread(self.place.tidy, await queue.alive())
+        except (SlurmError, OSError) as error:
+            log.warning("What servers before left could not be tidied up: %s", error)
 
 
 def _replace(cluster: ProjectCluster, name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.deployment import Deployment
@@ -88,3 +90,13 @@ def workers_of(deployment: Deployment, user: str) -> list[str]:
 
 def no_worker_is_left(deployment: Deployment, user: str, within: float = 30) -> None:
     eventually(lambda: not workers_of(deployment, user), within=within, what="no worker is left")
+
+
+@contextmanager
+def changed(deployment: Deployment, argv: str, back: str) -> Iterator[None]:
+    """One of Slurm's settings, taken back whatever happens."""
+    deployment.run(*argv.split())
+    try:
+        yield
+    finally:
+        deployment.run(*back.split())
