@@ -210,10 +210,16 @@ def test_a_server_killed_with_its_manager_leaves_waiting_workers_to_the_next_one
         assert len(dask_jobs(founder)) == 2, "nobody has told them"
 
         founder.page.goto(founder.home)
+        user = f"{deployment.public_url}/hub/api/users/{founder.name}"
+        eventually(lambda: not told_by_hub(founder, user)["servers"], within=90, what="the Hub knows", every=1)
         founder.start_notebook()
         page = open_scaling(founder)
         expect(page.locator("main")).to_contain_text("The scheduler of left was ended from outside", timeout=READY_MS)
         eventually(lambda: not dask_jobs(founder), within=60, what="its workers are gone")
+
+
+def told_by_hub(visitor: Visitor, url: str) -> dict[str, Any]:
+    return dict(json.loads(fetch(visitor.page, "GET", url)["text"]))
 
 
 def notebook_job(deployment: Deployment) -> str:
