@@ -10,7 +10,6 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -282,8 +281,7 @@ class ProjectCluster(SLURMCluster):
         if missing and (ending or self.just_refused):
             return
         if missing or set(self.workers) - set(self.worker_spec):
-            with suppress(SlurmError):  # kept in `refusal`
-                await self._correct_state()
+            await self._correct_state()
 
     async def _correct_state_internal(self) -> None:
         """Dask names workers where its scheduler wants addresses, so nobody hands anything over; here they do."""
@@ -298,7 +296,10 @@ class ProjectCluster(SLURMCluster):
                 log.warning("Workers of %s could not hand over what they hold: %s", self.name, error)
         self._job_kwargs["times"] = self.times
         opening, begun = self.worker_spec.keys() - self.workers.keys(), time.monotonic()
-        await super()._correct_state_internal()
+        try:
+            await super()._correct_state_internal()
+        except SlurmError as error:  # kept in `refusal`, and told there
+            log.warning("Not all workers of %s were taken: %s %s", self.name, error.message, error.hint)
         if opening and self._refused_at < begun:
             self.refusal = None  # all of them were taken, by this correction or by one beside it
 

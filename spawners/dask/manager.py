@@ -83,8 +83,7 @@ class Managed:
 
     async def _scale(self, workers: int) -> None:
         self.cluster.scale(workers)
-        with suppress(SlurmError):  # kept in the cluster's `refusal`, and told by the next look
-            await self.cluster._correct_state()
+        await self.cluster._correct_state()
 
     async def pause(self, paused: bool) -> None:
         self.paused = paused

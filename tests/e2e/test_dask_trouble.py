@@ -148,7 +148,7 @@ def test_a_limit_of_the_project_is_said_and_not_asked_for_again_every_second(
 ) -> None:
     """Slurm refuses at submission; an adaptive cluster with work for more would ask for ever."""
     account = deployment.settings.slurm.default_account
-    modify = f"sacctmgr --immediate modify user {founder} where account={account} set MaxSubmitJobs="
+    modify = f"sacctmgr --immediate modify user {founder} where account={account} set GrpSubmitJobs="
     body = """
 async def main():
     await heard()
@@ -176,14 +176,14 @@ asyncio.run(main())
         eventually(lambda: deployment.squeue(f"--user={founder}", "--state=RUNNING"), within=60, what="the job runs")
         known = ("scontrol", "show", "assoc_mgr", f"users={founder}", "flags=assoc")
         with changed(deployment, f"{modify}2", f"{modify}-1"):
-            eventually(lambda: "MaxSubmitJobs=2" in deployment.run(*known).stdout, within=30, what="Slurm knows")
+            eventually(lambda: "GrpSubmitJobs=2(" in deployment.run(*known).stdout, within=30, what="Slurm knows")
             go_on(process)
             fixed, adaptive = next_words(process), next_words(process)
             process.communicate(timeout=60)
         no_worker_is_left(deployment, founder)
 
-    assert fixed["message"] == "You have as many jobs in this project, waiting or running, as you may."
-    assert fixed["hint"].startswith("Stop another notebook or job of yours")
+    assert fixed["message"] == "The project has as many jobs waiting as it may."
+    assert fixed["hint"].startswith("Try again when one of them has ended, or ask for less.")
     assert fixed["hint"].endswith("1 of 3 workers were taken.")
     assert fixed["jobs"] == 1
     assert adaptive["sum"] == sum(range(30))
