@@ -26,7 +26,7 @@ from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background
 from widgets.clusters import Clusters
 from widgets.usage import greeting, hours, project_cards
 
-LIVE_SECONDS = 0.4
+LIVE_SECONDS = 0.3
 QUIET_SECONDS = 2.0
 """While there is no cluster."""
 SETTLE_SECONDS = 0.5

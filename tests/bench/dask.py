@@ -98,7 +98,7 @@ def scale(deployment: Deployment) -> Iterator[Pair]:
         yield pair
 
 
-@scenario("dask_adaptive_8", metric="100 tasks of 2 s, from 0 to 8 workers and back to 0", unit="s", runs=3)
+@scenario("dask_adaptive_8", metric="100 tasks of 2 s, from 0 to 8 workers and back to 0", unit="s", runs=2)
 @contextmanager
 def adaptive(deployment: Deployment) -> Iterator[Pair]:
     """Until the last worker has gone; a run with a lost result, or with fewer than eight workers, is none."""

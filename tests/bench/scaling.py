@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -86,37 +87,49 @@ def live(deployment: Deployment) -> Iterator[Pair]:
     with _server(deployment) as founder, _crowd(deployment, founder) as cluster:
         server = _server_process(deployment, founder)
         base = deployment.server_url(founder.name)
-        rates = dict.fromkeys(("ours", "dask"), 0.0)
-        page = founder.page
+        page, seen = founder.page, {"ours": _Seen(0, 0, 0), "dask": _Seen(0, 0, 0)}
+
+        def watch(side: str, updates: Callable[[], int]) -> float:
+            seen[side] = _watched(deployment, server, page, updates)
+            return seen[side].server
 
         def ours() -> float:
             page.goto(f"{base}atrium/scaling")
             page.get_by_text(f"{WORKERS} working").wait_for(timeout=READY_MS)
             cards = page.locator(".dask-cards")
-            before = int(cards.get_attribute("data-updates") or 0)
-            used = _cpu_percent(server, page)
-            rates["ours"] = (int(cards.get_attribute("data-updates") or 0) - before) / WATCH_SECONDS
-            return used
+            return watch("ours", lambda: int(cards.get_attribute("data-updates") or 0))
 
         def dask() -> float:
-            frames: list[object] = []
-            page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
+            frames: list[int] = []
+            page.on("websocket", lambda socket: socket.on("framereceived", lambda _: frames.append(1)))
             page.goto(f"{base}atrium/clusters/{cluster}/dashboard/workers")
             page.wait_for_function("window.Bokeh && Bokeh.documents.length", timeout=READY_MS)
             page.wait_for_function("Bokeh.documents[0].roots().length > 0", timeout=READY_MS)
-            frames.clear()
-            used = _cpu_percent(server, page)
-            rates["dask"] = len(frames) / WATCH_SECONDS
-            return used
+            return watch("dask", lambda: len(frames))
 
-        yield Pair(ours, dask, {"updates a second": (lambda: rates["ours"], lambda: rates["dask"])})
+        rows = {
+            "updates a second": (lambda: seen["ours"].updates, lambda: seen["dask"].updates),
+            "server, kernels and scheduler, % of a core": (lambda: seen["ours"].all, lambda: seen["dask"].all),
+        }
+        yield Pair(ours, dask, rows)
 
 
-def _cpu_percent(process: int, page: Page) -> float:
-    """Of one core, over the time of watching; the browser's own events are read meanwhile."""
-    before, start = _cpu_seconds(process), time.perf_counter()
-    page.wait_for_timeout(1000 * WATCH_SECONDS)
-    return 100 * (_cpu_seconds(process) - before) / (time.perf_counter() - start)
+@dataclass(frozen=True)
+class _Seen:
+    """While a page was watched: CPU in % of one core, and updates a second."""
+
+    server: float
+    all: float
+    updates: float
+
+
+def _watched(deployment: Deployment, server: int, page: Page, updates: Callable[[], int]) -> _Seen:
+    family = [server, *map(int, deployment.run("pgrep", f"--parent={server}").stdout.split())]
+    before, drawn, start = [_cpu_seconds(process) for process in family], updates(), time.perf_counter()
+    page.wait_for_timeout(1000 * WATCH_SECONDS)  # and not asleep: the browser's events are read meanwhile
+    seconds = time.perf_counter() - start
+    used = [100 * (_cpu_seconds(process) - was) / seconds for process, was in zip(family, before, strict=True)]
+    return _Seen(used[0], sum(used), (updates() - drawn) / seconds)
 
 
 def _cpu_seconds(process: int) -> float:
