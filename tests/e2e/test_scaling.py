@@ -53,7 +53,7 @@ def open_scaling(visitor: Visitor) -> Page:
 def start_cluster(page: Page, workers: int) -> None:
     page.get_by_label("Workers", exact=True).fill(str(workers))
     page.get_by_label("Workers", exact=True).press("Tab")
-    page.get_by_role("button", name="Start cluster").click()
+    page.get_by_role("button", name="Start cluster").press("Enter")
 
 
 def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, visit: Visit) -> None:
@@ -85,8 +85,13 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     card.get_by_role("button", name="Pause").click()
     expect(card).to_contain_text("Paused: no workers", timeout=READY_MS)
     eventually(lambda: not dask_jobs(founder), within=30, what="a paused cluster has no jobs")
-    card.get_by_role("button", name="Stop").click()
-    card.get_by_role("button", name="Stop dask-1 and lose").click()
+    stop, keep = card.get_by_role("button", name="Stop", exact=True), card.get_by_role("button", name="Keep it")
+    stop.press("Enter")
+    expect(keep).to_be_focused()
+    keep.press("Enter")
+    expect(stop).to_be_focused()
+    stop.press("Enter")
+    card.get_by_role("button", name="Stop dask-1 and lose").press("Enter")
     expect(page.locator("main")).to_contain_text("You have no cluster", timeout=30_000)
 
 
