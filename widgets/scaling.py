@@ -21,12 +21,12 @@ from traitlets import Dict, Instance, List, Unicode
 from hub.client import Api, Me
 from hub.clusters import models
 from hub.clusters.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
-from hub.errors import AtriumError, InvalidInput, SettingsError
+from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
 from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
 from widgets.clusters import Clusters
 from widgets.usage import greeting, hours, project_cards
 
-LIVE_SECONDS = 0.4
+LIVE_SECONDS = 0.3
 QUIET_SECONDS = 2.0
 """While there is no cluster."""
 SETTLE_SECONDS = 0.5
@@ -74,6 +74,9 @@ class ScalingState(ManagerState):
             return
         except AtriumError as error:
             self.trouble = error
+            return
+        if isinstance(self.trouble, HubUnavailable):
+            self.trouble = None  # it answers again
 
     async def start(self, request: ClusterRequest) -> None:
         await self._do("Starting a scheduler and asking Slurm for workers", lambda: self._clusters.create(request))
@@ -156,14 +159,16 @@ class Scaling(View):
         self.least, self.most = _number("At least", 0, 0), _number("Workers", 2, 1)
         self.cores, self.memory = _number("Cores each", 1, 1), _number("Memory each (GB)", 2, 1)
         self.gpus = _number("GPUs each", 0, 0)
+        self.gpu_type = Dropdown(description="Kind of GPU", options=[("any", "")], **_WIDE)
         self.start = Button(description="Start cluster", tooltip="Start cluster", button_style="primary")
         self.start.on_click(lambda _: self._start())
         self.means = HTML()
-        fields = (self.partition, self.cores, self.memory, self.gpus, self.mode, self.least, self.most, self.name)
+        shape = (self.partition, self.cores, self.memory, self.gpus, self.gpu_type)
+        fields = [*shape, self.mode, self.least, self.most, self.name]
         for field in fields:
             field.observe(lambda _: self._changed(), "value")
         heading = HTML("<h2>New cluster</h2><p>Each worker is a job of its own on the cluster.</p>")
-        return VBox([heading, HBox(list(fields)), self.means, HBox([self.start])])
+        return VBox([heading, HBox(fields), self.means, HBox([self.start])])
 
     # -- what the person does -----------------------------------------------------------------------------------------
 
@@ -178,6 +183,7 @@ class Scaling(View):
                     cores=self.cores.value,
                     memory_gb=self.memory.value,
                     gpus=self.gpus.value,
+                    gpu_type=(self.gpu_type.value or "") if self.gpus.value else "",
                     partition=self.partition.value or "",
                 ),
                 size=Size(minimum=min(least, self.most.value), maximum=self.most.value),
@@ -258,6 +264,10 @@ class Scaling(View):
         self.cores.max, self.memory.max = place.cores, place.memory_gb
         self.gpus.max = place.gpus
         self.gpus.layout.display = "" if place.gpus else "none"
+        self.gpu_type.layout.display = "" if self.gpus.value and len(place.gpu_types) > 1 else "none"
+        kinds = ("", *place.gpu_types)
+        if kinds != tuple(value for _, value in self.gpu_type.options):
+            self.gpu_type.options = [(kind or "any", kind) for kind in kinds]
 
     def _news(self) -> Markup:
         state = self.state

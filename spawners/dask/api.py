@@ -101,7 +101,7 @@ class Overview(Handler):
 
 class News(Handler):
     async def get(self) -> None:
-        self.answer(self.manager.news)
+        self.answer(self.manager.told_news())
 
 
 class Estimates(Handler):

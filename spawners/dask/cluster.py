@@ -10,7 +10,6 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +17,14 @@ from dask_jobqueue import SLURMCluster
 from dask_jobqueue.slurm import SLURMJob
 from distributed import Scheduler, Security
 from distributed.core import Status
+from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_unix_socket
 
 from hub.clusters.models import Shape
-from hub.errors import SlurmError
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import commands
 from spawners.dask import keys, picture, slurm
 from spawners.dask.place import CERTIFICATE, KEY, Place, job_name
@@ -39,6 +39,10 @@ DEATH_SECONDS = 60
 MEND_SECONDS = 1.0
 RETIRE_SECONDS = 60.0
 """How long workers that were let go may hand over what they hold."""
+AGAIN_SECONDS = 30.0
+"""After Slurm has refused a worker or could not be asked, and after a relief that did not come."""
+LAST_SECONDS = 120.0
+"""So near the server's end no worker is replaced any more."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,24 @@ class Times:
         margin = min(180, limit // 3)
         return cls(limit, limit - margin, margin // 3)
 
+    @property
+    def walltime(self) -> str:
+        return f"{self.limit // 3600:02d}:{self.limit % 3600 // 60:02d}:00"
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the worker."""
+        return ["--lifetime", f"{self.lifetime}s", "--lifetime-stagger", f"{self.stagger}s"]
+
     def relief(self, name: str) -> float:
         """How long after it has begun another worker is sent for this one: not for all of them at once."""
         earliest_end = self.lifetime - self.stagger
         lead = min(120, earliest_end / 2)  # for the queue, and for Python's start
         spread = zlib.crc32(name.encode()) % 100 / 100 * min(earliest_end / 4, 900)
         return earliest_end - lead - spread
+
+
+USUAL = Times.within(None, None)
 
 
 class GuardedScheduler(Scheduler):
@@ -84,12 +100,18 @@ class GuardedScheduler(Scheduler):
 
 
 class ProjectJob(SLURMJob):
-    """A worker's job: submitted on standard input, without the server's token, with a deadline."""
+    """A worker's job: submitted on standard input, without the server's token, with a deadline.
 
-    def __init__(self, *args: Any, refused: Callable[[SlurmError], None] = lambda _: None, **options: Any) -> None:
-        super().__init__(*args, **options)
+    :param times: what the server's time leaves this worker when it is sent for.
+    """
+
+    def __init__(
+        self, *args: Any, times: Times = USUAL, refused: Callable[[SlurmError], None] = lambda _: None, **options: Any
+    ) -> None:
+        options["worker_extra_args"] = [*times.arguments, *options.get("worker_extra_args", ())]
+        super().__init__(*args, **{"walltime": times.walltime, **options})
+        self.times = times
         self._refused = refused
-        self.submitted_at = time.time()
 
     async def start(self) -> None:
         try:
@@ -97,13 +119,22 @@ class ProjectJob(SLURMJob):
         except SlurmError as error:
             self._refused(error)
             raise
-        self.submitted_at = time.time()
         await ProcessInterface.start(self)
 
     async def close(self) -> None:
         if self.job_id:
             await slurm.cancel([self.job_id])
         await ProcessInterface.close(self)
+
+
+class ReliefAdaptive(Adaptive):
+    """As many workers as there is work for, and beside them those that come for one whose time is nearly over."""
+
+    async def safe_target(self) -> int:
+        """No more than there are while Slurm has just refused some: asking every second would change nothing."""
+        cluster: Any = self.cluster
+        wanted = int(await super().safe_target()) + len(cluster.reliefs)
+        return min(wanted, len(self.plan)) if cluster.just_refused else wanted
 
 
 class ProjectCluster(SLURMCluster):
@@ -140,16 +171,20 @@ class ProjectCluster(SLURMCluster):
         self.place = place or Place.from_environment()
         keys.ensure(self.place)
         self.refusal: SlurmError | None = None
+        self.doubtful = False
+        """Slurm did not answer a submission, so there may be a job whose number is not known."""
+        self._refused_at = float("-inf")
         self._mending: PeriodicCallback | None = None
         self._since: dict[str, float] = {}
         """When each worker was first seen to work (monotonic seconds)."""
-        self._relieved: set[str] = set()
-        """Workers that another one was sent for, once each."""
-        self._reliefs: dict[str, str] = {}
+        self._relieved: dict[str, float] = {}
+        """When another one was sent for a worker (monotonic seconds)."""
+        self.reliefs: dict[str, str] = {}
         """Who comes for whom, while both are there."""
         name = name or f"dask-{self.place.job or 'here'}-{time.time_ns() % 10**6}"
-        ends = ends if ends is not None else job_end(self.place.job)
-        self.times = Times.within(None if ends is None else ends - time.time(), minutes)
+        self.ends = ends if ends is not None else job_end(self.place.job)
+        """When the server ends (seconds since the epoch); None: not known."""
+        self._minutes = minutes
         made = self._options(name, gpus, gpu_type)
         for key in ("worker_extra_args", "job_extra_directives", "job_script_prologue"):
             made[key] = [*made[key], *options.pop(key, ())]
@@ -176,18 +211,17 @@ class ProjectCluster(SLURMCluster):
         )
 
     def _options(self, name: str, gpus: int, gpu_type: str) -> dict[str, Any]:
-        place, times = self.place, self.times
-        lifetime = ["--lifetime", f"{times.lifetime}s", "--lifetime-stagger", f"{times.stagger}s", "--no-dashboard"]
+        place = self.place
         host = () if place.interface else ('${ATRIUM_HOST:+--host "$ATRIUM_HOST"}',)
         options: dict[str, Any] = {
             "security": security(place),
             "scheduler_options": {"dashboard_address": str(place.dashboard_socket(name)), **scheduler_address(place)},
-            "walltime": f"{times.limit // 3600:02d}:{times.limit % 3600 // 60:02d}:00",
+            "times": self.times,
             "job_name": word(job_name(place.gateway)),
             "log_directory": str(place.logs),
             "death_timeout": DEATH_SECONDS,
             "local_directory": '"$ATRIUM_SCRATCH"',
-            "worker_extra_args": [*lifetime, *host, *(["--resources", f"GPU={gpus}"] if gpus else [])],
+            "worker_extra_args": ["--no-dashboard", *host, *(["--resources", f"GPU={gpus}"] if gpus else [])],
             "job_script_prologue": [PROLOGUE],
             "job_extra_directives": [f"--comment={word(f'{place.comment}:{name}')}", "--no-requeue"],
             "job_cls": ProjectJob,
@@ -199,8 +233,22 @@ class ProjectCluster(SLURMCluster):
             options["job_extra_directives"].append(word(f"--gres=gpu:{f'{gpu_type}:' if gpu_type else ''}{gpus}"))
         return options
 
+    @property
+    def times(self) -> Times:
+        """Of a worker that is sent for now: it ends with the server at the latest."""
+        return Times.within(None if self.ends is None else self.ends - time.time(), self._minutes)
+
     def _refused(self, error: SlurmError) -> None:
-        self.refusal = error
+        self.refusal, self._refused_at = error, time.monotonic()
+        self.doubtful = self.doubtful or isinstance(error, SlurmUnavailable)
+
+    @property
+    def just_refused(self) -> bool:
+        return self.refusal is not None and time.monotonic() - self._refused_at < AGAIN_SECONDS
+
+    def adapt(self, *args: Any, **options: Any) -> Any:
+        """As :meth:`distributed.deploy.SpecCluster.adapt`, with time for workers to hand over what they hold."""
+        return super().adapt(*args, **{"Adaptive": ReliefAdaptive, **options})
 
     async def _start(self) -> None:
         await super()._start()
@@ -216,17 +264,24 @@ class ProjectCluster(SLURMCluster):
         self.place.dashboard_socket(self.name).unlink(missing_ok=True)
 
     async def _mend(self) -> None:
-        """Have as many workers as were asked for: others for those that left, none for those that Slurm refused."""
+        """Have as many workers as were asked for: others for those that left, none for those that Slurm refused.
+
+        What Slurm did not answer is asked again, after a while.
+        """
         if self.status is not Status.running:
             return
         for name, job in tuple(self.workers.items()):
             if job.job_id is None and self.refusal is not None:
                 del self.workers[name]
-                self.worker_spec.pop(name, None)
+                if not isinstance(self.refusal, SlurmUnavailable):
+                    self.worker_spec.pop(name, None)
         self._relieve()
-        if set(self.worker_spec) != set(self.workers):
-            with suppress(SlurmError):  # kept in `refusal`
-                await self._correct_state()
+        ending = self.ends is not None and self.ends - time.time() < LAST_SECONDS
+        missing = set(self.worker_spec) - set(self.workers)
+        if missing and (ending or self.just_refused):
+            return
+        if missing or set(self.workers) - set(self.worker_spec):
+            await self._correct_state()
 
     async def _correct_state_internal(self) -> None:
         """Dask names workers where its scheduler wants addresses, so nobody hands anything over; here they do."""
@@ -239,31 +294,40 @@ class ProjectCluster(SLURMCluster):
                     await scheduler.retire_workers(workers=addresses)
             except Exception as error:  # what is lost with them is computed again
                 log.warning("Workers of %s could not hand over what they hold: %s", self.name, error)
-        await super()._correct_state_internal()
+        self._job_kwargs["times"] = self.times
+        opening, begun = self.worker_spec.keys() - self.workers.keys(), time.monotonic()
+        try:
+            await super()._correct_state_internal()
+        except SlurmError as error:  # kept in `refusal`, and told there
+            log.warning("Not all workers of %s were taken: %s %s", self.name, error.message, error.hint)
+        if opening and self._refused_at < begun:
+            self.refusal = None  # all of them were taken, by this correction or by one beside it
 
     def _relieve(self) -> None:
         """Send another worker before one has to leave, and let that one go when it is there: so what it holds has
         somewhere to go even when all of them began, and so would end, at the same time.
-
-        An adaptive cluster has as many as there is work for; a second one for the same work would be taken back.
         """
-        joined = picture.joined(self)
-        self._since = {name: self._since.get(name, time.monotonic()) for name in joined}
-        self._relieved &= joined
-        if getattr(self, "_adaptive", None) is not None:
-            return
-        for old, new in tuple(self._reliefs.items()):
-            if new in joined and old in self.worker_spec:
-                del self.worker_spec[old]  # retired by the correction that follows
+        joined, now = picture.joined(self), time.monotonic()
+        self._since = {name: self._since.get(name, now) for name in joined}
+        self._relieved = {name: at for name, at in self._relieved.items() if name in joined}
+        for old, new in tuple(self.reliefs.items()):
+            if new in self.worker_spec and (new in joined or old not in joined):
+                self.worker_spec.pop(old, None)  # retired by the correction that follows
             if old not in self.worker_spec or new not in self.worker_spec:
-                del self._reliefs[old]
+                del self.reliefs[old]
         for name, since in self._since.items():
-            due = since + self.times.relief(name)
-            if name in self.worker_spec and name not in self._relieved and time.monotonic() > due:
-                self._relieved.add(name)
+            job = self.workers.get(name)
+            if job is None or name not in self.worker_spec or name in self.reliefs or not self._relief_helps(job.times):
+                continue
+            if now > max(since + job.times.relief(name), self._relieved.get(name, float("-inf")) + AGAIN_SECONDS):
+                self._relieved[name] = now
                 spec = self.new_worker_spec()
                 self.worker_spec.update(spec)
-                self._reliefs[name] = next(iter(spec))
+                self.reliefs[name] = next(iter(spec))
+
+    def _relief_helps(self, times: Times) -> bool:
+        """Not when the next one would have to go with the server as soon as this one."""
+        return self.ends is None or self.ends - time.time() > max(LAST_SECONDS, times.limit - times.lifetime + 60)
 
     @property
     def dashboard_link(self) -> str:
@@ -303,9 +367,8 @@ def scheduler_address(place: Place) -> dict[str, str]:
     try:
         told = _ask(commands.node(place.node))
         return {"host": socket.gethostbyname(commands.parse_node_address(told))}
-    except (SlurmError, OSError) as error:
-        log.warning("This node's address is not known, so the scheduler listens on Dask's choice: %s", error)
-        return {}
+    except (SlurmError, OSError) as error:  # and not on Dask's choice, which is every address
+        raise SlurmUnavailable("Slurm does not tell this node's address.", hint="Try again in a minute.") from error
 
 
 def job_end(job: str) -> float | None:

@@ -35,11 +35,12 @@ log = logging.getLogger(__name__)
 ROUND_SECONDS = 2.0
 QUIET_ROUNDS = 5
 """While every worker works, Slurm is asked every so many rounds."""
+TIME_ROUNDS = 30
+"""How often it is asked whether somebody has moved the server's end, while that concerns anybody."""
 IDLE_SECONDS = 1800.0
 IDLE_WARNING_SECONDS = 300.0
 DEATHS = 3
 """So many workers in a row that end before they have joined are no accident."""
-FROM_BEFORE = "What you see is from before; your workers go on."
 END_SECONDS = 900.0
 """From then on people are told that the server, and all its clusters, will end."""
 
@@ -53,7 +54,10 @@ class Managed:
         self.cluster = cluster
         self.since = datetime.now(UTC)
         self.paused = False
-        self.trouble: Trouble | None = None
+        self.note: Trouble | None = None
+        """What was cut or given up, until the person does something."""
+        self.silence: Trouble | None = None
+        """While Slurm does not answer."""
         self.jobs: dict[int, Job] = {}
         """As Slurm last told of them."""
         self.joined: set[str] = set()
@@ -79,12 +83,20 @@ class Managed:
 
     async def _scale(self, workers: int) -> None:
         self.cluster.scale(workers)
-        with suppress(SlurmError):  # kept in the cluster's `refusal`, and told by the next look
-            await self.cluster._correct_state()
+        await self.cluster._correct_state()
 
     async def pause(self, paused: bool) -> None:
         self.paused = paused
         await self.resize(self.size)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong, the most pressing first."""
+        error = self.cluster.refusal
+        if self.silence is not None or error is None:
+            return self.silence or self.note
+        hint = f"{error.hint} {len(self.cluster.jobs)} of {self.size.maximum} workers were taken."
+        return Trouble(message=error.message, hint=hint.strip())
 
     def told(self, place: Place) -> models.Cluster:
         """The live picture."""
@@ -117,12 +129,12 @@ class Manager:
         self.site = allowed.Site(place)
         self.job = OwnJob.from_environment()
         self.news: Trouble | None = None
-        """What became of clusters that were here before this process."""
+        """What became of clusters that are not here any more."""
         self._make = make
         self._hours = ProjectHours(self.job.account)
         self._lock = asyncio.Lock()
         self._rounds = count()
-        self._warned = False
+        self._cleaned = False
 
     # -- asked by people --------------------------------------------------------------------------------------------
 
@@ -136,6 +148,20 @@ class Manager:
 
     def seconds_left(self) -> float | None:
         return None if self.job.ends is None else max(self.job.ends - time.time(), 0)
+
+    def told_news(self) -> Trouble | None:
+        """What a person has to know who has not looked for a while."""
+        left = self.seconds_left()
+        ending = None
+        if left is not None and left <= END_SECONDS:
+            ending = Trouble(
+                message=f"This server ends in {max(left, 60) / 60:.0f} min, and its clusters with it.",
+                hint="Save results now, or continue in a new job (Atrium menu).",
+            )
+        said = [one for one in (self.news, ending) if one is not None]
+        if not said:
+            return None
+        return Trouble(message=" ".join(one.message for one in said), hint=" ".join(one.hint for one in said))
 
     async def offer(self) -> Offer:
         return await allowed.offer(self.site, await self.hours(), self.seconds_left())
@@ -164,10 +190,9 @@ class Manager:
                 log.exception("A cluster could not be started")
                 raise SlurmError("The scheduler could not be started.", hint="Try again, or report it.") from error
             managed = self.clusters[name] = Managed(name, request.model_copy(update={"size": size}), cluster)
-            managed.trouble, self.news = why, None
+            managed.note, self.news = why, None
             self._remember()
         await managed.resize(size)
-        self._look_at_refusal(managed)
         return managed
 
     async def _clamped(self, shape: Shape, size: Size) -> tuple[Size, Trouble | None]:
@@ -196,12 +221,12 @@ class Manager:
         managed = self.get(name)
         managed.busy_at = time.monotonic()
         if change.size is not None:
-            size, managed.trouble = await self._clamped(managed.shape, change.size)
+            size, managed.note = await self._clamped(managed.shape, change.size)
             managed.deaths = 0
             await managed.resize(size)
         if change.paused is not None and change.paused != managed.paused:
+            managed.note = None
             await managed.pause(change.paused)
-        self._look_at_refusal(managed)
         return managed
 
     async def end(self, name: str) -> None:
@@ -209,15 +234,30 @@ class Manager:
         managed = self.get(name)
         del self.clusters[name]
         self._remember()
+        await slurm.cancel(await self._jobs_of([managed]))
         await _close(managed)
 
     async def end_all(self) -> None:
         """All jobs by one command, then all schedulers."""
         managed = list(self.clusters.values())
         self.clusters.clear()
-        await slurm.cancel([job for one in managed for job in one.cluster.jobs.values()])
+        await slurm.cancel(await self._jobs_of(managed))
         await asyncio.gather(*map(_close, managed), return_exceptions=True)
         self._remember()
+
+    async def _jobs_of(self, clusters: list[Managed]) -> list[str]:
+        """Of their workers, and those that Slurm took without an answer that arrived."""
+        jobs = {job for one in clusters for job in one.cluster.jobs.values()}
+        if doubtful := {one.name for one in clusters if one.cluster.doubtful}:
+            with suppress(SlurmError):
+                jobs |= {str(job) for job, name in (await self._mine()).items() if name in doubtful}
+        return sorted(jobs)
+
+    async def _mine(self) -> dict[int, str]:
+        """Clusters of this person's server by the jobs of their workers, whichever manager began them."""
+        server = self.place.comment.rpartition(":")[0]
+        jobs = await queue.comments(job_name(self.place.gateway))
+        return {job: said.rpartition(":")[2] for job, said in jobs.items() if said.startswith(f"{server}:")}
 
     def connection(self, name: str) -> Connection:
         certificate, key = str(self.place.keys / CERTIFICATE), str(self.place.keys / KEY)
@@ -228,8 +268,8 @@ class Manager:
 
     async def run(self) -> None:
         """Round after round; one that fails is one round less."""
+        await self.clean_up()  # before the first new cluster, which may have the same name
         await self.job.ask_end()
-        await self.clean_up()
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             try:
@@ -239,13 +279,14 @@ class Manager:
 
     async def round(self) -> None:
         number = next(self._rounds)
-        await self._look_at_time()
+        if not self._cleaned:
+            await self.clean_up()
+        await self._look_at_time(number)
         if not self.clusters:
             return
         await self._look_at_queue(number)
         for managed in tuple(self.clusters.values()):
             managed.cost.count(managed.jobs, managed.shape)
-            self._look_at_refusal(managed)
             await self._look_at_deaths(managed)
             await self._look_at_use(managed)
 
@@ -257,19 +298,14 @@ class Manager:
             jobs = await queue.of_workers(job_name(self.place.gateway))
         except SlurmError as error:
             for managed in self.clusters.values():
-                managed.trouble = Trouble(message=error.message, hint=FROM_BEFORE)
+                managed.silence = Trouble(
+                    message=error.message,
+                    hint="What you see is from before; your workers go on. Nothing is to be done.",
+                )
             return
         for managed in self.clusters.values():
-            if managed.trouble is not None and managed.trouble.hint == FROM_BEFORE:
-                managed.trouble = None
+            managed.silence = None
             managed.jobs = {int(job): jobs[int(job)] for job in managed.cluster.jobs.values() if int(job) in jobs}
-
-    def _look_at_refusal(self, managed: Managed) -> None:
-        error = managed.cluster.refusal
-        if error is not None:
-            had = len(managed.cluster.jobs)
-            hint = f"{error.hint} {had} of {managed.size.maximum} workers were taken.".strip()
-            managed.trouble = Trouble(message=error.message, hint=hint)
 
     async def _look_at_deaths(self, managed: Managed) -> None:
         """Workers that have ended without having been asked to."""
@@ -290,7 +326,7 @@ class Manager:
     async def _give_up(self, managed: Managed, job: Job) -> None:
         """No more of what cannot live."""
         log_tail = await asyncio.to_thread(_tail, self.place.logs, f"{job_name(self.place.gateway)}-{job.id}.err")
-        managed.trouble = Trouble(
+        managed.note = Trouble(
             message=f"The workers end right after their start ({words.state(job.state)}), so no more are started.",
             hint="Read the end of their log below, change what is wrong, then go on.",
             log=log_tail,
@@ -311,52 +347,48 @@ class Manager:
             )
             await self.end(managed.name)
 
-    async def _look_at_time(self) -> None:
+    async def _look_at_time(self, number: int) -> None:
+        """An administrator may have moved the server's end."""
         left = self.seconds_left()
-        if left is None or left > END_SECONDS or self._warned:
+        near = left is not None and left <= END_SECONDS
+        if number % TIME_ROUNDS or not (near or self.clusters):
             return
-        await self.job.ask_end()  # an administrator may have moved it
-        left = self.seconds_left()
-        if left is not None and left <= END_SECONDS:
-            self._warned = True
-            self.news = Trouble(
-                message=f"This server ends in {left / 60:.0f} min, and its clusters with it.",
-                hint="Save results now, or continue in a new job (Atrium menu).",
-            )
+        await self.job.ask_end()
+        for managed in self.clusters.values():
+            managed.cluster.ends = self.job.ends
 
     # -- from one process to the next ---------------------------------------------------------------------------------
-
-    @property
-    def _state(self) -> Path:
-        return self.place.home / ".atrium-dask" / f"clusters-{self.place.job or 'here'}.json"
 
     def _remember(self) -> None:
         """Names of what is here, for the process after this one."""
         self.place.make_directories()
-        new = self._state.with_suffix(f".{os.getpid()}")
+        new = self.place.state.with_suffix(f".{os.getpid()}")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(sorted(self.clusters), file)
-        new.replace(self._state)
+        new.replace(self.place.state)
 
     async def clean_up(self) -> None:
         """End jobs of clusters whose scheduler is gone: of a manager before this one, or of this server's last job."""
+        async with self._lock:
+            try:
+                mine = await self._mine()
+            except SlurmError as error:
+                log.warning("Jobs of clusters before could not be looked for: %s", error)
+                return
+            orphans = {job: name for job, name in mine.items() if name not in self.clusters}
+            await slurm.cancel([str(job) for job in orphans])
+            names = sorted({*orphans.values(), *_names(self.place.state)} - self.clusters.keys())
+            if names:
+                self.news = Trouble(
+                    message=f"The scheduler of {', '.join(names)} was ended from outside, so its workers were ended.",
+                    hint="Start a new cluster and compute again.",
+                )
+            self._cleaned = True
+            self._remember()
         try:
-            jobs = await queue.comments(job_name(self.place.gateway))
-        except SlurmError as error:
-            log.warning("Jobs of clusters before could not be looked for: %s", error)
-            return
-        server = self.place.comment.rpartition(":")[0]
-        mine = {job: said.rpartition(":")[2] for job, said in jobs.items() if said.startswith(f"{server}:")}
-        known = {job for one in self.clusters.values() for job in one.cluster.jobs.values()}
-        orphans = {job: name for job, name in mine.items() if str(job) not in known and name not in self.clusters}
-        await slurm.cancel([str(job) for job in orphans])
-        names = sorted({*orphans.values(), *_names(self._state)} - self.clusters.keys())
-        if names:
-            self.news = Trouble(
-                message=f"The scheduler of {', '.join(names)} was ended from outside, and so its workers were ended.",
-                hint="Start a new cluster and compute again.",
-            )
-        self._remember()
+            await asyncio.to_thread(self.place.tidy, await queue.alive())
+        except (SlurmError, OSError) as error:
+            log.warning("What servers before left could not be tidied up: %s", error)
 
 
 def _replace(cluster: ProjectCluster, name: str) -> None:

@@ -86,7 +86,7 @@ def _coming(name: str, job: str, jobs: Mapping[int, Job]) -> Worker:
         sentence = "It is being handed to Slurm." if not job else "Slurm is about to look at it."
         return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=sentence)
     if known.phase is Phase.WAITING:
-        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=words.reason(known.reason).means)
+        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=str(words.reason(known.reason)))
     if known.phase is Phase.RUNNING:
         return Worker(
             name=name, job=job, phase=WorkerPhase.STARTING, words="Its node is ready; Python starts.", node=known.node

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = ".atrium-dask"
+LOG_DAYS = 14
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
@@ -61,6 +65,11 @@ class Place:
         return self.home / FOLDER / f"keys-{self.job or 'here'}"
 
     @property
+    def state(self) -> Path:
+        """Names of the clusters that are there, for the manager after this one."""
+        return self.home / FOLDER / f"clusters-{self.job or 'here'}.json"
+
+    @property
     def socket(self) -> Path:
         """Where the manager of this server's clusters listens."""
         return self.runtime / "clusters.sock"
@@ -75,6 +84,27 @@ class Place:
         for path in (self.home / FOLDER, self.logs, self.runtime):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.home / FOLDER).chmod(0o700)
+
+    def tidy(self, alive: Collection[str]) -> None:
+        """Remove keys and lists of servers that could not do it themselves, and old logs.
+
+        :param alive: numbers of the person's jobs that are not over.
+        """
+        for path in (self.home / FOLDER).iterdir():
+            kind, _, job = path.stem.partition("-")
+            if kind in ("keys", "clusters") and job.isdigit() and job != self.job and job not in alive:
+                _remove(path)
+        for path in self.logs.iterdir():
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > LOG_DAYS * 86400:
+                    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def job_name(gateway: str) -> str:

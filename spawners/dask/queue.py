@@ -17,3 +17,8 @@ async def comments(name: str) -> dict[int, str]:
     """What those that are not over say they belong to."""
     argv = ["squeue", "--noheader", "--all", "--me", f"--name={name}", "--format=%A|%k"]
     return commands.parse_named_jobs(await slurm.run(argv))
+
+
+async def alive() -> frozenset[str]:
+    """Numbers of all jobs of the person that are not over."""
+    return frozenset((await slurm.run(["squeue", "--noheader", "--all", "--me", "--format=%A"])).split())

@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.deployment import Deployment
-from tests.injob import in_job
-from tests.waiting import eventually
+from tests.e2e.managing import job, next_words, no_worker_is_left, told, workers_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
-
-GATEWAY = "dasktest"
-JOB_SECONDS = 300
-
-HEAD = """\
-import asyncio, json, os, sys, time
-from pathlib import Path
-from distributed import Client
-from hub.clusters.models import *
-from spawners.dask import ProjectCluster, slurm
-from spawners.dask.manager import Manager
-from spawners.dask.place import Place
-
-place = Place.from_environment()
-
-def tell(**words):
-    print("TOLD", json.dumps(words), flush=True)
-
-async def until(condition, seconds=90):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited too long"
-        await asyncio.sleep(0.2)
-    return value
-
-async def managing():
-    manager = Manager(place)
-    await manager.job.ask_end()
-    return manager
-
-def working(managed):
-    return [w for w in managed.told(place).workers if w.phase == "working"]
-"""
 
 
 @pytest.fixture
 def founder(deployment: Deployment) -> str:
     return deployment.person("founder")
-
-
-def job(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> Any:
-    """``body`` as it runs, in a job of ``user`` that looks like a server's."""
-    return in_job(deployment, user, HEAD + body, gateway=GATEWAY, minutes=minutes)
-
-
-def told(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> dict[str, Any]:
-    """Everything that ``body`` told."""
-    with job(deployment, user, body, minutes=minutes) as process:
-        out, error = process.communicate(timeout=JOB_SECONDS)
-    assert process.returncode == 0, error[-3000:]
-    words: dict[str, Any] = {}
-    for line in out.splitlines():
-        if line.startswith("TOLD "):
-            words |= json.loads(line.removeprefix("TOLD "))
-    return words
-
-
-def workers_of(deployment: Deployment, user: str) -> list[str]:
-    return deployment.squeue(f"--user={user}", f"--name={GATEWAY}-dask", "--states=PENDING,RUNNING", "--format=%A")
 
 
 def test_workers_come_and_go_and_compute(deployment: Deployment, founder: str) -> None:
@@ -102,7 +45,6 @@ client.close(); cluster.close()
     assert said["token"] == [None] * 3
     assert all(address.startswith("tls://127.0.0.1:") for address in said["listens"])
     assert set(said["spill"]) == {"0o700"}
-    eventually(lambda: not workers_of(deployment, founder), within=30, what="no worker is left")
 
 
 def test_adaptive_from_none_to_some_and_back_without_a_lost_result(deployment: Deployment, founder: str) -> None:
@@ -185,64 +127,99 @@ asyncio.run(main())
     assert said["handed_on"]
 
 
-def test_more_than_is_allowed_is_cut_with_the_reason(deployment: Deployment, founder: str) -> None:
+def test_an_adaptive_cluster_hands_on_too(deployment: Deployment, founder: str) -> None:
+    """What only one worker holds in its memory outlives the time of all the workers that there were at first."""
     said = told(
         deployment,
         founder,
         """
 async def main():
     manager = await managing()
-    offer = await manager.offer()
-    tell(places=[place.model_dump() for place in offer.places], left=offer.seconds_left)
-    gpu = Shape(memory_gb=1, gpus=1, partition="gpu")
-    estimate = await manager.estimate(gpu, Size.fixed(9))
-    tell(workers=estimate.workers, reason=estimate.reason, start=estimate.start is not None)
-    managed = await manager.create(ClusterRequest(shape=gpu, size=Size.fixed(9)))
-    tell(got=managed.size.maximum, trouble=managed.trouble.message)
+    request = ClusterRequest(shape=Shape(memory_gb=1, minutes=2), size=Size(minimum=1, maximum=2))
+    managed = await manager.create(request)
+    await until(lambda: working(managed))
+    first = set(managed.cluster.jobs.values())
+    client = await Client(managed.cluster, asynchronous=True)
+    [held] = await client.scatter([list(range(1000))])
+    futures = client.map(lambda x, held: (time.sleep(1), x + len(held))[1], range(160), held=held, pure=False)
+    sizes = []
+    def over():
+        sizes.append(len(managed.cluster.worker_spec))
+        return all(future.done() for future in futures)
+    await until(over, 200)
+    handed_on = not first & set(managed.cluster.jobs.values())
+    tell(sum=sum(await client.gather(futures)), handed_on=handed_on, most=max(sizes))
+    del futures, held
+    await until(lambda: len(managed.cluster.workers) == 1 and not managed.cluster.reliefs)
+    await client.close(); await manager.end_all()
+asyncio.run(main())
+""",
+    )
+
+    assert said["sum"] == sum(range(160)) + 160 * 1000
+    assert said["handed_on"]
+    assert said["most"] <= 4, "one relief for each at most"
+
+
+def test_a_worker_that_is_sent_later_ends_with_the_server_too(deployment: Deployment, founder: str) -> None:
+    """The server's end has come nearer meanwhile, as time goes or because an administrator has moved it."""
+    said = told(
+        deployment,
+        founder,
+        """
+def limit(managed):
+    [job] = managed.cluster.jobs.values()
+    return os.popen(f"squeue --noheader --jobs={job} --format=%l").read().strip()
+
+async def main():
+    manager = await managing()
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1, minutes=10), size=Size.fixed(1)))
+    await until(lambda: working(managed))
+    first = dict(managed.cluster.jobs)
+    tell(first=limit(managed))
+    managed.cluster.ends = time.time() + 200
+    await slurm.cancel(list(first.values()))
+    await until(lambda: working(managed) and managed.cluster.jobs and managed.cluster.jobs != first)
+    tell(second=limit(managed))
+    managed.cluster.ends = time.time() + 60
+    await slurm.cancel(list(managed.cluster.jobs.values()))
+    await until(lambda: not managed.cluster.jobs)
+    for _ in range(3):
+        await managed.cluster._mend()
+    tell(last=len(managed.cluster.jobs))
     await manager.end_all()
-    for wrong in (Shape(memory_gb=16000), Shape(partition="nowhere")):
-        managed = await manager.create(ClusterRequest(shape=wrong, size=Size.fixed(1)))
-        await until(lambda: not managed.cluster.workers, 20)
-        tell(**{wrong.partition or "memory": [managed.trouble.message, managed.trouble.hint]})
-        await manager.end_all()
 asyncio.run(main())
 """,
     )
 
-    assert next(place["partition"] for place in said["places"]) == "batch"
-    assert 0 < said["left"] <= 20 * 60
-    assert (said["workers"], said["got"]) == (4, 4)
-    assert "gives one person 4 GPUs" in said["reason"]
-    assert said["trouble"] == said["reason"]
-    assert said["start"]
-    assert "memory" in said["memory"][0]
-    assert "partition" in said["nowhere"][0]
+    assert (said["first"], said["second"]) == ("10:00", "3:00")
+    assert said["last"] == 0, "so near the end none is sent any more"
 
 
-def test_workers_that_die_at_their_start_are_not_started_for_ever(deployment: Deployment, founder: str) -> None:
+def test_gpu_workers_run_on_gpu_nodes(deployment: Deployment, founder: str) -> None:
+    """From --gres to a task that asks for a GPU."""
     said = told(
         deployment,
         founder,
         """
 async def main():
     manager = await managing()
-    make = manager._make
-    def broken(*args, **options):
-        cluster = make(*args, **options)
-        cluster._job_kwargs["job_script_prologue"] = ["echo the disk is full >&2; exit 3"]
-        return cluster
-    manager._make = broken
-    rounds = asyncio.create_task(manager.run())
-    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
-    await until(lambda: managed.paused, 90)
-    tell(message=managed.trouble.message, log=managed.trouble.log)
-    rounds.cancel(); await manager.end_all()
+    shape = Shape(memory_gb=1, gpus=2, gpu_type="l40s", partition="gpu")
+    managed = await manager.create(ClusterRequest(shape=shape, size=Size.fixed(1)))
+    await until(lambda: working(managed))
+    client = await Client(managed.cluster, asynchronous=True)
+    def where():
+        return os.environ["SLURMD_NODENAME"], os.environ.get("SLURM_JOB_GPUS"), os.environ["SLURM_JOB_PARTITION"]
+    tell(where=await client.submit(where, resources={"GPU": 1}))
+    jobs = ",".join(managed.cluster.jobs.values())
+    tell(gres=os.popen(f"squeue --noheader --jobs={jobs} --format=%b").read().strip())
+    await client.close(); await manager.end_all()
 asyncio.run(main())
 """,
     )
 
-    assert "right after their start" in said["message"]
-    assert "the disk is full" in said["log"]
+    assert said["where"] == ["gpu2", "0,1", "gpu"]
+    assert said["gres"] == "gres:gpu:l40s:2"
 
 
 def test_another_user_of_the_node_can_neither_join_nor_look(deployment: Deployment, founder: str) -> None:
@@ -278,8 +255,7 @@ for name, attempt in {
         print(name, "GOT IN")
 """
     with job(deployment, founder, body) as process:
-        assert process.stdout is not None
-        at = json.loads(next(line for line in process.stdout if line.startswith("TOLD ")).removeprefix("TOLD "))
+        at = next_words(process)
         argv = [str(deployment.user_python), "-c", attack, at["address"], at["keys"], at["socket"], at["scratch"]]
         said = deployment.run(
             "runuser", "-u", colleague, "--", "env", "-i", "PATH=/usr/bin:/bin", "HOME=/tmp", *argv
@@ -290,64 +266,6 @@ for name, attempt in {
     assert lines == [
         f"{name} refused" for name in ("plain", "without keys", "own keys", "keys", "dashboard", "spilled")
     ]
-
-
-def test_workers_of_a_scheduler_that_was_killed_end_and_are_told_of(deployment: Deployment, founder: str) -> None:
-    said = told(
-        deployment,
-        founder,
-        """
-child = '''
-import asyncio, os, time
-from spawners.dask.manager import *
-async def main():
-    manager = Manager(Place.from_environment())
-    await manager.job.ask_end()
-    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
-    while len(managed.cluster.scheduler.workers) < 2:
-        await asyncio.sleep(0.2)
-    os.kill(os.getpid(), 9)
-asyncio.run(main())
-'''
-import subprocess, sys
-subprocess.run([sys.executable, "-P", "-c", child])
-async def main():
-    manager = await managing()
-    await manager.clean_up()
-    tell(news=manager.news.message, hint=manager.news.hint)
-asyncio.run(main())
-""",
-    )
-
-    assert "dask-1 was ended from outside" in said["news"]
-    eventually(lambda: not workers_of(deployment, founder), within=30, what="no worker is left")
-
-
-def test_slurm_out_of_reach_is_said_and_nothing_concluded(deployment: Deployment, founder: str) -> None:
-    said = told(
-        deployment,
-        founder,
-        """
-async def main():
-    manager = await managing()
-    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
-    await until(lambda: working(managed))
-    conf = os.environ["SLURM_CONF"]
-    os.environ["SLURM_CONF"] = "/nonexistent"
-    slurm._UNREACHABLE = (*slurm._UNREACHABLE, "configuration", "nonexistent")
-    await manager._look_at_queue(0)
-    tell(message=managed.trouble.message, hint=managed.trouble.hint, working=len(working(managed)))
-    os.environ["SLURM_CONF"] = conf
-    await manager._look_at_queue(0)
-    tell(after=managed.trouble)
-    await manager.end_all()
-asyncio.run(main())
-""",
-    )
-
-    assert "Slurm" in said["message"]
-    assert said["hint"].startswith("What you see is from before")
-    assert (said["working"], said["after"]) == (1, None)
 
 
 @pytest.mark.parametrize("end", ["-TERM", "-KILL"])
@@ -371,8 +289,7 @@ async def main():
 asyncio.run(main())
 """
     with job(deployment, founder, body) as process:
-        assert process.stdout is not None
-        at = json.loads(next(line for line in process.stdout if line.startswith("TOLD ")).removeprefix("TOLD "))
+        at = next_words(process)
         assert len(workers_of(deployment, founder)) == 2
         os.kill(at["pid"], 15 if end == "-TERM" else 9)
-        eventually(lambda: not workers_of(deployment, founder), within=90, what="no worker is left")
+        no_worker_is_left(deployment, founder, within=90)

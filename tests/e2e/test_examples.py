@@ -8,14 +8,18 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser import accessibility_problems, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.injob import in_job
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
+READY_MS = 60_000
 MEASURED = ("dataframe", "search", "images", "array")
 PYTHON = os.environ.get("ATRIUM_TEST_TORCH_PYTHON", "")
 """A Python with PyTorch that everybody may run; without it the training is skipped, and says so."""
@@ -115,6 +119,43 @@ def test_the_language_model_learns_on_two_nodes(deployment: Deployment, visit: V
     program += RUN.format(folder=examples(deployment), name="training")
     texts = told(run_cell(founder.page, program, within=600))[3]
     assert isinstance(texts, list)
-    losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", texts[-1])]
+    losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", "".join(texts))]
     assert len(losses) == 2, texts
     assert losses[1] < 0.7 * losses[0]
+
+
+@needs_torch
+def test_a_training_is_started_followed_and_stopped_by_the_page(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    page = founder.page
+    page.goto(f"{deployment.server_url(founder.name)}atrium/scaling")
+    founder.wait_for_greeting()
+
+    def fill(**fields: str) -> None:
+        for label, value in fields.items():
+            field = page.get_by_label(label.replace("_", " "), exact=True)
+            field.fill(value)
+            field.press("Tab")
+
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Say which program to run.")).to_be_visible(timeout=READY_MS)
+    fill(Program=str(examples(deployment) / "train_language_model.py"), Python=PYTHON, Nodes="2", Minutes="10")
+    fill(Cores_a_node="1", Arguments="--steps 60 --checkpoint panel-test.pt")
+    expect(page.get_by_text("of CPU each hour with 2 nodes")).to_be_visible(timeout=READY_MS)
+    page.get_by_role("button", name="Start training").click()
+    log = page.get_by_label("Log of the training")
+    expect(log).to_contain_text("2 processes", timeout=120_000)
+    screenshot(page, "training")
+    assert accessibility_problems(page) == []
+    expect(log).to_contain_text("finished", timeout=120_000)
+    (Path(f"~{founder.name}").expanduser() / "panel-test.pt").unlink()
+
+    fill(Arguments="--steps 1000 --checkpoint panel-test.pt --pause 1")
+    page.get_by_role("button", name="Start training").click()
+    expect(log).to_contain_text("from step 0", timeout=120_000)
+    expect(log).not_to_contain_text("finished")
+    page.get_by_role("button", name="Stop training").click()
+    expect(page.get_by_role("button", name="Stop training")).to_be_hidden(timeout=READY_MS)
+    jobs = [f"--user={founder.name}", f"--name={deployment.settings.spawn.gateway}-training"]
+    eventually(lambda: not deployment.squeue(*jobs), within=60, what="the training has ended")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.browser import accessibility_problems, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
+from tests.e2e.managing import changed
 from tests.e2e.visitor import Visitor
 from tests.waiting import eventually
 
@@ -50,7 +53,7 @@ def open_scaling(visitor: Visitor) -> Page:
 def start_cluster(page: Page, workers: int) -> None:
     page.get_by_label("Workers", exact=True).fill(str(workers))
     page.get_by_label("Workers", exact=True).press("Tab")
-    page.get_by_role("button", name="Start cluster").click()
+    page.get_by_role("button", name="Start cluster").press("Enter")
 
 
 def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, visit: Visit) -> None:
@@ -82,8 +85,13 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     card.get_by_role("button", name="Pause").click()
     expect(card).to_contain_text("Paused: no workers", timeout=READY_MS)
     eventually(lambda: not dask_jobs(founder), within=30, what="a paused cluster has no jobs")
-    card.get_by_role("button", name="Stop").click()
-    card.get_by_role("button", name="Stop dask-1 and lose").click()
+    stop, keep = card.get_by_role("button", name="Stop", exact=True), card.get_by_role("button", name="Keep it")
+    stop.press("Enter")
+    expect(keep).to_be_focused()
+    keep.press("Enter")
+    expect(stop).to_be_focused()
+    stop.press("Enter")
+    card.get_by_role("button", name="Stop dask-1 and lose").press("Enter")
     expect(page.locator("main")).to_contain_text("You have no cluster", timeout=30_000)
 
 
@@ -160,3 +168,121 @@ def test_what_changes_clusters_needs_the_pages_token(visit: Visit) -> None:
     assert clusters(founder) == []
     assert ask(founder, "POST", "atrium/clusters", {"shape": {"partition": "batch; id"}})["status"] == 422
     assert ask(founder, "DELETE", "atrium/clusters/none")["status"] == 404
+
+
+def manager_process(visitor: Visitor) -> int:
+    found = visitor.deployment.run("pgrep", f"--uid={visitor.name}", "--full", "spawners[.]dask [0-9]")
+    return int(found.stdout.split()[0])
+
+
+def test_a_manager_that_was_killed_starts_again_and_says_what_is_lost(deployment: Deployment, visit: Visit) -> None:
+    """By the next request, on the same socket; its workers are gone, and a new cluster can have the same name."""
+    founder = visit("founder")
+    founder.start_notebook()
+    page = open_scaling(founder)
+    start_cluster(page, 2)
+    card = page.get_by_label("Cluster dask-1")
+    expect(card).to_contain_text("2 working", timeout=READY_MS)
+    before, first = dask_jobs(founder), manager_process(founder)
+
+    os.kill(first, signal.SIGKILL)
+    expect(page.locator("main")).to_contain_text("The scheduler of dask-1 was ended from outside", timeout=READY_MS)
+    expect(page.locator("main")).to_contain_text("Start a new cluster and compute again.")
+    expect(card).to_have_count(0)
+    assert manager_process(founder) != first
+    eventually(lambda: not dask_jobs(founder), within=60, what="its workers are gone")
+    screenshot(page, "scaling-killed")
+    assert accessibility_problems(page) == []
+
+    start_cluster(page, 1)
+    expect(card).to_contain_text("1 working", timeout=READY_MS)
+    expect(page.locator("main")).not_to_contain_text("was ended from outside")
+    assert len(dask_jobs(founder)) == 1
+    assert before
+
+
+def test_a_server_killed_with_its_manager_leaves_waiting_workers_to_the_next_one(
+    deployment: Deployment, visit: Visit
+) -> None:
+    """Workers that wait for a node do not notice that nobody waits for them any more."""
+    founder = visit("founder")
+    founder.start_notebook()
+    partition = f"partitionname={deployment.settings.slurm.dask_partition}"
+    down, up = (f"scontrol update {partition} state={state}" for state in ("down", "up"))
+    with changed(deployment, down, up):
+        assert ask(founder, "POST", "atrium/clusters", {"name": "left"})["status"] == 201
+        eventually(lambda: len(dask_jobs(founder)) == 2, within=30, what="two workers are asked for")
+        [server] = deployment.squeue(f"--user={founder.name}", f"--name={notebook_job(deployment)}", "--format=%A")
+        programs = deployment.run("pgrep", f"--uid={founder.name}", "--full", "spawners[.](dask|node)").stdout
+        for process in programs.split():
+            os.kill(int(process), signal.SIGKILL)
+        eventually(lambda: server not in deployment.jobs_of(founder.name), within=60, what="the server's job is over")
+        assert len(dask_jobs(founder)) == 2, "nobody has told them"
+
+        founder.page.goto(founder.home)
+        user = f"{deployment.public_url}/hub/api/users/{founder.name}"
+        eventually(lambda: not told_by_hub(founder, user)["servers"], within=90, what="the Hub knows", every=1)
+        founder.start_notebook()
+        page = open_scaling(founder)
+        expect(page.locator("main")).to_contain_text("The scheduler of left was ended from outside", timeout=READY_MS)
+        eventually(lambda: not dask_jobs(founder), within=60, what="its workers are gone")
+
+
+def told_by_hub(visitor: Visitor, url: str) -> dict[str, Any]:
+    return dict(json.loads(fetch(visitor.page, "GET", url)["text"]))
+
+
+def notebook_job(deployment: Deployment) -> str:
+    return f"{deployment.settings.spawn.gateway}-notebook"
+
+
+def test_the_hub_ends_workers_whose_server_is_gone(deployment: Deployment, visit: Visit) -> None:
+    """By its own rounds, and not before the time of grace: a job that says it is of an attempt that is over."""
+    founder = visit("founder")
+    gateway, grace = deployment.settings.spawn.gateway, deployment.settings.spawn.orphan_seconds
+    account = deployment.settings.slurm.default_account
+    words = ["--begin=now+1hour", "--output=/dev/null", "--chdir=/tmp", f"--account={account}", "--wrap=true"]
+    named = [f"--job-name={gateway}-dask", f"--comment={gateway}:{founder.name}::999999:dask-1"]
+    deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)
+    assert dask_jobs(founder)
+    eventually(lambda: not dask_jobs(founder), within=grace + 150, what="the Hub has ended it", every=2)
+
+
+def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    founder.start_notebook()
+    lab = founder.page
+    lab.goto(f"{deployment.server_url(founder.name)}lab?reset")
+    lab.locator("li[data-id=dask-dashboard-launcher]").click(timeout=READY_MS)
+    panel = lab.locator(".dask-DaskClusterManager")
+    panel.get_by_title("Start New Dask Cluster").click()
+    item = panel.locator("[data-cluster-id=dask-1]")
+    expect(item).to_contain_text("Number of Workers: 2", timeout=READY_MS)
+    expect(lab.get_by_text("TASK STREAM", exact=False).first).to_be_visible(timeout=30_000)
+
+    page = lab.context.new_page()
+    page.goto(f"{deployment.server_url(founder.name)}atrium/scaling")
+    card = page.get_by_label("Cluster dask-1")
+    expect(card).to_contain_text("2 working", timeout=READY_MS)
+
+    item.get_by_title("Rescale dask-1").click()
+    dialog = lab.get_by_role("dialog")
+    dialog.locator("input[type=number]").first.fill("1")
+    dialog.get_by_text("SCALE", exact=True).click()
+    expect(card).to_contain_text("1 working (1 asked for)", timeout=READY_MS)
+    item.get_by_title("Rescale dask-1").click()
+    dialog.locator("input[type=checkbox]").check()
+    dialog.locator("input[type=number]").nth(1).fill("0")
+    dialog.locator("input[type=number]").nth(2).fill("3")
+    dialog.get_by_text("SCALE", exact=True).click()
+    expect(card).to_contain_text("0 to 3, by work", timeout=READY_MS)
+
+    start_cluster(page, 1)
+    expect(panel.locator("[data-cluster-id=dask-2]")).to_contain_text("Number of Workers: 1", timeout=READY_MS)
+    item.get_by_title("Shutdown dask-1").click()
+    expect(card).to_have_count(0, timeout=READY_MS)
+    expect(item).to_have_count(0, timeout=READY_MS)
+    page.get_by_label("Cluster dask-2").get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop dask-2 and lose").click()
+    expect(panel.locator("[data-cluster-id]")).to_have_count(0, timeout=READY_MS)
+    eventually(lambda: not dask_jobs(founder), within=30, what="no worker is left")

@@ -37,7 +37,7 @@ OFFER = Offer(
     account="steel",
     places=(
         Place(partition="batch", cores=16, memory_gb=32, gpus=0),
-        Place(partition="gpu", cores=16, memory_gb=32, gpus=4),
+        Place(partition="gpu", cores=16, memory_gb=32, gpus=4, gpu_types=("a100", "l40s")),
     ),
     cpu_hours=100,
     gpu_hours=None,
@@ -170,6 +170,10 @@ async def test_silence_concludes_nothing(state: ScalingState, manager: Manager) 
     assert state.clusters == before
     assert isinstance(state.trouble, HubUnavailable)
 
+    manager.silent = False
+    await state.look()
+    assert state.trouble is None
+
 
 async def test_outside_of_a_server_the_page_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
@@ -191,6 +195,13 @@ async def test_the_form_offers_what_one_can_have(state: ScalingState) -> None:
     assert (page.cores.max, page.memory.max, page.gpus.layout.display) == (16, 32, "none")
     page.partition.value = "gpu"
     assert (page.gpus.max, page.gpus.layout.display) == (4, "")
+    assert page.gpu_type.layout.display == "none", "while no GPU is asked for"
+    page.gpus.value = 1
+    assert (page.gpu_type.layout.display, page.request.shape.gpu_type) == ("", "")
+    page.gpu_type.value = "l40s"
+    assert page.request.shape.gpu_type == "l40s"
+    page.partition.value = "batch"
+    assert (page.request.shape.gpus, page.request.shape.gpu_type) == (0, "")
 
 
 async def test_fixed_or_by_work(state: ScalingState) -> None:

@@ -139,7 +139,7 @@ class Card {
     this.stop = button("Stop", "mod-danger", () => this.#sure(true));
     this.really = button(`Stop ${this.name} and lose what its workers hold`, "mod-danger", () => this.tell("stop"));
     this.not = button("Keep it", "", () => this.#sure(false));
-    this.#sure(false);
+    this.really.hidden = this.not.hidden = true;
     return make("form", { class: "dask-controls", onsubmit: apply },
       make("label", {}, "From ", this.least), make("label", {}, "to ", this.most),
       make("button", { type: "submit", class: "jupyter-button" }, "Change size"), this.pause, this.stop, this.really, this.not);
@@ -148,7 +148,7 @@ class Card {
   #sure(asked) {
     this.really.hidden = this.not.hidden = !asked;
     this.stop.hidden = asked;
-    if (asked) this.not.focus();
+    (asked ? this.not : this.stop).focus();
   }
 
   #snippet() {

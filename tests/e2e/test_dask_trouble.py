@@ -1,0 +1,378 @@
+"""What goes wrong with clusters on a real Slurm: each a sentence and what to do, and no worker left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hub.slurm.client import SlurmClient
+from tests.deployment import Deployment
+from tests.e2e.managing import changed, go_on, job, next_words, no_worker_is_left, told
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
+
+POOR = "poor"
+
+
+@pytest.fixture
+def founder(deployment: Deployment) -> str:
+    return deployment.person("founder")
+
+
+def test_more_than_is_allowed_is_cut_with_the_reason(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+async def main():
+    manager = await managing()
+    offer = await manager.offer()
+    tell(places=[place.model_dump() for place in offer.places], left=offer.seconds_left)
+    gpu = Shape(memory_gb=1, gpus=1, partition="gpu")
+    estimate = await manager.estimate(gpu, Size.fixed(9))
+    tell(workers=estimate.workers, reason=estimate.reason, start=estimate.start is not None)
+    managed = await manager.create(ClusterRequest(shape=gpu, size=Size.fixed(9)))
+    tell(got=managed.size.maximum, trouble=managed.trouble.message)
+    await manager.end_all()
+    for wrong in (Shape(memory_gb=16000), Shape(partition="nowhere")):
+        managed = await manager.create(ClusterRequest(shape=wrong, size=Size.fixed(1)))
+        await until(lambda: not managed.cluster.workers, 20)
+        tell(**{wrong.partition or "memory": [managed.trouble.message, managed.trouble.hint]})
+        await manager.end_all()
+asyncio.run(main())
+""",
+    )
+
+    assert next(place["partition"] for place in said["places"]) == "batch"
+    assert 0 < said["left"] <= 20 * 60
+    assert (said["workers"], said["got"]) == (4, 4)
+    assert "gives one person 4 GPUs" in said["reason"]
+    assert said["trouble"] == said["reason"]
+    assert said["start"]
+    assert "memory" in said["memory"][0]
+    assert "partition" in said["nowhere"][0]
+
+
+def test_workers_that_die_at_their_start_are_not_started_for_ever(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+async def main():
+    manager = await managing()
+    make = manager._make
+    def broken(*args, **options):
+        cluster = make(*args, **options)
+        cluster._job_kwargs["job_script_prologue"] = ["echo the disk is full >&2; exit 3"]
+        return cluster
+    manager._make = broken
+    rounds = asyncio.create_task(manager.run())
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
+    await until(lambda: managed.paused, 90)
+    tell(message=managed.trouble.message, log=managed.trouble.log)
+    rounds.cancel(); await manager.end_all()
+asyncio.run(main())
+""",
+    )
+
+    assert "right after their start" in said["message"]
+    assert "the disk is full" in said["log"]
+
+
+def test_workers_of_a_scheduler_that_was_killed_end_and_are_told_of(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+child = '''
+import asyncio, os, time
+from spawners.dask.manager import *
+async def main():
+    manager = Manager(Place.from_environment())
+    await manager.job.ask_end()
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
+    while len(managed.cluster.scheduler.workers) < 2:
+        await asyncio.sleep(0.2)
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+'''
+import subprocess, sys
+subprocess.run([sys.executable, "-P", "-c", child])
+async def main():
+    manager = await managing()
+    await manager.clean_up()
+    tell(news=manager.news.message, hint=manager.news.hint)
+asyncio.run(main())
+""",
+    )
+
+    assert "dask-1 was ended from outside" in said["news"]
+
+
+def test_a_partition_that_is_switched_off_is_said_and_waited_for(deployment: Deployment, founder: str) -> None:
+    body = """
+async def main():
+    manager = await managing()
+    rounds = asyncio.create_task(manager.run())
+    estimate = await manager.estimate(Shape(memory_gb=1), Size.fixed(1))
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    def words():
+        return next((w.words for w in managed.told(place).workers if "switched off" in w.words), "")
+    tell(words=await until(words), estimate=estimate.refusal and estimate.refusal.message)
+    await heard()
+    await until(lambda: working(managed))
+    tell(words="".join(worker.words for worker in managed.told(place).workers))
+    rounds.cancel(); await manager.end_all()
+asyncio.run(main())
+"""
+    partition = f"partitionname={deployment.settings.slurm.dask_partition}"
+    with job(deployment, founder, body) as process:
+        down, up = (f"scontrol update {partition} state={state}" for state in ("down", "up"))
+        with changed(deployment, down, up):
+            said = next_words(process)
+        go_on(process)
+        after = next_words(process)
+        process.communicate(timeout=60)
+        no_worker_is_left(deployment, founder)
+
+    assert (
+        said["words"] == "This partition is switched off. Cancel it and choose another partition or quality of service."
+    )
+    assert after["words"] == ""
+
+
+def test_a_limit_of_the_project_is_said_and_not_asked_for_again_every_second(
+    deployment: Deployment, founder: str
+) -> None:
+    """Slurm refuses at submission; an adaptive cluster with work for more would ask for ever."""
+    account = deployment.settings.slurm.default_account
+    modify = f"sacctmgr --immediate modify user {founder} where account={account} set GrpSubmitJobs="
+    body = """
+async def main():
+    await heard()
+    manager = await managing()
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(3)))
+    await until(lambda: working(managed))
+    trouble = managed.told(place).trouble
+    tell(message=trouble.message, hint=trouble.hint, jobs=len(managed.cluster.jobs))
+    asked = []
+    submit = slurm.submit
+    async def counted(script):
+        asked.append(1)
+        return await submit(script)
+    slurm.submit = counted
+    await manager.change(managed.name, ClusterChange(size=Size(minimum=1, maximum=4)))
+    client = await Client(managed.cluster, asynchronous=True)
+    futures = client.map(lambda x: (time.sleep(0.5), x)[1], range(30), pure=False)
+    await until(lambda: managed.trouble)
+    refused = len(asked)
+    tell(sum=sum(await client.gather(futures)), refused=refused, asked=len(asked))
+    await client.close(); await manager.end_all()
+asyncio.run(main())
+"""
+    with job(deployment, founder, body) as process:
+        eventually(lambda: deployment.squeue(f"--user={founder}", "--state=RUNNING"), within=60, what="the job runs")
+        known = ("scontrol", "show", "assoc_mgr", f"users={founder}", "flags=assoc")
+        with changed(deployment, f"{modify}2", f"{modify}-1"):
+            eventually(lambda: "GrpSubmitJobs=2(" in deployment.run(*known).stdout, within=30, what="Slurm knows")
+            go_on(process)
+            fixed, adaptive = next_words(process), next_words(process)
+            process.communicate(timeout=60)
+        no_worker_is_left(deployment, founder)
+
+    assert fixed["message"] == "The project has as many jobs waiting as it may."
+    assert fixed["hint"].startswith("Try again when one of them has ended, or ask for less.")
+    assert fixed["hint"].endswith("1 of 3 workers were taken.")
+    assert fixed["jobs"] == 1
+    assert adaptive["sum"] == sum(range(30))
+    assert adaptive["asked"] == adaptive["refused"] <= 3
+
+
+@pytest.fixture
+def poor(deployment: Deployment, founder: str) -> str:
+    """An account of the person with ten minutes on one core."""
+
+    async def make() -> None:
+        client = SlurmClient(deployment.settings.slurm)
+        await client.ensure_account(POOR, description="Nearly nothing", cpu_minutes=10, gpu_minutes=0)
+        await client.ensure_members(POOR, [founder])
+
+    asyncio.run(make())
+    return POOR
+
+
+def test_used_up_hours_are_said(deployment: Deployment, founder: str, poor: str) -> None:
+    """By Slurm when only it knows, by us before anything is asked for when the project's hours are known."""
+    said = told(
+        deployment,
+        founder,
+        f"""
+import dataclasses
+from spawners.dask.allowed import Hours
+place = dataclasses.replace(place, account={poor!r})
+async def main():
+    manager = await managing()
+    rounds = asyncio.create_task(manager.run())
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    def words():
+        return next((w.words for w in managed.told(place).workers if "hours" in w.words), "")
+    tell(waits=await until(words))
+    await manager.end_all()
+    async def hours():
+        return Hours(cpu=1/6)
+    manager.hours = hours
+    estimate = await manager.estimate(Shape(memory_gb=1), Size.fixed(1))
+    tell(workers=estimate.workers, reason=estimate.reason)
+    try:
+        await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    except Exception as error:
+        tell(refused=error.message, hint=error.hint)
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1, minutes=5), size=Size.fixed(5)))
+    tell(cut=managed.size.maximum, why=managed.trouble.message)
+    rounds.cancel(); await manager.end_all()
+asyncio.run(main())
+""",
+    )
+
+    assert said["waits"].startswith("The project's CPU hours are used up, or too few are left for what you ask.")
+    assert "ask the project's lead" in said["waits"]
+    assert (said["workers"], said["reason"]) == (0, "The project has 0.167 CPU hours left.")
+    assert said["refused"].startswith("Not even one such worker is possible. The project has 0.167 CPU hours left.")
+    assert said["hint"] == "Ask for smaller workers, or for more hours."
+    assert (said["cut"], said["why"]) == (2, "The project has 0.167 CPU hours left.")
+
+
+def test_slurm_that_does_not_answer_is_said_and_asked_again(deployment: Deployment, founder: str) -> None:
+    """Nothing is concluded from silence: workers go on, and those that were asked for meanwhile come afterwards."""
+    body = """
+import spawners.dask.cluster as module
+module.AGAIN_SECONDS = 3.0
+async def main():
+    manager = await managing()
+    rounds = asyncio.create_task(manager.run())
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    await until(lambda: working(managed))
+    tell(ready=True)
+    await heard()
+    await manager.change(managed.name, ClusterChange(size=Size.fixed(2)))
+    trouble = managed.told(place).trouble
+    tell(message=trouble.message, hint=trouble.hint, working=len(working(managed)))
+    await until(lambda: managed.silence)
+    tell(message=managed.trouble.message, hint=managed.trouble.hint, working=len(working(managed)))
+    await heard()
+    await until(lambda: len(working(managed)) == 2 and not managed.trouble)
+    tell(working=2)
+    rounds.cancel(); await manager.end_all()
+asyncio.run(main())
+"""
+    with job(deployment, founder, body) as process:
+        next_words(process)
+        try:
+            deployment.supervisorctl("stop", "slurmctld")
+            go_on(process)
+            asked, looked = next_words(process), next_words(process)
+        finally:
+            deployment.supervisorctl("start", "slurmctld")
+        go_on(process)
+        assert next_words(process) == {"working": 2}
+        process.communicate(timeout=60)
+        no_worker_is_left(deployment, founder)
+
+    assert asked["message"].startswith("Slurm ")
+    assert "Try again in a minute." in asked["hint"]
+    assert looked["message"].startswith("Slurm")
+    assert looked["hint"].startswith("What you see is from before; your workers go on.")
+    assert asked["working"] == looked["working"] == 1
+
+
+def test_a_worker_whose_number_never_arrived_ends_with_its_cluster(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+from hub.errors import SlurmUnavailable
+run = slurm.run
+async def lost(argv, **options):
+    said = await run(argv, **options)
+    if "sbatch" in argv[0]:
+        raise SlurmUnavailable("Slurm has not answered for 15 s.")
+    return said
+async def main():
+    manager = await managing()
+    slurm.run = lost
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    slurm.run = run
+    said = os.popen(f"squeue --noheader --me --name={place.gateway}-dask --format=%A").read().split()
+    tell(known=managed.cluster.jobs, there=len(said), message=managed.trouble.message)
+    await manager.end(managed.name)
+asyncio.run(main())
+""",
+    )
+
+    assert said["known"] == {}
+    assert said["there"] == 1
+    assert said["message"] == "Slurm has not answered for 15 s."
+
+
+def test_a_server_whose_time_is_nearly_over_says_so(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+async def main():
+    manager = await managing()
+    await manager.round()
+    news = manager.told_news()
+    offer = await manager.offer()
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    [job] = managed.cluster.jobs.values()
+    limit = os.popen(f"squeue --noheader --jobs={job} --format=%l").read().strip()
+    tell(message=news.message, hint=news.hint, left=offer.seconds_left, limit=limit)
+    manager.job.ends += 3600
+    tell(moved=manager.told_news())
+    await manager.end_all()
+asyncio.run(main())
+""",
+        minutes=9,
+    )
+
+    assert said["message"] == "This server ends in 9 min, and its clusters with it."
+    assert said["hint"] == "Save results now, or continue in a new job (Atrium menu)."
+    assert said["limit"] == "8:00", "never longer than the server has left"
+    assert said["moved"] is None
+
+
+def test_a_cluster_without_work_ends_after_a_warning(deployment: Deployment, founder: str) -> None:
+    said = told(
+        deployment,
+        founder,
+        """
+import spawners.dask.manager as module
+module.IDLE_SECONDS, module.IDLE_WARNING_SECONDS = 16, 12
+async def main():
+    manager = await managing()
+    rounds = asyncio.create_task(manager.run())
+    managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
+    await until(lambda: working(managed))
+    client = await Client(managed.cluster, asynchronous=True)
+    await client.submit(time.sleep, 8)
+    idle_after_work = managed.told(place).idle_end
+    await until(lambda: managed.told(place).idle_end is not None)
+    await manager.change(managed.name, ClusterChange(keep=True))
+    kept = managed.told(place).idle_end
+    warned = await until(lambda: managed.told(place).idle_end)
+    await client.close()
+    await until(lambda: not manager.clusters)
+    news = manager.told_news()
+    tell(work=idle_after_work, kept=kept, warned=warned, message=news.message, hint=news.hint)
+    rounds.cancel(); await manager.end_all()
+asyncio.run(main())
+""",
+    )
+
+    assert (said["work"], said["kept"]) == (None, None)
+    assert 0 < said["warned"] <= 12
+    assert said["message"].startswith("The cluster dask-1 has ended: it computed nothing for")
+    assert said["hint"] == "Start a new one when you need it."
