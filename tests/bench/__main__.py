@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ MODULES = (spawn, running, burst, dashboards, search, dask, scaling)  # importin
 def main() -> int:
     """Exit code: 0 when every scenario asked for was measured or has no measurement yet."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what a scenario has made goes with it
     results = report.read(FOLDER / "results.json")
     failed = []
     for name in asked:

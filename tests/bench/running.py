@@ -167,8 +167,8 @@ def is_ready(hub: hubs.Hub, http: httpx.Client, server: str) -> bool:
 
 def stop_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
     """Stop all and wait until they are gone."""
-    for server in servers:
-        http.delete(hub.api(server))
+    with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
+        list(pool.map(lambda server: http.delete(hub.api(server)), servers))
     for person in {server.rpartition("/server")[0] for server in servers}:
         _is_free(hub, http, person)
 

@@ -37,6 +37,7 @@ def announce(port: int) -> None:
 
 def serve() -> None:
     # Imported here: replay.py wants :func:`announce` alone, and that often, and quickly.
+    import threading
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     class Answer(BaseHTTPRequestHandler):
@@ -49,7 +50,12 @@ def serve() -> None:
             if self.command != "HEAD":
                 self.wfile.write(b"{}")
 
-        do_HEAD = do_POST = do_GET
+        do_HEAD = do_GET
+
+        def do_POST(self) -> None:
+            self.do_GET()
+            if self.path.endswith("/api/shutdown") and "BENCH_PORT" not in os.environ:  # else it stands for many
+                threading.Thread(target=self.server.shutdown).start()
 
         def log_message(self, *_: object) -> None:
             pass
