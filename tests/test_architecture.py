@@ -69,11 +69,13 @@ SUBJECTS: dict[str, set[str]] = {
         "indexing",  # database -> index
         "jobs",  # what the worker does
         "judging",  # quality in the background
+        "mending",  # pages that are not quite what their format asks for
         "parsing",  # RDF in all spellings -> nodes
         "policy",  # ODRL and licences in words
         "preview",  # first rows, fetched
         "protocol",  # Dataspace Protocol
         "publishing",  # form -> DCAT-AP, and a catalogue for others
+        "saving",  # searches that people keep, and mail about what is new
         "quality",  # the DCAT-AP shapes
         "rows",  # first rows, in the sandbox
         "sandbox",  # a process with limits for untrusted bytes

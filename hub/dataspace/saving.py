@@ -147,8 +147,8 @@ def _letter(settings: Settings, row: SavedSearchRow, total: int, cards: Iterable
     """Titles are somebody else's words: each is one line here, and a link is always ours."""
     page = f"{settings.service_url('dashboards')}voila/render/dataspaces.ipynb"
     query = Query.model_validate_json(row.query)
-    yield f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}, new or changed since "
-    yield f"{row.seen:%d %B %Y}."
+    what = f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}"
+    yield f"{what}, new or changed since {row.seen:%d %B %Y}."
     yield ""
     told = 0
     for told, card in enumerate(cards, 1):  # noqa: B007

@@ -91,14 +91,18 @@ def test_one_mail_a_day_and_the_next_tells_what_came_meanwhile(sessions, harvest
     assert letters()[1].subject.startswith("2 records")
 
 
-def test_what_the_index_has_not_heard_of_is_told_later_and_not_lost(sessions, site, shop, write, letters):
+def test_what_the_index_has_not_heard_of_is_told_later_and_not_lost(sessions, site, shop, harvest, write, letters):
     keep(sessions)
-    site.turtle("/", page("a"))
+    harvest("a")
+    site.turtle("/", page("a", "b"))
     shop.harvest(site.url + "/")  # stored, not indexed
-    assert write() == 0
-    shop.refresh()
+    with sessions() as session:
+        session.execute(update(RecordRow).where(~RecordRow.indexed).values(changed=now() + timedelta(minutes=1)))
+        session.commit()
     assert write() == 1
-    assert "1 record" in letters()[0].subject
+    shop.refresh()
+    assert write(timedelta(hours=25)) == 1
+    assert [letter.subject for letter in letters()] == ["1 record for “All”", "1 record for “All”"]
 
 
 def test_a_search_saved_while_records_wait_for_the_index_tells_of_them(sessions, site, shop, write):
