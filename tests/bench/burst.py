@@ -172,7 +172,8 @@ def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     try:
         for name in people:
             _change("useradd", "--create-home", "--home-dir", str(home / name), "--groups", group, "--", name)
-        deployment.run("sacctmgr", "--immediate", "add", "user", ",".join(people), f"account={account}")
+        people_of = ["user", ",".join(people), f"account={account}"]
+        deployment.run("sacctmgr", "--immediate", "add", *people_of, check=False)  # Slurm may know them still
         yield
     finally:
         deployment.run("scancel", f"--user={','.join(people)}", check=False)
