@@ -149,7 +149,8 @@ def _themes_of_word() -> dict[str, frozenset[str]]:
 SHAPE = "3"
 """Part of the folder's name: another shape of the index is another index, built anew from the database."""
 _COLUMNS = {
-    "signature": ("space", "licence", "access", "updated"),
+    "rights": ("licence", "access"),
+    "spaces": ("space", "updated"),
     "sectors": ("sector",),
     "formats": ("format",),
     "languages": ("language",),
@@ -170,7 +171,8 @@ _TITLE_BOOST = 2.0
 def _schema() -> tantivy.Schema:
     """A column holds all chips of a record that are counted together, joined: found one by one, counted as one value.
 
-    Counting one value a record is seven times faster than counting many, and facets with few values share a pass.
+    Counting one value a record is seven times faster than counting many. Two facets with few values share a pass;
+    more of them would have so many combinations that reading those took longer than the passes saved.
     """
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("id", indexed=True, fast=True)
@@ -281,13 +283,10 @@ class TantivyIndex:
         text = self._text(searcher, wanted)
         query = self._narrowed(text, wanted)
         order = _ORDER.get(wanted.sort)
-        result = searcher.search(
-            query, wanted.limit, count=not wanted.counts, order_by_field=order, offset=wanted.offset
-        )
+        result = searcher.search(query, wanted.limit, order_by_field=order, offset=wanted.offset)
+        total = int(result.count)  # type: ignore[attr-defined]  # its stub forgot it
         cards = tuple(bytes(searcher.doc(address)["card"][0]).decode() for _, address in result.hits)
-        if not wanted.counts:
-            return Found(result.count or 0, cards, {})  # type: ignore[attr-defined]  # its stub forgot it
-        total, facets = self._facets(searcher, text, query, wanted)
+        facets = self._facets(searcher, text, query, wanted, total) if wanted.counts else {}
         return Found(total, cards, facets)
 
     def at_most(self, text: str) -> int:
@@ -372,18 +371,16 @@ class TantivyIndex:
     # -- counts
 
     def _facets(
-        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: Wanted
-    ) -> tuple[int, dict[str, dict[str, int]]]:
+        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: Wanted, total: int
+    ) -> dict[str, dict[str, int]]:
         """Counts by facet. Within a facet they are as if none of its own chips were set: what one would get."""
-        counted = _count(searcher, query, tuple(_COLUMNS))
-        total = sum(counted["signature"].values())
-        split = {column: _split(counts) for column, counts in counted.items()}
-        facets = {facet: split[_COLUMN_OF[facet]].get(facet, {}) for facet in FACETS}
+        counted = _count(searcher, query, tuple(_COLUMNS), most=total)
+        facets = {facet: counted[column].get(facet, {}) for facet, column in _COLUMN_OF.items()}
         for facet in wanted.chips:
             column = _COLUMN_OF[facet]
-            others = _count(searcher, self._narrowed(text, wanted, without=facet), (column,))
-            facets[facet] = _split(others[column]).get(facet, {})
-        return total, facets
+            others = _count(searcher, self._narrowed(text, wanted, without=facet), (column,), most=_MOST_BUCKETS)
+            facets[facet] = others[column].get(facet, {})
+        return {facet: facets[facet] for facet in FACETS}
 
 
 def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query:
@@ -392,16 +389,21 @@ def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.boolean_query([(Should, query) for query in queries])
 
 
-def _count(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> dict[str, dict[str, int]]:
-    asked = {column: {"terms": {"field": column, "size": _MOST_BUCKETS}} for column in columns}
-    answer = searcher.aggregate(query, asked)
-    return {column: {bucket["key"]: bucket["doc_count"] for bucket in answer[column]["buckets"]} for column in columns}
+def _count(
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], *, most: int
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts by column, facet and value. ``most``: records that can be found, which it costs to have room for."""
+    size = min(most, _MOST_BUCKETS)
+    if not size:
+        return {column: {} for column in columns}
+    answer = searcher.aggregate(query, {column: {"terms": {"field": column, "size": size}} for column in columns})
+    return {column: _split((one["key"], one["doc_count"]) for one in answer[column]["buckets"]) for column in columns}
 
 
-def _split(counted: Mapping[str, int]) -> dict[str, dict[str, int]]:
+def _split(counted: Iterable[tuple[str, int]]) -> dict[str, dict[str, int]]:
     """Counts by facet and value out of those of joined chips."""
     sums: dict[str, int] = {}
-    for joined, records in counted.items():
+    for joined, records in counted:
         for chip in joined.split(" "):
             sums[chip] = sums.get(chip, 0) + records
     sums.pop("", None)

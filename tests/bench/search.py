@@ -156,18 +156,28 @@ def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
     with _api(made.folder) as (port, server):
         _wait_until_prepared(port)
 
+        spent = {"ours": 0.0, "reference": 0.0}
+
         def ours() -> float:
+            before = _cpu(server)
             taken = asyncio.run(_load(port, words, random.Random(next(seeds))))
+            spent["ours"] = (_cpu(server) - before) * 1000 / len(taken)
             print(f"  {len(taken):,} searches; median {median(taken):.2f} ms")
             return _p95(taken)
 
         def reference() -> float:
             chosen = random.Random(next(seeds)).sample(words, reference_queries)
+            start = time.thread_time()
             with sqlite3.connect(made.database) as db:
-                return _p95([_timed(lambda word=word: _ask_sqlite(db, word)) for word in chosen])
+                taken = [_timed(lambda word=word: _ask_sqlite(db, word)) for word in chosen]
+            spent["reference"] = (time.thread_time() - start) * 1000 / len(taken)
+            return _p95(taken)
 
-        memory = (lambda: _resident(server), lambda: ENOUGH_MIB)
-        yield Pair(ours=ours, reference=reference, further={"memory of the API against its limit, MiB": memory})
+        further = {
+            "CPU of a search, HTTP included in ours, ms": (lambda: spent["ours"], lambda: spent["reference"]),
+            "memory of the API against its limit, MiB": (lambda: _resident(server), lambda: ENOUGH_MIB),
+        }
+        yield Pair(ours=ours, reference=reference, further=further)
 
 
 @contextmanager
@@ -255,6 +265,12 @@ def _p95(taken: Sequence[float]) -> float:
 
 def _mebibytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+
+
+def _cpu(pid: int) -> float:
+    """Seconds that all threads of a process have computed, in it and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> float:
