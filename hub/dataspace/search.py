@@ -132,6 +132,12 @@ def words(text: str) -> list[str]:
     return list(found)[:MOST_WORDS]
 
 
+@lru_cache(maxsize=10_000)
+def _stems(word: str) -> tuple[tuple[str, str], ...]:
+    """Every language's field, and what the word is in it."""
+    return tuple((name, stem) for language, name in _FIELD_OF.items() for stem in _analyser(language).analyze(word))
+
+
 @cache
 def _themes_of_word() -> dict[str, frozenset[str]]:
     """Words of the EU data themes in all languages -> their codes: ``landbrug`` finds what is under agriculture."""
@@ -163,7 +169,8 @@ _SPACE = "\x1f"
 _LANGUAGES = (*STEMMERS, _PLAIN)
 _FIELD_OF = {language: f"text_{language}" for language in _LANGUAGES}
 _MOST_BUCKETS = 60_000
-_HEAP = 256 * 2**20
+_HEAP = 512 * 2**20
+"""Used as needed. What fills it becomes one part of the index, and each part costs every search its own look-ups."""
 _TITLE_BOOST = 2.0
 
 
@@ -306,9 +313,8 @@ class TantivyIndex:
     # -- queries
 
     def _frequency(self, searcher: tantivy.Searcher, word: str) -> int:
-        stems = {(name, stem) for language, name in _FIELD_OF.items() for stem in _analyser(language).analyze(word)}
-        themes = {("sectors", _chip("sector", code)) for code in _themes_of_word().get(word, ())}
-        return sum(searcher.doc_freq(*term) for term in stems | themes)
+        themes = tuple(("sectors", _chip("sector", code)) for code in _themes_of_word().get(word, ()))
+        return sum(searcher.doc_freq(*term) for term in _stems(word) + themes)
 
     def _term(self, name: str, value: str | int) -> tantivy.Query:
         return tantivy.Query.term_query(
@@ -335,14 +341,12 @@ class TantivyIndex:
 
     def _word(self, searcher: tantivy.Searcher, word: str, *, completed: bool) -> tantivy.Query:
         """Records with a word in any language, under a theme of that name, or with a word that begins like it."""
-        any_of = []
-        for language, name in _FIELD_OF.items():
-            stems = dict.fromkeys(_analyser(language).analyze(word))
-            if completed and len(word) > 1:
-                stems |= dict.fromkeys(
-                    term for term, _ in searcher.terms_with_prefix(name, word, limit=MOST_COMPLETIONS)
-                )
-            any_of += [self._term(name, stem) for stem in stems if searcher.doc_freq(name, stem)]
+        terms = dict.fromkeys(_stems(word))
+        if completed and len(word) > 1:
+            for name in _FIELD_OF.values():
+                found = searcher.terms_with_prefix(name, word, limit=MOST_COMPLETIONS)
+                terms |= dict.fromkeys((name, term) for term, _ in found)
+        any_of = [self._term(*term) for term in terms if searcher.doc_freq(*term)]
         for code in _themes_of_word().get(word, ()):
             if searcher.doc_freq("sectors", _chip("sector", code)):
                 any_of.append(self._chip_term("sector", code))
