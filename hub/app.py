@@ -47,9 +47,10 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "/services/atrium/api"
 SUBJECTS = (
+    dataspace,  # first: addresses are tried in this order, and its search is asked at every keystroke
     *(health, home, mail, audit, servers),
     *(calls, organisations, applications, reviews),
-    *(access, usage, reports, dataspace),
+    *(access, usage, reports),
 )
 PUBLIC = frozenset({f"{PREFIX}/health", f"{PREFIX}/dataspace/catalogue", f"{PREFIX}/dataspace/catalogue/{{slug}}"})
 """The only addresses that answer without a token: signs of life, and what projects gave to everybody, which other

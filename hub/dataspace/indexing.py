@@ -16,7 +16,8 @@ from hub.dataspace.vocabularies import in_language, licence_label
 
 logger = logging.getLogger(__name__)
 
-BATCH = 5000
+BATCH = 20_000
+"""Some 150 MB of rows. Each batch is a change of the index, after which common searches are answered anew."""
 _TITLE = 150
 _SUMMARY = 200
 _SUMMARIES = 3

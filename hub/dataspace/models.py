@@ -64,15 +64,22 @@ class Visibility(StrEnum):
 # -- a record ---------------------------------------------------------------------------------------------------------
 
 
-class Agent(Frozen):
+class _Named(Frozen):
+    """Has a hash in spite of its texts, so that one that is a default is shared: pydantic copies what has none."""
+
     uri: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+
+class Agent(_Named):
     name: Text = {}
     email: str = ""
     homepage: str = ""
 
 
-class Licence(Frozen):
-    uri: str = ""
+class Licence(_Named):
     label: Text = {}
     kind: LicenceClass = LicenceClass.NOT_STATED
 

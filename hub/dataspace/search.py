@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, reduce
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -73,7 +73,10 @@ class Engine(Protocol):
         """How many records can have all of these words, at most; much cheaper than looking for them."""
 
     def common_words(self, most: int) -> list[str]:
-        """Words that stand in most records, which are asked for often and cost most."""
+        """Words that stand in most titles, which are asked for often and cost most."""
+
+    def concerned(self, projects: frozenset[str]) -> frozenset[str]:
+        """Those of them that have records of their own: leaving out the others changes no answer."""
 
 
 class Writer(Protocol):
@@ -129,6 +132,12 @@ def words(text: str) -> list[str]:
     return list(found)[:MOST_WORDS]
 
 
+@lru_cache(maxsize=10_000)
+def _stems(word: str) -> tuple[tuple[str, str], ...]:
+    """Every language's field, and what the word is in it."""
+    return tuple((name, stem) for language, name in _FIELD_OF.items() for stem in _analyser(language).analyze(word))
+
+
 @cache
 def _themes_of_word() -> dict[str, frozenset[str]]:
     """Words of the EU data themes in all languages -> their codes: ``landbrug`` finds what is under agriculture."""
@@ -143,36 +152,45 @@ def _themes_of_word() -> dict[str, frozenset[str]]:
 
 # -- tantivy ----------------------------------------------------------------------------------------------------------
 
-SHAPE = "2"
+SHAPE = "3"
 """Part of the folder's name: another shape of the index is another index, built anew from the database."""
-_SEPARATOR = "\x1f"
-_SETS = {"sector": "sectors", "format": "formats", "language": "languages", "publisher": "publishers"}
-_SIGNATURE = ("space", "licence", "access", "updated")
+_COLUMNS = {
+    "rights": ("licence", "access"),
+    "spaces": ("space", "updated"),
+    "sectors": ("sector",),
+    "formats": ("format",),
+    "languages": ("language",),
+    "publishers": ("publisher",),
+}
+_COLUMN_OF = {facet: column for column, facets in _COLUMNS.items() for facet in facets}
+_CHIPS = "chips"
+_SPACE = "\x1f"
+"""Stands for a space within a chip, as spaces are between them."""
 _LANGUAGES = (*STEMMERS, _PLAIN)
+_FIELD_OF = {language: f"text_{language}" for language in _LANGUAGES}
 _MOST_BUCKETS = 60_000
-_HEAP = 256 * 2**20
+_HEAP = 512 * 2**20
+"""Used as needed. What fills it becomes one part of the index, and each part costs every search its own look-ups."""
 _TITLE_BOOST = 2.0
 
 
 @cache
 def _schema() -> tantivy.Schema:
-    """Facets of a record are stored joined, one value a record: counting one value is seven times faster than many.
+    """A column holds all chips of a record that are counted together, joined: found one by one, counted as one value.
 
-    Four facets with few values share one column (``signature``), so that one pass counts them all.
+    Counting one value a record is seven times faster than counting many. Two facets with few values share a pass;
+    more of them would have so many combinations that reading those took longer than the passes saved.
     """
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field("key", tokenizer_name="raw", index_option="basic")  # deleting by a number finds nothing
-    builder.add_unsigned_field("id", fast=True)
+    builder.add_integer_field("id", indexed=True, fast=True)
     builder.add_text_field("title", tokenizer_name=_PLAIN, index_option="freq")
-    for language in _LANGUAGES:
-        builder.add_text_field(f"text_{language}", tokenizer_name=language, index_option="freq")
-    for column in ("signature", *_SETS.values()):
-        builder.add_text_field(column, fast=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("chip", tokenizer_name="raw", index_option="basic")
+    for language, name in _FIELD_OF.items():
+        builder.add_text_field(name, tokenizer_name=language, index_option="freq")
+    for column in _COLUMNS:
+        builder.add_text_field(column, fast=True, tokenizer_name=_CHIPS, index_option="basic")
     builder.add_text_field("project", tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("updated", fast=True)
-    builder.add_unsigned_field("bytes", fast=True)
-    builder.add_unsigned_field("changed", indexed=True, fast=True)
+    for number in ("updated", "bytes", "changed"):
+        builder.add_unsigned_field(number, fast=True)
     builder.add_bytes_field("card", stored=True)
     return builder.build()
 
@@ -183,7 +201,14 @@ def _open(folder: Path) -> tantivy.Index:
     index = tantivy.Index(_schema(), path=str(place))
     for language in _LANGUAGES:
         index.register_tokenizer(language, _analyser(language))
+    index.register_tokenizer(_CHIPS, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    index.register_fast_field_tokenizer(_CHIPS, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw()).build())
     return index
+
+
+@lru_cache(maxsize=50_000)
+def _chip(facet: str, value: str) -> str:
+    return f"{facet}:{_SPACE.join(value.split())}"
 
 
 class TantivyWriter:
@@ -197,10 +222,10 @@ class TantivyWriter:
         writer = self._index.writer(_HEAP, 1)
         try:
             for identity in gone:
-                writer.delete_documents_by_term("key", str(identity))
+                writer.delete_documents_by_term("id", identity)
             for entry in entries:
                 if entry.id <= highest:
-                    writer.delete_documents_by_term("key", str(entry.id))
+                    writer.delete_documents_by_term("id", entry.id)
                 writer.add_document(_document(entry))
             writer.commit()
         except BaseException:
@@ -218,18 +243,13 @@ class TantivyWriter:
 
 def _document(entry: Entry) -> tantivy.Document:
     document = tantivy.Document()
-    document.add_text("key", str(entry.id))
-    document.add_unsigned("id", entry.id)
+    document.add_integer("id", entry.id)
     document.add_text("title", fold(entry.title))
     for language, text in entry.texts.items():
-        document.add_text(f"text_{language if language in STEMMERS else _PLAIN}", fold(text))
-    facets = entry.facets
-    document.add_text("signature", _SEPARATOR.join(next(iter(facets.get(name, ())), "") for name in _SIGNATURE))
-    for facet, column in _SETS.items():
-        document.add_text(column, _SEPARATOR.join(facets.get(facet, ())))
-    for facet, values in facets.items():
-        for value in values:
-            document.add_text("chip", f"{facet}:{value}")
+        document.add_text(_FIELD_OF.get(language, _FIELD_OF[_PLAIN]), fold(text))
+    for column, facets in _COLUMNS.items():
+        chips = [_chip(facet, value) for facet in facets for value in entry.facets.get(facet, ())]
+        document.add_text(column, " ".join(chips))
     if entry.project is not None:
         document.add_text("project", _RESTRICTED)
         document.add_text("project", f"={entry.project}")
@@ -270,13 +290,10 @@ class TantivyIndex:
         text = self._text(searcher, wanted)
         query = self._narrowed(text, wanted)
         order = _ORDER.get(wanted.sort)
-        result = searcher.search(
-            query, wanted.limit, count=not wanted.counts, order_by_field=order, offset=wanted.offset
-        )
+        result = searcher.search(query, wanted.limit, order_by_field=order, offset=wanted.offset)
+        total = int(result.count)  # type: ignore[attr-defined]  # its stub forgot it
         cards = tuple(bytes(searcher.doc(address)["card"][0]).decode() for _, address in result.hits)
-        if not wanted.counts:
-            return Found(result.count or 0, cards, {})  # type: ignore[attr-defined]  # its stub forgot it
-        total, facets = self._facets(searcher, text, query, wanted)
+        facets = self._facets(searcher, text, query, wanted, total) if wanted.counts else {}
         return Found(total, cards, facets)
 
     def at_most(self, text: str) -> int:
@@ -286,24 +303,26 @@ class TantivyIndex:
 
     def common_words(self, most: int) -> list[str]:
         self.generation()
+        return [word for word, _ in self._read[1].terms_with_prefix("title", "", limit=most)]
+
+    def concerned(self, projects: frozenset[str]) -> frozenset[str]:
+        self.generation()
         searcher = self._read[1]
-        found: dict[str, int] = {}
-        for language in _LANGUAGES:
-            for word, records in searcher.terms_with_prefix(f"text_{language}", "", limit=most):
-                found[word] = max(records, found.get(word, 0))
-        return sorted(found, key=lambda word: -found[word])[:most]
+        return frozenset(project for project in projects if searcher.doc_freq("project", f"={project}"))
 
     # -- queries
 
     def _frequency(self, searcher: tantivy.Searcher, word: str) -> int:
-        stems = {(f"text_{language}", stem) for language in _LANGUAGES for stem in _analyser(language).analyze(word)}
-        themes = {("chip", f"sector:{code}") for code in _themes_of_word().get(word, ())}
-        return sum(searcher.doc_freq(*term) for term in stems | themes)
+        themes = tuple(("sectors", _chip("sector", code)) for code in _themes_of_word().get(word, ()))
+        return sum(searcher.doc_freq(*term) for term in _stems(word) + themes)
 
     def _term(self, name: str, value: str | int) -> tantivy.Query:
         return tantivy.Query.term_query(
             _schema(), name, value, "freq" if name.startswith(("text", "title")) else "basic"
         )
+
+    def _chip_term(self, facet: str, value: str) -> tantivy.Query:
+        return self._term(_COLUMN_OF[facet], _chip(facet, value))
 
     def _text(self, searcher: tantivy.Searcher, wanted: Wanted) -> tantivy.Query:
         asked = words(wanted.text)
@@ -322,18 +341,15 @@ class TantivyIndex:
 
     def _word(self, searcher: tantivy.Searcher, word: str, *, completed: bool) -> tantivy.Query:
         """Records with a word in any language, under a theme of that name, or with a word that begins like it."""
-        any_of = []
-        for language in _LANGUAGES:
-            name = f"text_{language}"
-            stems = dict.fromkeys(_analyser(language).analyze(word))
-            if completed and len(word) > 1:
-                stems |= dict.fromkeys(
-                    term for term, _ in searcher.terms_with_prefix(name, word, limit=MOST_COMPLETIONS)
-                )
-            any_of += [self._term(name, stem) for stem in stems if searcher.doc_freq(name, stem)]
+        terms = dict.fromkeys(_stems(word))
+        if completed and len(word) > 1:
+            for name in _FIELD_OF.values():
+                found = searcher.terms_with_prefix(name, word, limit=MOST_COMPLETIONS)
+                terms |= dict.fromkeys((name, term) for term, _ in found)
+        any_of = [self._term(*term) for term in terms if searcher.doc_freq(*term)]
         for code in _themes_of_word().get(word, ()):
-            if searcher.doc_freq("chip", f"sector:{code}"):
-                any_of.append(self._term("chip", f"sector:{code}"))
+            if searcher.doc_freq("sectors", _chip("sector", code)):
+                any_of.append(self._chip_term("sector", code))
         return _any(any_of)
 
     def _narrowed(self, text: tantivy.Query, wanted: Wanted, *, without: str = "") -> tantivy.Query:
@@ -341,7 +357,7 @@ class TantivyIndex:
         parts = [(Must, text)]
         for facet, values in wanted.chips.items():
             if facet != without:
-                one_of = _any([self._term("chip", f"{facet}:{value}") for value in values])
+                one_of = _any([self._chip_term(facet, value) for value in values])
                 parts.append((Must, tantivy.Query.const_score_query(one_of, 0.0)))
         if wanted.changed_after is not None:
             later = tantivy.Query.range_query(
@@ -359,17 +375,16 @@ class TantivyIndex:
     # -- counts
 
     def _facets(
-        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: Wanted
-    ) -> tuple[int, dict[str, dict[str, int]]]:
+        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: Wanted, total: int
+    ) -> dict[str, dict[str, int]]:
         """Counts by facet. Within a facet they are as if none of its own chips were set: what one would get."""
-        counted = _count(searcher, query, ("signature", *_SETS.values()))
-        total = sum(counted["signature"].values())
-        facets = {facet: _split(facet, counted) for facet in FACETS}
+        counted = _count(searcher, query, tuple(_COLUMNS), most=total)
+        facets = {facet: counted[column].get(facet, {}) for facet, column in _COLUMN_OF.items()}
         for facet in wanted.chips:
-            column = _SETS.get(facet, "signature")
-            others = _count(searcher, self._narrowed(text, wanted, without=facet), (column,))
-            facets[facet] = _split(facet, others)
-        return total, facets
+            column = _COLUMN_OF[facet]
+            others = _count(searcher, self._narrowed(text, wanted, without=facet), (column,), most=_MOST_BUCKETS)
+            facets[facet] = others[column].get(facet, {})
+        return {facet: facets[facet] for facet in FACETS}
 
 
 def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query:
@@ -378,22 +393,26 @@ def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.boolean_query([(Should, query) for query in queries])
 
 
-def _count(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> dict[str, dict[str, int]]:
-    asked = {column: {"terms": {"field": column, "size": _MOST_BUCKETS}} for column in columns}
-    answer = searcher.aggregate(query, asked)
-    return {column: {bucket["key"]: bucket["doc_count"] for bucket in answer[column]["buckets"]} for column in columns}
+def _count(
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], *, most: int
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts by column, facet and value. ``most``: records that can be found, which it costs to have room for."""
+    size = min(most, _MOST_BUCKETS)
+    if not size:
+        return {column: {} for column in columns}
+    answer = searcher.aggregate(query, {column: {"terms": {"field": column, "size": size}} for column in columns})
+    return {column: _split((one["key"], one["doc_count"]) for one in answer[column]["buckets"]) for column in columns}
 
 
-def _split(facet: str, counted: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Counts of one facet's values out of the joined ones."""
-    column = _SETS.get(facet, "signature")
-
-    def add(sums: dict[str, int], bucket: tuple[str, int]) -> dict[str, int]:
-        values = bucket[0].split(_SEPARATOR)
-        for value in values if facet in _SETS else values[_SIGNATURE.index(facet) : _SIGNATURE.index(facet) + 1]:
-            if value:
-                sums[value] = sums.get(value, 0) + bucket[1]
-        return sums
-
-    sums: dict[str, int] = reduce(add, counted[column].items(), {})
-    return sums
+def _split(counted: Iterable[tuple[str, int]]) -> dict[str, dict[str, int]]:
+    """Counts by facet and value out of those of joined chips."""
+    sums: dict[str, int] = {}
+    for joined, records in counted:
+        for chip in joined.split(" "):
+            sums[chip] = sums.get(chip, 0) + records
+    sums.pop("", None)
+    facets: dict[str, dict[str, int]] = {}
+    for chip, records in sums.items():
+        facet, _, value = chip.partition(":")
+        facets.setdefault(facet, {})[value.replace(_SPACE, " ")] = records
+    return facets

@@ -45,7 +45,8 @@ LOOK_SECONDS = 2.0
 
 
 class Shelf:
-    """The index, and answers it gave. An answer counts until the index changes; whose it is is part of its name.
+    """The index, and answers it gave. An answer counts until the index changes; whose it is is part of its name:
+    not the person, but which of their projects have records that nobody else may see. Most people have none.
 
     Common words are asked for most and cost most, and there are few of them, so they are answered ahead.
     """
@@ -68,10 +69,10 @@ class Shelf:
 
     def remembered(self, query: Query, projects: frozenset[str]) -> bytes | None:
         """An answer that is there already, in microseconds."""
-        key = (query, projects)
         with self._lock:
             if self.index.generation() != self._generation:
                 return None
+            key = (query, self.index.concerned(projects))
             answer = self._answers.get(key)
             if answer is not None:
                 self._answers.move_to_end(key)
@@ -87,12 +88,13 @@ class Shelf:
         known = self.remembered(query, projects)
         if known is not None:
             return known
-        answer = _told(query, self.index.search(wanted(query, projects)), generation)
+        concerned = self.index.concerned(projects)
+        answer = _told(query, self.index.search(wanted(query, concerned)), generation)
         with self._lock:
             if generation != self._generation:
                 self._answers.clear()
                 self._bytes, self._generation = 0, generation
-            self._answers[query, projects] = answer
+            self._answers[query, concerned] = answer
             self._bytes += len(answer)
             while len(self._answers) > MOST_ANSWERS or self._bytes > MOST_ANSWER_BYTES:
                 self._bytes -= len(self._answers.popitem(last=False)[1])

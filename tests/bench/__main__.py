@@ -64,7 +64,7 @@ def _line(result: Result) -> str:
     rows |= {f"  {label}": row for label, row in result.further.items()}
     return "\n".join(
         f"{label:26} ours {report.text(row.ours)}, reference {report.text(row.reference)} {result.unit}, "
-        f"ratio {row.ratio:.2f}"
+        f"ratio {report.ratio(row)}"
         for label, row in rows.items()
     )
 

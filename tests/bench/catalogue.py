@@ -92,10 +92,11 @@ def write(path: Path, count: int) -> None:
             pickle.dump(batch, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def read(path: Path) -> Iterator[Entry]:
+def read(path: Path) -> Iterator[list[Entry]]:
+    """The same batches again."""
     with path.open("rb") as file:
         while True:
             try:
-                yield from pickle.load(file)
+                yield pickle.load(file)
             except EOFError:
                 return

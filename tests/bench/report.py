@@ -61,7 +61,12 @@ def _row(name: str, result: Result | None) -> str:
 
 
 def _sides(row: Result | Row) -> str:
-    return f"{text(row.ours)} | {text(row.reference)} | {row.ratio:.2f}"
+    return f"{text(row.ours)} | {text(row.reference)} | {ratio(row)}"
+
+
+def ratio(row: Result | Row) -> str:
+    """``0.47``, and of very small ones the first digit that is not 0."""
+    return f"{row.ratio:.2f}" if row.ratio >= 0.01 else f"{row.ratio:.1g}"
 
 
 def text(spread: Spread) -> str:

@@ -119,6 +119,7 @@ def test_a_projects_record_is_the_projects(as_, reindex):
     made = as_("founder").publish(FORM)
     reindex()
 
+    assert as_("stranger").search("sensors").total == 0  # an answer that is kept for others, too
     assert as_("colleague").search("sensors").total == 1
     assert as_("colleague").suggestions(Query(text="sensors unheard"))[0].total == 1
     assert as_("colleague").record(made.record_id).record.title == {"en": "Cleaned sensors"}
@@ -295,6 +296,8 @@ def test_answers_are_remembered_until_the_index_changes(api, as_, shop, site, re
     founder = as_("founder")
     for _ in range(3):
         assert founder.search("zebra").total == 0
+    assert len([one for one in asked if one.text == "zebra"]) == 1
+    assert as_("stranger").search("zebra").total == 0  # no project of theirs has records, so theirs is the same answer
     assert len([one for one in asked if one.text == "zebra"]) == 1
     site.turtle("/", page("a").replace('"T"', '"zebra"'))
     shop.harvest(site.url + "/")

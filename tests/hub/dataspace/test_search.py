@@ -170,6 +170,27 @@ def test_chips_narrow_and_a_facet_counts_what_its_other_values_would_give(engine
     assert find(engine, "a", chips={"licence": ["no such"]}).total == 0
 
 
+def test_a_value_of_several_words_is_one_value(engine):
+    publishers = ("City of Ghent", "City", "Ville de Liège: région", "of", "Saint-Denis")
+    engine[0].replace([entry(n, "a", publisher=[name]) for n, name in enumerate(publishers, 1)])
+    assert find(engine).facets["publisher"] == dict.fromkeys(publishers, 1)
+    for n, name in enumerate(publishers, 1):
+        assert ids(find(engine, chips={"publisher": [name]})) == [n]
+
+
+def test_a_value_counts_in_its_own_facet_alone(engine):
+    engine[0].replace([entry(1, "a", space=["open"], licence=["bespoke"]), entry(2, "a", licence=["open"])])
+    assert ids(find(engine, chips={"space": ["open"]})) == [1]
+    assert ids(find(engine, chips={"licence": ["open"]})) == [2]
+    assert find(engine).facets["space"] == {"open": 1, "health": 1}
+
+
+def test_a_record_without_any_facet_is_found_and_counted(engine):
+    engine[0].replace([entry(1, "a", space=[], licence=[], access=[])])
+    assert (find(engine, "a").total, ids(find(engine, "a"))) == (1, [1])
+    assert all(counts == {} for counts in find(engine, "a").facets.values())
+
+
 def test_order_and_pages(engine):
     engine[0].replace([entry(n, "a", updated=n, size=100 - n) for n in range(1, 31)])
     assert ids(find(engine, "a", sort="date", limit=3)) == [30, 29, 28]
@@ -191,6 +212,14 @@ def test_a_projects_record_is_neither_seen_nor_counted_by_others(engine):
     assert find(engine).facets["format"] == {}
     assert find(engine, chips={"format": ["SECRET"]}).total == 0
     assert find(engine, chips={"format": ["SECRET"]}).facets["format"] == {}
+
+
+def test_whose_projects_change_an_answer(engine):
+    engine[0].replace([entry(1, "water"), entry(2, "water", project="demo")])
+    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo"}
+    assert engine[1].concerned(frozenset({"=demo", "restricted", "dem", ""})) == frozenset()
+    engine[0].replace([entry(3, "water", project="other")])
+    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo", "other"}
 
 
 def test_what_is_new(engine):
