@@ -243,7 +243,7 @@ class Manager:
         self.clusters.clear()
         await slurm.cancel(await self._jobs_of(managed))
         await asyncio.gather(*map(_close, managed), return_exceptions=True)
-        self._remember()
+        self.place.state.unlink(missing_ok=True)
 
     async def _jobs_of(self, clusters: list[Managed]) -> list[str]:
         """Of their workers, and those that Slurm took without an answer that arrived."""

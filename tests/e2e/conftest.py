@@ -6,9 +6,10 @@ folders could not bear beside theirs.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from shutil import rmtree
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -25,7 +26,7 @@ _FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="package")
 def deployment() -> Iterator[Deployment]:
-    rmtree(ARTIFACTS, ignore_errors=True)  # what an earlier run saw would mislead
+    shutil.rmtree(ARTIFACTS, ignore_errors=True)  # what an earlier run saw would mislead
     with running_copy() as copy:
         yield copy
 
@@ -56,6 +57,9 @@ def _keep_what_a_failed_test_saw(visitor: Visitor, test: pytest.Item) -> None:
     if test.stash.get(_FAILED, False):
         ARTIFACTS.mkdir(exist_ok=True)
         visitor.page.screenshot(path=ARTIFACTS / f"failed-{test.name}-{visitor.role}.png")
+        server_log = Path(f"~{visitor.name}/.atrium-notebook.log").expanduser()
+        if server_log.exists():
+            shutil.copy(server_log, ARTIFACTS / f"failed-{test.name}-{visitor.role}.log")
 
 
 @pytest.hookimpl(wrapper=True)
