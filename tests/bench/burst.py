@@ -86,7 +86,7 @@ def _through(deployment: Deployment, hub: hubs.Hub, people: list[str]) -> float:
             return _seconds(deployment, people, press, look)
         finally:
             stop_all(hub, http, [f"users/{name}/server" for name in people])
-            deployment.run("scancel", f"--user={','.join(people)}")  # a stock Hub forgets some of its jobs
+            _cancel_everything(deployment, people)  # a stock Hub forgets some of its jobs
             _nothing_runs(deployment, people)
 
 
@@ -160,6 +160,11 @@ def _nothing_runs(deployment: Deployment, people: list[str]) -> None:
     eventually(lambda: not deployment.squeue(f"--user={','.join(people)}"), within=60, what="no job of theirs is left")
 
 
+def _cancel_everything(deployment: Deployment, people: list[str]) -> None:
+    if jobs := deployment.squeue(f"--user={','.join(people)}", "--format=%A"):
+        deployment.run("scancel", *(job.strip() for job in jobs), check=False)
+
+
 @contextmanager
 def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     """OS accounts with homes, let into the gateway and Slurm's default account; gone afterwards."""
@@ -172,11 +177,11 @@ def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     try:
         for name in people:
             _change("useradd", "--create-home", "--home-dir", str(home / name), "--groups", group, "--", name)
-        people_of = ["user", ",".join(people), f"account={account}"]
-        deployment.run("sacctmgr", "--immediate", "add", *people_of, check=False)  # Slurm may know them still
+        deployment.run("sacctmgr", "--immediate", "add", "user", ",".join(people), f"account={account}")
         yield
     finally:
-        deployment.run("scancel", f"--user={','.join(people)}", check=False)
+        _cancel_everything(deployment, people)
+        _nothing_runs(deployment, people)
         deployment.run("sacctmgr", "--immediate", "delete", "user", ",".join(people), check=False)
         for name in filter(_exists, people):
             _change("userdel", "--force", "--", name)
