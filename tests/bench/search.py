@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -170,7 +170,7 @@ def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
             chosen = random.Random(next(seeds)).sample(words, reference_queries)
             start = time.thread_time()
             with sqlite3.connect(made.database) as db:
-                taken = [_timed(lambda word=word: _ask_sqlite(db, word)) for word in chosen]
+                taken = [_timed(partial(_ask_sqlite, db, word)) for word in chosen]
             spent["reference"] = (time.thread_time() - start) * 1000 / len(taken)
             return _p95(taken)
 
