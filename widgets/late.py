@@ -48,33 +48,48 @@ class Late(Router):
             return None  # the routes after this one have it
         return app.get_handler_delegate(request, Load, {"late": self, "path": path})
 
-    async def load(self, path: str) -> None:
-        """Turn on what ``path`` needs. An extension that fails is in the server's log and is not tried again."""
+    async def load(self, path: str) -> bool:
+        """Turn on what ``path`` needs. False when that failed: it is in the log, and the next request tries again."""
         async with self._lock:
             part = self._waiting.get(path)
             if part is None:  # another request was quicker
-                return
+                return True
             try:
                 for module in part.extensions if part.beforehand is None else part.beforehand:
                     await asyncio.to_thread(importlib.import_module, module)  # beside the server's other work
+                for name in part.extensions:
+                    await self._enable(name)
             except Exception:
-                log.exception("What %s needs cannot be imported", path)
-            for name in part.extensions:
-                await self._enable(name)
+                log.exception("What %s needs cannot be loaded", path)
+                return False
             del self._waiting[path]
+            return True
 
     async def _enable(self, name: str) -> None:
-        """Unless the person's own configuration, or another path, had it loaded already."""
+        """Unless the person's own configuration, or another path, had it loaded already; raises what went wrong."""
         manager = self._server.extension_manager
-        present = manager.extensions.get(name)
-        if (present is None or not present.enabled) and manager.add_extension(name, enabled=True):
+        if (present := manager.extensions.get(name)) and present.enabled:
+            return
+        # The manager only writes into the log what an extension raises, unless it is told to raise it.
+        before, self._server.reraise_server_extension_failures = self._server.reraise_server_extension_failures, True
+        try:
+            manager.add_extension(name, enabled=True)
             manager.link_extension(name)
             manager.load_extension(name)
             await manager.start_extension(name)
+        except Exception:
+            manager.extensions.pop(name, None)  # else it would pass for enabled
+            manager.linked_extensions.pop(name, None)
+            raise
+        finally:
+            self._server.reraise_server_extension_failures = before
 
 
 class Load(JupyterHandler):
-    """Loads, then sends the browser to the same address again: 307 keeps method and body."""
+    """Loads, then sends the browser to the same address again: 307 keeps method and body.
+
+    :raises tornado.web.HTTPError: 503 when it could not be loaded; asking again tries again.
+    """
 
     def initialize(self, late: Late, path: str) -> None:
         self._late = late
@@ -82,7 +97,8 @@ class Load(JupyterHandler):
 
     @web.authenticated
     async def get(self) -> None:
-        await self._late.load(self._path)
+        if not await self._late.load(self._path):
+            raise web.HTTPError(503, "This part of the server could not be started. Reload the page to try again.")
         self.redirect(self.request.uri or "", status=307)
 
     head = post = put = patch = delete = get
