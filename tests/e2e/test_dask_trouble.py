@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -199,7 +200,8 @@ def poor(deployment: Deployment, founder: str) -> str:
         await client.ensure_account(POOR, description="Nearly nothing", cpu_minutes=10, gpu_minutes=0)
         await client.ensure_members(POOR, [founder])
 
-    asyncio.run(make())
+    with ThreadPoolExecutor(1) as thread:  # the browser's driver may have a loop running in this one
+        thread.submit(lambda: asyncio.run(make())).result()
     return POOR
 
 
