@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -86,8 +86,7 @@ def _through(deployment: Deployment, hub: hubs.Hub, people: list[str]) -> float:
             return _seconds(deployment, people, press, look)
         finally:
             stop_all(hub, http, [f"users/{name}/server" for name in people])
-            _cancel_everything(deployment, people)  # a stock Hub forgets some of its jobs
-            _nothing_runs(deployment, people)
+            _end_everything(deployment, people)  # a stock Hub forgets some of its jobs
 
 
 def _bare(deployment: Deployment, program: Path, people: list[str]) -> float:
@@ -160,9 +159,11 @@ def _nothing_runs(deployment: Deployment, people: list[str]) -> None:
     eventually(lambda: not deployment.squeue(f"--user={','.join(people)}"), within=60, what="no job of theirs is left")
 
 
-def _cancel_everything(deployment: Deployment, people: list[str]) -> None:
+def _end_everything(deployment: Deployment, people: list[str]) -> None:
+    """Cancel whatever jobs they have, and wait until none is left."""
     if jobs := deployment.squeue(f"--user={','.join(people)}", "--format=%A"):
         deployment.run("scancel", *(job.strip() for job in jobs), check=False)
+    _nothing_runs(deployment, people)
 
 
 @contextmanager
@@ -180,8 +181,8 @@ def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
         deployment.run("sacctmgr", "--immediate", "add", "user", ",".join(people), f"account={account}")
         yield
     finally:
-        _cancel_everything(deployment, people)
-        _nothing_runs(deployment, people)
+        with suppress(AssertionError):  # the accounts go all the same
+            _end_everything(deployment, people)
         deployment.run("sacctmgr", "--immediate", "delete", "user", ",".join(people), check=False)
         for name in filter(_exists, people):
             _change("userdel", "--force", "--", name)
