@@ -9,6 +9,7 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.e2e.managing import job, next_words, no_worker_is_left, told, workers_of
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
 
@@ -33,6 +34,7 @@ tell(listens=list(client.run(lambda dask_worker: dask_worker.address).values()))
 def mode():
     return oct(os.stat(os.environ["ATRIUM_SCRATCH"]).st_mode & 0o777)
 tell(spill=list(client.run(mode).values()))
+tell(scratch=list(client.run(lambda: os.environ["ATRIUM_SCRATCH"]).values()))
 cluster.scale(1)
 asyncio.run(until(lambda: len(cluster.scheduler_info["workers"]) == 1))
 client.close(); cluster.close()
@@ -45,6 +47,8 @@ client.close(); cluster.close()
     assert said["token"] == [None] * 3
     assert all(address.startswith("tls://127.0.0.1:") for address in said["listens"])
     assert set(said["spill"]) == {"0o700"}
+    assert len(set(said["scratch"])) == 3
+    eventually(lambda: not any(map(os.path.exists, said["scratch"])), within=30, what="nothing is left on the nodes")
 
 
 def test_adaptive_from_none_to_some_and_back_without_a_lost_result(deployment: Deployment, founder: str) -> None:
