@@ -15,7 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,6 +106,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DataError, _on_unstorable)
     app.add_exception_handler(Exception, _on_anything)
     app.add_middleware(_Bounded)
     refuse_unguarded(app)
@@ -182,6 +183,11 @@ def _on_http(_request: Request, error: Exception) -> JSONResponse:
 def _on_database(_request: Request, error: Exception) -> JSONResponse:
     logger.error("the database does not answer", exc_info=error)
     return _answer(503, "The database does not answer.", hint="Try again in a minute.")
+
+
+def _on_unstorable(_request: Request, _error: Exception) -> JSONResponse:
+    """PostgreSQL refuses what SQLite takes: a zero byte in a text, a number out of range."""
+    return _answer(422, "What was sent holds a character or a number that cannot be stored.")
 
 
 def _on_anything(_request: Request, error: Exception) -> JSONResponse:

@@ -170,9 +170,9 @@ def _forecasts(
     )
     cpu: dict[int, dict[date, float]] = {}
     gpu: dict[int, dict[date, float]] = {}
-    for number, day, cpu_seconds, gpu_seconds in rows:
-        cpu.setdefault(number, {})[day] = cpu_seconds / 3600
-        gpu.setdefault(number, {})[day] = gpu_seconds / 3600
+    for number, day, cpu_seconds, gpu_seconds in rows:  # sums, which PostgreSQL makes decimals
+        cpu.setdefault(number, {})[day] = float(cpu_seconds) / 3600
+        gpu.setdefault(number, {})[day] = float(gpu_seconds) / 3600
     found = {}
     for project, snapshot in projects:
         budgets = (
