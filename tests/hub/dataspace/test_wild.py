@@ -330,6 +330,105 @@ def test_ckan_without_a_search_is_read_package_by_package(shop, site, named):
     assert [re.search(r"id=(\w+)", refusal.page)[1] for refusal in run.refusals] == ["gone"]
 
 
+def read_package(shop, site, **fields):
+    ckan(site, "/data/api/3/action/package_search?start=0&rows=100", {"count": 1, "results": [package(1) | fields]})
+    run = shop.harvest(f"{site.url}/data", protocol="ckan")
+    assert (run.state, run.read) == (RunState.COMPLETE, 1)
+    [uri] = shop.rows()
+    return content(shop, uri)
+
+
+@pytest.mark.parametrize("where", ["beside", "extras", "extras as a mapping"])
+def test_what_a_schema_of_a_ckan_says_is_read(shop, site, where):
+    """As ckanext-scheming and ckanext-dcat have it: fields of their own, or extras with JSON in them."""
+    fields = {
+        "issued": "2020-01-02",
+        "access_rights": "http://publications.europa.eu/resource/authority/access-right/PUBLIC",
+        "language": ["de", "en"],
+        "theme": ["http://publications.europa.eu/resource/authority/data-theme/ENVI"],
+        "publisher": [{"name": "City", "email": "p@city.example", "url": "https://city.example"}],
+        "contact": [{"name": "Desk", "email": "desk@city.example"}],
+        "temporal_coverage": [{"start": "2019-01-01", "end": "2019-12-31"}],
+        "spatial_coverage": [{"text": "Tarragona", "uri": "https://sws.geonames.org/1/"}],
+        "provenance": {"de": "Gemessen", "en": "Measured"},
+        "number_of_records": 12,
+    }
+    if where == "beside":
+        found = read_package(shop, site, **fields)
+    elif where == "extras":
+        extras = [{"key": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in fields.items()]
+        found = read_package(shop, site, extras=extras)
+    else:
+        found = read_package(shop, site, extras=fields)
+    assert (str(found.issued), found.access, found.languages, found.themes) == (
+        "2020-01-02", "public", ("de", "en"), ("ENVI",)
+    )  # fmt: skip
+    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example")
+    assert [(one.name, one.email) for one in found.contact] == [({"und": "Desk"}, "desk@city.example")]
+    assert (found.temporal, found.spatial) == ((("2019-01-01", "2019-12-31"),), ("Tarragona",))
+    assert found.provenance == {"de": "Gemessen", "en": "Measured"}
+    assert found.extra[f"{site.url}/data/extra/number_of_records"][0]["@value"] == "12"
+    assert found.landing_page == f"{site.url}/data/dataset/n1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"license_id": "cc-by", "license_title": "Namensnennung"}, "attribution"),
+        ({"license_id": "cc-by-nc", "license_title": "Unsere Lizenz"}, "non-commercial"),
+        ({"license_id": "x", "license_title": "Creative Commons CCZero", "license_url": "https://x.example/l"}, "open"),
+        ({"license_id": "notspecified", "license_title": "License not specified"}, "not-stated"),
+        ({"license_id": "other-closed", "license_title": "Other (Not Open)"}, "bespoke"),
+        ({"resources": [{"license": "http://dcat-ap.de/def/licenses/dl-zero-de/2.0"}]}, "open"),
+    ],
+)
+def test_licences_of_a_ckan(shop, site, fields, kind):
+    assert read_package(shop, site, **fields).licence.kind == kind
+
+
+def test_a_file_of_a_ckan_with_all_it_may_say(shop, site):
+    file = {
+        **{"id": "r", "title": {"de": "Datei"}, "url": "https://x.example/d", "format": "CSV", "mimetype": "text/csv"},
+        **{"size": "9.5 KB", "hash": "ab" * 16, "rights": "CC BY 4.0", "url_type": "upload", "encoding": "utf-8"},
+    }
+    [found] = read_package(shop, site, resources=[file, "no resource"]).distributions
+    assert (found.title, found.download_url, found.media_type) == ({"de": "Datei"}, "https://x.example/d", "text/csv")
+    assert (found.bytes, found.checksum.algorithm, found.licence.kind) == (9500, "md5", "attribution")
+    assert found.extra == {f"{site.url}/data/extra/encoding": ({"@value": "utf-8"},)}
+
+
+def test_words_of_a_ckan_in_several_languages(shop, site):
+    found = read_package(
+        shop, site, title={"de": "Luft", "fr": ""}, notes="", description={"de": "Gemessen"},
+        keywords={"de": ["Luft", "Staub"], "en": ["air"]}, organization={"title": {"de": "Stadt"}}, private="Published",
+        groups=[{"name": "envi", "title": "Natur"}], type="dataset_series",
+    )  # fmt: skip
+    assert (found.title, found.description, found.publisher.name) == (
+        {"de": "Luft"},
+        {"de": "Gemessen"},
+        {"de": "Stadt"},
+    )
+    assert found.keywords == {"de": ("Luft", "Staub"), "en": ("air",)}
+    assert (found.themes, found.kind, found.access) == (("ENVI",), "series", "not-stated")
+
+
+def test_a_package_that_cannot_be_read_costs_itself(shop, site):
+    odd = [package(1) | {"tags": 1}, package(2) | {"state": "deleted"}, package(3) | {"organization": "x"}, {"id": 4}]
+    ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 4, "results": odd})
+    run = shop.harvest(site.url, protocol="ckan")
+    assert (run.state, run.read, [one.line for one in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_list_of_whole_packages(shop, site, packed):
+    """As DKAN answers ``package_show`` and ``current_package_list_with_resources``."""
+    ckan(site, "/api/3/action/package_list", ["n1"])
+    whole = [package(1), package(2)]
+    ckan(site, "/api/3/action/package_show?id=n1", [whole] if packed else whole)
+    run = shop.harvest(f"{site.url}/api/3/action/package_list", protocol="ckan")
+    assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
+
+
 def test_a_connector_whose_further_pages_are_got(shop, site):
     first = (DATA / "dsp" / "catalog.json").read_text()
     second = first.replace("urn:uuid:3dd1add8-4d2d-569e-d634-8394a8836a88", "urn:2")
