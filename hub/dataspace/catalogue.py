@@ -113,8 +113,8 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         access_rights=read.labels(node, DCT + "accessRights"),
         issued=read.date(node, DCT + "issued", DCT + "created"),
         modified=read.date(node, DCT + "modified"),
-        version=read.first(node, DCAT + "version", OWL + "versionInfo")[:100],
-        landing_page=read.link(node, DCAT + "landingPage", FOAF + "page", IT6 + "hasRepository"),
+        version=read.first(node, DCAT + "version", OWL + "versionInfo", SCHEMA + "version")[:100],
+        landing_page=read.link(node, DCAT + "landingPage", FOAF + "page", IT6 + "hasRepository", SCHEMA + "url"),
         distributions=distributions,
         policies=tuple(tree for tree in policies if isinstance(tree, dict)),
         provenance=read.labels(node, DCT + "provenance"),
@@ -211,9 +211,12 @@ class _Reader:
 
     def keywords(self, node: Node) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
-        for term in node.get(DCAT + "keyword", ())[:MOST_VALUES]:
-            if term[0] == "l" and term[1].strip():
-                found.setdefault((term[2] or "und").lower()[:20], []).append(clean(term[1])[:200])
+        terms = [term for term in node.get(DCAT + "keyword", ())[:MOST_VALUES] if term[0] == "l"]
+        for term in terms:
+            # A list in one text is as good as several.
+            words = re.split("[,;]", term[1]) if len(terms) == 1 else [term[1]]
+            for word in filter(None, map(clean, words)):
+                found.setdefault((term[2] or "und").lower()[:20], []).append(word[:200])
         return {tag: tuple(sorted(set(words))) for tag, words in sorted(found.items())}
 
     def themes(self, node: Node) -> tuple[str, ...]:
@@ -235,11 +238,13 @@ class _Reader:
             uri=uri,
             name=self.text(about, *_LABELS, longest=LONGEST_TITLE) or ({"und": email or uri} if email or uri else {}),
             email=email,
-            homepage=self.link(about, FOAF + "homepage", VCARD + "hasURL", VCARD + "url", FOAF + "workplaceHomepage"),
+            homepage=self.link(
+                about, FOAF + "homepage", VCARD + "hasURL", VCARD + "url", FOAF + "workplaceHomepage", SCHEMA + "url"
+            ),
         )
 
     def _email(self, about: Node) -> str:
-        for predicate in (VCARD + "hasEmail", FOAF + "mbox", VCARD + "email"):
+        for predicate in (VCARD + "hasEmail", FOAF + "mbox", VCARD + "email", SCHEMA + "email"):
             for term in about.get(predicate, ()):
                 told = term[1]
                 if told.startswith("_:"):
@@ -265,7 +270,9 @@ class _Reader:
         found = _licence(uri, label)
         if found.kind in (LicenceClass.BESPOKE, LicenceClass.NOT_STATED):
             # A portal's own name for a licence that it says is the same as a known one, or of what type it is.
-            same = self.values(about, SKOS + "exactMatch", OWL + "sameAs", DCT + "source", DCT + "identifier")
+            same = self.values(
+                about, SKOS + "exactMatch", OWL + "sameAs", DCT + "source", DCT + "identifier", SCHEMA + "url"
+            )
             kinds: list[LicenceClass] = [kind for kind in map(policy.classify, same) if kind != LicenceClass.BESPOKE]
             kinds = kinds or [policy.classify(value) for value in self.values(about, DCT + "type")]
             return found.model_copy(update={"kind": policy.strictest(kinds)}) if kinds else found
@@ -539,7 +546,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 
 def _count(text: str) -> int | None:
     """Bytes: a plain number, one with commas between thousands, or one with a unit."""
-    found = re.fullmatch(r"([\d.,]+(?:e\+?\d+)?)\s*(?:([kmgt]i?)?(?:b|o|bytes?|octets?))?", text.strip().lower())
+    found = re.fullmatch(r"([\d.,]+(?:e\+?\d+)?)\s*([kmgt]i?)?(?:b|o|bytes?|octets?)?", text.strip().lower())
     if not found:
         return None
     digits = found[1].replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", found[1]) else found[1]

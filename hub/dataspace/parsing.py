@@ -7,7 +7,6 @@ A node is everything one page says about one thing: ``{"s": id, "g": graph, "p":
 from __future__ import annotations
 
 import codecs
-import contextlib
 import json
 import re
 import zlib
@@ -23,6 +22,8 @@ from hub.dataspace import mending
 Line = dict[str, Any]
 CONTEXTS = Path(__file__).parent / "contexts"
 PINNED = {
+    "https://w3id.org/dspace/2024/1/context.json": "dspace-2024.jsonld",
+    "https://w3id.org/dspace/v0.8/context.json": "dspace-2024.jsonld",
     "https://w3id.org/dspace/2025/1/context.jsonld": "dspace.jsonld",
     "https://w3id.org/dspace/2025/1/odrl-profile.jsonld": "dspace-odrl.jsonld",
     "https://semiceu.github.io/MLDCAT-AP/releases/3.1.0/context/mldcat-ap.jsonld": "mldcat-ap.jsonld",
@@ -33,6 +34,9 @@ PINNED = {
         "dcat-ap.jsonld"
     ),
     "https://semiceu.github.io/DCAT-AP/releases/3.0.1/context/dcat-ap.jsonld": "dcat-ap.jsonld",
+    "https://www.w3.org/ns/odrl.jsonld": "odrl.jsonld",
+    "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld": "pod.jsonld",
+    **dict.fromkeys(("https://schema.org", "https://schema.org/docs/jsonldcontext.jsonld"), "schema.jsonld"),
 }
 """JSON-LD contexts that come with us. A page that names another one is refused: nothing is fetched by a parser."""
 
@@ -43,11 +47,12 @@ _TREE = "https://w3id.org/tree#"
 _NEXT = {_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"}
 _STATEMENT = re.compile(rb"(?:<[^>]*>|_:\S+)\s+<[^>]*>\s.*\.\s*$")
 _QUAD = re.compile(rb"\S+\s+\S+\s+.*[^\s,;]\s+(?:<[^>]*>|_:\S+)\s*\.\s*$")
+_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _STRING = "http://www.w3.org/2001/XMLSchema#string"
 
 FORMATS = {
-    "text/turtle": ox.RdfFormat.TURTLE,
-    "application/x-turtle": ox.RdfFormat.TURTLE,
+    "text/turtle": ox.RdfFormat.TRIG,  # of which Turtle is a part
+    "application/x-turtle": ox.RdfFormat.TRIG,
     "application/rdf+xml": ox.RdfFormat.RDF_XML,
     "application/xml": ox.RdfFormat.RDF_XML,
     "text/xml": ox.RdfFormat.RDF_XML,
@@ -57,10 +62,10 @@ FORMATS = {
     "application/x-trig": ox.RdfFormat.TRIG,
     "application/n-quads": ox.RdfFormat.N_QUADS,
     "application/n-triples": ox.RdfFormat.N_TRIPLES,
-    "text/n3": ox.RdfFormat.TURTLE,
+    "text/n3": ox.RdfFormat.TRIG,
 }
 EXTENSIONS = {
-    ".ttl": ox.RdfFormat.TURTLE,
+    ".ttl": ox.RdfFormat.TRIG,
     ".rdf": ox.RdfFormat.RDF_XML,
     ".xml": ox.RdfFormat.RDF_XML,
     ".owl": ox.RdfFormat.RDF_XML,
@@ -69,7 +74,7 @@ EXTENSIONS = {
     ".trig": ox.RdfFormat.TRIG,
     ".nq": ox.RdfFormat.N_QUADS,
     ".nt": ox.RdfFormat.N_TRIPLES,
-    ".n3": ox.RdfFormat.TURTLE,
+    ".n3": ox.RdfFormat.TRIG,
 }
 ACCEPT = (
     "application/trig, text/turtle;q=0.9, application/n-quads;q=0.9, application/ld+json;q=0.8, "
@@ -86,22 +91,31 @@ class NotJson(Unreadable):
 
 
 def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
-    """What a page is written in: what its server says, else its name, else how it begins."""
+    """What a page is written in: what its beginning proves, else what its server says, else its name, else a guess."""
+    head = start.lstrip()
+    for kind, beginning in _BEGINNINGS:
+        if beginning.match(head):
+            return kind
     known = FORMATS.get(media_type.partition(";")[0].strip().lower())
     if known is not None:
         return known
     for extension, kind in EXTENSIONS.items():
         if name.lower().removesuffix(".gz").endswith(extension):
             return kind
-    head = start.lstrip()
     if head.startswith((b"{", b"[")):
         return ox.RdfFormat.JSON_LD
-    if head.startswith((b"<?xml", b"<rdf:RDF", b"<!")):
-        return ox.RdfFormat.RDF_XML
     lines = head.rpartition(b"\n")[0].splitlines()  # the last may be cut
     if all(map(_STATEMENT.match, lines)) and any(map(_QUAD.match, lines)):
         return ox.RdfFormat.N_QUADS
     return ox.RdfFormat.TRIG  # of which Turtle and N-Triples are a part
+
+
+_BEGINNINGS = (
+    (ox.RdfFormat.RDF_XML, re.compile(rb"<\?xml|<!--|<!DOCTYPE|<[\w.:-]+\s[^<>]*xmlns", re.I)),
+    (ox.RdfFormat.JSON_LD, re.compile(rb'\{\s*["}]|\[\s*\{')),
+    (ox.RdfFormat.TRIG, re.compile(rb"@prefix|@base|PREFIX\s|BASE\s", re.I)),
+)
+"""Servers are often wrong about what they send; these beginnings are possible in one format only."""
 
 
 def rdf(request: Line) -> Iterator[Line]:
@@ -155,8 +169,11 @@ def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) ->
     """Mended, by the tolerant parser, or else what stands around the faults."""
     mended = mending.mended(data, kind)
     if mended != data:
-        with contextlib.suppress(SyntaxError, ValueError):
+        try:
             _read_for_nothing(mended, kind, base)
+        except (SyntaxError, ValueError) as error:
+            first = error  # what is mended is not worth a line in the report
+        else:
             yield from _nodes(_oxigraph(mended, kind, base))
             return
     try:
@@ -220,8 +237,8 @@ def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
     :raises Unreadable: a web page, a DOCTYPE, or JSON too deep.
     """
     unknown: set[str] = set()
-    kind = format_of(media_type, name, data[:10_000])
     data = as_utf8(data, media_type)
+    kind = format_of(media_type, name, data[:10_000])
     if re.match(rb"\s*(<!DOCTYPE\s+html|<html)", data[:1000], re.I):
         raise Unreadable("a web page for people, and no catalogue")
     data = mending.with_known_names(data)
@@ -342,7 +359,8 @@ def _context(value: Any, unknown: set[str]) -> Any:
 
 def _pinned(address: str, unknown: set[str]) -> Any:
     """A context of ours; in place of another one the prefixes that everybody uses."""
-    file = PINNED.get(address)
+    https = re.sub("^http:", "https:", address.rstrip("/"))
+    file = PINNED.get(https)
     if file is None:
         unknown.add(address)
         return mending.PREFIXES
@@ -424,7 +442,6 @@ def _rdflib(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Quad]:
     from rdflib import BNode, Dataset, Literal, URIRef
 
     names = {
-        ox.RdfFormat.TURTLE: "turtle",
         ox.RdfFormat.RDF_XML: "xml",
         ox.RdfFormat.JSON_LD: "json-ld",
         ox.RdfFormat.TRIG: "trig",
@@ -452,6 +469,9 @@ def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
             yield quad
             continue
         about, predicate, value, inside = quad
+        predicate = mending.AS_DCAT.get(predicate, predicate)
+        if predicate == _TYPE:
+            value[1] = mending.AS_DCAT.get(value[1], value[1])
         if (about, inside) != (subject, graph):
             if predicates:
                 yield {"s": subject, "g": graph, "p": predicates}

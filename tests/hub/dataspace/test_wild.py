@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
-from hub.dataspace import catalogue
+from hub.dataspace import catalogue, policy
 from hub.dataspace.harvest import PAUSES
 from hub.dataspace.models import Record, RunState
 from hub.dataspace.staging import Staging
@@ -74,12 +74,57 @@ def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, told):
         r'dct:description "C:\Users\quentin"',
         'dct:description "a\x0bb\x00c"',
         'vcard:fn "a prefix that is not declared"',
+        "healthdcatap:minTypicalAge 1 ; mobilitydcatap:mobilityTheme dcatap:x",
+        "dct:relation x:b/csv , x:b/2023/json",
     ],
 )
 def test_slips_in_turtle_cost_nothing(shop, site, odd):
     serve(site, "/", PREFIXES + dataset("a") + say(odd) + dataset("c"))
     run = shop.harvest(site.url + "/")
     assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b", "c"])
+
+
+def test_a_prefix_without_its_dot_costs_nothing(shop, site):
+    """As an example of DCAT-AP 3 has it."""
+    head = "@prefix : <http://y.example/>\r\n@prefix dcat: <http://www.w3.org/ns/dcat#> \n"
+    serve(site, "/", f"{head}{PREFIXES}{dataset('a')}")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a"])
+
+
+def test_what_is_mended_is_not_what_the_report_tells(shop, site):
+    serve(site, "/", "@prefix : <http://y.example/>\n" + PREFIXES + dataset("a") + say("dct:title @@@"))
+    [refusal] = shop.harvest(site.url + "/").refusals
+    assert refusal.line == 2 + (PREFIXES + dataset("a")).count("\n")
+
+
+def test_a_slash_in_a_text_or_an_address_is_left_alone(shop, site):
+    odd = 'dct:relation x:b/c ; dct:description "a:b/c" ; dcat:landingPage <http://x.example/a/b> # d:e/f'
+    serve(site, "/", PREFIXES + f'<http://x.example/b> a dcat:Dataset ; dct:title "T" ; {odd}\n .\n')
+    shop.harvest(site.url + "/")
+    found = content(shop, "http://x.example/b")
+    assert (found.description, found.landing_page) == ({"und": "a:b/c"}, "http://x.example/a/b")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/octet-stream", "application/xml", "application/ld+json", ""]
+)
+@pytest.mark.parametrize("body", ["turtle", "xml", "json", "marked json", "utf-16 turtle", "latin-1 xml", "graph"])
+def test_servers_that_are_wrong_about_what_they_send(shop, site, body, kind):
+    document = json.dumps({"@context": CONTEXT, "@graph": [thing("a")]})
+    xml = RDF_XML.format(element("a", "<dct:description>é</dct:description>"))
+    pages = {
+        "turtle": page("a"),
+        "graph": page("a").replace("<http://x.example/a>", "<http://x.example/g> { <http://x.example/a>") + "}",
+        "xml": "<!-- ours -->" + xml,
+        "json": document,
+        "marked json": b"\xef\xbb\xbf" + document.encode(),
+        "utf-16 turtle": page("a").encode("utf-16"),
+        "latin-1 xml": f'<?xml version="1.0" encoding="ISO-8859-1"?>{xml}'.encode("latin-1"),
+    }
+    serve(site, "/", pages[body], kind)
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a"])
 
 
 @pytest.mark.parametrize("odd", ['dct:description "he said "no" to it"', "foo:bar 1", "dct:title @@@"])
@@ -157,6 +202,53 @@ def test_shapes_of_json_ld(shop, site, document, there):
     serve(site, "/", document, "application/ld+json")
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.COMPLETE, there)
+
+
+def test_schema_org_is_read_as_dcat(shop, site):
+    data = {
+        **{"@type": "Dataset", "@id": "http://x.example/a", "name": "T", "keywords": "air, dust", "version": "2"},
+        **{"license": "https://creativecommons.org/licenses/by/4.0/", "temporalCoverage": "2010/2012"},
+        **{"publisher": {"@type": "Organization", "name": "City", "url": "https://city.example/"}},
+        **{"dateModified": "2024-05-06", "inLanguage": "de", "url": "https://x.example/page"},
+        "distribution": {
+            **{"@type": "DataDownload", "contentUrl": "https://x.example/a.csv", "encodingFormat": "text/csv"},
+            "contentSize": "14M",
+        },
+    }
+    onward = {"hydra:view": {"@id": f"{site.url}/1", "hydra:next": {"@id": f"{site.url}/2"}}}
+    context = ["https://schema.org/", {"hydra": HYDRA}]
+    serve(site, "/1", {"@context": context, "@type": "DataCatalog", "dataset": [data]} | onward, "application/ld+json")
+    other = "<http://x.example/b> a s:Dataset ; s:name 'B' ; s:license <http://l.example/> ."
+    serve(site, "/2", f"@prefix s: <https://schema.org/> . {other}")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b"])
+    found = content(shop, "http://x.example/a")
+    assert (found.title, found.keywords, found.version) == ({"und": "T"}, {"und": ("air", "dust")}, "2")
+    assert (found.licence.kind, found.temporal, found.languages) == ("attribution", (("2010", "2012"),), ("de",))
+    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example/")
+    assert (str(found.modified), found.landing_page) == ("2024-05-06", "https://x.example/page")
+    [file] = found.distributions
+    assert (file.download_url, file.format, file.bytes) == ("https://x.example/a.csv", "CSV", 14_000_000)
+    assert content(shop, "http://x.example/b").licence.uri == "http://l.example/"
+
+
+@pytest.mark.parametrize(("level", "access"), [("public", "public"), ("restricted public", "restricted")])
+def test_data_json_of_project_open_data(shop, site, level, access):
+    """What many portals serve as ``data.json``; its datasets have no address."""
+    data = {
+        **{"@type": "dcat:Dataset", "title": "T", "identifier": "1", "keyword": ["air"], "accessLevel": level},
+        **{"modified": "2024-05-06", "license": "", "publisher": {"@type": "org:Organization", "name": "City"}},
+        **{"contactPoint": {"@type": "vcard:Contact", "fn": "Desk", "hasEmail": "mailto:desk@city.example"}},
+        "distribution": [{"@type": "dcat:Distribution", "downloadURL": "https://x.example/a.csv", "format": "CSV"}],
+    }
+    context = "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld"
+    serve(site, "/", {"@context": context, "@type": "dcat:Catalog", "dataset": [data]}, "application/json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.read) == (RunState.COMPLETE, 1)
+    found = content(shop, next(iter(shop.rows())))
+    assert (found.title, found.access, found.licence.kind) == ({"und": "T"}, access, "not-stated")
+    assert (found.publisher.name, found.contact[0].email) == ({"und": "City"}, "desk@city.example")
+    assert found.distributions[0].download_url == "https://x.example/a.csv"
 
 
 def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
@@ -437,6 +529,47 @@ def test_a_connector_whose_further_pages_are_got(shop, site):
     site.pages["/catalog/request?token=2"] = lambda asked: Reply(status=405) if asked.method == "POST" else rest
     run = shop.harvest(site.url, protocol="dsp")
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
+
+
+@pytest.mark.parametrize("version", ["2024/1", "v0.8"])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_connector_of_an_earlier_standard(shop, site, version, single):
+    def several(value):
+        return value if single else [value]
+
+    limit = {"odrl:leftOperand": "odrl:spatial", "odrl:operator": "odrl:eq", "odrl:rightOperand": "EU"}
+    rule = {
+        "odrl:action": "odrl:use",
+        "odrl:constraint": several(limit),
+        "odrl:duty": {"odrl:action": "cc:Attribution"},
+    }
+    offer = {"@id": "urn:o", "@type": "odrl:Offer", "odrl:permission": several(rule), "odrl:prohibition": []}
+    service = {"@id": "urn:s", "@type": "dcat:DataService", "dcat:endpointURL": "https://c.example/dsp"}
+    file = {"@type": "dcat:Distribution", "dct:format": "dspace:s3+push", "dcat:accessService": several(service)}
+    asset = {"@id": "urn:asset", "@type": "dcat:Dataset", "dct:title": "Asset", "odrl:hasPolicy": several(offer)}
+    catalogue = {
+        **{"@context": f"https://w3id.org/dspace/{version}/context.json", "@id": "urn:c", "@type": "dcat:Catalog"},
+        "dcat:dataset": several(asset | {"dcat:distribution": several(file)}),
+    }
+    serve(site, "/catalog/request", catalogue, "application/json")
+    run = shop.harvest(site.url, protocol="dsp")
+    assert (run.state, run.refused) == (RunState.COMPLETE, 0)
+    found = content(shop, "urn:asset")
+    assert [one.text for one in policy.sentences(found.policies)] == [
+        "You may use it, only if the place is EU, and then you must name the source."
+    ]
+    assert (found.access, found.distributions[0].endpoint_url) == ("contract", "https://c.example/dsp")
+
+
+@pytest.mark.parametrize("more", [{}, {"remedy": {"action": "delete"}}, {"inheritFrom": "urn:p"}])
+def test_policies_with_the_context_of_odrl(shop, site, more):
+    rule = {"action": "use", "constraint": {"and": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 3}]}}
+    told = thing("a", **{"odrl:hasPolicy": {"type": "Offer", "uid": "urn:o", "permission": [rule | more]}})
+    contexts = [CONTEXT, "http://www.w3.org/ns/odrl.jsonld"]
+    serve(site, "/", {"@context": contexts, "@graph": [told]}, "application/ld+json")
+    assert shop.harvest(site.url + "/").state == RunState.COMPLETE
+    [sentence] = policy.sentences(content(shop, "http://x.example/a").policies)
+    assert sentence.rule == ("not-understood" if more else "permission")
 
 
 def test_a_connector_of_before_the_standard(shop, site):
