@@ -113,9 +113,11 @@ def packages(request: Line) -> Iterator[Line]:
             yield from lines
     parts = urlsplit(base)
     asked = dict(parse_qsl(parts.query))
-    start = int(asked.get("start", "0")) + len(listed)
-    if listed and start < count:
-        yield {"next": parts._replace(query=urlencode(asked | {"start": start})).geturl()}
+    first, rows = int(asked.get("start", "0")), len(listed)
+    further = range(first + rows, count, rows) if rows else ()
+    for start in further[:1] if first else further:
+        way = "next" if start == first + rows else "back"
+        yield {way: parts._replace(query=urlencode(asked | {"start": start})).geturl()}
 
 
 def _listed(result: Any) -> list[Any]:

@@ -44,7 +44,11 @@ LONGEST_LITERAL = 200_000
 DEEPEST = 200
 _HYDRA = "http://www.w3.org/ns/hydra/core#"
 _TREE = "https://w3id.org/tree#"
-_NEXT = {_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"}
+_WAYS = {
+    **dict.fromkeys((_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"), "next"),
+    **dict.fromkeys((_HYDRA + name for name in ("last", "lastPage", "previous", "previousPage")), "back"),
+}
+"""To further pages; backwards is gone where a page in between cannot be read."""
 _STATEMENT = re.compile(rb"(?:<[^>]*>|_:\S+)\s+<[^>]*>\s.*\.\s*$")
 _QUAD = re.compile(rb"\S+\s+\S+\s+.*[^\s,;]\s+(?:<[^>]*>|_:\S+)\s*\.\s*$")
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -119,7 +123,7 @@ _BEGINNINGS = (
 
 
 def rdf(request: Line) -> Iterator[Line]:
-    """Nodes of one page, the addresses it goes on at, and what of it was refused.
+    """Nodes of one page, the addresses it goes on at (``next``, ``back``), and what of it was refused.
 
     ``request``: ``path`` of the bytes, ``media_type``, ``name`` and ``base`` (where they are from), and the ``most``
     bytes of a page. A refusal marked
@@ -476,10 +480,10 @@ def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
             if predicates:
                 yield {"s": subject, "g": graph, "p": predicates}
             subject, graph, predicates = about, inside, {}
-        if predicate in _NEXT and value[0] == "i" and value[1].startswith(("http://", "https://")):
-            yield {"next": value[1]}
-        elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://", "/", "?")):
-            yield {"next": value[1]}  # hydra in the wild has it as a text
+        # Hydra in the wild has the address of a page as a text.
+        beginnings = ("http://", "https://") if value[0] == "i" else ("http://", "https://", "/", "?")
+        if predicate in _WAYS and value[1].startswith(beginnings):
+            yield {_WAYS[predicate]: value[1]}
         if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
             yield _too_long(len(value[1]))
             continue

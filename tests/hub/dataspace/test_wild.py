@@ -337,7 +337,58 @@ def test_link_headers_among_others(shop, site):
     assert names(shop) == ["a", "b"]
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def view(number, last, how):
+    """What page ``number`` says of the others."""
+    ways = {"next": number + 1} if number < last else {}
+    ways |= {"last": last} | ({"previous": number - 1} if number > 1 else {})
+    if how == "Link":
+        names = {"next": "next", "last": "last", "previous": "prev"}
+        return "", {"Link": ", ".join(f'</{to}>; rel="{names[way]}"' for way, to in ways.items())}
+    return f"</{number}> " + " ; ".join(f"<{HYDRA}{way}{how}> </{to}>" for way, to in ways.items()) + " .", {}
+
+
+@pytest.mark.parametrize("how", ["", "Page", "Link"])
+@pytest.mark.parametrize(
+    "broken", [Reply(status=404), Reply(status=500), Reply(b"<<<", headers={"Content-Type": "x/y"})]
+)
+def test_pages_after_one_that_never_could_be_read_are_found_from_the_end(shop, site, how, broken):
+    for number, name in enumerate("abcde", 1):
+        more, headers = view(number, 5, how)
+        serve(site, f"/{number}", page(name, more=more), **headers)
+    site.pages["/3"] = broken
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.pages, names(shop)) == (RunState.INCOMPLETE, 5, ["a", "b", "d", "e"])
+    assert [refusal.page for refusal in run.refusals] == [f"{site.url}/3"]
+
+
+def test_a_chain_that_is_whole_is_not_read_from_the_end(shop, site):
+    more, _ = view(1, 2, "")
+    serve(site, "/1", page("a", more=more.replace(f"{HYDRA}last> </2>", f"{HYDRA}last> </nowhere>")))
+    serve(site, "/2", page("b"))
+    assert shop.harvest(f"{site.url}/1").state == RunState.COMPLETE
+
+
+def test_a_chain_that_ends_in_the_dark_says_so_and_keeps_what_came_before(shop, site):
+    serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
+    site.pages["/2"] = Reply(status=404)
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
+    assert run.refusals[0].reason == "The server answered 404. Where it goes on is not known."
+
+
+def test_files_of_a_folder_that_are_not_read_are_named(shop, tmp_path):
+    folder = tmp_path / "in"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "a.ttl").write_text(page("a"))
+    for other in ("LICENSE", "data.csv", ".git/config"):
+        (folder / other).write_text("x")
+    run = shop.harvest(str(folder))
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 2, ["a"])
+    assert [refusal.page for refusal in run.refusals] == ["LICENSE", "data.csv"]
+    assert ".jsonld" in run.refusals[0].reason
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_is_busy_is_asked_again(shop, site, status):
     answers = [Reply(status=status, headers={"Retry-After": "7"}), Reply(status=status)]
     serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
@@ -410,6 +461,15 @@ def test_ckan_keeps_what_the_address_asks_for_and_follows_a_server_with_pages_of
         site.pages[f"/api/3/action/package_search?fq=organization%3Acity&start={start}&rows=100"] = answer
     run = shop.harvest(f"{site.url}/api/3/action/package_search?fq=organization:city", protocol="ckan")
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 25)
+
+
+def test_a_ckan_goes_on_behind_a_page_that_cannot_be_read(shop, site):
+    for start in (0, 100, 200, 300):
+        found = [package(n) for n in range(start, min(start + 100, 350))]
+        ckan(site, f"/api/3/action/package_search?start={start}&rows=100", {"count": 350, "results": found})
+    site.pages["/api/3/action/package_search?start=100&rows=100"] = Reply(status=500)
+    run = shop.harvest(site.url, protocol="ckan")
+    assert (run.state, run.read) == (RunState.INCOMPLETE, 250)
 
 
 @pytest.mark.parametrize("named", ["", "/api/3/action/package_list"])
