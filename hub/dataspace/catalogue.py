@@ -255,10 +255,10 @@ class _Reader:
 
     def licence(self, node: Node) -> Licence:
         """Of several the one that asks most. Rights count where they name a licence; what else they say does not."""
-        stated = [self._licence(term) for term in node.get(DCT + "license", ())[:MOST_VALUES]]
-        rights = [self._licence(term) for term in node.get(DCT + "rights", ())[:MOST_VALUES]]
-        named = [licence for licence in rights if licence.kind != LicenceClass.BESPOKE]
-        return _strictest(stated) or _strictest(named) or Licence()
+        if stated := _strictest([self._licence(term) for term in node.get(DCT + "license", ())[:MOST_VALUES]]):
+            return stated
+        rights = (self._licence(term) for term in node.get(DCT + "rights", ())[:MOST_VALUES])
+        return _strictest([licence for licence in rights if licence.kind != LicenceClass.BESPOKE]) or Licence()
 
     def _licence(self, term: Term) -> Licence:
         told = clean(term[1])
@@ -279,8 +279,8 @@ class _Reader:
         return found
 
     def access(self, node: Node, distributions: Sequence[Distribution], offers: bool) -> Access:
-        things = (node, *(self._nodes.about(term[1]) for term in node.get(DCAT + "distribution", ())[:MOST_VALUES]))
-        told = next(filter(None, map(self._access_words, (node, *things))), "")
+        files = (self._nodes.about(term[1]) for term in node.get(DCAT + "distribution", ())[:MOST_VALUES])
+        told = next(filter(None, map(self._access_words, chain((node,), files))), "")
         if re.search(_CLOSED, told):
             return Access.RESTRICTED
         offers = offers or any(distribution.policies for distribution in distributions)
@@ -293,6 +293,8 @@ class _Reader:
 
     def _access_words(self, node: Node) -> str:
         """What a thing says about access to it; of an address only its end: ``publications`` is not ``public``."""
+        if not (node.get(DCT + "accessRights") or node.get(DCT + "rights")):
+            return ""
         told = [*self.values(node, DCT + "accessRights"), *self.labels(node, DCT + "accessRights").values()]
         told += [value for value in self.values(node, DCT + "rights") if "/access-right/" in value]
         words = (
@@ -336,11 +338,21 @@ class _Reader:
         return told[:30]
 
     def distributions(self, node: Node, kind: Kind) -> Iterator[Distribution]:
+        told = set[str]()
         for predicate in (DCAT + "distribution", ADMS + "sample", IT6 + "hasFile"):
             for term in node.get(predicate, ())[:MOST_VALUES]:
-                yield self._distribution(term[1], is_file=predicate == IT6 + "hasFile")
+                found = self._distribution(term[1], is_file=predicate == IT6 + "hasFile")
+                told |= {found.access_url, found.endpoint_url}
+                yield found
         if kind == Kind.SERVICE and (endpoint := self.link(node, DCAT + "endpointURL")):
             yield Distribution(access_url=endpoint, endpoint_url=endpoint)
+        by_contract = bool(node.get(ODRL + "hasPolicy"))
+        for term in node.get(DCAT + "accessService", ())[:MOST_VALUES]:
+            service = self._nodes.about(term[1])
+            endpoint = self.link(service, DCAT + "endpointURL")
+            if endpoint and endpoint not in told:
+                title = self.text(service, DCT + "title", longest=LONGEST_TITLE)
+                yield Distribution(title=title, access_url="" if by_contract else endpoint, endpoint_url=endpoint)
 
     def _distribution(self, identity: str, *, is_file: bool) -> Distribution:
         node = self._nodes.about(identity)
@@ -448,6 +460,7 @@ _READ = frozenset((
     *(DCT + name for name in ("issued", "created", "modified", "provenance", "source", "spatial", "temporal")),
     *(DCT + name for name in ("accrualPeriodicity", "conformsTo", "subject", "identifier")),
     *(DCAT + name for name in ("keyword", "theme", "contactPoint", "version", "landingPage", "distribution")),
+    DCAT + "accessService",
     *(IT6 + name for name in ("hasFile", "trainedOn", "fineTunedFrom", "hasProvider", "hasUploader", "hasRepository")),
     ADMS + "sample",
     ADMS + "contactPoint",
@@ -479,6 +492,8 @@ _ACCESSIBLE = r"\bpublic\b|\bopen|öffentlich|c[ _]abf2\b"
 
 def _strictest(stated: Sequence[Licence]) -> Licence | None:
     stated = [licence for licence in stated if licence.kind != LicenceClass.NOT_STATED]
+    if len(stated) < 2:
+        return stated[0] if stated else None
     hardest = policy.strictest(licence.kind for licence in stated)
     return next((licence for licence in stated if licence.kind == hardest), None)
 

@@ -12,6 +12,8 @@ from hub.dataspace.parsing import Unreadable, as_utf8, page_of, parsed_json
 
 Line = dict[str, Any]
 ROWS = 100
+MOST_FURTHER = 10_000
+"""Pages that are known before they are linked, so that one that cannot be read does not end the harvest."""
 _DCT = "http://purl.org/dc/terms/"
 _DCAT = "http://www.w3.org/ns/dcat#"
 _DCATAP = "http://data.europa.eu/r5r/"
@@ -115,7 +117,7 @@ def packages(request: Line) -> Iterator[Line]:
     asked = dict(parse_qsl(parts.query))
     first, rows = int(asked.get("start", "0")), len(listed)
     further = range(first + rows, count, rows) if rows else ()
-    for start in further[:1] if first else further:
+    for start in further[:1] if first else further[:MOST_FURTHER]:
         way = "next" if start == first + rows else "back"
         yield {way: parts._replace(query=urlencode(asked | {"start": start})).geturl()}
 

@@ -320,6 +320,9 @@ def _obstacles(record: Record) -> Iterator[UsableNow]:
     told = sentences(every_policy(record))
     if any(s.rule == "prohibition" and s.text == "You may not use it." for s in told):
         yield UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.")
+    status = json.dumps(record.extra.get("http://www.w3.org/ns/adms#status", ())).lower()
+    if re.search("withdrawn|deprecated|discont", status):
+        yield UsableNow(verdict=Verdict.ASK, reason="Its source calls it withdrawn or outdated: look for a newer one.")
     if record.access == Access.CONTRACT:
         yield UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
     if record.access == Access.RESTRICTED:

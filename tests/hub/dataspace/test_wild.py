@@ -430,6 +430,40 @@ def test_outside_an_event_stream_a_version_is_a_record_of_its_own(shop, site):
     assert names(shop) == ["a", "b"]
 
 
+def test_a_dataset_is_had_where_a_service_serves_it(shop, site):
+    """Only the service says so, and on another page."""
+    serve(site, "/1", page("a", more=f"x:a <http://x.example/p> 1 . </1> <{HYDRA}next> </2> ."))
+    served = (
+        "x:s a dcat:DataService ; dct:title 'API' ; dcat:endpointURL <https://api.example/> ; dcat:servesDataset x:a ."
+    )
+    serve(site, "/2", PREFIXES + served)
+    shop.harvest(f"{site.url}/1")
+    [file] = content(shop, "http://x.example/a").distributions
+    assert (file.title, file.access_url, file.endpoint_url) == (
+        {"und": "API"}, "https://api.example/", "https://api.example/"
+    )  # fmt: skip
+    serve(site, "/2", PREFIXES + served.replace("x:a", "x:b"))
+    shop.harvest(f"{site.url}/1")
+    assert content(shop, "http://x.example/a").distributions == ()
+
+
+def test_a_connector_that_serves_a_dataset_is_no_way_around_its_contract(shop, site):
+    offer = "x:a odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ] ] ."
+    serve(site, "/", page("a", more=f"{offer} x:s dcat:endpointURL <https://c.example/> ; dcat:servesDataset x:a ."))
+    shop.harvest(site.url + "/")
+    found = content(shop, "http://x.example/a")
+    assert (found.access, found.distributions[0].access_url) == ("contract", "")
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("WITHDRAWN", "ask"), ("COMPLETED", "yes")])
+def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
+    said = f"<http://publications.europa.eu/resource/authority/dataset-status/{status}>"
+    more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
+    serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
+    shop.harvest(site.url + "/")
+    assert policy.usable_now(content(shop, "http://x.example/a")).verdict == verdict
+
+
 # -- CKAN and connectors ----------------------------------------------------------------------------------------------
 
 
