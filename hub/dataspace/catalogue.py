@@ -68,6 +68,8 @@ _LABELS = (FOAF + "name", VCARD + "fn", VCARD + "hasFN", VCARD + "organization-n
            VCARD + "organization-unit", DCT + "title", RDFS + "label", SCHEMA + "name", SKOS + "prefLabel")  # fmt: skip
 _DESCRIPTIONS = (DCT + "description", DCT + "abstract", IT6 + "shortDescription", SCHEMA + "description",
                  RDFS + "comment")  # fmt: skip
+_MEDIA_TYPES = (DCAT + "mediaType", DCT + "mediaType")
+_SUBJECTS = (DCAT + "theme", DCT + "subject")
 _SERVED = {"http", "https", "s3"}
 
 
@@ -217,11 +219,28 @@ class _Reader:
             words = re.split("[,;]", term[1]) if len(terms) == 1 else [term[1]]
             for word in filter(None, map(clean, words)):
                 found.setdefault((term[2] or "und").lower()[:20], []).append(word[:200])
+        for term in self._other_themes(node):
+            named = {term[2] or "und": clean(term[1])} if term[0] == "l" else self._names(term)
+            for tag, word in named.items():
+                found.setdefault(tag.lower()[:20], []).append(word[:200])
         return {tag: tuple(sorted(set(words))) for tag, words in sorted(found.items())}
 
     def themes(self, node: Node) -> tuple[str, ...]:
-        codes = (vocabularies.theme(value) for value in self.values(node, DCAT + "theme", DCT + "subject"))
-        return tuple(sorted(set(filter(None, codes))))
+        terms = (term for predicate in _SUBJECTS for term in node.get(predicate, ())[:MOST_VALUES])
+        return tuple(sorted(set(filter(None, map(self._theme, terms)))))
+
+    def _theme(self, term: Term) -> str | None:
+        """By its address, what it is or what it is called."""
+        names = () if term[0] == "l" else self._names(term).values()
+        return next(filter(None, map(vocabularies.theme, (clean(term[1]), *names))), None)
+
+    def _other_themes(self, node: Node) -> Iterator[Term]:
+        """Those of vocabularies of others: what they are called is found like a keyword."""
+        for predicate in _SUBJECTS:
+            yield from (term for term in node.get(predicate, ())[:MOST_VALUES] if not self._theme(term))
+
+    def _names(self, term: Term) -> Text:
+        return self.text(self._nodes.about(term[1]), *_LABELS, longest=200)
 
     def agents(self, node: Node, *predicates: str) -> Iterator[Agent]:
         for predicate in predicates:
@@ -280,7 +299,7 @@ class _Reader:
 
     def access(self, node: Node, distributions: Sequence[Distribution], offers: bool) -> Access:
         files = (self._nodes.about(term[1]) for term in node.get(DCAT + "distribution", ())[:MOST_VALUES])
-        told = next(filter(None, map(self._access_words, chain((node,), files))), "")
+        told = self._access_words(node) or " ".join(map(self._access_words, files))
         if re.search(_CLOSED, told):
             return Access.RESTRICTED
         offers = offers or any(distribution.policies for distribution in distributions)
@@ -385,7 +404,7 @@ class _Reader:
         return ""
 
     def _format(self, node: Node) -> str:
-        for predicate in (DCT + "format", DCAT + "mediaType", IT6 + "format"):
+        for predicate in (DCT + "format", *_MEDIA_TYPES, IT6 + "format"):
             for term in node.get(predicate, ()):
                 told = clean(term[1])
                 if term[0] == "i" and not re.search("/file-type/|/media-types/", told):
@@ -397,7 +416,7 @@ class _Reader:
         return ""
 
     def _media_type(self, node: Node) -> str:
-        told = (value.rpartition("media-types/")[2] for value in self.values(node, DCAT + "mediaType", DCT + "format"))
+        told = (value.rpartition("media-types/")[2] for value in self.values(node, *_MEDIA_TYPES, DCT + "format"))
         return next((value.lower() for value in told if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,80}", value)), "")
 
     def _checksum(self, node: Node) -> Checksum | None:
@@ -413,8 +432,14 @@ class _Reader:
 
     def further(self, node: Node, read: frozenset[str]) -> dict[str, tuple[Any, ...]]:
         """Everything nobody above has read."""
-        kept = [name for name in sorted(node) if name not in read][:MOST_EXTRAS]
+        kept = [name for name in sorted(node) if name not in read or not self._is_read(name, node)][:MOST_EXTRAS]
         return {name: tuple(self.tree(term, _EXTRA_DEPTH) for term in node[name][:MOST_VALUES]) for name in kept}
+
+    def _is_read(self, name: str, node: Node) -> bool:
+        """Of predicates that are read, some have values that no field has room for."""
+        if name in (DCAT + "accessURL", DCAT + "downloadURL"):
+            return bool(self.link(node, name))
+        return name != DCAT + "theme" or all(map(self._theme, node[name][:MOST_VALUES]))
 
     def tree(self, term: Term, depth: int, path: tuple[str, ...] = ()) -> Any:
         """A term with everything below it, as JSON-LD in expanded form would have it; circles are cut."""

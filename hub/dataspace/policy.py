@@ -31,23 +31,26 @@ _CLASSES: tuple[tuple[LicenceClass, str], ...] = (
     ),
     (
         LicenceClass.SHARE_ALIKE,
-        r"by-?sa|share-?alike|odbl|open-database|\ba?gpl|lgpl|fdl|free-documentation|eupl|isa-oml|cc-?sa|\bmpl\b|mozilla|"
+        r"by-?sa|share-?alike|odbl|open-database|\ba?gpl|lgpl|fdl|free-documentation|eupl|isa-oml|cc-?sa|\bmpl\b|mozilla|openstreetmap-org/copyright|"
         r"gleichen-bedingungen|stesso-modo|m[eê]mes-conditions|compartir-?igual|gelijk-?delen",
     ),
     (
         LicenceClass.OPEN,
         r"\bcc-?0|cc-?zero|publicdomain|(?<!not-in-the-)public-domain|\bcc-?pdm|pddl|dl-(de-)?zero|zero-2-0|unlicense|"
-        r"wtfpl|0bsd|deutschland\W+zero|terms-open|referencenotrequired|noconditionsapply|officialwork",
+        r"wtfpl|0bsd|deutschland\W+zero|terms-open|referencenotrequired|noconditionsapply|officialwork|commons-zero",
     ),
     (
         LicenceClass.ATTRIBUTION,
         r"\bcc-?by(?![a-z])|licenses/by/|\bby-\d|attribution|odc?-?by|\bogl|open-government-licen[cs]e|dl-(de-)?by|etalab|"
         r"licence-ouverte|\blo-2|nlod|licen[cs]e-for-open-government-data|iodl-?2|com-reuse|apache|\bbsd|psi-?licen[cs]e|"
         r"^mit$|\bmit-licen[cs]e|licen[cs]es?/mit\b|kogl-1|\blov2\b|^fr-lo$|italian-open-data-licen[cs]e-v?2|geonutz|terms-by\b|referencerequired|namensnennung|"
-        r"attribuzione|reconocimiento|atribu(ci|i)|naamsvermelding",
+        r"attribuzione|reconocimiento|atribu(ci|i)|naamsvermelding|gratis-hergebruik",
     ),
 )
-_UNSTATED = r"not-?specified|unspecified|not-?stated|keine-angabe|nicht-angegeben|op-datpro|^(unknown|none|n/a|-)?$"
+_UNSTATED = (
+    r"not-?specified|unspecified|not-?stated|keine-angabe|nicht-angegeben|licentieonbekend|op-datpro|"
+    r"^(unknown|none|n/a|-)?$"
+)
 """How sources say that they say nothing."""
 _LONGEST_NAME = 300
 """What is longer is no name of a licence but its text, in which a word may stand in any sense."""

@@ -179,6 +179,8 @@ def test_how_sources_say_who_gets_it(told, access):
 def test_access_may_be_stated_for_the_files_only():
     assert said("dcat:distribution", f"[ dct:accessRights <{AT}/access-right/RESTRICTED> ]").access == "restricted"
     assert said("dcat:distribution", f"[ dct:rights <{AT}/access-right/PUBLIC> ]").access == "public"
+    two = f"[ dct:rights <{AT}/access-right/PUBLIC> ], [ dct:accessRights <{AT}/access-right/RESTRICTED> ]"
+    assert said("dcat:distribution", two).access == "restricted"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,7 @@ def test_sizes_as_they_are_written(told, size):
         ("dct:format x:GeoJSON ; dcat:mediaType x:unknown", "GEOJSON", ""),
         ('dct:format "application/n-triples"', "RDF_N_TRIPLES", "application/n-triples"),
         ('dct:format "Kartenviewer"', "KARTENVIEWER", ""),
+        ('dct:mediaType "application/json"', "JSON", "application/json"),
     ],
 )
 def test_formats_as_they_are_written(told, code, media_type):
@@ -323,6 +326,21 @@ def test_checksums_as_they_are_written(algorithm, digits, known):
 def test_languages_as_they_are_written():
     told = f'<{AT}/language/FRE>, "en_GB", "es, ca", "Deutsch", <http://id.loc.gov/vocabulary/iso639-2/nob>, "x"'
     assert set(said("dct:language", told).languages) == {"fr", "en", "es", "ca", "de", "no"}
+
+
+def test_themes_of_other_vocabularies_are_keywords_and_kept():
+    theme = "x:t skos:prefLabel 'Umwelt'@de . x:o skos:prefLabel 'Hydrography'@en, 'Gewässer'@de ."
+    found = read(f"x:d a dcat:Dataset ; dcat:theme x:t, x:o, x:unnamed, 'Fische' ; dcat:keyword 'water'@en . {theme}")
+    assert found.themes == ("ENVI",)
+    assert found.keywords == {"de": ("Gewässer",), "en": ("Hydrography", "water"), "und": ("Fische",)}
+    assert {"@id": "http://x.example/unnamed"} in found.extra[catalogue.DCAT + "theme"]
+    assert catalogue.DCAT + "theme" not in said("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
+
+
+def test_an_address_that_is_no_link_is_kept_as_text():
+    [file] = said("dcat:distribution", "[ dcat:downloadURL <ftp://x.example/a.csv> ]").distributions
+    assert (file.download_url, file.access_url) == ("", "")
+    assert file.extra == {catalogue.DCAT + "downloadURL": ({"@id": "ftp://x.example/a.csv"},)}
 
 
 def test_what_extensions_say_of_a_file_is_kept():
