@@ -131,10 +131,14 @@ def record(identity: str, nodes: Nodes) -> Record | None:
     )
 
 
-def named(found: Record, node: Node, where: str) -> Record:
-    """A record that its source gives no address gets one from what tells it from others there."""
-    told = next((term[1] for name in (DCT + "identifier", DCAT + "landingPage") for term in node.get(name, ())), "")
-    sign = told or json.dumps([found.title, found.publisher.name], sort_keys=True)
+def named(found: Record, node: Node, where: str, more: str = "") -> Record:
+    """A record that its source gives no address gets one from what tells it from others there.
+
+    :param more: what tells it from another one that is said to be the same.
+    """
+    told = next((term[1] for term in node.get(DCT + "identifier", ())), "")
+    pages = sorted(term[1] for term in node.get(DCAT + "landingPage", ()))
+    sign = more + (told or json.dumps([pages, found.title, found.publisher.name], sort_keys=True))
     return found.model_copy(update={"uri": f"{where}#{hashlib.sha256(sign.encode()).hexdigest()[:16]}"})
 
 

@@ -137,6 +137,7 @@ class _Run:
         self._refusals: list[Any] = json.loads(run.refusals or "[]")
         self._back: dict[str, None] = {}
         self._chain_is_broken = False
+        self._named_so_far: dict[str, str] = {}
 
     def go(self) -> None:
         try:
@@ -325,7 +326,7 @@ class _Run:
         """Records out of everything staged, compared with those we have."""
         staging, run = self._staging, self._run
         if staging.unchanged():
-            run.read = staging.record_count()
+            run.read = staging.found_count()
             return
         run.read = 0  # the other counts go on: what an interrupted attempt has stored is not new again
         staging.start_assembly()
@@ -352,12 +353,26 @@ class _Run:
             if record is None:
                 continue
             if identity.startswith("_:"):
-                record = catalogue.named(record, self._staging.about(identity), self._form.address)
+                record = self._named(record, identity)
+                if record is None:
+                    continue
                 self._staging.name(identity, record.uri)
             if len(record.uri) > 2000:
                 self._refuse(identity, None, "an identifier longer than 2,000 characters")
                 continue
             yield record
+
+    def _named(self, record: Record, identity: str) -> Record | None:
+        """With an address; None when the same was there already, which makes it no second record."""
+        content = catalogue.content_hash(record.model_copy(update={"uri": ""}))
+        for more in ("", content):
+            named = catalogue.named(record, self._staging.about(identity), self._form.address, more)
+            if named.uri not in self._named_so_far:
+                self._named_so_far[named.uri] = content
+                return named
+            if self._named_so_far[named.uri] == content:
+                break
+        return None
 
     def _store(self, found: Sequence[Record]) -> None:
         known = {

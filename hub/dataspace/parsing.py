@@ -51,6 +51,7 @@ _WAYS = {
 """To further pages; backwards is gone where a page in between cannot be read."""
 _STATEMENT = re.compile(rb"(?:<[^>]*>|_:\S+)\s+<[^>]*>\s.*\.\s*$")
 _QUAD = re.compile(rb"\S+\s+\S+\s+.*[^\s,;]\s+(?:<[^>]*>|_:\S+)\s*\.\s*$")
+_RDF_NAMESPACE = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _STRING = "http://www.w3.org/2001/XMLSchema#string"
 
@@ -252,6 +253,9 @@ def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
         ):
             raise Unreadable("a DOCTYPE is refused: it can name files and grow without end")
         data = re.sub(rb"^\s*<\?xml[^>]*\?>", b'<?xml version="1.0" encoding="UTF-8"?>', data, count=1)
+        root = re.search(rb"<([A-Za-z_][\w.:-]*)", re.sub(rb"<!--.*?-->", b"", data[:10_000], flags=re.S))
+        if root and not root[1].endswith(b"RDF") and (_RDF_NAMESPACE not in data or b"<rdf:RDF" in data):
+            raise Unreadable(f"XML that is not RDF/XML: it is a {root[1].decode()[:80]}")
     if kind == ox.RdfFormat.JSON_LD:
         document = with_contexts(_odrl_words(_json_or_lines(data)), unknown)
         data = json.dumps(document, ensure_ascii=False).encode(errors="replace")

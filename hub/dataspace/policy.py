@@ -23,7 +23,7 @@ _CLASSES: tuple[tuple[LicenceClass, str], ...] = (
         LicenceClass.NON_COMMERCIAL,
         r"by-?nc|non?-?commercial(?!-?allowed)|commercial(-use)?-(is-)?(not|prohibited|with-?permission)|research-only|"
         r"commercialwithpermission|commercialnotallowed|terms-(by-)?ask|ni(cht|et)-?(kommerziell|commercieel)|no-?comercial|"
-        r"n[aã]o-?comercial|utilisation-commerciale|nie?komer|ikke-?kommers",
+        r"n[aã]o-?comercial|utilisation-commerciale|not-for-commercial|nie?komer|ikke-?kommers",
     ),
     (
         LicenceClass.BESPOKE,

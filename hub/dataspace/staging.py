@@ -259,6 +259,10 @@ class Staging:
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO found VALUES (?)", ((uri,) for uri in uris))
 
+    def found_count(self) -> int:
+        """How many records there were when they were put together last."""
+        return int(self._one("SELECT count(*) FROM found"))
+
     def not_found(self, uris: Iterable[str]) -> list[str]:
         return [uri for uri in uris if not self._one("SELECT count(*) FROM found WHERE uri = ?", uri)]
 

@@ -280,6 +280,45 @@ def test_records_without_an_address_get_one_that_stays(shop, site):
         staging.close()
 
 
+def test_a_record_on_two_pages_is_counted_once_also_when_nothing_is_new(shop, site):
+    serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."), ETag='"1"')
+    serve(site, "/2", page("a"), ETag='"2"')
+    for path in ("/1", "/2"):
+        whole = site.pages[path]
+        site.pages[path] = lambda asked, it=whole: Reply(status=304) if "If-None-Match" in asked.headers else it
+    assert [shop.harvest(f"{site.url}/1").read for _ in range(2)] == [1, 1]
+
+
+def test_records_without_an_address_that_seem_to_be_the_same(shop, site):
+    """The same one on two pages is one record; two that only share a number are two."""
+    same = 'a dcat:Dataset ; dct:title "Same" ; dcat:landingPage <http://x.example/>'
+    numbered = 'a dcat:Dataset ; dct:identifier "1" ; dct:title "{}"'
+    other = f"[ {same.replace('Same', 'Other')} ]"
+    serve(
+        site, "/1", PREFIXES + f"x:c dcat:dataset [ {same} ], [ {numbered.format('One')} ] . </1> <{HYDRA}next> </2> ."
+    )
+    serve(site, "/2", PREFIXES + f"x:c dcat:dataset [ {same} ], {other}, [ {numbered.format('Two')} ] .")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.read, run.new) == (RunState.COMPLETE, 4, 4)
+    titles = sorted(content(shop, uri).title["und"] for uri in shop.rows())
+    assert titles == ["One", "Other", "Same", "Two"]
+
+
+@pytest.mark.parametrize(
+    "around", ["<csw:R xmlns:csw='http://c.example/'>{}</csw:R>", "<feed xmlns='http://a.example/'/>"]
+)
+def test_other_xml_says_what_it_is(shop, site, around):
+    serve(site, "/", around.format(RDF_XML.format(element("a"))), "application/xml")
+    [refusal] = shop.harvest(site.url + "/").refusals
+    assert re.match("XML that is not RDF/XML: it is a (csw:R|feed)", refusal.reason)
+
+
+def test_one_thing_without_a_frame_is_rdf_too(shop, site):
+    names_of = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dcat="http://www.w3.org/ns/dcat#"'
+    serve(site, "/", f'<dcat:Dataset {names_of} rdf:about="http://x.example/a"/>', "application/xml")
+    assert shop.harvest(site.url + "/").read == 1
+
+
 @pytest.mark.parametrize("namespace", ["https://www.w3.org/ns/dcat/", "https://www.w3.org/ns/dcat#"])
 def test_namespaces_as_connectors_write_them(shop, site, namespace):
     serve(site, "/", page("a").replace("http://www.w3.org/ns/dcat#", namespace).replace("http://purl", "https://purl"))
