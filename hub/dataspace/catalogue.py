@@ -186,7 +186,7 @@ class _Reader:
         """A text by language, from the first predicate that has one."""
         for predicate in predicates:
             found = {
-                (term[2] or "und").lower()[:20]: clean(term[1])[:longest]
+                _tag(term): clean(term[1])[:longest]
                 for term in reversed(node.get(predicate, ())[:MOST_VALUES])
                 if term[0] == "l" and term[1].strip()
             }
@@ -222,9 +222,9 @@ class _Reader:
             # A list in one text is as good as several.
             words = re.split("[,;]", term[1]) if len(terms) == 1 else [term[1]]
             for word in filter(None, map(clean, words)):
-                found.setdefault((term[2] or "und").lower()[:20], []).append(word[:200])
+                found.setdefault(_tag(term), []).append(word[:200])
         for term in self._other_themes(node):
-            named = {term[2] or "und": clean(term[1])} if term[0] == "l" else self._names(term)
+            named = {_tag(term): clean(term[1])} if term[0] == "l" else self._names(term)
             for tag, word in named.items():
                 found.setdefault(tag.lower()[:20], []).append(word[:200])
         return {tag: tuple(sorted(set(words))) for tag, words in sorted(found.items())}
@@ -253,7 +253,7 @@ class _Reader:
 
     def _agent(self, term: Term) -> Agent:
         if term[0] == "l":
-            return Agent(name={term[2] or "und": clean(term[1])[:LONGEST_TITLE]})
+            return Agent(name={_tag(term): clean(term[1])[:LONGEST_TITLE]})
         about = self._nodes.about(term[1])
         uri = "" if term[1].startswith("_:") else clean(term[1])
         email = self._email(about) or (_email(uri) if uri.lower().startswith("mailto:") else "")
@@ -286,7 +286,7 @@ class _Reader:
     def _licence(self, term: Term) -> Licence:
         told = clean(term[1])
         if term[0] == "l" and not is_link(told):
-            return _licence("", {term[2] or "und": told[:LONGEST_TITLE]} if told else {})
+            return _licence("", {_tag(term): told[:LONGEST_TITLE]} if told else {})
         about = self._nodes.about(term[1])
         uri = "" if told.startswith("_:") else told
         label = vocabularies.licence_label(uri) or self.text(about, *_LABELS, longest=LONGEST_TITLE)
@@ -559,6 +559,15 @@ def is_link(value: str) -> bool:
         return parts.scheme.lower() in _SERVED and bool(parts.hostname)
     except ValueError:
         return False
+
+
+def _tag(term: Term) -> str:
+    """BCP 47 has two letters where there are two: ``deu`` is ``de``."""
+    tag = (term[2] or "und").lower().replace("_", "-")[:20]
+    first, dash, rest = tag.partition("-")
+    if len(first) != 3 or first == "und":
+        return str(tag)
+    return (vocabularies.language(first) or first) + dash + rest
 
 
 def _email(told: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -96,6 +96,7 @@ def theme(value: str) -> str | None:
     return _codes_by_name("data-theme-skos.rdf").get(value.casefold())
 
 
+@lru_cache(maxsize=2000)
 def language(value: str) -> str | None:
     """BCP 47 of a language named by its IRI, three letters or two, or as its speakers call it."""
     word = value.strip().rstrip("/").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
@@ -194,9 +195,13 @@ def licence_aliases() -> dict[str, str]:
     return pairs
 
 
+_KIN = {"no": ("nb", "nn"), "nb": ("no", "nn"), "nn": ("no", "nb")}
+"""Who reads one of these reads the others rather than English."""
+
+
 def in_language(text: Text, language: str) -> str:
     """A text in the reader's language, else in English, else in any; machine translations (``fr-t-nl``) count last."""
-    for wanted in (language, "en", "und"):
+    for wanted in (language, *_KIN.get(language, ()), "en", "und"):
         if wanted in text:
             return text[wanted]
         translated = next((words for tag, words in text.items() if tag.partition("-")[0] == wanted), None)

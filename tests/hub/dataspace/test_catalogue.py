@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.dataspace import catalogue, policy
+from hub.dataspace import catalogue, policy, vocabularies
 from hub.dataspace.models import Access, Kind, LicenceClass
 from hub.dataspace.parsing import _nodes, _oxigraph, prepared
 from tests.hub.dataspace.conftest import DATA
@@ -326,6 +326,12 @@ def test_checksums_as_they_are_written(algorithm, digits, known):
 def test_languages_as_they_are_written():
     told = f'<{AT}/language/FRE>, "en_GB", "es, ca", "Deutsch", <http://id.loc.gov/vocabulary/iso639-2/nob>, "x"'
     assert set(said("dct:language", told).languages) == {"fr", "en", "es", "ca", "de", "no"}
+
+
+def test_tags_of_languages_as_they_are_written():
+    found = read('x:d a dcat:Dataset ; dct:title "A"@eng, "B"@de-AT, "C"@nb, "D"@fra-CA .')
+    assert found.title == {"en": "A", "de-at": "B", "nb": "C", "fr-ca": "D"}
+    assert [vocabularies.in_language(found.title, language) for language in ("en", "de", "no", "fr")] == list("ABCD")
 
 
 def test_themes_of_other_vocabularies_are_keywords_and_kept():

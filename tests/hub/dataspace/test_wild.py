@@ -633,7 +633,7 @@ def test_words_of_a_ckan_in_several_languages(shop, site):
         {"de": "Gemessen"},
         {"de": "Stadt"},
     )
-    assert found.keywords == {"de": ("Luft", "Staub"), "en": ("air",)}
+    assert found.keywords == {"de": ("Luft", "Staub"), "en": ("air",), "und": ("Natur",)}
     assert (found.themes, found.kind, found.access) == (("ENVI",), "series", "not-stated")
 
 
