@@ -171,6 +171,7 @@ class _Reader:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._branches_left = MOST_BRANCHES
+        self._themes: dict[str, str | None] = {}
 
     def values(self, node: Node, *predicates: str) -> Iterator[str]:
         """Plain values, without blank nodes."""
@@ -235,8 +236,11 @@ class _Reader:
 
     def _theme(self, term: Term) -> str | None:
         """By its address, what it is or what it is called."""
-        names = () if term[0] == "l" else self._names(term).values()
-        return next(filter(None, map(vocabularies.theme, (clean(term[1]), *names))), None)
+        if term[1] not in self._themes:
+            names = () if term[0] == "l" else self._names(term).values()
+            codes = map(vocabularies.theme, (clean(term[1]), *names))
+            self._themes[term[1]] = next(filter(None, codes), None)
+        return self._themes[term[1]]
 
     def _other_themes(self, node: Node) -> Iterator[Term]:
         """Those of vocabularies of others: what they are called is found like a keyword."""

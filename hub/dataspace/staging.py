@@ -75,6 +75,7 @@ class Staging:
         self._db = sqlite3.connect(path, timeout=10)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         self.about = lru_cache(maxsize=20_000)(self._about)
+        self._some_are_served = self._any_is_served()
 
     def close(self) -> None:
         self._db.close()
@@ -225,11 +226,15 @@ class Staging:
                 kept.extend(term for term in terms if term not in kept)
         if found and not any(term[1] in KINDS for term in found.get(RDF + "type", ())) and self._is_listed(identity):
             found.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
-        if found:
+        if found and self._some_are_served:
             # Which services serve a dataset is said by the services only.
             for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (asked,)):
                 found.setdefault(DCAT + "accessService", []).append(["i", row[0]])
         return found
+
+    def _any_is_served(self) -> bool:
+        """Asked once, since most catalogues have no services."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM served)"))
 
     def _is_listed(self, identity: str) -> bool:
         """Whether a catalogue has it as ``dcat:dataset``, so that it is one although it does not say so itself."""
@@ -253,6 +258,7 @@ class Staging:
         with self._db:
             self._db.execute("DELETE FROM found")
             self._find_versions()
+        self._some_are_served = self._any_is_served()
         self.about.cache_clear()
 
     def found(self, uris: Iterable[str]) -> None:
