@@ -127,8 +127,15 @@ def _language(match: re.Match[bytes]) -> bytes:
     return b'"@' + match[1].replace(b"_", b"-")
 
 
-def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
-    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
+def before(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
+    """A page up to the last statement that seems to end before the one with a fault in ``line`` (from 1)."""
+    start = _start(data, kind, line)
+    ends = [end.end() for end in _END_OF_STATEMENT.finditer(data, 0, start)] if start else []
+    return data[: ends[-1]] if ends else None
+
+
+def _start(data: bytes, kind: ox.RdfFormat, line: int | None) -> int | None:
+    """Where a line begins in a page whose format has statements that one sees the end of."""
     if kind not in _TURTLE or line is None:
         return None
     start = 0
@@ -136,7 +143,13 @@ def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
         start = data.find(b"\n", start) + 1
         if not start:
             return None
-    end = _END_OF_STATEMENT.search(data, start)
+    return start
+
+
+def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
+    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
+    start = _start(data, kind, line)
+    end = None if start is None else _END_OF_STATEMENT.search(data, start)
     if end is None:
         return None
     before, rest = data[: end.end()], data[end.end() :]

@@ -7,6 +7,7 @@ A node is everything one page says about one thing: ``{"s": id, "g": graph, "p":
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import re
 import zlib
@@ -140,7 +141,9 @@ def rdf(request: Line) -> Iterator[Line]:
             yield from ({"next": onward} for onward in mending.links(raw))
         return
     for address in sorted(unknown):
-        lost = f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: its words are left out"
+        lost = (
+            f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: what its words mean is lost"
+        )
         yield {"refused": {"line": None, "reason": lost}, "whole": True}
     if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
         yield from _nodes(_by_line(data, kind))
@@ -191,23 +194,34 @@ def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) ->
 
 
 def _around_the_faults(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
-    """What stands before a fault and, where a statement's end can be seen, after it; and where the page goes on.
-
-    The thing in the middle of which it happened is left out.
-    """
+    """What stands before a fault and, where a statement's end can be seen, after it; and where the page goes on."""
     for onward in mending.links(data):
         yield {"next": onward}
     for _ in range(mending.MOST_FAULTS):
         try:
-            yield from _nodes(_oxigraph(data, kind, base))
+            _read_for_nothing(data, kind, base)
         except (SyntaxError, ValueError) as error:
-            rest = mending.after(data, kind, getattr(error, "lineno", None))
+            line = getattr(error, "lineno", None)
+            yield from _before_the_fault(data, mending.before(data, kind, line), kind, base)
+            rest = mending.after(data, kind, line)
             if rest is None:
                 return
             data = rest
         else:
+            yield from _nodes(_oxigraph(data, kind, base))
             return
     yield {"refused": {"line": None, "reason": f"more than {mending.MOST_FAULTS} faults"}, "whole": True}
+
+
+def _before_the_fault(data: bytes, before: bytes | None, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
+    """All statements that are whole; where their end cannot be seen, all things but the last."""
+    if before is not None:
+        with contextlib.suppress(SyntaxError, ValueError):
+            _read_for_nothing(before, kind, base)
+            yield from _nodes(_oxigraph(before, kind, base))
+            return
+    with contextlib.suppress(SyntaxError, ValueError):
+        yield from _nodes(_oxigraph(data, kind, base))
 
 
 def _said(error: Exception) -> str:
@@ -238,7 +252,7 @@ def page_of(request: Line) -> bytes:
 def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat, set[str]]:
     """A page as UTF-8 without a byte order mark, with what it is written in; JSON-LD with its contexts written out.
 
-    :returns: these, and the contexts that we do not have: words that only they explain are lost.
+    :returns: these, and the contexts that we do not have: what words mean that only they explain is lost.
     :raises Unreadable: a web page, a DOCTYPE, or JSON too deep.
     """
     unknown: set[str] = set()
@@ -257,7 +271,7 @@ def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
         if root and not root[1].endswith(b"RDF") and (_RDF_NAMESPACE not in data or b"<rdf:RDF" in data):
             raise Unreadable(f"XML that is not RDF/XML: it is a {root[1].decode()[:80]}")
     if kind == ox.RdfFormat.JSON_LD:
-        document = with_contexts(_odrl_words(_json_or_lines(data)), unknown)
+        document = _keeping_words(with_contexts(_odrl_words(_json_or_lines(data)), unknown))
         data = json.dumps(document, ensure_ascii=False).encode(errors="replace")
     return data, kind, unknown
 
@@ -349,6 +363,19 @@ def with_contexts(value: Any, unknown: set[str]) -> Any:
     if isinstance(value, list):
         return [with_contexts(inner, unknown) for inner in value]
     return value
+
+
+UNEXPLAINED = "urn:unexplained:"
+"""Words of JSON-LD that no context explains: it would drop them, and a rule would be read without its condition."""
+
+
+def _keeping_words(document: Any) -> Any:
+    if isinstance(document, list):
+        return [_keeping_words(one) for one in document]
+    if isinstance(document, dict) and "@context" in document:
+        told = document["@context"]
+        return document | {"@context": [{"@vocab": UNEXPLAINED}, *(told if isinstance(told, list) else [told])]}
+    return document
 
 
 def _context(value: Any, unknown: set[str]) -> Any:

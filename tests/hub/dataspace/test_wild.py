@@ -139,6 +139,20 @@ def test_a_fault_in_turtle_costs_its_statement_and_is_reported_with_its_line(sho
     assert run.refusals[0].line == line
 
 
+def test_a_fault_at_the_beginning_of_a_statement_costs_nothing_before_it(shop, site):
+    serve(site, "/", PREFIXES + dataset("a") + "@@@ a dcat:Dataset .\n" + dataset("c"))
+    run = shop.harvest(site.url + "/")
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a", "c"])
+
+
+def test_a_statement_that_breaks_off_is_not_taken_for_a_shorter_one(shop, site):
+    """What its second half would have said may be what forbids it."""
+    half = "x:p odrl:permission [ odrl:action odrl:use ] ;\n @@@"
+    serve(site, "/", f"{PREFIXES}<http://x.example/b> a dcat:Dataset ; odrl:hasPolicy x:p .\n{half}")
+    shop.harvest(site.url + "/")
+    assert content(shop, "http://x.example/b").policies[0].keys() == {"@id"}
+
+
 def test_after_a_fault_a_statement_is_still_in_its_graph(shop, site):
     """An event says which graph counts; what is read around a fault must not leave it."""
     stream = PREFIXES + (
@@ -202,6 +216,23 @@ def test_shapes_of_json_ld(shop, site, document, there):
     serve(site, "/", document, "application/ld+json")
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.COMPLETE, there)
+
+
+@pytest.mark.parametrize("other", [[], ["https://elsewhere.example/c.jsonld"]])
+@pytest.mark.parametrize("odd", [{}, {"onlyOnSundays": True}])
+def test_a_word_that_no_context_explains_is_not_lost(shop, site, other, odd):
+    """A rule with a condition that nobody understands must not read as one without."""
+    rule = {"action": "use"} | odd
+    offer = {"@id": "urn:o", "@type": "Offer", "permission": [rule]}
+    data = {"@id": "urn:a", "@type": "Dataset", "hasPolicy": [offer], "farm": "Field 1"}
+    contexts = ["https://w3id.org/dspace/2025/1/context.jsonld", *other]
+    serve(
+        site, "/", {"@context": contexts, "@id": "urn:c", "@type": "Catalog", "dataset": [data]}, "application/ld+json"
+    )
+    shop.harvest(site.url + "/")
+    found = content(shop, "urn:a")
+    assert [one.rule for one in policy.sentences(found.policies)] == ["not-understood" if odd else "permission"]
+    assert found.extra["urn:unexplained:farm"][0]["@value"] == "Field 1"
 
 
 def test_schema_org_is_read_as_dcat(shop, site):
