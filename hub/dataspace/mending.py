@@ -23,6 +23,8 @@ _NAMES = (
 )
 """What connectors and portals write for these namespaces, and what they are."""
 
+UNEXPLAINED = "urn:unexplained:"
+"""Words of JSON-LD that no context explains: it would drop them, and a rule would be read without its condition."""
 _DCT, _DCAT, _SCHEMA = "http://purl.org/dc/terms/", "http://www.w3.org/ns/dcat#", "http://schema.org/"
 AS_DCAT = {
     **{_SCHEMA + name: _DCAT + same for name, same in (
@@ -36,8 +38,17 @@ AS_DCAT = {
         ("inLanguage", "language"), ("spatialCoverage", "spatial"), ("temporalCoverage", "temporal"),
         ("identifier", "identifier"), ("conditionsOfAccess", "accessRights"), ("isBasedOn", "source"),
     )},
+    **{UNEXPLAINED + name: _DCAT + name for name in (
+        "Catalog", "Dataset", "DatasetSeries", "DataService", "Distribution", "dataset", "distribution", "keyword",
+        "theme", "contactPoint", "landingPage", "accessURL", "downloadURL", "mediaType", "byteSize", "endpointURL",
+    )},
+    **{UNEXPLAINED + name: _DCT + name for name in (
+        "title", "description", "publisher", "creator", "license", "rights", "accessRights", "issued", "modified",
+        "identifier", "language", "format", "spatial", "temporal",
+    )},
 }  # fmt: skip
-"""What schema.org calls the same as DCAT does; its names and descriptions are read as labels anyway."""
+"""What schema.org calls the same as DCAT does (its names and descriptions are read as labels anyway), and DCAT's own
+words where they stand without a context that we have."""
 
 PREFIXES = {
     "adms": "http://www.w3.org/ns/adms#",

@@ -141,9 +141,7 @@ def rdf(request: Line) -> Iterator[Line]:
             yield from ({"next": onward} for onward in mending.links(raw))
         return
     for address in sorted(unknown):
-        lost = (
-            f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: what its words mean is lost"
-        )
+        lost = f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: its words are guessed"
         yield {"refused": {"line": None, "reason": lost}, "whole": True}
     if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
         yield from _nodes(_by_line(data, kind))
@@ -365,16 +363,12 @@ def with_contexts(value: Any, unknown: set[str]) -> Any:
     return value
 
 
-UNEXPLAINED = "urn:unexplained:"
-"""Words of JSON-LD that no context explains: it would drop them, and a rule would be read without its condition."""
-
-
 def _keeping_words(document: Any) -> Any:
     if isinstance(document, list):
         return [_keeping_words(one) for one in document]
     if isinstance(document, dict) and "@context" in document:
         told = document["@context"]
-        return document | {"@context": [{"@vocab": UNEXPLAINED}, *(told if isinstance(told, list) else [told])]}
+        return document | {"@context": [{"@vocab": mending.UNEXPLAINED}, *(told if isinstance(told, list) else [told])]}
     return document
 
 

@@ -283,10 +283,14 @@ def test_data_json_of_project_open_data(shop, site, level, access):
 
 
 def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
-    document = {"@context": ["https://elsewhere.example/c.jsonld", CONTEXT], "@graph": [thing("a", odd="x")]}
+    document = {
+        "@context": ["https://elsewhere.example/c.jsonld", CONTEXT],
+        "@graph": [thing("a", odd="x", keyword="k")],
+    }
     serve(site, "/", document, "application/ld+json")
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
+    assert content(shop, "http://x.example/a").keywords == {"und": ("k",)}
     assert "elsewhere.example" in run.refusals[0].reason
 
 
