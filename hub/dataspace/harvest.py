@@ -37,12 +37,14 @@ BATCH = 500
 MOST_ATTEMPTS = 5
 MOST_REFUSALS = 200
 """Kept in a report; the rest is counted."""
-BUSY = {429, 502, 503, 504}
+BUSY = {429, 500, 502, 503, 504}
 PAUSES = (2.0, 10.0)
 """Before a server that is busy or does not answer is asked again."""
 LONGEST_PAUSE = 60.0
 MOST_BROKEN_PAGES = 20
 """In a row: then the source is down, and asking on helps nobody."""
+MOST_SKIPPED = 50
+"""Files of a folder that a report names because they are of no kind that is read."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class _Reading:
 
     base: str
     onward: list[str]
+    back: list[str]
     nodes: int = 0
     whole: bool = True
 
@@ -132,6 +135,9 @@ class _Run:
         self._staging = staging
         self._whole = not run.reason
         self._refusals: list[Any] = json.loads(run.refusals or "[]")
+        self._back: dict[str, None] = {}
+        self._chain_is_broken = False
+        self._named_so_far: dict[str, str] = {}
 
     def go(self) -> None:
         try:
@@ -160,10 +166,20 @@ class _Run:
         if not any(path.is_relative_to(folder.resolve()) for folder in self._harvester.readable):
             raise InvalidInput(f"{address} is not below a folder that the settings list for sources.", field="address")
         if path.is_dir():
-            return sorted(str(file) for file in path.rglob("*") if _is_page(file, path))
+            files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file, path))
+            self._skip([str(file.relative_to(path)) for file in files if not _is_page(file, path)])
+            return [str(file) for file in files if _is_page(file, path)]
         if not path.is_file():
             raise InvalidInput(f"{address} is not there.", field="address")
         return [str(path)]
+
+    def _skip(self, names: Sequence[str]) -> None:
+        if self._run.attempts > 1:
+            return  # it was said in the attempt that was interrupted
+        for name in names[:MOST_SKIPPED]:
+            self._refuse(name, None, f"no file of a kind that is read ({', '.join(EXTENSIONS)}, .gz)", minor=True)
+        if len(names) > MOST_SKIPPED:
+            self._refuse("", None, f"{len(names) - MOST_SKIPPED:,} further files of no kind that is read", minor=True)
 
     def _read_pages(self) -> None:
         broken = 0
@@ -200,9 +216,11 @@ class _Run:
                     onward = self._take(page, Path(file.name), answer)
             except (AtriumError, OSError) as error:
                 reason = error.message if isinstance(error, AtriumError) else "The file cannot be read."
+                if self._run.pages and not (page.read_before or page.url.startswith("/") or self._back):
+                    reason += " Where it goes on is not known."
                 self._refuse(page.url, None, reason)
                 self._staging.keep(page, self._run.id)
-                self._staging.queue(self._run.id, page.onward)
+                self._staging.queue(self._run.id, (*page.onward, *self._from_the_end()))
                 return False
         self._staging.queue(self._run.id, onward)
         return True
@@ -249,7 +267,7 @@ class _Run:
         base = f"https://{self._source.name}.invalid/{Path(page.url).name}" if local else answer.url
         name, most = base.partition("?")[0], self._form.max_page_bytes
         request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
-        read = _Reading(base, [] if local else _linked(answer))
+        read = _Reading(base, *(([], []) if local else (_linked(answer, "next"), _linked(answer, "last", "prev"))))
 
         def end() -> tuple[list[str], tuple[str, str]] | None:
             if not read.whole and (page.read_before or not read.nodes):
@@ -259,10 +277,16 @@ class _Run:
             return read.onward, stamps if read.whole else ("", "")
 
         self._staging.store(page, self._run.id, self._nodes(page, request, read, follow=not local), end)
+        self._back |= dict.fromkeys(read.back)
         if end() is None:
             self._staging.keep(page, self._run.id)
-            return (*page.onward, *read.onward)
-        return tuple(read.onward)
+            read.onward[:0] = page.onward
+        return (*read.onward, *(self._from_the_end() if self._chain_is_broken or not read.whole else ()))
+
+    def _from_the_end(self) -> Sequence[str]:
+        """Where a page does not say how it goes on, those after it are found from the last one backwards."""
+        self._chain_is_broken = True
+        return tuple(self._back)
 
     def _nodes(self, page: Page, request: dict[str, Any], read: _Reading, *, follow: bool) -> Iterator[dict[str, Any]]:
         """Nodes of a page as they come out of the sandbox, one after the other: a page may be larger than memory."""
@@ -274,6 +298,8 @@ class _Run:
                     yield line
                 elif "next" in line and follow:
                     read.onward += _absolute(read.base, line["next"])
+                elif "back" in line and follow:
+                    read.back += _absolute(read.base, line["back"])
                 elif "refused" in line:
                     read.whole = read.whole and not line.get("whole")
                     self._refuse(page.url, line["refused"]["line"], line["refused"]["reason"], minor="minor" in line)
@@ -300,7 +326,7 @@ class _Run:
         """Records out of everything staged, compared with those we have."""
         staging, run = self._staging, self._run
         if staging.unchanged():
-            run.read = staging.record_count()
+            run.read = staging.found_count()
             return
         run.read = 0  # the other counts go on: what an interrupted attempt has stored is not new again
         staging.start_assembly()
@@ -327,12 +353,26 @@ class _Run:
             if record is None:
                 continue
             if identity.startswith("_:"):
-                record = catalogue.named(record, self._staging.about(identity), self._form.address)
+                record = self._named(record, identity)
+                if record is None:
+                    continue
                 self._staging.name(identity, record.uri)
             if len(record.uri) > 2000:
                 self._refuse(identity, None, "an identifier longer than 2,000 characters")
                 continue
             yield record
+
+    def _named(self, record: Record, identity: str) -> Record | None:
+        """With an address; None when the same was there already, which makes it no second record."""
+        content = catalogue.content_hash(record.model_copy(update={"uri": ""}))
+        for more in ("", content):
+            named = catalogue.named(record, self._staging.about(identity), self._form.address, more)
+            if named.uri not in self._named_so_far:
+                self._named_so_far[named.uri] = content
+                return named
+            if self._named_so_far[named.uri] == content:
+                break
+        return None
 
     def _store(self, found: Sequence[Record]) -> None:
         known = {
@@ -392,6 +432,10 @@ _FIRST = {
 }
 
 
+def _is_hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(root).parts)
+
+
 def _is_page(file: Path, root: Path) -> bool:
     """No way out of the folder by a link."""
     name = file.name.lower().removesuffix(".gz")
@@ -413,11 +457,11 @@ def _read_file(page: Page, into: IO[bytes], most: int) -> Answer:
     return Answer(page.url, 200, headers, stat.st_size)
 
 
-def _linked(answer: Answer) -> list[str]:
+def _linked(answer: Answer, *relations: str) -> list[str]:
     """``Link: <…>; rel="next"``, resolved against the page."""
     links = httpx.Response(200, headers=answer.headers).links
-    onward = links.get("next", {}).get("url")
-    return _absolute(answer.url, onward) if onward else []
+    found = (links.get(relation, {}).get("url") for relation in relations)
+    return [address for onward in found if onward for address in _absolute(answer.url, onward)]
 
 
 def _absolute(base: str, onward: str) -> list[str]:

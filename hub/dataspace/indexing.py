@@ -13,6 +13,7 @@ from hub.dataspace.models import Card, Quality, Record, Text, Visibility
 from hub.dataspace.search import STEMMERS, Entry, TantivyIndex, Writer
 from hub.dataspace.tables import RecordRow
 from hub.dataspace.vocabularies import in_language, licence_label
+from hub.dataspace.vocabularies import language as language_of
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def _texts(record: Record) -> dict[str, str]:
     found: dict[str, list[str]] = {}
 
     def add(tag: str, *texts: str) -> None:
-        language = unstated if tag == "und" else tag.partition("-")[0]
+        language = unstated if tag == "und" else language_of(tag) or "xx"
         found.setdefault(language if language in STEMMERS else "xx", []).extend(texts)
 
     for text in (record.title, record.description, record.publisher.name):

@@ -19,29 +19,79 @@ _NAMES = (
     (b"https://www.w3.org/ns/dcat#", b"http://www.w3.org/ns/dcat#"),
     (b"https://purl.org/dc/terms/", b"http://purl.org/dc/terms/"),
     (b"https://www.w3.org/ns/odrl/2/", b"http://www.w3.org/ns/odrl/2/"),
+    (b"https://schema.org/", b"http://schema.org/"),
 )
 """What connectors and portals write for these namespaces, and what they are."""
 
+UNEXPLAINED = "urn:unexplained:"
+"""Words of JSON-LD that no context explains: it would drop them, and a rule would be read without its condition."""
+_DCT, _DCAT, _SCHEMA = "http://purl.org/dc/terms/", "http://www.w3.org/ns/dcat#", "http://schema.org/"
+AS_DCAT = {
+    **{_SCHEMA + name: _DCAT + same for name, same in (
+        ("Dataset", "Dataset"), ("DataCatalog", "Catalog"), ("DataDownload", "Distribution"), ("dataset", "dataset"),
+        ("distribution", "distribution"), ("keywords", "keyword"), ("contactPoint", "contactPoint"),
+        ("contentUrl", "downloadURL"), ("encodingFormat", "mediaType"), ("contentSize", "byteSize"),
+    )},
+    **{_SCHEMA + name: _DCT + same for name, same in (
+        ("license", "license"), ("publisher", "publisher"), ("creator", "creator"), ("author", "creator"),
+        ("datePublished", "issued"), ("dateCreated", "created"), ("dateModified", "modified"),
+        ("inLanguage", "language"), ("spatialCoverage", "spatial"), ("temporalCoverage", "temporal"),
+        ("identifier", "identifier"), ("conditionsOfAccess", "accessRights"), ("isBasedOn", "source"),
+    )},
+    **{UNEXPLAINED + name: _DCAT + name for name in (
+        "Catalog", "Dataset", "DatasetSeries", "DataService", "Distribution", "dataset", "distribution", "keyword",
+        "theme", "contactPoint", "landingPage", "accessURL", "downloadURL", "mediaType", "byteSize", "endpointURL",
+    )},
+    **{UNEXPLAINED + name: _DCT + name for name in (
+        "title", "description", "publisher", "creator", "license", "rights", "accessRights", "issued", "modified",
+        "identifier", "language", "format", "spatial", "temporal",
+    )},
+}  # fmt: skip
+"""What schema.org calls the same as DCAT does (its names and descriptions are read as labels anyway), and DCAT's own
+words where they stand without a context that we have."""
+
 PREFIXES = {
     "adms": "http://www.w3.org/ns/adms#",
+    "cc": "http://creativecommons.org/ns#",
+    "dc": "http://purl.org/dc/elements/1.1/",
     "dcat": "http://www.w3.org/ns/dcat#",
+    "dcatap": "http://data.europa.eu/r5r/",
+    "dcatde": "http://dcat-ap.de/def/dcatde/",
     "dct": "http://purl.org/dc/terms/",
     "dcterms": "http://purl.org/dc/terms/",
+    "dqv": "http://www.w3.org/ns/dqv#",
+    "eli": "http://data.europa.eu/eli/ontology#",
     "foaf": "http://xmlns.com/foaf/0.1/",
+    "geodcatap": "http://data.europa.eu/930/",
+    "geosparql": "http://www.opengis.net/ont/geosparql#",
+    "gsp": "http://www.opengis.net/ont/geosparql#",
+    "healthdcatap": "http://healthdataportal.eu/ns/health#",
     "hydra": "http://www.w3.org/ns/hydra/core#",
+    "locn": "http://www.w3.org/ns/locn#",
+    "mobilitydcatap": "https://w3id.org/mobilitydcat-ap#",
     "odrl": "http://www.w3.org/ns/odrl/2/",
+    "org": "http://www.w3.org/ns/org#",
+    "owl": "http://www.w3.org/2002/07/owl#",
     "prov": "http://www.w3.org/ns/prov#",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "schema": "http://schema.org/",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "spdx": "http://spdx.org/rdf/terms#",
+    "time": "http://www.w3.org/2006/time#",
     "vcard": "http://www.w3.org/2006/vcard/ns#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
 _DECLARED = b" ".join(f"@prefix {name}: <{address}> .".encode() for name, address in PREFIXES.items())
 _TURTLE = {ox.RdfFormat.TURTLE, ox.RdfFormat.TRIG}
 _PREFIX_LINE = re.compile(rb"^[ \t]*@?(?:prefix|base)\b[^\n]*", re.I | re.M)
+_PREFIX_WITHOUT_DOT = re.compile(rb"^([ \t]*@(?:prefix|base)\s[^\n>]*>)[ \t]*(?=\r?$)", re.M)
+_NAME_WITH_SLASH = re.compile(
+    rb'"""(?:[^"\\]++|\\.|"(?!""))*+"""|"(?:[^"\\\n]++|\\.)*+"|<[^>\s]*>|#[^\n]*|'
+    rb"(?<![\w:/.\\-])([A-Za-z][\w-]*:[\w.-]*(?:/[\w.-]*\w)+)",
+    re.S,
+)
+"""``x:a/b``, which no Turtle has without a backslash, and what it is not looked for in."""
 _END_OF_STATEMENT = re.compile(rb"[.}][ \t\r]*\n")
 _ESCAPE = re.compile(rb"""\\(\\|U[0-9A-Fa-f]{8}|u[0-9A-Fa-f]{4}|[tbnrf"'_~.!$&()*+,;=/?#@%-])|\\""")
 _GRAPH = re.compile(rb"(?:^|[\s}])(<[^<>\s]*>|[\w-]*:[\w.-]*)\s*\{|^\s*(\})", re.M)
@@ -68,6 +118,10 @@ def mended(data: bytes, kind: ox.RdfFormat) -> bytes:
     if kind in _TURTLE:
         data = re.sub(rb"(?<!\\)\"@([A-Za-z]{2,8}(?:[_-][A-Za-z0-9]{1,8})*)[_-]*", _language, data)
         data = _ESCAPE.sub(lambda match: match[0] if match[1] else rb"\\", data)
+        data = _PREFIX_WITHOUT_DOT.sub(rb"\1 .", data)
+        data = _NAME_WITH_SLASH.sub(
+            lambda match: match[0] if match[1] is None else match[1].replace(b"/", rb"\/"), data
+        )
         return _DECLARED + b" " + data
     return data
 
@@ -84,8 +138,15 @@ def _language(match: re.Match[bytes]) -> bytes:
     return b'"@' + match[1].replace(b"_", b"-")
 
 
-def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
-    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
+def before(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
+    """A page up to the last statement that seems to end before the one with a fault in ``line`` (from 1)."""
+    start = _start(data, kind, line)
+    ends = [end.end() for end in _END_OF_STATEMENT.finditer(data, 0, start)] if start else []
+    return data[: ends[-1]] if ends else None
+
+
+def _start(data: bytes, kind: ox.RdfFormat, line: int | None) -> int | None:
+    """Where a line begins in a page whose format has statements that one sees the end of."""
     if kind not in _TURTLE or line is None:
         return None
     start = 0
@@ -93,7 +154,13 @@ def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
         start = data.find(b"\n", start) + 1
         if not start:
             return None
-    end = _END_OF_STATEMENT.search(data, start)
+    return start
+
+
+def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
+    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
+    start = _start(data, kind, line)
+    end = None if start is None else _END_OF_STATEMENT.search(data, start)
     if end is None:
         return None
     before, rest = data[: end.end()], data[end.end() :]

@@ -107,6 +107,8 @@ class Distribution(Frozen):
     rights: Text = {}
     modified: date | None = None
     policies: tuple[dict[str, Any], ...] = ()
+    extra: dict[str, tuple[Any, ...]] = {}
+    """As a record's."""
 
 
 class Record(Frozen):

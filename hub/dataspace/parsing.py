@@ -23,6 +23,8 @@ from hub.dataspace import mending
 Line = dict[str, Any]
 CONTEXTS = Path(__file__).parent / "contexts"
 PINNED = {
+    "https://w3id.org/dspace/2024/1/context.json": "dspace-2024.jsonld",
+    "https://w3id.org/dspace/v0.8/context.json": "dspace-2024.jsonld",
     "https://w3id.org/dspace/2025/1/context.jsonld": "dspace.jsonld",
     "https://w3id.org/dspace/2025/1/odrl-profile.jsonld": "dspace-odrl.jsonld",
     "https://semiceu.github.io/MLDCAT-AP/releases/3.1.0/context/mldcat-ap.jsonld": "mldcat-ap.jsonld",
@@ -33,6 +35,9 @@ PINNED = {
         "dcat-ap.jsonld"
     ),
     "https://semiceu.github.io/DCAT-AP/releases/3.0.1/context/dcat-ap.jsonld": "dcat-ap.jsonld",
+    "https://www.w3.org/ns/odrl.jsonld": "odrl.jsonld",
+    "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld": "pod.jsonld",
+    **dict.fromkeys(("https://schema.org", "https://schema.org/docs/jsonldcontext.jsonld"), "schema.jsonld"),
 }
 """JSON-LD contexts that come with us. A page that names another one is refused: nothing is fetched by a parser."""
 
@@ -40,14 +45,20 @@ LONGEST_LITERAL = 200_000
 DEEPEST = 200
 _HYDRA = "http://www.w3.org/ns/hydra/core#"
 _TREE = "https://w3id.org/tree#"
-_NEXT = {_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"}
+_WAYS = {
+    **dict.fromkeys((_HYDRA + "next", _HYDRA + "nextPage", _TREE + "node", _TREE + "view"), "next"),
+    **dict.fromkeys((_HYDRA + name for name in ("last", "lastPage", "previous", "previousPage")), "back"),
+}
+"""To further pages; backwards is gone where a page in between cannot be read."""
 _STATEMENT = re.compile(rb"(?:<[^>]*>|_:\S+)\s+<[^>]*>\s.*\.\s*$")
 _QUAD = re.compile(rb"\S+\s+\S+\s+.*[^\s,;]\s+(?:<[^>]*>|_:\S+)\s*\.\s*$")
+_RDF_NAMESPACE = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _STRING = "http://www.w3.org/2001/XMLSchema#string"
 
 FORMATS = {
-    "text/turtle": ox.RdfFormat.TURTLE,
-    "application/x-turtle": ox.RdfFormat.TURTLE,
+    "text/turtle": ox.RdfFormat.TRIG,  # of which Turtle is a part
+    "application/x-turtle": ox.RdfFormat.TRIG,
     "application/rdf+xml": ox.RdfFormat.RDF_XML,
     "application/xml": ox.RdfFormat.RDF_XML,
     "text/xml": ox.RdfFormat.RDF_XML,
@@ -57,10 +68,10 @@ FORMATS = {
     "application/x-trig": ox.RdfFormat.TRIG,
     "application/n-quads": ox.RdfFormat.N_QUADS,
     "application/n-triples": ox.RdfFormat.N_TRIPLES,
-    "text/n3": ox.RdfFormat.TURTLE,
+    "text/n3": ox.RdfFormat.TRIG,
 }
 EXTENSIONS = {
-    ".ttl": ox.RdfFormat.TURTLE,
+    ".ttl": ox.RdfFormat.TRIG,
     ".rdf": ox.RdfFormat.RDF_XML,
     ".xml": ox.RdfFormat.RDF_XML,
     ".owl": ox.RdfFormat.RDF_XML,
@@ -69,7 +80,7 @@ EXTENSIONS = {
     ".trig": ox.RdfFormat.TRIG,
     ".nq": ox.RdfFormat.N_QUADS,
     ".nt": ox.RdfFormat.N_TRIPLES,
-    ".n3": ox.RdfFormat.TURTLE,
+    ".n3": ox.RdfFormat.TRIG,
 }
 ACCEPT = (
     "application/trig, text/turtle;q=0.9, application/n-quads;q=0.9, application/ld+json;q=0.8, "
@@ -86,26 +97,35 @@ class NotJson(Unreadable):
 
 
 def format_of(media_type: str, name: str, start: bytes) -> ox.RdfFormat:
-    """What a page is written in: what its server says, else its name, else how it begins."""
+    """What a page is written in: what its beginning proves, else what its server says, else its name, else a guess."""
+    head = start.lstrip()
+    for kind, beginning in _BEGINNINGS:
+        if beginning.match(head):
+            return kind
     known = FORMATS.get(media_type.partition(";")[0].strip().lower())
     if known is not None:
         return known
     for extension, kind in EXTENSIONS.items():
         if name.lower().removesuffix(".gz").endswith(extension):
             return kind
-    head = start.lstrip()
     if head.startswith((b"{", b"[")):
         return ox.RdfFormat.JSON_LD
-    if head.startswith((b"<?xml", b"<rdf:RDF", b"<!")):
-        return ox.RdfFormat.RDF_XML
     lines = head.rpartition(b"\n")[0].splitlines()  # the last may be cut
     if all(map(_STATEMENT.match, lines)) and any(map(_QUAD.match, lines)):
         return ox.RdfFormat.N_QUADS
     return ox.RdfFormat.TRIG  # of which Turtle and N-Triples are a part
 
 
+_BEGINNINGS = (
+    (ox.RdfFormat.RDF_XML, re.compile(rb"<\?xml|<!--|<!DOCTYPE|<[\w.:-]+\s[^<>]*xmlns", re.I)),
+    (ox.RdfFormat.JSON_LD, re.compile(rb'\{\s*["}]|\[\s*\{')),
+    (ox.RdfFormat.TRIG, re.compile(rb"@prefix|@base|PREFIX\s|BASE\s", re.I)),
+)
+"""Servers are often wrong about what they send; these beginnings are possible in one format only."""
+
+
 def rdf(request: Line) -> Iterator[Line]:
-    """Nodes of one page, the addresses it goes on at, and what of it was refused.
+    """Nodes of one page, the addresses it goes on at (``next``, ``back``), and what of it was refused.
 
     ``request``: ``path`` of the bytes, ``media_type``, ``name`` and ``base`` (where they are from), and the ``most``
     bytes of a page. A refusal marked
@@ -121,7 +141,7 @@ def rdf(request: Line) -> Iterator[Line]:
             yield from ({"next": onward} for onward in mending.links(raw))
         return
     for address in sorted(unknown):
-        lost = f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: its words are left out"
+        lost = f"the JSON-LD context {address[:200]} is not one of ours, and none is fetched: its words are guessed"
         yield {"refused": {"line": None, "reason": lost}, "whole": True}
     if kind in (ox.RdfFormat.N_QUADS, ox.RdfFormat.N_TRIPLES):
         yield from _nodes(_by_line(data, kind))
@@ -155,8 +175,11 @@ def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) ->
     """Mended, by the tolerant parser, or else what stands around the faults."""
     mended = mending.mended(data, kind)
     if mended != data:
-        with contextlib.suppress(SyntaxError, ValueError):
+        try:
             _read_for_nothing(mended, kind, base)
+        except (SyntaxError, ValueError) as error:
+            first = error  # what is mended is not worth a line in the report
+        else:
             yield from _nodes(_oxigraph(mended, kind, base))
             return
     try:
@@ -169,23 +192,34 @@ def _second_try(data: bytes, kind: ox.RdfFormat, base: str, first: Exception) ->
 
 
 def _around_the_faults(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
-    """What stands before a fault and, where a statement's end can be seen, after it; and where the page goes on.
-
-    The thing in the middle of which it happened is left out.
-    """
+    """What stands before a fault and, where a statement's end can be seen, after it; and where the page goes on."""
     for onward in mending.links(data):
         yield {"next": onward}
     for _ in range(mending.MOST_FAULTS):
         try:
-            yield from _nodes(_oxigraph(data, kind, base))
+            _read_for_nothing(data, kind, base)
         except (SyntaxError, ValueError) as error:
-            rest = mending.after(data, kind, getattr(error, "lineno", None))
+            line = getattr(error, "lineno", None)
+            yield from _before_the_fault(data, mending.before(data, kind, line), kind, base)
+            rest = mending.after(data, kind, line)
             if rest is None:
                 return
             data = rest
         else:
+            yield from _nodes(_oxigraph(data, kind, base))
             return
     yield {"refused": {"line": None, "reason": f"more than {mending.MOST_FAULTS} faults"}, "whole": True}
+
+
+def _before_the_fault(data: bytes, before: bytes | None, kind: ox.RdfFormat, base: str) -> Iterator[Line]:
+    """All statements that are whole; where their end cannot be seen, all things but the last."""
+    if before is not None:
+        with contextlib.suppress(SyntaxError, ValueError):
+            _read_for_nothing(before, kind, base)
+            yield from _nodes(_oxigraph(before, kind, base))
+            return
+    with contextlib.suppress(SyntaxError, ValueError):
+        yield from _nodes(_oxigraph(data, kind, base))
 
 
 def _said(error: Exception) -> str:
@@ -216,12 +250,12 @@ def page_of(request: Line) -> bytes:
 def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat, set[str]]:
     """A page as UTF-8 without a byte order mark, with what it is written in; JSON-LD with its contexts written out.
 
-    :returns: these, and the contexts that we do not have: words that only they explain are lost.
+    :returns: these, and the contexts that we do not have: what words mean that only they explain is lost.
     :raises Unreadable: a web page, a DOCTYPE, or JSON too deep.
     """
     unknown: set[str] = set()
-    kind = format_of(media_type, name, data[:10_000])
     data = as_utf8(data, media_type)
+    kind = format_of(media_type, name, data[:10_000])
     if re.match(rb"\s*(<!DOCTYPE\s+html|<html)", data[:1000], re.I):
         raise Unreadable("a web page for people, and no catalogue")
     data = mending.with_known_names(data)
@@ -231,8 +265,11 @@ def prepared(data: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
         ):
             raise Unreadable("a DOCTYPE is refused: it can name files and grow without end")
         data = re.sub(rb"^\s*<\?xml[^>]*\?>", b'<?xml version="1.0" encoding="UTF-8"?>', data, count=1)
+        root = re.search(rb"<([A-Za-z_][\w.:-]*)", re.sub(rb"<!--.*?-->", b"", data[:10_000], flags=re.S))
+        if root and not root[1].endswith(b"RDF") and (_RDF_NAMESPACE not in data or b"<rdf:RDF" in data):
+            raise Unreadable(f"XML that is not RDF/XML: it is a {root[1].decode()[:80]}")
     if kind == ox.RdfFormat.JSON_LD:
-        document = with_contexts(_odrl_words(_json_or_lines(data)), unknown)
+        document = _keeping_words(with_contexts(_odrl_words(_json_or_lines(data)), unknown))
         data = json.dumps(document, ensure_ascii=False).encode(errors="replace")
     return data, kind, unknown
 
@@ -326,6 +363,15 @@ def with_contexts(value: Any, unknown: set[str]) -> Any:
     return value
 
 
+def _keeping_words(document: Any) -> Any:
+    if isinstance(document, list):
+        return [_keeping_words(one) for one in document]
+    if isinstance(document, dict) and "@context" in document:
+        told = document["@context"]
+        return document | {"@context": [{"@vocab": mending.UNEXPLAINED}, *(told if isinstance(told, list) else [told])]}
+    return document
+
+
 def _context(value: Any, unknown: set[str]) -> Any:
     if isinstance(value, str):
         return _pinned(value, unknown)
@@ -342,7 +388,8 @@ def _context(value: Any, unknown: set[str]) -> Any:
 
 def _pinned(address: str, unknown: set[str]) -> Any:
     """A context of ours; in place of another one the prefixes that everybody uses."""
-    file = PINNED.get(address)
+    https = re.sub("^http:", "https:", address.rstrip("/"))
+    file = PINNED.get(https)
     if file is None:
         unknown.add(address)
         return mending.PREFIXES
@@ -424,7 +471,6 @@ def _rdflib(data: bytes, kind: ox.RdfFormat, base: str) -> Iterator[Quad]:
     from rdflib import BNode, Dataset, Literal, URIRef
 
     names = {
-        ox.RdfFormat.TURTLE: "turtle",
         ox.RdfFormat.RDF_XML: "xml",
         ox.RdfFormat.JSON_LD: "json-ld",
         ox.RdfFormat.TRIG: "trig",
@@ -452,14 +498,17 @@ def _nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
             yield quad
             continue
         about, predicate, value, inside = quad
+        predicate = mending.AS_DCAT.get(predicate, predicate)
+        if predicate == _TYPE:
+            value[1] = mending.AS_DCAT.get(value[1], value[1])
         if (about, inside) != (subject, graph):
             if predicates:
                 yield {"s": subject, "g": graph, "p": predicates}
             subject, graph, predicates = about, inside, {}
-        if predicate in _NEXT and value[0] == "i" and value[1].startswith(("http://", "https://")):
-            yield {"next": value[1]}
-        elif predicate in _NEXT and value[0] == "l" and value[1].startswith(("http://", "https://", "/", "?")):
-            yield {"next": value[1]}  # hydra in the wild has it as a text
+        # Hydra in the wild has the address of a page as a text.
+        beginnings = ("http://", "https://") if value[0] == "i" else ("http://", "https://", "/", "?")
+        if predicate in _WAYS and value[1].startswith(beginnings):
+            yield {_WAYS[predicate]: value[1]}
         if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
             yield _too_long(len(value[1]))
             continue

@@ -19,30 +19,53 @@ Tree = dict[str, Any]
 
 _CLASSES: tuple[tuple[LicenceClass, str], ...] = (
     # The first that matches counts: the narrower condition before the wider one.
-    (LicenceClass.NON_COMMERCIAL, r"by-?nc|non-?commercial|commercial use (is )?(not|prohibited)|research-only"),
-    (LicenceClass.BESPOKE, r"by-?nd|no-?deriv"),
-    (LicenceClass.SHARE_ALIKE, r"by-?sa|share-?alike|odbl|open-database|\ba?gpl|lgpl|fdl|eupl|isa-oml|cc-?sa"),
+    (
+        LicenceClass.NON_COMMERCIAL,
+        r"by-?nc|non?-?commercial(?!-?allowed)|commercial(-use)?-(is-)?(not|prohibited|with-?permission)|research-only|"
+        r"commercialwithpermission|commercialnotallowed|terms-(by-)?ask|ni(cht|et)-?(kommerziell|commercieel)|no-?comercial|"
+        r"n[aã]o-?comercial|utilisation-commerciale|not-for-commercial|nie?komer|ikke-?kommers",
+    ),
+    (
+        LicenceClass.BESPOKE,
+        r"by-?nd|no-?deriv|keine-?bearbeit|opere-derivate|obra-?derivada|pas-de-modification|geen-?afgeleide",
+    ),
+    (
+        LicenceClass.SHARE_ALIKE,
+        r"by-?sa|share-?alike|odbl|open-database|\ba?gpl|lgpl|fdl|free-documentation|eupl|isa-oml|cc-?sa|\bmpl\b|mozilla|openstreetmap-org/copyright|"
+        r"gleichen-bedingungen|stesso-modo|m[eê]mes-conditions|compartir-?igual|gelijk-?delen",
+    ),
     (
         LicenceClass.OPEN,
-        r"\bcc-?0|cc-?zero|publicdomain|public-domain|pddl|dl-(de-)?zero|zero-2-0|unlicense|wtfpl|0bsd",
+        r"\bcc-?0|cc-?zero|publicdomain|(?<!not-in-the-)public-domain|\bcc-?pdm|pddl|dl-(de-)?zero|zero-2-0|unlicense|"
+        r"wtfpl|0bsd|deutschland\W+zero|terms-open|referencenotrequired|noconditionsapply|officialwork|commons-zero",
     ),
     (
         LicenceClass.ATTRIBUTION,
-        r"\bcc-?by\b|licenses/by/|\bby-\d|attribution|odc-?by|\bogl|open-government-licen[cs]e|dl-(de-)?by|etalab|"
-        r"licence-ouverte|\blo-2|nlod|iodl-?2|com-reuse|apache|\bmit\b|\bbsd|psi-?licen[cs]e|kogl-1",
+        r"\bcc-?by(?![a-z])|licenses/by/|\bby-\d|attribution|odc?-?by|\bogl|open-government-licen[cs]e|dl-(de-)?by|etalab|"
+        r"licence-ouverte|\blo-2|nlod|licen[cs]e-for-open-government-data|iodl-?2|com-reuse|apache|\bbsd|psi-?licen[cs]e|"
+        r"^mit$|\bmit-licen[cs]e|licen[cs]es?/mit\b|kogl-1|\blov2\b|^fr-lo$|italian-open-data-licen[cs]e-v?2|geonutz|terms-by\b|referencerequired|namensnennung|"
+        r"attribuzione|reconocimiento|atribu(ci|i)|naamsvermelding|gratis-hergebruik",
     ),
 )
+_UNSTATED = (
+    r"not-?specified|unspecified|not-?stated|keine-angabe|nicht-angegeben|licentieonbekend|op-datpro|"
+    r"^(unknown|none|n/a|-)?$"
+)
+"""How sources say that they say nothing."""
+_LONGEST_NAME = 300
+"""What is longer is no name of a licence but its text, in which a word may stand in any sense."""
 
 
 def classify(uri: str, label: str = "") -> LicenceClass:
     """What a licence comes down to, from its address and what it is called."""
-    if not uri and not label:
-        return LicenceClass.NOT_STATED
     code = licence_aliases().get(uri.rstrip("/").removeprefix("https:").removeprefix("http:"), "")
-    for told in (code, uri, label):
-        words = re.sub(r"[\s_.]+", "-", told.lower())
+    told = [re.sub(r"[\s_.]+", "-", one.strip().lower()) for one in (code, uri, label)]
+    if all(re.search(_UNSTATED, words) for words in told):
+        return LicenceClass.NOT_STATED
+    for words in told:
         for kind, pattern in _CLASSES:
-            if words and re.search(pattern, words):
+            narrows = kind in (LicenceClass.NON_COMMERCIAL, LicenceClass.BESPOKE)
+            if (narrows or len(words) <= _LONGEST_NAME) and re.search(pattern, words):
                 return kind
     return LicenceClass.BESPOKE
 
@@ -300,6 +323,9 @@ def _obstacles(record: Record) -> Iterator[UsableNow]:
     told = sentences(every_policy(record))
     if any(s.rule == "prohibition" and s.text == "You may not use it." for s in told):
         yield UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.")
+    status = json.dumps(record.extra.get("http://www.w3.org/ns/adms#status", ())).lower()
+    if re.search("withdrawn|deprecated|discont", status):
+        yield UsableNow(verdict=Verdict.ASK, reason="Its source calls it withdrawn or outdated: look for a newer one.")
     if record.access == Access.CONTRACT:
         yield UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
     if record.access == Access.RESTRICTED:

@@ -33,6 +33,9 @@ CREATE INDEX IF NOT EXISTS event_page ON event (page);
 CREATE TABLE IF NOT EXISTS listed (page INTEGER, id TEXT);
 CREATE INDEX IF NOT EXISTS listed_id ON listed (id);
 CREATE INDEX IF NOT EXISTS listed_page ON listed (page);
+CREATE TABLE IF NOT EXISTS served (page INTEGER, id TEXT, service TEXT);
+CREATE INDEX IF NOT EXISTS served_id ON served (id);
+CREATE INDEX IF NOT EXISTS served_page ON served (page);
 CREATE TABLE IF NOT EXISTS stream (page INTEGER, versions TEXT, times TEXT);
 CREATE TABLE IF NOT EXISTS version (id TEXT PRIMARY KEY, object TEXT, at TEXT);
 CREATE INDEX IF NOT EXISTS version_object ON version (object);
@@ -72,6 +75,7 @@ class Staging:
         self._db = sqlite3.connect(path, timeout=10)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         self.about = lru_cache(maxsize=20_000)(self._about)
+        self._some_are_served = self._any_is_served()
 
     def close(self) -> None:
         self._db.close()
@@ -146,6 +150,7 @@ class Staging:
         self._db.execute("DELETE FROM event WHERE page = ?", (page,))
         self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
         self._db.execute("DELETE FROM listed WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM served WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
         """Blank nodes are a page's own, so they get its number."""
@@ -162,6 +167,8 @@ class Staging:
         listed = ((page, term[1]) for term in predicates.get(DCAT + "dataset", ()) if term[0] == "i")
         self._db.executemany("INSERT INTO listed VALUES (?, ?)", listed)
         identity = node["s"] if not node["s"].startswith("_:") else f"_:{page}.{node['s'][2:]}"
+        served = ((page, term[1], identity) for term in predicates.get(DCAT + "servesDataset", ()) if term[0] == "i")
+        self._db.executemany("INSERT INTO served VALUES (?, ?, ?)", served)
         is_record = not types.isdisjoint(_NAMELESS if identity.startswith("_:") else KINDS)
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
 
@@ -204,7 +211,7 @@ class Staging:
         newest = self._db.execute(
             "SELECT id FROM version WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
         ).fetchone()
-        identity = newest[0] if newest else identity
+        asked, identity = identity, newest[0] if newest else identity
         rows = self._db.execute("SELECT graph, body FROM node WHERE id = ?", (identity,)).fetchall()
         event = self._db.execute(
             "SELECT kind, graph FROM event WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
@@ -219,7 +226,15 @@ class Staging:
                 kept.extend(term for term in terms if term not in kept)
         if found and not any(term[1] in KINDS for term in found.get(RDF + "type", ())) and self._is_listed(identity):
             found.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
+        if found and self._some_are_served:
+            # Which services serve a dataset is said by the services only.
+            for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (asked,)):
+                found.setdefault(DCAT + "accessService", []).append(["i", row[0]])
         return found
+
+    def _any_is_served(self) -> bool:
+        """Asked once, since most catalogues have no services."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM served)"))
 
     def _is_listed(self, identity: str) -> bool:
         """Whether a catalogue has it as ``dcat:dataset``, so that it is one although it does not say so itself."""
@@ -243,11 +258,16 @@ class Staging:
         with self._db:
             self._db.execute("DELETE FROM found")
             self._find_versions()
+        self._some_are_served = self._any_is_served()
         self.about.cache_clear()
 
     def found(self, uris: Iterable[str]) -> None:
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO found VALUES (?)", ((uri,) for uri in uris))
+
+    def found_count(self) -> int:
+        """How many records there were when they were put together last."""
+        return int(self._one("SELECT count(*) FROM found"))
 
     def not_found(self, uris: Iterable[str]) -> list[str]:
         return [uri for uri in uris if not self._one("SELECT count(*) FROM found WHERE uri = ?", uri)]

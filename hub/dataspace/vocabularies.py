@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -43,6 +44,13 @@ LANGUAGES = {
 }
 """Codes of the EU languages (and Norwegian) -> BCP 47 and what speakers call it, which needs no translation."""
 _NATIVE = dict(LANGUAGES.values())
+_FURTHER_LANGUAGES = {
+    **{"FRE": "fr", "GER": "de", "DUT": "nl", "CZE": "cs", "GRE": "el", "RUM": "ro", "SLO": "sk"},
+    **{"NOB": "no", "NB": "no", "NNO": "no", "NN": "no", "CAT": "ca", "EUS": "eu", "BAQ": "eu", "GLG": "gl"},
+    **{"ISL": "is", "LTZ": "lb", "CYM": "cy", "SME": "se", "SQI": "sq", "BOS": "bs", "MKD": "mk", "SRP": "sr"},
+    **{"TUR": "tr", "UKR": "uk", "RUS": "ru", "ARA": "ar", "ZHO": "zh", "JPN": "ja"},
+}
+"""Older codes of the same languages, and languages that catalogues in Europe have besides."""
 
 
 @cache
@@ -88,13 +96,18 @@ def theme(value: str) -> str | None:
     return _codes_by_name("data-theme-skos.rdf").get(value.casefold())
 
 
+@lru_cache(maxsize=2000)
 def language(value: str) -> str | None:
-    """BCP 47 of a language named by its IRI, three letters or two."""
-    word = value.rstrip("/").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
-    if word.upper() in LANGUAGES:
-        return LANGUAGES[word.upper()][0]
-    short = word.lower().partition("-")[0]
-    return short if short in _NATIVE else None
+    """BCP 47 of a language named by its IRI, three letters or two, or as its speakers call it."""
+    word = value.strip().rstrip("/").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
+    short = re.split("[-_]", word)[0].upper()
+    if short in LANGUAGES:
+        return LANGUAGES[short][0]
+    if short in _FURTHER_LANGUAGES:
+        return _FURTHER_LANGUAGES[short]
+    if short.lower() in _NATIVE or short.lower() in _FURTHER_LANGUAGES.values():
+        return short.lower()
+    return next((tag for tag, name in _NATIVE.items() if name.casefold() == word.casefold()), None)
 
 
 def file_type(value: str) -> str:
@@ -104,10 +117,21 @@ def file_type(value: str) -> str:
         tail = word.rstrip("/")
         word = "/".join(tail.rsplit("/", 2)[1:]) if "media-types" in tail else tail.rsplit("/", 1)[1].rsplit("#", 1)[-1]
     word = word.partition(";")[0].strip().lower()
-    known = _codes_by_name("filetypes-skos.rdf").get(word.lstrip("."))
-    return _MEDIA_TYPES.get(word) or known or word.rsplit("/", 1)[-1].removeprefix("x-").upper()[:40]
+    if known := _known_file_type(word):
+        return known
+    # "Zipped CSV", "Spreadsheet (csv)": of several words the first that is a file type, a packing only at last.
+    found = [code for part in re.findall(r"[a-z0-9_+-]{2,}", word) if (code := _known_file_type(part))]
+    if found and "/" not in word:
+        return next((code for code in found if code not in _PACKINGS), found[0])
+    return word.rsplit("/", 1)[-1].removeprefix("x-").upper()[:40]
 
 
+def _known_file_type(word: str) -> str:
+    word = word.lstrip(".")
+    return _MEDIA_TYPES.get(word) or _codes_by_name("filetypes-skos.rdf").get(word, "")
+
+
+_PACKINGS = {"ZIP", "GZIP", "TAR", "TAR_GZ", "7Z"}
 _MEDIA_TYPES = {
     "text/csv": "CSV",
     "application/json": "JSON",
@@ -128,6 +152,23 @@ _MEDIA_TYPES = {
     "application/vnd.apache.parquet": "PARQUET",
     "application/x-parquet": "PARQUET",
     "parquet": "PARQUET",
+    "application/n-triples": "RDF_N_TRIPLES",
+    "application/n-quads": "RDF_N_QUADS",
+    "application/trig": "RDF_TRIG",
+    "application/geopackage+sqlite3": "GPKG",
+    "application/vnd.google-earth.kml+xml": "KML",
+    "application/gml+xml": "GML",
+    "image/jpeg": "JPEG",
+    "image/tiff": "TIFF",
+    "text/tab-separated-values": "TSV",
+    "application/x-zip-compressed": "ZIP",
+    "comma-separated values": "CSV",
+    "geopackage": "GPKG",
+    "geotiff": "TIFF",
+    "excel": "XLS",
+    "jpg": "JPEG",
+    "json-ld": "JSON_LD",
+    "jsonld": "JSON_LD",
     "ttl": "RDF_TURTLE",
     "xls": "XLS",
     "shapefile": "SHP",
@@ -154,9 +195,13 @@ def licence_aliases() -> dict[str, str]:
     return pairs
 
 
+_KIN = {"no": ("nb", "nn"), "nb": ("no", "nn"), "nn": ("no", "nb")}
+"""Who reads one of these reads the others rather than English."""
+
+
 def in_language(text: Text, language: str) -> str:
     """A text in the reader's language, else in English, else in any; machine translations (``fr-t-nl``) count last."""
-    for wanted in (language, "en", "und"):
+    for wanted in (language, *_KIN.get(language, ()), "en", "und"):
         if wanted in text:
             return text[wanted]
         translated = next((words for tag, words in text.items() if tag.partition("-")[0] == wanted), None)

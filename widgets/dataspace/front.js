@@ -439,7 +439,7 @@ class Page {
       h("h4", {}, text(file.title) || `File ${at + 1}`),
       text(file.description) && h("p", {}, text(file.description)),
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
-        file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, "through a connector")),
+        file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, file.endpoint_url === file.access_url ? "through a service" : "through a connector")),
       address && h("p", { class: "ds-address" }, link(address)),
       /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && h("div", { class: "actions" },
@@ -450,6 +450,7 @@ class Page {
       code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
         h("p", { class: "quiet" }, this.told.preview && shown ? (this.told.preview.ranges ? "Its server hands out parts of the file, so this reads only what it needs." : "Its server does not say that it hands out parts: this may read the whole file.") : "Reads the parts it needs where the file is, if its server hands out parts. Run it in a notebook of yours."),
         h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
+      this.further(file, `further-${at}`),
     ];
   }
 
@@ -486,10 +487,10 @@ class Page {
     });
   }
 
-  further(record) {
-    const names = Object.keys(record.extra);
+  further(record, key = "further") {
+    const names = Object.keys(record.extra || {});
     if (!names.length) return null;
-    return h("details", { "data-key": "further" }, h("summary", {}, `Further fields of its source (${names.length})`),
+    return h("details", { "data-key": key }, h("summary", {}, `Further fields of its source (${names.length})`),
       h("dl", { class: "ds-list" }, names.map((name) => [h("dt", {}, h("code", {}, name)), h("dd", {}, h("pre", { tabindex: 0, "aria-label": name }, JSON.stringify(record.extra[name], null, 1)))])));
   }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.dataspace import catalogue, policy
+from hub.dataspace import catalogue, policy, vocabularies
 from hub.dataspace.models import Access, Kind, LicenceClass
 from hub.dataspace.parsing import _nodes, _oxigraph, prepared
 from tests.hub.dataspace.conftest import DATA
@@ -146,6 +146,213 @@ def test_restricted_and_by_contract():
     offer = "x:d a dcat:Dataset ; odrl:hasPolicy [ a odrl:Offer ; odrl:permission [ odrl:action odrl:use ] ] ; "
     service = "dcat:distribution [ dcat:accessService [ dcat:endpointURL <https://c.example/> ] ] ."
     assert read(offer + service).access == "contract"
+
+
+AT = "http://publications.europa.eu/resource/authority"
+INSPIRE = "http://inspire.ec.europa.eu/metadata-codelist/LimitationsOnPublicAccess"
+
+
+def said(predicate, value):
+    """A dataset with one statement more, by its predicate's name."""
+    return read(f"x:d a dcat:Dataset ; {predicate} {value} .")
+
+
+@pytest.mark.parametrize(
+    ("told", "access"),
+    [
+        (f"<{AT}/access-right/OP_DATPRO>", "not-stated"),
+        (f"<{AT}/access-right/PUBLIC>", "public"),
+        (f"<{INSPIRE}/noLimitations>", "public"),
+        (f"<{INSPIRE}/INSPIRE_Directive_Article13_1e>", "restricted"),
+        ("<http://purl.org/coar/access_right/c_abf2>", "public"),
+        ("<http://purl.org/coar/access_right/c_f1cf>", "restricted"),
+        ("<https://opendata.example/terms>", "not-stated"),
+        ('[ dct:description "This resource has no access restriction"@en ]', "public"),
+        ('"Not public before 2030"', "restricted"),
+        ('"info:eu-repo/semantics/embargoedAccess"', "restricted"),
+    ],
+)
+def test_how_sources_say_who_gets_it(told, access):
+    assert said("dct:accessRights", told).access == access
+
+
+def test_access_may_be_stated_for_the_files_only():
+    assert said("dcat:distribution", f"[ dct:accessRights <{AT}/access-right/RESTRICTED> ]").access == "restricted"
+    assert said("dcat:distribution", f"[ dct:rights <{AT}/access-right/PUBLIC> ]").access == "public"
+    two = f"[ dct:rights <{AT}/access-right/PUBLIC> ], [ dct:accessRights <{AT}/access-right/RESTRICTED> ]"
+    assert said("dcat:distribution", two).access == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ('dct:license "", <https://creativecommons.org/licenses/by/4.0/>', "attribution"),
+        ('dct:license <https://creativecommons.org/publicdomain/zero/1.0/>, "cc-by-nc"', "non-commercial"),
+        ("dct:license [ skos:exactMatch at:licence\\/CC0 ]", "open"),
+        ("dct:license x:l . x:l skos:exactMatch at:licence\\/CC_BYSA_4_0", "share-alike"),
+        ("dct:license [ dct:type <http://purl.org/adms/licencetype/PublicDomain> ; foaf:name 'Ours' ]", "open"),
+        ("dct:rights <https://creativecommons.org/licenses/by/4.0/legalcode>", "attribution"),
+        ('dct:rights "NonCommercialAllowed-CommercialAllowed-ReferenceRequired"', "attribution"),
+        ('dct:rights "NonCommercialAllowed-CommercialWithPermission-ReferenceNotRequired"', "non-commercial"),
+        ('dct:rights "All rights reserved"', "not-stated"),
+        ('dct:rights "License Not Specified"', "not-stated"),
+        ('dct:license "Own terms" ; dct:rights "CC BY 4.0"', "bespoke"),
+    ],
+)
+def test_how_sources_state_a_licence(told, kind):
+    assert read(f"x:d a dcat:Dataset ; {told} .").licence.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("told", "day"),
+    [
+        ('"2019"^^xsd:gYear', date(2019, 1, 1)),
+        ('"2019-07"^^xsd:gYearMonth', date(2019, 7, 1)),
+        ('"2019-7-3"', date(2019, 7, 3)),
+        ('"20190703"', date(2019, 7, 3)),
+        ('"2019-07-03Z"^^xsd:date', date(2019, 7, 3)),
+        ('"3.7.2019"', date(2019, 7, 3)),
+        ('""^^xsd:date, "2019-07-03"', date(2019, 7, 3)),
+        ('"1582243200000"', None),
+        ('"06/05/2009"', None),
+        ('"last summer"', None),
+    ],
+)
+def test_dates_as_they_are_written(told, day):
+    assert said("dct:issued", told).issued == day
+
+
+@pytest.mark.parametrize(
+    ("told", "size"),
+    [
+        ('"1024"', 1024),
+        ('"1024.0"^^xsd:double', 1024),
+        ('"1.5E3"^^xsd:double', 1500),
+        ('"1,234,567"', 1234567),
+        ('"12 kB"', 12000),
+        ('"1,5 MB"', 1500000),
+        ('"2 GiB"', 2 * 2**30),
+        ('"INF"', None),
+        ('"-1"', None),
+        ('"about 3 MB"', None),
+    ],
+)
+def test_sizes_as_they_are_written(told, size):
+    assert said("dcat:distribution", f"[ dcat:byteSize {told} ]").bytes == size
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "media_type"),
+    [
+        ("dcat:mediaType <https://www.iana.org/assignments/media-types/text/csv>", "CSV", "text/csv"),
+        ('dct:format "Zipped CSV" ; dcat:mediaType "application/ZIP"', "CSV", "application/zip"),
+        ('dct:format "Google Earth (kml)"', "KML", ""),
+        ('dct:format ".XLSX"', "XLSX", ""),
+        ('dct:format x:format . x:format <http://www.w3.org/2000/01/rdf-schema#label> "XLS"', "XLS", ""),
+        ("dct:format x:GeoJSON ; dcat:mediaType x:unknown", "GEOJSON", ""),
+        ('dct:format "application/n-triples"', "RDF_N_TRIPLES", "application/n-triples"),
+        ('dct:format "Kartenviewer"', "KARTENVIEWER", ""),
+        ('dct:mediaType "application/json"', "JSON", "application/json"),
+    ],
+)
+def test_formats_as_they_are_written(told, code, media_type):
+    [file] = read(f"x:d a dcat:Dataset ; dcat:distribution x:f . x:f {told} .").distributions
+    assert (file.format, file.media_type) == (code, media_type)
+
+
+@pytest.mark.parametrize(
+    ("told", "email"),
+    [
+        ("vcard:hasEmail <MAILTO:a@city.example?subject=x>", "a@city.example"),
+        ('vcard:hasEmail "mailto: a@city.example"', "a@city.example"),
+        ("vcard:hasEmail <a@city.example>", "a@city.example"),
+        ("vcard:hasEmail [ vcard:hasValue <mailto:a@city.example> ]", "a@city.example"),
+        ("vcard:hasEmail <mailto:a(at)city.example>", ""),
+    ],
+)
+def test_mailboxes_as_they_are_written(told, email):
+    assert said("dcat:contactPoint", f"[ vcard:organization-unit 'Desk' ; {told} ]").contact[0].email == email
+
+
+def test_a_contact_may_be_nothing_but_a_mailbox():
+    [contact] = said("dcat:contactPoint", "<mailto:a@city.example>").contact
+    assert (contact.email, contact.name) == ("a@city.example", {"und": "a@city.example"})
+
+
+@pytest.mark.parametrize(
+    ("told", "period"),
+    [
+        ('[ <http://dati.gov.it/onto/dcatapit#startDate> "2021-01-01" ]', ("2021-01-01", "")),
+        ('"2009-09-01/2010-05-31"', ("2009-09-01", "2010-05-31")),
+        ('[ time:hasBeginning [ time:inXSDgYear "1914" ] ; time:hasEnd [ time:inXSDDate "1918-11-11" ] ]',
+         ("1914", "1918-11-11")),
+    ],
+)  # fmt: skip
+def test_periods_as_they_are_written(told, period):
+    assert read(
+        f"@prefix time: <http://www.w3.org/2006/time#> . x:d a dcat:Dataset ; dct:temporal {told} ."
+    ).temporal == (period,)
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        ("[ dct:identifier at:country\\/SWE ]", f"{AT}/country/SWE"),
+        ("[ dcat:bbox '<gml:Envelope/>', 'POINT(1 2)' ]", "POINT(1 2)"),
+        ("[ locn:geometry [ geo:asWKT 'POINT(1 2)' ] ]", "POINT(1 2)"),
+    ],
+)
+def test_places_as_they_are_written(told, place):
+    more = "@prefix locn: <http://www.w3.org/ns/locn#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> . "
+    assert read(f"{more} x:d a dcat:Dataset ; dct:spatial {told} .").spatial == (place,)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digits", "known"),
+    [
+        ("spdx:algorithm <http://dcat-ap.de/def/hashAlgorithms/sha/256>", 64, "sha256"),
+        ('spdx:algorithm "SHA-1"', 40, "sha1"),
+        ("spdx:algorithm spdx:checksumAlgorithm_blake2b512", 128, "blake2b512"),
+        ("", 32, "md5"),
+        ("", 128, "sha512"),
+    ],
+)
+def test_checksums_as_they_are_written(algorithm, digits, known):
+    checksum = f'[ spdx:checksumValue "{"a" * digits}" ; {algorithm} ]'
+    [file] = said("dcat:distribution", f"[ spdx:checksum {checksum} ]").distributions
+    assert file.checksum.algorithm == known
+
+
+def test_languages_as_they_are_written():
+    told = f'<{AT}/language/FRE>, "en_GB", "es, ca", "Deutsch", <http://id.loc.gov/vocabulary/iso639-2/nob>, "x"'
+    assert set(said("dct:language", told).languages) == {"fr", "en", "es", "ca", "de", "no"}
+
+
+def test_tags_of_languages_as_they_are_written():
+    found = read('x:d a dcat:Dataset ; dct:title "A"@eng, "B"@de-AT, "C"@nb, "D"@fra-CA .')
+    assert found.title == {"en": "A", "de-at": "B", "nb": "C", "fr-ca": "D"}
+    assert [vocabularies.in_language(found.title, language) for language in ("en", "de", "no", "fr")] == list("ABCD")
+
+
+def test_themes_of_other_vocabularies_are_keywords_and_kept():
+    theme = "x:t skos:prefLabel 'Umwelt'@de . x:o skos:prefLabel 'Hydrography'@en, 'Gewässer'@de ."
+    found = read(f"x:d a dcat:Dataset ; dcat:theme x:t, x:o, x:unnamed, 'Fische' ; dcat:keyword 'water'@en . {theme}")
+    assert found.themes == ("ENVI",)
+    assert found.keywords == {"de": ("Gewässer",), "en": ("Hydrography", "water"), "und": ("Fische",)}
+    assert {"@id": "http://x.example/unnamed"} in found.extra[catalogue.DCAT + "theme"]
+    assert catalogue.DCAT + "theme" not in said("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
+
+
+def test_an_address_that_is_no_link_is_kept_as_text():
+    [file] = said("dcat:distribution", "[ dcat:downloadURL <ftp://x.example/a.csv> ]").distributions
+    assert (file.download_url, file.access_url) == ("", "")
+    assert file.extra == {catalogue.DCAT + "downloadURL": ({"@id": "ftp://x.example/a.csv"},)}
+
+
+def test_what_extensions_say_of_a_file_is_kept():
+    standard = "https://w3id.org/mobilitydcat-ap#mobilityDataStandard"
+    [file] = said("dcat:distribution", f"[ <{standard}> x:datex ; dct:title 'T' ]").distributions
+    assert file.extra == {standard: ({"@id": "http://x.example/datex"},)}
 
 
 def test_circles_in_what_is_kept_end():

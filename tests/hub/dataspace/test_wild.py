@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
-from hub.dataspace import catalogue
+from hub.dataspace import catalogue, policy
 from hub.dataspace.harvest import PAUSES
 from hub.dataspace.models import Record, RunState
 from hub.dataspace.staging import Staging
@@ -74,12 +74,57 @@ def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, told):
         r'dct:description "C:\Users\quentin"',
         'dct:description "a\x0bb\x00c"',
         'vcard:fn "a prefix that is not declared"',
+        "healthdcatap:minTypicalAge 1 ; mobilitydcatap:mobilityTheme dcatap:x",
+        "dct:relation x:b/csv , x:b/2023/json",
     ],
 )
 def test_slips_in_turtle_cost_nothing(shop, site, odd):
     serve(site, "/", PREFIXES + dataset("a") + say(odd) + dataset("c"))
     run = shop.harvest(site.url + "/")
     assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b", "c"])
+
+
+def test_a_prefix_without_its_dot_costs_nothing(shop, site):
+    """As an example of DCAT-AP 3 has it."""
+    head = "@prefix : <http://y.example/>\r\n@prefix dcat: <http://www.w3.org/ns/dcat#> \n"
+    serve(site, "/", f"{head}{PREFIXES}{dataset('a')}")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a"])
+
+
+def test_what_is_mended_is_not_what_the_report_tells(shop, site):
+    serve(site, "/", "@prefix : <http://y.example/>\n" + PREFIXES + dataset("a") + say("dct:title @@@"))
+    [refusal] = shop.harvest(site.url + "/").refusals
+    assert refusal.line == 2 + (PREFIXES + dataset("a")).count("\n")
+
+
+def test_a_slash_in_a_text_or_an_address_is_left_alone(shop, site):
+    odd = 'dct:relation x:b/c ; dct:description "a:b/c" ; dcat:landingPage <http://x.example/a/b> # d:e/f'
+    serve(site, "/", PREFIXES + f'<http://x.example/b> a dcat:Dataset ; dct:title "T" ; {odd}\n .\n')
+    shop.harvest(site.url + "/")
+    found = content(shop, "http://x.example/b")
+    assert (found.description, found.landing_page) == ({"und": "a:b/c"}, "http://x.example/a/b")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/octet-stream", "application/xml", "application/ld+json", ""]
+)
+@pytest.mark.parametrize("body", ["turtle", "xml", "json", "marked json", "utf-16 turtle", "latin-1 xml", "graph"])
+def test_servers_that_are_wrong_about_what_they_send(shop, site, body, kind):
+    document = json.dumps({"@context": CONTEXT, "@graph": [thing("a")]})
+    xml = RDF_XML.format(element("a", "<dct:description>é</dct:description>"))
+    pages = {
+        "turtle": page("a"),
+        "graph": page("a").replace("<http://x.example/a>", "<http://x.example/g> { <http://x.example/a>") + "}",
+        "xml": "<!-- ours -->" + xml,
+        "json": document,
+        "marked json": b"\xef\xbb\xbf" + document.encode(),
+        "utf-16 turtle": page("a").encode("utf-16"),
+        "latin-1 xml": f'<?xml version="1.0" encoding="ISO-8859-1"?>{xml}'.encode("latin-1"),
+    }
+    serve(site, "/", pages[body], kind)
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a"])
 
 
 @pytest.mark.parametrize("odd", ['dct:description "he said "no" to it"', "foo:bar 1", "dct:title @@@"])
@@ -92,6 +137,20 @@ def test_a_fault_in_turtle_costs_its_statement_and_is_reported_with_its_line(sho
     assert (run.state, run.pages, run.refused) == (RunState.INCOMPLETE, 2, 1)
     line = 1 + (PREFIXES + dataset("a")).count("\n")
     assert run.refusals[0].line == line
+
+
+def test_a_fault_at_the_beginning_of_a_statement_costs_nothing_before_it(shop, site):
+    serve(site, "/", PREFIXES + dataset("a") + "@@@ a dcat:Dataset .\n" + dataset("c"))
+    run = shop.harvest(site.url + "/")
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a", "c"])
+
+
+def test_a_statement_that_breaks_off_is_not_taken_for_a_shorter_one(shop, site):
+    """What its second half would have said may be what forbids it."""
+    half = "x:p odrl:permission [ odrl:action odrl:use ] ;\n @@@"
+    serve(site, "/", f"{PREFIXES}<http://x.example/b> a dcat:Dataset ; odrl:hasPolicy x:p .\n{half}")
+    shop.harvest(site.url + "/")
+    assert content(shop, "http://x.example/b").policies[0].keys() == {"@id"}
 
 
 def test_after_a_fault_a_statement_is_still_in_its_graph(shop, site):
@@ -159,11 +218,79 @@ def test_shapes_of_json_ld(shop, site, document, there):
     assert (run.state, names(shop)) == (RunState.COMPLETE, there)
 
 
+@pytest.mark.parametrize("other", [[], ["https://elsewhere.example/c.jsonld"]])
+@pytest.mark.parametrize("odd", [{}, {"onlyOnSundays": True}])
+def test_a_word_that_no_context_explains_is_not_lost(shop, site, other, odd):
+    """A rule with a condition that nobody understands must not read as one without."""
+    rule = {"action": "use"} | odd
+    offer = {"@id": "urn:o", "@type": "Offer", "permission": [rule]}
+    data = {"@id": "urn:a", "@type": "Dataset", "hasPolicy": [offer], "farm": "Field 1"}
+    contexts = ["https://w3id.org/dspace/2025/1/context.jsonld", *other]
+    serve(
+        site, "/", {"@context": contexts, "@id": "urn:c", "@type": "Catalog", "dataset": [data]}, "application/ld+json"
+    )
+    shop.harvest(site.url + "/")
+    found = content(shop, "urn:a")
+    assert [one.rule for one in policy.sentences(found.policies)] == ["not-understood" if odd else "permission"]
+    assert found.extra["urn:unexplained:farm"][0]["@value"] == "Field 1"
+
+
+def test_schema_org_is_read_as_dcat(shop, site):
+    data = {
+        **{"@type": "Dataset", "@id": "http://x.example/a", "name": "T", "keywords": "air, dust", "version": "2"},
+        **{"license": "https://creativecommons.org/licenses/by/4.0/", "temporalCoverage": "2010/2012"},
+        **{"publisher": {"@type": "Organization", "name": "City", "url": "https://city.example/"}},
+        **{"dateModified": "2024-05-06", "inLanguage": "de", "url": "https://x.example/page"},
+        "distribution": {
+            **{"@type": "DataDownload", "contentUrl": "https://x.example/a.csv", "encodingFormat": "text/csv"},
+            "contentSize": "14M",
+        },
+    }
+    onward = {"hydra:view": {"@id": f"{site.url}/1", "hydra:next": {"@id": f"{site.url}/2"}}}
+    context = ["https://schema.org/", {"hydra": HYDRA}]
+    serve(site, "/1", {"@context": context, "@type": "DataCatalog", "dataset": [data]} | onward, "application/ld+json")
+    other = "<http://x.example/b> a s:Dataset ; s:name 'B' ; s:license <http://l.example/> ."
+    serve(site, "/2", f"@prefix s: <https://schema.org/> . {other}")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b"])
+    found = content(shop, "http://x.example/a")
+    assert (found.title, found.keywords, found.version) == ({"und": "T"}, {"und": ("air", "dust")}, "2")
+    assert (found.licence.kind, found.temporal, found.languages) == ("attribution", (("2010", "2012"),), ("de",))
+    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example/")
+    assert (str(found.modified), found.landing_page) == ("2024-05-06", "https://x.example/page")
+    [file] = found.distributions
+    assert (file.download_url, file.format, file.bytes) == ("https://x.example/a.csv", "CSV", 14_000_000)
+    assert content(shop, "http://x.example/b").licence.uri == "http://l.example/"
+
+
+@pytest.mark.parametrize(("level", "access"), [("public", "public"), ("restricted public", "restricted")])
+def test_data_json_of_project_open_data(shop, site, level, access):
+    """What many portals serve as ``data.json``; its datasets have no address."""
+    data = {
+        **{"@type": "dcat:Dataset", "title": "T", "identifier": "1", "keyword": ["air"], "accessLevel": level},
+        **{"modified": "2024-05-06", "license": "", "publisher": {"@type": "org:Organization", "name": "City"}},
+        **{"contactPoint": {"@type": "vcard:Contact", "fn": "Desk", "hasEmail": "mailto:desk@city.example"}},
+        "distribution": [{"@type": "dcat:Distribution", "downloadURL": "https://x.example/a.csv", "format": "CSV"}],
+    }
+    context = "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld"
+    serve(site, "/", {"@context": context, "@type": "dcat:Catalog", "dataset": [data]}, "application/json")
+    run = shop.harvest(site.url + "/")
+    assert (run.state, run.read) == (RunState.COMPLETE, 1)
+    found = content(shop, next(iter(shop.rows())))
+    assert (found.title, found.access, found.licence.kind) == ({"und": "T"}, access, "not-stated")
+    assert (found.publisher.name, found.contact[0].email) == ({"und": "City"}, "desk@city.example")
+    assert found.distributions[0].download_url == "https://x.example/a.csv"
+
+
 def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
-    document = {"@context": ["https://elsewhere.example/c.jsonld", CONTEXT], "@graph": [thing("a", odd="x")]}
+    document = {
+        "@context": ["https://elsewhere.example/c.jsonld", CONTEXT],
+        "@graph": [thing("a", odd="x", keyword="k")],
+    }
     serve(site, "/", document, "application/ld+json")
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
+    assert content(shop, "http://x.example/a").keywords == {"und": ("k",)}
     assert "elsewhere.example" in run.refusals[0].reason
 
 
@@ -186,6 +313,45 @@ def test_records_without_an_address_get_one_that_stays(shop, site):
             assert next(catalogue.statements(uri, staging))[0] == uri, "what it says is judged under its name"
     finally:
         staging.close()
+
+
+def test_a_record_on_two_pages_is_counted_once_also_when_nothing_is_new(shop, site):
+    serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."), ETag='"1"')
+    serve(site, "/2", page("a"), ETag='"2"')
+    for path in ("/1", "/2"):
+        whole = site.pages[path]
+        site.pages[path] = lambda asked, it=whole: Reply(status=304) if "If-None-Match" in asked.headers else it
+    assert [shop.harvest(f"{site.url}/1").read for _ in range(2)] == [1, 1]
+
+
+def test_records_without_an_address_that_seem_to_be_the_same(shop, site):
+    """The same one on two pages is one record; two that only share a number are two."""
+    same = 'a dcat:Dataset ; dct:title "Same" ; dcat:landingPage <http://x.example/>'
+    numbered = 'a dcat:Dataset ; dct:identifier "1" ; dct:title "{}"'
+    other = f"[ {same.replace('Same', 'Other')} ]"
+    serve(
+        site, "/1", PREFIXES + f"x:c dcat:dataset [ {same} ], [ {numbered.format('One')} ] . </1> <{HYDRA}next> </2> ."
+    )
+    serve(site, "/2", PREFIXES + f"x:c dcat:dataset [ {same} ], {other}, [ {numbered.format('Two')} ] .")
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.read, run.new) == (RunState.COMPLETE, 4, 4)
+    titles = sorted(content(shop, uri).title["und"] for uri in shop.rows())
+    assert titles == ["One", "Other", "Same", "Two"]
+
+
+@pytest.mark.parametrize(
+    "around", ["<csw:R xmlns:csw='http://c.example/'>{}</csw:R>", "<feed xmlns='http://a.example/'/>"]
+)
+def test_other_xml_says_what_it_is(shop, site, around):
+    serve(site, "/", around.format(RDF_XML.format(element("a"))), "application/xml")
+    [refusal] = shop.harvest(site.url + "/").refusals
+    assert re.match("XML that is not RDF/XML: it is a (csw:R|feed)", refusal.reason)
+
+
+def test_one_thing_without_a_frame_is_rdf_too(shop, site):
+    names_of = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dcat="http://www.w3.org/ns/dcat#"'
+    serve(site, "/", f'<dcat:Dataset {names_of} rdf:about="http://x.example/a"/>', "application/xml")
+    assert shop.harvest(site.url + "/").read == 1
 
 
 @pytest.mark.parametrize("namespace", ["https://www.w3.org/ns/dcat/", "https://www.w3.org/ns/dcat#"])
@@ -245,7 +411,58 @@ def test_link_headers_among_others(shop, site):
     assert names(shop) == ["a", "b"]
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def view(number, last, how):
+    """What page ``number`` says of the others."""
+    ways = {"next": number + 1} if number < last else {}
+    ways |= {"last": last} | ({"previous": number - 1} if number > 1 else {})
+    if how == "Link":
+        names = {"next": "next", "last": "last", "previous": "prev"}
+        return "", {"Link": ", ".join(f'</{to}>; rel="{names[way]}"' for way, to in ways.items())}
+    return f"</{number}> " + " ; ".join(f"<{HYDRA}{way}{how}> </{to}>" for way, to in ways.items()) + " .", {}
+
+
+@pytest.mark.parametrize("how", ["", "Page", "Link"])
+@pytest.mark.parametrize(
+    "broken", [Reply(status=404), Reply(status=500), Reply(b"<<<", headers={"Content-Type": "x/y"})]
+)
+def test_pages_after_one_that_never_could_be_read_are_found_from_the_end(shop, site, how, broken):
+    for number, name in enumerate("abcde", 1):
+        more, headers = view(number, 5, how)
+        serve(site, f"/{number}", page(name, more=more), **headers)
+    site.pages["/3"] = broken
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, run.pages, names(shop)) == (RunState.INCOMPLETE, 5, ["a", "b", "d", "e"])
+    assert [refusal.page for refusal in run.refusals] == [f"{site.url}/3"]
+
+
+def test_a_chain_that_is_whole_is_not_read_from_the_end(shop, site):
+    more, _ = view(1, 2, "")
+    serve(site, "/1", page("a", more=more.replace(f"{HYDRA}last> </2>", f"{HYDRA}last> </nowhere>")))
+    serve(site, "/2", page("b"))
+    assert shop.harvest(f"{site.url}/1").state == RunState.COMPLETE
+
+
+def test_a_chain_that_ends_in_the_dark_says_so_and_keeps_what_came_before(shop, site):
+    serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
+    site.pages["/2"] = Reply(status=404)
+    run = shop.harvest(f"{site.url}/1")
+    assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
+    assert run.refusals[0].reason == "The server answered 404. Where it goes on is not known."
+
+
+def test_files_of_a_folder_that_are_not_read_are_named(shop, tmp_path):
+    folder = tmp_path / "in"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "a.ttl").write_text(page("a"))
+    for other in ("LICENSE", "data.csv", ".git/config"):
+        (folder / other).write_text("x")
+    run = shop.harvest(str(folder))
+    assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 2, ["a"])
+    assert [refusal.page for refusal in run.refusals] == ["LICENSE", "data.csv"]
+    assert ".jsonld" in run.refusals[0].reason
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_is_busy_is_asked_again(shop, site, status):
     answers = [Reply(status=status, headers={"Retry-After": "7"}), Reply(status=status)]
     serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
@@ -287,6 +504,40 @@ def test_outside_an_event_stream_a_version_is_a_record_of_its_own(shop, site):
     assert names(shop) == ["a", "b"]
 
 
+def test_a_dataset_is_had_where_a_service_serves_it(shop, site):
+    """Only the service says so, and on another page."""
+    serve(site, "/1", page("a", more=f"x:a <http://x.example/p> 1 . </1> <{HYDRA}next> </2> ."))
+    served = (
+        "x:s a dcat:DataService ; dct:title 'API' ; dcat:endpointURL <https://api.example/> ; dcat:servesDataset x:a ."
+    )
+    serve(site, "/2", PREFIXES + served)
+    shop.harvest(f"{site.url}/1")
+    [file] = content(shop, "http://x.example/a").distributions
+    assert (file.title, file.access_url, file.endpoint_url) == (
+        {"und": "API"}, "https://api.example/", "https://api.example/"
+    )  # fmt: skip
+    serve(site, "/2", PREFIXES + served.replace("x:a", "x:b"))
+    shop.harvest(f"{site.url}/1")
+    assert content(shop, "http://x.example/a").distributions == ()
+
+
+def test_a_connector_that_serves_a_dataset_is_no_way_around_its_contract(shop, site):
+    offer = "x:a odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ] ] ."
+    serve(site, "/", page("a", more=f"{offer} x:s dcat:endpointURL <https://c.example/> ; dcat:servesDataset x:a ."))
+    shop.harvest(site.url + "/")
+    found = content(shop, "http://x.example/a")
+    assert (found.access, found.distributions[0].access_url) == ("contract", "")
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("WITHDRAWN", "ask"), ("COMPLETED", "yes")])
+def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
+    said = f"<http://publications.europa.eu/resource/authority/dataset-status/{status}>"
+    more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
+    serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
+    shop.harvest(site.url + "/")
+    assert policy.usable_now(content(shop, "http://x.example/a")).verdict == verdict
+
+
 # -- CKAN and connectors ----------------------------------------------------------------------------------------------
 
 
@@ -320,6 +571,15 @@ def test_ckan_keeps_what_the_address_asks_for_and_follows_a_server_with_pages_of
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 25)
 
 
+def test_a_ckan_goes_on_behind_a_page_that_cannot_be_read(shop, site):
+    for start in (0, 100, 200, 300):
+        found = [package(n) for n in range(start, min(start + 100, 350))]
+        ckan(site, f"/api/3/action/package_search?start={start}&rows=100", {"count": 350, "results": found})
+    site.pages["/api/3/action/package_search?start=100&rows=100"] = Reply(status=500)
+    run = shop.harvest(site.url, protocol="ckan")
+    assert (run.state, run.read) == (RunState.INCOMPLETE, 250)
+
+
 @pytest.mark.parametrize("named", ["", "/api/3/action/package_list"])
 def test_ckan_without_a_search_is_read_package_by_package(shop, site, named):
     ckan(site, "/api/3/action/package_list", ["n1", "n 2", "gone"])
@@ -330,6 +590,105 @@ def test_ckan_without_a_search_is_read_package_by_package(shop, site, named):
     assert [re.search(r"id=(\w+)", refusal.page)[1] for refusal in run.refusals] == ["gone"]
 
 
+def read_package(shop, site, **fields):
+    ckan(site, "/data/api/3/action/package_search?start=0&rows=100", {"count": 1, "results": [package(1) | fields]})
+    run = shop.harvest(f"{site.url}/data", protocol="ckan")
+    assert (run.state, run.read) == (RunState.COMPLETE, 1)
+    [uri] = shop.rows()
+    return content(shop, uri)
+
+
+@pytest.mark.parametrize("where", ["beside", "extras", "extras as a mapping"])
+def test_what_a_schema_of_a_ckan_says_is_read(shop, site, where):
+    """As ckanext-scheming and ckanext-dcat have it: fields of their own, or extras with JSON in them."""
+    fields = {
+        "issued": "2020-01-02",
+        "access_rights": "http://publications.europa.eu/resource/authority/access-right/PUBLIC",
+        "language": ["de", "en"],
+        "theme": ["http://publications.europa.eu/resource/authority/data-theme/ENVI"],
+        "publisher": [{"name": "City", "email": "p@city.example", "url": "https://city.example"}],
+        "contact": [{"name": "Desk", "email": "desk@city.example"}],
+        "temporal_coverage": [{"start": "2019-01-01", "end": "2019-12-31"}],
+        "spatial_coverage": [{"text": "Tarragona", "uri": "https://sws.geonames.org/1/"}],
+        "provenance": {"de": "Gemessen", "en": "Measured"},
+        "number_of_records": 12,
+    }
+    if where == "beside":
+        found = read_package(shop, site, **fields)
+    elif where == "extras":
+        extras = [{"key": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in fields.items()]
+        found = read_package(shop, site, extras=extras)
+    else:
+        found = read_package(shop, site, extras=fields)
+    assert (str(found.issued), found.access, found.languages, found.themes) == (
+        "2020-01-02", "public", ("de", "en"), ("ENVI",)
+    )  # fmt: skip
+    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example")
+    assert [(one.name, one.email) for one in found.contact] == [({"und": "Desk"}, "desk@city.example")]
+    assert (found.temporal, found.spatial) == ((("2019-01-01", "2019-12-31"),), ("Tarragona",))
+    assert found.provenance == {"de": "Gemessen", "en": "Measured"}
+    assert found.extra[f"{site.url}/data/extra/number_of_records"][0]["@value"] == "12"
+    assert found.landing_page == f"{site.url}/data/dataset/n1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"license_id": "cc-by", "license_title": "Namensnennung"}, "attribution"),
+        ({"license_id": "cc-by-nc", "license_title": "Unsere Lizenz"}, "non-commercial"),
+        ({"license_id": "x", "license_title": "Creative Commons CCZero", "license_url": "https://x.example/l"}, "open"),
+        ({"license_id": "notspecified", "license_title": "License not specified"}, "not-stated"),
+        ({"license_id": "other-closed", "license_title": "Other (Not Open)"}, "bespoke"),
+        ({"resources": [{"license": "http://dcat-ap.de/def/licenses/dl-zero-de/2.0"}]}, "open"),
+    ],
+)
+def test_licences_of_a_ckan(shop, site, fields, kind):
+    assert read_package(shop, site, **fields).licence.kind == kind
+
+
+def test_a_file_of_a_ckan_with_all_it_may_say(shop, site):
+    file = {
+        **{"id": "r", "title": {"de": "Datei"}, "url": "https://x.example/d", "format": "CSV", "mimetype": "text/csv"},
+        **{"size": "9.5 KB", "hash": "ab" * 16, "rights": "CC BY 4.0", "url_type": "upload", "encoding": "utf-8"},
+    }
+    [found] = read_package(shop, site, resources=[file, "no resource"]).distributions
+    assert (found.title, found.download_url, found.media_type) == ({"de": "Datei"}, "https://x.example/d", "text/csv")
+    assert (found.bytes, found.checksum.algorithm, found.licence.kind) == (9500, "md5", "attribution")
+    assert found.extra == {f"{site.url}/data/extra/encoding": ({"@value": "utf-8"},)}
+
+
+def test_words_of_a_ckan_in_several_languages(shop, site):
+    found = read_package(
+        shop, site, title={"de": "Luft", "fr": ""}, notes="", description={"de": "Gemessen"},
+        keywords={"de": ["Luft", "Staub"], "en": ["air"]}, organization={"title": {"de": "Stadt"}}, private="Published",
+        groups=[{"name": "envi", "title": "Natur"}], type="dataset_series",
+    )  # fmt: skip
+    assert (found.title, found.description, found.publisher.name) == (
+        {"de": "Luft"},
+        {"de": "Gemessen"},
+        {"de": "Stadt"},
+    )
+    assert found.keywords == {"de": ("Luft", "Staub"), "en": ("air",), "und": ("Natur",)}
+    assert (found.themes, found.kind, found.access) == (("ENVI",), "series", "not-stated")
+
+
+def test_a_package_that_cannot_be_read_costs_itself(shop, site):
+    odd = [package(1) | {"tags": 1}, package(2) | {"state": "deleted"}, package(3) | {"organization": "x"}, {"id": 4}]
+    ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 4, "results": odd})
+    run = shop.harvest(site.url, protocol="ckan")
+    assert (run.state, run.read, [one.line for one in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_list_of_whole_packages(shop, site, packed):
+    """As DKAN answers ``package_show`` and ``current_package_list_with_resources``."""
+    ckan(site, "/api/3/action/package_list", ["n1"])
+    whole = [package(1), package(2)]
+    ckan(site, "/api/3/action/package_show?id=n1", [whole] if packed else whole)
+    run = shop.harvest(f"{site.url}/api/3/action/package_list", protocol="ckan")
+    assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
+
+
 def test_a_connector_whose_further_pages_are_got(shop, site):
     first = (DATA / "dsp" / "catalog.json").read_text()
     second = first.replace("urn:uuid:3dd1add8-4d2d-569e-d634-8394a8836a88", "urn:2")
@@ -338,6 +697,47 @@ def test_a_connector_whose_further_pages_are_got(shop, site):
     site.pages["/catalog/request?token=2"] = lambda asked: Reply(status=405) if asked.method == "POST" else rest
     run = shop.harvest(site.url, protocol="dsp")
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
+
+
+@pytest.mark.parametrize("version", ["2024/1", "v0.8"])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_connector_of_an_earlier_standard(shop, site, version, single):
+    def several(value):
+        return value if single else [value]
+
+    limit = {"odrl:leftOperand": "odrl:spatial", "odrl:operator": "odrl:eq", "odrl:rightOperand": "EU"}
+    rule = {
+        "odrl:action": "odrl:use",
+        "odrl:constraint": several(limit),
+        "odrl:duty": {"odrl:action": "cc:Attribution"},
+    }
+    offer = {"@id": "urn:o", "@type": "odrl:Offer", "odrl:permission": several(rule), "odrl:prohibition": []}
+    service = {"@id": "urn:s", "@type": "dcat:DataService", "dcat:endpointURL": "https://c.example/dsp"}
+    file = {"@type": "dcat:Distribution", "dct:format": "dspace:s3+push", "dcat:accessService": several(service)}
+    asset = {"@id": "urn:asset", "@type": "dcat:Dataset", "dct:title": "Asset", "odrl:hasPolicy": several(offer)}
+    catalogue = {
+        **{"@context": f"https://w3id.org/dspace/{version}/context.json", "@id": "urn:c", "@type": "dcat:Catalog"},
+        "dcat:dataset": several(asset | {"dcat:distribution": several(file)}),
+    }
+    serve(site, "/catalog/request", catalogue, "application/json")
+    run = shop.harvest(site.url, protocol="dsp")
+    assert (run.state, run.refused) == (RunState.COMPLETE, 0)
+    found = content(shop, "urn:asset")
+    assert [one.text for one in policy.sentences(found.policies)] == [
+        "You may use it, only if the place is EU, and then you must name the source."
+    ]
+    assert (found.access, found.distributions[0].endpoint_url) == ("contract", "https://c.example/dsp")
+
+
+@pytest.mark.parametrize("more", [{}, {"remedy": {"action": "delete"}}, {"inheritFrom": "urn:p"}])
+def test_policies_with_the_context_of_odrl(shop, site, more):
+    rule = {"action": "use", "constraint": {"and": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 3}]}}
+    told = thing("a", **{"odrl:hasPolicy": {"type": "Offer", "uid": "urn:o", "permission": [rule | more]}})
+    contexts = [CONTEXT, "http://www.w3.org/ns/odrl.jsonld"]
+    serve(site, "/", {"@context": contexts, "@graph": [told]}, "application/ld+json")
+    assert shop.harvest(site.url + "/").state == RunState.COMPLETE
+    [sentence] = policy.sentences(content(shop, "http://x.example/a").policies)
+    assert sentence.rule == ("not-understood" if more else "permission")
 
 
 def test_a_connector_of_before_the_standard(shop, site):
