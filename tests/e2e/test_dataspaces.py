@@ -384,9 +384,9 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         here = page.locator(".card", has_text="Extra <b>source</b>")
         expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
+        expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
         here.get_by_text("What was refused (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
-        expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
         screenshot(page, "dataspaces-refused")
         assert accessibility_problems(page) == []
 
