@@ -349,9 +349,9 @@ trap : TERM
 ATRIUM_HOST=$(scontrol --oneliner show node "$SLURMD_NODENAME" 2>/dev/null \\
   | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')\
 """
-"""What a worker spills lies in a directory that only the person enters and that goes with the job: Slurm tells everything
-in a job to end, and the shell, which waits (hence a trap that does nothing), removes it after the worker, which would
-make it anew. It listens on the address by which Slurm knows its node."""
+"""What a worker spills lies in a directory that only the person enters and that goes with the job: Slurm tells all of a
+job to end, and the shell, which waits (hence a trap that does nothing), removes it after the worker, which would make
+it anew. The worker listens on the address by which Slurm knows its node."""
 
 
 def security(place: Place) -> Security:

@@ -37,6 +37,8 @@ QUIET_ROUNDS = 5
 """While every worker works, Slurm is asked every so many rounds."""
 TIME_ROUNDS = 30
 """How often it is asked whether somebody has moved the server's end, while that concerns anybody."""
+HOURS_SECONDS = 3.0
+"""So long the first answer about the project's hours is waited for."""
 IDLE_SECONDS = 1800.0
 IDLE_WARNING_SECONDS = 300.0
 DEATHS = 3
@@ -139,12 +141,7 @@ class Manager:
     # -- asked by people --------------------------------------------------------------------------------------------
 
     async def hours(self) -> allowed.Hours:
-        told = self._hours.now()
-        if told is None and self._hours._asking is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._hours._asking), 3)
-            told = self._hours.now()
-        return allowed.Hours.told(told)
+        return allowed.Hours.told(await self._hours.soon(HOURS_SECONDS))
 
     def seconds_left(self) -> float | None:
         return None if self.job.ends is None else max(self.job.ends - time.time(), 0)

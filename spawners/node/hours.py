@@ -1,5 +1,5 @@
-"""What is left of the project that pays for this server, as Atrium's API tells: asked at most once a minute, never
-waited for."""
+"""What is left of the project that pays for this server, as Atrium's API tells: asked at most once a minute, and waited
+for only by who says how long."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ class ProjectHours:
             self._asked = self._clock()
             self._asking = asyncio.ensure_future(self._ask())
         return None if self._last is None else {**self._last, "stale": self._stale}
+
+    async def soon(self, seconds: float) -> dict[str, Any] | None:
+        """The same, after having waited so long for a first answer."""
+        told = self.now()
+        if told is None and self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=seconds)
+            told = self.now()
+        return told
 
     async def _ask(self) -> None:
         from tornado.httpclient import AsyncHTTPClient

@@ -67,7 +67,8 @@ class Activity:
     def _of_kernels(self) -> Iterator[float]:
         for kernel_id in self.kernels.list_kernel_ids():
             kernel = self.kernels.get_kernel(kernel_id)
-            if getattr(kernel, "execution_state", "") in ("busy", "starting", "restarting"):
+            # Not "starting": so a kernel stays whose page went before it spoke to it, and for ever.
+            if getattr(kernel, "execution_state", "") == "busy":
                 yield self.clock()
             elif moment := getattr(kernel, "last_activity", None):
                 yield moment.timestamp()

@@ -59,6 +59,11 @@ def test_an_idle_kernel_was_used_when_it_last_spoke() -> None:
     assert activity().last() == 0
 
 
+@pytest.mark.parametrize("state", ["starting", "restarting"])
+def test_a_kernel_that_nobody_spoke_to_does_not_keep_a_server_for_ever(state: str) -> None:
+    assert activity(a=kernel(state, 300)).last() == NOW - 300
+
+
 def test_a_person_is_use() -> None:
     watched = activity(a=kernel("idle", 900))
     watched.person()
