@@ -453,7 +453,8 @@ def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     """A page of the queue; what is overdue has a sign and a word."""
     if not queue.entries:
         return notice("ok", "Nothing waits here.", "Change the filters to see more.")
-    titles = {one.id: one.title for one in (*programme.modes, *programme.sectors)}
+    titles = {mode.id: mode.title for mode in programme.modes}
+    titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
         (
             Markup('<a href="#/case/{}">{}</a>').format(one.id, one.reference),

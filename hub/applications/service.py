@@ -125,7 +125,8 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
             session,
             to=mail.address_of(reviewer, settings),
             subject=f"{reference(row.id)} waits for review",
-            text=f"{mode.title}: {reference(row.id)} was submitted.\nA decision is due by {columns['due']:%-d %B %Y}.\n",
+            text=f"{mode.title}: {reference(row.id)} was submitted.\n"
+            f"A decision is due by {columns['due']:%-d %B %Y}.\n",
             key=f"application-{row.id}-{row.version + 1}-to-{reviewer}",
         )
     _commit_version(session)

@@ -313,7 +313,9 @@ def _check_room(order: Order, project: int, file: IO[bytes], total: int | None) 
     room = os.fstatvfs(file.fileno())
     free = room.f_bavail * room.f_frsize - SPARE_BYTES
     if needed > free:
-        raise TransferFailed(f"It needs {_amount(needed)}, and {_amount(max(0, free))} are free.", hint="Make room first.")
+        raise TransferFailed(
+            f"It needs {_amount(needed)}, and {_amount(max(0, free))} are free.", hint="Make room first."
+        )
     if order.storage_bytes and _used(project) + needed > order.storage_bytes:
         raise TransferFailed(
             f"The project's storage of {_amount(order.storage_bytes)} has no room for {_amount(needed)} more.",

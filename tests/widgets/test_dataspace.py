@@ -36,6 +36,7 @@ from widgets.dataspace.view import SHOWN, Front, plain
 
 HOSTILE = json.loads((Path(__file__).parents[1] / "data/hostile.json").read_text())
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+ADDRESS = "Address: It begins with http:// or https://, or is an absolute path."
 
 
 def page(title: str = "Air", **more: Any) -> RecordPage:
@@ -143,7 +144,7 @@ async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, An
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
-        ({"address": "ftp://x.example/"}, "address", "Address: It begins with http:// or https://, or is an absolute path."),
+        ({"address": "ftp://x.example/"}, "address", ADDRESS),
         ({"title": ""}, "title", "Title: Write something here."),
         ({"every_hours": 0}, "every_hours", "Every hours: It has to be greater than or equal to 0.25."),
     ],

@@ -218,7 +218,7 @@ class DataspaceState(State):
         await self._sources(api, {})
 
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
-        self.runs = None
+        self.set_trait("runs", None)
         self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
 
 
