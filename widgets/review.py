@@ -219,10 +219,10 @@ class Desk(Part):
         self._apply(max(0, self.state.wanted.offset + by))
 
     def draw(self) -> None:
-        queue, offset = self.state.queue, self.state.wanted.offset
-        if queue is None:
+        queue, programme, offset = self.state.queue, self.state.programme, self.state.wanted.offset
+        if queue is None or programme is None:
             return
-        self.list.value = str(listing(queue, offset))
+        self.list.value = str(listing(queue, programme, offset))
         self.back.layout.display = "" if offset else "none"
         self.on.layout.display = "" if offset + len(queue.entries) < queue.total else "none"
         self.extensions.layout.display = "" if self.state.extensions else "none"
@@ -449,15 +449,17 @@ class ReviewDesk(PartedView):
         return greeting(self.state.me) + head
 
 
-def listing(queue: Queue, offset: int) -> Markup:
+def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     """A page of the queue; what is overdue has a sign and a word."""
     if not queue.entries:
         return notice("ok", "Nothing waits here.", "Change the filters to see more.")
+    titles = {mode.id: mode.title for mode in programme.modes}
+    titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
         (
             Markup('<a href="#/case/{}">{}</a>').format(one.id, one.reference),
             f"{one.organisation} ({one.country})",
-            f"{one.mode}, {one.sector}",
+            ", ".join(titles.get(name, name) for name in (one.mode, one.sector)),
             STATES[one.state][1],
             "today" if one.age_days == 0 else "1 day" if one.age_days == 1 else f"{one.age_days} days",
             due(one),

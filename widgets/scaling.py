@@ -194,6 +194,8 @@ class Scaling(View):
             raise InvalidInput(words if field == "name" else "This cannot be asked for.", field=field) from None
 
     def _start(self) -> None:
+        if self.state.busy:
+            return  # and not disabled: a button that is disabled drops the keyboard's focus
         try:
             request = self.request
         except InvalidInput as error:
@@ -249,7 +251,6 @@ class Scaling(View):
         self.live.scripts = state.scripts
         self.live.clusters = [cluster.model_dump(mode="json") for cluster in state.clusters]
         self.told.value = str(self._news())
-        self.start.disabled = bool(state.busy)
         self.means.value = str(means(state.estimate, state.offer)) if state.estimate else ""
         if not self.partition.value and state.offer.places:
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]

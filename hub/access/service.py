@@ -299,7 +299,7 @@ def invite(session: Session, settings: Settings, person: Person, slug: str, form
         text=(
             f"{person.name} invites you to the project “{project.title}” at {settings.site.name}.\n\n"
             f"Sign in at {settings.site.public_url} and open this link, which works once and until "
-            f"{row.expires:%d %B %Y}:\n\n"
+            f"{row.expires:%-d %B %Y}:\n\n"
             f"{settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{token}\n\n"
             f"Or enter this code on the Onboarding page: {token}\n"
         ),
@@ -442,7 +442,7 @@ def _warning(project: Project, today: date) -> tuple[str, str]:
     when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
     return (
         f"ends {when}",
-        f"Its last day is {project.until:%d %B %Y}. After it no job starts; a lead can ask for an extension now.\n",
+        f"Its last day is {project.until:%-d %B %Y}. After it no job starts; a lead can ask for an extension now.\n",
     )
 
 
@@ -450,7 +450,7 @@ def _farewell(programme: Programme, project: Project) -> tuple[str, str]:
     files = terms.files_until(project.until, programme.terms)
     if project.phase is Phase.CLOSED:
         return "is closed", "Its files are out of reach now; ask the factory's admins if you still need them.\n"
-    return "has ended", f"No job starts any more. Files stay until {files:%d %B %Y}: copy what you need.\n"
+    return "has ended", f"No job starts any more. Files stay until {files:%-d %B %Y}: copy what you need.\n"
 
 
 # -- extensions -------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
             ("Position", version.profile.position),
             ("Organisation", f"{organisation.name} ({organisation.kind}, {organisation.country})"),
             ("SME test", "\n".join((version.sme.title, *version.sme.reasons)) if version.sme else "not needed"),
-            ("Submitted", f"{version.submitted:%d %B %Y, %H:%M} UTC" if version.number else "not yet"),
+            ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
         ],
     )
     yield "What for", _purpose(programme, form)

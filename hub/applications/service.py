@@ -125,7 +125,8 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
             session,
             to=mail.address_of(reviewer, settings),
             subject=f"{reference(row.id)} waits for review",
-            text=f"{mode.title}: {reference(row.id)} was submitted.\nA decision is due by {columns['due']:%d %B %Y}.\n",
+            text=f"{mode.title}: {reference(row.id)} was submitted.\n"
+            f"A decision is due by {columns['due']:%-d %B %Y}.\n",
             key=f"application-{row.id}-{row.version + 1}-to-{reviewer}",
         )
     _commit_version(session)
@@ -390,7 +391,7 @@ def _next(row: ApplicationRow, gaps: Sequence[Gap], decided: Decision | None) ->
         asked = "Reviewers asked for changes; their message is below. " if row.version else ""
         return asked + first
     if row.state is ApplicationState.SUBMITTED:
-        return f"It is under review; a decision is due by {row.due:%d %B %Y}."
+        return f"It is under review; a decision is due by {row.due:%-d %B %Y}."
     if row.state is ApplicationState.APPROVED:
         return f"Your project is {decided.project if decided else ''}. Start your first notebook."
     if row.state is ApplicationState.REJECTED:

@@ -48,7 +48,7 @@ def _judge(
     if decision is None:
         against.append("No call of this mode accepts applications now.")
     else:
-        reasons.append(f"A decision is due by {decision:%d %B %Y}.")
+        reasons.append(f"A decision is due by {decision:%-d %B %Y}.")
     late = decision and need.starts_within_days is not None and (decision - moment.date()).days
     if late and need.starts_within_days is not None and late > need.starts_within_days:
         against.append(f"The decision comes in {late} days, and you want to start within {need.starts_within_days}.")

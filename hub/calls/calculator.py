@@ -34,9 +34,10 @@ def calculate(programme: Programme, workload: Workload) -> Calculation:
         memory_gb=round(memory_gb, 1),
         gpus_at_least=at_least,
         formula=(
-            f"GPU hours = {per_token:g} × {workload.parameters:.3g} parameters × {workload.tokens:.3g} tokens ÷ "
+            f"GPU hours = {per_token:g} × {workload.parameters / GIGA:.3g} billion parameters × "
+            f"{workload.tokens / GIGA:.3g} billion tokens ÷ "
             f"({system.peak_tflops:g} × 10¹² operations/s × {share:.0%} × {SECONDS} s) = {gpu_hours:,.1f}; "
-            f"on {workload.gpus} GPUs: {gpu_hours / workload.gpus:,.1f} hours"
+            f"on {workload.gpus} GPU{'s' if workload.gpus != 1 else ''}: {gpu_hours / workload.gpus:,.1f} hours"
         ),
         remarks=_remarks(workload, at_least, system.gpus),
         sources=tuple(source for source in programme.sources if source.id in (data.source, system.source)),

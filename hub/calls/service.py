@@ -87,7 +87,7 @@ def _is_over(call: Call, cut_off: datetime | None, moment: datetime) -> bool:
 
 def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, moment: datetime) -> str:
     if moment.date() < call.opens:
-        return f"The call opens on {call.opens:%d %B %Y}."
+        return f"The call opens on {call.opens:%-d %B %Y}."
     if _is_over(call, cut_off, moment) or (row and row.state is CallState.CLOSED):
         return "The call is closed."
     if row and row.state is CallState.PAUSED:

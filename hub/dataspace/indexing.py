@@ -94,9 +94,9 @@ def _card(row: RecordRow, record: Record) -> Card:
         id=row.id,
         uri=record.uri,
         kind=record.kind,
-        title={tag: text[:_TITLE] for tag, text in record.title.items()},
+        title={tag: _cut(text, _TITLE) for tag, text in record.title.items()},
         summary=dict(_summaries(record.description)),
-        publisher={tag: text[:_TITLE] for tag, text in record.publisher.name.items()},
+        publisher={tag: _cut(text, _TITLE) for tag, text in record.publisher.name.items()},
         space=row.space,
         licence=(licence or record.licence.uri)[:_TITLE],
         licence_class=record.licence.kind,
@@ -114,8 +114,12 @@ def _card(row: RecordRow, record: Record) -> Card:
 def _summaries(description: Text) -> Iterator[tuple[str, str]]:
     """Beginnings in a few languages, those that people wrote before those that machines translated."""
     for tag in sorted(description, key=lambda tag: ("-t-" in tag, tag != "en", tag))[:_SUMMARIES]:
-        text = " ".join(description[tag].split())
-        yield tag, text if len(text) <= _SUMMARY else text[:_SUMMARY].rsplit(" ", 1)[0] + " …"
+        yield tag, _cut(" ".join(description[tag].split()), _SUMMARY)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most about ``most`` letters, ended between words and with a sign that there is more."""
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
 def _texts(record: Record) -> dict[str, str]:

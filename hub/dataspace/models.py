@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Text = dict[str, str]
 """A text in several languages by their BCP 47 tag; ``und`` where the source names none."""
@@ -308,14 +308,12 @@ class SourceForm(Form):
     enabled: bool = True
     visibility: Literal[Visibility.EVERYBODY, Visibility.FACTORY] = Visibility.FACTORY
 
-    @model_validator(mode="after")
-    def _address_has_a_known_scheme(self) -> SourceForm:
-        scheme, colon, _ = self.address.partition("://")
-        if colon and scheme not in ("http", "https"):
-            raise ValueError("address begins with http:// or https://, or is a path")
-        if not colon and not self.address.startswith("/"):
-            raise ValueError("address begins with http:// or https://, or is an absolute path")
-        return self
+    @field_validator("address")
+    @classmethod
+    def _has_a_known_scheme(cls, address: str) -> str:
+        if not address.startswith(("http://", "https://", "/")):
+            raise ValueError("it begins with http:// or https://, or is an absolute path")
+        return address
 
 
 class RunState(StrEnum):

@@ -148,7 +148,7 @@ def _letter(settings: Settings, row: SavedSearchRow, total: int, cards: Iterable
     page = f"{settings.service_url('dashboards')}voila/render/dataspaces.ipynb"
     query = Query.model_validate_json(row.query)
     what = f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}"
-    yield f"{what}, new or changed since {row.seen:%d %B %Y}."
+    yield f"{what}, new or changed since {row.seen:%-d %B %Y}."
     yield ""
     told = 0
     for told, card in enumerate(cards, 1):  # noqa: B007

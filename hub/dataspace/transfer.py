@@ -298,6 +298,13 @@ def _leave_papers(order: Order, found: Found, name: str, to: int) -> None:
 # -- storage ----------------------------------------------------------------------------------------------------------
 
 
+def _amount(count: float) -> str:
+    """Bytes as people say them: ``24.1 MB``."""
+    units = ("bytes", "kB", "MB", "GB", "TB", "PB")
+    at = min(len(units) - 1, (len(str(int(count))) - 1) // 3)
+    return f"{count / 1000**at:,.1f}".removesuffix(".0") + f" {units[at]}"
+
+
 def _check_room(order: Order, project: int, file: IO[bytes], total: int | None) -> None:
     """Before it is copied: whether it fits, as far as anybody states a size."""
     if total is None:
@@ -306,10 +313,12 @@ def _check_room(order: Order, project: int, file: IO[bytes], total: int | None) 
     room = os.fstatvfs(file.fileno())
     free = room.f_bavail * room.f_frsize - SPARE_BYTES
     if needed > free:
-        raise TransferFailed(f"It needs {needed:,} bytes, and {max(0, free):,} are free.", hint="Make room first.")
+        raise TransferFailed(
+            f"It needs {_amount(needed)}, and {_amount(max(0, free))} are free.", hint="Make room first."
+        )
     if order.storage_bytes and _used(project) + needed > order.storage_bytes:
         raise TransferFailed(
-            f"The project's storage of {order.storage_bytes:,} bytes has no room for {needed:,} more.",
+            f"The project's storage of {_amount(order.storage_bytes)} has no room for {_amount(needed)} more.",
             hint="Delete what is not needed, or ask for more.",
         )
 

@@ -75,8 +75,8 @@ def _usage(session: Session, project: Project, today: date) -> ProjectUsage:
 def _first_draft(used: ProjectUsage) -> str:
     people = [one for one in used.people if one.cpu or one.gpu]
     return (
-        f"{used.title} ran from {used.starts:%d %B %Y}"
-        f"{f' to {used.until:%d %B %Y}' if used.until else ''}. "
+        f"{used.title} ran from {used.starts:%-d %B %Y}"
+        f"{f' to {used.until:%-d %B %Y}' if used.until else ''}. "
         f"Of {used.gpu.granted:,.0f} GPU hours {used.gpu.used:,.0f} were used, of {used.cpu.granted:,.0f} core hours "
         f"{used.cpu.used:,.0f}, by {len(people)} people on {len(used.days)} days."
     )

@@ -262,6 +262,7 @@ def test_a_transfer_is_cancelled_in_the_middle_of_it(shop: Shop, visit: Callable
     page.get_by_role("button", name="Cancel Long series").first.press("Enter")
     here = page.locator(".card", has_text="Long series").first
     expect(here.get_by_text("cancelled", exact=True)).to_be_visible(timeout=2 * SECONDS)
+    expect(page.get_by_role("heading", name="Brought to projects")).to_be_focused()
     assert mine.transfer(begun.id).state is TransferState.CANCELLED
     founder.wait_until_nothing_runs()
     assert not list(data.glob("*/series*.csv"))
@@ -274,7 +275,7 @@ def test_what_does_not_fit_is_not_asked_for(shop: Shop, visit: Callable[[str], V
     begun = mine.bring(TransferForm(record_id=mine.search("satellite").hits[0].id, project="demo"))
     over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is refused")
     assert over.state is TransferState.FAILED
-    assert "1,000,000,000,000,000 bytes" in over.reason
+    assert "It needs 1 PB" in over.reason
     assert not [path for path, _ in shop.publisher.asked if path == "/archive.csv"]
 
 
@@ -372,11 +373,18 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         page.get_by_label("Short name").fill("extra", timeout=SECONDS)
         page.get_by_label("Title").fill("Extra <b>source</b>")
         page.get_by_label("Data space").fill("Test")
+        page.get_by_label("Address").fill("ftp://data.example/")
+        page.get_by_role("button", name="Add source").press("Enter")
+        expect(page.locator(".field-error")).to_contain_text("It begins with http", timeout=SECONDS)
+        expect(page.get_by_label("Address")).to_be_focused()
         page.get_by_label("Address").fill(f"{shop.publisher.url}/broken.ttl")
         page.get_by_role("button", name="Add source").press("Enter")
+        page.get_by_role("button", name="Close this message").press("Enter", timeout=SECONDS)
+        page.get_by_label("Data space").focus()
         here = page.locator(".card", has_text="Extra <b>source</b>")
         expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
+        expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
         here.get_by_text("What was refused (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
         screenshot(page, "dataspaces-refused")

@@ -36,6 +36,7 @@ from widgets.dataspace.view import SHOWN, Front, plain
 
 HOSTILE = json.loads((Path(__file__).parents[1] / "data/hostile.json").read_text())
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+ADDRESS = "Address: It begins with http:// or https://, or is an absolute path."
 
 
 def page(title: str = "Air", **more: Any) -> RecordPage:
@@ -138,6 +139,34 @@ async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, An
     await state.do(answers.api, message)
     assert isinstance(state.trouble, InvalidInput)
     assert (state.failed, answers.asked, state.working) == (message["do"], [], False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "sentence"),
+    [
+        ({"address": "ftp://x.example/"}, "address", ADDRESS),
+        ({"title": ""}, "title", "Title: Write something here."),
+        ({"every_hours": 0}, "every_hours", "Every hours: It has to be greater than or equal to 0.25."),
+    ],
+)
+async def test_what_is_wrong_in_a_form_is_told_in_words_with_its_field(
+    changed: dict[str, Any], field: str, sentence: str
+) -> None:
+    form = {"name": "x", "title": "X", "space": "Test", "address": "https://x.example/"} | changed
+    state = DataspaceState()
+    await state.do(Answers().api, {"do": "put_source", "form": form})
+    assert state.trouble is not None
+    assert (state.trouble.field, state.trouble.message) == (field, sentence)
+
+
+async def test_a_list_is_empty_only_when_that_is_known() -> None:
+    answers, state = Answers(dataspace_saved_searches=[]), DataspaceState()
+    names = ("saved", "transfers", "publications", "sources", "runs")
+    assert [getattr(state, name) for name in names] == [None] * 5
+    assert not state.something_moves
+    assert not state.something_is_harvested
+    await state.do(answers.api, {"do": "saved"})
+    assert state.saved == ()
 
 
 async def test_trouble_leaves_what_is_shown() -> None:

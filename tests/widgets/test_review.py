@@ -155,6 +155,7 @@ async def test_the_desk_opens_with_what_is_under_review(desk: Desk) -> None:
 
     assert desk.asked[0].state is ApplicationState.SUBMITTED
     assert 'href="#/case/7"' in everything(view)
+    assert "Playground, Energy" in everything(view)
 
 
 async def test_before_the_declaration_nothing_of_it_is_shown(desk: Desk) -> None:

@@ -225,6 +225,18 @@ async def test_a_name_that_cannot_be_one_is_refused_before_anything_is_asked(
     assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
 
 
+async def test_while_something_is_done_the_button_keeps_the_keyboard_and_starts_nothing(
+    state: ScalingState, manager: Manager
+) -> None:
+    page = await ready(state)
+    state.busy = "Starting a scheduler"
+    page.start.click()
+    await asyncio.sleep(0.05)
+
+    assert not page.start.disabled
+    assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
+
+
 async def test_the_browser_gets_numbers_and_the_text_stays_as_it_is(state: ScalingState) -> None:
     page = await ready(state)
     await state.start(ClusterRequest())

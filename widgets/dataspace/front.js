@@ -92,7 +92,7 @@ const moment = (value) => new Date(value).toLocaleString(undefined, { dateStyle:
 
 function size(bytes) {
   if (bytes === null || bytes === undefined) return "size not stated";
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let at = 0;
   while (bytes >= 1000 && at < units.length - 1) { bytes /= 1000; at += 1; }
   return `${bytes.toLocaleString(undefined, { maximumFractionDigits: bytes < 10 && at ? 1 : 0 })} ${units[at]}`;
@@ -135,13 +135,13 @@ class Page {
     this.keepsAddress = model.get("address_bar") === "yes";
     this.place = readAddress(this.keepsAddress ? location.hash : "");
     this.labels = {};
-    this.message = h("div", {});
+    this.message = h("div", { class: "ds-message" });
     this.tabs = h("nav", { class: "ds-tabs", "aria-label": "Data" });
     this.main = h("div", { class: "ds-main" });
     root.replaceChildren(h("div", { class: "ds" }, this.tabs, this.message, this.main));
     this.field = h("input", {
       type: "search", id: "ds-search", maxlength: 500, autocomplete: "off", value: this.place.text, "data-key": "field",
-      placeholder: "For example: air quality, satellite, speech",
+      placeholder: "such as air quality",
     });
     this.field.addEventListener("input", () => this.typed());
     this.count = h("p", { class: "ds-count", role: "status", "aria-live": "polite" });
@@ -154,6 +154,8 @@ class Page {
   }
 
   get told() { return this.model.get("told"); }
+
+  get admin() { return this.told.me?.roles.includes("admin"); }
 
   get query() {
     const { text: words, chips, sort, page } = this.place;
@@ -181,7 +183,6 @@ class Page {
     else if (view === "record") this.ask("open", { id: this.place.record, language });
     else if (view === "publish") this.ask("publications");
     else this.ask(view);
-    if (view === "saved") this.ask("saved");
     this.draw(before !== view || view === "record");
     this.arriving = how === "push" && before !== view;
     if (this.arriving) this.main.querySelector("h2")?.focus();
@@ -215,13 +216,14 @@ class Page {
     if (changed("trouble") || changed("done")) this.drawMessage();
     const view = this.place.view;
     const matters = {
-      search: ["answer", "suggestions"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved"],
-      transfers: ["transfers"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "done"],
+      search: ["answer", "suggestions", "trouble"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved", "trouble"],
+      transfers: ["transfers", "trouble"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "trouble", "done"],
     }[view];
     if (!matters.some(changed)) return;
     const kept = told.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.deed);
     if (kept) this.editing = this.publishing = null; // what was filled in is done with
     this.draw(kept || (view === "record" && changed("record")));
+    if (changed("trouble")) this.mark();
     if (view === "record" && this.arriving && this.main.querySelector("h2")) {
       this.arriving = false;
       this.main.querySelector("h2").focus();
@@ -231,13 +233,30 @@ class Page {
   drawMessage() {
     const { trouble, failed, done } = this.told;
     const shown = trouble && failed !== "preview" ? notice("bad", `${trouble.message} ${trouble.hint || ""}`) : done ? notice("ok", done) : null;
+    shown?.append(button("✕", () => { this.message.replaceChildren(); this.main.querySelector("#ds-search, h2")?.focus(); }, { "aria-label": "Close this message" }));
     this.message.replaceChildren(...(shown ? [shown] : []));
   }
 
+  /** The complaint at the field that it is about, and the keyboard in it. */
+  mark() {
+    const form = this.main.querySelector("form[data-kept]");
+    for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
+    const { message, field } = this.told.trouble || {};
+    const control = field && form?.elements[field];
+    if (!control) return;
+    control.closest(".field").append(h("span", { class: "field-error" }, message));
+    control.focus();
+  }
+
+  /** What stands in a view before its answer has come: a skeleton, or after trouble a way to ask once more. */
+  coming(words) {
+    if (!this.told.trouble) return skeleton(words);
+    return h("p", { class: "actions" }, button("Try again", () => this.go({}, "none"), { "data-key": "again" }));
+  }
+
   drawTabs() {
-    const admin = this.told.me?.roles.includes("admin");
     const here = this.place.view === "record" ? "search" : this.place.view;
-    this.tabs.replaceChildren(h("ul", {}, Object.entries(TABS).filter(([name]) => name !== "sources" || admin).map(
+    this.tabs.replaceChildren(h("ul", {}, Object.entries(TABS).filter(([name]) => name !== "sources" || this.admin).map(
       ([name, words]) => h("li", {}, h("a", {
         href: writeAddress({ ...this.place, view: name }), "aria-current": name === here ? "page" : null,
         onclick: (event) => { event.preventDefault(); this.go({ view: name }); },
@@ -247,7 +266,7 @@ class Page {
 
   /** Puts new content in; whoever has the focus keeps it. */
   draw(fresh = false) {
-    const focused = document.activeElement?.dataset?.key;
+    const focused = this.main.contains(document.activeElement) ? document.activeElement : null;
     const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
     const kept = fresh ? null : this.main.querySelector("form.form[data-kept]");
     const content = { search: () => this.searchView(), record: () => this.recordView(), saved: () => this.savedView(),
@@ -258,7 +277,8 @@ class Page {
     this.main.removeAttribute("aria-busy");
     for (const one of this.main.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
     if (!focused) return;
-    const same = [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused);
+    const { key } = focused.dataset;
+    const same = this.main.contains(focused) ? focused : key && [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
     (same || this.main.querySelector("#ds-search, h2"))?.focus(); // what was pressed may be gone, as a chip is
   }
 
@@ -273,7 +293,7 @@ class Page {
     } },
       h("label", { for: "ds-search" }, "Find data"),
       h("div", { class: "with-button" }, this.field, h("button", { type: "submit", class: "button primary" }, "Search")));
-    if (!answer) return [form, skeleton("Searching")];
+    if (!answer) return [form, this.coming("Searching")];
     for (const [facet, values] of Object.entries(answer.facets)) for (const one of values) this.labels[`${facet}:${one.value}`] = one.label;
     const words = answer.total === 1 ? "1 record" : `${number(answer.total)} records`;
     if (this.count.textContent !== words) this.count.textContent = words;
@@ -298,7 +318,7 @@ class Page {
       } },
         h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
         h("label", { class: "check" }, mail, "Write me a mail when something new matches, at most once a day"),
-        h("button", { type: "submit", class: "button small" }, "Save search")));
+        h("button", { type: "submit", class: "button small", "data-key": "save-search" }, "Save search")));
   }
 
   label(chip) { return this.labels[chip] || chip.slice(chip.indexOf(":") + 1); }
@@ -328,6 +348,7 @@ class Page {
             "aria-pressed": String(this.place.chips.includes(chip)), onclick: () => this.toggle(chip) },
             h("span", {}, one.label), h("span", { class: "quiet" }, number(one.count))));
         }))));
+    if (!groups.length) return null;
     return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Narrow down")), groups);
   }
 
@@ -338,7 +359,7 @@ class Page {
       h("ol", { class: "ds-hits" }, answer.hits.map((card) => h("li", { class: "card" }, this.card(card)))),
       pages > 1 && h("nav", { class: "actions", "aria-label": "Pages of results" },
         this.place.page > 1 && button("Previous page", () => this.turn(-1), { "data-key": "previous" }),
-        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}`),
+        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}${answer.total > pages * 20 ? `: the first ${number(pages * 20)} records; narrow down to see others` : ""}`),
         this.place.page < pages && button("Next page", () => this.turn(1), { "data-key": "next" })),
     ];
   }
@@ -362,15 +383,18 @@ class Page {
   }
 
   nothing() {
-    const { suggestions = [], sources } = this.told;
+    const { suggestions = [] } = this.told;
     const nothingAtAll = !this.place.text && !this.place.chips.length;
     return h("section", { class: "card empty" },
       h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "Nothing matches all of this"),
       h("p", {}, nothingAtAll
-        ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; you can publish data of your project."
+        ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; a project can publish its own."
         : suggestions.length ? "This finds something:" : "Try other words, or fewer filters."),
       suggestions.length > 0 && h("ul", {}, suggestions.map((one) => h("li", {}, button(
         `${one.text} (${number(one.total)})`, () => { this.field.value = one.query.text || ""; this.go({ text: one.query.text || "", chips: one.query.chips || [], page: 1 }); })))),
+      nothingAtAll && h("p", { class: "actions" }, this.admin
+        ? button("Add a source", () => this.go({ view: "sources" }))
+        : button("Publish data", () => this.go({ view: "publish" }))),
       !nothingAtAll && h("p", { class: "actions" }, button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
   }
 
@@ -379,7 +403,7 @@ class Page {
   recordView() {
     const back = h("p", {}, h("a", { href: writeAddress({ ...this.place, view: "search" }), onclick: (event) => { event.preventDefault(); this.go({ view: "search" }); } }, "← Back to the search"));
     const page = this.told.record;
-    if (!page || page.id !== this.place.record) return this.told.trouble && this.told.failed === "open" ? [back] : [back, skeleton("Opening the record")];
+    if (!page || page.id !== this.place.record) return [back, this.coming("Opening the record")];
     const record = page.record;
     return [
       back,
@@ -479,11 +503,11 @@ class Page {
     return facts({
       "Publisher": who(record.publisher), "Made by": record.creators.map((one) => text(one.name)).filter(Boolean).join(", "),
       "Contact": record.contact.length ? record.contact.map(who) : null, "History": text(record.provenance),
-      "Made from": record.origins.length ? h("ul", {}, record.origins.map((one) => h("li", {}, link(one)))) : null,
+      "Made from": each(record.origins),
       "Its own page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
       "Catalogue": page.source ? `${page.source}, read ${moment(page.harvested)}` : `published by the project ${page.project}`,
-      "Area": record.spatial.join(", "), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
-      "How often": record.frequency, "Follows": record.conforms_to.join(", "),
+      "Area": each(record.spatial), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
+      "How often": record.frequency.replaceAll("_", " ").toLowerCase(), "Follows": each(record.conforms_to),
     });
   }
 
@@ -497,8 +521,9 @@ class Page {
   // -- saved searches, transfers
 
   savedView() {
-    const saved = this.told.saved || [];
+    const { saved } = this.told;
     const head = h("h2", { tabindex: -1 }, "Saved searches");
+    if (!saved) return [head, this.coming("Looking for what you saved")];
     if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "None yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
     return [head, h("ul", { class: "ds-hits" }, saved.map((one) => h("li", { class: "card" },
       h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
@@ -512,8 +537,9 @@ class Page {
   }
 
   transfersView() {
-    const transfers = this.told.transfers || [];
+    const { transfers } = this.told;
     const head = h("h2", { tabindex: -1 }, "Brought to projects");
+    if (!transfers) return [head, this.coming("Looking for what was brought")];
     if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "Nothing yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
     return [head, h("ul", { class: "ds-hits" }, transfers.map((one) => h("li", { class: "card" }, this.transfer(one))))];
   }
@@ -530,26 +556,28 @@ class Page {
       one.reason && h("p", {}, one.reason),
       file && facts({ "File": h("code", {}, file), "Size": size(told.bytes),
         "Checksum": told.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${told.sha256}`), told.verified ? " as its publisher states" : one.state === "quarantined" ? " not what its publisher states" : " computed here, not verified: its publisher states none that we know"] }),
-      h("p", { class: "actions" },
-        lab && one.state === "done" && h("a", { class: "button small primary", href: lab }, "Open in notebook"),
-        !OVER.includes(one.state) && one.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: one.id }), { class: "button small danger", "data-key": `cancel-${one.id}`, "aria-label": `Cancel ${one.title}` })),
+      actions(
+        lab && one.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${one.id}` }, "Open in notebook"),
+        !OVER.includes(one.state) && one.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: one.id }), { class: "button small danger", "data-key": `cancel-${one.id}`, "aria-label": `Cancel ${one.title}` }),
+        OVER.includes(one.state) && one.state !== "done" && button("Open its record", () => this.go({ view: "record", record: one.record_id }), { "data-key": `record-${one.id}`, "aria-label": `Open its record: ${one.title}` })),
     ];
   }
 
   // -- giving back
 
   publishView() {
-    const made = this.told.publications || [];
+    const made = this.told.publications;
     const projects = this.told.me.projects;
     const head = h("h2", { tabindex: -1 }, "Publish data or a model of a project");
     if (!projects.length) return [head, h("section", { class: "card empty" }, h("p", {}, "Once you are in a project, you can describe its results here for others."))];
+    if (!made) return [head, this.coming("Looking for what was published")];
     return [head, h("p", {}, "What you describe here is found by your project, by everybody in the factory, or by other catalogues, too, as you choose."),
       made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
         h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
-        h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${one.quality.score} of 100`),
+        h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${QUALITY[one.quality.badge][1]}: ${one.quality.score} of 100`),
         h("p", { class: "actions" },
           button("Change", () => { this.publishing = one; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${one.form.title}`, "data-key": `change-${one.slug}` }),
-          confirmed("Withdraw", `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+          this.confirmed(`withdraw-${one.slug}`, "Withdraw", one.form.title, `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
       this.publishForm(projects)];
   }
 
@@ -572,6 +600,7 @@ class Page {
       } });
     } },
       h("h3", {}, old ? `Change ${old.title}` : "Describe something new"),
+      h("p", { class: "quiet" }, "Title, description, publisher and contact are needed. The rest helps others to find it and to know what they may do."),
       !old && choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
       choice("kind", "What it is", { dataset: "Data", model: "A model" }, old?.kind),
       entry("title", "Title", { required: true, minlength: 3, maxlength: 300, value: old?.title }),
@@ -587,16 +616,27 @@ class Page {
       entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Made from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
       entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
       entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Publish record"),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Publish record"),
         old && button("Leave it as it is", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
+  }
+
+  /** A button that asks first; the question outlives news that come while it stands. */
+  confirmed(key, words, about, question, act) {
+    const turn = (asking, focus) => { this.asking = asking; this.draw(); this.main.querySelector(`[data-key="${focus}"]`)?.focus(); };
+    if (this.asking !== key) return button(words, () => turn(key, `yes-${key}`), { "aria-label": `${words} ${about}`, "data-key": key });
+    return [h("span", { role: "alert" }, question),
+      button(`Yes, ${words.toLowerCase()}`, () => { this.asking = null; act(); }, { class: "button small danger", "data-key": `yes-${key}` }),
+      button("No", () => turn(null, key), { "data-key": `no-${key}` })];
   }
 
   // -- sources (admins)
 
   sourcesView() {
-    const sources = this.told.sources || [];
-    return [h("h2", { tabindex: -1 }, "Sources"),
+    const { sources } = this.told;
+    const head = h("h2", { tabindex: -1 }, "Sources");
+    if (!sources) return [head, this.coming("Looking for sources")];
+    return [head,
       !sources.length && h("section", { class: "card empty" }, h("p", {}, "No catalogue is harvested yet. Add the first one below.")),
       h("ul", { class: "ds-hits" }, sources.map((one) => h("li", { class: "card" }, this.source(one)))),
       this.sourceForm()];
@@ -608,17 +648,24 @@ class Page {
     return [h("h3", {}, form.title),
       h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${one.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
-      h("p", {}, `${number(one.records)} records. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
+      h("p", {}, `${one.records === 1 ? "1 record" : `${number(one.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
         last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
       one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "The worker takes it up at its next look." : `Next harvest ${moment(one.due)}.`),
       last && this.refusals(last, `refused-${form.name}`),
+      this.reports === form.name && this.told.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
       this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.told.runs || []).map((run) => h("li", {},
         `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
         this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
-        button("Earlier reports", () => { this.reports = form.name; this.ask("runs", { name: form.name }); }, { "aria-label": `Earlier reports of ${form.title}`, "data-key": `runs-${form.name}` }),
+        button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
         !one.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
-        !one.from_settings && confirmed("Remove", `Remove ${form.title} and its ${number(one.records)} records?`, () => this.ask("remove_source", { name: form.name })))];
+        !one.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${one.records === 1 ? "1 record" : `${number(one.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];
+  }
+
+  showReports(name) {
+    this.reports = this.reports === name ? null : name;
+    this.draw();
+    if (this.reports) this.ask("runs", { name });
   }
 
   refusals(run, key) {
@@ -653,7 +700,7 @@ class Page {
         entry("max_pages", "Most pages", { type: "number", min: 1, max: 1000000, value: old?.max_pages ?? 10000 }),
         entry("max_records", "Most records", { type: "number", min: 1, max: 5000000, value: old?.max_records ?? 1000000 }),
         entry("page_mb", "Largest page in MiB", { type: "number", min: 1, max: 2048, step: "any", value: old ? old.max_page_bytes / 2 ** 20 : 256 })),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, old ? "Keep changes" : "Add source"),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Add source"),
         old && button("Leave it as it is", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
@@ -667,19 +714,16 @@ function who(agent) {
   return h("span", {}, agent.homepage ? link(agent.homepage, name) : name || "not stated", mail && mail.textContent !== name ? [" ", mail] : "");
 }
 
-function facts(pairs) {
-  return h("dl", { class: "ds-list" }, Object.entries(pairs).filter(([, value]) => value && (!Array.isArray(value) || value.length)).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+const each = (addresses) => addresses.length ? h("ul", {}, addresses.map((one) => h("li", {}, link(one)))) : null;
+
+/** A row of buttons, if there are any. */
+function actions(...buttons) {
+  const there = buttons.filter(Boolean);
+  return there.length ? h("p", { class: "actions" }, there) : null;
 }
 
-function confirmed(words, question, act) {
-  const place = h("span", {});
-  const ask = button(words, () => {
-    const sure = button(`Yes, ${words.toLowerCase()}`, act, { class: "button small danger" });
-    place.replaceChildren(h("span", { role: "alert" }, `${question} `), sure, button("No", () => { place.replaceChildren(ask); ask.focus(); }));
-    sure.focus();
-  });
-  place.append(ask);
-  return place;
+function facts(pairs) {
+  return h("dl", { class: "ds-list" }, Object.entries(pairs).filter(([, value]) => value && (!Array.isArray(value) || value.length)).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
 let forms = 0;

@@ -27,6 +27,7 @@ from hub.dataspace.models import (
 )
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import Phase, State
+from widgets.fields import problems_of
 
 log = logging.getLogger("atrium.widgets")
 
@@ -44,11 +45,11 @@ class DataspaceState(State):
     record = Instance(RecordPage, allow_none=True)
     snippets = Tuple(help="Of each of the record's files: lines that read it where it is.")
     preview = Instance(Preview, allow_none=True)
-    saved = Tuple()
-    transfers = Tuple()
-    publications = Tuple()
-    sources = Tuple()
-    runs = Tuple()
+    saved = Tuple(None, allow_none=True, help="Lists are None until they have been asked for.")
+    transfers = Tuple(None, allow_none=True)
+    publications = Tuple(None, allow_none=True)
+    sources = Tuple(None, allow_none=True)
+    runs = Tuple(None, allow_none=True)
     working = Bool(False)
     done = Unicode(help="A sentence about what was just achieved.")
     trouble = Instance(AtriumError, allow_none=True)
@@ -164,7 +165,7 @@ class DataspaceState(State):
     @property
     def something_moves(self) -> bool:
         """Whether a transfer is not over."""
-        return any(one.state not in OVER for one in self.transfers)
+        return any(one.state not in OVER for one in self.transfers or ())
 
     @property
     def something_is_harvested(self) -> bool:
@@ -172,7 +173,7 @@ class DataspaceState(State):
         moment = datetime.now(UTC)
         return any(
             (one.due is not None and one.due <= moment) or (one.last is not None and one.last.state is RunState.RUNNING)
-            for one in self.sources
+            for one in self.sources or ()
         )
 
     # -- giving back --------------------------------------------------------------------------------------------------
@@ -217,13 +218,13 @@ class DataspaceState(State):
         await self._sources(api, {})
 
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
+        self.set_trait("runs", None)
         self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
 
 
 def in_words(error: ValidationError) -> InvalidInput:
     """The first thing that is wrong with what somebody filled in."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = [str(part) for part in first["loc"] if not isinstance(part, int)]
-    field = where[-1] if where else ""
-    name = field.replace("_", " ").capitalize() or "Something"
-    return InvalidInput(f"{name}: {first['msg'].lower()}.", field=field or None)
+    where, sentence = next(iter(problems_of(error).items()))
+    field = next((part for part in reversed(where.split(".")) if part and not part.isdigit()), "")
+    name = field.replace("_", " ").capitalize()
+    return InvalidInput(f"{name}: {sentence}" if name else sentence, field=field or None)

@@ -157,13 +157,13 @@ def calculated(found: Calculation) -> Markup:
     """Hours, memory, the formula they come from, and what to mind."""
     return Markup(
         '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, {wall:,.0f} hours on the clock'
-        '</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus} GPUs.</p><p class="formula">'
+        '</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
         "<code>{formula}</code></p></div>{remarks}<p>{sources}</p>"
     ).format(
         hours=found.gpu_hours,
         wall=found.wall_hours,
         memory=found.memory_gb,
-        gpus=found.gpus_at_least,
+        gpus="1 GPU" if found.gpus_at_least == 1 else f"{found.gpus_at_least} GPUs",
         formula=found.formula,
         remarks=items(found.remarks),
         sources=Markup(" ").join(cited(source) for source in found.sources),

@@ -36,7 +36,7 @@ class Submit(StepForm):
     def draw(self) -> None:
         state = self.state
         gaps = state.application.gaps if state.application else ()
-        self.submit.disabled = state.application is None or bool(gaps) or bool(state.busy)
+        self.submit.disabled = state.application is None or bool(gaps)
         self.submit.tooltip = "Some things are missing, see above" if gaps else "Submit the application"
         show(self.missing, missing(state))
         show(self.pdf, pdf_link(state.document, state.document_name))

@@ -11,6 +11,7 @@ from hub.calls.models import Programme
 from widgets.base import facts
 from widgets.fields import date_words
 from widgets.onboarding.declarations import self_check
+from widgets.onboarding.people import KINDS
 from widgets.onboarding.purpose import GOALS
 
 Rows = list[tuple[str, Markup | str]]
@@ -66,7 +67,7 @@ def _people(programme: Programme, version: Version) -> Rows:
         ("Contact", profile.contact or ""),
         ("ORCID", profile.orcid),
         ("Organisation", organisation.name),
-        ("Kind", organisation.kind.value),
+        ("Kind", next(words for words, kind in KINDS if kind is organisation.kind)),
         ("Country", country),
         ("Registration", organisation.registration),
         ("Website", organisation.website),

@@ -136,9 +136,7 @@ class Onboarding(View):
         first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
         self._back.layout.display = "none" if first else ""
         self._on.layout.display = self._save.layout.display = "none" if last else ""
-        for one in (self._back, self._save, self._on):
-            one.disabled = bool(self.state.busy)
-        return self._steer
+        return self._steer  # never disabled, which would drop the keyboard's focus; the state does one thing at a time
 
     def _theirs(self) -> Any:
         if not hasattr(self, "_clash"):

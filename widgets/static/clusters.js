@@ -141,7 +141,7 @@ class Card {
     this.not = button("Keep it", "", () => this.#sure(false));
     this.really.hidden = this.not.hidden = true;
     return make("form", { class: "dask-controls", onsubmit: apply },
-      make("label", {}, "From ", this.least), make("label", {}, "to ", this.most),
+      make("label", {}, "From ", this.least), make("label", {}, "to ", this.most, " workers"),
       make("button", { type: "submit", class: "jupyter-button" }, "Change size"), this.pause, this.stop, this.really, this.not);
   }
 

@@ -77,7 +77,7 @@ def test_hours_of_a_training_run_with_its_formula(data):
     assert found.gpu_hours == pytest.approx(6 * 7e9 * 1e12 / (312e12 * 0.4 * 3600), abs=0.1)
     assert found.wall_hours == pytest.approx(found.gpu_hours / 8, abs=0.1)
     assert (found.memory_gb, found.gpus_at_least) == (112, 3)
-    assert "7e+09 parameters" in found.formula
+    assert "7 billion parameters" in found.formula
     assert len(found.sources) == 2
 
 
