@@ -424,8 +424,10 @@ class Api:
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **options)
+        except httpx.TimeoutException as error:
+            raise HubUnavailable("Atrium did not answer in time.") from error
         except httpx.HTTPError as error:
-            raise HubUnavailable(f"Atrium did not answer ({type(error).__name__}).") from error
+            raise HubUnavailable("Atrium cannot be reached just now.") from error
 
     def _ask_for(
         self,

@@ -173,7 +173,15 @@ class Fetcher:
                 finally:
                     response.close()
             except httpx.HTTPError as error:
-                raise FetchFailed(f"{_shown(url)} did not answer ({type(error).__name__}).") from error
+                raise FetchFailed(f"{_shown(url)} {_what_went_wrong(error)}.") from error
+
+
+def _what_went_wrong(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "did not answer in time"
+    if isinstance(error, httpx.ConnectError):
+        return f"cannot be reached ({error})"  # refused, no way there, or a certificate that proves nothing
+    return "broke its answer off"
 
 
 def _shared(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -177,7 +177,7 @@ async def test_an_api_that_is_down_is_a_sentence_and_what_was_typed_stays(api: A
     state = await started(api)
 
     def down(form: Form) -> Any:
-        raise HubUnavailable("Atrium did not answer (ConnectError).")
+        raise HubUnavailable("Atrium cannot be reached just now.")
 
     factory.start_application = down  # type: ignore[method-assign]
     assert not await state.act("Saving", state.keep(api, {"title": "Kept?"}))

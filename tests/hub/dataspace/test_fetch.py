@@ -153,7 +153,7 @@ def test_nobody_there_and_nobody_known():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchFailed, match=r"cannot be reached .*refused"):
         get(f"http://127.0.0.1:{port}/")
     with pytest.raises(FetchFailed, match="not known"):
         Fetcher().check("http://nobody.invalid/")
