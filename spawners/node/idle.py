@@ -134,4 +134,5 @@ async def _output(argv: list[str]) -> str:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     return told.decode(errors="replace")
