@@ -153,6 +153,11 @@ def row(*children: Any) -> HBox:
     return HBox(children, _dom_classes=("field-row",))
 
 
+def grid(*controls: Any) -> HBox:
+    """Controls of their own, without hints, their labels above: for a form that is asked as a whole."""
+    return HBox(controls, _dom_classes=("field-grid",))
+
+
 def buttons(*children: Any) -> HBox:
     return HBox(children, _dom_classes=("actions",))
 

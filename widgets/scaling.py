@@ -24,6 +24,7 @@ from hub.clusters.models import ClusterChange, ClusterRequest, Estimate, Offer, 
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
 from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
 from widgets.clusters import Clusters
+from widgets.fields import grid
 from widgets.usage import greeting, hours, project_cards
 
 LIVE_SECONDS = 0.3
@@ -168,7 +169,7 @@ class Scaling(View):
         for field in fields:
             field.observe(lambda _: self._changed(), "value")
         heading = HTML("<h2>New cluster</h2><p>Each worker is a job of its own on the cluster.</p>")
-        return VBox([heading, HBox(fields), self.means, HBox([self.start])])
+        return VBox([heading, grid(*fields), self.means, HBox([self.start])])
 
     # -- what the person does -----------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from hub.client import Api
 from hub.clusters.models import Estimate, Offer, Training, TrainingRequest, Trouble
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import AfterAPause, Phase, View, Visitor, in_background, notice, visitor
+from widgets.fields import grid
 from widgets.scaling import SETTLE_SECONDS, ManagerState, means
 
 LOOK_SECONDS = 3.0
@@ -111,7 +112,7 @@ class TrainingPanel(View):
         fields = [self.script, self.arguments, self.python, self.partition, *sizes]
         for field in fields:
             field.observe(lambda _: self._changed(), "value")
-        self.form = VBox([HBox(fields), self.means, HBox([self.submit, self.stop]), self.told])
+        self.form = VBox([grid(*fields), self.means, HBox([self.submit, self.stop]), self.told])
         return (self.form,)
 
     @property
