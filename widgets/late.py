@@ -7,10 +7,8 @@ extensions off (``spawners/jupyter``); the first request below one of their addr
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -22,20 +20,13 @@ from tornado.routing import AnyMatches, Router, Rule
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Part:
-    """What the addresses below one path need."""
-
-    extensions: tuple[str, ...]
-    """Their modules, in the order they are loaded."""
-    beforehand: tuple[str, ...] | None = None
-    """Modules that take long to import and may be imported in a thread; None: the extensions themselves."""
-
-
 class Late(Router):
-    """Asked before all other routes: sends the first request for a late extension to :class:`Load`."""
+    """Asked before all other routes: sends the first request for a late extension to :class:`Load`.
 
-    def __init__(self, server: ServerApp, parts: Mapping[str, Part]) -> None:
+    :param parts: the modules of the extensions that the addresses below a path need, in the order they are loaded.
+    """
+
+    def __init__(self, server: ServerApp, parts: Mapping[str, tuple[str, ...]]) -> None:
         self._server = server
         self._waiting = dict(parts)
         self._lock = asyncio.Lock()
@@ -49,15 +40,17 @@ class Late(Router):
         return app.get_handler_delegate(request, Load, {"late": self, "path": path})
 
     async def load(self, path: str) -> bool:
-        """Turn on what ``path`` needs. False when that failed: it is in the log, and the next request tries again."""
+        """Turn on what ``path`` needs. False when that failed: it is in the log, and the next request tries again.
+
+        Not imported in a thread: other requests import as well (``api/nbconvert`` what Voila needs, too), and two
+        threads that import what imports each other both find it half made. It takes some tenths of a second.
+        """
         async with self._lock:
-            part = self._waiting.get(path)
-            if part is None:  # another request was quicker
+            extensions = self._waiting.get(path)
+            if extensions is None:  # another request was quicker
                 return True
             try:
-                for module in part.extensions if part.beforehand is None else part.beforehand:
-                    await asyncio.to_thread(importlib.import_module, module)  # beside the server's other work
-                for name in part.extensions:
+                for name in extensions:
                     await self._enable(name)
             except Exception:
                 log.exception("What %s needs cannot be loaded", path)
@@ -104,6 +97,6 @@ class Load(JupyterHandler):
     head = post = put = patch = delete = get
 
 
-def install(server: ServerApp, parts: Mapping[str, Part]) -> None:
+def install(server: ServerApp, parts: Mapping[str, tuple[str, ...]]) -> None:
     """Put the route for ``parts``, by their paths below the server's base, before all others of ``server``."""
     server.web_app.default_router.rules.insert(0, Rule(AnyMatches(), Late(server, parts)))

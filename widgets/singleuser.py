@@ -23,8 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 VOILA = "voila.server_extension"
 ON_DEMAND = {
-    "atrium/scaling": late.Part((VOILA, "widgets.scalingpage")),
-    "voila": late.Part((VOILA,)),
+    "atrium/scaling": (VOILA, "widgets.scalingpage"),
+    "voila": (VOILA,),
 }
 """Below which address which extensions are needed. Voila's is off in ``spawners/jupyter`` for this; Dask's,
 because spawners/node/clusters.py answers in its place."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from jupyter_server.serverapp import ServerApp
 from pytest import MonkeyPatch
 
-from widgets.late import Late, Part
+from widgets.late import Late
 
 EXTENSION = """
+import threading
 from pathlib import Path
+
+THREAD = threading.current_thread()
 
 def _jupyter_server_extension_points():
     return [{"module": "atrium_late_probe"}]
@@ -29,6 +34,7 @@ def server(tmp_path: Path, monkeypatch: MonkeyPatch) -> ServerApp:
         monkeypatch.setenv(name, str(tmp_path / "jupyter"))
     monkeypatch.setenv("JUPYTER_NO_CONFIG", "1")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "atrium_late_probe", raising=False)
     (tmp_path / "atrium_late_probe.py").write_text(EXTENSION)
     app = ServerApp(root_dir=str(tmp_path), allow_root=True)
     app.initialize(argv=[], find_extensions=False, new_httpserver=False)
@@ -36,7 +42,7 @@ def server(tmp_path: Path, monkeypatch: MonkeyPatch) -> ServerApp:
 
 
 async def test_what_failed_is_tried_again_by_the_next_request(server: ServerApp, tmp_path: Path) -> None:
-    late = Late(server, {"probe": Part(("atrium_late_probe",))})
+    late = Late(server, {"probe": ("atrium_late_probe",)})
 
     assert not await late.load("probe")
     assert not await late.load("probe")
@@ -48,3 +54,11 @@ async def test_what_failed_is_tried_again_by_the_next_request(server: ServerApp,
     del server.probed
     assert await late.load("probe")
     assert not hasattr(server, "probed"), "once is enough"
+
+
+async def test_it_is_imported_where_all_other_requests_import(server: ServerApp, tmp_path: Path) -> None:
+    """Two threads that import what imports each other both find it half made."""
+    (tmp_path / "healthy").touch()
+    assert await Late(server, {"probe": ("atrium_late_probe",)}).load("probe")
+
+    assert sys.modules["atrium_late_probe"].THREAD is threading.current_thread()
