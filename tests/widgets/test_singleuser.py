@@ -161,6 +161,15 @@ def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
     assert 'class="button primary" href="http://localhost:8000/hub/home"' in answer.text
 
 
+def test_what_cannot_be_answered_is_said_in_our_frame_too(server: str) -> None:
+    answer = httpx.put(server + "files/a", headers={"Authorization": "token t"}, timeout=20)
+
+    assert answer.status_code == 405
+    assert "<h1>This page cannot be shown</h1>" in answer.text
+    assert "It says 405, Method Not Allowed." in answer.text
+    assert 'class="button primary" href="http://localhost:8000/hub/home"' in answer.text
+
+
 def test_jupyters_own_pages_stay(server: str) -> None:
     assert 'name="password"' in httpx.get(server + "login", timeout=20).text
 
