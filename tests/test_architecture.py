@@ -40,6 +40,7 @@ HUB_MODULES = {
     "errors",
     "language",  # gettext, for each reader
     "settings",
+    "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
 NOT_SUBJECTS = {
