@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from hub.dataspace.models import SourceForm
+from hub.dataspace.sources.models import SourceForm
 from hub.errors import SettingsError
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")

@@ -8,22 +8,11 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter
 
-from hub.dataspace.models import (
-    Preview,
-    Publication,
-    PublicationForm,
-    Query,
-    RecordPage,
-    Run,
-    SavedSearch,
-    SavedSearchForm,
-    SearchAnswer,
-    Source,
-    SourceForm,
-    Suggestion,
-    Transfer,
-    TransferForm,
-)
+from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
+from hub.dataspace.publications.models import Publication, PublicationForm
+from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
+from hub.dataspace.sources.models import Run, Source, SourceForm
+from hub.dataspace.transfers.models import Transfer, TransferForm
 
 PREVIEW_SECONDS = 60.0
 PUBLISH_SECONDS = 90.0
