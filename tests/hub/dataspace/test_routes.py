@@ -50,7 +50,7 @@ def as_(api, world):
 
     def as_(name):
         client = Api("http://api", world[name])
-        client._http = api
+        client._connection._http = api
         api.headers["Authorization"] = f"token {world[name]}"
         return client.dataspace
 
