@@ -10,12 +10,13 @@ from typing import Any, get_args
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub import migrations
-from hub.app import create_app
+from hub.app import lifespan, routed_app
 from hub.client import Api
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import SlurmError, SlurmUnavailable
@@ -213,9 +214,15 @@ def person(api: TestClient, hub: FakeHub) -> Callable[..., Api]:
     return sign_in
 
 
+@pytest.fixture(scope="session")
+def routes() -> FastAPI:
+    """All routes of the API; to check and prepare them takes longer than most tests."""
+    return routed_app()
+
+
 @pytest.fixture
-def api(settings: Settings, engine: Engine, hub: FakeHub) -> Iterator[TestClient]:
+def api(settings: Settings, engine: Engine, hub: FakeHub, routes: FastAPI) -> Iterator[TestClient]:
     """The app with its database, behind the Hub."""
-    app = create_app(settings, hub=httpx.MockTransport(hub))
-    with TestClient(app, base_url="http://api/services/atrium/api") as client:
+    routes.router.lifespan_context = lifespan(settings, hub=httpx.MockTransport(hub))
+    with TestClient(routes, base_url="http://api/services/atrium/api") as client:
         yield client
