@@ -53,12 +53,18 @@ class Paths(Section):
     projects: Path = Path("/projects")
     hub_env: Path = Path("/opt/atrium/hub")
     user_env: Path = Path("/opt/atrium/user")
+    """A link to the version in force, if upgrades move it (see :attr:`user_version`)."""
     programme: Path | None = None
     """Access modes, calls and their numbers; None: the file that the package brings (deploy/policy)."""
 
     @property
     def secrets(self) -> Path:
         return self.etc / "secrets"
+
+    @property
+    def user_version(self) -> Path:
+        """What ``user_env`` links to now. A program that is started by this path keeps its code through upgrades."""
+        return self.user_env.resolve()
 
 
 class Proxy(Section):

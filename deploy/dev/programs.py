@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from deploy.dev import environments, files, health
+from deploy.dev import files, health, old_layout
 from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
@@ -23,7 +23,7 @@ class Program:
     check: Check
     """Returns "" when the program answers, else what is wrong."""
     inputs: tuple[Path, ...] = ()
-    """Files it reads once: it is restarted when one is newer than its start."""
+    """Files it reads once and links to its code: it is restarted when one is newer than its start."""
     environment: Mapping[str, str] = field(default_factory=dict)
     umask: str = "022"
     as_group: bool = True
@@ -94,18 +94,19 @@ def slurm_programs(layout: Layout) -> list[Program]:
 
 def web_programs(layout: Layout) -> list[Program]:
     """Atrium itself, in the order it starts."""
-    code = environments.code_stamp(layout.hub_env)
     secrets = tuple(layout.secrets / name for name in ("cookie", "proxy", "atrium", "dashboards", "pages", "worker"))
 
     def program(name: str, check: Check, *inputs: Path, user: str = SERVICE_USER) -> Program:
-        home = layout.web_state if user == WEB_USER else layout.state
+        environment = atrium_environment(layout, layout.web_state if user == WEB_USER else layout.state)
+        if name != "proxy":  # it starts no servers, and another environment would mean a restart
+            environment |= old_layout.variables(layout)
         return Program(
             name=name,
             command=(f"{layout.hub_env}/bin/atrium", name),
             user=user,
             check=check,
             inputs=(layout.settings, *inputs),
-            environment=atrium_environment(layout, home),
+            environment=environment,
             umask="077",
         )
 
@@ -124,14 +125,14 @@ def web_programs(layout: Layout) -> list[Program]:
         *([ipv6] if has_ipv6() else []),
         # The proxy does without restarts for new code: it is what keeps everybody's sockets.
         program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
-        program("api", partial(health.api, layout), code, *secrets),
-        program("hub", partial(health.hub, layout), code, *secrets),
-        program("worker", partial(health.worker, layout), code, *secrets),
+        program("api", partial(health.api, layout), layout.hub_env, *secrets),
+        program("hub", partial(health.hub, layout), layout.hub_env, *secrets),
+        program("worker", partial(health.worker, layout), layout.hub_env, *secrets),
         program(
             "dashboards",
             partial(health.dashboards, layout),
-            code,
-            environments.code_stamp(layout.user_env),
+            layout.hub_env,
+            layout.user_env,
             layout.secrets / "dashboards",
             user=WEB_USER,
         ),

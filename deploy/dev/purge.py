@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.dev import settings, slurm
 from deploy.dev.accounts import Accounts
 from deploy.dev.down import down
+from deploy.dev.environments import alone
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
 from deploy.dev.locks import accounts_locked
@@ -42,9 +43,9 @@ def _remove_all(layout: Layout, accounts: Accounts, *, environments: bool) -> No
             _remove(path)
         outcome.text = "removed"
     with step("Environments") as outcome:
-        outcome.text = "removed" if environments else f"kept in {layout.opt} (ENVS=1 removes them)"
+        outcome.text = f"kept in {layout.environments} (ENVS=1 removes them)"
         if environments:
-            _remove(layout.opt)
+            outcome.text = _remove_environments(layout)
     # Service users are shared by all copies; each copy has a sudo rule.
     if not any(Path("/etc/sudoers.d").glob("atrium*")):
         accounts.remove_services()
@@ -59,6 +60,18 @@ def _ask(layout: Layout, people: int) -> None:
         raise DeployError("Nobody is here to answer: say YES=1 to purge without asking.")
     if input("Type yes to go on: ") != "yes":
         raise DeployError("Nothing was removed.")
+
+
+def _remove_environments(layout: Layout) -> str:
+    """Only this copy's: what another copy uses stays, and is removed by that one when nobody uses it any more."""
+    with alone(layout):
+        (layout.environments / "copies" / layout.cluster).unlink(missing_ok=True)
+        shared = layout.environments != layout.opt.resolve()
+        others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]
+        if others:
+            return f"kept in {layout.opt}: {', '.join(others)} use them"
+        _remove(layout.opt)
+    return f"links removed; what copies share stays in {layout.environments}" if shared else "removed"
 
 
 def _remove(path: Path) -> None:

@@ -6,9 +6,22 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from deploy.dev import environments, files, health, logins, packages, preflight, running, settings, slurm
+from deploy.dev import (
+    environments,
+    files,
+    health,
+    logins,
+    packages,
+    preflight,
+    running,
+    settings,
+    slurm,
+    unused,
+    versions,
+)
 from deploy.dev.accounts import Accounts
 from deploy.dev.command import run
+from deploy.dev.errors import DeployError
 from deploy.dev.layout import SERVICE_USER, Layout
 from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
@@ -38,6 +51,7 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
         _start_web(layout, supervisor)
         _demo_project(layout)
     running.settle(supervisor, wanted)
+    _remove_unused(layout)
     print(f"Ready after {time.monotonic() - began:.1f} s.\n")
     _farewell(layout, fresh)
 
@@ -46,12 +60,25 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
         installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
-    with step("Environments (Python, Node)") as outcome:
-        built = ["hub"] * environments.ensure_hub_only(layout) if only_slurm else environments.ensure(layout)
-        outcome.unchanged_unless(built, f"built {' '.join(built)}")
-    if not only_slurm:
+    with environments.alone(layout):
+        with step("Environments (Python, Node)") as outcome:
+            built = environments.ensure(layout, ["hub"] if only_slurm else environments.NAMES)
+            outcome.unchanged_unless(built, f"built {' '.join(built)}")
+        if only_slurm:
+            versions.ensure_supervisor(layout)
+            return
         with step("Atrium's code") as outcome:
-            outcome.unchanged_unless(environments.ensure_code(layout), "installed")
+            outcome.unchanged_unless(versions.ensure(layout), "installed")
+
+
+def _remove_unused(layout: Layout) -> None:
+    with step("Versions no longer in use") as outcome:
+        try:
+            removed = unused.remove(layout)
+        except DeployError as error:
+            outcome.text = f"kept: {error}"
+        else:
+            outcome.unchanged_unless(removed, f"removed {removed}")
 
 
 def _lay_down(layout: Layout) -> list[Login]:

@@ -15,7 +15,7 @@ PREFIX = f"/services/{NAME}/"
 
 def run(settings: Settings) -> NoReturn:
     """Become the dashboards server, in the user environment, with exactly :func:`dashboards_environment`."""
-    argv = [str(settings.paths.user_env / "bin" / "python"), "-P", "-m", "widgets.service.server"]
+    argv = [str(settings.paths.user_version / "bin" / "python"), "-P", "-m", "widgets.service.server"]
     environment.become(argv, dashboards_environment(settings, settings.secret(NAME)))
 
 
@@ -31,7 +31,7 @@ def _home(settings: Settings) -> dict[str, str]:
     """Files of the server's own, none of them in a place that another program reads."""
     home = settings.paths.state / "web"
     return {
-        "PATH": f"{settings.paths.user_env / 'bin'}:/usr/bin:/bin",
+        "PATH": f"{settings.paths.user_version / 'bin'}:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),

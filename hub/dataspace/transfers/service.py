@@ -346,7 +346,7 @@ def log_argument(row: TransferRow) -> str:
 def script(settings: Settings, row: TransferRow) -> str:
     """The job: one core, in the partition for transfers, charged to the project. Raises InvalidInput for odd values."""
     order = node.written_order(Order.model_validate_json(row.order))
-    python = settings.paths.user_env / "bin/python"
+    python = settings.paths.user_version / "bin/python"
     values = (job_name(settings), comment(settings, row), row.account, settings.dataspace.partition, python, order)
     for value in values:
         if not _WORD.match(str(value)):
