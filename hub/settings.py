@@ -228,17 +228,22 @@ class Dataspace(Section):
     """Host names and networks that may be asked although they are not public; none unless listed."""
     folders: tuple[Path, ...] = ()
     """Folders that sources on this machine may lie in."""
-    harvest_seconds: int = Field(60, ge=5)
+    harvest_seconds: int = Field(60, ge=1)
     """How often it is looked for sources that are due."""
+    quality_seconds: int = Field(30, ge=1)
+    """How often records that have changed are judged, and how long at a time."""
     partition: str = "transfer"
     """Where jobs that bring data into projects run: its nodes reach the network outside."""
 
 
 class Worker(Section):
-    usage_seconds: int = Field(60, ge=10)
-    project_seconds: int = Field(10, ge=5)
+    usage_seconds: int = Field(60, ge=1)
+    project_seconds: int = Field(10, ge=1)
     """How often projects that are not yet as they shall be are worked on."""
-    mail_seconds: int = Field(10, ge=5)
+    mail_seconds: int = Field(10, ge=1)
+    tick_seconds: int = Field(5, ge=1, le=6)
+    """How often it is looked for jobs that are due; what is ready for the index, or on its way into a project, is
+    looked after each time."""
 
 
 class Settings(BaseSettings):
