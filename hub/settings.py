@@ -156,7 +156,7 @@ class Profile(Section):
     gpu_type: str = ""
     minutes: int = Field(240, ge=1)
     reservation: str = ""
-    idle_minutes: int | None = Field(None, ge=1)
+    idle_minutes: float | None = Field(None, gt=0)
     """Overrules ``spawn.idle_minutes``."""
 
 
@@ -186,7 +186,7 @@ class Spawn(Section):
     """How long a server may take from the start of its job until it announces itself."""
     warn_seconds: int = Field(120, ge=30, le=3600)
     """How long before its time limit a server is signalled, so that it can put things in order."""
-    idle_minutes: int = Field(120, ge=1)
+    idle_minutes: float = Field(120, gt=0)
     """How long a server may do nothing (no kernel, no terminal, no person) before it ends."""
     idle_warning_minutes: int = Field(10, ge=1)
     orphan_seconds: float = Field(300.0, ge=0)

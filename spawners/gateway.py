@@ -175,7 +175,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}
 
-    def _idle_minutes(self) -> int:
+    def _idle_minutes(self) -> float:
         spawn, chosen = site().settings.spawn, (self.user_options or {}).get("profile")
         own = next((profile.idle_minutes for profile in spawn.profiles if profile.name == chosen), None)
         return own or spawn.idle_minutes
