@@ -6,6 +6,7 @@ import asyncio
 import grp
 import pwd
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -29,6 +30,9 @@ from spawners.failures import Farewell
 from spawners.job import Ended, ServerJob
 from spawners.site import site
 from spawners.tls import Certificates
+
+REPEAT_SECONDS = 3.0
+"""How often the waiting page is told the same again (hub/static/waiting.js listens for it)."""
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
@@ -311,12 +315,15 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- progress -------------------------------------------------------------------------------------------------
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Words for the waiting page, each once."""
+        """Words for the waiting page: when they change, and every few seconds, so that it knows a stream that hangs."""
         last: dict[str, Any] = {}
+        sent = float("-inf")
         while True:
-            if self.job is not None and (event := progress.event(self.job.standing())) != last:
-                yield event
-                last = event
+            if self.job is not None:
+                event, now = progress.event(self.job.standing()), time.monotonic()
+                if event != last or now - sent >= REPEAT_SECONDS:
+                    yield event
+                    last, sent = event, now
             await asyncio.sleep(1)
 
 
