@@ -184,6 +184,8 @@ class Spawn(Section):
     """Whether a notebook that lost its node (preempted, node failed) is put back into the queue."""
     announce_seconds: float = Field(180.0, gt=0)
     """How long a server may take from the start of its job until it announces itself."""
+    unreachable_seconds: float = Field(120.0, gt=0)
+    """How long a server that comes up tries to reach the Hub (a restart, a network that blinks) before it gives up."""
     warn_seconds: int = Field(120, ge=30, le=3600)
     """How long before its time limit a server is signalled, so that it can put things in order."""
     idle_minutes: float = Field(120, gt=0)

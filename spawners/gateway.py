@@ -172,6 +172,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
             "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
             "ATRIUM_SERVER_NAME": self.name,
+            "ATRIUM_UNREACHABLE_SECONDS": str(settings.spawn.unreachable_seconds),
             "ATRIUM_IDLE_MINUTES": str(self._idle_minutes()),
             "ATRIUM_IDLE_WARNING_MINUTES": str(settings.spawn.idle_warning_minutes),
         }
