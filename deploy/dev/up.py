@@ -10,6 +10,7 @@ from deploy.dev import environments, files, health, logins, packages, preflight,
 from deploy.dev.accounts import Accounts
 from deploy.dev.command import run
 from deploy.dev.layout import SERVICE_USER, Layout
+from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
 from deploy.dev.steps import step
@@ -24,7 +25,8 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     preflight.check(layout)
     print(f"Atrium, {'the main copy' if not layout.slug else f'the copy below {layout.root}'}", flush=True)
     _install(layout, only_slurm=only_slurm)
-    fresh = _lay_down(layout)
+    with accounts_locked():
+        fresh = _lay_down(layout)
     wanted = slurm_programs(layout) if only_slurm else programs(layout)
     supervisor = _supervise(layout, wanted)
     if layout.own_slurm:
