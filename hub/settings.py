@@ -162,7 +162,7 @@ class Profile(Section):
     gpu_type: str = ""
     minutes: int = Field(240, ge=1)
     reservation: str = ""
-    idle_minutes: int | None = Field(None, ge=1)
+    idle_minutes: float | None = Field(None, gt=0)
     """Overrules ``spawn.idle_minutes``."""
 
 
@@ -190,9 +190,11 @@ class Spawn(Section):
     """Whether a notebook that lost its node (preempted, node failed) is put back into the queue."""
     announce_seconds: float = Field(180.0, gt=0)
     """How long a server may take from the start of its job until it announces itself."""
+    unreachable_seconds: float = Field(120.0, gt=0)
+    """How long a server that comes up tries to reach the Hub (a restart, a network that blinks) before it gives up."""
     warn_seconds: int = Field(120, ge=30, le=3600)
     """How long before its time limit a server is signalled, so that it can put things in order."""
-    idle_minutes: int = Field(120, ge=1)
+    idle_minutes: float = Field(120, gt=0)
     """How long a server may do nothing (no kernel, no terminal, no person) before it ends."""
     idle_warning_minutes: int = Field(10, ge=1)
     orphan_seconds: float = Field(300.0, ge=0)
@@ -234,17 +236,22 @@ class Dataspace(Section):
     """Host names and networks that may be asked although they are not public; none unless listed."""
     folders: tuple[Path, ...] = ()
     """Folders that sources on this machine may lie in."""
-    harvest_seconds: int = Field(60, ge=5)
+    harvest_seconds: int = Field(60, ge=1)
     """How often it is looked for sources that are due."""
+    quality_seconds: int = Field(30, ge=1)
+    """How often records that have changed are judged, and how long at a time."""
     partition: str = "transfer"
     """Where jobs that bring data into projects run: its nodes reach the network outside."""
 
 
 class Worker(Section):
-    usage_seconds: int = Field(60, ge=10)
-    project_seconds: int = Field(10, ge=5)
+    usage_seconds: int = Field(60, ge=1)
+    project_seconds: int = Field(10, ge=1)
     """How often projects that are not yet as they shall be are worked on."""
-    mail_seconds: int = Field(10, ge=5)
+    mail_seconds: int = Field(10, ge=1)
+    tick_seconds: int = Field(5, ge=1, le=6)
+    """How often it is looked for jobs that are due; what is ready for the index, or on its way into a project, is
+    looked after each time."""
 
 
 class Settings(BaseSettings):
