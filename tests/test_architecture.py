@@ -45,7 +45,10 @@ HUB_MODULES = {
     "frame",  # header, menu and footer of every page
     "pages",  # the Hub's own pages
     "proxy",  # the public proxy as a process of its own
+    "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",
+    "settings_errors",  # what is wrong with the settings, as sentences
+    "settings_reference",  # deploy/settings.md
     "tasks",
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
