@@ -21,7 +21,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import tls
-from hub.access.routes import router as access
 from hub.applications.routes import router as applications
 from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
@@ -37,6 +36,7 @@ from hub.home.routes import router as home
 from hub.identity.tokens import Directory
 from hub.mail.routes import router as mail
 from hub.organisations.routes import router as organisations
+from hub.projects.routes import router as access
 from hub.reports.routes import router as reports
 from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers

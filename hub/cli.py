@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hub import settings as deployment
-from hub.access.models import MemberRole, ProjectSpec
-from hub.access.tables import Project
 from hub.announcements.models import Severity
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, InvalidInput
+from hub.projects.models import MemberRole, ProjectSpec
+from hub.projects.tables import Project
 from hub.settings import Settings
 
 Asked = argparse.Namespace
@@ -62,19 +62,19 @@ def _api(settings: Settings, _asked: Asked) -> None:
 
 
 def _worker(settings: Settings, _asked: Asked) -> None:
-    from hub import tasks
+    from hub.programs import worker
 
-    tasks.run(settings)
+    worker.run(settings)
 
 
 def _proxy(settings: Settings, _asked: Asked) -> None:
-    from hub import proxy
+    from hub.programs import proxy
 
     proxy.run(settings)
 
 
 def _dashboards(settings: Settings, _asked: Asked) -> None:
-    from hub import dashboards
+    from hub.programs import dashboards
 
     dashboards.run(settings)
 
@@ -89,7 +89,7 @@ def _certificates(settings: Settings, _asked: Asked) -> None:
 
 
 def _routes(settings: Settings, _asked: Asked) -> bool:
-    from hub import proxy
+    from hub.programs import proxy
 
     return proxy.restore_routes(settings)
 
@@ -102,7 +102,7 @@ def _migrate(settings: Settings, _asked: Asked) -> None:
 
 
 def _check(settings: Settings, asked: Asked) -> bool:
-    from hub import check
+    from hub.programs import check
 
     return check.run(settings, _say, settings_only=asked.settings_only)
 
@@ -114,7 +114,7 @@ def _reference(_asked: Asked) -> None:
 
 
 def _project_create(settings: Settings, asked: Asked) -> None:
-    from hub.access import service
+    from hub.projects import service
 
     members = dict.fromkeys(asked.member, MemberRole.MEMBER) | dict.fromkeys(asked.lead, MemberRole.LEAD)
     spec = _project_spec(asked, members)
@@ -125,10 +125,10 @@ def _project_create(settings: Settings, asked: Asked) -> None:
 
 
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
-    from hub import tasks
-    from hub.access import provisioning
+    from hub.programs import worker
+    from hub.projects import provisioning
 
-    async with tasks.world(settings) as world:
+    async with worker.world(settings) as world:
         await provisioning.provision(session, world, project)
 
 

@@ -1,4 +1,4 @@
-"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job.py)."""
+"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job/server_job.py)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,26 @@ from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.slurm.cluster import Trial
 from hub.slurm.jobs import Job
-from spawners import attempts, choose, continuing, handshake, options, progress, rest, restart, script
-from spawners.failures import Farewell
-from spawners.job import Ended, ServerJob
-from spawners.site import site
+from spawners import handshake
+from spawners.job import progress, recovery, script
+from spawners.job import request as options
+from spawners.job.diagnosis import Farewell
+from spawners.job.server_job import Ended, ServerJob
+from spawners.job.site import site
+from spawners.options import api
+from spawners.options import page as spawn_page
+from spawners.pages import history, relaunch
 from spawners.tls import Certificates
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
-attempts.install()
-choose.install()
-continuing.install()
+history.install()
+spawn_page.install()
+relaunch.install()
 handshake.install()
-rest.install()
+api.install()
 
 
 class StartFailed(SpawnException):
@@ -84,7 +89,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- options --------------------------------------------------------------------------------------------------
 
     async def _form(self, _spawner: object) -> str:
-        return await choose.fields(self)
+        return await spawn_page.fields(self)
 
     def _options_form_default(self) -> Callable[[object], Awaitable[str]]:
         return self._form
@@ -94,12 +99,12 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _checked_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         try:
-            return (await choose.accepted(self.user.name, options.from_form(form))).model_dump()
+            return (await spawn_page.accepted(self.user.name, options.from_form(form))).model_dump()
         except InvalidInput as error:
             raise StartFailed.because(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
-        """A link may bring a person to the form (spawners/choose.py); it never starts anything."""
+        """A link may bring a person to the form (spawners/options/page.py); it never starts anything."""
         raise StartFailed("A link cannot start a notebook.", "Choose, and press Start notebook.", status=422)
 
     async def trial(self, request: options.SpawnRequest) -> Trial:
@@ -154,7 +159,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self.user.db.commit()
 
     def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
-        """Options become a job (spawners/script.py), never attributes of a spawner."""
+        """Options become a job (spawners/job/script.py), never attributes of a spawner."""
         return lambda _spawner, _options: None
 
     def get_env(self) -> dict[str, str]:
@@ -235,7 +240,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _submit(self, job: ServerJob) -> None:
         environment = self.get_env()
-        request = await choose.accepted(self.user.name, self.user_options or {})
+        request = await spawn_page.accepted(self.user.name, self.user_options or {})
         render = self._script(request, environment)
         job.request = request.model_dump()
         await job.submit(render, environment)
@@ -244,7 +249,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """Take the old address away, then wait for the same job as for a new one."""
         self.requeued = self.will_resume = True
         await self.poll_and_notify()
-        restart.resume(self.user, self.name)
+        recovery.resume(self.user, self.name)
 
     # -- what the server says (spawners/handshake.py) -------------------------------------------------------------
 

@@ -8,10 +8,14 @@ from functools import cached_property
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace import bringing, indexing, judging, saving, sources
 from hub.dataspace.fetch import Fetcher
-from hub.dataspace.harvest import Harvester
-from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.dataspace.saved_searches import service as saved_searches
+from hub.dataspace.search import indexing
+from hub.dataspace.search.index import TantivyIndex, TantivyWriter
+from hub.dataspace.sources import scoring
+from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.harvester import Harvester
+from hub.dataspace.transfers import service as transfer_service
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
@@ -58,15 +62,15 @@ class Jobs:
 
     def quality(self) -> None:
         """Judge records that nobody has judged since they changed."""
-        judging.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
+        scoring.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
 
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""
-        asyncio.run(bringing.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        asyncio.run(transfer_service.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     def news(self) -> None:
         """Write to people whose saved searches find something new."""
-        saving.write_news(self._sessions, self._settings, self._reader)
+        saved_searches.write_news(self._sessions, self._settings, self._reader)
 
     @cached_property
     def _writer(self) -> TantivyWriter:

@@ -9,12 +9,12 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from hub.dataspace import sources
 from hub.dataspace.models import RunState
-from hub.dataspace.search import TantivyIndex
+from hub.dataspace.search.index import TantivyIndex
+from hub.dataspace.sources import service as sources
 from hub.dataspace.tables import RecordRow
 from tests.hub.dataspace.conftest import Reply
-from tests.hub.dataspace.test_harvest import page
+from tests.hub.dataspace.sources.test_harvester import page
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.process
