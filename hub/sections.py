@@ -6,7 +6,7 @@ pydantic-settings, can import it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -34,6 +34,10 @@ class Section(BaseModel):
     """A table of ``atrium.toml``. Unknown keys are rejected; the docstrings of its fields are their descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+DASHBOARDS_VARIABLE: Final = "ATRIUM_DASHBOARDS"
+"""Variable in which the dashboards service gets its section, as JSON."""
 
 
 class Dashboards(Section):
