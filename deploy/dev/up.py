@@ -20,9 +20,9 @@ from deploy.dev import (
     versions,
 )
 from deploy.dev.accounts import Accounts
-from deploy.dev.command import run
+from deploy.dev.command import attempt, run
 from deploy.dev.errors import DeployError
-from deploy.dev.layout import SERVICE_USER, Layout
+from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
 from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
@@ -30,6 +30,7 @@ from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 
 _MIGRATE_DEADLINE = 120.0
+_CHECK_DEADLINE = 60.0
 
 
 def up(layout: Layout, *, only_slurm: bool = False) -> None:
@@ -67,6 +68,8 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
         if only_slurm:
             versions.ensure_supervisor(layout)
             return
+        with step("Settings as edited") as outcome:
+            outcome.text = "checked" if _check_settings(layout) else "none"
         with step("Atrium's code") as outcome:
             outcome.unchanged_unless(versions.ensure(layout), "installed")
 
@@ -79,6 +82,24 @@ def _remove_unused(layout: Layout) -> None:
             outcome.text = f"kept: {error}"
         else:
             outcome.unchanged_unless(removed, f"removed {removed}")
+
+
+def _check_settings(layout: Layout) -> bool:
+    """Check settings that an administrator edited; whether there are any.
+
+    It is done with this checkout's code before that is installed, so that nothing of a running copy changes when they
+    are wrong. Settings that nobody edited are written anew by :func:`_lay_down`.
+    """
+    if not files.is_edited(layout.settings, layout.etc / "written.json"):
+        return False
+    python = environments.base(layout, "hub") / "bin/python"
+    argv = [str(python), "-P", "-m", "hub.cli", "check", "--settings-only"]
+    environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=atrium_environment(layout, layout.state) | environment)
+    if done.returncode:
+        problems = done.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
+        raise DeployError(f"The settings are wrong, so nothing was stopped or restarted:\n  {problems}")
+    return True
 
 
 def _lay_down(layout: Layout) -> list[Login]:

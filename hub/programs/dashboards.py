@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from hub import environment, tls
+from hub.sections import DASHBOARDS_VARIABLE
 from hub.settings import Settings
 
 NAME: Final = "dashboards"
@@ -73,13 +74,9 @@ def _certificates(settings: Settings) -> dict[str, str]:
 
 
 def _atrium(settings: Settings) -> dict[str, str]:
-    limits = settings.dashboards
     return {
         "ATRIUM_API_URL": settings.api_url,
         "ATRIUM_SITE_NAME": settings.site.name,
         "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
-        "ATRIUM_KERNELS": str(limits.kernels),
-        "ATRIUM_KERNELS_PER_VISITOR": str(limits.kernels_per_visitor),
-        "ATRIUM_IDLE_MINUTES": str(limits.idle_minutes),
-        "ATRIUM_PREHEATED": str(limits.preheated),
+        DASHBOARDS_VARIABLE: settings.dashboards.model_dump_json(),
     }
