@@ -193,6 +193,7 @@ class Profile(Section):
     minutes: Annotated[int, MINUTES] = Field(240, ge=1)
     """Time limit of the job."""
     reservation: str = ""
+    """Slurm reservation."""
     idle_minutes: Annotated[float | None, MINUTES] = Field(None, gt=0)
     """Replaces ``spawn.idle_minutes`` for servers of this size."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.dev import environments, up
+from deploy.dev import environments, up, versions
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
 
@@ -16,7 +16,7 @@ from deploy.dev.layout import Layout, Options
 def layout(tmp_path: Path) -> Layout:
     """A copy whose Hub environment is the one of the tests."""
     layout = Layout(Options(prefix=str(tmp_path)))
-    python = layout.hub_env / "bin/python"
+    python = environments.base(layout, "hub") / "bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
@@ -35,13 +35,14 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(up.preflight, "check", note("preflight", None))
     monkeypatch.setattr(up.packages, "ensure", note("packages", []))
     monkeypatch.setattr(environments, "ensure", note("environments", []))
-    monkeypatch.setattr(environments, "ensure_code", note("code", False))
+    monkeypatch.setattr(versions, "ensure", note("code", False))
     monkeypatch.setattr(up, "_lay_down", note("files", []))
     monkeypatch.setattr(up, "_supervise", note("supervisor", None))
     monkeypatch.setattr(up, "_start_slurm", note("slurm", None))
     monkeypatch.setattr(up, "_start_web", note("web", None))
     monkeypatch.setattr(up, "_demo_project", note("project", None))
     monkeypatch.setattr(up.running, "settle", note("settled", None))
+    monkeypatch.setattr(up, "_remove_unused", note("unused", None))
     return done
 
 
@@ -66,10 +67,10 @@ def test_wrong_settings_stop_it_before_anything_of_the_running_copy_changes(layo
 def test_edited_settings_that_are_right_are_taken(layout: Layout, steps: list[str]) -> None:
     layout.settings.write_text("[spawn]\nrequeue = false\n")
     up.up(layout)
-    assert steps == [*EVERYTHING, "settled"]
+    assert steps == [*EVERYTHING, "settled", "unused"]
 
 
 def test_a_fresh_machine_has_no_settings_to_check(layout: Layout, steps: list[str]) -> None:
-    (layout.hub_env / "bin/python").unlink()
+    (environments.base(layout, "hub") / "bin/python").unlink()
     up.up(layout)
-    assert steps == [*EVERYTHING, "settled"]
+    assert steps == [*EVERYTHING, "settled", "unused"]
