@@ -40,7 +40,10 @@ HUB_MODULES = {
     "environment",  # what the programs we turn into get to see of ours
     "errors",
     "language",  # gettext, for each reader
+    "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",
+    "settings_errors",  # what is wrong with the settings, as sentences
+    "settings_reference",  # deploy/settings.md
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
 NOT_SUBJECTS = {

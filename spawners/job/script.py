@@ -57,7 +57,7 @@ def render(
 
 def _software(name: str, settings: Settings) -> Path:
     if not name:
-        return settings.paths.user_env
+        return settings.paths.user_version
     for software in settings.spawn.environments:
         if software.name == name:
             return software.path

@@ -184,7 +184,7 @@ def script(settings: Settings, row: TransferRow) -> str:
         return quoting.word(value, required=True)
 
     order = node.written_order(Order.model_validate_json(row.order))
-    python = settings.paths.user_env / "bin/python"
+    python = settings.paths.user_version / "bin/python"
     home = pwd.getpwnam(row.person).pw_dir
     return "\n".join(
         (

@@ -113,13 +113,14 @@ def tend(sessions, settings, cluster, session, monkeypatch):
     return tend
 
 
-async def test_from_a_row_to_a_file(ask, tend, cluster):
+async def test_from_a_row_to_a_file(ask, tend, cluster, settings):
     number = ask()
     row = await tend(number)
     assert (row.state, row.job_id, row.account) == ("queued", 100, "demo")
     script = cluster.scripts[100]
     assert "#SBATCH --partition=transfer" in script
     assert f"#SBATCH --comment=atrium:founder:transfer:{number}" in script
+    assert f"exec {settings.paths.user_version}/bin/python -P -m " in script
     assert "$(id)" not in script, "what somebody else wrote never reaches a shell"
 
     cluster.states[100] = "RUNNING"
