@@ -18,7 +18,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from hub import tls
 from hub.applications.routes import router as applications
@@ -26,9 +26,10 @@ from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
 from hub.context import Guarded, signed_in
 from hub.dataspace.fetch import Fetcher
+from hub.dataspace.memberships import Memberships
 from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
-from hub.dataspace.service import Memberships, Shelf
+from hub.dataspace.search.answers import Shelf
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
@@ -78,10 +79,40 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     :param hub: how the Hub is reached; None: over the network.
     :raises SettingsError: the API's own secret is unreadable, or a route has no guard.
     """
+    app = routed_app()
+    app.router.lifespan_context = lifespan(settings, hub=hub)
+    return app
+
+
+def routed_app() -> FastAPI:
+    """All routes and error handlers, which are the same for every deployment; without a lifespan it answers nothing.
+
+    :raises SettingsError: a route has no guard.
+    """
+    # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
+    app = FastAPI(title="Atrium", openapi_url=None, docs_url=None, redoc_url=None)
+    for router in (*SUBJECTS, _document(app)):
+        app.include_router(router, prefix=PREFIX)
+    app.add_exception_handler(AtriumError, _on_atrium_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(Exception, _on_anything)
+    app.add_middleware(_Bounded)
+    refuse_unguarded(app)
+    return app
+
+
+def lifespan(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> Lifespan[FastAPI]:
+    """What opens the state of a deployment when the app starts and closes it when the app ends.
+
+    :raises SettingsError: the API's own secret is unreadable.
+    """
     own_token = settings.secret("atrium")
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+    async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
         shelf = Shelf(settings.paths.state / "dataspace")
         verify = tls.client_context(settings)
@@ -98,19 +129,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
                 )
         engine.dispose()
 
-    # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
-    app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (*SUBJECTS, _document(app)):
-        app.include_router(router, prefix=PREFIX)
-    app.add_exception_handler(AtriumError, _on_atrium_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(OperationalError, _on_database)
-    app.add_exception_handler(DataError, _on_unstorable)
-    app.add_exception_handler(Exception, _on_anything)
-    app.add_middleware(_Bounded)
-    refuse_unguarded(app)
-    return app
+    return open_state
 
 
 def refuse_unguarded(app: FastAPI) -> None:

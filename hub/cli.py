@@ -34,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     os.umask(0o077)  # nothing we write is for other accounts of the machine
     _log_to_standard_error()
-    command: Command = asked.command
     try:
-        return 1 if command(deployment.load(), asked) is False else 0
+        return 1 if asked.command(asked) is False else 0
     except AtriumError as error:
         sys.stderr.write(f"atrium: {error.message} {error.hint}".rstrip() + "\n")
     except SQLAlchemyError as error:
@@ -102,10 +101,16 @@ def _migrate(settings: Settings, _asked: Asked) -> None:
         migrations.upgrade(engine)
 
 
-def _check(settings: Settings, _asked: Asked) -> bool:
+def _check(settings: Settings, asked: Asked) -> bool:
     from hub.programs import check
 
-    return check.run(settings, _say)
+    return check.run(settings, _say, settings_only=asked.settings_only)
+
+
+def _reference(_asked: Asked) -> None:
+    from hub import settings_reference
+
+    sys.stdout.write(settings_reference.markdown())
 
 
 def _project_create(settings: Settings, asked: Asked) -> None:
@@ -120,10 +125,9 @@ def _project_create(settings: Settings, asked: Asked) -> None:
 
 
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
-    from hub.programs import worker
-    from hub.projects import provisioning
+    from hub.projects import jobs, provisioning
 
-    async with worker.world(settings) as world:
+    async with jobs.world(settings) as world:
         await provisioning.provision(session, world, project)
 
 
@@ -169,12 +173,23 @@ def _parser() -> argparse.ArgumentParser:
         ("certificates", _certificates, "make what internal TLS needs, where it is on and nothing is there"),
         ("routes", _routes, "have the Hub send the proxy its routes now"),
         ("migrate", _migrate, "bring the API's database to the newest shape"),
-        ("check", _check, "whether settings, secrets, database and Slurm are as they should be"),
     ):
-        commands.add_parser(name, help=text, description=text).set_defaults(command=command)
+        commands.add_parser(name, help=text, description=text).set_defaults(command=_configured(command))
+    _add_check(commands.add_parser("check", help="whether settings, secrets, database and Slurm are as they should be"))
+    commands.add_parser("settings", help="print every setting as Markdown").set_defaults(command=_reference)
     _add_project(commands.add_parser("project", help="projects"))
     _add_announce(commands.add_parser("announce", help="tell everybody something on the landing page"))
     return parser
+
+
+def _configured(command: Command) -> Callable[[Asked], bool | None]:
+    """A command that begins by reading the settings."""
+    return lambda asked: command(deployment.load(), asked)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--settings-only", action="store_true", help="nothing but atrium.toml and the variables")
+    parser.set_defaults(command=_configured(_check))
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -191,14 +206,14 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
     create.add_argument("--lead", nargs="+", default=[], metavar="NAME", action="extend")
     create.add_argument("--member", nargs="+", default=[], metavar="NAME", action="extend")
-    create.set_defaults(command=_project_create)
+    create.set_defaults(command=_configured(_project_create))
 
 
 def _add_announce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text")
     parser.add_argument("--severity", choices=[severity.value for severity in Severity], default=Severity.INFO.value)
     parser.add_argument("--ends", type=_moment, metavar="YYYY-MM-DDTHH:MM", help="UTC unless a zone is given")
-    parser.set_defaults(command=_announce)
+    parser.set_defaults(command=_configured(_announce))
 
 
 def _moment(text: str) -> datetime:

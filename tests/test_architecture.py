@@ -35,11 +35,15 @@ HUB_MODULES = {
     "cli",
     "client",
     "config",
+    "connection",  # HTTP, for the client of each subject
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
     "language",  # gettext, for each reader
+    "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",
+    "settings_errors",  # what is wrong with the settings, as sentences
+    "settings_reference",  # deploy/settings.md
     "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
@@ -60,15 +64,18 @@ SUBJECTS: dict[str, set[str]] = {
     "calls": {"adviser", "calculator", "calendar", "programme"},
     "dask": set(),
     "dataspace": {
+        "context",  # what routes receive: the projects of the person who asks
         "fetch",  # the one way out
+        "memberships",  # projects of a person, remembered
         "preview",  # first rows, fetched
     },
     "dataspace/metadata": {
         "dcat",  # DCAT -> records
+        "namespaces",  # of all vocabularies
         "odrl",  # ODRL and licences in words
         "vocabularies",  # EU authority tables
     },
-    "dataspace/publications": set(),
+    "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
         "rdf",  # RDF in all spellings -> nodes
@@ -79,6 +86,7 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/saved_searches": set(),
     "dataspace/search": {
+        "answers",  # made once, kept until the index changes
         "index",  # Tantivy
         "indexing",  # database -> index
     },
@@ -101,6 +109,8 @@ SUBJECTS: dict[str, set[str]] = {
     "pages": {
         "frame",  # header, menu and footer of every page
         "handlers",  # the Hub's own pages
+        "overview",  # what the API says about a person
+        "templating",  # what every template finds
     },
     "programs": {
         "check",  # `atrium check`
@@ -114,7 +124,7 @@ SUBJECTS: dict[str, set[str]] = {
     "reviews": set(),
     "servers": set(),
     "sites": set(),
-    "slurm": {"cluster", "commands", "inventory", "process", "queue", "quoting", "transport", "words"},
+    "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "words"},
     "usage": {"forecast"},
     "workshops": set(),
 }

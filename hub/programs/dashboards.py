@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from hub import environment, tls
+from hub.sections import DASHBOARDS_VARIABLE
 from hub.settings import Settings
 
 NAME: Final = "dashboards"
@@ -15,7 +16,7 @@ PREFIX = f"/services/{NAME}/"
 
 def run(settings: Settings) -> NoReturn:
     """Become the dashboards server, in the user environment, with exactly :func:`dashboards_environment`."""
-    argv = [str(settings.paths.user_env / "bin" / "python"), "-P", "-m", "widgets.service.server"]
+    argv = [str(settings.paths.user_version / "bin" / "python"), "-P", "-m", "widgets.service.server"]
     environment.become(argv, dashboards_environment(settings, settings.secret(NAME)))
 
 
@@ -31,7 +32,7 @@ def _home(settings: Settings) -> dict[str, str]:
     """Files of the server's own, none of them in a place that another program reads."""
     home = settings.paths.state / "web"
     return {
-        "PATH": f"{settings.paths.user_env / 'bin'}:/usr/bin:/bin",
+        "PATH": f"{settings.paths.user_version / 'bin'}:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
@@ -73,13 +74,9 @@ def _certificates(settings: Settings) -> dict[str, str]:
 
 
 def _atrium(settings: Settings) -> dict[str, str]:
-    limits = settings.dashboards
     return {
         "ATRIUM_API_URL": settings.api_url,
         "ATRIUM_SITE_NAME": settings.site.name,
         "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
-        "ATRIUM_KERNELS": str(limits.kernels),
-        "ATRIUM_KERNELS_PER_VISITOR": str(limits.kernels_per_visitor),
-        "ATRIUM_IDLE_MINUTES": str(limits.idle_minutes),
-        "ATRIUM_PREHEATED": str(limits.preheated),
+        DASHBOARDS_VARIABLE: settings.dashboards.model_dump_json(),
     }

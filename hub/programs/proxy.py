@@ -26,11 +26,14 @@ def run(settings: Settings) -> NoReturn:
     token = settings.secret("proxy")
     tls.ensure(settings)  # the first program to start makes them
     _in_background(lambda: restore_routes(settings))
-    environment.become(command(settings), {**environment.bare(), "CONFIGPROXY_AUTH_TOKEN": token})
+    environment.become(command(settings), {**environment.settings_too(), "CONFIGPROXY_AUTH_TOKEN": token})
 
 
 def command(settings: Settings) -> list[str]:
-    """The proxy's command line; its token is in the environment only."""
+    """The proxy's command line; its token is in the environment only.
+
+    An upgrade moves links and lets the proxy run on: its own files are named by their real path.
+    """
     proxy, hub = settings.proxy, f"{settings.internal_scheme}://{settings.hub.host}:{settings.hub.port}"
     options = {
         "--ip": proxy.listen_host,
@@ -45,7 +48,7 @@ def command(settings: Settings) -> list[str]:
     if settings.hub.internal_ssl:
         options |= tls.proxy_options(settings)
         flags += tls.PROXY_FLAGS
-    return [str(proxy.command), *(word for option in options.items() for word in option), *flags]
+    return [str(proxy.command.resolve()), *(word for option in options.items() for word in option), *flags]
 
 
 def restore_routes(

@@ -24,6 +24,11 @@ END_SECONDS = 6.0
 """The server waits eight for everything it has to end."""
 
 
+def configure_dask() -> None:
+    """A worker that left makes room for the next one soon; certificates are named by each cluster itself."""
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "3s"})
+
+
 async def main(listener: socket.socket, life: int) -> None:
     manager = Manager(Place.from_environment())
     manager.place.make_directories()
@@ -46,8 +51,7 @@ async def main(listener: socket.socket, life: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s clusters %(levelname)s %(message)s")
-    # A worker that left makes room for the next one soon; certificates are named by each cluster itself.
-    dask.config.set({"distributed.deploy.lost-worker-timeout": "3s"})
+    configure_dask()
     given, pipe = (int(word) for word in sys.argv[1:3])
     listening = socket.socket(fileno=given)
     listening.setblocking(False)

@@ -21,9 +21,11 @@ from pathlib import Path
 from distributed import Client
 from hub.clusters.models import *
 from spawners.dask import ProjectCluster, slurm
+from spawners.dask.__main__ import configure_dask
 from spawners.dask.manager import Manager
 from spawners.dask.place import Place
 
+configure_dask()
 place = Place.from_environment()
 
 def tell(**words):
@@ -33,7 +35,7 @@ async def until(condition, seconds=90):
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "waited too long"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.05)
     return value
 
 async def managing():

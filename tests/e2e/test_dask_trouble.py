@@ -166,7 +166,7 @@ async def main():
     slurm.submit = counted
     await manager.change(managed.name, ClusterChange(size=Size(minimum=1, maximum=4)))
     client = await Client(managed.cluster, asynchronous=True)
-    futures = client.map(lambda x: (time.sleep(0.5), x)[1], range(30), pure=False)
+    futures = client.map(lambda x: (time.sleep(0.5), x)[1], range(20), pure=False)
     await until(lambda: managed.trouble)
     refused = len(asked)
     tell(sum=sum(await client.gather(futures)), refused=refused, asked=len(asked))
@@ -187,7 +187,7 @@ asyncio.run(main())
     assert fixed["hint"].startswith("Try again when one of them has ended, or ask for less.")
     assert fixed["hint"].endswith("1 of 3 workers were taken.")
     assert fixed["jobs"] == 1
-    assert adaptive["sum"] == sum(range(30))
+    assert adaptive["sum"] == sum(range(20))
     assert adaptive["asked"] == adaptive["refused"] <= 3
 
 
@@ -251,6 +251,7 @@ def test_slurm_that_does_not_answer_is_said_and_asked_again(deployment: Deployme
     body = """
 import spawners.dask.cluster as module
 module.AGAIN_SECONDS = 3.0
+patience = slurm.DEADLINE_SECONDS
 async def main():
     manager = await managing()
     rounds = asyncio.create_task(manager.run())
@@ -258,12 +259,14 @@ async def main():
     await until(lambda: working(managed))
     tell(ready=True)
     await heard()
+    slurm.DEADLINE_SECONDS = 3.0
     await manager.change(managed.name, ClusterChange(size=Size.fixed(2)))
     trouble = managed.told(place).trouble
     tell(message=trouble.message, hint=trouble.hint, working=len(working(managed)))
     await until(lambda: managed.silence)
     tell(message=managed.trouble.message, hint=managed.trouble.hint, working=len(working(managed)))
     await heard()
+    slurm.DEADLINE_SECONDS = patience
     await until(lambda: len(working(managed)) == 2 and not managed.trouble)
     tell(working=2)
     rounds.cancel(); await manager.end_all()
@@ -352,14 +355,14 @@ def test_a_cluster_without_work_ends_after_a_warning(deployment: Deployment, fou
         founder,
         """
 import spawners.dask.manager as module
-module.IDLE_SECONDS, module.IDLE_WARNING_SECONDS = 16, 12
+module.IDLE_SECONDS, module.IDLE_WARNING_SECONDS, module.ROUND_SECONDS = 6, 3, 0.5
 async def main():
     manager = await managing()
     rounds = asyncio.create_task(manager.run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     await until(lambda: working(managed))
     client = await Client(managed.cluster, asynchronous=True)
-    await client.submit(time.sleep, 8)
+    await client.submit(time.sleep, 4.5)
     idle_after_work = managed.told(place).idle_end
     await until(lambda: managed.told(place).idle_end is not None)
     await manager.change(managed.name, ClusterChange(keep=True))
@@ -375,6 +378,6 @@ asyncio.run(main())
     )
 
     assert (said["work"], said["kept"]) == (None, None)
-    assert 0 < said["warned"] <= 12
+    assert 0 < said["warned"] <= 3
     assert said["message"].startswith("The cluster dask-1 has ended: it computed nothing for")
     assert said["hint"] == "Start a new one when you need it."

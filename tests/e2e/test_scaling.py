@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -16,12 +17,14 @@ from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.managing import changed
+from tests.e2e.test_running import changed_settings
 from tests.e2e.visitor import Visitor
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
 READY_MS = 90_000
+GRACE_SECONDS = 4
 
 
 def ask(visitor: Visitor, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -239,13 +242,15 @@ def notebook_job(deployment: Deployment) -> str:
 def test_the_hub_ends_workers_whose_server_is_gone(deployment: Deployment, visit: Visit) -> None:
     """By its own rounds, and not before the time of grace: a job that says it is of an attempt that is over."""
     founder = visit("founder")
-    gateway, grace = deployment.settings.spawn.gateway, deployment.settings.spawn.orphan_seconds
-    account = deployment.settings.slurm.default_account
+    gateway, account = deployment.settings.spawn.gateway, deployment.settings.slurm.default_account
     words = ["--begin=now+1hour", "--output=/dev/null", "--chdir=/tmp", f"--account={account}", "--wrap=true"]
     named = [f"--job-name={gateway}-dask", f"--comment={gateway}:{founder.name}::999999:dask-1"]
-    deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)
-    assert dask_jobs(founder)
-    eventually(lambda: not dask_jobs(founder), within=grace + 150, what="the Hub has ended it", every=2)
+    with changed_settings(deployment, "spawn", f"orphan_seconds = {GRACE_SECONDS}"):
+        begun = time.monotonic()
+        deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)
+        assert dask_jobs(founder)
+        eventually(lambda: not dask_jobs(founder), within=90, what="the Hub has ended it", every=0.1)
+        assert time.monotonic() - begun >= GRACE_SECONDS
 
 
 def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: Deployment, visit: Visit) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import pwd
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -53,7 +54,7 @@ def script(command: str, *directives: str, output: object = "/dev/null") -> str:
 async def until(look: Callable[[], Awaitable[Job | None]], within: float = 60) -> Job:
     async with asyncio.timeout(within):
         while (found := await look()) is None:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
     return found
 
 
@@ -85,16 +86,23 @@ def facts(job: Job, log: Path | None = None, founder: str = "") -> Facts:
 
 
 async def test_more_memory_than_asked_for(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
-    text = script(MORE_THAN_IT_ASKED_FOR, "--time=5", output=log)
+    text = script(MORE_THAN_IT_ASKED_FOR, "--time=5", "--acctg-freq=1", output=log)
     job = await over(slurm, await slurm.submit(text, user=founder, environment={}))
     verdict = diagnose(facts(job, log))
     assert verdict.ending is Ending.OUT_OF_MEMORY, job
     assert "2\u202fGB or more" in verdict.hint
 
 
-async def test_its_time_is_over(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
+async def test_its_time_is_over(
+    deployment: Deployment, slurm: SlurmClient, account: str, founder: str, log: Path
+) -> None:
+    """A limit has whole minutes; the end of a running job can be moved to any second."""
     text = script("exec sleep 600", "--time=1", output=log)
-    job = await over(slurm, await slurm.submit(text, user=founder, environment={}), within=200)
+    job_id = await slurm.submit(text, user=founder, environment={})
+    await running(slurm, job_id)
+    soon = datetime.now() + timedelta(seconds=1)
+    deployment.run("scontrol", "update", f"jobid={job_id}", f"endtime={soon:%Y-%m-%dT%H:%M:%S}")
+    job = await over(slurm, job_id, within=200)
     assert diagnose(facts(job)).ending is Ending.TIME_LIMIT, job
     assert "1\u202fmin" in diagnose(facts(job)).message
     assert diagnose(facts(Job(job.id, "FAILED", founder), log)).ending is Ending.TIME_LIMIT
@@ -254,7 +262,7 @@ async def eventually_refused(slurm: SlurmClient, founder: str) -> words.Words:
                 assert not isinstance(error, SlurmUnavailable)
                 return words.refusal(error.message)
             await slurm.cancel(job_id, user=founder)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.1)
 
 
 async def refused(slurm: SlurmClient, founder: str, text: str) -> words.Words:

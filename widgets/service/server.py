@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from jupyter_server.base.websocket import WS_PING_INTERVAL
+from pydantic import ValidationError
 from tornado import web
 from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets.config import Config
@@ -31,6 +31,7 @@ from voila.notebook_renderer import NotebookRenderer
 from voila.static_file_handler import MultiStaticFileHandler
 from voila.utils import get_page_config
 
+from hub import sections
 from hub.errors import SettingsError
 from hub.pages import frame
 from widgets.rendering import LABEXTENSIONS, TEMPLATE, FramedRenderer, Shelf, dashboards_folder, find_dashboards
@@ -60,10 +61,9 @@ POLICY = "; ".join(
 
 @dataclass(frozen=True)
 class Settings:
-    """What the service is told by its environment (see ``hub.programs.dashboards``), and nothing else."""
+    """Everything that ``hub.programs.dashboards`` puts into the service's environment; there are no defaults here."""
 
-    host: str
-    port: int
+    dashboards: sections.Dashboards
     prefix: str
     public_url: str
     """This service as the browser sees it, with a closing slash."""
@@ -71,35 +71,26 @@ class Settings:
     site_name: str
     folder: Path
     runtime: Path
-    kernels: int = 40
-    kernels_per_visitor: int = 4
-    preheated: int = 1
-    idle_minutes: float = 20.0
-    gone_seconds: float = 30.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Raises :class:`SettingsError` naming the variable that is missing or wrong."""
         try:
-            listen = urlsplit(environ["JUPYTERHUB_SERVICE_URL"])
             return cls(
-                host=listen.hostname or "127.0.0.1",
-                port=listen.port or 80,
+                dashboards=sections.Dashboards.model_validate_json(environ[sections.DASHBOARDS_VARIABLE]),
                 prefix=environ["JUPYTERHUB_SERVICE_PREFIX"],
-                public_url=environ.get("JUPYTERHUB_PUBLIC_URL") or environ["JUPYTERHUB_SERVICE_PREFIX"],
+                public_url=environ["JUPYTERHUB_PUBLIC_URL"],
                 hub_url=environ["ATRIUM_HUB_URL"],
-                site_name=environ.get("ATRIUM_SITE_NAME", "Atrium"),
+                site_name=environ["ATRIUM_SITE_NAME"],
                 folder=dashboards_folder(environ),
                 runtime=_runtime(Path(environ["JUPYTER_RUNTIME_DIR"])),
-                kernels=int(environ.get("ATRIUM_KERNELS", cls.kernels)),
-                kernels_per_visitor=int(environ.get("ATRIUM_KERNELS_PER_VISITOR", cls.kernels_per_visitor)),
-                preheated=int(environ.get("ATRIUM_PREHEATED", cls.preheated)),
-                idle_minutes=float(environ.get("ATRIUM_IDLE_MINUTES", cls.idle_minutes)),
             )
         except KeyError as missing:
             raise SettingsError(f"The variable {missing.args[0]} is not set.") from missing
-        except ValueError as wrong:
-            raise SettingsError(f"A variable of the dashboards service is not a number: {wrong}.") from wrong
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise SettingsError(f"The variable {sections.DASHBOARDS_VARIABLE}: {field}: {first['msg']}.") from error
 
 
 def _runtime(path: Path) -> Path:
@@ -115,7 +106,7 @@ class Dashboards(Voila):
         super().__init__(config=_configuration(settings), config_file_paths=[])
         self.settings = settings
         self.catalogue = find_dashboards(settings.folder)
-        self.leases = Leases(per_visitor=settings.kernels_per_visitor, total=settings.kernels)
+        self.leases = Leases(per_visitor=settings.dashboards.kernels_per_visitor, total=settings.dashboards.kernels)
         # A page is rendered before its visitor is known; their name takes the place of this mark as it is sent.
         self.person_mark = f"person{secrets.token_hex(8)}"
         self._introductions: set[asyncio.Task[None]] = set()
@@ -167,11 +158,11 @@ class Dashboards(Voila):
         self.kernel_manager.environment = kernel_environment(os.environ)
         self.kernel_manager.allowed_message_types = PAGE_MESSAGES
         late = {name for name, one in self.catalogue.items() if one.own_server or not one.ahead}
-        self.pool = Pool(self.kernel_manager, self.renderer, self.settings.preheated, never=late)
+        self.pool = Pool(self.kernel_manager, self.renderer, self.settings.dashboards.preheated, never=late)
         self.culler = Culler(
             self.kernel_manager,
-            idle_seconds=self.settings.idle_minutes * 60,
-            gone_seconds=self.settings.gone_seconds,
+            idle_seconds=self.settings.dashboards.idle_minutes * 60,
+            gone_seconds=self.settings.dashboards.gone_seconds,
         )
         self.page_config = self._page_config(settings)
         self.bundle = bundle.make(self.static_paths, self.labextensions_path)
@@ -245,8 +236,8 @@ class Dashboards(Voila):
 def _configuration(settings: Settings) -> Config:
     """Voila's options; no configuration file is read."""
     config = Config()
-    config.Voila.ip = settings.host
-    config.Voila.port = settings.port
+    config.Voila.ip = settings.dashboards.host
+    config.Voila.port = settings.dashboards.port
     config.Voila.base_url = settings.prefix
     config.Voila.root_dir = str(settings.folder)
     config.Voila.open_browser = False
@@ -298,7 +289,8 @@ def main() -> None:
         try:
             Dashboards(settings).start()
         except OSError as error:
-            sys.exit(f"The dashboards cannot listen on {settings.host}:{settings.port}: {error.strerror}.")
+            address = f"{settings.dashboards.host}:{settings.dashboards.port}"
+            sys.exit(f"The dashboards cannot listen on {address}: {error.strerror}.")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,13 @@ def test_everything_it_is_told_and_nothing_more(monkeypatch):
     }
     assert told["ATRIUM_API_URL"] == "http://127.0.0.1:18003/services/atrium/api"
     assert told["HOME"] == "/var/lib/atrium/web"
-    assert told["PATH"].startswith("/opt/atrium/user/bin:")
+
+
+def test_it_runs_in_the_version_that_is_in_force(tmp_path):
+    (tmp_path / "version").mkdir()
+    (tmp_path / "user").symlink_to(tmp_path / "version")
+    told = dashboards_environment(Settings(paths=Paths(user_env=tmp_path / "user")), "t")
+    assert told["PATH"].startswith(f"{tmp_path}/version/bin:")
 
 
 def test_with_domains_of_their_own():

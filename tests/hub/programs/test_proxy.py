@@ -26,6 +26,15 @@ def test_the_command_line_has_no_secret(settings):
     assert argv[-1] == "--host-routing"
 
 
+def test_an_upgrade_does_not_move_its_files(tmp_path):
+    command = tmp_path / "proxy/bin/configurable-http-proxy"
+    (tmp_path / "base/bin").mkdir(parents=True)
+    (tmp_path / "proxy").symlink_to(tmp_path / "base")
+    command.touch()
+    argv = proxy.command(Settings(proxy=Proxy(command=command)))
+    assert argv[0] == str(tmp_path / "base/bin/configurable-http-proxy")
+
+
 def test_on_one_origin_hosts_do_not_matter():
     assert "--host-routing" not in proxy.command(Settings(site=Site(origins="path")))
 

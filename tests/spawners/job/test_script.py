@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.errors import InvalidInput
-from hub.settings import Settings, Software, Spawn
+from hub.settings import Paths, Settings, Software, Spawn
 from spawners.job import request as options
 from spawners.job import script
 from spawners.job.request import SpawnRequest
@@ -90,6 +90,17 @@ def test_whether_a_lost_node_means_the_queue_again_is_a_setting() -> None:
     kept = Settings(spawn=Spawn(requeue=False))
     assert "--no-requeue" in directives(render(settings=kept))
     assert "--requeue" not in directives(render(settings=kept))
+
+
+def test_a_server_keeps_its_version_and_the_link_to_the_examples_follows_upgrades(tmp_path: Path) -> None:
+    link, version = tmp_path / "user", tmp_path / "versions/user-1"
+    version.mkdir(parents=True)
+    link.symlink_to(version)
+    text = render(settings=Settings(paths=Paths(user_env=link)))
+    assert f"export PATH={version}/bin:" in text
+    assert f"\n{version}/bin/python -P -m spawners.node.launch" in text
+    assert f"ln -sfn {link}/share/atrium/examples examples" in text
+    assert text.count(str(link)) == 1
 
 
 def test_an_environment_that_there_is_not() -> None:

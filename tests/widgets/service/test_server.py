@@ -102,6 +102,12 @@ def environment(outside: int) -> Iterator[dict[str, str]]:
     shutil.rmtree(run)
 
 
+def changed(environment: dict[str, str], **settings: int) -> dict[str, str]:
+    """The environment with other settings of the dashboards."""
+    section = json.loads(environment["ATRIUM_DASHBOARDS"]) | settings
+    return {**environment, "ATRIUM_DASHBOARDS": json.dumps(section)}
+
+
 # -- settings and the folder ------------------------------------------------------------------------------------------
 
 
@@ -110,14 +116,15 @@ def test_settings_come_from_the_environment(environment: dict[str, str]) -> None
 
     assert settings.prefix == "/services/dashboards/"
     assert settings.public_url == "http://dashboards--service.localhost:8000/services/dashboards/"
-    assert (settings.kernels, settings.kernels_per_visitor, settings.preheated) == (40, 4, 1)
+    assert (settings.dashboards.kernels, settings.dashboards.preheated) == (40, 1)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("ATRIUM_HUB_URL", None, "ATRIUM_HUB_URL is not set"),
-        ("ATRIUM_KERNELS", "many", "not a number"),
+        ("ATRIUM_DASHBOARDS", '{"kernels": "many"}', "ATRIUM_DASHBOARDS: kernels: .* valid integer"),
+        ("ATRIUM_DASHBOARDS", "many", "ATRIUM_DASHBOARDS: .*JSON"),
         ("JUPYTER_RUNTIME_DIR", "/" + "x" * 60, "too long for sockets"),
     ],
 )
@@ -219,7 +226,8 @@ class Service:
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.log = log
-        self.address = environment["JUPYTERHUB_SERVICE_URL"]
+        port = json.loads(environment["ATRIUM_DASHBOARDS"])["port"]
+        self.address = f"http://127.0.0.1:{port}/services/dashboards/"
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "widgets.service.server"], env=environment, stdout=output, stderr=output
@@ -248,7 +256,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service({**environment, "ATRIUM_KERNELS_PER_VISITOR": "2"}, tmp_path_factory.mktemp("log") / "server.log")
+    service = Service(changed(environment, kernels_per_visitor=2), tmp_path_factory.mktemp("log") / "server.log")
     eventually(lambda: len(service.kernels()) == 3, within=60, what=f"three pages rendered ahead, see {service.log}")
     yield service
     kernels = service.kernels()
@@ -372,10 +380,8 @@ def test_a_service_is_no_visitor(service: Service) -> None:
 
 def test_kernels_end_even_when_the_server_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
     runtime = tempfile.mkdtemp(prefix="atrium-")
-    listen = f"http://127.0.0.1:{free_port()}/services/dashboards/"
-    killed = Service(
-        {**environment, "JUPYTER_RUNTIME_DIR": runtime, "JUPYTERHUB_SERVICE_URL": listen}, tmp_path / "log"
-    )
+    elsewhere = changed(environment, port=free_port()) | {"JUPYTER_RUNTIME_DIR": runtime}
+    killed = Service(elsewhere, tmp_path / "log")
     kernels = eventually(killed.kernels, within=30, what="a kernel")
 
     os.kill(killed.process.pid, signal.SIGKILL)
@@ -398,10 +404,9 @@ def test_a_taken_port_is_one_sentence(environment: dict[str, str], tmp_path: Pat
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        listen = f"http://127.0.0.1:{taken.getsockname()[1]}/services/dashboards/"
         runtime = tempfile.mkdtemp(prefix="atrium-")
-        changed = {"JUPYTERHUB_SERVICE_URL": listen, "JUPYTER_RUNTIME_DIR": runtime}
-        refused = Service({**environment, **changed}, tmp_path / "log")
+        elsewhere = changed(environment, port=taken.getsockname()[1]) | {"JUPYTER_RUNTIME_DIR": runtime}
+        refused = Service(elsewhere, tmp_path / "log")
         assert refused.process.wait(20) == 1
         shutil.rmtree(runtime)
 
@@ -420,9 +425,8 @@ def test_two_servers_do_not_share_a_directory(environment: dict[str, str], servi
 
 def test_health_tells_when_kernels_have_no_place(environment: dict[str, str], tmp_path: Path) -> None:
     runtime = Path(tempfile.mkdtemp(prefix="atrium-"))
-    listen = f"http://127.0.0.1:{free_port()}/services/dashboards/"
-    changed = {"JUPYTERHUB_SERVICE_URL": listen, "JUPYTER_RUNTIME_DIR": str(runtime), "ATRIUM_PREHEATED": "0"}
-    service = Service({**environment, **changed}, tmp_path / "log")
+    elsewhere = changed(environment, port=free_port(), preheated=0) | {"JUPYTER_RUNTIME_DIR": str(runtime)}
+    service = Service(elsewhere, tmp_path / "log")
     eventually(lambda: "dashboards at" in service.log.read_text(), within=30, what="a server")
     assert service.get("nobody", "health").json() == {"status": "ok"}
 
