@@ -39,6 +39,7 @@ HUB_MODULES = {
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
+    "formats",  # numbers and times, for each reader
     "language",  # gettext, for each reader
     "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",

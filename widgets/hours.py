@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from hub.formats import hours_left
 from hub.home.models import Me
 from hub.projects.models import MemberRole
 from hub.usage.models import Hours, ProjectHours
@@ -25,17 +26,6 @@ def hours(value: float) -> str:
 def _number(value: float) -> str:
     number = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3g}"
     return number.replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def hours_left(projects: Iterable[ProjectHours]) -> str:
-    """What is left in all projects together, for the frame: ``120 GPU · 3 100 CPU``."""
-    kept = tuple(projects)
-    kinds = {"GPU": [project.gpu for project in kept], "CPU": [project.cpu for project in kept]}
-    return " · ".join(
-        f"{_number(sum(amount.left for amount in amounts))} {kind}"
-        for kind, amounts in kinds.items()
-        if any(amount.granted for amount in amounts)
-    )
 
 
 def greeting(me: Me) -> Markup:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
+from hub.formats import clock
 from hub.language import translate
 from hub.mail import service as mail
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
@@ -203,7 +204,7 @@ def _ready_letter(row: ServerAttempt) -> tuple[str, str]:
         _address(row, settings),
     ]
     if row.ends is not None:
-        lines.append(translate("It ends at {time} UTC.").format(time=row.ends.strftime("%H:%M")))
+        lines.append(translate("It ends at {time}.").format(time=clock(row.ends)))
     lines.append(
         translate("If you do not need it any more, stop it on the start page, so that its node is free for others:")
     )

@@ -12,8 +12,8 @@ from typing import Any
 from cachetools import TTLCache
 
 from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
+from hub.formats import quantity
 from hub.language import duration, translate, translate_many
-from hub.pages.templating import quantity
 from hub.slurm import words
 from hub.slurm.cluster import Cluster, Node, Trial
 from spawners.job.request import SpawnRequest

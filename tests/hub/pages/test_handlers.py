@@ -187,13 +187,6 @@ def test_a_page_made_before_its_reader_is_known_hides_what_only_some_may_open() 
     assert re.findall(r'<li data-role="(\w+)" hidden>', header) == ["reviewer", "admin"]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(3100, "3\u202f100"), (4.5, "4.5"), (5.0, "5"), (0, "0"), (1234567.8, "1\u202f234\u202f568")]
-)
-def test_quantities_are_for_reading(value: float, text: str) -> None:
-    assert templating.quantity(value) == text
-
-
 # -- templates --------------------------------------------------------------------------------------------------------
 
 PAGES = sorted(path.name for path in frame.TEMPLATES.glob("*.html"))
