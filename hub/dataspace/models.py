@@ -133,7 +133,7 @@ class Record(Frozen):
     landing_page: str = ""
     distributions: tuple[Distribution, ...] = ()
     policies: tuple[dict[str, Any], ...] = ()
-    """ODRL as the source has it, blank nodes written out; ``policy.sentences`` says it in words."""
+    """ODRL as the source has it, blank nodes written out; ``odrl.sentences`` says it in words."""
     provenance: Text = {}
     origins: tuple[str, ...] = ()
     """Records or resources this one was made from."""
