@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_skeleton, format_time
 from babel.numbers import format_decimal
 
-from hub.language import ENGLISH, current, translate
-from hub.usage.models import ProjectHours
+from hub.language import ENGLISH, current
 
 _ENGLISH = Locale("en", "GB")
 """Atrium's English writes the day before the month, and 24 hours."""
@@ -25,20 +23,6 @@ def quantity(value: float) -> str:
     text: str = format_decimal(value, "#,##0.#" if abs(value) < 10 else "#,##0", locale)
     # English with a narrow space, as in JupyterLab's status bar: many readers know the comma as the decimal sign.
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}") if locale is _ENGLISH else text
-
-
-def hours_left(projects: Iterable[ProjectHours]) -> str:
-    """``120 GPU · 3 100 CPU``: what is left in all projects of a person together, for the header of every page."""
-    kept = tuple(projects)
-    kinds = {
-        translate("GPU"): [project.gpu for project in kept],
-        translate("CPU"): [project.cpu for project in kept],
-    }
-    return " · ".join(
-        f"{quantity(sum(hours.left for hours in budgets))} {kind}"
-        for kind, budgets in kinds.items()
-        if any(hours.granted for hours in budgets)
-    )
 
 
 def clock(moment: datetime) -> str:

@@ -127,7 +127,7 @@ SUBJECTS: dict[str, set[str]] = {
     "servers": set(),
     "sites": set(),
     "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "words"},
-    "usage": {"forecast"},
+    "usage": {"forecast", "summary"},
     "workshops": set(),
 }
 """Subjects of the Hub, each with the modules it has beside its layers."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from hub.formats import hours_left
 from hub.home.models import Me
 from hub.projects.models import MemberRole
 from hub.usage.models import Hours, ProjectHours
+from hub.usage.summary import hours_left
 
 LOW = 0.1
 """Below this part of what was granted a budget is marked as running out."""

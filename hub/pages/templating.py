@@ -12,6 +12,7 @@ from hub import formats, language
 from hub.pages import frame
 from hub.pages.overview import Answer, overviews, roles_in_menu
 from hub.settings import Settings
+from hub.usage.summary import hours_left
 
 HUB_PATH = "/hub/"
 
@@ -28,7 +29,7 @@ def template_vars(settings: Settings) -> dict[str, Any]:
             dashboards_url=settings.service_url("dashboards"),
             static_url=f"{HUB_PATH}atrium/static/",
             person=answer.overview.me.display_name if answer.overview else getattr(user, "name", ""),
-            hours=formats.hours_left(answer.overview.me.projects) if answer.overview else "",
+            hours=hours_left(answer.overview.me.projects) if answer.overview else "",
             menu=user is not None,
             roles=roles_in_menu(user, answer) if user else (),
         )

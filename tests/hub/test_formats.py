@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from hub import formats, language
-from hub.usage.models import Hours, ProjectHours
 
 MOMENT = datetime(2026, 1, 5, 15, 2, tzinfo=timezone(timedelta(hours=1)))
 
@@ -49,15 +48,3 @@ def test_other_languages_write_them_in_their_own_way(tag: str, thousands: str, d
         return formats.quantity(1234), formats.quantity(4.5), formats.day_and_clock(MOMENT)
 
     assert copy_context().run(as_a_reader) == (thousands, decimal, day)
-
-
-def test_hours_of_all_projects_are_one_sum() -> None:
-    def project(cpu: float, gpu: float) -> ProjectHours:
-        amounts = {
-            kind: Hours(granted=100 if left else 0, used=0, left=left) for kind, left in (("cpu", cpu), ("gpu", gpu))
-        }
-        return ProjectHours.model_construct(**amounts)
-
-    assert formats.hours_left([project(1000, 0), project(2000.6, 3.14)]) == "3.1 GPU · 3\u202f001 CPU"
-    assert formats.hours_left([project(5, 0)]) == "5 CPU"
-    assert formats.hours_left([]) == ""
