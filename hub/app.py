@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, TypedDict
 
-import httpx
+import httpx2
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.dependencies.models import Dependant
@@ -73,7 +73,7 @@ class State(TypedDict):
     memberships: Memberships
 
 
-def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+def create_app(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
     """The app of a deployment.
 
     :param hub: how the Hub is reached; None: over the network.
@@ -104,7 +104,7 @@ def routed_app() -> FastAPI:
     return app
 
 
-def lifespan(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> Lifespan[FastAPI]:
+def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None) -> Lifespan[FastAPI]:
     """What opens the state of a deployment when the app starts and closes it when the app ends.
 
     :raises SettingsError: the API's own secret is unreadable.
@@ -116,7 +116,7 @@ def lifespan(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None)
         engine = make_engine(settings.api.database_url)
         shelf = Shelf(settings.paths.state / "dataspace")
         verify = tls.client_context(settings)
-        client = httpx.AsyncClient(base_url=settings.hub_api_url, verify=verify, transport=hub, trust_env=False)
+        client = httpx2.AsyncClient(base_url=settings.hub_api_url, verify=verify, transport=hub, trust_env=False)
         with shelf.kept_prepared():
             async with client as http:
                 yield State(

@@ -237,7 +237,7 @@ def _say(line: str) -> None:
 def _log_to_standard_error() -> None:
     """The supervisor keeps it. What libraries say about every single request or job is left out."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "huey", "alembic"):
+    for chatty in ("httpx2", "huey", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

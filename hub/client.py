@@ -1,4 +1,4 @@
-"""The API's client for kernels, servers and scripts: httpx and models, nothing of the server.
+"""The API's client for kernels, servers and scripts: httpx2 and models, nothing of the server.
 
 >>> with Api.from_environment() as api:  # doctest: +SKIP
 ...     print(api.me().display_name, [project.slug for project in api.projects.mine()])
@@ -11,7 +11,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 from hub.applications.client import Applications
 from hub.audit.models import Event
@@ -33,7 +33,7 @@ from hub.usage.models import ProjectUsage
 class Api:
     """Atrium's API on behalf of the owner of ``token``; what fails raises a class of :mod:`hub.errors`."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         self._connection = connection = Connection(url, token, transport=transport)
         self.applications = Applications(connection)
         self.calls = Calls(connection)

@@ -1,4 +1,4 @@
-"""HTTP to Atrium's API: what the client of each subject asks through. Models and httpx, nothing of the server."""
+"""HTTP to Atrium's API: what the client of each subject asks through. Models and httpx2, nothing of the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hub.errors import (
@@ -39,9 +39,9 @@ Model = TypeVar("Model")
 class Connection:
     """Requests on behalf of the owner of ``token``. What fails raises a class of :mod:`hub.errors`."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         # trust_env: a proxy named in the environment is none of this client's business.
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"token {token}"},
             timeout=DEADLINE_SECONDS,
@@ -91,12 +91,12 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
         try:
             return self._http.request(method, path, **options)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise HubUnavailable("Atrium did not answer in time.") from error
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise HubUnavailable("Atrium cannot be reached just now.") from error
 
 
@@ -111,7 +111,7 @@ def _adapter(model: Any) -> TypeAdapter[Any]:
     return TypeAdapter(model)
 
 
-def _read(response: httpx.Response, model: type[Model]) -> Model:
+def _read(response: httpx2.Response, model: type[Model]) -> Model:
     adapter: TypeAdapter[Model] = _adapter(cast(Any, model))
     try:
         return adapter.validate_json(response.content)
@@ -119,13 +119,13 @@ def _read(response: httpx.Response, model: type[Model]) -> Model:
         raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
 
 
-def _checked(response: httpx.Response) -> httpx.Response:
+def _checked(response: httpx2.Response) -> httpx2.Response:
     if not response.is_success:
         raise _refusal(response)
     return response
 
 
-def _refusal(response: httpx.Response) -> AtriumError:
+def _refusal(response: httpx2.Response) -> AtriumError:
     kind = _ERRORS.get(response.status_code, AtriumError)
     try:
         told = response.json()["error"]

@@ -70,7 +70,7 @@ def _make_client(here: Path) -> None:
 
 
 def client_context(settings: Settings) -> ssl.SSLContext | bool:
-    """For httpx's ``verify``: how our programs call the Hub and the proxy's API."""
+    """For httpx2's ``verify``: how our programs call the Hub and the proxy's API."""
     if not settings.hub.internal_ssl:
         return True
     pem = client_file(settings)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import make_ssl_context
@@ -344,11 +344,11 @@ async def _say_goodbye(spawner: AtriumSpawner) -> bool:
             settings["internal_ssl_key"], settings["internal_ssl_cert"], cafile=settings["internal_ssl_ca"]
         )
     try:
-        async with httpx.AsyncClient(timeout=5, verify=verify, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=5, verify=verify, trust_env=False) as client:
             headers = {"Authorization": f"token {spawner.api_token}"}
             answer = await client.post(f"{spawner.server.url}api/shutdown", headers=headers)
         return answer.is_success
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         spawner.log.info("%s did not hear that it shall end (%s): cancelling its job", spawner._log_name, error)
         return False
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import socket
 
-import httpx
+import httpx2
 
 REQUEST_SECONDS = 20
 
 
-class LocalhostTransport(httpx.HTTPTransport):
+class LocalhostTransport(httpx2.HTTPTransport):
     """Reaches every ``NAME.localhost`` at loopback, as browsers do and resolvers may not; the Host header stays."""
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.host.endswith(".localhost"):
             request.url = request.url.copy_with(host="127.0.0.1")
         return super().handle_request(request)
 
 
-def client(token: str = "") -> httpx.Client:
+def client(token: str = "") -> httpx2.Client:
     """A client without cookies that follows no redirect; with ``token`` it is whoever the token belongs to."""
     headers = {"Authorization": f"token {token}"} if token else {}
-    return httpx.Client(transport=LocalhostTransport(), headers=headers, timeout=REQUEST_SECONDS)
+    return httpx2.Client(transport=LocalhostTransport(), headers=headers, timeout=REQUEST_SECONDS)
 
 
 def free_port() -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpx
+import httpx2
 
 from hub.errors import AtriumError
 
@@ -59,7 +59,7 @@ class Answer:
 
     url: str
     status: int
-    headers: httpx.Headers
+    headers: httpx2.Headers
     bytes: int
     truncated: bool = False
 
@@ -95,7 +95,7 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         truncate: bool = False,
-        began: Callable[[int, httpx.Headers], None] | None = None,
+        began: Callable[[int, httpx2.Headers], None] | None = None,
     ) -> Answer:
         """Fetch ``url`` (by POST when ``json`` is given) and write its body to ``into``.
 
@@ -150,21 +150,21 @@ class Fetcher:
         return all(one.is_global and not one.is_multicast and not _shared(one) for one in seen)
 
     @contextmanager
-    def _asked(self, url: str, headers: Mapping[str, str], json: Any, deadline: float) -> Iterator[httpx.Response]:
+    def _asked(self, url: str, headers: Mapping[str, str], json: Any, deadline: float) -> Iterator[httpx2.Response]:
         address = self.check(url)
         host, _ = _host(url)
         left = deadline - time.monotonic()
         if left <= 0:
             raise FetchFailed(f"{_shown(url)} did not answer in time.")
-        request = httpx.Request(
+        request = httpx2.Request(
             "GET" if json is None else "POST", url, headers=headers, json=json, extensions={"sni_hostname": host}
         )
         # The Host header is already set from the name; only where the connection goes is changed.
         request.url = request.url.copy_with(host=address)
-        timeout = httpx.Timeout(min(left, 30.0), connect=min(left, CONNECT_SECONDS))
+        timeout = httpx2.Timeout(min(left, 30.0), connect=min(left, CONNECT_SECONDS))
         request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
         # No pool outlives a request: a connection is never used for another name at the same address.
-        with httpx.HTTPTransport(trust_env=False) as transport:
+        with httpx2.HTTPTransport(trust_env=False) as transport:
             try:
                 response = transport.handle_request(request)
                 response.request = request
@@ -172,14 +172,14 @@ class Fetcher:
                     yield response
                 finally:
                     response.close()
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 raise FetchFailed(f"{_shown(url)} {_what_went_wrong(error)}.") from error
 
 
-def _what_went_wrong(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.TimeoutException):
+def _what_went_wrong(error: httpx2.HTTPError) -> str:
+    if isinstance(error, httpx2.TimeoutException):
         return "did not answer in time"
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx2.ConnectError):
         return f"cannot be reached ({error})"  # refused, no way there, or a certificate that proves nothing
     return "broke its answer off"
 
@@ -211,7 +211,7 @@ def _shown(url: str) -> str:
     return url.partition("?")[0][:200]
 
 
-def _redirect(url: str, response: httpx.Response) -> str | None:
+def _redirect(url: str, response: httpx2.Response) -> str | None:
     if response.status_code not in (301, 302, 303, 307, 308) or "location" not in response.headers:
         return None
     return urljoin(url, response.headers["location"])
@@ -222,7 +222,7 @@ def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(
-    response: httpx.Response, into: IO[bytes], bounds: Bounds, deadline: float, *, truncate: bool
+    response: httpx2.Response, into: IO[bytes], bounds: Bounds, deadline: float, *, truncate: bool
 ) -> tuple[int, bool]:
     """Bytes written to ``into`` and whether more would have come."""
     told = response.headers.get("content-length", "")
@@ -240,14 +240,14 @@ def _read(
     return size, False
 
 
-def _decoded(response: httpx.Response, bounds: Bounds, deadline: float, *, truncate: bool) -> Iterator[bytes]:
+def _decoded(response: httpx2.Response, bounds: Bounds, deadline: float, *, truncate: bool) -> Iterator[bytes]:
     """The body in small pieces. gzip is the one encoding we ask for, and a piece of it never grows beyond a chunk."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise FetchRefused(f"The answer is encoded as {encoding[:40]}, which was not asked for.")
     unzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
     wire = 0
-    assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101
+    assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
     for raw in response.stream:
         wire += len(raw)
         if wire > bounds.wire_bytes and not truncate:

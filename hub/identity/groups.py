@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from hub.errors import AtriumError, HubUnavailable
 
@@ -24,7 +24,7 @@ class GroupError(AtriumError):
 class HubGroups:
     """:param http: a client whose base address is the Hub's API."""
 
-    def __init__(self, http: httpx.AsyncClient, token: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, token: str) -> None:
         self._http = http
         self._headers = {"Authorization": f"token {token}"}
 
@@ -54,10 +54,10 @@ class HubGroups:
         answer = await self._ask("POST", f"{path}/users", {"users": [name]}, good=(200, 400))
         return answer.status_code == 200
 
-    async def _ask(self, method: str, path: str, body: Any, *, good: tuple[int, ...]) -> httpx.Response:
+    async def _ask(self, method: str, path: str, body: Any, *, good: tuple[int, ...]) -> httpx2.Response:
         try:
             answer = await self._http.request(method, path, json=body, headers=self._headers, timeout=DEADLINE_SECONDS)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise HubUnavailable("The Hub does not answer.") from error
         if answer.status_code >= 500:
             raise HubUnavailable(f"The Hub answered {answer.status_code}.")

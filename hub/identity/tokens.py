@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from cachetools import TTLCache
 from pydantic import BaseModel, ValidationError
 
@@ -46,7 +46,9 @@ class Directory:
     :param own_token: the API's token, for looking somebody up by name.
     """
 
-    def __init__(self, http: httpx.AsyncClient, own_token: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, own_token: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._http = http
         self._own_token = own_token
         self._remembered: TTLCache[bytes, Owner] = TTLCache(REMEMBER_AT_MOST, REMEMBER_SECONDS, clock)
@@ -80,18 +82,18 @@ class Directory:
             raise NotSignedIn("The Hub does not know this token.")
         return _read(answer)
 
-    async def _get(self, path: str, token: str) -> httpx.Response:
+    async def _get(self, path: str, token: str) -> httpx2.Response:
         try:
             return await self._http.get(path, headers={"Authorization": f"token {token}"}, timeout=DEADLINE_SECONDS)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise HubUnavailable("The Hub does not answer.") from error
 
 
-def _read(answer: httpx.Response) -> Owner:
+def _read(answer: httpx2.Response) -> Owner:
     try:
         model: Any = answer.raise_for_status().json()
         return Owner.model_validate(model)
-    except (httpx.HTTPStatusError, ValidationError, ValueError) as error:
+    except (httpx2.HTTPStatusError, ValidationError, ValueError) as error:
         # Its status is for the log; a body of the Hub is for nobody.
         logger.warning("the Hub answered %d to %s", answer.status_code, answer.request.url.path)
         raise HubUnavailable("The Hub's answer cannot be used.") from error

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import httpx
+import httpx2
 from cachetools import LRUCache
 
 from hub.home.models import Overview
@@ -38,12 +38,12 @@ class Overviews:
         *,
         deadline: float = 2.0,
         remembered: int = 1000,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._token = token
         self._deadline = deadline
         self._last: LRUCache[str, Answer] = LRUCache(remembered)
-        self._client = httpx.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
+        self._client = httpx2.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
 
     def last(self, name: str) -> Answer:
         """The last good answer, without asking."""

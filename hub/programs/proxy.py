@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-import httpx
+import httpx2
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub import environment, tls
@@ -52,7 +52,7 @@ def command(settings: Settings) -> list[str]:
 
 
 def restore_routes(
-    settings: Settings, *, seconds: float = ROUTES_SECONDS, transport: httpx.BaseTransport | None = None
+    settings: Settings, *, seconds: float = ROUTES_SECONDS, transport: httpx2.BaseTransport | None = None
 ) -> bool:
     """Have the Hub send the proxy its routes now. False when that did not work within ``seconds``.
 
@@ -63,7 +63,7 @@ def restore_routes(
     hub = f"{settings.hub_api_url}/proxy"
     for_proxy, for_hub = (_header(settings.secret(name)) for name in ("proxy", "worker"))
     verify = tls.client_context(settings)
-    with httpx.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
+    with httpx2.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
         listens = _wait(until, "the proxy's API", lambda: http.get(proxy, headers=for_proxy))
         return listens and _wait(until, "the Hub's routes", lambda: http.post(hub, headers=for_hub))
 
@@ -72,21 +72,21 @@ def _header(token: str) -> dict[str, str]:
     return {"Authorization": f"token {token}"}
 
 
-def _wait(until: float, what: str, ask: Callable[[], httpx.Response]) -> bool:
+def _wait(until: float, what: str, ask: Callable[[], httpx2.Response]) -> bool:
     """Ask again, ever less often, until the answer is good or it is too late."""
 
     def good_answer() -> None:
         try:
             ask().raise_for_status()
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             logger.info("%s: status %d", what, error.response.status_code)
             raise
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             logger.info("%s: not yet (%s)", what, type(error).__name__)
             raise
 
     retrying = Retrying(
-        retry=retry_if_exception_type(httpx.HTTPError),
+        retry=retry_if_exception_type(httpx2.HTTPError),
         wait=wait_exponential(multiplier=0.25, max=_LONGEST_PAUSE),
         stop=stop_after_delay(until - time.monotonic()),
     )

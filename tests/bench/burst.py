@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-import httpx
+import httpx2
 
 from tests.bench import hubs
 from tests.bench.registry import Pair, scenario
@@ -111,10 +111,10 @@ def _bare(deployment: Deployment, program: Path, people: list[str]) -> float:
         _nothing_runs(deployment, people)
 
 
-def _answers(http: httpx.Client, port: int) -> bool:
+def _answers(http: httpx2.Client, port: int) -> bool:
     try:
         return http.get(f"http://127.0.0.1:{port}/").is_success
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.deployment import Deployment
 from tests.waiting import eventually
@@ -66,10 +66,10 @@ class Hub:
     def api(self, path: str) -> str:
         return f"{self.url}/hub/api/{path}"
 
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx2.Client:
         """With patience: a Hub that starts a thousand servers answers late."""
         http = client(self.token)
-        http.timeout = httpx.Timeout(ANSWER_SECONDS)
+        http.timeout = httpx2.Timeout(ANSWER_SECONDS)
         return http
 
     @property
@@ -285,7 +285,7 @@ def _running(
 def _answers(process: subprocess.Popen[bytes], hub: Hub) -> bool:
     if process.poll() is not None:
         raise AssertionError(f"the Hub ended with {process.returncode}:\n{hub.log.read_text()[-2000:]}")
-    with suppress(httpx.TransportError):
+    with suppress(httpx2.TransportError):
         return client().get(hub.api("")).status_code == 200
     return False
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.bench import hubs, slurm
 from tests.bench.registry import Pair, scenario
@@ -140,7 +140,7 @@ def _hub(deployment: Deployment, side: str, people: list[str], commands: slurm.C
             yield hub
 
 
-def start_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
+def start_all(hub: hubs.Hub, http: httpx2.Client, servers: list[str]) -> None:
     """Start all, some at a time, and wait until the Hub calls each ready."""
     pool = ThreadPoolExecutor(STARTING_AT_ONCE)
     try:
@@ -149,14 +149,14 @@ def start_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
         pool.shutdown(cancel_futures=True)  # one that failed, or Ctrl-C, ends it at once and not after a thousand
 
 
-def _start(hub: hubs.Hub, http: httpx.Client, server: str) -> None:
+def _start(hub: hubs.Hub, http: httpx2.Client, server: str) -> None:
     answer = http.post(hub.api(server), json={"user_options": SMALL})
     if answer.status_code not in (201, 202):
         raise AssertionError(f"{server} was not started: {answer.status_code} {answer.text}")
     eventually(lambda: is_ready(hub, http, server), within=START_SECONDS, every=2, what=f"{server} is ready")
 
 
-def is_ready(hub: hubs.Hub, http: httpx.Client, server: str) -> bool:
+def is_ready(hub: hubs.Hub, http: httpx2.Client, server: str) -> bool:
     """Whether the Hub says so."""
     person, _, name = server.partition("/servers/")
     state = http.get(hub.api(person)).json()["servers"].get(name)
@@ -165,7 +165,7 @@ def is_ready(hub: hubs.Hub, http: httpx.Client, server: str) -> bool:
     return bool(state["ready"])
 
 
-def stop_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
+def stop_all(hub: hubs.Hub, http: httpx2.Client, servers: list[str]) -> None:
     """Stop all and wait until they are gone."""
     with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
         list(pool.map(lambda server: http.delete(hub.api(server)), servers))
@@ -173,5 +173,5 @@ def stop_all(hub: hubs.Hub, http: httpx.Client, servers: list[str]) -> None:
         _is_free(hub, http, person)
 
 
-def _is_free(hub: hubs.Hub, http: httpx.Client, person: str) -> None:
+def _is_free(hub: hubs.Hub, http: httpx2.Client, person: str) -> None:
     eventually(lambda: not http.get(hub.api(person)).json()["servers"], within=120, what=f"{person} has no server")

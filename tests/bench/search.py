@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from hub.dataspace.search.answers import LOOK_SECONDS
 from hub.dataspace.search.index import Entry, TantivyWriter
@@ -198,8 +198,8 @@ def _wait_until_prepared(port: int, server: int) -> None:
 
     def up() -> bool:
         try:
-            return httpx.get(health, trust_env=False).status_code < 600
-        except httpx.TransportError:
+            return httpx2.get(health, trust_env=False).status_code < 600
+        except httpx2.TransportError:
             return False
 
     eventually(up, within=60, what="the API answers")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-import httpx
+import httpx2
 import uvicorn
 
 from hub import migrations
@@ -27,7 +27,7 @@ def main() -> None:
     migrations.upgrade(engine)
     engine.dispose()
     settings = Settings(paths=Paths(etc=state, state=state), api=Api(database_url=url))
-    hub = httpx.MockTransport(lambda _request: httpx.Response(200, json=OWNER))
+    hub = httpx2.MockTransport(lambda _request: httpx2.Response(200, json=OWNER))
     uvicorn.run(create_app(settings, hub=hub), host="127.0.0.1", port=port, log_level="warning")
 
 

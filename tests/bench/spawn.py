@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser
 
 from tests.bench import hubs
@@ -88,7 +88,7 @@ def _token(deployment: Deployment, name: str) -> str:
         return api_token(sign_in(browser.new_context(), deployment, name), deployment, name)
 
 
-def _started(deployment: Deployment, hub: httpx.Client, name: str, server: str, lab: str) -> float:
+def _started(deployment: Deployment, hub: httpx2.Client, name: str, server: str, lab: str) -> float:
     """Seconds from the request to start until the first 200 of Lab's page."""
     _nothing_runs(deployment, name)
     try:
@@ -100,7 +100,7 @@ def _started(deployment: Deployment, hub: httpx.Client, name: str, server: str, 
 
 
 def _signed_in(
-    deployment: Deployment, browser: Browser, url: str, name: str, hub: httpx.Client, server: str, presses: list[str]
+    deployment: Deployment, browser: Browser, url: str, name: str, hub: httpx2.Client, server: str, presses: list[str]
 ) -> float:
     """Seconds from the click that signs in; ``presses``: the roles of what is to be pressed to start, in order."""
     _nothing_runs(deployment, name)
@@ -124,7 +124,7 @@ def _signed_in(
         _stop(deployment, hub, name, server)
 
 
-def _stop(deployment: Deployment, hub: httpx.Client, name: str, server: str) -> None:
+def _stop(deployment: Deployment, hub: httpx2.Client, name: str, server: str) -> None:
     """Stop, and wait until neither Slurm nor the Hub is busy with it any more."""
     hub.delete(server)
     _nothing_runs(deployment, name)
@@ -160,11 +160,11 @@ def sbatch_as(deployment: Deployment, name: str, script: str) -> str:
     return deployment.run("runuser", "-u", name, "--", *login, *sbatch, text=script).stdout.strip()
 
 
-def _seconds_until_ready(browserless: httpx.Client, url: str, start: float) -> float:
+def _seconds_until_ready(browserless: httpx2.Client, url: str, start: float) -> float:
     def ready() -> bool:
         try:
             return browserless.get(url).status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     eventually(ready, within=READY_SECONDS, every=POLL_SECONDS, what=f"{url} answers 200")

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser
 
 from tests.browser import api_token, sign_in
@@ -27,16 +27,16 @@ class Account:
 
     deployment: Deployment
     name: str
-    http: httpx.Client
+    http: httpx2.Client
 
     def url(self, server: str = "") -> str:
         return f"{self.deployment.public_url}/hub/api/users/{self.name}/server{f's/{server}' if server else ''}"
 
-    def start(self, server: str = "", **options: object) -> httpx.Response:
+    def start(self, server: str = "", **options: object) -> httpx2.Response:
         """Ask for a start; the Hub answers when it is through, or after ten seconds."""
         return self.http.post(self.url(server), json={"user_options": {**SMALL, **options}}, timeout=60)
 
-    def stop(self, server: str = "") -> httpx.Response:
+    def stop(self, server: str = "") -> httpx2.Response:
         return self.http.delete(self.url(server), timeout=60)
 
     def server(self, server: str = "") -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from tests.deployment import Deployment
@@ -130,7 +130,7 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
     context.load_cert_chain(with_tls.settings.paths.state / "tls/client.pem")
     token = (with_tls.etc / "secrets/proxy").read_text().strip()
     headers = {"Authorization": f"token {token}"}
-    with impostor(tmp_path) as (port, heard), httpx.Client(verify=context, trust_env=False, headers=headers) as proxy:
+    with impostor(tmp_path) as (port, heard), httpx2.Client(verify=context, trust_env=False, headers=headers) as proxy:
         proxy.post(route, json={"target": f"https://127.0.0.1:{port}"}).raise_for_status()
         try:
             with client() as somebody:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Browser
@@ -126,7 +126,7 @@ def test_a_stranger_reaches_nothing_else(deployment: Deployment) -> None:
     assert {address: end for address, end in reached.items() if end != "refused"} == {}
 
 
-def where_it_ends(stranger: httpx.Client, address: str) -> str:
+def where_it_ends(stranger: httpx2.Client, address: str) -> str:
     answer = stranger.get(address)
     at_login = urlsplit(str(answer.url)).path == "/hub/login"
     return "refused" if at_login or answer.status_code in REFUSED else f"{answer.status_code} at {answer.url}"
@@ -208,7 +208,7 @@ def test_nobody_else_can_answer_for_localhost(deployment: Deployment) -> None:
     if not has_ipv6():
         pytest.skip("this machine has no ::1")
     port = urlsplit(deployment.public_url).port
-    with httpx.Client(trust_env=False) as stranger:
+    with httpx2.Client(trust_env=False) as stranger:
         assert stranger.get(f"http://[::1]:{port}/hub/login", headers={"Host": f"localhost:{port}"}).status_code == 200
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -101,7 +101,7 @@ class FakeHub:
 
     def __init__(self) -> None:
         self.owners: dict[str, dict[str, Any]] = {}
-        self.answer: httpx.Response | Exception | None = None
+        self.answer: httpx2.Response | Exception | None = None
         self.asked: list[str] = []
 
     def sign_in(
@@ -113,7 +113,7 @@ class FakeHub:
         self.owners[token] = model | ({"groups": list(groups), "admin": False} if kind == "user" else {})
         return token
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request.url.path)
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -122,12 +122,12 @@ class FakeHub:
         token = request.headers["Authorization"].removeprefix("token ")
         if request.url.path == "/hub/api/user":
             model = self.owners.get(token)
-            return httpx.Response(200, json=model) if model else httpx.Response(403, json={"message": token})
+            return httpx2.Response(200, json=model) if model else httpx2.Response(403, json={"message": token})
         name = request.url.path.removeprefix("/hub/api/users/")
         found = [owner for owner in self.owners.values() if owner["name"] == name and owner["kind"] == "user"]
         if token != "secret-of-atrium" or not found:
-            return httpx.Response(404, json={"status": 404})
-        return httpx.Response(200, json={key: found[0][key] for key in ("kind", "name", "groups")})
+            return httpx2.Response(404, json={"status": 404})
+        return httpx2.Response(200, json={key: found[0][key] for key in ("kind", "name", "groups")})
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +223,6 @@ def routes() -> FastAPI:
 @pytest.fixture
 def api(settings: Settings, engine: Engine, hub: FakeHub, routes: FastAPI) -> Iterator[TestClient]:
     """The app with its database, behind the Hub."""
-    routes.router.lifespan_context = lifespan(settings, hub=httpx.MockTransport(hub))
+    routes.router.lifespan_context = lifespan(settings, hub=httpx2.MockTransport(hub))
     with TestClient(routes, base_url="http://api/services/atrium/api") as client:
         yield client

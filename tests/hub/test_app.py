@@ -3,7 +3,7 @@
 import json
 import logging
 
-import httpx
+import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
@@ -78,7 +78,7 @@ def test_a_token_counts_nowhere_else(api, hub):
 
 def test_no_answer_repeats_a_token(api, hub, caplog):
     answers = [api.get("/me", headers={"Authorization": "token very-secret"}, params={"token": "very-secret"})]
-    hub.answer = httpx.ConnectError("no route with very-secret")
+    hub.answer = httpx2.ConnectError("no route with very-secret")
     answers.append(api.get("/me", headers={"Authorization": "token very-secret"}))
     assert [answer.status_code for answer in answers] == [401, 503]
     assert not any("very-secret" in answer.text for answer in answers)
@@ -137,7 +137,7 @@ def test_what_nobody_thought_of_says_nothing_of_itself(settings):
 
 def test_a_database_that_does_not_answer_is_503(settings, hub, caplog):
     gone = settings.model_copy(update={"api": Api(database_url="sqlite:////nonexistent/atrium.sqlite")})
-    with TestClient(create_app(gone, hub=httpx.MockTransport(hub))) as client:
+    with TestClient(create_app(gone, hub=httpx2.MockTransport(hub))) as client:
         answer = client.get(f"{PREFIX}/me", headers={"Authorization": f"token {hub.sign_in('founder')}"})
     assert answer.status_code == 503
     assert "nonexistent" not in answer.text

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-import httpx
+import httpx2
 import pytest
 
 from hub import errors
@@ -29,7 +29,7 @@ def test_errors_come_back_as_what_they_were(api, hub):
         founder.overview("colleague")
     with pytest.raises(errors.NotFound):
         founder.overview("../../health")
-    hub.answer = httpx.Response(502)
+    hub.answer = httpx2.Response(502)
     with pytest.raises(errors.HubUnavailable):
         Api(URL, "another", transport=Through(api)).me()
 
@@ -37,12 +37,12 @@ def test_errors_come_back_as_what_they_were(api, hub):
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (httpx.ConnectError("refused, my token is abc"), errors.HubUnavailable),
-        (httpx.ReadTimeout("late"), errors.HubUnavailable),
-        (httpx.Response(200, text="<html>"), errors.HubUnavailable),
-        (httpx.Response(502, text="<html>"), errors.SlurmError),
-        (httpx.Response(418, json=["tea"]), errors.AtriumError),
-        (httpx.Response(302, headers={"Location": "http://elsewhere/"}), errors.AtriumError),
+        (httpx2.ConnectError("refused, my token is abc"), errors.HubUnavailable),
+        (httpx2.ReadTimeout("late"), errors.HubUnavailable),
+        (httpx2.Response(200, text="<html>"), errors.HubUnavailable),
+        (httpx2.Response(502, text="<html>"), errors.SlurmError),
+        (httpx2.Response(418, json=["tea"]), errors.AtriumError),
+        (httpx2.Response(302, headers={"Location": "http://elsewhere/"}), errors.AtriumError),
     ],
 )
 def test_whatever_happens_is_one_of_our_errors_and_names_no_token(answer, kind):
@@ -52,13 +52,13 @@ def test_whatever_happens_is_one_of_our_errors_and_names_no_token(answer, kind):
         return answer
 
     with pytest.raises(kind) as raised:
-        Api(URL, "abc", transport=httpx.MockTransport(respond)).me()
+        Api(URL, "abc", transport=httpx2.MockTransport(respond)).me()
     assert "abc" not in raised.value.message
 
 
 def test_health_is_read_even_when_it_is_bad():
     body = {"status": "degraded", "version": "1", "checks": {"database": "no answer"}}
-    client = Api(URL, "", transport=httpx.MockTransport(lambda _request: httpx.Response(503, json=body)))
+    client = Api(URL, "", transport=httpx2.MockTransport(lambda _request: httpx2.Response(503, json=body)))
     assert client.health().status == "degraded"
 
 

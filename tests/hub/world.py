@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
+import httpx2
 from sqlalchemy.orm import Session
 
 from hub.applications.models import Application, Form
@@ -20,17 +20,15 @@ from hub.settings import Settings
 URL = "http://api/services/atrium/api"
 
 
-class Through(httpx.BaseTransport):
+class Through(httpx2.BaseTransport):
     """From the client's requests to the app under test."""
 
     def __init__(self, api: Any) -> None:
         self.api = api
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = self.api.request(
-            request.method, str(request.url), headers=dict(request.headers), content=request.read()
-        )
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self.api.request(request.method, request.url, headers=request.headers, content=request.read())
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
 class FakeStorage:

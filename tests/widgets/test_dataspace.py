@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from hub.client import Api
@@ -51,22 +51,22 @@ class Answers:
     """An API: what it was asked, and by method and path what it says."""
 
     def __init__(self, **said: Any) -> None:
-        self.asked: list[httpx.Request] = []
+        self.asked: list[httpx2.Request] = []
         self.said: dict[str, Any] = said
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
         answer = self.said[request.url.path.removeprefix("/").replace("/", "_").replace("-", "_")]
         answer = answer(request) if callable(answer) else answer
         if isinstance(answer, int):
-            return httpx.Response(
+            return httpx2.Response(
                 answer, json={"error": {"status": answer, "message": "No.", "hint": "Ask.", "field": None}}
             )
-        return httpx.Response(200, json=plain(answer))
+        return httpx2.Response(200, json=plain(answer))
 
     @property
     def api(self) -> Api:
-        return Api("http://api", "t", transport=httpx.MockTransport(self))
+        return Api("http://api", "t", transport=httpx2.MockTransport(self))
 
 
 FOUND = SearchAnswer(total=2, hits=(), facets={}, generation=1)
@@ -87,7 +87,7 @@ async def test_an_answer_that_comes_late_is_dropped() -> None:
     release = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def search(request: httpx.Request) -> SearchAnswer:
+    def search(request: httpx2.Request) -> SearchAnswer:
         if request.url.params["text"] == "w":
             asyncio.run_coroutine_threadsafe(release.wait(), loop).result(5)
             return slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from hub.client import Api
@@ -34,13 +34,13 @@ def me(*projects: dict[str, Any], name: str = "Maria") -> Me:
 
 
 def api(answer: Me | int) -> Api:
-    def handle(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         assert request.headers["authorization"] == "token t"
         if isinstance(answer, int):
-            return httpx.Response(answer)
-        return httpx.Response(200, text=answer.model_dump_json())
+            return httpx2.Response(answer)
+        return httpx2.Response(200, text=answer.model_dump_json())
 
-    return Api("http://api", "t", transport=httpx.MockTransport(handle))
+    return Api("http://api", "t", transport=httpx2.MockTransport(handle))
 
 
 async def shown(view: Any) -> str:

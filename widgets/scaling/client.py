@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import httpx
+import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hub.dask import models
@@ -31,8 +31,8 @@ _ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: Inva
 class Clusters:
     """What the manager of this server's clusters is asked; what fails raises a class of :mod:`hub.errors`."""
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._http = httpx.Client(
+    def __init__(self, transport: httpx2.BaseTransport) -> None:
+        self._http = httpx2.Client(
             base_url="http://clusters", transport=transport, timeout=DEADLINE_SECONDS, trust_env=False
         )
 
@@ -42,7 +42,7 @@ class Clusters:
         path = Path(environment.get("JUPYTER_RUNTIME_DIR", "")) / "clusters.sock"
         if not path.is_socket():
             raise SettingsError("There is no notebook server here.", hint="Run this in a notebook of the factory.")
-        return cls(httpx.HTTPTransport(uds=str(path)))
+        return cls(httpx2.HTTPTransport(uds=str(path)))
 
     def all(self) -> list[models.Cluster]:
         return self._ask("GET", "/clusters", list[models.Cluster])
@@ -94,7 +94,7 @@ class Clusters:
         content = None if body is None else body.model_dump_json()
         try:
             answer = self._http.request(method, path, content=content)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise HubUnavailable("The manager of your clusters does not answer.") from error
         if not answer.is_success:
             raise _refusal(answer)
@@ -106,7 +106,7 @@ class Clusters:
             raise HubUnavailable("The manager's answer cannot be read; is another version of it running?") from error
 
 
-def _refusal(answer: httpx.Response) -> AtriumError:
+def _refusal(answer: httpx2.Response) -> AtriumError:
     kind = _ERRORS.get(answer.status_code, AtriumError)
     try:
         told = answer.json()["error"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urldefrag, urljoin
 
-import httpx
+import httpx2
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -451,7 +451,7 @@ def _read_file(page: Page, into: IO[bytes], most: int) -> Answer:
     path = Path(page.url)
     stat = path.stat()
     etag = f'"{stat.st_mtime_ns}-{stat.st_size}"'
-    headers = httpx.Headers({"etag": etag})
+    headers = httpx2.Headers({"etag": etag})
     if etag == page.etag and page.read_before:
         return Answer(page.url, 304, headers, 0)
     if stat.st_size > most:
@@ -463,7 +463,7 @@ def _read_file(page: Page, into: IO[bytes], most: int) -> Answer:
 
 def _linked(answer: Answer, *relations: str) -> list[str]:
     """``Link: <…>; rel="next"``, resolved against the page."""
-    links = httpx.Response(200, headers=answer.headers).links
+    links = httpx2.Response(200, headers=answer.headers).links
     found = (links.get(relation, {}).get("url") for relation in relations)
     return [address for onward in found if onward for address in _absolute(answer.url, onward)]
 

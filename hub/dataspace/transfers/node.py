@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, NamedTuple
 
-import httpx
+import httpx2
 from pydantic import ValidationError
 
 from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed, http_address
@@ -143,7 +143,7 @@ class _Same:
         """Only with a sign of sameness: else the whole file is asked for."""
         return {"Range": f"bytes={have}-", "If-Range": self._tag} if have and self._tag else {}
 
-    def learn(self, headers: httpx.Headers) -> None:
+    def learn(self, headers: httpx2.Headers) -> None:
         tag, date = headers.get("etag", ""), headers.get("last-modified", "")
         told = tag if tag and not tag.startswith("W/") else date
         if told != self._tag:
@@ -161,7 +161,7 @@ class _Ear:
         self._exact = False
         self.wrote = False
 
-    def began(self, status: int, headers: httpx.Headers) -> None:
+    def began(self, status: int, headers: httpx2.Headers) -> None:
         have = self._file.seek(0, os.SEEK_END)
         if status in (429, 500, 502, 503, 504):
             raise FetchFailed(f"The server answered {status}.")

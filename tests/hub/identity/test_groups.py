@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import httpx2
 import pytest
 
 from hub.errors import HubUnavailable
@@ -20,21 +20,21 @@ class GroupHub:
         self.calls.append((request.method, request.url.path))
         if request.method == "GET":
             found = self.groups.get(name)
-            return httpx.Response(200, json={"users": sorted(found)}) if found is not None else httpx.Response(404)
+            return httpx2.Response(200, json={"users": sorted(found)}) if found is not None else httpx2.Response(404)
         if len(parts) == 1:
             self.groups[name] = set()
-            return httpx.Response(201, json={})
+            return httpx2.Response(201, json={})
         if request.method == "POST":
             if not set(body["users"]) <= self.users:
-                return httpx.Response(400)
+                return httpx2.Response(400)
             self.groups[name] |= set(body["users"])
         else:
             self.groups[name] -= set(body["users"])
-        return httpx.Response(200, json={})
+        return httpx2.Response(200, json={})
 
 
 def groups(hub):
-    http = httpx.AsyncClient(base_url="http://hub/hub/api", transport=httpx.MockTransport(hub))
+    http = httpx2.AsyncClient(base_url="http://hub/hub/api", transport=httpx2.MockTransport(hub))
     return HubGroups(http, "secret")
 
 
@@ -55,9 +55,9 @@ async def test_no_name_of_a_project_reaches_a_role():
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (httpx.ConnectError("x"), HubUnavailable),
-        (httpx.Response(502), HubUnavailable),
-        (httpx.Response(403), GroupError),
+        (httpx2.ConnectError("x"), HubUnavailable),
+        (httpx2.Response(502), HubUnavailable),
+        (httpx2.Response(403), GroupError),
     ],
 )
 async def test_a_hub_that_is_away_or_refuses(answer, error):

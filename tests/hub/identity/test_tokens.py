@@ -1,6 +1,6 @@
 """From a token to a person. The models are those a real JupyterHub 6.1.1 sends."""
 
-import httpx
+import httpx2
 import pytest
 
 from hub.errors import HubUnavailable, NotAllowed, NotFound, NotSignedIn
@@ -22,7 +22,7 @@ def clock():
 
 @pytest.fixture
 async def directory(hub, clock):
-    async with httpx.AsyncClient(base_url="http://hub/hub/api", transport=httpx.MockTransport(hub)) as http:
+    async with httpx2.AsyncClient(base_url="http://hub/hub/api", transport=httpx2.MockTransport(hub)) as http:
         yield Directory(http, "secret-of-atrium", clock=clock)
 
 
@@ -65,7 +65,7 @@ async def test_the_hub_is_asked_once_in_a_while(directory, hub, clock):
 
 async def test_the_memory_holds_no_token_and_has_an_end(hub, monkeypatch):
     monkeypatch.setattr("hub.identity.tokens.REMEMBER_AT_MOST", 10)
-    async with httpx.AsyncClient(base_url="http://hub/hub/api", transport=httpx.MockTransport(hub)) as http:
+    async with httpx2.AsyncClient(base_url="http://hub/hub/api", transport=httpx2.MockTransport(hub)) as http:
         directory = Directory(http, "secret-of-atrium")
         for number in range(25):
             await directory.owner_of(hub.sign_in(f"user{number}"))
@@ -76,14 +76,14 @@ async def test_the_memory_holds_no_token_and_has_an_end(hub, monkeypatch):
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("late"),
-        httpx.Response(500),
-        httpx.Response(429),
-        httpx.Response(302, headers={"Location": "/login"}),
-        httpx.Response(200, text="<html>"),
-        httpx.Response(200, json=[]),
-        httpx.Response(200, json={"name": "founder", "kind": "cat"}),
+        httpx2.ConnectError("refused"),
+        httpx2.ReadTimeout("late"),
+        httpx2.Response(500),
+        httpx2.Response(429),
+        httpx2.Response(302, headers={"Location": "/login"}),
+        httpx2.Response(200, text="<html>"),
+        httpx2.Response(200, json=[]),
+        httpx2.Response(200, json={"name": "founder", "kind": "cat"}),
     ],
     ids=str,
 )

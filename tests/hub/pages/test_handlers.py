@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub import handlers
@@ -82,15 +82,15 @@ def test_install_replaces_home_once_and_keeps_the_rest(settings: Settings) -> No
 
 def overviews(answer: Any, **options: Any) -> overview.Overviews:
     return overview.Overviews(
-        "http://api/services/atrium/api", lambda: "secret", transport=httpx.MockTransport(answer), **options
+        "http://api/services/atrium/api", lambda: "secret", transport=httpx2.MockTransport(answer), **options
     )
 
 
 async def test_overview_is_asked_for_as_service_pages() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         assert request.url.path == "/services/atrium/api/people/maria/overview"
         assert request.headers["Authorization"] == "token secret"
-        return httpx.Response(200, json=OVERVIEW)
+        return httpx2.Response(200, json=OVERVIEW)
 
     heard = await overviews(answer).of("maria")
     assert heard.overview is not None and heard.overview.me.display_name == "Maria <Muster>"
@@ -98,7 +98,7 @@ async def test_overview_is_asked_for_as_service_pages() -> None:
 
 
 async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
-    answers = iter([httpx.Response(200, json=OVERVIEW), httpx.Response(503), httpx.Response(200, json={"me": 1})])
+    answers = iter([httpx2.Response(200, json=OVERVIEW), httpx2.Response(503), httpx2.Response(200, json={"me": 1})])
     api = overviews(lambda _request: next(answers))
     good = await api.of("maria")
     for _ in range(2):
@@ -107,12 +107,12 @@ async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
 
 
 async def test_somebody_never_heard_of_gets_no_hours_of_others() -> None:
-    api = overviews(lambda _request: httpx.Response(500))
+    api = overviews(lambda _request: httpx2.Response(500))
     assert await api.of("maria") == overview.Answer(stale=True)
 
 
 async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
-    async def never(_request: httpx.Request) -> httpx.Response:
+    async def never(_request: httpx2.Request) -> httpx2.Response:
         await asyncio.sleep(60)
         raise AssertionError
 
@@ -121,7 +121,7 @@ async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
 
 
 async def test_memory_is_bounded() -> None:
-    api = overviews(lambda _request: httpx.Response(200, json=OVERVIEW), remembered=2)
+    api = overviews(lambda _request: httpx2.Response(200, json=OVERVIEW), remembered=2)
     for name in ("a", "b", "a", "c"):
         await api.of(name)
     assert [bool(api.last(name).overview) for name in ("a", "b", "c")] == [True, False, True]

@@ -3,7 +3,7 @@
 import os
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from hub.programs import proxy
@@ -55,12 +55,12 @@ class Machines:
         self.missing[request.url.port] -= 1
         if self.missing[request.url.port] >= 0:
             if request.url.port == 18002 and self.missing[18002] == 0:
-                return httpx.Response(503)
-            raise httpx.ConnectError("refused")
+                return httpx2.Response(503)
+            raise httpx2.ConnectError("refused")
         if request.url.port == 18001:
-            return httpx.Response(200 if request.headers["Authorization"] == "token secret-of-proxy" else 403)
+            return httpx2.Response(200 if request.headers["Authorization"] == "token secret-of-proxy" else 403)
         self.posted.append((request.method, request.url.path, request.headers["Authorization"]))
-        return httpx.Response(200)
+        return httpx2.Response(200)
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +70,13 @@ def quick(monkeypatch):
 
 def test_the_hub_is_asked_once_both_are_up(settings):
     machines = Machines(proxy_after=3, hub_after=2)
-    assert proxy.restore_routes(settings, transport=httpx.MockTransport(machines))
+    assert proxy.restore_routes(settings, transport=httpx2.MockTransport(machines))
     assert machines.posted == [("POST", "/hub/api/proxy", "token secret-of-worker")]
 
 
 def test_it_gives_up_in_the_end(settings, caplog):
     machines = Machines(proxy_after=0, hub_after=10**9)
-    assert not proxy.restore_routes(settings, seconds=0.05, transport=httpx.MockTransport(machines))
+    assert not proxy.restore_routes(settings, seconds=0.05, transport=httpx2.MockTransport(machines))
     assert "gave up" in caplog.text
     assert "secret-of-worker" not in caplog.text
 

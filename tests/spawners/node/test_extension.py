@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from spawners.node.hours import project
@@ -50,11 +50,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subp
         process.wait(20)
 
 
-def status(address: str, **headers: str) -> httpx.Response:
+def status(address: str, **headers: str) -> httpx2.Response:
     try:
-        return httpx.get(address + "atrium/job", headers={**TOKEN, **headers}, timeout=20)
-    except httpx.TransportError:
-        return httpx.Response(503)
+        return httpx2.get(address + "atrium/job", headers={**TOKEN, **headers}, timeout=20)
+    except httpx2.TransportError:
+        return httpx2.Response(503)
 
 
 def test_the_status_is_of_this_job(server: tuple[str, Any]) -> None:
@@ -67,14 +67,14 @@ def test_the_status_is_of_this_job(server: tuple[str, Any]) -> None:
 
 
 def test_strangers_get_nothing_and_keep_nothing(server: tuple[str, Any]) -> None:
-    assert httpx.get(server[0] + "atrium/job", timeout=20).status_code == 403
-    assert httpx.post(server[0] + "atrium/job/keep", timeout=20).status_code == 403
+    assert httpx2.get(server[0] + "atrium/job", timeout=20).status_code == 403
+    assert httpx2.post(server[0] + "atrium/job/keep", timeout=20).status_code == 403
 
 
 def test_keeping_is_a_post_that_another_page_cannot_send(server: tuple[str, Any]) -> None:
-    assert httpx.post(server[0] + "atrium/job/keep", headers=TOKEN, timeout=20).status_code == 204
-    assert httpx.get(server[0] + "atrium/job/keep", headers=TOKEN, timeout=20).status_code == 405
-    with httpx.Client(timeout=20) as person:  # signed in by cookie, as a browser is
+    assert httpx2.post(server[0] + "atrium/job/keep", headers=TOKEN, timeout=20).status_code == 204
+    assert httpx2.get(server[0] + "atrium/job/keep", headers=TOKEN, timeout=20).status_code == 405
+    with httpx2.Client(timeout=20) as person:  # signed in by cookie, as a browser is
         person.get(server[0] + "login", params={"token": "t"})
         person.get(server[0] + "tree", params={"token": "t"})
         assert person.cookies

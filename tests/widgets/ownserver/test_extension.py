@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.waiting import eventually
@@ -95,14 +95,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def reachable(address: str) -> bool:
     try:
-        return httpx.get(address + "api", timeout=5).is_success
-    except httpx.TransportError:
+        return httpx2.get(address + "api", timeout=5).is_success
+    except httpx2.TransportError:
         return False
 
 
-def get(address: str) -> httpx.Response:
+def get(address: str) -> httpx2.Response:
     """As the person, on from the redirect that loads what is loaded on demand."""
-    return httpx.get(address, headers={"Authorization": "token t"}, timeout=60, follow_redirects=True)
+    return httpx2.get(address, headers={"Authorization": "token t"}, timeout=60, follow_redirects=True)
 
 
 def test_a_server_is_ready_without_voila_and_dask() -> None:
@@ -114,13 +114,13 @@ def test_a_server_is_ready_without_voila_and_dask() -> None:
 
 
 def test_a_stranger_loads_nothing(server: str) -> None:
-    assert httpx.get(server + "voila/tree", timeout=20).status_code in (302, 403)
+    assert httpx2.get(server + "voila/tree", timeout=20).status_code in (302, 403)
 
 
 def test_extensions_come_when_they_are_asked_for(server: str) -> None:
     path = "voila/tree"
     headers = {"Authorization": "token t"}
-    first, later = (httpx.get(server + path, headers=headers, timeout=60) for _ in range(2))
+    first, later = (httpx2.get(server + path, headers=headers, timeout=60) for _ in range(2))
 
     assert (first.status_code, first.headers["Location"]) == (307, f"/user/founder/{path}")
     assert later.status_code == 200
@@ -156,7 +156,7 @@ def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
 
 def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
     """The address of another server of the person that does not run is one of these."""
-    answer = httpx.get(server + "other/lab", headers={"Authorization": "token t"}, timeout=20)
+    answer = httpx2.get(server + "other/lab", headers={"Authorization": "token t"}, timeout=20)
 
     assert answer.status_code == 404
     assert "<h1>There is no such page</h1>" in answer.text
@@ -164,7 +164,7 @@ def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
 
 
 def test_what_cannot_be_answered_is_said_in_our_frame_too(server: str) -> None:
-    answer = httpx.put(server + "files/a", headers={"Authorization": "token t"}, timeout=20)
+    answer = httpx2.put(server + "files/a", headers={"Authorization": "token t"}, timeout=20)
 
     assert answer.status_code == 405
     assert "<h1>This page cannot be shown</h1>" in answer.text
@@ -173,7 +173,7 @@ def test_what_cannot_be_answered_is_said_in_our_frame_too(server: str) -> None:
 
 
 def test_jupyters_own_pages_stay(server: str) -> None:
-    assert 'name="password"' in httpx.get(server + "login", timeout=20).text
+    assert 'name="password"' in httpx2.get(server + "login", timeout=20).text
 
 
 def test_no_page_names_a_cdn(server: str) -> None:
@@ -183,5 +183,5 @@ def test_no_page_names_a_cdn(server: str) -> None:
 
 
 def test_a_stranger_gets_the_theme_and_no_page(server: str) -> None:
-    assert httpx.get(server + "atrium/scaling", timeout=20).status_code in (302, 403)
-    assert httpx.get(server + "atrium/static/mark.svg", timeout=20).status_code == 200
+    assert httpx2.get(server + "atrium/scaling", timeout=20).status_code in (302, 403)
+    assert httpx2.get(server + "atrium/static/mark.svg", timeout=20).status_code == 200

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from hub.dask import models
@@ -67,14 +67,14 @@ class Manager:
         self.refusal: AtriumError | None = None
         self.silent = False
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if self.silent:
-            raise httpx.ConnectError("nobody")
+            raise httpx2.ConnectError("nobody")
         body = json.loads(request.content or b"null")
         self.asked.append((request.method, request.url.path, body))
         if self.refusal and request.method != "GET":
             error = {"message": self.refusal.message, "field": None, "hint": self.refusal.hint}
-            return httpx.Response(self.refusal.status, json={"error": error})
+            return httpx2.Response(self.refusal.status, json={"error": error})
         answers: dict[str, Callable[[], Any]] = {
             "/offer": lambda: OFFER.model_dump(mode="json"),
             "/news": lambda: None,
@@ -82,7 +82,7 @@ class Manager:
             "/clusters": lambda: self._all(request.method, body),
         }
         if request.url.path in answers:
-            return httpx.Response(200, text=json.dumps(answers[request.url.path]()))
+            return httpx2.Response(200, text=json.dumps(answers[request.url.path]()))
         return self._one(request, body)
 
     def _all(self, method: str, body: Any) -> Any:
@@ -91,19 +91,19 @@ class Manager:
             return self.clusters["dask-1"].model_dump(mode="json")
         return [one.model_dump(mode="json") for one in self.clusters.values()]
 
-    def _one(self, request: httpx.Request, body: Any) -> httpx.Response:
+    def _one(self, request: httpx2.Request, body: Any) -> httpx2.Response:
         name, _, what = request.url.path.removeprefix("/clusters/").partition("/")
         if name not in self.clusters:
             error = {"message": f"There is no cluster {name} (any more).", "field": None, "hint": "Start a new one."}
-            return httpx.Response(404, json={"error": error})
+            return httpx2.Response(404, json={"error": error})
         if what == "script":
-            return httpx.Response(200, json={"script": "#!/bin/sh"})
+            return httpx2.Response(200, json={"script": "#!/bin/sh"})
         if request.method == "DELETE":
             del self.clusters[name]
-            return httpx.Response(204)
+            return httpx2.Response(204)
         if request.method == "PATCH" and body.get("paused"):
             self.clusters[name] = told(phase=ClusterPhase.PAUSED, workers=())
-        return httpx.Response(200, json=self.clusters[name].model_dump(mode="json"))
+        return httpx2.Response(200, json=self.clusters[name].model_dump(mode="json"))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def manager() -> Manager:
 
 @pytest.fixture
 def clusters(manager: Manager) -> Clusters:
-    return Clusters(httpx.MockTransport(manager))
+    return Clusters(httpx2.MockTransport(manager))
 
 
 @pytest.fixture

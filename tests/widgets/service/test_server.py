@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 import tornado.web
@@ -181,7 +181,7 @@ async def test_every_address_asks_who_is_there(routes: tuple[str, str, list[str]
     guarded = [path for path in paths if not path.removeprefix(prefix).startswith((*PUBLIC, *SIGN_IN))]
     assert len(guarded) > len(unlisted) + 4
 
-    async with httpx.AsyncClient(base_url=address, timeout=10) as stranger:
+    async with httpx2.AsyncClient(base_url=address, timeout=10) as stranger:
         answers = {
             f"{method} {path}": (await stranger.request(method, path)).status_code
             for path in guarded
@@ -233,9 +233,9 @@ class Service:
                 [sys.executable, "-m", "widgets.service.server"], env=environment, stdout=output, stderr=output
             )
 
-    def get(self, person: str, path: str, method: str = "GET") -> httpx.Response:
+    def get(self, person: str, path: str, method: str = "GET") -> httpx2.Response:
         headers = {"Authorization": f"token token-of-{person}"}
-        return httpx.request(method, self.address + path, headers=headers, timeout=20)
+        return httpx2.request(method, self.address + path, headers=headers, timeout=20)
 
     def kernels(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children(recursive=True)
