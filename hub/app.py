@@ -18,10 +18,9 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from hub import tls
-from hub.access.routes import router as access
 from hub.applications.routes import router as applications
 from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
@@ -37,6 +36,7 @@ from hub.home.routes import router as home
 from hub.identity.tokens import Directory
 from hub.mail.routes import router as mail
 from hub.organisations.routes import router as organisations
+from hub.projects.routes import router as access
 from hub.reports.routes import router as reports
 from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers
@@ -78,10 +78,40 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
     :param hub: how the Hub is reached; None: over the network.
     :raises SettingsError: the API's own secret is unreadable, or a route has no guard.
     """
+    app = routed_app()
+    app.router.lifespan_context = lifespan(settings, hub=hub)
+    return app
+
+
+def routed_app() -> FastAPI:
+    """All routes and error handlers, which are the same for every deployment; without a lifespan it answers nothing.
+
+    :raises SettingsError: a route has no guard.
+    """
+    # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
+    app = FastAPI(title="Atrium", openapi_url=None, docs_url=None, redoc_url=None)
+    for router in (*SUBJECTS, _document(app)):
+        app.include_router(router, prefix=PREFIX)
+    app.add_exception_handler(AtriumError, _on_atrium_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(Exception, _on_anything)
+    app.add_middleware(_Bounded)
+    refuse_unguarded(app)
+    return app
+
+
+def lifespan(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = None) -> Lifespan[FastAPI]:
+    """What opens the state of a deployment when the app starts and closes it when the app ends.
+
+    :raises SettingsError: the API's own secret is unreadable.
+    """
     own_token = settings.secret("atrium")
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+    async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
         shelf = Shelf(settings.paths.state / "dataspace")
         verify = tls.client_context(settings)
@@ -98,19 +128,7 @@ def create_app(settings: Settings, *, hub: httpx.AsyncBaseTransport | None = Non
                 )
         engine.dispose()
 
-    # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
-    app = FastAPI(title="Atrium", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (*SUBJECTS, _document(app)):
-        app.include_router(router, prefix=PREFIX)
-    app.add_exception_handler(AtriumError, _on_atrium_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(OperationalError, _on_database)
-    app.add_exception_handler(DataError, _on_unstorable)
-    app.add_exception_handler(Exception, _on_anything)
-    app.add_middleware(_Bounded)
-    refuse_unguarded(app)
-    return app
+    return open_state
 
 
 def refuse_unguarded(app: FastAPI) -> None:

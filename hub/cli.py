@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hub import settings as deployment
-from hub.access.models import MemberRole, ProjectSpec
-from hub.access.tables import Project
 from hub.announcements.models import Severity
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, InvalidInput
+from hub.projects.models import MemberRole, ProjectSpec
+from hub.projects.tables import Project
 from hub.settings import Settings
 
 Asked = argparse.Namespace
@@ -34,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     os.umask(0o077)  # nothing we write is for other accounts of the machine
     _log_to_standard_error()
-    command: Command = asked.command
     try:
-        return 1 if command(deployment.load(), asked) is False else 0
+        return 1 if asked.command(asked) is False else 0
     except AtriumError as error:
         sys.stderr.write(f"atrium: {error.message} {error.hint}".rstrip() + "\n")
     except SQLAlchemyError as error:
@@ -63,19 +62,19 @@ def _api(settings: Settings, _asked: Asked) -> None:
 
 
 def _worker(settings: Settings, _asked: Asked) -> None:
-    from hub import tasks
+    from hub.programs import worker
 
-    tasks.run(settings)
+    worker.run(settings)
 
 
 def _proxy(settings: Settings, _asked: Asked) -> None:
-    from hub import proxy
+    from hub.programs import proxy
 
     proxy.run(settings)
 
 
 def _dashboards(settings: Settings, _asked: Asked) -> None:
-    from hub import dashboards
+    from hub.programs import dashboards
 
     dashboards.run(settings)
 
@@ -90,7 +89,7 @@ def _certificates(settings: Settings, _asked: Asked) -> None:
 
 
 def _routes(settings: Settings, _asked: Asked) -> bool:
-    from hub import proxy
+    from hub.programs import proxy
 
     return proxy.restore_routes(settings)
 
@@ -102,14 +101,20 @@ def _migrate(settings: Settings, _asked: Asked) -> None:
         migrations.upgrade(engine)
 
 
-def _check(settings: Settings, _asked: Asked) -> bool:
-    from hub import check
+def _check(settings: Settings, asked: Asked) -> bool:
+    from hub.programs import check
 
-    return check.run(settings, _say)
+    return check.run(settings, _say, settings_only=asked.settings_only)
+
+
+def _reference(_asked: Asked) -> None:
+    from hub import settings_reference
+
+    sys.stdout.write(settings_reference.markdown())
 
 
 def _project_create(settings: Settings, asked: Asked) -> None:
-    from hub.access import service
+    from hub.projects import service
 
     members = dict.fromkeys(asked.member, MemberRole.MEMBER) | dict.fromkeys(asked.lead, MemberRole.LEAD)
     spec = _project_spec(asked, members)
@@ -120,10 +125,10 @@ def _project_create(settings: Settings, asked: Asked) -> None:
 
 
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
-    from hub import tasks
-    from hub.access import provisioning
+    from hub.programs import worker
+    from hub.projects import provisioning
 
-    async with tasks.world(settings) as world:
+    async with worker.world(settings) as world:
         await provisioning.provision(session, world, project)
 
 
@@ -169,12 +174,23 @@ def _parser() -> argparse.ArgumentParser:
         ("certificates", _certificates, "make what internal TLS needs, where it is on and nothing is there"),
         ("routes", _routes, "have the Hub send the proxy its routes now"),
         ("migrate", _migrate, "bring the API's database to the newest shape"),
-        ("check", _check, "whether settings, secrets, database and Slurm are as they should be"),
     ):
-        commands.add_parser(name, help=text, description=text).set_defaults(command=command)
+        commands.add_parser(name, help=text, description=text).set_defaults(command=_configured(command))
+    _add_check(commands.add_parser("check", help="whether settings, secrets, database and Slurm are as they should be"))
+    commands.add_parser("settings", help="print every setting as Markdown").set_defaults(command=_reference)
     _add_project(commands.add_parser("project", help="projects"))
     _add_announce(commands.add_parser("announce", help="tell everybody something on the landing page"))
     return parser
+
+
+def _configured(command: Command) -> Callable[[Asked], bool | None]:
+    """A command that begins by reading the settings."""
+    return lambda asked: command(deployment.load(), asked)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--settings-only", action="store_true", help="nothing but atrium.toml and the variables")
+    parser.set_defaults(command=_configured(_check))
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -191,14 +207,14 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
     create.add_argument("--lead", nargs="+", default=[], metavar="NAME", action="extend")
     create.add_argument("--member", nargs="+", default=[], metavar="NAME", action="extend")
-    create.set_defaults(command=_project_create)
+    create.set_defaults(command=_configured(_project_create))
 
 
 def _add_announce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text")
     parser.add_argument("--severity", choices=[severity.value for severity in Severity], default=Severity.INFO.value)
     parser.add_argument("--ends", type=_moment, metavar="YYYY-MM-DDTHH:MM", help="UTC unless a zone is given")
-    parser.set_defaults(command=_announce)
+    parser.set_defaults(command=_configured(_announce))
 
 
 def _moment(text: str) -> datetime:

@@ -15,16 +15,6 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from hub.access.models import (
-    Extension,
-    ExtensionDecision,
-    ExtensionForm,
-    Invitation,
-    InvitationOffer,
-    MemberRole,
-    ProjectView,
-    RoleChange,
-)
 from hub.announcements.models import Announcement, Severity
 from hub.applications.models import (
     Application,
@@ -71,6 +61,16 @@ from hub.organisations.models import (
     Profile,
     ProfileForm,
     SmeResult,
+)
+from hub.projects.models import (
+    Extension,
+    ExtensionDecision,
+    ExtensionForm,
+    Invitation,
+    InvitationOffer,
+    MemberRole,
+    ProjectView,
+    RoleChange,
 )
 from hub.reports.models import Report, ReportDraft
 from hub.reviews.models import (

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub import culling, pages, tls
+from hub import tls
 from hub.identity.models import NAME
+from hub.pages import handlers
+from hub.programs import culling
 from hub.settings import Settings
 
 SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
@@ -74,7 +76,7 @@ def sessions(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_host_prefix_enabled = https and settings.site.origins == "subdomain"
     c.JupyterHub.tornado_settings = {
         "cookie_options": {"SameSite": "Lax", "Secure": https},
-        "headers": pages.SECURITY_HEADERS,
+        "headers": handlers.SECURITY_HEADERS,
     }
 
 
@@ -91,7 +93,7 @@ def roles(c: Any, settings: Settings) -> None:
         {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
         {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
-        # A group a project: making one takes admin:groups, and the Hub has nothing narrower (see hub/access/README.md).
+        # A group a project: making one takes admin:groups, and the Hub has nothing narrower (hub/projects/README.md).
         {"name": "worker", "scopes": ["proxy", "admin:groups", *culling.SCOPES], "services": ["worker"]},
     ]
 
@@ -139,11 +141,11 @@ def spawning(c: Any, settings: Settings) -> None:
 
 def look(c: Any, settings: Settings) -> None:
     """Atrium's pages in place of the stock ones."""
-    pages.install(settings)
+    handlers.install(settings)
     c.JupyterHub.redirect_to_server = False  # people land on their home, not in a server
-    c.JupyterHub.template_paths = [str(pages.TEMPLATES)]
-    c.JupyterHub.template_vars = pages.template_vars(settings)
-    c.JupyterHub.jinja_environment_options = pages.JINJA_OPTIONS
+    c.JupyterHub.template_paths = [str(handlers.TEMPLATES)]
+    c.JupyterHub.template_vars = handlers.template_vars(settings)
+    c.JupyterHub.jinja_environment_options = handlers.JINJA_OPTIONS
 
 
 TOPICS: tuple[Callable[[Any, Settings], None], ...] = (

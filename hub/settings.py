@@ -11,14 +11,17 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from hub.dataspace.models import SourceForm
 from hub.errors import SettingsError
+from hub.sections import COUNT, GIB, HOURS, MINUTES, PORT, SECONDS, Dashboards, Section
+from hub.settings_errors import PREFIX, SEPARATOR, unknown_sections, wrong_values
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
 
@@ -28,223 +31,282 @@ OptionalSecret = Literal["smtp"]
 """Secrets that a deployment has only if its settings need them."""
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Site(Section):
     """What the factory is called and where people find it."""
 
     name: str = "Atrium"
+    """Name of the factory, shown in the header of every page and in mails."""
     public_url: str = Field("http://localhost:8000", pattern=r"^https?://[^/]+$")
+    """Address that people open in their browser: scheme, host and port, without a path."""
     origins: Literal["subdomain", "path"] = "subdomain"
     """``subdomain``: every user and service has a domain of its own. ``path``: all share one origin."""
     accept_shared_origin_risk: bool = False
-    """In ``path`` mode a user's page can act as any visitor: sharing and publishing stay off unless this is set."""
+    """With ``origins = "path"`` a user's page can act as any visitor: sharing and publishing stay off unless this is
+    set."""
 
 
 class Paths(Section):
-    """The one layout (see deploy/README.md)."""
+    """Where files lie (see deploy/README.md)."""
 
     etc: Path = Path("/etc/atrium")
+    """Settings, with the secrets in the folder ``secrets`` below it."""
     state: Path = Path("/var/lib/atrium")
+    """Databases, the search index and internal certificates."""
     log: Path = Path("/var/log/atrium")
+    """Logs of the programs."""
     run: Path = Path("/run/atrium")
+    """Sockets and process ids."""
     projects: Path = Path("/projects")
+    """Storage of the projects, one folder each."""
     hub_env: Path = Path("/opt/atrium/hub")
+    """Python environment of the Hub, the API and the worker."""
     user_env: Path = Path("/opt/atrium/user")
+    """Python environment of notebooks and dashboards; a link to the version in force, if upgrades move it."""
     programme: Path | None = None
-    """Access modes, calls and their numbers; None: the file that the package brings (deploy/policy)."""
+    """File of access modes, calls and their numbers; unset: the one that comes with the package (deploy/policy)."""
 
     @property
     def secrets(self) -> Path:
         return self.etc / "secrets"
 
+    @property
+    def user_version(self) -> Path:
+        """What ``user_env`` links to now. A program that is started by this path keeps its code through upgrades."""
+        return self.user_env.resolve()
+
 
 class Proxy(Section):
-    """configurable-http-proxy, a process of its own so that a Hub restart cuts nobody's socket."""
+    """configurable-http-proxy, a process of its own: a restart of the Hub cuts no connection."""
 
     command: Path = Path("/opt/atrium/proxy/node_modules/.bin/configurable-http-proxy")
+    """The proxy's program."""
     listen_host: str = "127.0.0.1"
-    """Behind nginx (production) loopback is right; ``""`` listens everywhere."""
-    port: int = 8000
-    api_port: int = 18001
+    """Address that the proxy listens on; loopback behind nginx (production), ``""`` for every address."""
+    port: Annotated[int, PORT] = 8000
+    """Public port."""
+    api_port: Annotated[int, PORT] = 18001
+    """Port of the proxy's API, on loopback, where the Hub sets routes."""
 
 
 class Hub(Section):
+    """JupyterHub."""
+
     host: str = "127.0.0.1"
-    """Address that compute nodes reach the Hub's API at; loopback only on a one-machine cluster."""
-    port: int = 18002
+    """Address at which compute nodes reach the Hub's API; loopback only on a one-machine cluster."""
+    port: Annotated[int, PORT] = 18002
+    """Port of the Hub, behind the proxy."""
     internal_ssl: bool = False
     """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs (hub/tls.py)."""
-    cookie_hours: float = 12.0
-    token_hours: float = 24.0
-    """The longest life of a token a person or a page may ask for."""
-    idle_culler_hours: float = Field(24.0, ge=0)
-    """When the Hub has seen nothing of a server for this long, it is ended; well above ``spawn.idle_minutes``, by which
+    cookie_hours: Annotated[float, HOURS] = 12.0
+    """How long a sign-in lasts."""
+    token_hours: Annotated[float, HOURS] = 24.0
+    """Longest lifetime of a token that a person or a page may request."""
+    idle_culler_hours: Annotated[float, HOURS] = Field(24.0, ge=0)
+    """The Hub stops a server that has shown no activity for this long; well above ``spawn.idle_minutes``, after which
     a server ends itself. 0: never."""
-    active_server_limit: int = 0
-    """How many servers there may be at once, 0: as many as Slurm starts."""
-    concurrent_spawn_limit: int = 0
-    """How many starts may be on their way, 0: any number. One that waits in Slurm's queue is among them, so a limit
-    turns people away because others wait."""
+    active_server_limit: Annotated[int, COUNT] = 0
+    """Servers that may run at the same time. 0: no limit."""
+    concurrent_spawn_limit: Annotated[int, COUNT] = 0
+    """Servers that may be starting at the same time; those that wait in Slurm's queue count, so a low limit refuses
+    people because others wait. 0: no limit."""
 
 
 class Login(Section):
-    """Who may sign in, and as what. Roles are Hub groups."""
+    """Who may sign in, and with which role. Roles are Hub groups."""
 
     pam_service: str = "atrium"
+    """PAM service (a file of /etc/pam.d) that checks passwords."""
     os_group: str = "atrium-users"
-    """Only members of this OS group sign in, and only as them may ``sudo`` run Slurm's commands."""
+    """Only members of this OS group sign in, and ``sudo`` runs Slurm's commands only as them."""
     admins: frozenset[str] = frozenset()
+    """User names of the administrators."""
     reviewers: frozenset[str] = frozenset()
+    """User names of those who review applications."""
     trainers: frozenset[str] = frozenset()
+    """User names of those who hold workshops."""
     analysts: frozenset[str] = frozenset()
+    """User names of those who publish apps."""
 
 
 class Api(Section):
+    """Atrium's API."""
+
     host: str = "127.0.0.1"
-    port: int = 18003
+    """Address that the API listens on; notebooks must reach it from the compute nodes."""
+    port: Annotated[int, PORT] = 18003
+    """Port of the API."""
     database_url: str = "sqlite:////var/lib/atrium/atrium.sqlite"
-
-
-class Dashboards(Section):
-    """The Voila service for pages the factory itself writes."""
-
-    host: str = "127.0.0.1"
-    port: int = 18004
-    preheated: int = Field(1, ge=0)
-    """Kernels kept ready per dashboard."""
-    kernels_per_visitor: int = Field(4, ge=1)
-    kernels: int = Field(40, ge=1)
-    idle_minutes: float = Field(20.0, gt=0)
+    """SQLAlchemy address of the API's database: SQLite or PostgreSQL, without a password (use ``.pgpass``)."""
 
 
 class Slurm(Section):
+    """How Slurm is called, and where notebooks and Dask workers run."""
+
     conf: Path | None = None
-    """``SLURM_CONF`` for every command and job; unset means Slurm's own default."""
+    """``SLURM_CONF`` for every command and job; unset: Slurm's own default."""
     bin: Path = Path("/usr/bin")
+    """Folder of Slurm's commands."""
     job_log: Path = Path("/opt/atrium/hub/bin/atrium-job-log")
-    """Prints, as a person, the end of what their notebook's job wrote (deploy/sudoers)."""
-    deadline_seconds: float = Field(15.0, gt=0)
-    waiting_seconds: float = Field(2.0, gt=0)
-    """How often the one ``squeue`` is asked while somebody waits for a job."""
-    idle_seconds: float = Field(10.0, gt=0)
-    """How often while nobody does."""
-    cluster_seconds: float = Field(60.0, gt=0)
-    """How old what is known of partitions, limits and free nodes may get while somebody chooses."""
+    """Command that prints, as a person, the end of their notebook's job log (deploy/sudoers)."""
+    deadline_seconds: Annotated[float, SECONDS] = Field(15.0, gt=0)
+    """Time limit of one Slurm command."""
+    waiting_seconds: Annotated[float, SECONDS] = Field(2.0, gt=0)
+    """Interval of the one ``squeue`` call for everybody while somebody waits for a job."""
+    idle_seconds: Annotated[float, SECONDS] = Field(10.0, gt=0)
+    """Interval of that call while nobody waits."""
+    cluster_seconds: Annotated[float, SECONDS] = Field(60.0, gt=0)
+    """Partitions, limits and free nodes are read again after this time while somebody chooses a size."""
     partition: str = "notebooks"
+    """Partition of notebooks without GPUs."""
     gpu_partition: str = "gpu"
+    """Partition of notebooks with GPUs."""
     dask_partition: str = "batch"
+    """Partition of Dask workers."""
     dask_interface: str = ""
-    """Network interface that Dask's scheduler and workers meet on, such as ``ib0``; unset: Dask's own choice."""
+    """Network interface on which Dask's scheduler and workers connect, such as ``ib0``; unset: Dask chooses."""
     default_account: str = "demo"
+    """Slurm account of people without a project."""
 
 
 class Profile(Section):
-    """A size with a name, for people who do not want to choose cores and memory."""
+    """A named size, for people who do not want to choose cores and memory. The defaults count where a profile leaves
+    a key out."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")
+    """Identifier, as in addresses and ``user_options``."""
     title: str
+    """Name that people read."""
     summary: str = ""
+    """One sentence about what the size is good for."""
     partition: str = ""
-    """Unset: ``slurm.partition``, or ``slurm.gpu_partition`` when it has GPUs."""
+    """Slurm partition; unset: ``slurm.partition``, or ``slurm.gpu_partition`` for a profile with GPUs."""
     qos: str = ""
-    cpus: int = Field(2, ge=1)
-    memory_gb: int = Field(4, ge=1)
-    gpus: int = Field(0, ge=0)
+    """Slurm QOS; unset: the account's default."""
+    cpus: Annotated[int, COUNT] = Field(2, ge=1)
+    """CPU cores."""
+    memory_gb: Annotated[int, GIB] = Field(4, ge=1)
+    """Main memory."""
+    gpus: Annotated[int, COUNT] = Field(0, ge=0)
+    """GPUs."""
     gpu_type: str = ""
-    minutes: int = Field(240, ge=1)
+    """Type of GPU, as Slurm names it; unset: any."""
+    minutes: Annotated[int, MINUTES] = Field(240, ge=1)
+    """Time limit of the job."""
     reservation: str = ""
-    idle_minutes: int | None = Field(None, ge=1)
-    """Overrules ``spawn.idle_minutes``."""
+    """Slurm reservation."""
+    idle_minutes: Annotated[float | None, MINUTES] = Field(None, gt=0)
+    """Replaces ``spawn.idle_minutes`` for servers of this size."""
 
 
 class Software(Section):
-    """An environment that a notebook can run in: a directory with ``bin/jupyterhub-singleuser``."""
+    """A Python environment for notebooks, beside the standard one: a folder with ``bin/jupyterhub-singleuser`` and
+    Atrium's package."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")
+    """Identifier, as in addresses and ``user_options``."""
     title: str
+    """Name that people read."""
     path: Path
+    """Folder of the environment, the same on every node."""
 
 
 class Spawn(Section):
     """Notebook servers as Slurm jobs."""
 
     gateway: str = Field("atrium", pattern=r"^[a-z][a-z0-9-]{0,19}$")
-    """What this deployment calls itself in job names and comments: unique among those that share a Slurm."""
+    """Name of this deployment in job names and comments; unique among the deployments that share a Slurm."""
     profiles: tuple[Profile, ...] = (
         Profile(name="small", title="Small", summary="For writing code and small data.", cpus=2, memory_gb=4),
         Profile(name="large-memory", title="Large memory", summary="For big tables.", cpus=4, memory_gb=32),
         Profile(name="one-gpu", title="One GPU", summary="For training and inference.", cpus=4, memory_gb=16, gpus=1),
     )
+    """Named sizes that people choose from, in this order."""
     environments: tuple[Software, ...] = ()
     """Environments beside the standard one (``paths.user_env``)."""
     requeue: bool = True
-    """Whether a notebook that lost its node (preempted, node failed) is put back into the queue."""
-    announce_seconds: float = Field(180.0, gt=0)
-    """How long a server may take from the start of its job until it announces itself."""
-    warn_seconds: int = Field(120, ge=30, le=3600)
-    """How long before its time limit a server is signalled, so that it can put things in order."""
-    idle_minutes: int = Field(120, ge=1)
-    """How long a server may do nothing (no kernel, no terminal, no person) before it ends."""
-    idle_warning_minutes: int = Field(10, ge=1)
-    orphan_seconds: float = Field(300.0, ge=0)
-    """How long a job of ours that no server owns is only reported before it is cancelled."""
+    """Whether the job of a notebook that lost its node (preempted, node failed) returns to the queue."""
+    announce_seconds: Annotated[float, SECONDS] = Field(180.0, gt=0)
+    """Time limit from the start of a job until its server reports its address to the Hub."""
+    unreachable_seconds: Annotated[float, SECONDS] = Field(120.0, gt=0)
+    """Time limit for a server that starts to reach the Hub (which may be restarting)."""
+    warn_seconds: Annotated[int, SECONDS] = Field(120, ge=30, le=3600)
+    """A server is signalled this long before its time limit, so that it can save its state."""
+    idle_minutes: Annotated[float, MINUTES] = Field(120, gt=0)
+    """A server without activity (no kernel, no terminal, no person) ends after this time."""
+    idle_warning_minutes: Annotated[int, MINUTES] = Field(10, ge=1)
+    """The person is warned this long before an idle server ends."""
+    orphan_seconds: Annotated[float, SECONDS] = Field(300.0, ge=0)
+    """A job of this gateway that no server owns is reported at once, and cancelled after this time."""
     ports: str = Field("", pattern=r"^(\d{4,5}-\d{4,5})?$")
-    """Ports that servers may listen on, ``20000-20999``, where a firewall asks for that; unset: any free one."""
+    """Ports that servers may listen on, such as ``20000-20999``, where a firewall needs it; unset: any free port."""
     node_network: str = Field("", pattern=r"^([0-9a-f.:]+/\d{1,3})?$")
-    """The network in which the Hub reaches the nodes, ``10.1.0.0/16``: a server listens on its node's address in it.
-    Unset: found out on the node (spawners/README.md)."""
+    """Network in which the Hub reaches the nodes, such as ``10.1.0.0/16``: a server listens on its node's address in
+    it. Unset: determined on the node (spawners/README.md)."""
 
 
 class Mail(Section):
-    """Without ``smtp_host`` mails stay in a mailbox that admins read at the API."""
+    """Outgoing mail. Without ``smtp_host`` mails stay in a mailbox that admins read at the API."""
 
     smtp_host: str = ""
-    smtp_port: int = 25
+    """Mail server; unset: no mail is sent."""
+    smtp_port: Annotated[int, PORT] = 25
+    """Port of the mail server."""
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    """Encryption of the connection to the mail server."""
     smtp_user: str = ""
-    """If the server wants a sign-in; the password is the secret ``smtp``."""
+    """Name for signing in at the mail server, if it needs one; the password is the secret ``smtp``."""
     sender: str = Field("atrium@localhost", pattern=r"^[^\r\n]+$")
+    """Address in the From line."""
     domain: str = Field("localhost", pattern=r"^[A-Za-z0-9.-]+$")
-    """People's mail goes to NAME@domain."""
-    deadline_seconds: float = Field(20.0, gt=0)
+    """Mail to a person goes to NAME@domain."""
+    deadline_seconds: Annotated[float, SECONDS] = Field(20.0, gt=0)
+    """Time limit of the mail server's answer."""
 
 
 class Projects(Section):
-    """How projects get their directory and OS group."""
+    """How projects get their folder and OS group."""
 
     helper: tuple[str, ...] = ()
-    """The one command that ``sudo`` lets us run as root (deploy/projects); none: the site does it by other means."""
-    deadline_seconds: float = Field(30.0, gt=0)
+    """The one command, as a list of words, that ``sudo`` lets Atrium run as root (deploy/projects); unset: the site
+    makes folders and groups by other means."""
+    deadline_seconds: Annotated[float, SECONDS] = Field(30.0, gt=0)
+    """Time limit of that command."""
 
 
 class Dataspace(Section):
-    """Where records of data spaces come from (admins add more at run time), and whom Atrium may ask for them."""
+    """Sources of the data catalogue (admins add more at run time), and which hosts Atrium may request."""
 
     sources: tuple[SourceForm, ...] = ()
+    """Catalogues to harvest."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names and networks that may be asked although they are not public; none unless listed."""
+    """Host names and networks that Atrium may request although their addresses are not public."""
     folders: tuple[Path, ...] = ()
-    """Folders that sources on this machine may lie in."""
-    harvest_seconds: int = Field(60, ge=5)
-    """How often it is looked for sources that are due."""
+    """Folders of this machine that sources may be read from."""
+    harvest_seconds: Annotated[int, SECONDS] = Field(60, ge=1)
+    """Interval at which the worker looks for sources that are due."""
+    quality_seconds: Annotated[int, SECONDS] = Field(30, ge=1)
+    """Interval at which records that have changed are scored, and the longest time spent on it at once."""
     partition: str = "transfer"
-    """Where jobs that bring data into projects run: its nodes reach the network outside."""
+    """Partition of jobs that transfer data into projects; its nodes need a route to the internet."""
 
 
 class Worker(Section):
-    usage_seconds: int = Field(60, ge=10)
-    project_seconds: int = Field(10, ge=5)
-    """How often projects that are not yet as they shall be are worked on."""
-    mail_seconds: int = Field(10, ge=5)
+    """Intervals of the background jobs."""
+
+    usage_seconds: Annotated[int, SECONDS] = Field(60, ge=1)
+    """Interval at which the hours used by projects are read from Slurm."""
+    project_seconds: Annotated[int, SECONDS] = Field(10, ge=1)
+    """Interval at which projects that are not yet provisioned as requested are worked on."""
+    mail_seconds: Annotated[int, SECONDS] = Field(10, ge=1)
+    """Interval at which waiting mail is sent."""
+    tick_seconds: Annotated[int, SECONDS] = Field(5, ge=1, le=6)
+    """Interval at which the worker looks for jobs that are due; index entries and transfers are handled each time."""
 
 
 class Settings(BaseSettings):
-    """A deployment's settings. Raises :class:`hub.errors.SettingsError` with one sentence when a value is wrong."""
+    """A deployment's settings; :func:`load` reads them."""
 
-    model_config = SettingsConfigDict(env_prefix="ATRIUM_", env_nested_delimiter="__", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=SEPARATOR, frozen=True, extra="forbid")
 
     site: Site = Site()
     paths: Paths = Paths()
@@ -325,8 +387,16 @@ def config_path() -> Path:
 
 @lru_cache(maxsize=1)
 def load() -> Settings:
-    """Read the settings of this process, once."""
+    """Read the settings of this process, once. Raises :class:`SettingsError` with all that is wrong with them."""
+    problems = list(unknown_sections(Settings, os.environ))
     try:
-        return Settings()
-    except ValueError as error:
-        raise SettingsError(f"{config_path()}: {error}") from error
+        settings = Settings()
+    except ValidationError as error:
+        problems += wrong_values(error, Settings, config_path(), os.environ)
+    except UnreadableVariable as error:
+        problems.append(f"A variable cannot be read as JSON: {error}.")
+    except (OSError, ValueError) as error:
+        problems.append(f"{config_path()}: {error}.")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings

@@ -18,10 +18,10 @@ from sqlalchemy.orm import selectinload
 
 from hub.servers import service
 from hub.servers.models import AttemptState
-from spawners import orphans, restart
-from spawners.background import in_background
-from spawners.ledger import LedgerUnavailable
-from spawners.site import site
+from spawners.job import orphans, recovery
+from spawners.job.background import in_background
+from spawners.job.ledger import LedgerUnavailable
+from spawners.job.site import site
 
 LEDGER_SECONDS = 5.0
 """How often a ledger that does not answer is asked again."""
@@ -62,7 +62,7 @@ class AtriumHub(JupyterHub):
             return False
         except Exception:
             self.log.exception("The server %r of %s could not be taken up, and is kept as it is", name, user.name)
-            restart.keep(user, name)
+            recovery.keep(user, name)
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
@@ -80,13 +80,13 @@ class AtriumHub(JupyterHub):
         state = AttemptState.ENDED if attempt is None else attempt.state
         self.log.info("%s was %s", spawner._log_name, state)
         if state is AttemptState.READY:
-            restart.keep(user, name)
+            recovery.keep(user, name)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
-            restart.stop(user, name)
+            recovery.stop(user, name)
         elif state is AttemptState.ENDED:  # written as the Hub went away
-            in_background(restart.stopped(user, name))
+            in_background(recovery.stopped(user, name))
         else:
-            restart.resume(user, name)
+            recovery.resume(user, name)
 
     def init_tornado_settings(self) -> None:
         """Pages say when Slurm has not answered, and since when."""

@@ -1,4 +1,4 @@
-"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job.py)."""
+"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job/server_job.py)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import grp
 import pwd
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -24,21 +25,29 @@ from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.slurm.cluster import Trial
 from hub.slurm.jobs import Job
-from spawners import attempts, choose, continuing, handshake, options, progress, rest, restart, script
-from spawners.failures import Farewell
-from spawners.job import Ended, ServerJob
-from spawners.site import site
+from spawners import handshake
+from spawners.job import progress, recovery, script
+from spawners.job import request as options
+from spawners.job.diagnosis import Farewell
+from spawners.job.server_job import Ended, ServerJob
+from spawners.job.site import site
+from spawners.options import api
+from spawners.options import page as spawn_page
+from spawners.pages import history, relaunch
 from spawners.tls import Certificates
+
+REPEAT_SECONDS = 3.0
+"""How often the waiting page is told the same again (hub/pages/static/waiting.js listens for it)."""
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
-attempts.install()
-choose.install()
-continuing.install()
+history.install()
+spawn_page.install()
+relaunch.install()
 handshake.install()
-rest.install()
+api.install()
 
 
 class StartFailed(SpawnException):
@@ -84,7 +93,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- options --------------------------------------------------------------------------------------------------
 
     async def _form(self, _spawner: object) -> str:
-        return await choose.fields(self)
+        return await spawn_page.fields(self)
 
     def _options_form_default(self) -> Callable[[object], Awaitable[str]]:
         return self._form
@@ -94,12 +103,12 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _checked_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         try:
-            return (await choose.accepted(self.user.name, options.from_form(form))).model_dump()
+            return (await spawn_page.accepted(self.user.name, options.from_form(form))).model_dump()
         except InvalidInput as error:
             raise StartFailed.because(error) from error
 
     def options_from_query(self, _query: dict[str, list[str]]) -> dict[str, Any]:
-        """A link may bring a person to the form (spawners/choose.py); it never starts anything."""
+        """A link may bring a person to the form (spawners/options/page.py); it never starts anything."""
         raise StartFailed("A link cannot start a notebook.", "Choose, and press Start notebook.", status=422)
 
     async def trial(self, request: options.SpawnRequest) -> Trial:
@@ -154,7 +163,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self.user.db.commit()
 
     def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
-        """Options become a job (spawners/script.py), never attributes of a spawner."""
+        """Options become a job (spawners/job/script.py), never attributes of a spawner."""
         return lambda _spawner, _options: None
 
     def get_env(self) -> dict[str, str]:
@@ -168,6 +177,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
             "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
             "ATRIUM_SERVER_NAME": self.name,
+            "ATRIUM_UNREACHABLE_SECONDS": str(settings.spawn.unreachable_seconds),
             "ATRIUM_IDLE_MINUTES": str(self._idle_minutes()),
             "ATRIUM_IDLE_WARNING_MINUTES": str(settings.spawn.idle_warning_minutes),
         }
@@ -175,7 +185,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}
 
-    def _idle_minutes(self) -> int:
+    def _idle_minutes(self) -> float:
         spawn, chosen = site().settings.spawn, (self.user_options or {}).get("profile")
         own = next((profile.idle_minutes for profile in spawn.profiles if profile.name == chosen), None)
         return own or spawn.idle_minutes
@@ -235,7 +245,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _submit(self, job: ServerJob) -> None:
         environment = self.get_env()
-        request = await choose.accepted(self.user.name, self.user_options or {})
+        request = await spawn_page.accepted(self.user.name, self.user_options or {})
         render = self._script(request, environment)
         job.request = request.model_dump()
         await job.submit(render, environment)
@@ -244,7 +254,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """Take the old address away, then wait for the same job as for a new one."""
         self.requeued = self.will_resume = True
         await self.poll_and_notify()
-        restart.resume(self.user, self.name)
+        recovery.resume(self.user, self.name)
 
     # -- what the server says (spawners/handshake.py) -------------------------------------------------------------
 
@@ -311,12 +321,15 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- progress -------------------------------------------------------------------------------------------------
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Words for the waiting page, each once."""
+        """Words for the waiting page: when they change, and every few seconds, so that it knows a stream that hangs."""
         last: dict[str, Any] = {}
+        sent = float("-inf")
         while True:
-            if self.job is not None and (event := progress.event(self.job.standing())) != last:
-                yield event
-                last = event
+            if self.job is not None:
+                event, now = progress.event(self.job.standing()), time.monotonic()
+                if event != last or now - sent >= REPEAT_SECONDS:
+                    yield event
+                    last, sent = event, now
             await asyncio.sleep(1)
 
 

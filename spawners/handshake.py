@@ -14,7 +14,7 @@ from jupyterhub import apihandlers
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
-from spawners.failures import Farewell
+from spawners.job.diagnosis import Farewell
 
 ROUTE = r"/api/batchspawner"
 

@@ -58,7 +58,7 @@ class Certificates(_Base):
         """A new pair, made in a thread: a key takes a tenth of a second, which others must not wait for."""
         from certipy import Certipy
 
-        from spawners.site import site
+        from spawners.job.site import site
 
         here = site()
         # The Hub calls a server by its node, the proxy by the name in the browser: with a domain for each person

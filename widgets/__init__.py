@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from widgets.clusters import Cluster
     from widgets.dataspace import DataSpace
+    from widgets.scaling.client import Cluster
 
 __all__ = ["Cluster", "DataSpace"]
 
@@ -14,7 +14,7 @@ __all__ = ["Cluster", "DataSpace"]
 def __getattr__(name: str) -> Any:
     """Imported when it is asked for: the dashboards service starts kernels that need none of it."""
     if name == "Cluster":
-        from widgets.clusters import Cluster
+        from widgets.scaling.client import Cluster
 
         return Cluster
     if name == "DataSpace":

@@ -28,8 +28,8 @@ from widgets.base import (
     visitor,
 )
 from widgets.fields import button, buttons, check, checked, choice, fieldset, line, row
-from widgets.parts import PartedView, PartView
-from widgets.usage import greeting
+from widgets.hours import greeting
+from widgets.tabs import PartedView, PartView
 
 PAGE = 100
 CALL_STATES = (("Open", CallState.OPEN), ("Paused", CallState.PAUSED), ("Closed", CallState.CLOSED))

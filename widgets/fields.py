@@ -1,6 +1,6 @@
 """Fields of a form: a control with its label above, what it is for below, and what is wrong with it.
 
-The script of the page (``hub/static/dashboard.js``) ties hint and complaint to the control for screen readers.
+The script of the page (``hub/pages/static/dashboard.js``) ties hint and complaint to the control for screen readers.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import nbformat
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from voila.notebook_renderer import NotebookRenderer
 
-from hub.frame import Frame
+from hub.pages.frame import Frame
 
 TEMPLATE = "atrium"
 """The Voila template in notebooks/voila."""
@@ -59,7 +59,7 @@ class Shelf(LargeFileManager):
 class FramedRenderer(NotebookRenderer):
     """Gives the template ``resources.frame`` (header, menu, footer as on the Hub's pages) and ``resources.together``.
 
-    :param together: address of all scripts in one, see :mod:`widgets.bundle`; empty: each is fetched by itself.
+    :param together: address of all scripts in one, see :mod:`widgets.service.bundle`; empty: each is fetched by itself.
     """
 
     def __init__(self, around: Frame, together: str = "", **options: Any) -> None:

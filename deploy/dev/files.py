@@ -73,14 +73,25 @@ def put_editable(path: Path, text: str, ledger: Path, *, mode: int = 0o644) -> s
     ``ledger`` remembers the hash of what we last wrote. When the file differs from that, ours goes beside it as
     ``NAME.new`` (once per change of ours), and the sentence returned says so; otherwise it is empty.
     """
-    written: dict[str, str] = json.loads(ledger.read_text()) if ledger.exists() else {}
-    ours, before = fingerprint([text.encode()]), written.get(str(path), "")
-    edited = path.exists() and fingerprint([path.read_bytes()]) not in (ours, before)
-    if edited and before == ours:
+    written = _written(ledger)
+    ours = fingerprint([text.encode()])
+    edited = is_edited(path, ledger) and path.read_bytes() != text.encode()
+    if edited and written.get(str(path)) == ours:
         return ""
     put(path.with_name(path.name + ".new") if edited else path, text, mode=mode)
     put(ledger, json.dumps(written | {str(path): ours}, indent=2) + "\n", mode=0o600)
     return f"{path} was edited and is kept; what we would write is in {path.name}.new" if edited else ""
+
+
+def is_edited(path: Path, ledger: Path) -> bool:
+    """Whether there is a file that differs from what :func:`put_editable` last wrote."""
+    return path.exists() and fingerprint([path.read_bytes()]) != _written(ledger).get(str(path))
+
+
+def _written(ledger: Path) -> dict[str, str]:
+    """Hashes of what was last written, by path."""
+    hashes: dict[str, str] = json.loads(ledger.read_text()) if ledger.exists() else {}
+    return hashes
 
 
 def null_device(path: Path) -> None:

@@ -38,15 +38,12 @@ class Options:
     slurm: str = "own"  # SLURM
     slurm_conf: str = ""  # SLURM_CONF
     database_url: str = ""  # ATRIUM_DATABASE_URL
+    environments: str = ""  # ATRIUM_ENVIRONMENTS
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
         """Options in force: what the first ``make up`` of this copy was told, overruled by the variables."""
-        prefix = environment.get("ATRIUM_PREFIX", "").rstrip("/")
-        if prefix and not re.match(r"^(/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z", prefix):
-            raise DeployError(
-                f"ATRIUM_PREFIX is {prefix!r}: give an absolute path of letters, digits, dots and dashes."
-            )
+        prefix = _directory("ATRIUM_PREFIX", environment.get("ATRIUM_PREFIX", ""))
         saved = _saved(Path(f"{prefix}/etc/atrium/options.json"))
         slurm = environment.get("SLURM", saved.slurm)
         return cls(
@@ -56,6 +53,7 @@ class Options:
             slurm=_slurm(slurm),
             slurm_conf=environment.get("SLURM_CONF", saved.slurm_conf) if slurm == "existing" else "",
             database_url=_database(environment.get("ATRIUM_DATABASE_URL", saved.database_url)),
+            environments=_directory("ATRIUM_ENVIRONMENTS", environment.get("ATRIUM_ENVIRONMENTS", saved.environments)),
         )
 
     def text(self) -> str:
@@ -72,6 +70,13 @@ def _saved(path: Path) -> Options:
         raise DeployError(
             f"{path} cannot be read ({error}): repair it, or remove it and name all options again."
         ) from error
+
+
+def _directory(variable: str, text: str) -> str:
+    path = text.rstrip("/")
+    if path and not re.match(r"^(/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z", path):
+        raise DeployError(f"{variable} is {path!r}: give an absolute path of letters, digits, dots and dashes.")
+    return path
 
 
 def _port(text: str) -> int:
@@ -163,6 +168,16 @@ class Layout:
     @cached_property
     def proxy_env(self) -> Path:
         return self.opt / "proxy"
+
+    @cached_property
+    def environments(self) -> Path:
+        """Directory of environments and installed versions, which copies may share; its path has no links."""
+        return Path(self.options.environments or self.opt).resolve()
+
+    @cached_property
+    def previous(self) -> Path:
+        """Links to versions that were in force before and may still be in use."""
+        return self.opt / "previous"
 
     @cached_property
     def etc(self) -> Path:

@@ -56,15 +56,19 @@ def check_prefix(layout: Layout) -> None:
     excess = len(str(layout.web_run)) - _LONGEST_WEB_RUN
     if excess > 0:
         raise DeployError(f"ATRIUM_PREFIX {layout.root} is {excess} letters too long for Unix sockets: shorten it.")
-    for path in (layout.root, *layout.root.parents):
+    _check_path("ATRIUM_PREFIX", layout.root)
+    if layout.options.environments:
+        _check_path("ATRIUM_ENVIRONMENTS", Path(layout.options.environments))
+
+
+def _check_path(variable: str, directory: Path) -> None:
+    for path in (directory, *directory.parents):
         if path.exists():
             mode = path.stat().st_mode
             if not mode & stat.S_IXOTH:
-                raise DeployError(
-                    f"Other OS users cannot enter {path}: choose an ATRIUM_PREFIX below /srv or /var/tmp."
-                )
+                raise DeployError(f"Other OS users cannot enter {path}: choose an {variable} below /srv or /var/tmp.")
             if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
-                raise DeployError(f"Others may write in {path}: choose an ATRIUM_PREFIX only root may change.")
+                raise DeployError(f"Others may write in {path}: choose an {variable} only root may change.")
 
 
 def check_accounts(layout: Layout) -> None:
@@ -105,8 +109,8 @@ def check_ports(layout: Layout) -> None:
 
 
 def check_disk(layout: Layout) -> None:
-    needed = _LATER_GB if layout.user_env.exists() else _FIRST_GB
-    for path in (layout.opt, layout.state):
+    needed = _LATER_GB if any(layout.environments.glob("base/user-*")) else _FIRST_GB
+    for path in (layout.environments, layout.state):
         existing = next(one for one in (path, *path.parents) if one.exists())
         free = shutil.disk_usage(existing).free / 1e9
         if free < needed:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.dev.errors import DeployError
 from deploy.dev.layout import SERVICE_USER, WEB_USER, Layout
 
 _OWNERS = ("root", SERVICE_USER, WEB_USER, "munge", "slurm", "mysql")
@@ -43,6 +44,24 @@ def processes() -> Iterator[Process]:
                 )
 
 
+def texts(*, of_people: bool = False) -> Iterator[str]:
+    """Command line, environment and mapped files of every process; on request of people's processes alone.
+
+    Raises :class:`DeployError` when others' may not be read, as in a container without CAP_SYS_PTRACE. Of root's
+    processes the command line is enough: none of them is a person's.
+    """
+    others = _uids(*_OWNERS) if of_people else set()
+    for process in processes():
+        for part in ("cmdline", "environ", "maps") if process.uid not in others else ():
+            try:
+                yield Path(f"/proc/{process.pid}/{part}").read_bytes().decode(errors="replace")
+            except PermissionError as error:
+                if process.uid != 0:
+                    raise DeployError(f"process {process.pid} cannot be looked at") from error
+            except OSError:  # it has ended
+                break
+
+
 def of_copy(layout: Layout) -> list[Process]:
     """Processes of this copy, its supervisor last. Notebooks, and what carries them, are not among them."""
     everything = list(processes())
@@ -58,17 +77,20 @@ def _is_supervisor(process: Process, layout: Layout) -> bool:
 
 
 def _is_ours(process: Process, layout: Layout) -> bool:
-    """Started by our supervisor (it marks the environment), or one of our service users running our code.
+    """Started by our supervisor (it marks the environment), or a service user's with a path of this copy.
 
     A slurmstepd carries the mark of its slurmd and stays: a job outlives a restart of Slurm's programs.
     """
     if process.name.startswith("slurmstepd") or process.uid not in _uids(*_OWNERS):  # a person can set any mark
         return False
-    if process.uid in _uids(SERVICE_USER, WEB_USER) and any(
-        part.startswith(f"{layout.opt}/") for part in process.argv[:2]
-    ):
-        return True
-    return f"SUPERVISOR_SERVER_URL=unix://{layout.supervisor_socket}" in _environment(process.pid)
+    environment = _environment(process.pid)
+    if process.uid in _uids(SERVICE_USER, WEB_USER):
+        if any(part.startswith(f"{layout.opt}/") for part in process.argv[:2]):
+            return True
+        # Copies may share the environments, and programs that became another one have lost the supervisor's mark.
+        if {f"ATRIUM_CONFIG={layout.settings}", f"HOME={layout.web_state}"} & set(environment):
+            return True
+    return f"SUPERVISOR_SERVER_URL=unix://{layout.supervisor_socket}" in environment
 
 
 def _uids(*names: str) -> set[int]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from deploy.dev import environments, files, health
+from deploy.dev import files, health, old_layout
 from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
 from deploy.dev.processes import has_ipv6
+
+_SETTING = re.compile(r"ATRIUM_[A-Z]+__[A-Z_]+\Z")
+"""The variable of a setting (hub/settings.py)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Program:
     check: Check
     """Returns "" when the program answers, else what is wrong."""
     inputs: tuple[Path, ...] = ()
-    """Files it reads once: it is restarted when one is newer than its start."""
+    """Files it reads once and links to its code: it is restarted when one is newer than its start."""
     environment: Mapping[str, str] = field(default_factory=dict)
     umask: str = "022"
     as_group: bool = True
@@ -94,18 +99,19 @@ def slurm_programs(layout: Layout) -> list[Program]:
 
 def web_programs(layout: Layout) -> list[Program]:
     """Atrium itself, in the order it starts."""
-    code = environments.code_stamp(layout.hub_env)
     secrets = tuple(layout.secrets / name for name in ("cookie", "proxy", "atrium", "dashboards", "pages", "worker"))
 
     def program(name: str, check: Check, *inputs: Path, user: str = SERVICE_USER) -> Program:
-        home = layout.web_state if user == WEB_USER else layout.state
+        environment = atrium_environment(layout, layout.web_state if user == WEB_USER else layout.state)
+        if name != "proxy":  # it starts no servers, and another environment would mean a restart
+            environment |= old_layout.variables(layout)
         return Program(
             name=name,
             command=(f"{layout.hub_env}/bin/atrium", name),
             user=user,
             check=check,
             inputs=(layout.settings, *inputs),
-            environment=atrium_environment(layout, home),
+            environment=environment,
             umask="077",
         )
 
@@ -124,14 +130,14 @@ def web_programs(layout: Layout) -> list[Program]:
         *([ipv6] if has_ipv6() else []),
         # The proxy does without restarts for new code: it is what keeps everybody's sockets.
         program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
-        program("api", partial(health.api, layout), code, *secrets),
-        program("hub", partial(health.hub, layout), code, *secrets),
-        program("worker", partial(health.worker, layout), code, *secrets),
+        program("api", partial(health.api, layout), layout.hub_env, *secrets),
+        program("hub", partial(health.hub, layout), layout.hub_env, *secrets),
+        program("worker", partial(health.worker, layout), layout.hub_env, *secrets),
         program(
             "dashboards",
             partial(health.dashboards, layout),
-            code,
-            environments.code_stamp(layout.user_env),
+            layout.hub_env,
+            layout.user_env,
             layout.secrets / "dashboards",
             user=WEB_USER,
         ),
@@ -144,8 +150,10 @@ def programs(layout: Layout) -> list[Program]:
 
 
 def atrium_environment(layout: Layout, home: Path) -> dict[str, str]:
-    """All that a program of ours is told by environment; secrets are not among it."""
-    return {**CLEAN, **layout.slurm_environment, "ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+    """All that a program of ours is told by environment; secrets are not among it. Settings that this ``make up`` was
+    given as variables (``ATRIUM_WORKER__TICK_SECONDS=1``) are."""
+    given = {name: value for name, value in os.environ.items() if _SETTING.match(name)}
+    return {**CLEAN, **layout.slurm_environment, **given, "ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
 
 
 def supervisor_conf(layout: Layout, running: list[Program]) -> str:
@@ -156,7 +164,7 @@ def supervisor_conf(layout: Layout, running: list[Program]) -> str:
             name=program.name,
             command=" ".join(program.command),
             user=program.user,
-            environment=",".join(f'{name}="{value}"' for name, value in program.environment.items())
+            environment=",".join(f'{name}="{_quoted(value)}"' for name, value in program.environment.items())
             or 'LANG="C.UTF-8"',
             umask=program.umask,
             stop_seconds=program.stop_seconds,
@@ -173,6 +181,11 @@ def supervisor_conf(layout: Layout, running: list[Program]) -> str:
         files=_open_files(),
         programs="\n".join(sections),
     )
+
+
+def _quoted(value: str) -> str:
+    """As it stands between quotes in the supervisor's configuration."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 def _open_files() -> int:

@@ -10,8 +10,10 @@ from pathlib import Path
 from deploy.dev import settings, slurm
 from deploy.dev.accounts import Accounts
 from deploy.dev.down import down
+from deploy.dev.environments import alone
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.locks import accounts_locked
 from deploy.dev.steps import step
 
 
@@ -20,6 +22,12 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
     if not sure:
         _ask(layout, len(accounts.people()))
     down(layout)
+    with accounts_locked():
+        _remove_all(layout, accounts, environments=environments)
+    _remove_empty(layout)
+
+
+def _remove_all(layout: Layout, accounts: Accounts, *, environments: bool) -> None:
     with step("Demo people and their homes") as outcome:
         removed = [name for name in accounts.people() if accounts.remove(name)]
         accounts.remove_groups()
@@ -35,13 +43,12 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
             _remove(path)
         outcome.text = "removed"
     with step("Environments") as outcome:
-        outcome.text = "removed" if environments else f"kept in {layout.opt} (ENVS=1 removes them)"
+        outcome.text = f"kept in {layout.environments} (ENVS=1 removes them)"
         if environments:
-            _remove(layout.opt)
+            outcome.text = _remove_environments(layout)
     # Service users are shared by all copies; each copy has a sudo rule.
     if not any(Path("/etc/sudoers.d").glob("atrium*")):
         accounts.remove_services()
-    _remove_empty(layout)
 
 
 def _ask(layout: Layout, people: int) -> None:
@@ -53,6 +60,18 @@ def _ask(layout: Layout, people: int) -> None:
         raise DeployError("Nobody is here to answer: say YES=1 to purge without asking.")
     if input("Type yes to go on: ") != "yes":
         raise DeployError("Nothing was removed.")
+
+
+def _remove_environments(layout: Layout) -> str:
+    """Only this copy's: what another copy uses stays, and is removed by that one when nobody uses it any more."""
+    with alone(layout):
+        (layout.environments / "copies" / layout.cluster).unlink(missing_ok=True)
+        shared = layout.environments != layout.opt.resolve()
+        others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]
+        if others:
+            return f"kept in {layout.opt}: {', '.join(others)} use them"
+        _remove(layout.opt)
+    return f"links removed; what copies share stays in {layout.environments}" if shared else "removed"
 
 
 def _remove(path: Path) -> None:

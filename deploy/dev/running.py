@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
@@ -34,8 +35,13 @@ def is_due(supervisor: Supervisor, program: Program) -> bool:
     The supervisor tells whole seconds, so a file of the same second is not newer.
     """
     running = supervisor.programs()[program.name]
-    newer = (path for path in program.inputs if path.exists() and int(path.stat().st_mtime) > running.started)
+    newer = (path for path in program.inputs if path.exists() and int(_changed(path)) > running.started)
     return not running.begun or any(newer)
+
+
+def _changed(path: Path) -> float:
+    """When a file was written, or the link to it: one that goes back to an older version is a change, too."""
+    return max(path.stat().st_mtime, path.lstat().st_mtime)
 
 
 def wait(layout: Layout, supervisor: Supervisor, program: Program) -> None:

@@ -69,7 +69,7 @@ def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> N
 
 
 def settings_text(layout: Layout) -> str:
-    """The text of atrium.toml (sections and keys of hub/settings.py)."""
+    """The text of atrium.toml (deploy/settings.md lists sections and keys)."""
     lines = [
         f'bin = "{slurm.binaries()}"',
         f'partition = "{slurm.default_partition(layout)}"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.dev import files
@@ -214,6 +215,34 @@ def cancel_everything(layout: Layout) -> int:
     if jobs:
         attempt(["scancel", "--quiet", *jobs], deadline=_DEADLINE, environment=environment)
     return len(jobs)
+
+
+def job_scripts(layout: Layout) -> Iterator[str]:
+    """The scripts of all batch jobs that are not over. Raises :class:`DeployError` when Slurm does not tell."""
+    unread = set()
+    for job in _jobs_with_script(layout):
+        argv = ["scontrol", "write", "batch_script", job, "-"]
+        script = run(argv, deadline=_DEADLINE, environment=_environment(layout))
+        if script:  # scontrol succeeds, and prints nothing, when there is none
+            yield script
+        else:
+            unread.add(job)
+    if unread & set(_jobs_with_script(layout)):
+        raise DeployError(f"Slurm does not tell the script of job {min(unread)}.")
+
+
+def _jobs_with_script(layout: Layout) -> list[str]:
+    return [job for job, has_script in _queue(layout, "JobID", "BatchFlag") if has_script == "1"]
+
+
+def jobs(layout: Layout) -> set[str]:
+    """Numbers of all jobs that are not over, an array's first one for all of it. They stay when a job is requeued."""
+    return {job for (job,) in _queue(layout, "ArrayJobID")}
+
+
+def _queue(layout: Layout, *fields: str) -> list[list[str]]:
+    argv = ["squeue", "--noheader", "--all", f"--Format={','.join(f'{field}:20' for field in fields)}"]
+    return [line.split() for line in run(argv, deadline=_DEADLINE, environment=_environment(layout)).splitlines()]
 
 
 def is_empty(layout: Layout) -> bool:

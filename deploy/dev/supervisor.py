@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from deploy.dev import versions
 from deploy.dev.command import run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
@@ -60,7 +61,9 @@ class Supervisor:
         if self.alive():
             self._reload()
             return False
-        run([f"{self._layout.hub_env}/bin/supervisord", "-c", str(self._layout.supervisor_conf)], deadline=30)
+        # It has no code of ours: from the environment itself, so that it keeps no version of ours in use.
+        supervisord = versions.base_of(self._layout.hub_env) / "bin/supervisord"
+        run([str(supervisord), "-c", str(self._layout.supervisor_conf)], deadline=30)
         deadline = time.monotonic() + 20
         while not self.alive():
             if time.monotonic() > deadline:

@@ -6,16 +6,31 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from deploy.dev import environments, files, health, logins, packages, preflight, running, settings, slurm
+from deploy.dev import (
+    environments,
+    files,
+    health,
+    logins,
+    packages,
+    preflight,
+    running,
+    settings,
+    slurm,
+    unused,
+    versions,
+)
 from deploy.dev.accounts import Accounts
-from deploy.dev.command import run
-from deploy.dev.layout import SERVICE_USER, Layout
+from deploy.dev.command import attempt, run
+from deploy.dev.errors import DeployError
+from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
+from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
 from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 
 _MIGRATE_DEADLINE = 120.0
+_CHECK_DEADLINE = 60.0
 
 
 def up(layout: Layout, *, only_slurm: bool = False) -> None:
@@ -24,7 +39,8 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     preflight.check(layout)
     print(f"Atrium, {'the main copy' if not layout.slug else f'the copy below {layout.root}'}", flush=True)
     _install(layout, only_slurm=only_slurm)
-    fresh = _lay_down(layout)
+    with accounts_locked():
+        fresh = _lay_down(layout)
     wanted = slurm_programs(layout) if only_slurm else programs(layout)
     supervisor = _supervise(layout, wanted)
     if layout.own_slurm:
@@ -36,6 +52,7 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
         _start_web(layout, supervisor)
         _demo_project(layout)
     running.settle(supervisor, wanted)
+    _remove_unused(layout)
     print(f"Ready after {time.monotonic() - began:.1f} s.\n")
     _farewell(layout, fresh)
 
@@ -44,12 +61,45 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
         installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
-    with step("Environments (Python, Node)") as outcome:
-        built = ["hub"] * environments.ensure_hub_only(layout) if only_slurm else environments.ensure(layout)
-        outcome.unchanged_unless(built, f"built {' '.join(built)}")
-    if not only_slurm:
+    with environments.alone(layout):
+        with step("Environments (Python, Node)") as outcome:
+            built = environments.ensure(layout, ["hub"] if only_slurm else environments.NAMES)
+            outcome.unchanged_unless(built, f"built {' '.join(built)}")
+        if only_slurm:
+            versions.ensure_supervisor(layout)
+            return
+        with step("Settings as edited") as outcome:
+            outcome.text = "checked" if _check_settings(layout) else "none"
         with step("Atrium's code") as outcome:
-            outcome.unchanged_unless(environments.ensure_code(layout), "installed")
+            outcome.unchanged_unless(versions.ensure(layout), "installed")
+
+
+def _remove_unused(layout: Layout) -> None:
+    with step("Versions no longer in use") as outcome:
+        try:
+            removed = unused.remove(layout)
+        except DeployError as error:
+            outcome.text = f"kept: {error}"
+        else:
+            outcome.unchanged_unless(removed, f"removed {removed}")
+
+
+def _check_settings(layout: Layout) -> bool:
+    """Check settings that an administrator edited; whether there are any.
+
+    It is done with this checkout's code before that is installed, so that nothing of a running copy changes when they
+    are wrong. Settings that nobody edited are written anew by :func:`_lay_down`.
+    """
+    if not files.is_edited(layout.settings, layout.etc / "written.json"):
+        return False
+    python = environments.base(layout, "hub") / "bin/python"
+    argv = [str(python), "-P", "-m", "hub.cli", "check", "--settings-only"]
+    environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=atrium_environment(layout, layout.state) | environment)
+    if done.returncode:
+        problems = done.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
+        raise DeployError(f"The settings are wrong, so nothing was stopped or restarted:\n  {problems}")
+    return True
 
 
 def _lay_down(layout: Layout) -> list[Login]:

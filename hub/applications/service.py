@@ -9,7 +9,6 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from hub.access.tables import Project
 from hub.applications import aiact, checks
 from hub.applications.models import (
     DECIDED,
@@ -36,6 +35,7 @@ from hub.errors import Conflict, InvalidInput, NotFound
 from hub.mail import service as mail
 from hub.organisations import service as organisations
 from hub.organisations.models import Profile
+from hub.projects.tables import Project
 from hub.settings import Settings
 
 DRAFTS = 50

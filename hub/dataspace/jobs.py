@@ -8,17 +8,18 @@ from functools import cached_property
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace import bringing, indexing, judging, saving, sources
 from hub.dataspace.fetch import Fetcher
-from hub.dataspace.harvest import Harvester
-from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.dataspace.saved_searches import service as saved_searches
+from hub.dataspace.search import indexing
+from hub.dataspace.search.index import TantivyIndex, TantivyWriter
+from hub.dataspace.sources import scoring
+from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.harvester import Harvester
+from hub.dataspace.transfers import service as transfer_service
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
-INDEX_SECONDS = 5
-QUALITY_SECONDS = 30
 NEWS_SECONDS = 300
-TRANSFER_SECONDS = 5
 
 
 class Jobs:
@@ -31,11 +32,12 @@ class Jobs:
 
     def listed(self) -> tuple[tuple[str, float, Callable[[], None]], ...]:
         """Name, how often in seconds, and the job."""
+        dataspace, each_tick = self._settings.dataspace, self._settings.worker.tick_seconds
         return (
-            ("dataspace-harvest", self._settings.dataspace.harvest_seconds, self.harvest),
-            ("dataspace-index", INDEX_SECONDS, self.index),
-            ("dataspace-quality", QUALITY_SECONDS, self.quality),
-            ("dataspace-transfers", TRANSFER_SECONDS, self.transfers),
+            ("dataspace-harvest", dataspace.harvest_seconds, self.harvest),
+            ("dataspace-index", each_tick, self.index),
+            ("dataspace-quality", dataspace.quality_seconds, self.quality),
+            ("dataspace-transfers", each_tick, self.transfers),
             ("dataspace-news", NEWS_SECONDS, self.news),
         )
 
@@ -58,15 +60,15 @@ class Jobs:
 
     def quality(self) -> None:
         """Judge records that nobody has judged since they changed."""
-        judging.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
+        scoring.judge(self._sessions, self._folder / "sources", seconds=self._settings.dataspace.quality_seconds)
 
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""
-        asyncio.run(bringing.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        asyncio.run(transfer_service.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     def news(self) -> None:
         """Write to people whose saved searches find something new."""
-        saving.write_news(self._sessions, self._settings, self._reader)
+        saved_searches.write_news(self._sessions, self._settings, self._reader)
 
     @cached_property
     def _writer(self) -> TantivyWriter:

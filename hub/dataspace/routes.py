@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from hub.context import Asking, Context, Guarded, RowId, Sessions
-from hub.dataspace import bringing, publishing, saving, service, sources
+from hub.dataspace import service
 from hub.dataspace.models import (
     Preview,
     Publication,
@@ -28,6 +28,10 @@ from hub.dataspace.models import (
     TransferForm,
 )
 from hub.dataspace.preview import Previewer
+from hub.dataspace.publications import service as publication_service
+from hub.dataspace.saved_searches import service as saved_searches
+from hub.dataspace.sources import service as sources
+from hub.dataspace.transfers import service as transfer_service
 from hub.errors import InvalidInput, NotAllowed
 from hub.identity.models import Person, Role
 from hub.settings import Settings
@@ -130,18 +134,18 @@ def preview(request: Request, sessions: Sessions, record_id: int, projects: Proj
 
 @router.get("/saved-searches")
 def saved(asking: AsSomebody) -> tuple[SavedSearch, ...]:
-    return saving.saved(asking.session, asking.person.name)
+    return saved_searches.saved(asking.session, asking.person.name)
 
 
 @router.put("/saved-searches")
 def save(asking: AsSomebody, form: SavedSearchForm) -> SavedSearch:
     """Keep a search; one of the same title is replaced."""
-    return saving.save(asking.session, asking.person.name, form)
+    return saved_searches.save(asking.session, asking.person.name, form)
 
 
 @router.delete("/saved-searches/{search_id}", status_code=204)
 def forget(asking: AsSomebody, search_id: int) -> None:
-    saving.forget(asking.session, asking.person.name, search_id)
+    saved_searches.forget(asking.session, asking.person.name, search_id)
 
 
 # -- bringing data into a project -------------------------------------------------------------------------------------
@@ -150,24 +154,24 @@ def forget(asking: AsSomebody, search_id: int) -> None:
 @router.get("/transfers")
 def transfers(asking: AsSomebody, projects: Projects) -> tuple[Transfer, ...]:
     """What is on its way to my projects, or has arrived; the newest first."""
-    return bringing.listed(asking.session, asking.person.name, projects)
+    return transfer_service.listed(asking.session, asking.person.name, projects)
 
 
 @router.post("/transfers", status_code=201)
 def bring(asking: AsSomebody, form: TransferForm, projects: Projects) -> Transfer:
     """Have a public file copied into a project of mine, by a job of mine."""
-    return bringing.ask(asking.session, asking.settings, asking.person.name, projects, form)
+    return transfer_service.ask(asking.session, asking.settings, asking.person.name, projects, form)
 
 
 @router.get("/transfers/{transfer_id}")
 def transfer(asking: AsSomebody, transfer_id: RowId, projects: Projects) -> Transfer:
-    return bringing.view(bringing.one(asking.session, asking.person.name, projects, transfer_id))
+    return transfer_service.view(transfer_service.one(asking.session, asking.person.name, projects, transfer_id))
 
 
 @router.post("/transfers/{transfer_id}/cancel")
 def cancel_transfer(asking: AsSomebody, transfer_id: RowId, projects: Projects) -> Transfer:
     """End it; what has come so far is no data yet, and a new try goes on from there."""
-    return bringing.cancel(asking.session, asking.person.name, projects, transfer_id)
+    return transfer_service.cancel(asking.session, asking.person.name, projects, transfer_id)
 
 
 # -- sources (admins) -------------------------------------------------------------------------------------------------
@@ -219,23 +223,23 @@ Address = Annotated[str, Depends(_address)]
 @router.get("/publications")
 def publications(asking: AsSomebody, projects: Projects) -> tuple[Publication, ...]:
     """What my projects have published."""
-    return publishing.listed(asking.session, projects)
+    return publication_service.listed(asking.session, projects)
 
 
 @router.post("/publications", status_code=201)
 def publish(asking: AsSomebody, form: PublicationForm, address: Address) -> Publication:
     """Describe an output of a project."""
-    return publishing.publish(asking.session, asking.person, form, address)
+    return publication_service.publish(asking.session, asking.person, form, address)
 
 
 @router.put("/publications/{slug}")
 def change_publication(asking: AsSomebody, slug: str, form: PublicationForm) -> Publication:
-    return publishing.change(asking.session, asking.person, slug, form)
+    return publication_service.change(asking.session, asking.person, slug, form)
 
 
 @router.delete("/publications/{slug}", status_code=204)
 def withdraw(asking: AsSomebody, slug: str) -> None:
-    publishing.withdraw(asking.session, asking.person, slug)
+    publication_service.withdraw(asking.session, asking.person, slug)
 
 
 # -- for other catalogues: open to everybody, and only what a project gave to everybody -------------------------------
@@ -248,7 +252,7 @@ def catalogue(
     """What the factory's projects share with everybody, as DCAT-AP in pages, in the format that is asked for."""
     site = cast(Settings, request.state.settings).site.name
     with sessions() as session:
-        triples, more = publishing.catalogue_page(session, address, site, page)
+        triples, more = publication_service.catalogue_page(session, address, site, page)
     links = [f'<{address}?page=1>; rel="first"'] + ([f'<{address}?page={page + 1}>; rel="next"'] if more else [])
     return _as_rdf(request, triples, {"Link": ", ".join(links)})
 
@@ -257,13 +261,13 @@ def catalogue(
 def catalogue_record(request: Request, sessions: Sessions, address: Address, slug: str) -> Response:
     """One record that everybody may see, as DCAT-AP."""
     with sessions() as session:
-        triples = publishing.catalogue_record(session, address, slug)
+        triples = publication_service.catalogue_record(session, address, slug)
     return _as_rdf(request, triples, {})
 
 
-def _as_rdf(request: Request, triples: list[publishing.Triple], headers: dict[str, str]) -> Response:
-    media_type = publishing.negotiated(request.headers.get("accept", ""))
-    body = publishing.written(triples, media_type)
+def _as_rdf(request: Request, triples: list[publication_service.Triple], headers: dict[str, str]) -> Response:
+    media_type = publication_service.negotiated(request.headers.get("accept", ""))
+    body = publication_service.written(triples, media_type)
     headers |= {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)

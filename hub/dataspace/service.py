@@ -15,8 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hub.access.tables import Member, Project
-from hub.dataspace import policy, vocabularies
+from hub.dataspace.metadata import odrl, vocabularies
 from hub.dataspace.models import (
     Distribution,
     Quality,
@@ -26,9 +25,10 @@ from hub.dataspace.models import (
     Suggestion,
     Visibility,
 )
-from hub.dataspace.search import Engine, Found, TantivyIndex, Wanted, words
+from hub.dataspace.search.index import Engine, Found, TantivyIndex, Wanted, words
 from hub.dataspace.tables import RecordRow, SourceRow
 from hub.errors import NotFound
+from hub.projects.tables import Member, Project
 
 logger = logging.getLogger(__name__)
 
@@ -221,8 +221,8 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
         harvested=row.changed,
         visibility=row.visibility,
         project=row.project,
-        sentences=policy.sentences(policy.every_policy(record)),
-        usable=policy.usable_now(record),
+        sentences=odrl.sentences(odrl.every_policy(record)),
+        usable=odrl.usable_now(record),
         quality=Quality.model_validate_json(row.quality) if row.quality else None,
         labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
     )

@@ -9,7 +9,6 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, Engine
 from sqlalchemy.types import TypeDecorator
 
-import hub.access.tables
 import hub.announcements.tables
 import hub.applications.tables
 import hub.audit.tables
@@ -18,6 +17,7 @@ import hub.dataspace.tables
 import hub.health.tables
 import hub.mail.tables
 import hub.organisations.tables
+import hub.projects.tables
 import hub.reports.tables
 import hub.reviews.tables
 import hub.servers.tables

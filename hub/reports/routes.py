@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from hub.access.service import led_by, seen_by
 from hub.context import AskingPerson
 from hub.db.base import now
+from hub.projects.service import led_by, seen_by
 from hub.reports import service
 from hub.reports.models import Report, ReportDraft
 

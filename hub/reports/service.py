@@ -8,10 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from hub.access.tables import Project
 from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput
+from hub.projects.tables import Project
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.reports.tables import ReportRow
 from hub.usage import service as usage

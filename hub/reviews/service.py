@@ -10,8 +10,6 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer, joinedload
 
-from hub.access import service as access
-from hub.access.models import Award
 from hub.applications import service as applications
 from hub.applications.models import DECIDED, ApplicationState, MessageKind
 from hub.applications.tables import ApplicationRow
@@ -23,6 +21,8 @@ from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail import service as mail
 from hub.organisations import service as organisations
+from hub.projects import service as projects
+from hub.projects.models import Award
 from hub.reviews.models import (
     AskBack,
     Case,
@@ -180,7 +180,7 @@ def _award(session: Session, programme: Programme, row: ApplicationRow, said: De
     version = applications.stored_version(session, row.id, said.version)
     wanted, systems = version.form.resources, [programme.system(name) for name in version.form.resources.systems]
     named = [system for system in systems if system is not None]
-    return access.award(
+    return projects.award(
         session,
         Award(
             title=version.form.title,

@@ -69,7 +69,7 @@ class Attempt(BaseModel):
     person: str
     server: str
     request: dict[str, Any]
-    """The options as they were asked for (spawners.options.SpawnRequest)."""
+    """The options as they were asked for (spawners.job.request.SpawnRequest)."""
     state: AttemptState
     job_id: int | None
     node: str

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from hub.access.models import MemberRole, Phase
+from hub.projects.models import MemberRole, Phase
 
 
 class Hours(BaseModel):

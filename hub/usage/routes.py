@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from hub.access.service import is_lead, seen_by
 from hub.context import AskingPerson
 from hub.db.base import now
+from hub.projects.service import is_lead, seen_by
 from hub.usage import service
 from hub.usage.models import ProjectUsage
 

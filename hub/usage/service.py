@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from hub.access.models import Phase, ProjectState
-from hub.access.tables import Member, Project
 from hub.db.base import now
 from hub.health import service as health
+from hub.projects.models import Phase, ProjectState
+from hub.projects.tables import Member, Project
 from hub.slurm.client import AccountUsage, Seconds, Share
 from hub.usage.forecast import WINDOW_DAYS, runs_out
 from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used

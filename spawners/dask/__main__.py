@@ -18,7 +18,7 @@ from tornado.httpserver import HTTPServer
 
 from spawners.dask import api
 from spawners.dask.manager import Manager
-from spawners.dask.place import Place
+from spawners.node.place import Place
 
 END_SECONDS = 6.0
 """The server waits eight for everything it has to end."""

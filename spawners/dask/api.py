@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from tornado import web
 
-from hub.clusters.models import ClusterChange, ClusterRequest, TrainingRequest
+from hub.dask.models import ClusterChange, ClusterRequest, TrainingRequest
 from hub.errors import AtriumError, InvalidInput
 from spawners.dask import training
 from spawners.dask.manager import Manager

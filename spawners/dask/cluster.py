@@ -23,12 +23,13 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_unix_socket
 
-from hub.clusters.models import Shape
+from hub.dask.models import Shape
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import commands
-from spawners.dask import keys, picture, slurm
-from spawners.dask.place import CERTIFICATE, KEY, Place, job_name
-from spawners.harmless import word
+from hub.slurm.quoting import word
+from spawners.dask import slurm, snapshot
+from spawners.node import keys
+from spawners.node.place import CERTIFICATE, KEY, Place, job_name
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +308,7 @@ class ProjectCluster(SLURMCluster):
         """Send another worker before one has to leave, and let that one go when it is there: so what it holds has
         somewhere to go even when all of them began, and so would end, at the same time.
         """
-        joined, now = picture.joined(self), time.monotonic()
+        joined, now = snapshot.joined(self), time.monotonic()
         self._since = {name: self._since.get(name, now) for name in joined}
         self._relieved = {name: at for name, at in self._relieved.items() if name in joined}
         for old, new in tuple(self.reliefs.items()):

@@ -19,16 +19,16 @@ from pathlib import Path
 
 from distributed.core import Status
 
-from hub.clusters import models
-from hub.clusters.models import ClusterPhase, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
+from hub.dask import models
+from hub.dask.models import ClusterPhase, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, Conflict, InvalidInput, NotFound, SlurmError
 from hub.slurm import words
 from hub.slurm.jobs import Job
-from spawners.dask import allowed, picture, queue, slurm
+from spawners.dask import offer, queue, slurm, snapshot
 from spawners.dask.cluster import ProjectCluster, Times
-from spawners.dask.place import CERTIFICATE, KEY, Place, job_name
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job as OwnJob
+from spawners.node.place import CERTIFICATE, KEY, Place, job_name
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Managed:
         """Jobs that have been seen to work."""
         self.deaths = 0
         self.busy_at = time.monotonic()
-        self.cost = picture.Cost()
+        self.cost = snapshot.Cost()
 
     async def resize(self, size: Size) -> None:
         """Fixed or adaptive; raises what Slurm said when it took none of them."""
@@ -113,8 +113,8 @@ class Managed:
             address=self.cluster.scheduler_address or "",
             dashboard=place.dashboard_path(self.name),
             since=self.since,
-            workers=() if ended else picture.workers(self.cluster, self.jobs),
-            tasks=models.Tasks() if ended else picture.tasks(self.cluster.scheduler),
+            workers=() if ended else snapshot.workers(self.cluster, self.jobs),
+            tasks=models.Tasks() if ended else snapshot.tasks(self.cluster.scheduler),
             cpu_hours=self.cost.cpu_hours,
             gpu_hours=self.cost.gpu_hours,
             trouble=self.trouble,
@@ -128,7 +128,7 @@ class Manager:
     def __init__(self, place: Place, *, make: Callable[..., ProjectCluster] = ProjectCluster.of) -> None:
         self.place = place
         self.clusters: dict[str, Managed] = {}
-        self.site = allowed.Site(place)
+        self.site = offer.Site(place)
         self.job = OwnJob.from_environment()
         self.news: Trouble | None = None
         """What became of clusters that are not here any more."""
@@ -140,8 +140,8 @@ class Manager:
 
     # -- asked by people --------------------------------------------------------------------------------------------
 
-    async def hours(self) -> allowed.Hours:
-        return allowed.Hours.told(await self._hours.soon(HOURS_SECONDS))
+    async def hours(self) -> offer.Hours:
+        return offer.Hours.told(await self._hours.soon(HOURS_SECONDS))
 
     def seconds_left(self) -> float | None:
         return None if self.job.ends is None else max(self.job.ends - time.time(), 0)
@@ -161,11 +161,11 @@ class Manager:
         return Trouble(message=" ".join(one.message for one in said), hint=" ".join(one.hint for one in said))
 
     async def offer(self) -> Offer:
-        return await allowed.offer(self.site, await self.hours(), self.seconds_left())
+        return await offer.offer(self.site, await self.hours(), self.seconds_left())
 
     async def estimate(self, shape: Shape, size: Size) -> Estimate:
         minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
-        return await allowed.estimate(self.site, shape, size, hours=await self.hours(), minutes=minutes)
+        return await offer.estimate(self.site, shape, size, hours=await self.hours(), minutes=minutes)
 
     async def create(self, request: ClusterRequest) -> Managed:
         """A new cluster, with as many of its workers as limits allow.
@@ -307,7 +307,7 @@ class Manager:
     async def _look_at_deaths(self, managed: Managed) -> None:
         """Workers that have ended without having been asked to."""
         cluster = managed.cluster
-        working = picture.joined(cluster)
+        working = snapshot.joined(cluster)
         for name, job in cluster.jobs.items():
             if name in working:
                 managed.joined.add(job)
@@ -333,7 +333,7 @@ class Manager:
 
     async def _look_at_use(self, managed: Managed) -> None:
         """A cluster on which nothing is computed ends, after a warning."""
-        tasks = picture.tasks(managed.cluster.scheduler)
+        tasks = snapshot.tasks(managed.cluster.scheduler)
         if tasks.processing or tasks.waiting:
             managed.busy_at = time.monotonic()
         if time.monotonic() - managed.busy_at > IDLE_SECONDS:

@@ -13,19 +13,19 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hub.clusters.models import Estimate, Training, TrainingRequest, Trouble
+from hub.dask.models import Estimate, Training, TrainingRequest, Trouble
 from hub.errors import InvalidInput, NotFound, SlurmError
 from hub.slurm import inventory, words
 from hub.slurm.jobs import Phase, moment, phase
+from hub.slurm.quoting import word
 from spawners.dask import slurm
-from spawners.dask.place import Place
-from spawners.harmless import word
+from spawners.node.place import Place
 
 LOG_BYTES = 20_000
 _FIELDS = "%A|%T|%B|%S|%e|%r|%k|%j"
 
 _environment = Environment(
-    loader=PackageLoader("spawners"),
+    loader=PackageLoader("spawners.dask"),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -28,8 +28,8 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from spawners.dask import keys
-from spawners.dask.place import Place
+from spawners.node import keys
+from spawners.node.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -330,6 +330,6 @@ def load(server: ServerApp) -> Gate:
 
 async def make_keys() -> None:
     """Beside everything else, and before anybody is likely to want them."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "spawners.dask.keys")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "spawners.node.keys")
     if await process.wait():
         log.warning("Keys for Dask clusters could not be made now; the first cluster tries again")

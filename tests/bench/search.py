@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 import httpx
 
-from hub.dataspace.search import Entry, TantivyWriter
+from hub.dataspace.search.index import Entry, TantivyWriter
 from hub.dataspace.service import LOOK_SECONDS
 from tests.bench import catalogue
 from tests.bench.registry import Pair, scenario

@@ -21,7 +21,7 @@ READY_SECONDS = 180
 STOP_SECONDS = 60
 POLL_SECONDS = 0.05
 
-# The size of a default notebook of Atrium's (spawners/options.py), so that both jobs ask for the same.
+# The size of a default notebook of Atrium's (spawners/job/request.py), so that both jobs ask for the same.
 BARE_JOB = """\
 #!/bin/sh
 #SBATCH --job-name=bench-bare

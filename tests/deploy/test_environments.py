@@ -1,66 +1,94 @@
-"""Environments are named after their lock; a build that broke off is not used."""
+"""Environments are named after their lock and built once, also for several copies; one that broke off is not used."""
 
 from __future__ import annotations
 
-import os
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from deploy.dev import environments
+from deploy.dev.layout import Layout, Options
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(Options(prefix=str(tmp_path / "copy")))
 
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lock, and a build that only notes that it happened."""
     lock = tmp_path / "hub.txt"
-    lock.write_text("one")
-    monkeypatch.setattr(environments, "fill_python", lambda target, _lock: (target / "built").touch())
+    lock.write_text("packages")
+    monkeypatch.setattr(environments, "LOCKS", tmp_path)
+
+    def fill(target: Path, _lock: Path) -> None:
+        target.mkdir()
+        (target / "built").touch()
+
+    monkeypatch.setattr(environments, "fill_python", fill)
     return lock
 
 
-def test_a_second_run_does_nothing(tmp_path: Path, lock: Path) -> None:
-    env = tmp_path / "opt/hub"
-    assert environments._ensure_python(env, lock)
-    assert (env / "built").exists()
-    assert not environments._ensure_python(env, lock)
+def test_a_second_run_does_nothing(layout: Layout, lock: Path) -> None:
+    assert environments.ensure(layout, ["hub"]) == ["hub"]
+    assert (environments.base(layout, "hub") / "built").exists()
+    assert environments.ensure(layout, ["hub"]) == []
 
 
-def test_a_new_lock_is_a_new_directory_and_the_one_before_stays(tmp_path: Path, lock: Path) -> None:
-    env, used = tmp_path / "opt/hub", []
-    for number in range(4):
-        lock.write_text(f"lock {number}")
-        environments._ensure_python(env, lock)
-        used.append(env.resolve())
-        os.utime(env.resolve(), (number, number))
-    assert [path.exists() for path in used] == [False, False, True, True]
+def test_a_new_lock_is_a_new_directory(layout: Layout, lock: Path) -> None:
+    environments.ensure(layout, ["hub"])
+    before = environments.base(layout, "hub")
+    lock.write_text("other packages")
+    assert environments.ensure(layout, ["hub"]) == ["hub"]
+    assert environments.base(layout, "hub") != before
+    assert before.exists()
 
 
-def test_a_build_that_broke_off_is_done_again(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = tmp_path / "opt/hub"
-
+def test_a_build_that_broke_off_is_done_again(layout: Layout, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(target: Path, _lock: Path) -> None:
+        target.mkdir()
         (target / "half").touch()
         raise RuntimeError
 
     with monkeypatch.context() as patch:
         patch.setattr(environments, "fill_python", breaks)
         with pytest.raises(RuntimeError):
-            environments._ensure_python(env, lock)
-    assert not env.exists()
-    assert environments._ensure_python(env, lock)
-    assert not (env / "half").exists()
+            environments.ensure(layout, ["hub"])
+    assert environments.ensure(layout, ["hub"]) == ["hub"]
+    assert not (environments.base(layout, "hub") / "half").exists()
 
 
-def test_the_code_has_one_fingerprint_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
-    for name in ("hub", "spawners", "widgets", "notebooks"):
-        (tmp_path / name).mkdir()
-    for name in ("jupyterhub_config.py", "pyproject.toml", "README.md", "LICENSE"):
-        (tmp_path / name).write_text(name)
-    before = environments.code_fingerprint()
-    (tmp_path / "hub/__pycache__").mkdir()
-    (tmp_path / "hub/__pycache__/app.cpython-311.pyc").write_bytes(b"litter")
-    assert environments.code_fingerprint() == before
-    (tmp_path / "hub/app.py").write_text("new")
-    assert environments.code_fingerprint() != before
+def test_copies_that_share_environments_build_them_once(tmp_path: Path, lock: Path) -> None:
+    shared = str(tmp_path / "shared")
+    copies = [Layout(Options(prefix=str(tmp_path / name), environments=shared)) for name in ("a", "b", "c")]
+
+    def up(copy: Layout) -> list[str]:
+        with environments.alone(copy):
+            return environments.ensure(copy, ["hub"])
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(up, copies)) == [[], [], ["hub"]]
+    assert {environments.base(copy, "hub").parent for copy in copies} == {Path(shared, "base")}
+
+
+def test_a_copy_that_waits_for_another_says_so(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with environments.alone(layout):
+        pass
+    assert capsys.readouterr().out == ""
+    kinds: list[int] = []
+
+    def flock(_lock: object, kind: int) -> None:
+        kinds.append(kind)
+        if kind & fcntl.LOCK_NB:
+            raise BlockingIOError
+
+    monkeypatch.setattr(environments.fcntl, "flock", flock)
+    with environments.alone(layout):
+        pass
+    assert kinds[-1] == fcntl.LOCK_EX
+    assert "Waiting for another copy" in capsys.readouterr().out

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from hub.access.models import ProjectView
 from hub.applications.models import Application
 from hub.client import Api, DecisionForm, ReviewForm
+from hub.projects.models import ProjectView
 from hub.usage.models import ProjectUsage
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment

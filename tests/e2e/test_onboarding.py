@@ -227,7 +227,7 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
 
 
 def test_a_page_is_there_after_few_requests(visit: Visit) -> None:
-    """Each script by itself would be about a hundred (``widgets/bundle.py``)."""
+    """Each script by itself would be about a hundred (``widgets/service/bundle.py``)."""
     learner = Dashboards(visit("learner01"))
     scripts: list[str] = []
     learner.page.on("request", lambda one: scripts.append(one.url) if one.resource_type == "script" else None)

@@ -3,11 +3,11 @@
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from hub.access import service
-from hub.access.provisioning import provision
 from hub.app import PREFIX, PUBLIC
-from tests.hub.access.test_service import spec
+from hub.projects import service
+from hub.projects.provisioning import provision
 from tests.hub.dataspace.test_routes import TABLE as DATASPACE_TABLE
+from tests.hub.projects.test_service import spec
 from tests.hub.world import FORM, ORGANISATION, settle, submitted, world
 
 PEOPLE = {

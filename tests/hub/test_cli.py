@@ -32,8 +32,8 @@ def test_migrate_makes_the_database(atrium):
 
 
 def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
-    monkeypatch.setattr("hub.tasks.SlurmClient", lambda _settings: slurm)
-    monkeypatch.setattr("hub.tasks.HubGroups", lambda _http, _token: FakeGroups())
+    monkeypatch.setattr("hub.programs.worker.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.programs.worker.HubGroups", lambda _http, _token: FakeGroups())
     atrium("migrate")
     create = (
         "project",
@@ -61,7 +61,7 @@ def test_what_is_wrong_is_one_sentence(atrium):
 
 
 def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
-    monkeypatch.setattr("hub.check.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.programs.check.SlurmClient", lambda _settings: slurm)
     code, said, _ = atrium("check")
     assert code == 1
     assert [line.split()[:2] for line in said.splitlines()] == [
@@ -83,7 +83,7 @@ def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
     assert "secret-of" not in said
 
 
-def test_the_hub_and_the_dashboards_become_other_programs(atrium, monkeypatch, tmp_path):
+def test_the_hub_and_the_dashboards_become_other_programs(atrium, settings, monkeypatch, tmp_path):
     became = []
     monkeypatch.setenv("SOME_TOKEN", "x")
     monkeypatch.setattr(environment, "become", lambda argv, told: became.append((argv, told)))
@@ -91,6 +91,6 @@ def test_the_hub_and_the_dashboards_become_other_programs(atrium, monkeypatch, t
     atrium("dashboards")
     [(hub, hub_told), (dashboards, dashboards_told)] = became
     assert hub[1:5] == ["-P", "-m", "spawners.application", "-f"]
-    assert dashboards == ["/opt/atrium/user/bin/python", "-P", "-m", "widgets.server"]
+    assert dashboards == [f"{settings.paths.user_version}/bin/python", "-P", "-m", "widgets.service.server"]
     assert dashboards_told["JUPYTERHUB_API_TOKEN"] == "secret-of-dashboards"
     assert "SOME_TOKEN" not in hub_told.keys() | dashboards_told.keys()

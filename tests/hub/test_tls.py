@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hub import environment, proxy, tls
-from hub.dashboards import dashboards_environment
+from hub import environment, tls
 from hub.errors import SettingsError
+from hub.programs import proxy
+from hub.programs.dashboards import dashboards_environment
 from hub.settings import Hub, Paths, Settings
 
 pytestmark = pytest.mark.process

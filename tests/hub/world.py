@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 from sqlalchemy.orm import Session
 
-from hub.access import provisioning, service
-from hub.access.models import ProjectSpec
-from hub.access.provisioning import World
-from hub.access.tables import Project
 from hub.applications.models import Application, Form
 from hub.client import Api
 from hub.organisations.models import OrganisationForm, ProfileForm
+from hub.projects import provisioning, service
+from hub.projects.models import ProjectSpec
+from hub.projects.provisioning import World
+from hub.projects.tables import Project
 from hub.settings import Settings
 
 URL = "http://api/services/atrium/api"
@@ -27,7 +27,9 @@ class Through(httpx.BaseTransport):
         self.api = api
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = self.api.request(request.method, str(request.url), headers=dict(request.headers), content=request.read())
+        answer = self.api.request(
+            request.method, str(request.url), headers=dict(request.headers), content=request.read()
+        )
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 

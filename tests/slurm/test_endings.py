@@ -18,7 +18,7 @@ from hub.slurm import words
 from hub.slurm.client import SlurmClient
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.words import Whose
-from spawners.failures import Exit, Facts, Stage, diagnose
+from spawners.job.diagnosis import Exit, Facts, Stage, diagnose
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 

@@ -13,8 +13,9 @@ from hub.errors import InvalidInput, SlurmError
 from hub.settings import Slurm
 from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import Cluster, ClusterWatcher
-from spawners import limits, script
-from spawners.options import SpawnRequest
+from spawners.job import script
+from spawners.job.request import SpawnRequest
+from spawners.options import limits
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 from tests.slurm.test_client import until

@@ -18,9 +18,9 @@ from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from spawners.ledger import Ledger
-from spawners.orphans import Sweep
-from spawners.site import Site
+from spawners.job.ledger import Ledger
+from spawners.job.orphans import Sweep
+from spawners.job.site import Site
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 from tests.slurm.test_client import script, until

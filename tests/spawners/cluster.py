@@ -9,8 +9,8 @@ from pathlib import Path
 from hub.settings import Settings, Software, Spawn
 from hub.slurm import commands, inventory
 from hub.slurm.cluster import Cluster
-from spawners import limits
-from spawners.limits import Offer
+from spawners.options import limits
+from spawners.options.limits import Offer
 
 DATA = Path(__file__).parents[1] / "data/slurm/22.05"
 NOW = datetime(2026, 11, 24, 22, 10, tzinfo=UTC)

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from hub.servers.models import AttemptState
-from spawners import application, restart
-from spawners.ledger import LedgerUnavailable
+from spawners import application
+from spawners.job import recovery
+from spawners.job.ledger import LedgerUnavailable
 
 
 class Ledger:
@@ -29,7 +30,7 @@ async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.
     ledger = Ledger(away=3)
     monkeypatch.setattr(application, "site", lambda: SimpleNamespace(ledger=ledger))
     monkeypatch.setattr(application, "LEDGER_SECONDS", 0)
-    monkeypatch.setattr(restart, "keep", lambda user, name: kept.append((user.name, name)))
+    monkeypatch.setattr(recovery, "keep", lambda user, name: kept.append((user.name, name)))
     user = SimpleNamespace(name="founder", spawners={"": SimpleNamespace(attempt=1, _log_name="founder")})
     hub = application.AtriumHub()
     try:

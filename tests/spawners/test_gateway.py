@@ -23,11 +23,13 @@ from hub.settings import Api, Hub, Settings, Slurm
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from spawners import choose, gateway, restart
-from spawners import job as jobs
-from spawners.failures import Farewell
-from spawners.ledger import Ledger
-from spawners.site import Site
+from spawners import gateway
+from spawners.job import recovery
+from spawners.job import server_job as jobs
+from spawners.job.diagnosis import Farewell
+from spawners.job.ledger import Ledger
+from spawners.job.site import Site
+from spawners.options import page as spawn_page
 
 
 class FakeSlurm:
@@ -129,7 +131,7 @@ async def here(slurm, monkeypatch, tmp_path):
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
     found = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: found)
-    monkeypatch.setattr(choose, "site", lambda: found)
+    monkeypatch.setattr(spawn_page, "site", lambda: found)
     monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
@@ -193,6 +195,17 @@ async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, he
     assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
     assert spawner.orm_spawner.state["attempt"] == attempt.id
     assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
+
+
+async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, slurm, here, monkeypatch):
+    """So that it knows a stream that hangs from one that has nothing new."""
+    monkeypatch.setattr(gateway, "REPEAT_SECONDS", 0)
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job is not None and spawner.job.seen is not None)
+    async with asyncio.timeout(5):
+        told = spawner.progress()
+        assert await anext(told) == await anext(told)
+    start.cancel()
 
 
 async def test_an_address_that_cannot_be_asked_for_is_asked_for_again(spawner, slurm, here):
@@ -447,7 +460,7 @@ async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawn
 
 async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypatch):
     resumed = []
-    monkeypatch.setattr(restart, "resume", lambda user, name: resumed.append(name))
+    monkeypatch.setattr(recovery, "resume", lambda user, name: resumed.append(name))
     monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 100)
     await started(spawner, slurm)
     slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
@@ -475,7 +488,7 @@ async def test_a_ready_server_that_loses_its_node_gives_way_to_one_that_follows_
     spawner, slurm, here, monkeypatch
 ):
     resumed = []
-    monkeypatch.setattr(restart, "resume", lambda user, name: resumed.append(name))
+    monkeypatch.setattr(recovery, "resume", lambda user, name: resumed.append(name))
     await started(spawner, slurm)
     slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
     await until(lambda: resumed)

@@ -9,7 +9,7 @@ from jupyterhub import apihandlers
 from tornado import web
 
 from spawners import handshake
-from spawners.failures import Farewell
+from spawners.job.diagnosis import Farewell
 
 
 def test_a_port_is_taken():

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from hub.access.models import InvitationOffer, MemberRole, MemberView, Phase, ProjectState, ProjectView
 from hub.applications import aiact, checks
 from hub.applications.models import (
     EDITABLE,
@@ -25,6 +24,7 @@ from hub.client import Api, Me
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.organisations import sme
 from hub.organisations.models import Figures, Organisation, OrganisationForm, Profile, ProfileForm, SmeResult
+from hub.projects.models import InvitationOffer, MemberRole, MemberView, Phase, ProjectState, ProjectView
 
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PROGRAMME = programme.read(Path(programme.SHIPPED))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hub.access.models import ProjectView
 from hub.audit.models import Event
 from hub.calls.models import CallChange, CallState, CallStatus
 from hub.errors import NotAllowed
 from hub.mail.models import Letter, LetterState
+from hub.projects.models import ProjectView
 from tests.widgets.factory import MOMENT, Factory, project
 from widgets.admin import Admin, Part
 from widgets.base import Phase, Visitor

@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from hub.client import Api
-from hub.dataspace import snippets
 from hub.dataspace.models import (
     Distribution,
     Progress,
@@ -30,6 +29,7 @@ from hub.dataspace.models import (
     UsableNow,
     Verdict,
 )
+from hub.dataspace.transfers import snippets
 from hub.errors import AtriumError, InvalidInput
 from widgets.dataspace import DataSpace, Dataspace, DataspaceState
 from widgets.dataspace.view import SHOWN, Front, plain

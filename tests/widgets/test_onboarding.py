@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from hub.access.models import MemberRole, ProjectState, StepView
-from hub.access.models import Step as ProjectStep
 from hub.applications.models import ApplicationState, Decision, Form, MessageKind
 from hub.calls.models import Goal, OrganisationKind
 from hub.client import Api
 from hub.errors import HubUnavailable
 from hub.organisations.models import OrganisationForm
+from hub.projects.models import MemberRole, ProjectState, StepView
+from hub.projects.models import Step as ProjectStep
 from tests.widgets.factory import MOMENT, PROGRAMME, TOKEN, Factory, project
 from widgets.base import Phase, Visitor
 from widgets.onboarding import Onboarding

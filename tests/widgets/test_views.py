@@ -12,7 +12,7 @@ from hub.client import Api, Hours, Me, ProjectHours
 from hub.errors import HubUnavailable
 from widgets.base import Phase, Visitor
 from widgets.dataspace import Dataspace, DataspaceState
-from widgets.usage import hours, project_cards
+from widgets.hours import hours, project_cards
 
 
 def project(cpu_left: float = 3100, used: float = 1900, title: str = "Green steel") -> dict[str, Any]:

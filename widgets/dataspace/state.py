@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api, Me
-from hub.dataspace import snippets
 from hub.dataspace.models import (
     Preview,
     PublicationForm,
@@ -25,6 +24,7 @@ from hub.dataspace.models import (
     TransferForm,
     TransferState,
 )
+from hub.dataspace.transfers import snippets
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import Phase, State
 from widgets.fields import problems_of

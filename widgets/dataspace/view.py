@@ -15,7 +15,7 @@ from traitlets import Dict, Unicode
 from hub.errors import AtriumError
 from widgets.base import Phase, View, Visitor, in_background, visitor
 from widgets.dataspace.state import DataspaceState
-from widgets.usage import greeting
+from widgets.hours import greeting
 
 HERE = Path(__file__).parent
 LOOK_SECONDS = 3.0

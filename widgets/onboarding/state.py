@@ -10,12 +10,12 @@ from typing import Any
 
 from traitlets import Bool, Bytes, Instance, Int, Tuple, Unicode, UseEnum
 
-from hub.access.models import InvitationOffer, ProjectView
 from hub.applications.models import EDITABLE, Application, ApplicationState, Form, Version
 from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
 from hub.client import Api, Me
 from hub.errors import AtriumError, Conflict
 from hub.organisations.models import Organisation, Profile, ProfileForm
+from hub.projects.models import InvitationOffer, ProjectView
 from widgets.base import Phase, State, ask
 
 

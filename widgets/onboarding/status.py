@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
-from hub.access.models import ProjectState, ProjectView
 from hub.applications.models import Application, ApplicationState, Message, MessageKind
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.projects.models import ProjectState, ProjectView
 from widgets.base import Work, facts, moment, notice, pdf_link
 from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
 from widgets.onboarding.form import show

@@ -12,6 +12,7 @@ from hub.client import Api
 from widgets import base
 from widgets.base import Address, Phase, View, Visitor, Work, in_background, moment, notice, visitor
 from widgets.fields import button, buttons, choice, fieldset, line, row
+from widgets.hours import greeting
 from widgets.onboarding.declarations import Declarations
 from widgets.onboarding.form import StepForm, show
 from widgets.onboarding.mode import Mode
@@ -21,7 +22,6 @@ from widgets.onboarding.resources import ResourcesStep
 from widgets.onboarding.state import TITLES, OnboardingState, Step
 from widgets.onboarding.status import STATES, Status
 from widgets.onboarding.submit import Submit
-from widgets.usage import greeting
 
 LOOK_SECONDS = 10.0
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.access.models import ProjectSpec
-from hub.dataspace import indexing, sources
 from hub.dataspace.fetch import Fetcher
-from hub.dataspace.harvest import Harvester
 from hub.dataspace.models import SourceForm
-from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.dataspace.search import indexing
+from hub.dataspace.search.index import TantivyIndex, TantivyWriter
+from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.harvester import Harvester
 from hub.dataspace.tables import RecordRow
+from hub.projects.models import ProjectSpec
 from tests.hub.world import provision
 
 DATA = Path(__file__).parents[2] / "data" / "dataspace"

@@ -3,16 +3,16 @@
 import pytest
 from sqlalchemy import select
 
-from hub.access.models import ProjectSpec
 from hub.client import Api
-from hub.dataspace import sources
-from hub.dataspace.indexing import bring_up_to_date
-from hub.dataspace.judging import judge
 from hub.dataspace.models import PublicationForm, PublishedFile, Query, SavedSearchForm, SourceForm, Visibility
-from hub.dataspace.search import TantivyIndex, TantivyWriter
+from hub.dataspace.search.index import TantivyIndex, TantivyWriter
+from hub.dataspace.search.indexing import bring_up_to_date
+from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.scoring import judge
 from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
+from hub.projects.models import ProjectSpec
 from tests.hub.dataspace.conftest import Reply
-from tests.hub.dataspace.test_harvest import page
+from tests.hub.dataspace.sources.test_harvester import page
 from tests.hub.world import provision
 
 SOURCE = {"name": "cat", "title": "Cat", "space": "Test", "address": "https://x.example/"}
@@ -211,7 +211,7 @@ def test_the_catalogue_for_others_shows_what_is_for_everybody_and_can_be_harvest
 
 
 def test_the_catalogue_has_pages(api, as_, shop, site, monkeypatch):
-    monkeypatch.setattr("hub.dataspace.publishing.PAGE", 2)
+    monkeypatch.setattr("hub.dataspace.publications.service.PAGE", 2)
     for number in range(3):
         as_("founder").publish(
             FORM.model_copy(update={"visibility": Visibility.EVERYBODY, "title": f"Number {number}"})

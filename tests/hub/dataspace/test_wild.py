@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
-from hub.dataspace import catalogue, policy
-from hub.dataspace.harvest import PAUSES
+from hub.dataspace.metadata import dcat, odrl
 from hub.dataspace.models import Record, RunState
-from hub.dataspace.staging import Staging
+from hub.dataspace.sources.harvester import PAUSES
+from hub.dataspace.sources.staging import Staging
 from tests.hub.dataspace.conftest import DATA, Reply
-from tests.hub.dataspace.test_catalogue import PREFIXES
-from tests.hub.dataspace.test_harvest import dataset, names, page
+from tests.hub.dataspace.metadata.test_dcat import PREFIXES
+from tests.hub.dataspace.sources.test_harvester import dataset, names, page
 
 HYDRA = "http://www.w3.org/ns/hydra/core#"
 TREE = "https://w3id.org/tree#"
@@ -231,7 +231,7 @@ def test_a_word_that_no_context_explains_is_not_lost(shop, site, other, odd):
     )
     shop.harvest(site.url + "/")
     found = content(shop, "urn:a")
-    assert [one.rule for one in policy.sentences(found.policies)] == ["not-understood" if odd else "permission"]
+    assert [one.rule for one in odrl.sentences(found.policies)] == ["not-understood" if odd else "permission"]
     assert found.extra["urn:unexplained:farm"][0]["@value"] == "Field 1"
 
 
@@ -310,7 +310,7 @@ def test_records_without_an_address_get_one_that_stays(shop, site):
     staging = Staging(shop.folder / "sources/cat.sqlite")
     try:
         for uri in shop.rows():
-            assert next(catalogue.statements(uri, staging))[0] == uri, "what it says is judged under its name"
+            assert next(dcat.statements(uri, staging))[0] == uri, "what it says is judged under its name"
     finally:
         staging.close()
 
@@ -535,7 +535,7 @@ def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
     more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
     serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
     shop.harvest(site.url + "/")
-    assert policy.usable_now(content(shop, "http://x.example/a")).verdict == verdict
+    assert odrl.usable_now(content(shop, "http://x.example/a")).verdict == verdict
 
 
 # -- CKAN and connectors ----------------------------------------------------------------------------------------------
@@ -723,7 +723,7 @@ def test_a_connector_of_an_earlier_standard(shop, site, version, single):
     run = shop.harvest(site.url, protocol="dsp")
     assert (run.state, run.refused) == (RunState.COMPLETE, 0)
     found = content(shop, "urn:asset")
-    assert [one.text for one in policy.sentences(found.policies)] == [
+    assert [one.text for one in odrl.sentences(found.policies)] == [
         "You may use it, only if the place is EU, and then you must name the source."
     ]
     assert (found.access, found.distributions[0].endpoint_url) == ("contract", "https://c.example/dsp")
@@ -736,7 +736,7 @@ def test_policies_with_the_context_of_odrl(shop, site, more):
     contexts = [CONTEXT, "http://www.w3.org/ns/odrl.jsonld"]
     serve(site, "/", {"@context": contexts, "@graph": [told]}, "application/ld+json")
     assert shop.harvest(site.url + "/").state == RunState.COMPLETE
-    [sentence] = policy.sentences(content(shop, "http://x.example/a").policies)
+    [sentence] = odrl.sentences(content(shop, "http://x.example/a").policies)
     assert sentence.rule == ("not-understood" if more else "permission")
 
 

@@ -9,12 +9,12 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from hub.dataspace import sources
 from hub.dataspace.models import RunState
-from hub.dataspace.search import TantivyIndex
+from hub.dataspace.search.index import TantivyIndex
+from hub.dataspace.sources import service as sources
 from hub.dataspace.tables import RecordRow
 from tests.hub.dataspace.conftest import Reply
-from tests.hub.dataspace.test_harvest import page
+from tests.hub.dataspace.sources.test_harvester import page
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.process
@@ -37,7 +37,8 @@ def test_a_worker_that_is_killed_finishes_after_its_restart(sessions, settings, 
     config.write_text(
         f'[paths]\netc = "{tmp_path}"\nstate = "{settings.paths.state}"\n'
         f'[api]\ndatabase_url = "{settings.api.database_url}"\n[slurm]\nbin = "{tmp_path}"\n'
-        f'[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 5\n'
+        f'[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\nquality_seconds = 1\n'
+        "[worker]\ntick_seconds = 1\n"
         f'[[dataspace.sources]]\nname = "cat"\ntitle = "Cat"\nspace = "Test"\naddress = "{site.url}/0"\n'
     )
     first = _worker(config)

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from hub.access.models import MemberRole
-from hub.access.tables import Member
 from hub.db.base import now
 from hub.db.engine import make_engine, make_sessions
 from hub.health.tables import SignOfLife
+from hub.projects.models import MemberRole
+from hub.projects.tables import Member
 
 
 def test_a_row_cannot_point_at_nothing(session):

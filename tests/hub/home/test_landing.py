@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from hub.access.models import ProjectSpec
-from hub.access.tables import Project
 from hub.applications.models import Form
 from hub.applications.service import start
 from hub.calls import programme
 from hub.db.base import now
 from hub.home.service import overview
 from hub.identity.models import Person
+from hub.projects.models import ProjectSpec
+from hub.projects.tables import Project
 from hub.usage.tables import UsageDay, UsageSnapshot
 from tests.hub.world import provision
 

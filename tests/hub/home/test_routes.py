@@ -2,8 +2,8 @@
 
 import pytest
 
-from hub.access.models import ProjectSpec
 from hub.announcements.service import add
+from hub.projects.models import ProjectSpec
 from tests.hub.world import provision
 
 

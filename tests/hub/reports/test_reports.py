@@ -2,8 +2,8 @@
 
 import pytest
 
-from hub.access.models import ProjectSpec
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from hub.projects.models import ProjectSpec
 from hub.reports.models import ReportDraft, ReportForm
 from hub.usage import service as usage
 from tests.hub.world import provision

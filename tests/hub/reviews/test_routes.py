@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from hub.access.tables import Project
 from hub.applications.models import ApplicationState
 from hub.applications.tables import ApplicationRow
 from hub.calls import programme
@@ -14,6 +13,7 @@ from hub.calls.calendar import add_working_days
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail.tables import LetterRow
+from hub.projects.tables import Project
 from hub.reviews.models import DecisionForm, QueueFilter, ReviewForm
 from tests.hub.world import form, settle, submitted
 

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from hub.access.models import ProjectSpec
 from hub.db.base import now
 from hub.errors import NotFound, SlurmUnavailable
 from hub.health.tables import SignOfLife
+from hub.projects.models import ProjectSpec
 from hub.slurm.jobs import Seconds, Share
 from hub.usage import service
 from hub.usage.forecast import runs_out

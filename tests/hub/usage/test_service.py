@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from hub.access.models import ProjectSpec
 from hub.errors import SlurmUnavailable
+from hub.projects.models import ProjectSpec
 from hub.usage.service import hours_of, refresh
 from hub.usage.tables import UsageSnapshot
 from tests.hub.world import provision

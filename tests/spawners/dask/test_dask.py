@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hub.clusters.models import ClusterRequest, Shape, Size, TrainingRequest
+from hub.dask.models import ClusterRequest, Shape, Size, TrainingRequest
 from hub.errors import InvalidInput
 from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
-from spawners.dask import allowed, keys, slurm, training
-from spawners.dask.allowed import Hours
+from spawners.dask import offer, slurm, training
 from spawners.dask.cluster import Times
-from spawners.dask.place import CERTIFICATE, KEY, Place
+from spawners.dask.offer import Hours
+from spawners.node import keys
 from spawners.node.clusters import Gate, panel_model
+from spawners.node.place import CERTIFICATE, KEY, Place
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ SITE = Cluster(
 
 
 async def most(place: Place, shape: Shape, hours: Hours, minutes: int = 60) -> tuple[int, str]:
-    site = allowed.Site(place, "maria")
+    site = offer.Site(place, "maria")
 
     async def ask() -> Cluster:
         return Cluster(**{**vars(SITE), "as_of": __import__("datetime").datetime.now(__import__("datetime").UTC)})

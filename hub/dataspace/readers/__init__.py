@@ -1,0 +1,1 @@
+"""Readers of files from outside, all of which run in the sandbox."""

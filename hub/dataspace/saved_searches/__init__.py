@@ -1,0 +1,1 @@
+"""Searches that people keep, and mail about new results."""

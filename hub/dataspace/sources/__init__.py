@@ -1,0 +1,1 @@
+"""Catalogues that are harvested, page by page."""

@@ -1,0 +1,1 @@
+"""The Hub's own pages, and the frame that all pages of Atrium share."""

@@ -1,0 +1,78 @@
+"""``atrium check``: whether a deployment is put together right, one line a part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import get_args
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub import migrations
+from hub.calls import programme
+from hub.db.engine import make_engine
+from hub.errors import AtriumError, SettingsError, SlurmUnavailable
+from hub.settings import SecretName, Settings, config_path
+from hub.slurm.client import SlurmClient
+
+_TOO_OPEN = 0o037
+"""A secret is for its owner; at most its group may read it (the Hub and a service share the service's token)."""
+
+
+def run(settings: Settings, say: Callable[[str], None], *, settings_only: bool = False) -> bool:
+    """Check everything, saying one line each; whether all of it is well."""
+    say(f"settings  ok  {config_path()}")  # they were checked as they were read
+    if settings_only:
+        return True
+    parts: dict[str, Callable[[Settings], str]] = {
+        "secrets": _secrets,
+        "programme": _programme,
+        "database": _database,
+        "slurm": _slurm,
+    }
+    bad = [name for name, part in parts.items() if not _report(name, part, settings, say)]
+    return not bad
+
+
+def _report(name: str, part: Callable[[Settings], str], settings: Settings, say: Callable[[str], None]) -> bool:
+    try:
+        say(f"{name:9} ok  {part(settings)}")
+    except AtriumError as error:
+        say(f"{name:9} BAD {' '.join(error.message.split())}")
+        return False
+    return True
+
+
+def _secrets(settings: Settings) -> str:
+    for name in get_args(SecretName):
+        path = settings.paths.secrets / name
+        try:
+            mode = path.stat().st_mode & 0o777
+        except OSError as error:
+            raise SettingsError(f"The secret {path} cannot be seen: {error.strerror}.") from error
+        if mode & _TOO_OPEN:
+            raise SettingsError(f"The secret {path} has mode {mode:04o}; it may have 0640 at most.")
+    return str(settings.paths.secrets)
+
+
+def _programme(settings: Settings) -> str:
+    path = programme.path(settings)
+    return f"{path}, as of {programme.read(path).as_of}"
+
+
+def _database(settings: Settings) -> str:
+    engine = make_engine(settings.api.database_url)
+    try:
+        if not migrations.at_head(engine):
+            raise SettingsError("The database is not in the newest shape: run atrium migrate.")
+    except SQLAlchemyError as error:
+        raise SettingsError(f"The database does not answer: {type(error).__name__}.") from error
+    finally:
+        engine.dispose()
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _slurm(settings: Settings) -> str:
+    if not asyncio.run(SlurmClient(settings.slurm).ping()):
+        raise SlurmUnavailable("No controller of Slurm is up.")
+    return "a controller is up"

@@ -1,0 +1,105 @@
+"""The public proxy: configurable-http-proxy as a process of its own, and getting its routes back after a restart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import httpx
+
+from hub import environment, tls
+from hub.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ROUTES_SECONDS = 120.0
+_ANSWER_SECONDS = 30.0
+_LONGEST_PAUSE = 5.0
+
+
+def run(settings: Settings) -> NoReturn:
+    """Become the proxy; a process beside it sees to its routes."""
+    token = settings.secret("proxy")
+    tls.ensure(settings)  # the first program to start makes them
+    _in_background(lambda: restore_routes(settings))
+    environment.become(command(settings), {**environment.settings_too(), "CONFIGPROXY_AUTH_TOKEN": token})
+
+
+def command(settings: Settings) -> list[str]:
+    """The proxy's command line; its token is in the environment only.
+
+    An upgrade moves links and lets the proxy run on: its own files are named by their real path.
+    """
+    proxy, hub = settings.proxy, f"{settings.internal_scheme}://{settings.hub.host}:{settings.hub.port}"
+    options = {
+        "--ip": proxy.listen_host,
+        "--port": str(proxy.port),
+        "--api-ip": "127.0.0.1",
+        "--api-port": str(proxy.api_port),
+        "--default-target": hub,
+        "--error-target": f"{hub}/hub/error",
+        "--log-level": "warn",
+    }
+    flags = ["--host-routing"] if settings.site.origins == "subdomain" else []
+    if settings.hub.internal_ssl:
+        options |= tls.proxy_options(settings)
+        flags += tls.PROXY_FLAGS
+    return [str(proxy.command.resolve()), *(word for option in options.items() for word in option), *flags]
+
+
+def restore_routes(
+    settings: Settings, *, seconds: float = ROUTES_SECONDS, transport: httpx.BaseTransport | None = None
+) -> bool:
+    """Have the Hub send the proxy its routes now. False when that did not work within ``seconds``.
+
+    The proxy keeps its routes in memory, and the Hub looks after them only every five minutes unless it is asked.
+    """
+    until = time.monotonic() + seconds
+    proxy = f"{settings.internal_scheme}://127.0.0.1:{settings.proxy.api_port}/api/routes"
+    hub = f"{settings.hub_api_url}/proxy"
+    for_proxy, for_hub = (_header(settings.secret(name)) for name in ("proxy", "worker"))
+    verify = tls.client_context(settings)
+    with httpx.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
+        listens = _wait(until, "the proxy's API", lambda: http.get(proxy, headers=for_proxy))
+        return listens and _wait(until, "the Hub's routes", lambda: http.post(hub, headers=for_hub))
+
+
+def _header(token: str) -> dict[str, str]:
+    return {"Authorization": f"token {token}"}
+
+
+def _wait(until: float, what: str, ask: Callable[[], httpx.Response]) -> bool:
+    """Ask again, ever less often, until the answer is good or it is too late."""
+    pause = 0.25
+    while time.monotonic() < until:
+        try:
+            ask().raise_for_status()
+        except httpx.HTTPStatusError as error:
+            logger.info("%s: status %d", what, error.response.status_code)
+        except httpx.HTTPError as error:
+            logger.info("%s: not yet (%s)", what, type(error).__name__)
+        else:
+            logger.info("%s: there", what)
+            return True
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    logger.error("%s: gave up", what)
+    return False
+
+
+def _in_background(work: Callable[[], object]) -> None:
+    """Do ``work`` in a process that is nobody's child: the proxy would not collect it when it ends."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return
+    os.setsid()
+    if os.fork() == 0:
+        try:
+            work()
+        except Exception:
+            logger.exception("the proxy's routes were not restored")
+    os._exit(0)

@@ -1,0 +1,154 @@
+"""The background jobs, run by huey in the worker: each is safe to run twice and to miss once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+import httpx
+from huey.api import SqliteHuey
+from huey.consumer import Consumer, Scheduler
+from sqlalchemy.orm import Session, sessionmaker
+
+from hub.dataspace.jobs import Jobs as DataspaceJobs
+from hub.db.base import now
+from hub.db.engine import make_engine, make_sessions
+from hub.errors import AtriumError, SlurmError, SlurmUnavailable
+from hub.health import service as health
+from hub.identity.groups import HubGroups
+from hub.mail import service as mail
+from hub.programs import culling
+from hub.projects import provisioning
+from hub.projects import service as project_service
+from hub.projects.storage import Directories
+from hub.settings import Settings
+from hub.slurm.client import SlurmClient
+from hub.usage import service as usage
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 20
+"""How long a job in progress is waited for when the worker is told to stop."""
+
+
+class Slurm(usage.Meter, Protocol):
+    """What of Slurm the rhythm of questions needs; :class:`hub.slurm.client.SlurmClient` has it."""
+
+    async def ping(self) -> bool: ...
+
+
+class _Consumer(Consumer):
+    def _create_scheduler(self) -> Scheduler:
+        """huey looks for periodic jobs once a minute, which is too rare for a sign of life."""
+        scheduler = super()._create_scheduler()
+        scheduler.periodic_task_seconds = self.scheduler_interval
+        return scheduler
+
+
+class Every:
+    """Due at once, and then whenever ``seconds`` have gone by; huey asks at every tick, ``tick`` seconds apart."""
+
+    def __init__(self, seconds: float, tick: float) -> None:
+        self._seconds = seconds
+        self._tick = tick
+        self._last: datetime | None = None
+
+    def __call__(self, moment: datetime) -> bool:
+        # Half a tick of grace: ticks are never exactly as far apart as they should be.
+        if self._last and (moment - self._last).total_seconds() < self._seconds - self._tick / 2:
+            return False
+        self._last = moment
+        return True
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM; a job in progress is finished first."""
+    engine = make_engine(settings.api.database_url)
+    consumer = _Consumer(
+        make_queue(settings, make_sessions(engine)),
+        workers=6,  # a Slurm or a mail server that hangs, or a long harvest, must not look like a dead worker
+        max_delay=2.0,
+        scheduler_interval=settings.worker.tick_seconds,
+        flush_locks=True,  # a worker that was killed cannot have given its lock back
+        graceful_signal="TERM",
+        shutdown_timeout=STOP_SECONDS,
+    )
+    logger.info("worker started")
+    consumer.run()
+    engine.dispose()
+    logger.info("worker stopped")
+
+
+def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHuey:
+    """The queue, with every job registered. An error in a job is logged by huey and ends only that run of it."""
+    queue = SqliteHuey("atrium", filename=str(settings.paths.state / "huey.sqlite"), results=False)
+
+    def heartbeat() -> None:
+        with sessions() as session:
+            health.seen(session, health.WORKER)
+
+    def slurm() -> None:
+        asyncio.run(ask_slurm(sessions, SlurmClient(settings.slurm)))
+
+    def culling_idle() -> None:
+        asyncio.run(culling.end_forgotten(settings))
+
+    def post() -> None:
+        mail.deliver(sessions, settings)
+
+    def projects() -> None:
+        asyncio.run(tend_projects(sessions, settings))
+
+    every = partial(Every, tick=settings.worker.tick_seconds)
+    queue.periodic_task(every(health.HEARTBEAT_SECONDS))(heartbeat)
+    queue.periodic_task(every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
+    queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
+    queue.periodic_task(every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    if settings.hub.idle_culler_hours:
+        queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
+    dataspace = DataspaceJobs(settings, sessions)
+    for name, seconds, job in dataspace.listed():
+        queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(job))
+    return queue
+
+
+async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """Turn a day's page, then finish every project that is not as it shall be."""
+    try:
+        with sessions() as session:
+            project_service.turn(session, settings, now().date())
+        async with world(settings) as found:
+            with sessions() as session:
+                await provisioning.resume(session, found)
+    except AtriumError as error:
+        logger.warning("projects: %s", error.message)
+
+
+@asynccontextmanager
+async def world(settings: Settings) -> AsyncIterator[provisioning.World]:
+    """Slurm, project storage and the Hub of a deployment."""
+    async with httpx.AsyncClient(base_url=settings.hub_api_url, trust_env=False) as http:
+        yield provisioning.World(
+            slurm=SlurmClient(settings.slurm),
+            storage=Directories(settings.projects),
+            groups=HubGroups(http, settings.secret("worker")),
+            settings=settings,
+        )
+
+
+async def ask_slurm(sessions: sessionmaker[Session], slurm: Slurm) -> None:
+    """Learn what projects have used."""
+    try:
+        with sessions() as session:
+            await usage.refresh(session, slurm)
+            await usage.collect(session, slurm, now())
+            if not await slurm.ping():
+                raise SlurmUnavailable("No controller of Slurm is up.")
+            health.seen(session, health.SLURM)
+    except SlurmError as error:
+        logger.warning("Slurm: %s", error.message)

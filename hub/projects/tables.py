@@ -1,0 +1,108 @@
+"""Projects, members, invitations and what is done for them, as stored."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from hub.db.base import Base, UtcDateTime, Word
+from hub.projects.models import ExtensionState, MemberRole, Phase, ProjectState, Step
+
+
+class Project(Base):
+    """A grant of hours. ``revision`` counts its changes; steps say which revision they have made real."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(40), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    account: Mapped[str] = mapped_column(String(40), unique=True)
+    call: Mapped[str] = mapped_column(String(40))
+    """The call it was awarded in; empty for one that an admin made."""
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
+    cpu_hours: Mapped[int]
+    gpu_hours: Mapped[int]
+    storage_gb: Mapped[int]
+    partitions: Mapped[list[str]] = mapped_column(JSON)
+    """Those its jobs may use; none named: all."""
+    qos: Mapped[list[str]] = mapped_column(JSON)
+    starts: Mapped[date]
+    until: Mapped[date | None]
+    phase: Mapped[Phase] = mapped_column(Word(Phase))
+    state: Mapped[ProjectState] = mapped_column(Word(ProjectState), index=True)
+    revision: Mapped[int]
+
+    members: Mapped[list[Member]] = relationship(
+        back_populates="project", cascade="all, delete-orphan", order_by="Member.id"
+    )
+    steps: Mapped[list[StepRow]] = relationship(cascade="all, delete-orphan")
+
+
+class Member(Base):
+    """A person in a project; ``person`` is their name at the Hub, as OS user and in Slurm."""
+
+    __tablename__ = "members"
+    __table_args__ = (UniqueConstraint("project_id", "person"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    person: Mapped[str] = mapped_column(String(32), index=True)
+    role: Mapped[MemberRole] = mapped_column(Word(MemberRole))
+    leaving: Mapped[bool] = mapped_column(default=False)
+    """Removed; the row goes once Slurm, storage and Hub have forgotten them."""
+
+    project: Mapped[Project] = relationship(back_populates="members")
+
+
+class StepRow(Base):
+    """How far a project is in one respect."""
+
+    __tablename__ = "provisioning_steps"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[Step] = mapped_column(Word(Step), primary_key=True)
+    revision: Mapped[int] = mapped_column(default=0)
+    """Of the project that was made real last; 0: none."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    remark: Mapped[str] = mapped_column(String(500), default="")
+    done: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class InvitationRow(Base):
+    """An offer to whoever holds the link; of the link only a hash is here."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(String(254))
+    role: Mapped[MemberRole] = mapped_column(Word(MemberRole))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    by: Mapped[str] = mapped_column(String(32))
+    created: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_by: Mapped[str | None] = mapped_column(String(32))
+
+    project: Mapped[Project] = relationship()
+
+
+class ExtensionRow(Base):
+    """More time or hours, asked for by a lead."""
+
+    __tablename__ = "extensions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    by: Mapped[str] = mapped_column(String(32))
+    months: Mapped[int]
+    cpu_hours: Mapped[int]
+    gpu_hours: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[ExtensionState] = mapped_column(Word(ExtensionState), index=True)
+    answer: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    project: Mapped[Project] = relationship()

@@ -1,0 +1,84 @@
+"""Taking up servers without a request: after the Hub was restarted, and when Slurm moved a job to another node.
+
+JupyterHub starts servers from a handler's method; what follows is the same without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any
+
+from spawners.job.background import in_background
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 30.0
+"""How often a server that was kept over a restart, and does not answer, is asked again."""
+
+
+def resume(user: Any, name: str) -> None:
+    """Go on with a start: the spawner finds its job in the ledger (AtriumSpawner.start)."""
+    spawner = user.spawners[name]
+    spawner._spawn_pending, spawner._check_pending = True, False
+    spawner._spawn_future = asyncio.ensure_future(_start(user, name))
+    spawner._spawn_future.add_done_callback(partial(_started, spawner))
+
+
+async def _start(user: Any, name: str) -> None:
+    await user.spawn(name, options=None)
+    spawner = user.spawners[name]
+    spawner._proxy_pending = True
+    try:
+        await user.settings["proxy"].add_user(user, name)
+    except Exception:
+        log.exception("%s could not be added to the proxy; stopping it", spawner._log_name)
+        await user.stop(name)
+    else:
+        spawner.add_poll_callback(stopped, user, name)
+    finally:
+        spawner._proxy_pending = False
+
+
+def _started(spawner: Any, start: asyncio.Future[None]) -> None:
+    """As JupyterHub does it: a failure stays with the spawner, so that its page can tell it."""
+    if start.cancelled() or start.exception() is None:
+        spawner._spawn_future = None
+    else:
+        log.error("%s did not start: %s", spawner._log_name, start.exception())
+    spawner._spawn_pending = False
+
+
+async def stopped(user: Any, name: str) -> None:
+    """What follows when a server's job is over: its route goes, and JupyterHub clears up."""
+    await user.settings["proxy"].delete_user(user, name)
+    await user.stop(name)
+
+
+def keep(user: Any, name: str) -> None:
+    """A server that was ready stays so until Slurm says that its job is over, whether it answers just now or not."""
+    spawner = user.spawners[name]
+    spawner.add_poll_callback(stopped, user, name)
+    spawner.is_kept()
+    spawner._check_pending = False
+    in_background(_until_it_answers(spawner))
+
+
+async def _until_it_answers(spawner: Any) -> None:
+    while spawner.active and spawner.server is not None:
+        try:
+            await spawner.server.wait_up(http=True, timeout=ANSWER_SECONDS, extra_path="api")
+        except Exception as error:  # a silent server, a dead one, a broken network: its job decides
+            log.warning("%s does not answer, and is kept: %s", spawner._log_name, error)
+            await asyncio.sleep(ANSWER_SECONDS)
+        else:
+            return
+
+
+def stop(user: Any, name: str) -> None:
+    """Go on with a stop."""
+    spawner = user.spawners[name]
+    spawner.is_kept(stopping=True)
+    spawner._stop_pending, spawner._check_pending = True, False
+    in_background(stopped(user, name))

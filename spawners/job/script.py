@@ -1,0 +1,79 @@
+"""The text that ``sbatch`` gets. Values are typed and checked before they come here, and once more on their way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hub.errors import InvalidInput
+from hub.settings import Settings
+from hub.slurm.quoting import word
+from spawners.job.request import SpawnRequest
+
+
+def job_name(gateway: str) -> str:
+    """Name of every notebook's job of one deployment."""
+    return f"{gateway}-notebook"
+
+
+def comment(gateway: str, user: str, server: str, attempt: int) -> str:
+    """What a job of ours says of itself, so that it is found again and known for nobody's when it is."""
+    return f"{gateway}:{user}:{server}:{attempt}"
+
+
+def log_name(server: str) -> str:
+    """File in the home that a server's job writes to; "" is the default server (deploy/sudoers/job-log knows it)."""
+    return f".atrium-notebook{f'-{server}' if server else ''}.log"
+
+
+_environment = Environment(
+    loader=PackageLoader("spawners.job"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701  a shell script, not HTML: every value passes the filter `word`
+)
+_environment.filters["word"] = word
+
+
+def render(
+    request: SpawnRequest,
+    *,
+    user: str,
+    server: str,
+    attempt: int,
+    home: Path,
+    settings: Settings,
+    exported: Iterable[str],
+) -> str:
+    """The job script of ``user``'s server ``server`` ("" is the default one).
+
+    :param exported: names, never values, of the environment variables the job keeps.
+    :raises InvalidInput: a value could not be a harmless word, or names an environment that there is not.
+    """
+    spawn = settings.spawn
+    return _environment.get_template("job.sh.j2").render(
+        request=request,
+        job_name=job_name(spawn.gateway),
+        comment=comment(spawn.gateway, user, server, attempt),
+        log=log_name(server),
+        home=home,
+        environment=_software(request.environment, settings),
+        user_env=settings.paths.user_env,
+        projects=settings.paths.projects,
+        slurm=settings.slurm,
+        spawn=spawn,
+        exported=sorted(exported),
+    )
+
+
+def _software(name: str, settings: Settings) -> Path:
+    if not name:
+        return settings.paths.user_version
+    for software in settings.spawn.environments:
+        if software.name == name:
+            return software.path
+    raise InvalidInput("Environment: there is none of that name.", field="environment")

@@ -1,0 +1,37 @@
+"""What all servers of this Hub share: settings, one door to Slurm, one queue, one ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hub.settings import Settings, load
+from hub.slurm.client import SlurmClient
+from hub.slurm.cluster import ClusterWatcher
+from hub.slurm.queue import QueueWatcher
+from spawners.job.ledger import Ledger
+from spawners.job.script import job_name
+
+
+@dataclass(frozen=True)
+class Site:
+    settings: Settings
+    slurm: SlurmClient
+    queue: QueueWatcher
+    ledger: Ledger
+    cluster: ClusterWatcher
+
+
+@lru_cache(maxsize=1)
+def site() -> Site:
+    """The one of this process."""
+    settings = load()
+    slurm = SlurmClient(settings.slurm)
+    queue = QueueWatcher(
+        slurm,
+        job_name(settings.spawn.gateway),
+        waiting_seconds=settings.slurm.waiting_seconds,
+        idle_seconds=settings.slurm.idle_seconds,
+    )
+    cluster = ClusterWatcher(slurm, seconds=settings.slurm.cluster_seconds)
+    return Site(settings, slurm, queue, Ledger(settings.api.database_url), cluster)

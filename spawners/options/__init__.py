@@ -1,0 +1,1 @@
+"""What a person may ask for, what it costs, and the page where they choose."""

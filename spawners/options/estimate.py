@@ -1,0 +1,180 @@
+"""What a choice costs, when it would start, and what would start sooner: told before anything is submitted."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any
+
+from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
+from hub.language import duration, translate, translate_many
+from hub.pages.handlers import quantity
+from hub.slurm import words
+from hub.slurm.cluster import Cluster, Node, Trial
+from spawners.job.request import SpawnRequest
+from spawners.options import limits
+from spawners.options.limits import Offer, Project
+
+Ask = Callable[[SpawnRequest], Awaitable[Trial]]
+
+KEPT_SECONDS = 30.0
+"""How long one answer of Slurm counts for the same question of the same person."""
+A_MINUTE = 20
+"""Trials of all people together: each is a command for Slurm."""
+A_PERSON = 10
+"""Of those, one person's: somebody who asks without end keeps nobody else from asking."""
+NOW = timedelta(minutes=1)
+SOONER = timedelta(minutes=2)
+"""An alternative has to be that much earlier to be worth a word."""
+
+
+class TooMany(Exception):
+    """So many people ask that Slurm is spared."""
+
+
+class Estimates:
+    """Answers, each of Slurm's kept for a while; so many trials a minute and no more."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, SpawnRequest], tuple[float, Trial | SlurmError]] = {}
+        self._asked: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
+        """When the last trials were, and whose."""
+
+    async def of(
+        self, name: str, request: SpawnRequest, have: Offer, cluster: Cluster, *, trial: Ask
+    ) -> dict[str, Any]:
+        """``{"cost", "left"}``, and of ``"start"`` (ISO, UTC), ``"starts"``, ``"refused"``, ``"unknown"`` and
+        ``"sooner"`` (``{"words", "values"}``) what there is to say."""
+        answer: dict[str, Any] = cost(request, have.project(request.account))
+        try:
+            found = await self._tried(name, request, trial)
+        except (SlurmUnavailable, TooMany):
+            return answer | {"unknown": translate("When it would start cannot be told just now.")}
+        except SlurmError as error:
+            if not any(node.in_service for node in _nodes(request, cluster)):
+                # Slurm tries a job on nodes that are up; submitted, it waits for them.
+                return answer | {"unknown": str(words.reason("ReqNodeNotAvail"))}
+            said = words.refusal(error.message)
+            return answer | {"refused": f"{said.means} {said.todo}".strip()}
+        now = datetime.now(UTC)
+        answer |= {
+            "start": found.start.isoformat(),
+            "starts": translate("Starts {when}").format(when=when(found.start, now)),
+        }
+        if found.start - now > SOONER:
+            answer["sooner"] = await self._sooner(name, request, found.start, have, cluster, trial=trial)
+        return answer
+
+    async def _sooner(
+        self, name: str, request: SpawnRequest, start: datetime, have: Offer, cluster: Cluster, *, trial: Ask
+    ) -> dict[str, Any] | None:
+        """The first alternative with a free node, or else the first at all, if Slurm says that it is sooner."""
+        others = list(alternatives(request, have))
+        free = (one for one in others if any(limits.fits_now(node, one) for node in _nodes(one, cluster)))
+        best = next(free, None) or next(iter(others), None)
+        if best is None:
+            return None
+        try:
+            found = await self._tried(name, best, trial)
+        except (SlurmError, TooMany):
+            return None
+        if start - found.start < SOONER:
+            return None
+        said = translate("{change} it starts {when}.").format(
+            change=difference(request, best), when=when(found.start, datetime.now(UTC))
+        )
+        return {"words": said, "values": best.model_dump(exclude={"profile"})}
+
+    async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
+        now = time.monotonic()
+        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_SECONDS}
+        kept = self._kept.get((name, request))
+        if kept is None:
+            lately = [whose for at, whose in self._asked if now - at < 60]
+            if len(lately) >= A_MINUTE or lately.count(name) >= A_PERSON:
+                raise TooMany
+            self._asked.append((now, name))
+            try:
+                answer: Trial | SlurmError = await trial(request)
+            except SlurmUnavailable:
+                raise
+            except SlurmError as error:
+                answer = error
+            kept = self._kept[name, request] = (now, answer)
+        if isinstance(kept[1], SlurmError):
+            raise kept[1]
+        return kept[1]
+
+
+def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:
+    """What it takes if it runs to its end, and what the project has left then."""
+    cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
+    parts = [_core_hours(cores)] + [_gpu_hours(gpus)] * bool(gpus)
+    left = []
+    if project is not None and project.cpu_minutes is not None:
+        left.append(_core_hours(max(0, project.cpu_minutes - cores)))
+    if project is not None and project.gpu_minutes is not None and gpus:
+        left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
+    return {"cost": " · ".join(parts), "left": " · ".join(left)}
+
+
+def _core_hours(minutes: int) -> str:
+    return translate_many("{n} core-hour", "{n} core-hours", ceil(minutes / 60)).format(n=quantity(minutes / 60))
+
+
+def _gpu_hours(minutes: int) -> str:
+    return translate_many("{n} GPU-hour", "{n} GPU-hours", ceil(minutes / 60)).format(n=quantity(minutes / 60))
+
+
+def when(start: datetime, now: datetime) -> str:
+    """``now`` or ``in 6 min``."""
+    if start - now < NOW:
+        return translate("now")
+    return translate("in {time}").format(time=duration((start - now).total_seconds()))
+
+
+def alternatives(request: SpawnRequest, have: Offer) -> Iterator[SpawnRequest]:
+    """Other choices that can be had, those that change least first: another partition, any GPU, less of it, shorter."""
+    project = have.project(request.account)
+    partitions = [] if project is None else list(dict.fromkeys(place.partition for place in project.places))
+    changes: list[dict[str, Any]] = [
+        {"partition": name, "qos": "", "reservation": ""} for name in partitions if name != request.partition
+    ]
+    if request.gpu_type:
+        changes.append({"gpu_type": ""})
+    changes.append({"cpus": max(1, request.cpus // 2), "memory_gb": max(1, request.memory_gb // 2)})
+    changes.append({"cpus": 1, "memory_gb": min(2, request.memory_gb)})
+    changes.append({"minutes": max(30, request.minutes // 4)})
+    for change in changes:
+        other = request.model_copy(update=change)
+        if other == request or (not request.gpus and _has_gpus(other, project)):
+            continue
+        try:
+            limits.check(other, have)
+        except InvalidInput:
+            continue
+        yield other
+
+
+def _has_gpus(request: SpawnRequest, project: Project | None) -> bool:
+    """Whether the partition has any: nobody is sent to a GPU node without wanting one."""
+    place = None if project is None else project.place(request.partition, request.qos)
+    return place is not None and any(place.gpu_types.values())
+
+
+def _nodes(request: SpawnRequest, cluster: Cluster) -> Iterator[Node]:
+    return (node for node in cluster.nodes if request.partition in node.partitions)
+
+
+def difference(request: SpawnRequest, other: SpawnRequest) -> str:
+    """What is other about an alternative, in words."""
+    if other.partition != request.partition:
+        return translate("In “{name}”").format(name=other.partition)
+    if other.minutes != request.minutes:
+        return translate("For {time}").format(time=duration(60 * other.minutes))
+    if other.gpu_type != request.gpu_type:
+        return translate("With any kind of GPU")
+    return translate("With {cores} cores and {memory} GB").format(cores=other.cpus, memory=other.memory_gb)

@@ -1,0 +1,291 @@
+"""What the spawn page shows (hub/pages/templates/frame/choose.html): a pure function of offer, cluster and choice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hub.errors import InvalidInput
+from hub.language import duration, translate
+from hub.pages.handlers import quantity
+from hub.settings import Settings
+from hub.slurm.cluster import Cluster
+from spawners.job.request import LABELS, SpawnRequest, in_words, of_profile, values_of
+from spawners.options import limits
+from spawners.options.limits import Bound, Offer, Place, Project
+
+TIMES = (30, 60, 120, 240, 480, 720, 1440, 2880)
+_SIZE = ("cpus", "memory_gb", "gpus", "gpu_type", "partition", "qos")
+_ADVANCED = {*_SIZE, "environment"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    text: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    label: str
+    value: str
+    choices: tuple[Choice, ...] = ()
+    """Empty: a number is typed."""
+    most: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A named profile as a card."""
+
+    name: str
+    title: str
+    summary: str
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Free:
+    """What is free in a partition now."""
+
+    partition: str
+    cpus: int
+    cpus_total: int
+    memory_gb: int
+    """The most that one node has free."""
+    gpus: str
+
+
+@dataclass(frozen=True)
+class Page:
+    fields: Mapping[str, Field]
+    sizes: tuple[Size, ...]
+    own_size: bool
+    """Whether "choose yourself" is chosen."""
+    free: tuple[Free, ...]
+    as_of: datetime | None
+    stale: str
+    """Why what is shown is not from just now; empty when it is."""
+    homeless: bool
+    """Slurm knows the person, and no project of theirs."""
+    errors: Mapping[str, str]
+    data: Mapping[str, Any]
+    """For hub/pages/static/spawn.js."""
+
+
+def build(
+    have: Offer, cluster: Cluster, *, last: Mapping[str, Any], sent: Mapping[str, Any] | None, settings: Settings
+) -> Page:
+    """The page for what was ``sent``, or else for the ``last`` choice as far as it can still be had."""
+    base = suggestion(have, last, settings)
+    values, error = base.model_dump(), None
+    if sent is not None:
+        values, error = _sent(sent, base, have, settings)
+    errors = {error.field or "": f"{error.message} {error.hint}".strip()} if error else {}
+    profile = "" if set(errors) & _ADVANCED else _named(values, settings)
+    sizes = _sizes(have, values, profile, settings)
+    free = _free(have, cluster)
+    return Page(
+        fields=_fields(have, values, errors, free),
+        sizes=sizes,
+        own_size=not any(size.chosen for size in sizes),
+        free=free,
+        as_of=cluster.as_of,
+        stale=cluster.error or ("" if have.known else translate("Slurm has not been asked yet.")),
+        homeless=have.known and not have.projects,
+        errors=errors,
+        data=_data(have, settings),
+    )
+
+
+def suggestion(have: Offer, last: Mapping[str, Any], settings: Settings) -> SpawnRequest:
+    """The last choice if it can be had, or else the first profile that can."""
+    sizes = [{"profile": profile.name} for profile in settings.spawn.profiles] or [{}]
+    accounts = [{"account": project.account} for project in have.projects] or [{}]
+    own: list[Mapping[str, Any]] = [last] if last else []
+    for chosen in [*own, *({**size, **account} for account in accounts for size in sizes), {}]:
+        try:
+            request = limits.complete(chosen, have, settings)
+        except InvalidInput:
+            continue
+        if limits.is_fine(request, have):
+            return request
+    return limits.complete({}, have, settings)
+
+
+def _sent(
+    sent: Mapping[str, Any], base: SpawnRequest, have: Offer, settings: Settings
+) -> tuple[dict[str, Any], InvalidInput | None]:
+    """What to show of what was sent, as it was typed, and what is wrong with it."""
+    try:
+        request = limits.complete(sent, have, settings)
+        limits.check(request, have)
+    except InvalidInput as error:
+        try:
+            of_size = of_profile(sent.get("profile"), settings)
+        except InvalidInput:
+            of_size = {}
+        shown = {**base.model_dump(), "profile": "", **of_size, **sent}
+        return {name: shown[name] for name in SpawnRequest.model_fields}, error
+    return request.model_dump(), None
+
+
+def _named(values: Mapping[str, Any], settings: Settings) -> str:
+    """The profile whose size the values still are."""
+    profile = next((one for one in settings.spawn.profiles if one.name == values["profile"]), None)
+    if profile is None:
+        return ""
+    size = {"gpus": 0, "gpu_type": "", **values_of(profile)}
+    return profile.name if all(str(values[name]) == str(size[name]) for name in _SIZE if name in size) else ""
+
+
+def _sizes(have: Offer, values: Mapping[str, Any], chosen: str, settings: Settings) -> tuple[Size, ...]:
+    """Profiles that can be had in some project."""
+    accounts = [project.account for project in have.projects] or [values["account"]]
+    found = []
+    for profile in settings.spawn.profiles:
+        requests = [
+            limits.complete({"profile": profile.name, "account": account}, have, settings) for account in accounts
+        ]
+        if any(limits.is_fine(request, have) for request in requests):
+            name = profile.name
+            found.append(
+                Size(
+                    name,
+                    profile.title,
+                    profile.summary,
+                    in_words(requests[0].model_dump(include={"cpus", "memory_gb", "gpus", "gpu_type"})),
+                    name == chosen,
+                )
+            )
+    return tuple(found)
+
+
+# -- fields -----------------------------------------------------------------------------------------------------------
+
+
+def _fields(
+    have: Offer, values: Mapping[str, Any], errors: Mapping[str, str], free: Iterable[Free]
+) -> dict[str, Field]:
+    places = [place for project in have.projects for place in project.places]
+    kinds = _once(kind for place in places for kind in place.gpu_types if kind)
+    choices: dict[str, list[tuple[str, str]]] = {
+        "account": [(one.account, _project_words(one)) for one in have.projects]
+        or [(str(values["account"]), str(values["account"]))],
+        "partition": [(one.partition, _partition_words(one)) for one in free]
+        or [(str(values["partition"]), str(values["partition"]))],
+        "qos": [("", translate("the usual one")), *((name, name) for name in _once(place.qos for place in places))],
+        "gpu_type": [("", translate("any")), *((kind, kind) for kind in kinds)],
+        "minutes": _times(_most(places, "minutes"), values["minutes"]),
+        "reservation": [("", translate("none")), *((one.name, one.name) for one in have.reservations)],
+        "environment": [("", translate("the standard one")), *have.environments.items()],
+    }
+    found = {}
+    for name, label in LABELS.items():
+        value = str(values[name])
+        offered = choices.get(name, [])
+        if offered and value not in (one for one, _ in offered) and name in errors:
+            offered = [*offered, (value[:64], value[:64])]  # what was asked for stays in sight beside its error
+        found[name] = Field(
+            name=name,
+            label=translate(label),
+            value=value,
+            choices=tuple(Choice(one, text, one == value) for one, text in offered),
+            most=_most(places, name) if name in ("cpus", "memory_gb", "gpus") else None,
+            error=errors.get(name, ""),
+        )
+    return found
+
+
+def _project_words(project: Project) -> str:
+    left = [
+        f"{quantity(minutes / 60)} {kind}"
+        for kind, minutes in (("GPU", project.gpu_minutes), ("CPU", project.cpu_minutes))
+        if minutes is not None
+    ]
+    return f"{project.account} ({' · '.join(left)})" if left else project.account
+
+
+def _partition_words(free: Free) -> str:
+    parts = [translate("{n} cores").format(n=free.cpus), *([f"{free.gpus} GPU"] if free.gpus else [])]
+    return translate("{name} ({what} free)").format(name=free.partition, what=", ".join(parts))
+
+
+def _times(most: int | None, chosen: Any) -> list[tuple[str, str]]:
+    wanted = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
+    times = {minutes for minutes in TIMES if most is None or minutes <= most} | {
+        minutes for minutes in (wanted, most) if minutes
+    }
+    return [(str(minutes), duration(60 * minutes)) for minutes in sorted(times)]
+
+
+def _most(places: Iterable[Place], name: str) -> int | None:
+    bounds: list[Bound] = [getattr(place, name) for place in places]
+    return None if any(one.most is None for one in bounds) else max((one.most or 0 for one in bounds), default=None)
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _free(have: Offer, cluster: Cluster) -> tuple[Free, ...]:
+    found = []
+    for name in _once(place.partition for project in have.projects for place in project.places):
+        nodes = [node for node in cluster.nodes if name in node.partitions and node.in_service]
+        nodes = [node for node in nodes if not node.state.startswith("reserved")]
+        kinds: dict[str, int] = {}
+        for node in nodes:
+            for gpus in node.gpus:
+                kinds[gpus.kind] = kinds.get(gpus.kind, 0) + gpus.free
+        found.append(
+            Free(
+                partition=name,
+                cpus=sum(node.cpus_free for node in nodes),
+                cpus_total=sum(node.cpus for node in nodes),
+                memory_gb=max((node.memory_free_mb // 1024 for node in nodes), default=0),
+                gpus=" + ".join(f"{count} {kind}".strip() for kind, count in kinds.items()),
+            )
+        )
+    return tuple(found)
+
+
+# -- data for the script ----------------------------------------------------------------------------------------------
+
+
+def _data(have: Offer, settings: Settings) -> dict[str, Any]:
+    return {
+        "projects": {
+            project.account: {
+                "default_qos": project.default_qos,
+                "places": [_place(place) for place in project.places],
+            }
+            for project in have.projects
+        },
+        "profiles": {one.name: {"gpus": 0, "gpu_type": "", **values_of(one)} for one in settings.spawn.profiles},
+        "partitions": {"cpu": settings.slurm.partition, "gpu": settings.slurm.gpu_partition},
+        "reservations": {one.name: one.partition for one in have.reservations},
+        "words": {
+            "upTo": translate("up to {n}"),
+            "asking": translate("Asking Slurm …"),
+            "silent": translate("When it would start cannot be told just now."),
+        },
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {
+        "partition": place.partition,
+        "qos": place.qos,
+        "cpus": place.cpus.most,
+        "memory_gb": place.memory_gb.most,
+        "gpus": max(place.gpu_types.values(), default=0),
+        "gpu_types": dict(place.gpu_types),
+        "minutes": place.minutes.most,
+    }

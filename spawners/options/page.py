@@ -1,0 +1,207 @@
+"""Choosing what a notebook runs on: the fields of the spawn page, what a link brings, and the one check of a choice.
+
+``/hub/spawn`` is JupyterHub's own page with two differences: a link fills the form in and never starts anything, and a
+choice that cannot be had stands in the form again with its error beside the field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import os
+import pwd
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jupyterhub import handlers
+from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.scopes import needs_scope
+from jupyterhub.utils import url_path_join
+from tornado import web
+
+from hub.errors import AtriumError, InvalidInput
+from hub.language import translate
+from hub.pages.handlers import TEMPLATES, Words
+from hub.slurm.cluster import Cluster
+from spawners.job import request as options
+from spawners.job.request import SpawnRequest
+from spawners.job.site import site
+from spawners.options import form, limits
+from spawners.options.estimate import Estimates
+from spawners.options.limits import Offer
+
+ESTIMATE = "/atrium/estimate"
+NEW_PROJECT_SECONDS = 5.0
+"""How old an answer that knows no project of a person may be: they may have got one just now."""
+
+
+async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
+    """What this person may have now, and the cluster it was read from.
+
+    :param account: the project they name, if any: one that is not known of yet may have been made just now.
+    """
+    here = site()
+    cluster = await here.cluster.look()
+    known = {one.account for one in cluster.associations if one.user == name}
+    if cluster.accounting and (not known or (account and account not in known)):
+        cluster = await here.cluster.look(since=time.monotonic() - NEW_PROJECT_SECONDS)
+    groups = await asyncio.to_thread(_groups_of, name)
+    have = limits.offer(cluster, user=name, groups=groups, settings=here.settings, now=datetime.now(UTC))
+    return have, cluster
+
+
+def _groups_of(name: str) -> frozenset[str]:
+    """OS groups; asked of the directory service, which may be slow."""
+    try:
+        numbers = os.getgrouplist(name, pwd.getpwnam(name).pw_gid)
+    except KeyError:
+        return frozenset()
+    found = set()
+    for number in numbers:
+        try:
+            found.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return frozenset(found)
+
+
+async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
+    """The request that ``chosen`` makes for this person, checked against all that is known.
+
+    Form, link, REST API, what was stored, and the start itself: all come through here.
+
+    :raises InvalidInput: with the field it is about.
+    """
+    have, _ = await offer_of(name, chosen.get("account"))
+    return settled(chosen, have)
+
+
+def settled(chosen: Mapping[str, Any], have: Offer) -> SpawnRequest:
+    """The same when the offer is at hand."""
+    request = limits.complete(chosen, have, site().settings)
+    limits.check(request, have)
+    return request
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+async def fields(spawner: Any, sent: Mapping[str, Any] | None = None, *, own: bool = True) -> str:
+    """The fields of the form as HTML: ``sent`` with its error, or else what this person chose last.
+
+    :param own: whether the one who looks is the one who gets the server; nobody asks Slurm in another's name.
+    """
+    name = spawner.user.name
+    have, cluster = await offer_of(name)
+    page = form.build(have, cluster, last=last_choice(spawner), sent=sent, settings=site().settings)
+    return (
+        _templates()
+        .get_template("frame/choose.html")
+        .render(
+            page=page,
+            server=spawner.name,
+            estimate_url=url_path_join(spawner.hub.base_url, ESTIMATE) if own else "",
+            onboarding_url=site().settings.service_url("dashboards") + "onboarding",
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    """JupyterHub renders pages in an environment of its own; this part must also come without a request."""
+    return Environment(
+        loader=FileSystemLoader(str(TEMPLATES)), undefined=StrictUndefined, autoescape=True, extensions=[Words]
+    )
+
+
+def last_choice(spawner: Any) -> dict[str, Any]:
+    """What was chosen for this server, or else for the person's latest one."""
+    if spawner.orm_spawner.user_options:
+        return dict(spawner.orm_spawner.user_options)
+    others = [one for one in spawner.user.orm_user._orm_spawners if one.user_options and one.started]
+    return dict(max(others, key=lambda one: one.started).user_options) if others else {}
+
+
+class SpawnPage(SpawnHandler):
+    """``GET`` shows the form, ``POST`` starts. No address starts anything by itself."""
+
+    link: Mapping[str, Any] | None = None
+
+    def _get_user_options(self, query_options: dict[str, list[str]]) -> dict[str, Any]:
+        """What a link brings is kept for the form. JupyterHub would start at once with what is returned here."""
+        ours = {key.removeprefix("opt-"): value for key, value in query_options.items() if _is_choice(key)}
+        self.link = options.from_link(ours) or None
+        return {}
+
+    async def _render_form(
+        self, for_user: Any, spawner_options_form: str, message: str | None = "", html_message: str | None = ""
+    ) -> str:
+        name = self.path_args[1] if len(self.path_args) > 1 and self.path_args[1] else ""
+        spawner = for_user.spawners[name]
+        sent = self.link
+        if self.request.method == "POST":
+            body = self.request.body_arguments
+            sent = options.from_form({key: [one.decode(errors="replace") for one in body[key]] for key in body})
+        elif sent is not None:
+            message = await self._problem(for_user.name, sent) or message
+        chosen = await fields(spawner, sent, own=for_user.name == self.current_user.name)
+        page: str = await super()._render_form(for_user, chosen, message, html_message)
+        return page
+
+    async def _problem(self, name: str, sent: Mapping[str, Any]) -> str:
+        try:
+            await accepted(name, sent)
+        except InvalidInput as error:
+            return f"{error.message} {error.hint}".strip()
+        return ""
+
+
+def _is_choice(key: str) -> bool:
+    """``opt-…`` is meant for us, whatever it is; without that only names that we know."""
+    return key.startswith("opt-") or key in SpawnRequest.model_fields
+
+
+# -- before the start -------------------------------------------------------------------------------------------------
+
+
+class EstimateHandler(BaseHandler):
+    """``POST /hub/atrium/estimate`` with the fields of the form: what it costs, when it would start, what is sooner."""
+
+    estimates = Estimates()
+
+    @web.authenticated
+    async def post(self) -> None:
+        await self._answer(self.current_user.name)
+
+    @needs_scope("servers")  # type: ignore[untyped-decorator]
+    async def _answer(self, user_name: str) -> None:
+        user = self.current_user
+        sent = options.from_form({key: [self.get_body_argument(key)] for key in self.request.body_arguments})
+        server = self.get_body_argument("server", "")
+        spawner = user.spawners.get(server, user.spawner)
+        have, cluster = await offer_of(user_name)
+        try:
+            request = settled(sent, have)
+            answer = await self.estimates.of(user_name, request, have, cluster, trial=spawner.trial)
+        except InvalidInput as error:
+            answer = {"field": error.field, "problem": f"{error.message} {error.hint}".strip()}
+        except AtriumError as error:
+            self.log.warning("No estimate for %s: %s", user_name, error.message)
+            answer = {"unknown": translate("When it would start cannot be told just now.")}
+        self.set_header("Content-Type", "application/json")
+        self.finish(answer)
+
+
+def install() -> None:
+    """Put our pages in the place of the stock one. Safe to run twice."""
+    pages = handlers.default_handlers
+    pages[:] = [(ESTIMATE, EstimateHandler)] + [
+        (entry[0], SpawnPage, *entry[2:]) if entry[1] is SpawnHandler else entry
+        for entry in pages
+        if entry[0] != ESTIMATE
+    ]

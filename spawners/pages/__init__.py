@@ -1,0 +1,1 @@
+"""Pages of the Hub about servers that ran and servers that go on in a new job."""

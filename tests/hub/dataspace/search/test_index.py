@@ -1,0 +1,255 @@
+"""The conformance test of an index: another engine behind the same interface has to pass it as it is."""
+
+import pytest
+
+from hub.dataspace.search.index import Entry, TantivyIndex, TantivyWriter, Wanted, words
+
+
+@pytest.fixture(params=["tantivy"])
+def engine(request, tmp_path):
+    """Writer and reader of an empty index."""
+    return TantivyWriter(tmp_path), TantivyIndex(tmp_path)
+
+
+def entry(identity, text, tongue="en", *, title="", project=None, updated=0, size=0, changed=0, **facets):
+    defaults = {"space": ["health"], "licence": ["open"], "access": ["public"]}
+    return Entry(
+        id=identity,
+        card=f'{{"id":{identity}}}',
+        title=title or text,
+        texts={tongue: text},
+        facets={**defaults, **facets},
+        project=project,
+        updated=updated,
+        bytes=size,
+        changed=changed,
+    )
+
+
+def ids(found):
+    return [int(card.removeprefix('{"id":').removesuffix("}")) for card in found.cards]
+
+
+def find(engine, text="", **options):
+    return engine[1].search(Wanted(text, **options))
+
+
+def test_an_empty_index_answers(engine):
+    found = find(engine, "anything")
+    assert (found.total, found.cards) == (0, ())
+    assert all(counts == {} for counts in found.facets.values())
+
+
+def test_a_generation_grows_with_every_change_and_with_nothing_else(engine):
+    writer, reader = engine
+    first = reader.generation()
+    writer.replace([entry(1, "water")])
+    second = reader.generation()
+    assert second > first
+    assert reader.generation() == second
+
+
+def test_replacing_and_forgetting(engine):
+    engine[0].replace([entry(1, "water"), entry(2, "water"), entry(3, "water")])
+    engine[0].replace([entry(1, "fire")], gone=[2, 77])
+    assert ids(find(engine, "water")) == [3]
+    assert ids(find(engine, "fire")) == [1]
+    assert find(engine).total == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "asked"),
+    [
+        ("en", "Measurements of rivers", "measurement river"),
+        ("de", "Straßen und Häuser", "haus strassen"),
+        ("fr", "Données énergétiques", "donnees energetique"),
+        ("nl", "Waterkwaliteit in rivieren", "rivier"),
+        ("es", "Estaciones de medición", "estacion medicion"),
+        ("it", "Qualità dell'aria", "qualita aria"),
+        ("pt", "Estações", "estacoes"),
+        ("sv", "Vägarna", "väg"),
+        ("da", "Skovene", "skov"),
+        ("fi", "Järvissä", "järvi"),
+        ("hu", "Vizek minősége", "vizek minosege"),
+        ("ro", "Râurile", "rauri"),
+        ("el", "Έρευνες", "ερευνεσ"),
+        ("pl", "Jakość powietrza Łódź", "jakosc lodz"),
+        ("cs", "Kvalita vody Příbram", "pribram"),
+        ("sk", "Životné prostredie", "zivotne"),
+        ("sl", "Okolje in čebele", "cebele"),
+        ("hr", "Šume i rijeke", "sume"),
+        ("bg", "Качество на въздуха", "КАЧЕСТВО"),
+        ("et", "Õhukvaliteet", "ohukvaliteet"),
+        ("lv", "Ūdens kvalitāte", "udens kvalitate"),
+        ("lt", "Oro kokybė", "kokybe"),
+        ("mt", "Kwalità tal-arja Għawdex", "ghawdex"),
+        ("ga", "Cáilíocht an aeir", "cailiocht"),
+    ],
+)
+def test_words_in_every_language_of_the_union(engine, language, text, asked):
+    engine[0].replace([entry(1, text, language), entry(2, "something else")])
+    assert ids(find(engine, asked)) == [1]
+
+
+def test_all_words_have_to_be_there_and_a_title_counts_more(engine):
+    engine[0].replace(
+        [
+            entry(1, "water and air and much else that is long", title="nothing"),
+            entry(2, "water and air", title="water air"),
+            entry(3, "water"),
+        ]
+    )
+    assert ids(find(engine, "air water")) == [2, 1]
+
+
+def test_an_unfinished_word_counts_only_while_typing(engine):
+    engine[0].replace([entry(1, "hydrology"), entry(2, "hydrogen fuel")])
+    assert find(engine, "hydro").total == 0
+    assert find(engine, "hydro", typing=True).total == 2
+    assert find(engine, "hydro ", typing=True).total == 0  # a space ends the word
+    assert ids(find(engine, "fuel hydr", typing=True)) == [2]
+
+
+def test_a_theme_is_found_by_its_name_in_any_language(engine):
+    engine[0].replace([entry(1, "cows", sector=["AGRI"]), entry(2, "cars", sector=["TRAN"])])
+    assert ids(find(engine, "landbrug")) == ids(find(engine, "Γεωργία")) == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 20_000 + "water",
+        'water AND NOT OR "((("',
+        "title:water",
+        "water^1000 ~5 *?*",
+        "[a TO z] water",
+        "\\water\\",
+        "water\x00\ud7ff",
+        "-water",
+    ],
+)
+def test_what_somebody_types_is_words_and_nothing_else(engine, text):
+    engine[0].replace([entry(1, "and not or water title a to z 1000 5")])
+    assert find(engine, text).total == 1
+    assert len(words("w " * 5000 + " ".join(map(str, range(5000))))) <= 12
+
+
+def test_counts_of_facets(engine):
+    engine[0].replace(
+        [
+            entry(1, "water", sector=["AGRI", "ENVI"], format=["CSV", "JSON"], language=["en"], publisher=["City"]),
+            entry(2, "water", sector=["ENVI"], format=["CSV"], language=["en", "fr"], updated=5, licence=["bespoke"]),
+            entry(3, "fire", sector=["ENVI"], space=["mobility"]),
+        ]
+    )
+    facets = find(engine, "water").facets
+    assert facets["sector"] == {"AGRI": 1, "ENVI": 2}
+    assert facets["format"] == {"CSV": 2, "JSON": 1}
+    assert facets["language"] == {"en": 2, "fr": 1}
+    assert facets["publisher"] == {"City": 1}
+    assert facets["licence"] == {"open": 1, "bespoke": 1}
+    assert facets["space"] == {"health": 2}
+    assert find(engine).facets["space"] == {"health": 2, "mobility": 1}
+
+
+def test_chips_narrow_and_a_facet_counts_what_its_other_values_would_give(engine):
+    engine[0].replace(
+        [
+            entry(1, "a", licence=["open"], format=["CSV"]),
+            entry(2, "a", licence=["bespoke"], format=["CSV"]),
+            entry(3, "a", licence=["open"], format=["JSON"]),
+        ]
+    )
+    found = find(engine, "a", chips={"licence": ["open"], "format": ["CSV"]})
+    assert ids(found) == [1]
+    assert found.total == 1
+    assert found.facets["licence"] == {"open": 1, "bespoke": 1}  # with the format, without the licence
+    assert found.facets["format"] == {"CSV": 1, "JSON": 1}
+    assert found.facets["space"] == {"health": 1}
+    assert sorted(ids(find(engine, "", chips={"licence": ["open", "bespoke"]}))) == [1, 2, 3]
+    assert find(engine, "a", chips={"licence": ["no such"]}).total == 0
+
+
+def test_a_value_of_several_words_is_one_value(engine):
+    publishers = ("City of Ghent", "City", "Ville de Liège: région", "of", "Saint-Denis")
+    engine[0].replace([entry(n, "a", publisher=[name]) for n, name in enumerate(publishers, 1)])
+    assert find(engine).facets["publisher"] == dict.fromkeys(publishers, 1)
+    for n, name in enumerate(publishers, 1):
+        assert ids(find(engine, chips={"publisher": [name]})) == [n]
+
+
+def test_a_value_counts_in_its_own_facet_alone(engine):
+    engine[0].replace([entry(1, "a", space=["open"], licence=["bespoke"]), entry(2, "a", licence=["open"])])
+    assert ids(find(engine, chips={"space": ["open"]})) == [1]
+    assert ids(find(engine, chips={"licence": ["open"]})) == [2]
+    assert find(engine).facets["space"] == {"open": 1, "health": 1}
+
+
+def test_a_record_without_any_facet_is_found_and_counted(engine):
+    engine[0].replace([entry(1, "a", space=[], licence=[], access=[])])
+    assert (find(engine, "a").total, ids(find(engine, "a"))) == (1, [1])
+    assert all(counts == {} for counts in find(engine, "a").facets.values())
+
+
+def test_order_and_pages(engine):
+    engine[0].replace([entry(n, "a", updated=n, size=100 - n) for n in range(1, 31)])
+    assert ids(find(engine, "a", sort="date", limit=3)) == [30, 29, 28]
+    assert ids(find(engine, "a", sort="size", limit=3)) == [1, 2, 3]
+    assert ids(find(engine, "a", sort="date", offset=28, limit=20)) == [2, 1]
+    assert find(engine, "a", sort="date", offset=28).total == 30
+
+
+def test_a_projects_record_is_neither_seen_nor_counted_by_others(engine):
+    engine[0].replace(
+        [entry(1, "water"), entry(2, "water", project="demo", format=["SECRET"]), entry(3, "water", project="other")]
+    )
+    for projects, seen in ((set(), [1]), ({"demo"}, [1, 2]), ({"demo", "other"}, [1, 2, 3]), ({"elsewhere"}, [1])):
+        for text in ("water", ""):
+            found = find(engine, text, projects=frozenset(projects))
+            assert sorted(ids(found)) == seen
+            assert found.total == len(seen)
+            assert sum(found.facets["space"].values()) == len(seen)
+    assert find(engine).facets["format"] == {}
+    assert find(engine, chips={"format": ["SECRET"]}).total == 0
+    assert find(engine, chips={"format": ["SECRET"]}).facets["format"] == {}
+
+
+def test_whose_projects_change_an_answer(engine):
+    engine[0].replace([entry(1, "water"), entry(2, "water", project="demo")])
+    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo"}
+    assert engine[1].concerned(frozenset({"=demo", "restricted", "dem", ""})) == frozenset()
+    engine[0].replace([entry(3, "water", project="other")])
+    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo", "other"}
+
+
+def test_what_is_new(engine):
+    engine[0].replace([entry(1, "a", changed=100), entry(2, "a", changed=200)])
+    found = find(engine, "a", changed_after=100, counts=False)
+    assert (ids(found), found.total, found.facets) == ([2], 1, {})
+
+
+def test_how_many_there_can_be_at_most(engine):
+    engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
+    assert engine[1].at_most("water") >= 10
+    assert 1 <= engine[1].at_most("water w3") < 10
+    assert engine[1].at_most("nothing of it") == 0
+    assert engine[1].at_most("") == 10
+
+
+def test_common_words(engine):
+    engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
+    assert engine[1].common_words(1) == ["water"]
+
+
+def test_a_writer_that_was_killed_leaves_the_last_whole_state(engine, tmp_path):
+    engine[0].replace([entry(1, "water")])
+
+    def breaks():
+        yield entry(2, "water")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        engine[0].replace(breaks(), gone=[1])
+    assert ids(find(engine, "water")) == [1]
+    engine[0].replace([entry(3, "water")])
+    assert sorted(ids(find(engine, "water"))) == [1, 3]

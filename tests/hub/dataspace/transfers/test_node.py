@@ -1,0 +1,237 @@
+"""A file into a project's storage: what arrives, what is put aside, and what never becomes data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from hub.dataspace.models import Checksum, Order, Progress, TransferState
+from hub.dataspace.transfers import node
+from hub.dataspace.transfers.service import file_name, folder_name, last_word
+from tests.hub.dataspace.conftest import Asked, Reply
+
+BODY = b"a,b\n" + b"1,2\n" * 50_000
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = tmp_path / "demo"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def order(project: Path, site):
+    def order(path: str = "/a.csv", **more) -> Order:
+        told = {
+            "transfer": 7,
+            "project_directory": str(project),
+            "folder": "air-1",
+            "name": "a.csv",
+            "address": f"{site.url}{path}",
+            "format": "CSV",
+            "allowed_hosts": ("127.0.0.1",),
+            "record": "https://x.example/1",
+            "title": "Air",
+            "licence": "https://creativecommons.org/licenses/by/4.0/",
+            "person": "founder",
+        }
+        return Order.model_validate(told | more)
+
+    return order
+
+
+def run(order: Order) -> Progress:
+    said: list[Progress] = []
+    last = node.run(order, said.append, pause=lambda _: None)
+    assert said[-1] == last
+    return last
+
+
+def data(project: Path) -> list[str]:
+    """What is among the data, hidden files aside."""
+    return sorted(path.name for path in project.glob("data/*/*") if not path.name.startswith("."))
+
+
+def test_a_file_arrives_with_manifest_and_notebook(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    last = run(node.read_order(node.written_order(order())))
+
+    sha256 = hashlib.sha256(BODY).hexdigest()
+    assert (last.state, last.bytes, last.sha256, last.verified) == ("done", len(BODY), sha256, False)
+    assert (project / last.path).read_bytes() == BODY
+    manifest = json.loads((project / f"{last.path}.manifest.json").read_text())
+    assert (manifest["sha256"], manifest["source"], manifest["verified"]) == (sha256, f"{site.url}/a.csv", False)
+    assert manifest["licence"].startswith("https://creativecommons.org/")
+    notebook = json.loads((project / last.notebook).read_text())
+    assert f'duckdb.read_csv("{project}/data/air-1/a.csv")' in notebook["cells"][1]["source"]
+    assert [path.name for path in (project / "data/air-1").glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "value"),
+    [("sha256", hashlib.sha256(BODY).hexdigest()), ("SHA-512", hashlib.sha512(BODY).hexdigest().upper())],
+)
+def test_a_right_checksum_is_said(order, site, algorithm, value):
+    site.pages["/a.csv"] = Reply(BODY)
+    assert run(order(checksum=Checksum(algorithm=algorithm, value=value))).verified
+
+
+def test_a_checksum_nobody_knows_verifies_nothing(order, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    last = run(order(checksum=Checksum(algorithm="crc7", value="00")))
+    assert (last.state, last.verified) == ("done", False)
+
+
+def test_a_wrong_checksum_goes_to_quarantine_and_never_to_the_data(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    last = run(order(checksum=Checksum(algorithm="sha256", value="0" * 64)))
+    assert (last.state, last.path) == ("quarantined", "quarantine/7-a.csv")
+    assert (project / last.path).read_bytes() == BODY
+    assert data(project) == []
+
+
+def test_what_breaks_off_goes_on_where_it_was(order, project, site):
+    half = len(BODY) // 2
+
+    def reply(asked: Asked) -> Reply:
+        wanted = asked.headers.get("Range")
+        if wanted is None:
+            return Reply(BODY[:half], headers={"ETag": '"1"', "Content-Length": str(len(BODY))})
+        assert asked.headers["If-Range"] == '"1"'
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        part = {"ETag": '"1"', "Content-Range": f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"}
+        return Reply(BODY[start:], status=206, headers=part)
+
+    site.pages["/a.csv"] = reply
+    last = run(order())
+    assert (project / last.path).read_bytes() == BODY
+    assert [asked.headers.get("Range") for asked in site.asked] == [None, f"bytes={half}-"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(order, project, site):
+    again = order()
+    folder = project / "data/air-1"
+    folder.mkdir(parents=True)
+    (folder / node.part_name(again)).write_bytes(b"old")
+    (folder / f"{node.part_name(again)}.tag").write_text('"0"')
+    site.pages["/a.csv"] = Reply(BODY, headers={"ETag": '"1"'})
+    last = run(again)
+    assert site.asked[0].headers["Range"] == "bytes=3-"
+    assert (project / last.path).read_bytes() == BODY
+
+
+def test_another_file_of_the_name_is_not_written_over(order, project, site):
+    folder = project / "data/air-1"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("mine")
+    site.pages["/a.csv"] = Reply(BODY)
+    last = run(order())
+    assert (folder / "a.csv").read_text() == "mine"
+    assert last.path == f"data/air-1/a-{hashlib.sha256(BODY).hexdigest()[:8]}.csv"
+    assert run(order()).path == last.path, "the same content is the same file"
+
+
+@pytest.mark.parametrize("place", ["data", "data/air-1"])
+def test_links_lead_nowhere(order, project, tmp_path, site, place):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (project / place).parent.mkdir(exist_ok=True)
+    (project / place).symlink_to(elsewhere)
+    site.pages["/a.csv"] = Reply(BODY)
+    assert run(order()).state == "failed"
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(order, project, tmp_path, site):
+    folder = project / "data/air-1"
+    folder.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (folder / node.part_name(order())).symlink_to(victim)
+    site.pages["/a.csv"] = Reply(BODY)
+    assert run(order()).state == "failed"
+    assert victim.read_text() == "precious"
+
+
+def test_archives_stay_packed(order, project, tmp_path, site):
+    """A tar with a path that climbs out and a link: it is a file among others."""
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        climbing = tarfile.TarInfo("../../climbed")
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(climbing)
+        tar.addfile(link)
+    site.pages["/a.csv"] = Reply((tmp_path / "evil.tar").read_bytes())
+    last = run(order(name="evil.tar"))
+    assert last.reason == "It is an archive, and left packed."
+    assert data(project) == ["evil.tar", "evil.tar.ipynb", "evil.tar.manifest.json"]
+
+
+def test_there_is_room_or_nothing_is_fetched(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    assert run(order(bytes=2**60)).reason.startswith("It needs 1,152.9 PB, and ")
+    assert site.asked == []
+    (project / "full").write_bytes(b"x" * 10_000)
+    assert " has no room for " in run(order(storage_bytes=len(BODY) + 1000)).reason
+    assert data(project) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://169.254.169.254/latest", "http://[::ffff:127.0.0.1]/a", "http://10.0.0.1/a", "file:///etc/passwd"],
+)
+def test_our_own_network_is_not_asked(order, project, address):
+    assert run(order(address=address, allowed_hosts=())).state == "failed"
+    assert data(project) == []
+
+
+def test_a_redirect_into_our_network_is_not_followed(order, site):
+    site.pages["/a.csv"] = Reply(status=302, headers={"Location": "http://169.254.169.254/"})
+    assert "private network" in run(order()).reason
+
+
+def test_a_server_that_says_no(order, site):
+    assert "answered 404" in run(order("/missing")).reason
+    site.pages["/busy"] = Reply(status=503)
+    assert "It was tried 5 times" in run(order("/busy")).reason
+
+
+@pytest.mark.parametrize("change", [{"folder": "../x"}, {"name": "../x"}, {"name": ".bashrc"}, {"name": "a/b"}])
+def test_an_order_with_a_path_in_it_is_refused(order, change):
+    word = node.written_order(order().model_copy(update=change))
+    with pytest.raises(node.TransferFailed):
+        node.read_order(word)
+
+
+def test_names_are_harmless():
+    assert folder_name("Luftqualität: <b>Brüssel</b> ../..", 5) == "luftqualitat-b-brussel-b-5"
+    assert folder_name("水", 5) == "record-5"
+    for address, name in {
+        "https://x.example/a/b.csv?key=1": "b.csv",
+        "https://x.example/..%2f..%2fetc%2fpasswd": "passwd.csv",
+        "https://x.example/%2e%2e": "data.csv",
+        "https://x.example/": "data.csv",
+        "https://x.example/$(id)`;.sh": "id_.sh",
+        "https://x.example/.bashrc": "bashrc.csv",
+    }.items():
+        assert file_name(address, "CSV") == name
+        assert os.sep not in file_name(address, "")
+
+
+def test_public_objects_of_s3_are_read_at_their_https_address():
+    assert node.http_address("s3://bucket/a b/c.parquet") == "https://bucket.s3.amazonaws.com/a%20b/c.parquet"
+    assert node.http_address("https://x.example/a") == "https://x.example/a"
+
+
+def test_only_our_own_lines_of_a_log_count():
+    line = Progress(state=TransferState.RUNNING, bytes=5).model_dump_json()
+    assert last_word(f'{{"state":"waiting"}}\n{line}\nTraceback (most recent call last)\n') == Progress(
+        state=TransferState.RUNNING, bytes=5
+    )
+    assert last_word("nothing\n{}") is None

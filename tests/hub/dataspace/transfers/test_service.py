@@ -1,0 +1,213 @@
+"""From a person's wish to a job and its end: a row first, one job each, and the truth about what became of it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from hub.dataspace.models import Distribution, Progress, Record, SourceForm, TransferForm, TransferState
+from hub.dataspace.sources import service as sources
+from hub.dataspace.tables import RecordRow, TransferRow
+from hub.dataspace.transfers import service as transfers
+from hub.db.base import now
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound, SlurmError, SlurmUnavailable
+from hub.projects.models import Phase as ProjectPhase
+from hub.slurm.jobs import Job
+
+ME = getpass.getuser()
+MINE = frozenset({"demo"})
+
+
+class Cluster:
+    """Jobs by number, in whatever state a test says, and their logs."""
+
+    def __init__(self) -> None:
+        self.scripts: dict[int, str] = {}
+        self.states: dict[int, str] = {}
+        self.log = ""
+        self.asked_log: list[str] = []
+        self.error: Exception | None = None
+        self.deaf = False
+        self.cancelled: list[int] = []
+
+    async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
+        if self.error:
+            raise self.error
+        number = 100 + len(self.scripts)
+        self.scripts[number], self.states[number] = script, "PENDING"
+        if self.deaf:
+            raise SlurmUnavailable("Slurm has not answered for 15 s.")
+        return number
+
+    async def cancel(self, job_id: int, *, user: str) -> None:
+        self.cancelled.append(job_id)
+        self.states[job_id] = "CANCELLED"
+
+    async def job(self, job_id: int) -> Job | None:
+        return Job(job_id, self.states[job_id], ME) if job_id in self.states else None
+
+    async def named_jobs(self, name: str, user: str) -> dict[int, str]:
+        comments = (line for script in self.scripts.values() for line in script.splitlines() if "--comment=" in line)
+        return dict(zip(self.scripts, (line.partition("--comment=")[2] for line in comments), strict=True))
+
+    async def job_log(self, server: str, *, user: str) -> str:
+        self.asked_log.append(server)
+        return self.log
+
+
+@pytest.fixture
+def cluster():
+    return Cluster()
+
+
+@pytest.fixture
+def record_id(session, project):
+    """A public record with one file, and one behind an agreement."""
+    sources.put(session, SourceForm(name="cat", title="Cat", space="Test", address="https://x.example/"))
+    return _record(session, "public")
+
+
+def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") -> int:
+    record = Record(
+        uri=f"https://x.example/{access}{len(url)}",
+        kind="dataset",
+        title={"en": "Air"},
+        access=access,
+        distributions=(Distribution(download_url=url, format="CSV"),),
+    )
+    moment = {"first_seen": now(), "changed": now(), "removed": None, "quality": None}
+    told = {"source_id": 1, "space": "Test", "hash": "0", "visibility": "factory", "project": None}
+    row = RecordRow(uri=record.uri, content=record.model_dump_json(), **told, **moment)
+    session.add(row)
+    session.commit()
+    return row.id
+
+
+@pytest.fixture
+def ask(session, settings, record_id):
+    def ask(person: str = "founder", **form) -> int:
+        wish = TransferForm.model_validate({"record_id": record_id, "project": "demo"} | form)
+        return transfers.ask(session, settings, person, MINE, wish).id
+
+    return ask
+
+
+@pytest.fixture
+def tend(sessions, settings, cluster, session, monkeypatch):
+    monkeypatch.setattr(transfers, "_home", lambda person: f"/home/{person}")
+
+    async def tend(number: int) -> TransferRow:
+        await transfers.tend(sessions, settings, cluster)
+        session.expire_all()
+        return session.get_one(TransferRow, number)
+
+    return tend
+
+
+async def test_from_a_row_to_a_file(ask, tend, cluster, settings):
+    number = ask()
+    row = await tend(number)
+    assert (row.state, row.job_id, row.account) == ("queued", 100, "demo")
+    script = cluster.scripts[100]
+    assert "#SBATCH --partition=transfer" in script
+    assert f"#SBATCH --comment=atrium:founder:transfer:{number}" in script
+    assert f"exec {settings.paths.user_version}/bin/python -P -m " in script
+    assert "$(id)" not in script, "what somebody else wrote never reaches a shell"
+
+    cluster.states[100] = "RUNNING"
+    cluster.log = Progress(state=TransferState.RUNNING, bytes=5, total=10).model_dump_json()
+    row = await tend(number)
+    assert (row.state, transfers.view(row).progress.bytes) == ("running", 5)
+    assert cluster.asked_log == [str(number)]
+
+    cluster.states[100] = "COMPLETED"
+    cluster.log += "\n" + Progress(state=TransferState.DONE, bytes=10, path="data/air-1/a.csv").model_dump_json()
+    row = await tend(number)
+    assert (row.state, transfers.view(row).progress.path) == ("done", "data/air-1/a.csv")
+    assert row.ended is not None
+    await tend(number)
+    assert len(cluster.scripts) == 1
+
+
+async def test_a_job_whose_number_nobody_heard_is_found_again_and_not_made_twice(ask, tend, cluster):
+    number = ask()
+    cluster.deaf = True
+    assert (await tend(number)).state == "submitting"
+    cluster.deaf = False
+    row = await tend(number)
+    assert (row.state, row.job_id, len(cluster.scripts)) == ("queued", 100, 1)
+
+
+async def test_a_job_that_never_was_is_made_after_a_while(ask, tend, cluster, session):
+    number = ask()
+    cluster.error = SlurmUnavailable("Slurm has not answered for 15 s.")
+    row = await tend(number)
+    cluster.error = None
+    assert (await tend(number)).state == "submitting", "it may still come"
+    row.touched = now() - timedelta(minutes=1)
+    session.commit()
+    assert (await tend(number)).state == "waiting"
+    assert (await tend(number)).job_id == 100
+
+
+async def test_slurm_says_no(ask, tend, cluster):
+    number = ask()
+    cluster.error = SlurmError("Invalid account")
+    row = await tend(number)
+    assert (row.state, row.reason) == ("failed", "Slurm refused the job: Invalid account")
+
+
+async def test_a_job_that_dies_without_a_word_is_told(ask, tend, cluster):
+    number = ask()
+    await tend(number)
+    cluster.states[100] = "NODE_FAIL"
+    cluster.log = Progress(state=TransferState.RUNNING, bytes=5).model_dump_json()
+    row = await tend(number)
+    assert row.state == "failed"
+    assert "NODE_FAIL" in row.reason
+
+
+async def test_cancelling(ask, tend, cluster, session):
+    number = ask()
+    await tend(number)
+    with pytest.raises(NotAllowed):
+        transfers.cancel(session, "colleague", MINE, number)
+    with pytest.raises(NotFound):
+        transfers.cancel(session, "stranger", frozenset(), number)
+    assert transfers.cancel(session, "founder", MINE, number).state == "cancelling"
+    assert (await tend(number)).state == "cancelled"
+    assert cluster.cancelled == [100]
+
+
+async def test_cancelled_before_there_was_a_job(ask, tend, cluster, session):
+    number = ask()
+    transfers.cancel(session, "founder", MINE, number)
+    assert (await tend(number)).state == "cancelled"
+    assert cluster.scripts == {}
+
+
+def test_who_may_bring_what_where(ask, session, project):
+    with pytest.raises(NotFound):
+        ask("stranger")
+    with pytest.raises(NotFound):
+        ask(project="other")
+    with pytest.raises(NotFound):
+        ask(file=1)
+    with pytest.raises(InvalidInput, match="not public"):
+        ask(record_id=_record(session, "restricted"))
+    with pytest.raises(InvalidInput, match="no address"):
+        ask(record_id=_record(session, "public", "ftp://x.example/a"))
+    project.phase = ProjectPhase.ENDED
+    session.commit()
+    with pytest.raises(Conflict):
+        ask()
+
+
+def test_not_more_than_a_few_at_once(ask):
+    for _ in range(transfers.AT_ONCE):
+        ask()
+    with pytest.raises(Conflict):
+        ask()

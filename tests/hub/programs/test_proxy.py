@@ -1,0 +1,94 @@
+"""The proxy's command line, and getting its routes back. The real proxy is in the end-to-end tests."""
+
+import os
+import time
+
+import httpx
+import pytest
+
+from hub.programs import proxy
+from hub.settings import Proxy, Settings, Site
+
+
+def test_the_command_line_has_no_secret(settings):
+    argv = proxy.command(settings)
+    assert "secret-of-proxy" not in " ".join(argv)
+    options = dict(zip(argv[1:-1:2], argv[2:-1:2], strict=True))
+    assert options == {
+        "--ip": "127.0.0.1",
+        "--port": "8000",
+        "--api-ip": "127.0.0.1",
+        "--api-port": "18001",
+        "--default-target": "http://127.0.0.1:18002",
+        "--error-target": "http://127.0.0.1:18002/hub/error",
+        "--log-level": "warn",
+    }
+    assert argv[-1] == "--host-routing"
+
+
+def test_an_upgrade_does_not_move_its_files(tmp_path):
+    command = tmp_path / "proxy/bin/configurable-http-proxy"
+    (tmp_path / "base/bin").mkdir(parents=True)
+    (tmp_path / "proxy").symlink_to(tmp_path / "base")
+    command.touch()
+    argv = proxy.command(Settings(proxy=Proxy(command=command)))
+    assert argv[0] == str(tmp_path / "base/bin/configurable-http-proxy")
+
+
+def test_on_one_origin_hosts_do_not_matter():
+    assert "--host-routing" not in proxy.command(Settings(site=Site(origins="path")))
+
+
+def test_everywhere_is_an_empty_address():
+    argv = proxy.command(Settings(proxy=Proxy(listen_host="")))
+    assert argv[argv.index("--ip") + 1] == ""
+
+
+class Machines:
+    """A proxy and a Hub that need some time to start."""
+
+    def __init__(self, proxy_after: int, hub_after: int) -> None:
+        self.missing = {18001: proxy_after, 18002: hub_after}
+        self.posted = []
+
+    def __call__(self, request):
+        self.missing[request.url.port] -= 1
+        if self.missing[request.url.port] >= 0:
+            if request.url.port == 18002 and self.missing[18002] == 0:
+                return httpx.Response(503)
+            raise httpx.ConnectError("refused")
+        if request.url.port == 18001:
+            return httpx.Response(200 if request.headers["Authorization"] == "token secret-of-proxy" else 403)
+        self.posted.append((request.method, request.url.path, request.headers["Authorization"]))
+        return httpx.Response(200)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+def test_the_hub_is_asked_once_both_are_up(settings):
+    machines = Machines(proxy_after=3, hub_after=2)
+    assert proxy.restore_routes(settings, transport=httpx.MockTransport(machines))
+    assert machines.posted == [("POST", "/hub/api/proxy", "token secret-of-worker")]
+
+
+def test_it_gives_up_in_the_end(settings, caplog):
+    machines = Machines(proxy_after=0, hub_after=10**9)
+    assert not proxy.restore_routes(settings, seconds=0.05, transport=httpx.MockTransport(machines))
+    assert "gave up" in caplog.text
+    assert "secret-of-worker" not in caplog.text
+
+
+def test_what_works_in_the_background_is_nobodys_child(tmp_path):
+    def work():
+        (tmp_path / "parent").write_text(str(os.getppid()))
+
+    proxy._in_background(work)
+    until = time.monotonic() + 10
+    while not (tmp_path / "parent").exists() or not (tmp_path / "parent").read_text():
+        assert time.monotonic() < until
+    assert (tmp_path / "parent").read_text() != str(os.getpid())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

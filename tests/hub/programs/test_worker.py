@@ -1,0 +1,82 @@
+"""The background jobs, and a real worker process."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+
+from hub.health.tables import SignOfLife
+from hub.programs.worker import Every, ask_slurm, make_queue
+from hub.projects.models import ProjectSpec
+from hub.usage.service import hours_of
+from tests.hub.world import provision
+from tests.waiting import eventually
+
+
+async def test_asking_slurm_reads_hours(sessions, slurm):
+    spec = ProjectSpec(slug="demo", title="Demo", account="demo", cpu_hours=10, members={"founder": "lead"})
+    with sessions() as session:
+        await provision(session, slurm, spec)
+    slurm.used = {"demo": (120, 0)}
+    await ask_slurm(sessions, slurm)
+    with sessions() as session:
+        [hours] = hours_of(session, "founder")
+        assert hours.cpu.used == 2
+        assert session.get(SignOfLife, "slurm")
+
+
+async def test_slurm_being_away_is_said_and_is_no_sign_of_life(sessions, slurm, caplog):
+    slurm.break_after = 0
+    await ask_slurm(sessions, slurm)
+    assert "Slurm has not answered" in caplog.text
+    with sessions() as session:
+        assert session.get(SignOfLife, "slurm") is None
+
+
+def test_a_job_is_due_at_once_and_then_in_its_rhythm():
+    due, start = Every(15, tick=5), datetime(2026, 1, 1)
+    beats = [seconds for seconds in range(0, 61, 5) if due(start + timedelta(seconds=seconds))]
+    assert beats == [0, 15, 30, 45, 60]
+
+
+def test_an_error_in_a_job_ends_only_that_run(settings, sessions, caplog, engine):
+    """Without a table the heartbeat fails; with it the next one works."""
+    queue = make_queue(settings, sessions)
+    heartbeat = next(task for task in queue._registry.periodic_tasks if "heartbeat" in str(task))
+    SignOfLife.__table__.drop(engine)
+    queue.execute(heartbeat)
+    assert "Unhandled exception" in caplog.text
+    SignOfLife.__table__.create(engine)
+    queue.execute(heartbeat)
+    with sessions() as session:
+        assert session.get(SignOfLife, "worker")
+    queue.storage.close()
+
+
+def test_a_worker_gives_a_sign_of_life_at_once_and_stops_when_told(settings, sessions, tmp_path):
+    environment = {
+        **os.environ,
+        "ATRIUM_CONFIG": "/nonexistent.toml",
+        "ATRIUM_API__DATABASE_URL": settings.api.database_url,
+        "ATRIUM_PATHS__STATE": str(settings.paths.state),
+        "ATRIUM_PATHS__ETC": str(settings.paths.etc),
+        "ATRIUM_SLURM__BIN": "/nonexistent",
+    }
+    log = tmp_path / "worker.log"
+    with log.open("w") as output:
+        worker = subprocess.Popen([sys.executable, "-m", "hub.cli", "worker"], env=environment, stderr=output)
+    try:
+        eventually(lambda: _seen(sessions), within=30, what="a heartbeat")
+        eventually(lambda: "could not be started" in log.read_text(), within=30, what="the question put to Slurm")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    assert "worker stopped" in log.read_text()
+
+
+def _seen(sessions):
+    with sessions() as session:
+        return session.get(SignOfLife, "worker")

@@ -1,0 +1,33 @@
+import pytest
+from pydantic import ValidationError
+
+from hub.projects.models import ProjectSpec
+
+GOOD = {"slug": "demo", "title": "Demo", "account": "demo", "cpu_hours": 10}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slug": "Demo"},
+        {"slug": "../etc"},
+        {"slug": "demo\n"},
+        {"account": "demo,root"},
+        {"account": "demo set=1"},
+        {"title": ""},
+        {"cpu_hours": -1},
+        {"members": {"Root!": "lead"}},
+        {"members": {"founder\n": "lead"}},
+        {"members": {"founder": "owner"}},
+        {"starts": "2026-02-01", "until": "2026-01-01"},
+        {"surprise": 1},
+    ],
+    ids=str,
+)
+def test_what_is_not_allowed(wrong):
+    with pytest.raises(ValidationError):
+        ProjectSpec.model_validate(GOOD | wrong)
+
+
+def test_what_is():
+    assert ProjectSpec.model_validate(GOOD | {"members": {"founder": "lead"}}).gpu_hours == 0

@@ -1,0 +1,187 @@
+"""Killed, refused or left alone at every step: in the end there is one of everything."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from hub.audit.tables import EventRow
+from hub.errors import HubUnavailable, SlurmError, SlurmUnavailable
+from hub.mail.tables import LetterRow
+from hub.projects import provisioning, service
+from hub.projects.models import ProjectState, Step
+from hub.projects.provisioning import provision, resume
+from hub.projects.tables import Member, Project, StepRow
+from tests.hub.projects.test_service import awarded, spec
+from tests.hub.world import world
+
+STEPS = tuple(Step)
+
+
+class Killed(BaseException):
+    """What no code of ours catches, as a signal is not caught."""
+
+
+@pytest.fixture
+def around(slurm, settings):
+    return world(slurm, settings)
+
+
+def letters(session):
+    return session.scalar(select(func.count()).select_from(LetterRow).where(LetterRow.key.like("project-%-ready-%")))
+
+
+def exactly_one_of_everything(session, slurm, around, slug):
+    session.expire_all()
+    project = session.scalars(select(Project)).one()
+    assert (project.state, project.slug) == (ProjectState.ACTIVE, slug)
+    assert slurm.accounts == {slug: (6000, 600)}
+    assert slurm.parents == {slug: "call-playground-2026"}
+    assert slurm.members == {slug: ["founder"]}
+    assert around.storage.made == 1
+    assert around.storage.directories == {slug: (("founder",), False)}
+    assert around.groups.groups == {slug: {"founder"}}
+    assert letters(session) == 1
+    made = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
+    assert made == [f"made real: {step}" for step in STEPS]
+
+
+async def test_every_step_is_recorded(session, slurm, around):
+    project = awarded(session)
+    await provision(session, around, project)
+    exactly_one_of_everything(session, slurm, around, project.slug)
+    rows = {row.step: (row.revision, row.attempts, row.remark) for row in session.scalars(select(StepRow))}
+    assert rows == dict.fromkeys(STEPS, (1, 1, ""))
+    await provision(session, around, project)
+    exactly_one_of_everything(session, slurm, around, project.slug)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypatch, step, when):
+    """Ten points: the process dies with the deed not done, or done and not yet noted."""
+    deed = provisioning._DEEDS[step]
+
+    async def dying(session, world, wanted):
+        if when == "after":
+            await deed(session, world, wanted)
+        raise Killed
+
+    monkeypatch.setitem(provisioning._DEEDS, step, dying)
+    with sessions() as session:
+        slug = awarded(session).slug
+        with pytest.raises(Killed):
+            await resume(session, around)
+    monkeypatch.undo()
+    with sessions() as session:
+        assert session.scalars(select(Project.state)).one() is ProjectState.PROVISIONING
+        await resume(session, around)
+        exactly_one_of_everything(session, slurm, around, slug)
+
+
+async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, around, settings, person):
+    project = awarded(session)
+    slurm.break_after = 1  # slurmdbd goes after the account was made
+    with pytest.raises(SlurmUnavailable):
+        await resume(session, around)
+    seen = person("founder").project(project.slug)
+    steps = {one.step: (one.done, one.remark) for one in seen.steps}
+    assert steps[Step.ACCOUNT] == (True, "")
+    assert steps[Step.MEMBERS] == (False, "Slurm has not answered for 15 s.")
+    assert seen.state == "provisioning"
+    slurm.break_after = None
+    await resume(session, around)
+    exactly_one_of_everything(session, slurm, around, project.slug)
+    assert all(one.done for one in person("founder").project(project.slug).steps)
+
+
+async def test_a_hub_that_is_away_is_waited_for(session, slurm, around):
+    project = awarded(session)
+    around.groups.error = HubUnavailable("The Hub does not answer.")
+    await resume(session, around)
+    assert letters(session) == 0
+    around.groups.error = None
+    await resume(session, around)
+    exactly_one_of_everything(session, slurm, around, project.slug)
+
+
+async def test_a_refusal_for_one_does_not_hold_up_the_others(session, slurm, around, caplog):
+    class Picky(type(slurm)):
+        async def ensure_account(self, account, **limits):
+            if account == "bad":
+                raise SlurmError("no such cluster")
+            await super().ensure_account(account, **limits)
+
+    picky = world(Picky(), around.settings)
+    for name in ("bad", "good"):
+        service.record(session, spec(slug=name, account=name), who="admin")
+    for _ in range(3):
+        await resume(session, picky)
+    session.expire_all()
+    states = dict(session.execute(select(Project.slug, Project.state)).all())
+    assert states == {"bad": ProjectState.PROVISIONING, "good": ProjectState.ACTIVE}
+    row = session.scalars(select(StepRow).where(StepRow.remark != "")).one()
+    assert (row.attempts, row.remark) == (3, "no such cluster")
+    assert caplog.text.count("no such cluster") == 1, "the same is not said again and again"
+
+
+async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm, around):
+    for name in ("one", "two"):
+        service.record(session, spec(slug=name, account=name), who="admin")
+    slurm.break_after = 0
+    with pytest.raises(SlurmUnavailable):
+        await resume(session, around)
+    assert [row.attempts for row in session.scalars(select(StepRow))] == [1]
+
+
+async def test_a_change_while_it_is_made_real_is_made_real_too(sessions, session, slurm, around):
+    """A lead removes somebody while Slurm is busy with the revision before."""
+    project = service.record(session, spec(), who="admin")
+    ensure = slurm.ensure_members
+
+    async def slow(account, users, partitions=()):
+        await ensure(account, users, partitions)
+        with sessions() as another:
+            found = another.scalars(select(Project)).one()
+            if found.revision > 1:
+                return
+            next(one for one in found.members if one.person == "colleague").leaving = True
+            found.revision += 1
+            another.commit()
+
+    slurm.ensure_members = slow
+    await provision(session, around, project)
+    session.expire_all()
+    assert project.state is ProjectState.PROVISIONING
+    await resume(session, around)
+    session.expire_all()
+    assert (project.state, slurm.members["demo"]) == (ProjectState.ACTIVE, ["founder"])
+    assert [row.person for row in session.scalars(select(Member))] == ["founder"]
+
+
+def test_a_real_worker_killed_by_the_kernel(settings, sessions, slurm, around, tmp_path):
+    """A process of its own dies by SIGKILL inside a step; this one finds the row and finishes."""
+    with sessions() as session:
+        slug = awarded(session).slug
+    program = Path(__file__).with_name("killed_worker.py")
+    environment = {**os.environ, "ATRIUM_API__DATABASE_URL": settings.api.database_url}
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, str(program)], env={**environment, "PYTHONPATH": str(root)}, cwd=root, timeout=60, check=False
+    )
+    assert done.returncode == -9
+    with sessions() as session:
+        half = session.scalars(select(StepRow).order_by(StepRow.attempts)).all()
+        assert {row.step: bool(row.done) for row in half} == {
+            Step.ACCOUNT: True,
+            Step.MEMBERS: True,
+            Step.DIRECTORY: False,
+        }
+        asyncio.run(resume(session, around))
+        project = session.scalars(select(Project).execution_options(populate_existing=True)).one()
+        assert (project.state, project.slug, letters(session)) == (ProjectState.ACTIVE, slug, 1)
+        assert around.storage.directories == {slug: (("founder",), False)}

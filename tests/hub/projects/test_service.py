@@ -1,0 +1,136 @@
+"""Projects as they are recorded, and what a day brings."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from hub.audit.tables import EventRow
+from hub.db.base import now
+from hub.errors import InvalidInput
+from hub.mail.tables import LetterRow
+from hub.organisations.tables import OrganisationRow
+from hub.projects import service
+from hub.projects.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
+from hub.projects.provisioning import provision
+from hub.projects.tables import Member, Project
+from tests.hub.world import world
+
+ORGANISATION = 9_999
+"""Beyond the numbers that a database gives by itself."""
+
+
+def spec(**changes) -> ProjectSpec:
+    values = {
+        "slug": "demo",
+        "title": "A demo, with 'quotes'",
+        "account": "demo",
+        "cpu_hours": 100,
+        "gpu_hours": 10,
+        "starts": date(2026, 1, 1),
+        "members": {"founder": MemberRole.LEAD, "colleague": MemberRole.MEMBER},
+    }
+    return ProjectSpec.model_validate(values | changes)
+
+
+def awarded(session, **changes) -> Project:
+    values = {
+        "title": "Green steel",
+        "reference": 7,
+        "lead": "founder",
+        "organisation_id": ORGANISATION,
+        "call": "playground-2026",
+        "cpu_hours": 100,
+        "gpu_hours": 10,
+        "storage_gb": 0,
+        "months": 2,
+        "starts": now().date(),
+        "partitions": ("gpu",),
+        "qos": ("gpu",),
+    }
+    if session.get(OrganisationRow, ORGANISATION) is None:
+        session.add(OrganisationRow(id=ORGANISATION, name="x", form={}, join_code="x", created=now()))
+        session.flush()
+    project = service.award(session, Award.model_validate(values | changes), who="reviewer")
+    session.commit()
+    return project
+
+
+def test_the_same_again_changes_nothing(session):
+    first = service.record(session, spec(), who="admin")
+    revision = first.revision
+    again = service.record(session, spec(), who="admin")
+    assert (again.id, again.revision) == (first.id, revision)
+    assert len(session.scalars(select(Member)).all()) == 2
+    assert session.scalar(select(func.count()).select_from(EventRow)) == 1
+
+
+def test_more_hours_and_members_later(session):
+    project = service.record(session, spec(), who="admin")
+    project.state, before = ProjectState.ACTIVE, project.revision
+    session.commit()
+    members = {"founder": "member", "learner01": "member"}
+    project = service.record(session, spec(cpu_hours=200, starts=None, members=members), who="admin")
+    assert (project.starts, project.revision, project.state) == (date(2026, 1, 1), before + 1, "provisioning")
+    assert {member.person: member.role for member in project.members} == {
+        "founder": MemberRole.MEMBER,
+        "colleague": MemberRole.MEMBER,
+        "learner01": MemberRole.MEMBER,
+    }
+
+
+def test_an_account_belongs_to_one_project_for_good(session):
+    service.record(session, spec(), who="admin")
+    for changes in ({"slug": "other"}, {"account": "other"}):
+        with pytest.raises(InvalidInput) as refused:
+            service.record(session, spec(**changes), who="admin")
+        assert refused.value.field == "account"
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Green steel", "green-steel-7"),
+        ("Zażółć gęślą jaźń!", "zazoc-gesla-jazn-7"),
+        ("漢字", "project-7"),
+        ("; rm -rf / #", "rm-rf-7"),
+        ("../../etc/passwd", "etc-passwd-7"),
+        ("2026", "project-7"),
+        ("a" * 200, "a" * 16 + "-7"),
+    ],
+)
+def test_slugs_of_any_title(session, title, slug):
+    assert awarded(session, title=title).slug == slug
+
+
+def test_a_slug_that_is_taken(session):
+    service.record(session, spec(slug="green-steel-7", account="other"), who="admin")
+    assert awarded(session).slug == "green-steel-7x"
+
+
+async def test_a_project_s_life(session, settings, slurm):
+    """It opens on its day, is warned of its end once a warning, ends, is extended, ends again, and closes."""
+    today = now().date()
+    project = awarded(session, starts=today + timedelta(days=5), months=2)
+    around = world(slurm, settings)
+    await provision(session, around, project)
+    assert (project.phase, slurm.closed[project.account]) == (Phase.WAITING, True)
+
+    async def on(day):
+        for _ in range(2):  # a day may be turned any number of times
+            service.turn(session, settings, day)
+        if project.state is ProjectState.PROVISIONING:
+            await provision(session, around, project)
+        session.refresh(project)
+        return project.phase, slurm.closed[project.account], around.storage.directories[project.slug]
+
+    assert await on(project.starts) == (Phase.OPEN, False, (("founder",), False))
+    for left in (40, 30, 20, 7, 3, 1, 0):
+        assert (await on(project.until - timedelta(days=left)))[0] is Phase.OPEN
+    warnings = [row.subject for row in session.scalars(select(LetterRow)) if "warning" in row.key]
+    assert warnings == [f"Project {project.slug} ends {when}" for when in ("in 30 days", "in 7 days", "tomorrow")]
+    assert await on(project.until + timedelta(days=1)) == (Phase.ENDED, True, (("founder",), False))
+    assert await on(project.until + timedelta(days=91)) == (Phase.CLOSED, True, ((), True))
+    assert around.groups.groups[project.slug] == set()
+    phases = [row.after["phase"] for row in session.scalars(select(EventRow)) if row.what == "phase changed"]
+    assert phases == ["open", "ended", "closed"]

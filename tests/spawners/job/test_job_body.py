@@ -1,0 +1,151 @@
+"""The shell part of the job script, run by a real bash with a stand-in for the environment's Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hub.settings import Paths, Settings, Spawn
+from spawners.job import script
+from spawners.job.request import SpawnRequest
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.process
+
+SERVER = f"""#!{sys.executable}
+import os, signal, sys, time
+print("runs", sys.argv[1:], os.getcwd(), flush=True)
+def said(number, _frame):
+    print("heard", signal.Signals(number).name, flush=True)
+    if number == signal.SIGTERM:
+        sys.exit(7)
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, said)
+runtime = os.environ["JUPYTER_RUNTIME_DIR"]
+print("runtime", runtime, os.stat(runtime).st_mode & 0o777, flush=True)
+print("told", {{name: value for name, value in os.environ.items() if name.startswith("ATRIUM_")}}, flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where a job runs: a home and an environment."""
+
+    home: Path
+    environment: Path
+
+    def text(self, **spawn: str) -> str:
+        return script.render(
+            SpawnRequest(account="demo", partition="notebooks"),
+            user="founder",
+            server="",
+            attempt=1,
+            home=self.home,
+            settings=Settings(paths=Paths(user_env=self.environment), spawn=Spawn(**spawn)),
+            exported=["LANG"],
+        )
+
+    @contextmanager
+    def job(self, **spawn: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The script as Slurm runs it: from a file, its output to the log."""
+        path = self.home.parent / "job.sh"
+        path.write_text(self.text(**spawn))
+        with self.log.open("w") as log:
+            process = subprocess.Popen(
+                ["bash", str(path)], stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]}
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @property
+    def log(self) -> Path:
+        return self.home.parent / "log"
+
+    def says(self, text: str) -> None:
+        eventually(lambda: text in self.log.read_text(), within=10, what=text)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    home, environment = tmp_path / "home", tmp_path / "env"
+    (environment / "bin").mkdir(parents=True)
+    home.mkdir()
+    for name in ("python", "jupyterhub-singleuser"):
+        (environment / "bin" / name).write_text(SERVER)
+        (environment / "bin" / name).chmod(0o755)
+    return Node(home, environment)
+
+
+def test_the_server_runs_in_the_home_and_hears_what_the_script_hears(node: Node) -> None:
+    with node.job(ports="20000-20999") as job:
+        node.says("told")
+        job.send_signal(signal.SIGUSR1)
+        node.says("heard SIGUSR1")
+        job.send_signal(signal.SIGUSR1)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(10) == 7, "its exit code is the job's"
+    log = node.log.read_text()
+
+    assert f"runs ['-P', '-m', 'spawners.node.launch'] {node.home}" in log
+    assert "'ATRIUM_PORTS': '20000-20999'" in log
+    assert "'ATRIUM_WARN_SECONDS': '120'" in log
+    [runtime] = [line for line in log.splitlines() if line.startswith("runtime")]
+    assert runtime.endswith(f" {0o700}")
+    assert not Path(runtime.split()[1]).exists(), "removed at the end"
+
+
+def test_a_home_that_is_not_there_or_closed(node: Node) -> None:
+    node.home.rename(node.home.with_name("elsewhere"))
+    with node.job() as job:
+        assert job.wait(10) == 71
+    assert "home directory" in node.log.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody whose home is closed")
+def test_a_home_that_cannot_be_written(node: Node) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as closed:
+        Path(closed).chmod(0o555)
+        text = Node(Path(closed), node.environment).text()
+        done = subprocess.run(
+            ["bash"],
+            input=text,
+            text=True,
+            user="nobody",
+            group="nogroup",
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+
+    assert done.returncode == 71
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_home_that_is_full(node: Node) -> None:
+    path = node.home.parent / "job.sh"
+    path.write_text(node.text())
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(["bash", str(path)], stdout=full, stderr=subprocess.DEVNULL, check=False, timeout=30)
+
+    assert done.returncode == 73
+
+
+def test_an_environment_that_is_not_there(node: Node) -> None:
+    (node.environment / "bin/jupyterhub-singleuser").unlink()
+    with node.job() as job:
+        assert job.wait(10) == 72
+    assert str(node.environment) in node.log.read_text()

@@ -1,0 +1,266 @@
+"""Projects from the inside, without a browser; the burn-down picture, its table and its sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from hub.errors import Conflict, InvalidInput, NotFound
+from hub.projects.models import Extension, ExtensionForm, Invitation, MemberRole, MemberView, ProjectView
+from hub.reports.models import Report, ReportDraft, ReportForm
+from hub.usage.models import Day, Hours, ProjectUsage, Used
+from tests.widgets.factory import MOMENT, Factory, project
+from widgets.base import Phase, Visitor
+from widgets.projects.burndown import burn_down, course, sentence
+from widgets.projects.view import Part, Projects
+
+HOSTILE = '"><script>alert(1)</script>'
+TODAY = date(2026, 11, 24)
+
+
+def usage(**more: Any) -> ProjectUsage:
+    values: dict[str, Any] = {
+        "slug": "steel-1",
+        "title": "Green steel",
+        "cpu": Hours(granted=100, used=40, left=60),
+        "gpu": Hours(granted=0, used=0, left=0),
+        "starts": date(2026, 11, 1),
+        "until": date(2027, 1, 31),
+        "as_of": MOMENT,
+        "people": (Used(name=HOSTILE, cpu=40, gpu=0),),
+        "partitions": (Used(name="batch", cpu=40, gpu=0),),
+        "days": (Day(day=date(2026, 11, 10), cpu=10, gpu=0), Day(day=date(2026, 11, 20), cpu=25, gpu=0)),
+        "cpu_runs_out": date(2026, 12, 20),
+        "gpu_runs_out": None,
+    }
+    return ProjectUsage.model_validate({**values, **more})
+
+
+class Inside(Factory):
+    def __init__(self, role: MemberRole = MemberRole.LEAD) -> None:
+        super().__init__()
+        members = tuple(MemberView(person=name, role=role, leaving=False) for name in ("maria", "jan"))
+        self.owned = (project(role=role, members=members, title=HOSTILE), project("glass-2", role=role))
+        self.invited: list[Invitation] = []
+        self.asked: list[ExtensionForm] = []
+        self.written = Report(project="steel-1", revision=1, form=ReportForm(), usage=usage(), submitted=None)
+
+    def usage(self, slug: str) -> ProjectUsage:
+        return usage(slug=slug)
+
+    def invitations(self, slug: str) -> tuple[Invitation, ...]:
+        return tuple(self.invited)
+
+    def invite(self, slug: str, address: str, role: MemberRole = MemberRole.MEMBER) -> Invitation:
+        if "@" not in address:
+            raise InvalidInput("This is no mail address.", field="address")
+        self.invited.append(
+            Invitation(id=1, address=address, role=role, by="maria", created=MOMENT, expires=MOMENT, accepted_by=None)
+        )
+        return self.invited[-1]
+
+    def remove_member(self, slug: str, person: str) -> None:
+        left = tuple(one for one in self.owned[0].members if one.person != person)
+        self.owned = (self.owned[0].model_copy(update={"members": left}), *self.owned[1:])
+
+    def change_role(self, slug: str, person: str, role: MemberRole) -> ProjectView:
+        raise Conflict("A project keeps at least one lead.", hint="Make somebody else a lead first.")
+
+    def extensions(self, slug: str) -> tuple[Extension, ...]:
+        return ()
+
+    def ask_for_extension(self, slug: str, form: ExtensionForm) -> Extension:
+        self.asked.append(form)
+        raise NotFound("gone")
+
+    def report(self, slug: str) -> Report:
+        return self.written.model_copy(update={"project": slug})
+
+    def write_report(self, slug: str, draft: ReportDraft) -> Report:
+        if draft.revision != self.written.revision:
+            raise Conflict("Another lead wrote in it.", field="revision")
+        self.written = self.written.model_copy(
+            update={
+                "form": draft.form,
+                "revision": draft.revision + 1,
+                "submitted": MOMENT if draft.submit else None,
+            }
+        )
+        return self.written
+
+
+async def settled(view: Projects) -> None:
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if view.state.phase is not Phase.LOADING and not view.state.busy:
+            return
+    raise AssertionError("the view did not settle")
+
+
+async def shown(inside: Factory, place: str = "") -> Projects:
+    view = Projects(person=Visitor(api=inside))
+    if place:
+        view.go(place)  # before anything is known, as the page's script does
+    await settled(view)
+    await settled(view)
+    return view
+
+
+def everything(widget: Any) -> str:
+    own = str(widget.value) if type(widget).__name__ == "HTML" else ""
+    return own + "".join(everything(child) for child in getattr(widget, "children", ()))
+
+
+async def test_a_link_leads_to_a_part_of_a_project_even_when_it_is_early() -> None:
+    view = await shown(Inside(), "project/glass-2/members")
+
+    assert (view.state.slug, view.state.part) == ("glass-2", Part.MEMBERS)
+
+
+async def test_somebody_elses_project_is_none() -> None:
+    view = await shown(Inside())
+    view.go("project/theirs-3/usage")
+    await settled(view)
+
+    assert view.state.slug == "steel-1"
+    assert "You have no such project." in everything(view)
+
+
+async def test_without_a_project_the_page_says_how_to_get_one() -> None:
+    view = await shown(Factory())
+
+    assert "Apply for hours" in view.text.value
+
+
+@pytest.mark.parametrize("part", list(Part))
+async def test_what_people_typed_is_text(part: Part) -> None:
+    assert "<script" not in everything(await shown(Inside(), f"project/steel-1/{part}"))
+
+
+async def test_a_lead_invites_and_is_told_what_is_no_address() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+    for address in ("nobody", "jan@example.org"):
+        members.address.value = address
+        view.do("Inviting", members._invite)
+        await settled(view)
+        if address == "nobody":
+            assert members.address.complaint == "This is no mail address."
+
+    assert [one.address for one in inside.invited] == ["jan@example.org"]
+    assert "An invitation is on its way to jan@example.org" in everything(view)
+
+
+async def test_removing_asks_for_the_name() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+    members.person.value = "jan"
+    view.do("Removing", members._remove)
+    await settled(view)
+    assert len(inside.owned[0].members) == 2
+    assert members.sure.complaint
+
+    members.sure.value = "jan"
+    view.do("Removing", members._remove)
+    await settled(view)
+
+    assert [one.person for one in inside.owned[0].members] == ["maria"]
+
+
+async def test_members_who_lead_nothing_see_no_forms() -> None:
+    view = await shown(Inside(MemberRole.MEMBER), "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+
+    assert members.inviting.layout.display == members.changing.layout.display == "none"
+
+
+async def test_an_extension_needs_a_reason_and_something_to_ask_for() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/extension")
+    part: Any = view._parts[Part.EXTENSION]
+    view.do("Asking", part._ask)
+    await settled(view)
+
+    assert list(view.state.problems) == ["reason"]
+    part.reason.value = "It takes longer."
+    view.do("Asking", part._ask)
+    await settled(view)
+    assert view.state.problems == {"months": "Ask for months or hours."}
+    assert inside.asked == []
+
+
+async def test_a_report_is_kept_and_submitted_only_when_one_is_sure() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/report")
+    part: Any = view._parts[Part.REPORT]
+    part.summary.value = "It works."
+    view.do("Submitting", lambda api: part._write(api, submit=True))
+    await settled(view)
+    assert inside.written.submitted is None
+
+    part.sure.value = True
+    view.do("Submitting", lambda api: part._write(api, submit=True))
+    await settled(view)
+
+    assert inside.written.form.summary == "It works."
+    assert part.form.layout.display == "none"
+
+
+# -- burn-down --------------------------------------------------------------------------------------------------------
+
+
+def test_the_course_starts_with_what_was_granted_and_ends_with_what_slurm_says() -> None:
+    points = course(usage(), "cpu", TODAY)
+
+    assert [(one.day, one.left) for one in points] == [
+        (date(2026, 10, 31), 100),
+        (date(2026, 11, 10), 90),
+        (date(2026, 11, 20), 65),
+        (TODAY, 60),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "At this pace they are enough until 20 December 2026."),
+        ({"cpu_runs_out": date(2027, 6, 1)}, "last beyond the project's end on 31 January 2027"),
+        ({"cpu_runs_out": None}, "there is no forecast"),
+        ({"cpu": Hours(granted=100, used=100, left=0), "cpu_runs_out": TODAY}, "used up"),
+    ],
+)
+def test_the_sentence_says_how_long_hours_last(more: dict[str, Any], words: str) -> None:
+    assert words in sentence(usage(**more), "cpu", TODAY)
+
+
+def test_the_picture_has_words_and_a_table() -> None:
+    drawn = burn_down(usage(), "cpu", TODAY)
+
+    assert 'role="img" aria-label="60' in drawn
+    assert "<caption>CPU hours, the last days first</caption>" in drawn
+    assert 'class="forecast"' in drawn
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"days": (), "cpu_runs_out": None},
+        {"starts": TODAY, "until": TODAY, "days": ()},
+        {"starts": TODAY + timedelta(days=9), "until": None, "days": (), "cpu_runs_out": None},
+        {"cpu_runs_out": date(2036, 1, 1)},
+    ],
+)
+def test_it_can_be_drawn_on_the_first_day_and_on_any_other(more: dict[str, Any]) -> None:
+    drawn = burn_down(usage(**more), "cpu", TODAY)
+
+    assert "<svg" in drawn
+    assert "nan" not in drawn
+
+
+def test_hours_that_were_not_granted_are_not_drawn() -> None:
+    assert burn_down(usage(), "gpu", TODAY) == ""

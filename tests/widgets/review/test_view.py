@@ -1,0 +1,252 @@
+"""The review desk without a browser: conflict first, one decision, and text that stays text."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import Any
+
+import pytest
+
+from hub.applications.models import ApplicationState, Decision, Form
+from hub.calls.models import OrganisationKind
+from hub.client import Me
+from hub.errors import Conflict, NotAllowed
+from hub.identity.models import Role
+from hub.organisations.models import OrganisationForm
+from hub.projects.models import Extension, ExtensionState
+from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
+from tests.widgets.factory import MOMENT, PROGRAMME, Factory, version
+from widgets.base import Phase, Visitor
+from widgets.review.view import ReviewDesk, due
+
+HOSTILE = '"><script>alert(1)</script>'
+FORM = Form(title=HOSTILE, use_case=HOSTILE, resources={"gpu_hours": 100, "cpu_hours": 10})
+ORGANISATION = OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE")
+
+
+def entry(**more: Any) -> QueueEntry:
+    values: dict[str, Any] = {
+        "id": 7,
+        "reference": "A-00007",
+        "call": "playground-2026",
+        "mode": "playground",
+        "sector": "energy",
+        "organisation": HOSTILE,
+        "country": "DE",
+        "state": ApplicationState.SUBMITTED,
+        "version": 1,
+        "submitted": MOMENT,
+        "age_days": 1,
+        "due": date(2026, 11, 26),
+        "working_days_left": 2,
+        "overdue": False,
+        "reviews": 0,
+        "reviews_needed": 1,
+        "declared": None,
+        "reviewed": False,
+        "barred": "",
+    }
+    return QueueEntry.model_validate({**values, **more})
+
+
+class Desk(Factory):
+    """One application, and what the API says of it to a reviewer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.person = Me(name="rita", display_name="Rita", roles=(Role.REVIEWER,), projects=())
+        self.entry = entry()
+        self.reviewed: tuple[Review, ...] = ()
+        self.decided: Decision | None = None
+        self.asked: list[QueueFilter] = []
+
+    def queue(self, wanted: QueueFilter | None = None) -> Queue:
+        self.asked.append(wanted or QueueFilter())
+        return Queue(entries=(self.entry,), total=1)
+
+    def open_extensions(self) -> tuple[Extension, ...]:
+        return (
+            Extension(
+                id=1,
+                project="steel-1",
+                by="maria",
+                months=1,
+                cpu_hours=0,
+                gpu_hours=0,
+                reason=HOSTILE,
+                state=ExtensionState.OPEN,
+                answer="",
+                created=MOMENT,
+            ),
+        )
+
+    def declare_conflict(self, number: int, *, conflict: bool, remarks: str = "") -> QueueEntry:
+        self.entry = entry(declared=conflict)
+        return self.entry
+
+    def case(self, number: int) -> Case:
+        if self.entry.declared is not False:
+            raise NotAllowed("Declare first.")
+        return Case(
+            entry=self.entry,
+            version=version(FORM, ORGANISATION),
+            reviews=self.reviewed,
+            messages=(),
+            decision=self.decided,
+        )
+
+    def review(self, number: int, review: ReviewForm) -> Case:
+        values = review.model_dump()
+        self.reviewed = (Review(reviewer="rita", at=MOMENT, **values),)
+        self.entry = self.entry.model_copy(update={"reviews": 1, "reviewed": True})
+        return self.case(number)
+
+    def decide(self, number: int, decision: DecisionForm) -> Case:
+        if self.decided is not None:
+            raise Conflict("It is approved already.", field="state")
+        self.others_decide()
+        return self.case(number)
+
+    def others_decide(self) -> None:
+        self.entry = self.entry.model_copy(update={"state": ApplicationState.APPROVED})
+        self.decided = Decision(
+            approved=True, reason="Good.", cpu_hours=1, gpu_hours=1, storage_gb=0, at=MOMENT, project=None
+        )
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def settled(view: ReviewDesk) -> None:
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if view.state.phase is not Phase.LOADING and not view.state.busy:
+            return
+    raise AssertionError("the view did not settle")
+
+
+async def shown(desk: Factory) -> ReviewDesk:
+    view = ReviewDesk(person=Visitor(api=desk))
+    await settled(view)
+    return view
+
+
+async def opened(desk: Desk, *, free: bool = True) -> ReviewDesk:
+    view = await shown(desk)
+    view.go("case/7")
+    await settled(view)
+    if free:
+        assert view.case is not None
+        view.do("Noting it", view.case._no_conflict)
+        await settled(view)
+    return view
+
+
+def everything(widget: Any) -> str:
+    own = str(widget.value) if type(widget).__name__ == "HTML" else ""
+    return own + "".join(everything(child) for child in getattr(widget, "children", ()))
+
+
+async def test_the_desk_opens_with_what_is_under_review(desk: Desk) -> None:
+    view = await shown(desk)
+
+    assert desk.asked[0].state is ApplicationState.SUBMITTED
+    assert 'href="#/case/7"' in everything(view)
+    assert "Playground, Energy" in everything(view)
+
+
+async def test_before_the_declaration_nothing_of_it_is_shown(desk: Desk) -> None:
+    view = await opened(desk, free=False)
+
+    assert view.state.case is None
+    assert view.case is not None
+    assert view.case.declaring.layout.display == ""
+    assert view.case.reading.layout.display == "none"
+
+
+async def test_with_a_conflict_it_stays_closed(desk: Desk) -> None:
+    view = await opened(desk, free=False)
+    assert view.case is not None
+    view.do("Noting it", view.case._conflict)
+    await settled(view)
+
+    assert view.state.case is None
+    assert "others review it" in everything(view)
+
+
+async def test_a_review_needs_a_score_for_each_criterion(desk: Desk) -> None:
+    view = await opened(desk)
+    assert view.case is not None
+    view.do("Saving", view.case._save)
+    await settled(view)
+    assert list(view.state.problems) == [f"scores.{PROGRAMME.criteria[0].id}"]
+
+    for field in view.case.scores.values():
+        field.value = 4
+    view.case.approve.value = True
+    view.do("Saving", view.case._save)
+    await settled(view)
+
+    assert view.state.trouble is None
+    assert desk.reviewed[0].scores == {one.id: 4 for one in PROGRAMME.criteria}
+    assert desk.reviewed[0].gpu_hours == 100
+
+
+async def test_who_was_second_is_told_and_sees_the_decision(desk: Desk) -> None:
+    view = await opened(desk)
+    desk.others_decide()
+    assert view.case is not None
+    view.case.verdict.value, view.case.reason.value = True, "Fine."
+    view.do("Deciding", view.case._decide)
+    await settled(view)
+
+    assert view.state.trouble is not None
+    assert "already" in view.state.trouble.message
+    assert view.state.entry is not None
+    assert view.state.entry.state is ApplicationState.APPROVED
+    assert view.case.deciding.layout.display == "none"
+
+
+async def test_a_decision_needs_a_reason(desk: Desk) -> None:
+    view = await opened(desk)
+    assert view.case is not None
+    view.case.verdict.value = True
+    view.do("Deciding", view.case._decide)
+    await settled(view)
+
+    assert list(view.state.problems) == ["grant.reason"]
+    assert desk.decided is None
+
+
+async def test_what_applicants_typed_is_text(desk: Desk) -> None:
+    markup = everything(await opened(desk)) + everything(await shown(Desk()))
+
+    assert "<script" not in markup
+    assert "&lt;script&gt;" in markup
+
+
+async def test_those_who_are_no_reviewers_get_a_sentence() -> None:
+    class Refusing(Desk):
+        def queue(self, wanted: QueueFilter | None = None) -> Queue:
+            raise NotAllowed("Only reviewers may do this.")
+
+    view = await shown(Refusing())
+
+    assert view.state.phase is Phase.ERROR
+    assert "Only reviewers may do this." in view.text.value
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"overdue": True}, '<span class="state bad">overdue since 26 November 2026</span>'),
+        ({"working_days_left": 0}, '<span class="state warn">today</span>'),
+        ({"working_days_left": 2}, '<span class="state ok">in 2 working days</span>'),
+        ({"state": ApplicationState.APPROVED, "overdue": True}, "26 November 2026"),
+    ],
+)
+def test_a_deadline_has_a_sign_and_a_word(more: dict[str, Any], words: str) -> None:
+    assert due(entry(**more)).startswith(words)

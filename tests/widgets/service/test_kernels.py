@@ -1,0 +1,280 @@
+"""Whose a kernel is, what it may know, how many there may be, when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from widgets.service.kernels import PAGE_MESSAGES, AllInUse, Culler, Leases, Pool, TooManyOpen, kernel_environment
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Socket:
+    closed = False
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self.closed = True
+
+
+class FakeKernels:
+    """Kernels that are only names."""
+
+    def __init__(self, leases: Leases) -> None:
+        self.leases = leases
+        self.running: set[str] = set()
+        self.last_activity = datetime.now(UTC)
+        self.told: list[tuple[str, str]] = []
+
+    async def start_kernel(self, **_: Any) -> str:
+        await asyncio.sleep(0)
+        name = f"k{len(self.running)}"
+        self.running.add(name)
+        return name
+
+    async def alive(self, kernel_id: str) -> bool:
+        return kernel_id in self.running
+
+    def get_kernel(self, _: str) -> Any:
+        return self
+
+    async def tell(self, kernel_id: str, verb: str, text: str) -> bool:
+        self.told.append((verb, text))
+        return True
+
+    async def shutdown_kernel(self, kernel_id: str, now: bool = False) -> None:
+        self.running.remove(kernel_id)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def leases(clock: Clock) -> Leases:
+    return Leases(per_visitor=2, total=3, clock=clock)
+
+
+def lease(leases: Leases, owner: str, kernel_id: str) -> Any:
+    opened = leases.open(owner, "onboarding.ipynb")
+    opened.kernel_id = kernel_id
+    return opened
+
+
+# -- environment and messages -----------------------------------------------------------------------------------------
+
+
+def test_a_kernel_gets_listed_variables_only() -> None:
+    given = {
+        "PATH": "/bin",
+        "HOME": "/home",
+        "LANG": "C.UTF-8",
+        "IPYTHONDIR": "/i",
+        "JUPYTER_RUNTIME_DIR": "/r",
+        "ATRIUM_API_URL": "http://api",
+        "JUPYTERHUB_API_TOKEN": "secret",
+        "JUPYTERHUB_CLIENT_ID": "service-dashboards",
+        "ATRIUM_SECRET": "secret",
+        "QUERY_STRING": "token=secret",
+        "LD_PRELOAD": "/tmp/x.so",
+    }
+
+    kept = kernel_environment(given)
+
+    assert set(kept) == {"PATH", "HOME", "LANG", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "ATRIUM_API_URL"}
+
+
+def test_a_page_cannot_send_code() -> None:
+    assert not {"execute_request", "shutdown_request", "debug_request", "input_reply"} & set(PAGE_MESSAGES)
+
+
+# -- ownership and caps -----------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_is_its_visitors_alone(leases: Leases) -> None:
+    own = lease(leases, "founder", "k1")
+
+    assert leases.owned("k1", "founder") is own
+    assert leases.owned("k1", "colleague") is None
+    assert leases.owned("rendered-ahead", "founder") is None
+
+
+def test_one_visitor_cannot_take_all(leases: Leases) -> None:
+    lease(leases, "founder", "k1")
+    leases.open("founder", "dataspaces.ipynb")  # still starting, and counted
+
+    with pytest.raises(TooManyOpen, match="You have 2 dashboards open"):
+        leases.open("founder", "onboarding.ipynb")
+    leases.open("colleague", "onboarding.ipynb")
+
+
+def test_there_is_a_cap_over_all_visitors(leases: Leases) -> None:
+    for owner in ("founder", "colleague", "trainer"):
+        leases.open(owner, "onboarding.ipynb")
+
+    with pytest.raises(AllInUse):
+        leases.open("analyst", "onboarding.ipynb")
+
+
+def test_a_closed_lease_makes_room_and_closes_its_pages(leases: Leases) -> None:
+    first, socket = lease(leases, "founder", "k1"), Socket()
+    first.connect(socket)
+    lease(leases, "founder", "k2")
+
+    leases.close(first)
+    leases.close(first)
+
+    assert socket.closed
+    assert leases.owned("k1", "founder") is None
+    leases.open("founder", "onboarding.ipynb")
+
+
+def test_a_page_is_gone_when_its_last_socket_is(leases: Leases, clock: Clock) -> None:
+    page, one, two = lease(leases, "founder", "k1"), Socket(), Socket()
+    page.connect(one)
+    page.connect(two)
+    page.disconnect(one, clock.now)
+    clock.now += 1000
+    assert leases.gone(after=30, never_came=60) == []
+
+    page.disconnect(two, clock.now)
+    clock.now += 29
+    assert leases.gone(after=30, never_came=60) == []
+    clock.now += 2
+    assert leases.gone("colleague", after=30, never_came=60) == []
+    assert leases.gone("founder", after=30, never_came=60) == [page]
+
+
+def test_a_page_that_never_came_is_gone_later(leases: Leases, clock: Clock) -> None:
+    page = lease(leases, "founder", "k1")
+    clock.now += 59
+    assert leases.gone(after=30, never_came=60) == []
+    clock.now += 2
+    assert leases.gone(after=30, never_came=60) == [page]
+
+
+# -- culling ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kernels(leases: Leases) -> FakeKernels:
+    kernels = FakeKernels(leases)
+    kernels.running = {"k1", "rendered-ahead"}
+    return kernels
+
+
+def culler(kernels: Any) -> Culler:
+    return Culler(kernels, idle_seconds=1200, gone_seconds=30)
+
+
+async def test_a_kernel_in_use_stays(leases: Leases, kernels: FakeKernels) -> None:
+    lease(leases, "founder", "k1").connect(Socket())
+
+    await culler(kernels).cull()
+
+    assert kernels.running == {"k1", "rendered-ahead"}
+
+
+async def test_an_idle_page_is_told_before_its_kernel_ends(leases: Leases, kernels: FakeKernels) -> None:
+    lease(leases, "founder", "k1").connect(Socket())
+    kernels.last_activity -= timedelta(minutes=21)
+
+    await culler(kernels).cull()
+
+    assert kernels.running == {"rendered-ahead"}
+    assert [verb for verb, _ in kernels.told] == ["leave"]
+    assert "20 minutes" in kernels.told[0][1]
+    assert len(leases) == 0
+
+
+async def test_a_closed_tab_takes_its_kernel_along(leases: Leases, kernels: FakeKernels, clock: Clock) -> None:
+    page, socket = lease(leases, "founder", "k1"), Socket()
+    page.connect(socket)
+    page.disconnect(socket, clock.now)
+    clock.now += 31
+
+    await culler(kernels).cull()
+
+    assert kernels.running == {"rendered-ahead"}
+    assert kernels.told == []
+
+
+async def test_a_dead_kernel_frees_its_place(leases: Leases, kernels: FakeKernels) -> None:
+    lease(leases, "founder", "crashed").connect(Socket())
+
+    await culler(kernels).cull()
+
+    assert len(leases) == 0
+
+
+async def test_tabs_closed_a_moment_ago_do_not_count(leases: Leases, kernels: FakeKernels, clock: Clock) -> None:
+    page, socket = lease(leases, "founder", "k1"), Socket()
+    page.connect(socket)
+    page.disconnect(socket, clock.now)
+    clock.now += 2
+
+    await culler(kernels).make_room("colleague")
+    assert "k1" in kernels.running
+    await culler(kernels).make_room("founder")
+    assert "k1" not in kernels.running
+
+
+# -- the pool ---------------------------------------------------------------------------------------------------------
+
+
+class FakeRenderer:
+    stop_generator = False
+
+    def __init__(self, name: str) -> None:
+        self.rendered_cache: list[str] = ["<header>"]
+        self.notebook = SimpleNamespace(metadata=SimpleNamespace(kernelspec=SimpleNamespace(name="python3")))
+
+    async def initialize(self) -> None:
+        await asyncio.sleep(0)
+
+    async def generate_content_hybrid(self, kernel_id: str, kernel: Any) -> Any:
+        async def rest() -> Any:
+            yield "<footer>", None
+
+        return ["<header>", "<cell>"], rest()
+
+
+async def test_a_page_comes_whole_and_once(kernels: FakeKernels) -> None:
+    pool = Pool(kernels, FakeRenderer, size=0)  # type: ignore[arg-type]
+
+    page = await pool.take("onboarding.ipynb")
+
+    assert "".join([snippet async for snippet in page.snippets()]) == "<header><cell><footer>"
+
+
+async def test_the_pool_gives_what_is_ready_and_never_the_same_twice(kernels: FakeKernels) -> None:
+    pool = Pool(kernels, FakeRenderer, size=1)  # type: ignore[arg-type]
+    for _ in range(3):
+        pool.fill("onboarding.ipynb")  # at once: filled once
+    await asyncio.sleep(0.05)
+    assert len(kernels.running) == 3
+
+    taken = [await pool.take("onboarding.ipynb") for _ in range(2)]
+
+    assert len({page.kernel_id for page in taken}) == 2
+
+
+async def test_a_page_whose_kernel_died_is_not_handed_out(kernels: FakeKernels) -> None:
+    pool = Pool(kernels, FakeRenderer, size=1)  # type: ignore[arg-type]
+    pool.fill("onboarding.ipynb")
+    await asyncio.sleep(0.05)
+    kernels.running = {"other"}
+
+    page = await pool.take("onboarding.ipynb")
+
+    assert page.kernel_id in kernels.running

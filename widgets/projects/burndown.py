@@ -1,0 +1,135 @@
+"""A project's hours over time: a picture, the same as a table, and in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from hub.usage.models import Hours, ProjectUsage
+from widgets.base import table
+from widgets.fields import date_words
+from widgets.hours import hours
+
+WIDTH, HEIGHT = 400, 190
+LEFT, BOTTOM, TOP = 52, 28, 12
+ROWS = 31
+"""Of the table: the last month, day by day."""
+
+
+class Left(NamedTuple):
+    """Hours left at the end of a day."""
+
+    day: date
+    used: float
+    left: float
+
+
+def course(usage: ProjectUsage, kind: str, today: date) -> list[Left]:
+    """Hours left on the project's first day, on every day with use, and today; ``kind`` is ``cpu`` or ``gpu``.
+
+    What accounting has of single days and what Slurm counts in all differ by what runs now: today is as Slurm says.
+    """
+    amount: Hours = getattr(usage, kind)
+    left, points = amount.granted, [Left(usage.starts - timedelta(days=1), 0.0, amount.granted)]
+    for one in usage.days:
+        if usage.starts <= one.day < today:
+            left -= getattr(one, kind)
+            points.append(Left(one.day, getattr(one, kind), max(left, 0.0)))
+    if today >= usage.starts:
+        points.append(Left(today, max(left - amount.left, 0.0), amount.left))
+    return points
+
+
+def sentence(usage: ProjectUsage, kind: str, today: date) -> str:
+    """What the picture says."""
+    amount: Hours = getattr(usage, kind)
+    ends: date | None = getattr(usage, f"{kind}_runs_out")
+    words = f"{hours(amount.left)} of {hours(amount.granted)} {kind.upper()} left"
+    if amount.left <= 0:
+        return f"{words}: they are used up, and Slurm refuses new jobs that need them."
+    if ends is None:
+        return f"{words}. Nothing was used in the last two weeks, so there is no forecast."
+    if usage.until is not None and ends > usage.until:
+        return f"{words}. At this pace they last beyond the project's end on {date_words(usage.until)}."
+    return f"{words}. At this pace they are enough until {date_words(ends)}."
+
+
+def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
+    """Sentence, picture and table for one kind of hours; nothing if none were granted."""
+    amount: Hours = getattr(usage, kind)
+    if amount.granted <= 0:
+        return Markup("")
+    points = course(usage, kind, today)
+    said = sentence(usage, kind, today)
+    rows = [(date_words(one.day), hours(one.used), hours(one.left)) for one in reversed(points[1:][-ROWS:])]
+    return Markup(
+        '<section class="part"><h3>{kind} hours</h3><p>{said}</p>{picture}'
+        "<details><summary>The same as a table</summary>{table}</details></section>"
+    ).format(
+        kind=kind.upper(),
+        said=said,
+        picture=_picture(usage, kind, points, said),
+        table=table(("Day", "Used", "Left"), rows, f"{kind.upper()} hours, the last days first"),
+    )
+
+
+def _picture(usage: ProjectUsage, kind: str, points: list[Left], said: str) -> Markup:
+    """Hours left as steps, the way they go at this pace as a dashed line, the project's end as an upright one."""
+    amount: Hours = getattr(usage, kind)
+    ends: date | None = getattr(usage, f"{kind}_runs_out")
+    first, now = points[0], points[-1]
+    last = max(now.day, usage.until or now.day, min(ends, now.day + timedelta(days=400)) if ends else now.day)
+    days = max((last - first.day).days, 1)
+
+    def x(day: date) -> float:
+        return LEFT + (WIDTH - LEFT - 8) * (day - first.day).days / days
+
+    def y(left: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - left / amount.granted)
+
+    line = " ".join(f"{x(one.day):.1f},{y(one.left):.1f}" for one in points)
+    parts = [
+        *_grid(amount.granted, y),
+        Markup('<polyline class="burn" points="{}"/>').format(line),
+    ]
+    if ends and ends > now.day:
+        way = f"{x(now.day):.1f},{y(now.left):.1f} {x(ends):.1f},{y(0):.1f}"
+        parts.append(Markup('<polyline class="forecast" points="{}"/>').format(way))
+    if usage.until:
+        at = f"{x(usage.until):.1f}"
+        upright = Markup('<line class="until" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>')
+        parts.append(upright.format(at, TOP, HEIGHT - BOTTOM))
+    for day, anchor in ((first.day, "start"), (last, "end")):
+        place = x(day) if anchor == "start" else WIDTH - 4
+        parts.append(
+            Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
+                place, HEIGHT - 8, anchor, f"{day.day} {day:%b %Y}"
+            )
+        )
+    return Markup('<svg class="burndown" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, HEIGHT, said, Markup("").join(parts)
+    )
+
+
+def _grid(granted: float, y: Callable[[float], float]) -> Iterator[Markup]:
+    for share in (0.0, 0.5, 1.0):
+        at = y(granted * share)
+        yield Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - 8, at, at)
+        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:,.0f}</text>').format(
+            LEFT - 8, at + 4, granted * share
+        )
+
+
+def shares(usage: ProjectUsage) -> Markup:
+    """Who and which partitions used how much."""
+    people = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.people]
+    partitions = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.partitions]
+    if not people:
+        return Markup('<p class="quiet">Accounting knows of no use yet; it is asked every few minutes.</p>')
+    part = Markup('<section class="part"><h3>{}</h3>{}</section>')
+    return part.format("Who used them", table(("Person", "CPU", "GPU"), people)) + part.format(
+        "Where", table(("Partition", "CPU", "GPU"), partitions)
+    )

@@ -1,0 +1,444 @@
+"""A project from the inside: hours and how long they last, members, more time, the final report."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from ipywidgets import HTML
+from markupsafe import Markup
+from traitlets import Instance, Tuple, Unicode, UseEnum
+
+from hub.client import Api, Me, ProjectUsage
+from hub.errors import InvalidInput
+from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
+from hub.reports.models import Report, ReportDraft, ReportForm
+from widgets.base import (
+    Phase,
+    State,
+    Visitor,
+    ask,
+    empty,
+    facts,
+    moment,
+    table,
+    visitor,
+)
+from widgets.fields import (
+    button,
+    buttons,
+    check,
+    checked,
+    choice,
+    date_words,
+    fieldset,
+    line,
+    paragraphs,
+    row,
+    whole,
+)
+from widgets.hours import ROLES, greeting
+from widgets.projects.burndown import burn_down, sentence, shares
+from widgets.tabs import PartedView, PartView
+
+
+class Part(StrEnum):
+    """What of a project is shown."""
+
+    USAGE = "usage"
+    MEMBERS = "members"
+    EXTENSION = "extension"
+    REPORT = "report"
+
+
+TITLES = {
+    Part.USAGE: "Usage",
+    Part.MEMBERS: "Members",
+    Part.EXTENSION: "More time or hours",
+    Part.REPORT: "Final report",
+}
+ROLE_CHOICE = (("Member", MemberRole.MEMBER), ("Lead", MemberRole.LEAD))
+EXTENSION_STATES = {
+    ExtensionState.OPEN: "waits for an answer",
+    ExtensionState.GRANTED: "granted",
+    ExtensionState.REFUSED: "refused",
+}
+
+
+class ProjectsState(State):
+    me = Instance(Me, allow_none=True)
+    projects = Tuple(help="ProjectView of each of mine.")
+    slug = Unicode(help="The project in front of the person.")
+    part = UseEnum(Part, Part.USAGE)
+    usage = Instance(ProjectUsage, allow_none=True)
+    invitations = Tuple()
+    extensions = Tuple()
+    report = Instance(Report, allow_none=True)
+
+    async def fetch(self, api: Api) -> Phase:
+        self.me, projects = await asyncio.gather(ask(api.me), ask(api.projects))
+        self.projects = projects
+        if not self.projects:
+            return Phase.EMPTY
+        if self.project is None:
+            self.slug = self.projects[0].slug
+        await self._read(api)
+        return Phase.READY
+
+    @property
+    def project(self) -> ProjectView | None:
+        return next((project for project in self.projects if project.slug == self.slug), None)
+
+    @property
+    def leads(self) -> bool:
+        return self.project is not None and self.project.role is MemberRole.LEAD
+
+    async def open(self, api: Api, slug: str, part: Part) -> None:
+        """Show a part of a project; one that is not mine leaves everything as it is."""
+        if slug not in {project.slug for project in self.projects}:
+            raise InvalidInput("You have no such project.")
+        self.slug, self.part, self.done = slug, part, ""
+        await self._read(api)
+
+    async def _read(self, api: Api) -> None:
+        if self.part is Part.USAGE:
+            self.usage = await ask(api.usage, self.slug)
+        elif self.part is Part.MEMBERS and self.leads:
+            self.invitations = await ask(api.invitations, self.slug)
+        elif self.part is Part.EXTENSION:
+            self.extensions = await ask(api.extensions, self.slug)
+        elif self.part is Part.REPORT:
+            self.report = await ask(api.report, self.slug)
+
+    def _know(self, project: ProjectView) -> None:
+        self.projects = tuple(project if one.slug == project.slug else one for one in self.projects)
+
+    async def invite(self, api: Api, address: str, role: MemberRole) -> None:
+        """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
+        if not address:
+            raise InvalidInput("Write a mail address.", field="address")
+        sent = await ask(api.invite, self.slug, address, role)
+        self.invitations = await ask(api.invitations, self.slug)
+        self.done = f"An invitation is on its way to {sent.address}; it holds until {date_words(sent.expires.date())}."
+
+    async def take_back(self, api: Api, number: int) -> None:
+        await ask(api.take_back_invitation, self.slug, number)
+        self.invitations = await ask(api.invitations, self.slug)
+        self.done = "The invitation is taken back; its link works no more."
+
+    async def change_role(self, api: Api, person: str, role: MemberRole) -> None:
+        self._know(await ask(api.change_role, self.slug, person, role))
+        self.done = f"{person} is {ROLES[role]} now."
+
+    async def remove(self, api: Api, person: str, typed: str) -> None:
+        """End somebody's access; their name has to be typed, because their jobs end with it."""
+        if typed.strip() != person:
+            raise InvalidInput(f"Type {person} to say that you are sure.", field="sure")
+        await ask(api.remove_member, self.slug, person)
+        self.projects = await ask(api.projects)
+        self.done = f"{person} has no access any more. Their jobs are being cancelled, their files stay."
+        if self.project is None and self.projects:
+            self.slug = self.projects[0].slug
+
+    async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
+        await ask(api.ask_for_extension, self.slug, form)
+        self.extensions = await ask(api.extensions, self.slug)
+        self.done = "You asked for an extension. You get a mail with the answer."
+
+    async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:
+        """Keep the report, or submit it for good; raises :class:`hub.errors.Conflict` if another lead wrote since."""
+        assert self.report is not None  # noqa: S101 - its part of the page reads it first
+        draft = ReportDraft(revision=self.report.revision, form=form, submit=submit)
+        self.report = await ask(api.write_report, self.slug, draft)
+        self.done = "The report is submitted." if submit else "The report is saved."
+
+
+class ProjectPart(PartView):
+    state: ProjectsState
+
+
+class Usage(ProjectPart):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        return [self.text]
+
+    def draw(self) -> None:
+        usage, project = self.state.usage, self.state.project
+        if usage is None or project is None or usage.slug != project.slug:
+            return
+        today = datetime.now(UTC).date()
+        counted = Markup("Counted {}.").format(moment(usage.as_of, "ago")) if usage.as_of else "Not counted yet."
+        self.text.value = str(
+            facts(_about(project))
+            + burn_down(usage, "gpu", today)
+            + burn_down(usage, "cpu", today)
+            + shares(usage)
+            + Markup('<p class="quiet">{} Hours of days are in UTC.</p>').format(counted)
+        )
+
+
+def _about(project: ProjectView) -> list[tuple[str, Any]]:
+    lasts = f"{date_words(project.starts)} to {date_words(project.until)}" if project.until else ""
+    return [
+        ("Project", project.slug),
+        ("Slurm account", project.account),
+        ("Storage", f"{project.directory}{f', {project.storage_gb:,} GB' if project.storage_gb else ''}"),
+        ("Time", lasts),
+        ("State", f"{project.phase.value}, {project.state.value}"),
+    ]
+
+
+class Members(ProjectPart):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        self.address = line("address", "Mail address of a colleague")
+        self.role = choice("role", "Role", ROLE_CHOICE, "Leads invite, remove and ask for more.", first=None)
+        self.inviting = fieldset(
+            "Invite a colleague",
+            row(self.address, self.role),
+            buttons(button("Send invitation", self.do("Inviting", self._invite), "primary")),
+            about="They get a mail with a link that works once and for some days.",
+        )
+        self.person = choice("person", "Person", [], first=None)
+        self.new_role = choice("new_role", "New role", ROLE_CHOICE, first=None)
+        self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled at once; files stay.")
+        self.changing = fieldset(
+            "Change or remove a member",
+            row(self.person, self.new_role),
+            buttons(button("Change role", self.do("Changing the role", self._change))),
+            row(self.sure),
+            buttons(button("Remove from the project", self.do("Removing", self._remove), "danger")),
+        )
+        self.waiting = HTML()
+        self.invitation = choice("invitation", "Invitation", [], first=None)
+        self.taking = fieldset(
+            "Open invitations",
+            self.waiting,
+            row(self.invitation),
+            buttons(button("Take it back", self.do("Taking it back", self._take_back))),
+        )
+        return [self.text, self.inviting, self.taking, self.changing]
+
+    async def _invite(self, api: Api) -> None:
+        await self.state.invite(api, self.address.value.strip(), self.role.value)
+        self.address.value = ""
+
+    async def _change(self, api: Api) -> None:
+        await self.state.change_role(api, self.person.value, self.new_role.value)
+
+    async def _remove(self, api: Api) -> None:
+        await self.state.remove(api, self.person.value, self.sure.value)
+        self.sure.value = ""
+
+    async def _take_back(self, api: Api) -> None:
+        await self.state.take_back(api, self.invitation.value)
+
+    def draw(self) -> None:
+        project = self.state.project
+        if project is None:
+            return
+        for field in (self.address, self.role, self.person, self.new_role, self.sure):
+            field.complain(self.state.problems.get(field.name, ""))
+        leads, waiting = self.state.leads, [one for one in self.state.invitations if one.accepted_by is None]
+        rows = [(one.person, one.role.value, "leaving" if one.leaving else "in") for one in project.members]
+        self.text.value = str(table(("Person", "Role", "State"), rows, f"Members of {project.title}"))
+        staying = [(one.person, one.person) for one in project.members if not one.leaving]
+        self.person.offer(staying, first=None)
+        self.invitation.offer([(one.address, one.id) for one in waiting], first=None)
+        self.waiting.value = str(
+            table(
+                ("Address", "Role", "By", "Until"),
+                [(one.address, one.role.value, one.by, moment(one.expires)) for one in waiting],
+            )
+        )
+        self.inviting.layout.display = self.changing.layout.display = "" if leads else "none"
+        self.taking.layout.display = "" if leads and waiting else "none"
+
+
+class Extension(ProjectPart):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        self.months = whole("months", "More months")
+        self.gpu = whole("gpu_hours", "More GPU hours")
+        self.cpu = whole("cpu_hours", "More core hours")
+        self.reason = paragraphs("reason", "Reason", "What is done, what is left, why it takes longer.")
+        self.form = fieldset(
+            "Ask for an extension",
+            row(self.months, self.gpu, self.cpu),
+            self.reason,
+            buttons(button("Ask for the extension", self.do("Asking", self._ask), "primary")),
+        )
+        return [self.text, self.form]
+
+    async def _ask(self, api: Api) -> None:
+        values = {
+            "months": self.months.value,
+            "gpu_hours": self.gpu.value,
+            "cpu_hours": self.cpu.value,
+            "reason": self.reason.value,
+        }
+        await self.state.ask_for_extension(api, checked(ExtensionForm, values, whole="months"))
+        self.reason.value = ""
+
+    def draw(self) -> None:
+        for field in (self.months, self.gpu, self.cpu, self.reason):
+            field.complain(self.state.problems.get(field.name, ""))
+        rows = [
+            (
+                moment(one.created, "day"),
+                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
+                EXTENSION_STATES[one.state],
+                one.answer,
+            )
+            for one in self.state.extensions
+        ]
+        waits = any(one.state is ExtensionState.OPEN for one in self.state.extensions)
+        self.form.layout.display = "" if self.state.leads and not waits else "none"
+        nothing = "Nobody asked for more yet." if self.state.leads else "Nobody asked for more yet; leads may."
+        self.text.value = str(
+            table(("Asked", "For", "State", "Answer"), rows) if rows else Markup("<p>{}</p>").format(nothing)
+        )
+
+
+class FinalReport(ProjectPart):
+    def build(self) -> list[Any]:
+        self.text = HTML()
+        self.summary = paragraphs("form.summary", "Summary")
+        self.results = paragraphs("form.results", "Results")
+        self.publications = paragraphs("form.publications", "Publications, models, products", rows=3)
+        self.difficulties = paragraphs("form.difficulties", "Difficulties", rows=3)
+        self.sure = check("sure", "It is complete. A submitted report does not change any more.")
+        self.save = button("Save the draft", self.do("Saving", lambda api: self._write(api, submit=False)))
+        finish = self.do("Submitting", lambda api: self._write(api, submit=True))
+        self.form = fieldset(
+            "What came of it",
+            self.summary,
+            self.results,
+            self.publications,
+            self.difficulties,
+            self.sure,
+            buttons(self.save, button("Submit the report", finish, "primary")),
+            about="The numbers come from accounting; the words are yours.",
+        )
+        self.shown: Report | None = None
+        return [self.text, self.form]
+
+    async def _write(self, api: Api, *, submit: bool) -> None:
+        if submit and not self.sure.value:
+            raise InvalidInput("Tick that it is complete.", field="sure")
+        values = {
+            "summary": self.summary.value,
+            "results": self.results.value,
+            "publications": self.publications.value,
+            "difficulties": self.difficulties.value,
+        }
+        await self.state.write_report(api, checked(ReportForm, values, "form."), submit=submit)
+
+    def draw(self) -> None:
+        report, project = self.state.report, self.state.project
+        if report is None or project is None or report.project != project.slug:
+            return
+        self.sure.complain(self.state.problems.get("sure", ""))
+        if self.shown is not report:
+            self.shown = report
+            form = report.form
+            self.summary.value, self.results.value = form.summary, form.results
+            self.publications.value, self.difficulties.value = form.publications, form.difficulties
+        self.form.layout.display = "" if self.state.leads and report.submitted is None else "none"
+        today = datetime.now(UTC).date()
+        numbers = facts(
+            [
+                ("Submitted", moment(report.submitted) if report.submitted else ""),
+                *((kind.upper(), sentence(report.usage, kind, today)) for kind in ("gpu", "cpu") if _has(report, kind)),
+            ]
+        )
+        words = facts(
+            [
+                ("Summary", report.form.summary),
+                ("Results", report.form.results),
+                ("Publications", report.form.publications),
+                ("Difficulties", report.form.difficulties),
+            ]
+        )
+        closed = report.submitted is not None or not self.state.leads
+        self.text.value = str(numbers + (words if closed else Markup("")))
+
+
+def _has(report: Report, kind: str) -> bool:
+    return bool(getattr(report.usage, kind).granted > 0)
+
+
+PARTS: dict[Part, type[PartView]] = {
+    Part.USAGE: Usage,
+    Part.MEMBERS: Members,
+    Part.EXTENSION: Extension,
+    Part.REPORT: FinalReport,
+}
+
+
+class Projects(PartedView):
+    loading = "Looking up your projects"
+    state: ProjectsState
+
+    def __init__(self, state: ProjectsState | None = None, person: Visitor = visitor) -> None:
+        self._parts: dict[Part, PartView] = {}
+        self._wanted = ""
+        super().__init__(state or ProjectsState(), person)
+
+    def go(self, address: str) -> None:
+        """``project/SLUG/PART``; before the projects are known it has to wait."""
+        what, slug, part = (*address.strip("/").split("/"), "", "")[:3]
+        if what != "project":
+            return
+        if self.state.phase is Phase.LOADING:
+            self._wanted = address
+            return
+        wanted = Part(part) if part in tuple(Part) else Part.USAGE
+        self.do("Opening it", lambda api: self.state.open(api, slug, wanted))
+
+    def part(self) -> PartView:
+        if self.state.part not in self._parts:
+            self._parts[self.state.part] = PARTS[self.state.part](self)
+        return self._parts[self.state.part]
+
+    def draw(self) -> None:
+        if self._wanted and self.state.phase is Phase.READY and not self.person.farewell:
+            wanted, self._wanted = self._wanted, ""
+            self.go(wanted)
+        super().draw()
+
+    def content(self) -> Markup:
+        state = self.state
+        assert state.me is not None  # noqa: S101 - the phases READY and EMPTY say so
+        if state.phase is Phase.EMPTY or state.project is None:
+            return greeting(state.me) + empty(
+                "You are in no project yet",
+                "A project gives you hours on the cluster, storage, and colleagues to share both with.",
+                Markup('<a class="button primary" href="onboarding.ipynb">Apply for hours</a>'),
+            )
+        return (
+            greeting(state.me)
+            + _places(state)
+            + Markup('<h2 tabindex="-1" data-arrived="{} {}">{}: {}</h2>').format(
+                state.slug, state.part.value, TITLES[state.part], state.project.title
+            )
+        )
+
+
+def _places(state: ProjectsState) -> Markup:
+    """Which project, if there are several, and which part of it."""
+    entry = Markup('<li><a href="#/project/{}/{}"{}>{}</a></li>')
+    here = Markup(' aria-current="page"')
+    projects = Markup("").join(
+        entry.format(one.slug, state.part.value, here if one.slug == state.slug else "", one.title)
+        for one in state.projects
+    )
+    parts = Markup("").join(
+        entry.format(state.slug, part.value, here if part is state.part else "", TITLES[part]) for part in Part
+    )
+    which = Markup('<nav aria-label="Your projects"><ul class="stations">{}</ul></nav>').format(projects)
+    return (which if len(state.projects) > 1 else Markup("")) + Markup(
+        '<nav aria-label="Parts of the project"><ul class="stations">{}</ul></nav>'
+    ).format(parts)

@@ -1,0 +1,24 @@
+"""Dask clusters and trainings of a person: the page, and what notebooks use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from widgets.scaling.clusters_view import Scaling
+    from widgets.scaling.training_view import TrainingPanel
+
+__all__ = ["Scaling", "TrainingPanel"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is asked for: a notebook that starts a cluster needs no page."""
+    if name == "Scaling":
+        from widgets.scaling.clusters_view import Scaling
+
+        return Scaling
+    if name == "TrainingPanel":
+        from widgets.scaling.training_view import TrainingPanel
+
+        return TrainingPanel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,226 @@
+"""Clusters of the person's own server: what pages ask its manager, and :class:`Cluster` for notebooks.
+
+The manager listens on a socket in the server's private directory, which kernels of that server see.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from hub.dask import models
+from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, TrainingRequest, Trouble
+from hub.errors import AtriumError, Conflict, HubUnavailable, InvalidInput, NotFound, SettingsError, SlurmError
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
+DEADLINE_SECONDS = 60.0
+"""Starting a scheduler and asking Slurm for fifty jobs takes some."""
+
+T = TypeVar("T")
+_ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
+
+
+class Clusters:
+    """What the manager of this server's clusters is asked; what fails raises a class of :mod:`hub.errors`."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._http = httpx.Client(
+            base_url="http://clusters", transport=transport, timeout=DEADLINE_SECONDS, trust_env=False
+        )
+
+    @classmethod
+    def here(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Of the server that this kernel belongs to. Raises :class:`SettingsError` outside of one."""
+        path = Path(environment.get("JUPYTER_RUNTIME_DIR", "")) / "clusters.sock"
+        if not path.is_socket():
+            raise SettingsError("There is no notebook server here.", hint="Run this in a notebook of the factory.")
+        return cls(httpx.HTTPTransport(uds=str(path)))
+
+    def all(self) -> list[models.Cluster]:
+        return self._ask("GET", "/clusters", list[models.Cluster])
+
+    def get(self, name: str) -> models.Cluster:
+        return self._ask("GET", f"/clusters/{name}", models.Cluster)
+
+    def create(self, request: ClusterRequest) -> models.Cluster:
+        return self._ask("POST", "/clusters", models.Cluster, request)
+
+    def change(self, name: str, change: ClusterChange) -> models.Cluster:
+        return self._ask("PATCH", f"/clusters/{name}", models.Cluster, change)
+
+    def end(self, name: str) -> None:
+        self._ask("DELETE", f"/clusters/{name}", None)
+
+    def connection(self, name: str) -> models.Connection:
+        return self._ask("GET", f"/clusters/{name}/connection", models.Connection)
+
+    def script(self, name: str) -> str:
+        return self._ask("GET", f"/clusters/{name}/script", dict[str, str])["script"]
+
+    def offer(self) -> Offer:
+        return self._ask("GET", "/offer", Offer)
+
+    def news(self) -> Trouble | None:
+        """What happened while nobody looked."""
+        return self._ask("GET", "/news", Trouble | None)  # type: ignore[arg-type]
+
+    def estimate(self, request: ClusterRequest) -> Estimate:
+        return self._ask("POST", "/estimate", Estimate, request)
+
+    def trainings(self) -> list[models.Training]:
+        return self._ask("GET", "/trainings", list[models.Training])
+
+    def try_training(self, request: TrainingRequest) -> Estimate:
+        return self._ask("POST", "/trainings?try=1", Estimate, request)
+
+    def train(self, request: TrainingRequest) -> int:
+        return self._ask("POST", "/trainings", dict[str, int], request)["job"]
+
+    def training_log(self, job: int) -> str:
+        return self._ask("GET", f"/trainings/{job}", dict[str, str])["log"]
+
+    def stop_training(self, job: int) -> None:
+        self._ask("DELETE", f"/trainings/{job}", None)
+
+    def _ask(self, method: str, path: str, model: type[T] | None, body: BaseModel | None = None) -> T:
+        content = None if body is None else body.model_dump_json()
+        try:
+            answer = self._http.request(method, path, content=content)
+        except httpx.HTTPError as error:
+            raise HubUnavailable("The manager of your clusters does not answer.") from error
+        if not answer.is_success:
+            raise _refusal(answer)
+        if model is None:
+            return None  # type: ignore[return-value]
+        try:
+            return TypeAdapter(model).validate_json(answer.content)
+        except ValidationError as error:
+            raise HubUnavailable("The manager's answer cannot be read; is another version of it running?") from error
+
+
+def _refusal(answer: httpx.Response) -> AtriumError:
+    kind = _ERRORS.get(answer.status_code, AtriumError)
+    try:
+        told = answer.json()["error"]
+        return kind(str(told["message"]), field=told.get("field"), hint=told.get("hint"))
+    except (ValueError, KeyError, TypeError):
+        return kind(f"The manager of your clusters answered with status {answer.status_code}.")
+
+
+class Cluster:
+    """Dask workers on the cluster, from a notebook: made here, or joined by the name of one that is there.
+
+    >>> with Cluster(workers=4, memory_gb=4) as cluster:  # doctest: +SKIP
+    ...     client = cluster.client
+    ...     client.submit(sum, [1, 2]).result()
+    3
+
+    It belongs to the server, not to the notebook: the Scale page and JupyterLab's Dask panel show it, and it goes on
+    when the notebook is closed. :meth:`stop` ends it, and so does leaving the ``with`` block.
+
+    :param workers: a number, or ``(least, most)`` to have as many as there is work for.
+    :raises hub.errors.AtriumError: a sentence that says why not, and ``hint`` what to do.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        workers: int | tuple[int, int] = 2,
+        cores: int = 1,
+        memory_gb: int = 2,
+        gpus: int = 0,
+        partition: str = "",
+        minutes: int | None = None,
+        clusters: Clusters | None = None,
+    ) -> None:
+        self._clusters = clusters or Clusters.here()
+        shape = Shape(cores=cores, memory_gb=memory_gb, gpus=gpus, partition=partition, minutes=minutes)
+        self.name = self._clusters.create(ClusterRequest(name=name, shape=shape, size=_size(workers))).name
+        self._client: Client | None = None
+
+    @classmethod
+    def join(cls, name: str = "", clusters: Clusters | None = None) -> Self:
+        """One that is there already; without a name the newest. Raises :class:`NotFound` when there is none."""
+        asked = clusters or Clusters.here()
+        if not name:
+            there = sorted(asked.all(), key=lambda one: one.since)
+            if not there:
+                raise NotFound("You have no cluster.", hint="Start one on the Scale page, or with Cluster(workers=2).")
+            name = there[-1].name
+        joined = cls.__new__(cls)
+        joined._clusters, joined.name, joined._client = asked, asked.get(name).name, None
+        return joined
+
+    @property
+    def client(self) -> Client:
+        """Dask's client, connected."""
+        if self._client is None:
+            from dask.distributed import Client, Security
+
+            at = self._clusters.connection(self.name)
+            security = Security(
+                require_encryption=True,
+                tls_ca_file=at.ca_file,
+                tls_client_cert=at.certificate,
+                tls_client_key=at.key,
+            )
+            self._client = Client(at.address, security=security)
+        return self._client
+
+    @property
+    def now(self) -> models.Cluster:
+        """Workers, tasks and cost at this moment."""
+        return self._clusters.get(self.name)
+
+    def scale(self, workers: int | tuple[int, int]) -> None:
+        """Have this many from now on; ``(least, most)``: as many as there is work for."""
+        self._clusters.change(self.name, ClusterChange(size=_size(workers)))
+
+    def wait(self, workers: int = 1, timeout: float = 300) -> None:
+        """Until so many work. Raises :class:`TimeoutError`."""
+        self.client.wait_for_workers(workers, timeout=timeout)
+
+    def pause(self) -> None:
+        """No workers until :meth:`resume`; what they held in memory is computed again."""
+        self._clusters.change(self.name, ClusterChange(paused=True))
+
+    def resume(self) -> None:
+        self._clusters.change(self.name, ClusterChange(paused=False))
+
+    def stop(self) -> None:
+        """End it for everybody who uses it. What workers hold in memory is gone."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        try:
+            self._clusters.end(self.name)
+        except NotFound:
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        now: Any = self.now
+        return f"<Cluster {self.name}: {len(now.workers)} workers asked for, {now.phase.value}>"
+
+
+def _size(workers: int | tuple[int, int]) -> Size:
+    if isinstance(workers, int):
+        return Size.fixed(workers)
+    least, most = workers
+    return Size(minimum=least, maximum=most)

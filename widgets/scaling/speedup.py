@@ -1,0 +1,82 @@
+"""Measuring one computation with more and more workers, for the examples: a table and its picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from widgets.scaling.client import Cluster
+
+
+class Measured(NamedTuple):
+    workers: int
+    seconds: float
+    speedup: float
+    """By how much faster than with the first number of workers."""
+
+
+class Speedup(list[Measured]):
+    """The measurements. Shown in a notebook: a table, and a picture with the ideal beside it."""
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{one.workers}</td><td>{one.seconds:.1f} s</td><td>{one.speedup:.2f}</td></tr>" for one in self
+        )
+        head = "<th scope='col'>Workers</th><th scope='col'>Time</th><th scope='col'>Times faster</th>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def picture(self) -> Any:
+        """As a notebook shows it; its text alternative says the same."""
+        from IPython.display import Image
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5, 3.2), layout="constrained")
+        axes = figure.subplots()
+        workers = [one.workers for one in self]
+        axes.plot(workers, [one / workers[0] for one in workers], linestyle="--", color="#6B7590", label="ideal")
+        axes.plot(workers, [one.speedup for one in self], marker="o", color="#2340B8", label="measured")
+        axes.set(xlabel="Workers", ylabel="Times faster", xticks=workers, ylim=(0, None))
+        axes.legend()
+        drawn = BytesIO()
+        figure.savefig(drawn, format="png", dpi=120)
+        said = ", ".join(f"{one.speedup:.2f} times faster with {one.workers}" for one in self)
+        return Image(data=drawn.getvalue(), format="png", width=500, alt=f"Workers and speed: {said}")
+
+
+def measure(
+    cluster: Cluster,
+    compute: Callable[[], Any],
+    workers: Sequence[int] = (1, 2, 4),
+    warm: Callable[[], Any] = lambda: None,
+) -> Speedup:
+    """Run ``compute`` once with each number of workers, on a cluster that has none of its results yet.
+
+    :param warm: run once on every worker before, so that no measurement pays for imports.
+    """
+    found = Speedup()
+    for number in workers:
+        cluster.scale(number)
+        cluster.wait(number)
+        _settle(cluster, number)
+        cluster.client.run(warm)
+        start = time.perf_counter()
+        compute()
+        seconds = time.perf_counter() - start
+        first = found[0].seconds if found else seconds
+        found.append(Measured(number, seconds, first / seconds))
+    return found
+
+
+def _settle(cluster: Cluster, number: int, patience: float = 60) -> None:
+    """Until not more workers than asked for are there, and every one has imported what it needs."""
+    end = time.monotonic() + patience
+    while len(cluster.client.scheduler_info(n_workers=-1)["workers"]) > number and time.monotonic() < end:
+        time.sleep(0.2)
+    cluster.client.run(_warm)
+
+
+def _warm() -> None:
+    import dask.array
+    import dask.dataframe  # noqa: F401 - so that no measurement pays for it

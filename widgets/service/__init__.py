@@ -1,0 +1,1 @@
+"""The dashboards service: Voila behind the Hub's sign-in."""

@@ -1,0 +1,230 @@
+"""What the dashboards service answers at its addresses. Who may have what is decided here and in ``kernels.Leases``."""
+
+from __future__ import annotations
+
+import html
+import logging
+from http.client import responses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import jinja2
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.services.kernels.handlers import KernelHandler
+from jupyterhub.services.auth import HubOAuth
+from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
+from tornado import web
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import MultiStaticFileHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from hub.errors import AtriumError
+from hub.pages import frame
+from widgets.service.bundle import Bundle
+from widgets.service.kernels import Lease, Leases
+
+if TYPE_CHECKING:
+    from widgets.service.server import Dashboards
+
+log = logging.getLogger("atrium.dashboards")
+
+
+class Hub(HubOAuth):
+    """The Hub's sign-in, without tokens in addresses (stock takes them from a WebSocket's)."""
+
+    def _get_token_url(self, handler: web.RequestHandler) -> str:
+        return ""
+
+
+class SignIn(JupyterHubIdentityProvider):
+    """People signed in at the Hub, and nobody else: a service's token opens no dashboard."""
+
+    hub_auth: Hub
+
+    def _hub_auth_default(self) -> Hub:
+        return Hub(parent=self)
+
+    @property
+    def token(self) -> str:  # type: ignore[override]
+        """Stock puts the service's own token here, where templates can print it."""
+        return ""
+
+    async def get_user(self, handler: web.RequestHandler) -> Any:
+        user = await super().get_user(handler)
+        if user is not None and user.hub_user.get("kind") != "user":
+            raise web.HTTPError(403, "Dashboards are for people.")
+        return user
+
+
+class PageHandler(JupyterHandler):
+    """A page for a person, with errors said in words."""
+
+    @property
+    def dashboards(self) -> Dashboards:
+        app: Dashboards = self.settings["dashboards"]
+        return app
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, AtriumError):
+            self.set_status(error.status)
+            title, message, hint = "No dashboard just now", error.message, error.hint
+        else:
+            title, message, hint = REFUSALS.get(status_code, REFUSALS[500])
+        person = self.current_user.display_name if self.current_user else ""
+        page = PAGES.get_template("refusal.html")
+        self.finish(page.render(title=title, message=message, hint=hint, frame=self.dashboards.frame(person)))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if not isinstance(value, AtriumError):
+            super().log_exception(typ, value, tb)
+
+
+TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "templates", frame.TEMPLATES)
+"""Pages of the service, what they share with those of a person's own server, and the frame."""
+PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+
+REFUSALS = {
+    403: ("This is not yours to open", "You may not open this page.", "Sign in, then open it again."),
+    404: (
+        "There is no such page",
+        "There is nothing at this address.",
+        "It may be mistyped, or what was here is gone.",
+    ),
+    500: ("Something went wrong here", "This page could not be made.", "Try again; if it stays like this, report it."),
+}
+"""Status -> title, what happened, what to do."""
+
+
+class Nothing(PageHandler):
+    """Every address that is not listed: sign-in first, then a plain no."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        await super().prepare()
+        if not self._finished:
+            raise web.HTTPError(404)
+
+
+class Index(PageHandler):
+    @web.authenticated
+    def get(self) -> None:
+        self.redirect(frame.dashboard_url(self.dashboards.settings.prefix, "onboarding"))
+
+
+class Render(PageHandler):
+    """Hands out a dashboard: a lease, a page, and the visitor's token to the page's kernel."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        app = self.dashboards
+        dashboard = app.catalogue.get(name)
+        if dashboard is None:
+            raise web.HTTPError(404)
+        if dashboard.own_server:
+            self.redirect(f"{app.settings.hub_url}user-redirect/atrium/{dashboard.name}")
+            return
+        self.xsrf_token  # noqa: B018 - sets the cookie without which the page cannot reach or end its kernel
+        await app.culler.make_room(self.current_user.username)
+        lease = app.leases.open(self.current_user.username, name)
+        try:
+            page = await app.pool.take(name)
+        except BaseException:
+            app.leases.close(lease)
+            raise
+        lease.kernel_id = page.kernel_id
+        app.introduce(page.kernel_id, cast(SignIn, self.identity_provider).hub_auth.get_token(self))
+        person = html.escape(self.current_user.display_name)
+        async for snippet in page.snippets():
+            self.write(snippet.replace(app.person_mark, person))
+            await self.flush()
+
+
+class OwnKernel(JupyterHandler):
+    """Mixed in before a handler of a kernel: it exists for the visitor it was handed to, for nobody else."""
+
+    lease: Lease
+
+    async def prepare(self, **kwargs: Any) -> None:
+        await super().prepare(**kwargs)
+        if self._finished:
+            return
+        leases: Leases = self.settings["dashboards"].leases
+        lease = leases.owned(self.path_kwargs["kernel_id"], self.current_user.username)
+        if lease is None:
+            raise web.HTTPError(404, "There is no such dashboard.")
+        self.lease = lease
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """For scripts, not for people."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        self.finish({"message": getattr(error, "log_message", None) or responses[status_code]})
+
+
+class OwnKernelModel(OwnKernel, KernelHandler):
+    """What the page's widgets ask first; DELETE ends the kernel."""
+
+
+class OwnKernelShutdown(OwnKernel, VoilaShutdownKernelHandler):
+    """The page's farewell when its tab closes."""
+
+
+class OwnKernelSocket(OwnKernel, VoilaKernelWebsocketHandler):
+    """The page's line to its kernel."""
+
+    async def open(self, kernel_id: str) -> None:
+        self.lease.connect(self)
+        await super().open(kernel_id)
+
+    def on_close(self) -> None:
+        self.lease.disconnect(self, self.settings["dashboards"].leases.clock())
+        super().on_close()
+
+
+class Health(web.RequestHandler):
+    """Alive and able to start kernels, and no more: what everybody may know. The Hub is not asked, it may be down."""
+
+    def get(self) -> None:
+        app: Dashboards = self.settings["dashboards"]
+        if app.can_start_kernels():
+            self.finish({"status": "ok"})
+        else:
+            self.set_status(503)
+            self.finish({"status": "no place for kernels"})
+
+
+class Lasting(MultiStaticFileHandler):
+    """Files under an address that names their version, which browsers may therefore keep."""
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+class Together(web.RequestHandler):
+    """The scripts of all dashboards in one, compressed once and not for each visitor anew (bundle.py)."""
+
+    def get(self, version: str) -> None:
+        bundle: Bundle = self.settings["dashboards"].bundle
+        if version != bundle.version:  # of a page from before an upgrade: its scripts are fetched one by one
+            raise web.HTTPError(404)
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Vary", "Accept-Encoding")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(bundle.compressed)
+        else:
+            self.finish(bundle.script)
+
+
+def log_request(handler: web.RequestHandler) -> None:
+    """Method, path, answer, time. Never the query: it may hold secrets of the sign-in."""
+    request, status = handler.request, handler.get_status()
+    fine = logging.DEBUG if isinstance(handler, web.StaticFileHandler) else logging.INFO
+    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else fine
+    log.log(level, "%d %s %s %.0f ms", status, request.method, request.path, 1000 * request.request_time())
