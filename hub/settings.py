@@ -189,7 +189,7 @@ class Profile(Section):
     """Time limit of the job."""
     reservation: str = ""
     """Slurm reservation."""
-    idle_minutes: Annotated[int | None, MINUTES] = Field(None, ge=1)
+    idle_minutes: Annotated[float | None, MINUTES] = Field(None, gt=0)
     """Replaces ``spawn.idle_minutes`` for servers of this size."""
 
 
@@ -222,9 +222,11 @@ class Spawn(Section):
     """Whether the job of a notebook that lost its node (preempted, node failed) returns to the queue."""
     announce_seconds: Annotated[float, SECONDS] = Field(180.0, gt=0)
     """Time limit from the start of a job until its server reports its address to the Hub."""
+    unreachable_seconds: Annotated[float, SECONDS] = Field(120.0, gt=0)
+    """A server that starts, and cannot reach the Hub for this long (a restart, a network failure), gives up."""
     warn_seconds: Annotated[int, SECONDS] = Field(120, ge=30, le=3600)
     """A server is signalled this long before its time limit, so that it can save its state."""
-    idle_minutes: Annotated[int, MINUTES] = Field(120, ge=1)
+    idle_minutes: Annotated[float, MINUTES] = Field(120, gt=0)
     """A server without activity (no kernel, no terminal, no person) ends after this time."""
     idle_warning_minutes: Annotated[int, MINUTES] = Field(10, ge=1)
     """The person is warned this long before an idle server ends."""
@@ -275,8 +277,10 @@ class Dataspace(Section):
     """Host names and networks that Atrium may request although their addresses are not public."""
     folders: tuple[Path, ...] = ()
     """Folders of this machine that sources may be read from."""
-    harvest_seconds: Annotated[int, SECONDS] = Field(60, ge=5)
+    harvest_seconds: Annotated[int, SECONDS] = Field(60, ge=1)
     """Interval at which the worker looks for sources that are due."""
+    quality_seconds: Annotated[int, SECONDS] = Field(30, ge=1)
+    """Interval at which the quality of changed records is scored, and the time limit of one such run."""
     partition: str = "transfer"
     """Partition of jobs that transfer data into projects; its nodes need a route to the internet."""
 
@@ -284,12 +288,15 @@ class Dataspace(Section):
 class Worker(Section):
     """Intervals of the background jobs."""
 
-    usage_seconds: Annotated[int, SECONDS] = Field(60, ge=10)
+    usage_seconds: Annotated[int, SECONDS] = Field(60, ge=1)
     """Interval at which the hours used by projects are read from Slurm."""
-    project_seconds: Annotated[int, SECONDS] = Field(10, ge=5)
+    project_seconds: Annotated[int, SECONDS] = Field(10, ge=1)
     """Interval at which projects that are not yet provisioned as requested are worked on."""
-    mail_seconds: Annotated[int, SECONDS] = Field(10, ge=5)
+    mail_seconds: Annotated[int, SECONDS] = Field(10, ge=1)
     """Interval at which waiting mail is sent."""
+    tick_seconds: Annotated[int, SECONDS] = Field(5, ge=1, le=6)
+    """Interval at which the worker looks for jobs that are due; changed records are indexed and transfers followed
+    each time."""
 
 
 class Settings(BaseSettings):

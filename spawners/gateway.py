@@ -6,6 +6,7 @@ import asyncio
 import grp
 import pwd
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -34,6 +35,9 @@ from spawners.options import api
 from spawners.options import page as spawn_page
 from spawners.pages import history, relaunch
 from spawners.tls import Certificates
+
+REPEAT_SECONDS = 3.0
+"""How often the waiting page is told the same again (hub/pages/static/waiting.js listens for it)."""
 
 USER_NAME = re.compile(NAME + r"\Z")
 # What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
@@ -173,6 +177,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
             "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
             "ATRIUM_SERVER_NAME": self.name,
+            "ATRIUM_UNREACHABLE_SECONDS": str(settings.spawn.unreachable_seconds),
             "ATRIUM_IDLE_MINUTES": str(self._idle_minutes()),
             "ATRIUM_IDLE_WARNING_MINUTES": str(settings.spawn.idle_warning_minutes),
         }
@@ -180,7 +185,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             env["SLURM_CONF"] = str(settings.slurm.conf)
         return {name: value for name, value in env.items() if _EXPORTED.match(name)}
 
-    def _idle_minutes(self) -> int:
+    def _idle_minutes(self) -> float:
         spawn, chosen = site().settings.spawn, (self.user_options or {}).get("profile")
         own = next((profile.idle_minutes for profile in spawn.profiles if profile.name == chosen), None)
         return own or spawn.idle_minutes
@@ -316,12 +321,15 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- progress -------------------------------------------------------------------------------------------------
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Words for the waiting page, each once."""
+        """Words for the waiting page: when they change, and every few seconds, so that it knows a stream that hangs."""
         last: dict[str, Any] = {}
+        sent = float("-inf")
         while True:
-            if self.job is not None and (event := progress.event(self.job.standing())) != last:
-                yield event
-                last = event
+            if self.job is not None:
+                event, now = progress.event(self.job.standing()), time.monotonic()
+                if event != last or now - sent >= REPEAT_SECONDS:
+                    yield event
+                    last, sent = event, now
             await asyncio.sleep(1)
 
 

@@ -1,12 +1,16 @@
-"""What holds for every test: a deployment on this machine, or a Hub around this process, does not reach into it."""
+"""What holds for every test: how tests are shared out, and that no deployment on this machine reaches into them."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from xdist import is_xdist_controller
+from xdist.remote import Producer
 
 from hub.settings import load
+from tests.queues import Queues, rank
+from tests.throwaway import purge_abandoned_copies
 
 # Before any test module is read: some make settings as they are imported.
 for _name in [
@@ -19,3 +23,16 @@ os.environ["ATRIUM_CONFIG"] = os.devnull
 @pytest.fixture(autouse=True)
 def settings_come_from_the_test() -> None:
     load.cache_clear()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Queues:
+    return Queues(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if is_xdist_controller(session):
+        purge_abandoned_copies()

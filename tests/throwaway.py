@@ -7,49 +7,73 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.browser import ARTIFACTS, CHECKOUT
 from tests.deployment import Deployment
 
-PREFIX = Path("/var/tmp/atrium-test")
-OPTIONS = {"ATRIUM_PREFIX": str(PREFIX), "ATRIUM_PORT": "8400", "ATRIUM_PEOPLE": "t-", "YES": "1"}
 RUNNING = "ATRIUM_E2E_RUNNING"
 """Prefix of a copy that runs already: the tests use it as it is and leave it running (for work on the tests)."""
+
+PREFIX = Path("/var/tmp/atrium-test")
+"""The copy of a test session; the copies of its parallel workers have names that begin so."""
+
+ENVIRONMENTS = Path("/var/tmp/atrium-test-environments")
+"""Built environments, shared by all copies of all test sessions and kept for the next one."""
+
+FIRST_PORT = 8400
+PORTS_OF_A_COPY = 50
 
 UP_SECONDS = 1800  # a fresh machine installs packages and builds two environments
 PURGE_SECONDS = 300
 SHOWN_LINES = 40
 
 
+def own_prefix() -> Path:
+    """Prefix of the copy that this process starts: one for each worker of pytest-xdist."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return PREFIX.with_name(f"{PREFIX.name}-{worker}") if worker else PREFIX
+
+
 @contextmanager
 def running_copy(*, only_slurm: bool = False) -> Iterator[Deployment]:
-    """Atrium, started by its own ``up`` from nothing but kept environments; all state is gone afterwards.
+    """Atrium, started by its own ``up`` from nothing but built environments; all state is gone afterwards.
 
     :param only_slurm: the accounts and Slurm without anything above them, which is up in seconds.
     """
     if prefix := os.environ.get(RUNNING):
         yield Deployment(Path(prefix))
         return
-    with _alone():
+    prefix = own_prefix()
+    with _alone(prefix):
+        shutil.rmtree(ARTIFACTS, ignore_errors=True)  # what an earlier run saw would mislead
         atrium("purge", within=PURGE_SECONDS)
         try:
             atrium("up", within=UP_SECONDS, **({"ONLY": "slurm"} if only_slurm else {}))
-            yield Deployment(PREFIX)
+            yield Deployment(prefix)
         finally:
-            _keep_logs()
+            _keep_logs(prefix)
             atrium("purge", within=PURGE_SECONDS)
+
+
+def purge_abandoned_copies() -> None:
+    """Remove what workers left that were killed before they could clean up."""
+    for prefix in PREFIX.parent.glob(f"{PREFIX.name}*"):
+        if (prefix / "etc/atrium").is_dir():
+            with suppress(CopyInUse), _alone(prefix):
+                atrium("purge", within=PURGE_SECONDS, **_options(prefix))
 
 
 def atrium(command: str, *, within: float, **variables: str) -> str:
     """What ``deploy/dev/atrium.sh COMMAND`` prints for the copy under test; raises AssertionError if it fails."""
-    ARTIFACTS.mkdir(exist_ok=True)
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    options = {**_options(own_prefix()), **variables}
     log = ARTIFACTS / f"{command}.log"
     with log.open("w") as output:
         code = subprocess.run(
             [str(CHECKOUT / "deploy/dev/atrium.sh"), command],
-            env={**os.environ, **_options(), **variables},
+            env={**os.environ, **options},
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -64,24 +88,36 @@ def atrium(command: str, *, within: float, **variables: str) -> str:
     return printed
 
 
-def _options() -> dict[str, str]:
-    running = os.environ.get(RUNNING)
-    return {"ATRIUM_PREFIX": running} if running else OPTIONS
+def _options(prefix: Path) -> dict[str, str]:
+    if running := os.environ.get(RUNNING):
+        return {"ATRIUM_PREFIX": running}
+    number = int(prefix.name.removeprefix(PREFIX.name).removeprefix("-gw") or -1) + 1
+    return {
+        "ATRIUM_PREFIX": str(prefix),
+        "ATRIUM_PORT": str(FIRST_PORT + PORTS_OF_A_COPY * number),
+        "ATRIUM_PEOPLE": f"t{number or ''}-",
+        "ATRIUM_ENVIRONMENTS": str(ENVIRONMENTS),
+        "YES": "1",
+    }
+
+
+class CopyInUse(AssertionError):
+    """Another test session uses this copy."""
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone(prefix: Path) -> Iterator[None]:
     """Two test sessions would purge each other's copy: the second one is refused."""
-    with PREFIX.with_suffix(".lock").open("w") as lock:
+    with prefix.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AssertionError(f"another test session uses {PREFIX}; wait until it has ended") from None
+            raise CopyInUse(f"another test session uses {prefix}; wait until it has ended") from None
         yield
 
 
-def _keep_logs() -> None:
+def _keep_logs(prefix: Path) -> None:
     """What every program wrote, for whoever has to find out why a test failed."""
-    logs = PREFIX / "var/log/atrium"
+    logs = prefix / "var/log/atrium"
     if logs.is_dir():
         shutil.copytree(logs, ARTIFACTS / "logs", dirs_exist_ok=True)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from deploy.dev import checkout, files, preflight
+from deploy.dev import checkout, preflight
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
+from deploy.dev.locks import locked
 from deploy.dev.logs import logs
 from deploy.dev.purge import purge
 from deploy.dev.status import status
 from deploy.dev.steps import complain
 from deploy.dev.up import up
-
-_LOCKS = Path("/run/atrium-locks")  # root's own: in /run/lock anybody could hold a lock, or put a link
 
 
 def main(arguments: list[str]) -> int:
@@ -90,14 +87,8 @@ def _alone() -> Iterator[Layout]:
     """The copy to work on, as root. Two commands at once on it would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
-    files.directory(_LOCKS, mode=0o700)
-    with (_LOCKS / f"{layout.cluster}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DeployError(
-                "Another make up, down or purge of this copy is at work: wait until it is done."
-            ) from error
+    busy = "Another make up, down or purge of this copy is at work: wait until it is done."
+    with locked(layout.cluster, wait=0, busy=busy):
         yield layout
 
 

@@ -23,6 +23,7 @@ _STAMP = "atrium-lock.sha256"
 _UNIT = "not slurm and not e2e and not process"
 _DEADLINE = 1800.0
 _TEST_DEADLINE = 7200.0
+_TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queues.py
 
 
 def ready(*, browser: bool = False) -> None:
@@ -46,7 +47,7 @@ def _packages_of_tests() -> list[str]:
     # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
     browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium"]
     # Playwright brings a Node.js of its own, which needs libatomic1.
-    return [*packages.wanted(own_slurm=True), "libatomic1", *browser]
+    return [*packages.wanted(own_slurm=True), "postgresql", "libatomic1", *browser]
 
 
 def _ensure_packages(names: list[str]) -> None:
@@ -62,7 +63,7 @@ def _ensure_packages(names: list[str]) -> None:
 def test(arguments: Sequence[str] = ()) -> int:
     """All tests, on real parts."""
     ready(browser=True)
-    return _tool("python", "-m", "pytest", *arguments, deadline=_TEST_DEADLINE)
+    return _tool("python", "-m", "pytest", f"--numprocesses={_TEST_WORKERS}", *arguments, deadline=_TEST_DEADLINE)
 
 
 def check() -> int:

@@ -16,7 +16,8 @@ BASE = ("sudo", "python3-venv", "libpam-pwdfile", "openssl", "socat", "fonts-dej
 SLURM = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
 
 _UNITS = {"slurm-wlm": ("slurmd", "slurmctld"), "slurmdbd": ("slurmdbd",), "munge": ("munge",)} | {
-    "mariadb-server": ("mariadb",)
+    "mariadb-server": ("mariadb",),
+    "postgresql": ("postgresql",),
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Atrium is installing packages and runs them itself.\nexit 101\n"

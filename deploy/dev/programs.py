@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,9 @@ from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
 from deploy.dev.processes import has_ipv6
+
+_SETTING = re.compile(r"ATRIUM_[A-Z]+__[A-Z_]+\Z")
+"""The variable of a setting (deploy/settings.md)."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,14 @@ def programs(layout: Layout) -> list[Program]:
 
 
 def atrium_environment(layout: Layout, home: Path) -> dict[str, str]:
-    """All that a program of ours is told by environment; secrets are not among it."""
-    return {**CLEAN, **layout.slurm_environment, "ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+    """The environment of Atrium's own programs; it holds no secrets."""
+    variables = {"ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+    return {**CLEAN, **layout.slurm_environment, **given_settings(), **variables}
+
+
+def given_settings() -> dict[str, str]:
+    """Settings that this ``make up`` was given as variables, ``ATRIUM_WORKER__TICK_SECONDS=1``."""
+    return {name: value for name, value in os.environ.items() if _SETTING.match(name)}
 
 
 def supervisor_conf(layout: Layout, running: list[Program]) -> str:
@@ -156,7 +167,7 @@ def supervisor_conf(layout: Layout, running: list[Program]) -> str:
             name=program.name,
             command=" ".join(program.command),
             user=program.user,
-            environment=",".join(f'{name}="{value}"' for name, value in program.environment.items())
+            environment=",".join(f'{name}="{_quoted(value)}"' for name, value in program.environment.items())
             or 'LANG="C.UTF-8"',
             umask=program.umask,
             stop_seconds=program.stop_seconds,
@@ -173,6 +184,11 @@ def supervisor_conf(layout: Layout, running: list[Program]) -> str:
         files=_open_files(),
         programs="\n".join(sections),
     )
+
+
+def _quoted(value: str) -> str:
+    """As it stands between quotes in the supervisor's configuration."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 def _open_files() -> int:

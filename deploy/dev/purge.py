@@ -12,6 +12,7 @@ from deploy.dev.accounts import Accounts
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.locks import accounts_locked
 from deploy.dev.steps import step
 
 
@@ -20,6 +21,12 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
     if not sure:
         _ask(layout, len(accounts.people()))
     down(layout)
+    with accounts_locked():
+        _remove_all(layout, accounts, environments=environments)
+    _remove_empty(layout)
+
+
+def _remove_all(layout: Layout, accounts: Accounts, *, environments: bool) -> None:
     with step("Demo people and their homes") as outcome:
         removed = [name for name in accounts.people() if accounts.remove(name)]
         accounts.remove_groups()
@@ -41,7 +48,6 @@ def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
     # Service users are shared by all copies; each copy has a sudo rule.
     if not any(Path("/etc/sudoers.d").glob("atrium*")):
         accounts.remove_services()
-    _remove_empty(layout)
 
 
 def _ask(layout: Layout, people: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -11,8 +12,17 @@ from deploy.dev.accounts import Accounts
 from deploy.dev.command import attempt, run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
+from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
-from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
+from deploy.dev.programs import (
+    Program,
+    atrium_environment,
+    given_settings,
+    programs,
+    slurm_programs,
+    supervisor_conf,
+    web_programs,
+)
 from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 
@@ -26,7 +36,8 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     preflight.check(layout)
     print(f"Atrium, {'the main copy' if not layout.slug else f'the copy below {layout.root}'}", flush=True)
     _install(layout, only_slurm=only_slurm)
-    fresh = _lay_down(layout)
+    with accounts_locked():
+        fresh = _lay_down(layout)
     wanted = slurm_programs(layout) if only_slurm else programs(layout)
     supervisor = _supervise(layout, wanted)
     if layout.own_slurm:
@@ -50,23 +61,27 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
         built = ["hub"] * environments.ensure_hub_only(layout) if only_slurm else environments.ensure(layout)
         outcome.unchanged_unless(built, f"built {' '.join(built)}")
     if not only_slurm:
-        with step("Settings as edited") as outcome:
+        with step("Edited settings") as outcome:
             outcome.text = "checked" if _check_settings(layout) else "none"
         with step("Atrium's code") as outcome:
             outcome.unchanged_unless(environments.ensure_code(layout), "installed")
 
 
 def _check_settings(layout: Layout) -> bool:
-    """Check settings that an administrator edited; whether there are any.
+    """Check settings that an administrator edited or gave as variables; whether there are any.
 
     It is done with this checkout's code before that is installed, so that nothing of a running copy changes when they
-    are wrong. Settings that nobody edited are written anew by :func:`_lay_down`.
+    are wrong. A file that nobody edited is written anew by :func:`_lay_down`, so it is not looked at.
     """
-    if not files.is_edited(layout.settings, layout.etc / "written.json"):
+    edited = files.is_edited(layout.settings, layout.etc / "written.json")
+    if not edited and not given_settings():
         return False
+    environment = atrium_environment(layout, layout.state)
+    environment |= {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    if not edited:
+        environment["ATRIUM_CONFIG"] = os.devnull
     argv = [f"{layout.hub_env}/bin/python", "-P", "-m", "hub.cli", "check", "--settings-only"]
-    environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=atrium_environment(layout, layout.state) | environment)
+    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=environment)
     if done.returncode:
         problems = done.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
         raise DeployError(f"The settings are wrong, so nothing was stopped or restarted:\n  {problems}")

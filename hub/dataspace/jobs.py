@@ -19,10 +19,7 @@ from hub.dataspace.transfers import service as transfer_service
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
-INDEX_SECONDS = 5
-QUALITY_SECONDS = 30
 NEWS_SECONDS = 300
-TRANSFER_SECONDS = 5
 
 
 class Jobs:
@@ -35,11 +32,12 @@ class Jobs:
 
     def listed(self) -> tuple[tuple[str, float, Callable[[], None]], ...]:
         """Name, how often in seconds, and the job."""
+        dataspace, each_tick = self._settings.dataspace, self._settings.worker.tick_seconds
         return (
-            ("dataspace-harvest", self._settings.dataspace.harvest_seconds, self.harvest),
-            ("dataspace-index", INDEX_SECONDS, self.index),
-            ("dataspace-quality", QUALITY_SECONDS, self.quality),
-            ("dataspace-transfers", TRANSFER_SECONDS, self.transfers),
+            ("dataspace-harvest", dataspace.harvest_seconds, self.harvest),
+            ("dataspace-index", each_tick, self.index),
+            ("dataspace-quality", dataspace.quality_seconds, self.quality),
+            ("dataspace-transfers", each_tick, self.transfers),
             ("dataspace-news", NEWS_SECONDS, self.news),
         )
 
@@ -62,7 +60,7 @@ class Jobs:
 
     def quality(self) -> None:
         """Judge records that nobody has judged since they changed."""
-        scoring.judge(self._sessions, self._folder / "sources", seconds=QUALITY_SECONDS)
+        scoring.judge(self._sessions, self._folder / "sources", seconds=self._settings.dataspace.quality_seconds)
 
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""

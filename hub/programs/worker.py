@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import httpx
@@ -31,7 +32,6 @@ from hub.usage import service as usage
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 5
 STOP_SECONDS = 20
 """How long a job in progress is waited for when the worker is told to stop."""
 
@@ -42,26 +42,25 @@ class Slurm(usage.Meter, Protocol):
     async def ping(self) -> bool: ...
 
 
-class _Scheduler(Scheduler):
-    """huey looks for periodic jobs once a minute, which is too rare for a sign of life."""
-
-    periodic_task_seconds = TICK_SECONDS
-
-
 class _Consumer(Consumer):
-    scheduler_class = _Scheduler
+    def _create_scheduler(self) -> Scheduler:
+        """huey looks for periodic jobs once a minute, which is too rare for a sign of life."""
+        scheduler = super()._create_scheduler()
+        scheduler.periodic_task_seconds = self.scheduler_interval
+        return scheduler
 
 
 class Every:
-    """Due at once, and then whenever ``seconds`` have gone by; huey asks at every tick."""
+    """Due at once, and then whenever ``seconds`` have gone by; huey asks at every tick, ``tick`` seconds apart."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, tick: float) -> None:
         self._seconds = seconds
+        self._tick = tick
         self._last: datetime | None = None
 
     def __call__(self, moment: datetime) -> bool:
         # Half a tick of grace: ticks are never exactly as far apart as they should be.
-        if self._last and (moment - self._last).total_seconds() < self._seconds - TICK_SECONDS / 2:
+        if self._last and (moment - self._last).total_seconds() < self._seconds - self._tick / 2:
             return False
         self._last = moment
         return True
@@ -74,7 +73,7 @@ def run(settings: Settings) -> None:
         make_queue(settings, make_sessions(engine)),
         workers=6,  # a Slurm or a mail server that hangs, or a long harvest, must not look like a dead worker
         max_delay=2.0,
-        scheduler_interval=TICK_SECONDS,
+        scheduler_interval=settings.worker.tick_seconds,
         flush_locks=True,  # a worker that was killed cannot have given its lock back
         graceful_signal="TERM",
         shutdown_timeout=STOP_SECONDS,
@@ -105,15 +104,16 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def projects() -> None:
         asyncio.run(tend_projects(sessions, settings))
 
-    queue.periodic_task(Every(health.HEARTBEAT_SECONDS))(heartbeat)
-    queue.periodic_task(Every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
-    queue.periodic_task(Every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
-    queue.periodic_task(Every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    every = partial(Every, tick=settings.worker.tick_seconds)
+    queue.periodic_task(every(health.HEARTBEAT_SECONDS))(heartbeat)
+    queue.periodic_task(every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
+    queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
+    queue.periodic_task(every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
     if settings.hub.idle_culler_hours:
-        queue.periodic_task(Every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
+        queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
     dataspace = DataspaceJobs(settings, sessions)
     for name, seconds, job in dataspace.listed():
-        queue.periodic_task(Every(seconds), name=name)(queue.lock_task(name)(job))
+        queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(job))
     return queue
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import ssl
 
 ANNOUNCE_SECONDS = 120.0
-"""How long the Hub may be away (a restart, a network that blinks) before the server gives up."""
+"""How long the Hub may be away (a restart, a network that blinks) before the server gives up, unless its job says
+otherwise (``spawn.unreachable_seconds`` of hub/settings.py)."""
 FAREWELL_SECONDS = 3.0
 EXIT_UNREACHABLE = 70
 
@@ -33,7 +34,7 @@ def announce_in_background(port: int, environment: Mapping[str, str] = os.enviro
 
 
 def _announce_or_end(port: int, environment: Mapping[str, str]) -> None:
-    if announce(port, environment):
+    if announce(port, environment, seconds=float(environment.get("ATRIUM_UNREACHABLE_SECONDS", ANNOUNCE_SECONDS))):
         return
     _say(f"This node cannot reach the Hub at {environment['JUPYTERHUB_API_URL']}; ending.")
     os._exit(EXIT_UNREACHABLE)  # from a thread nothing gentler ends the process

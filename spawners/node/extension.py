@@ -28,6 +28,8 @@ from spawners.node.watch import Watch
 SETTING = "atrium_watch"
 """Where the watch is kept among the web application's settings."""
 CLUSTERS = "atrium_clusters"
+HOURS_SECONDS = 3.0
+"""How long the first question waits for the project's hours: the page asks again only half a minute later."""
 
 
 class JobHandler(APIHandler):
@@ -44,7 +46,7 @@ class JobHandler(APIHandler):
     @authorized
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        self.finish(status(self._watch, self._hours.now()))
+        self.finish(status(self._watch, await self._hours.soon(HOURS_SECONDS)))
 
 
 class KeepHandler(APIHandler):
@@ -77,7 +79,7 @@ def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str,
         "ends": watch.job.ends,
         "seconds_left": None if left is None else max(round(left), 0),
         "ending": watch.ending,
-        "idle_minutes": round(watch.idle.limit / 60),
+        "idle_minutes": watch.idle.limit / 60,
         "idle_end": None if idle_end is None else round(idle_end),
         "hours": hours,
         "hub": environment.get("ATRIUM_HUB_URL", "/hub/"),

@@ -99,7 +99,7 @@ class Watch:
         if self.idle.left(now) < self.idle.limit / 2 and await self.gpus_work():
             self.idle.happened(now)
         if self.idle.is_over(self.clock()):
-            self._end(IDLE, f"Nothing has happened here for {self.idle.limit / 60:.0f} minutes.")
+            self._end(IDLE, f"Nothing has happened here for {self.idle.limit / 60:g} minutes.")
 
     def _end(self, farewell: str, why: str) -> None:
         if not self.ending:

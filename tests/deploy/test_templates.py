@@ -58,6 +58,19 @@ def test_the_supervisor_can_read_its_configuration(layout: Layout) -> None:
     assert parser["unix_http_server"]["chmod"] == "0700"
 
 
+def test_a_setting_that_is_given_as_a_variable_reaches_atriums_programs(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATRIUM_WORKER__TICK_SECONDS", "1")
+    monkeypatch.setenv("ATRIUM_SITE__NAME", '100 % "ours"')
+    monkeypatch.setenv("ATRIUM_PREFIX", "/elsewhere")
+    environments = {program.name: program.environment for program in programs(layout)}
+    assert {environments[name]["ATRIUM_WORKER__TICK_SECONDS"] for name in ("hub", "api", "worker")} == {"1"}
+    assert "ATRIUM_WORKER__TICK_SECONDS" not in environments["slurmctld"]
+    assert "ATRIUM_PREFIX" not in environments["hub"]
+    assert 'ATRIUM_SITE__NAME="100 %% \\"ours\\""' in supervisor_conf(layout, programs(layout))
+
+
 def test_nothing_of_atrium_runs_as_root(layout: Layout) -> None:
     users = {program.name: program.user for program in web_programs(layout)}
     assert users.pop("dashboards") == "atrium-web"

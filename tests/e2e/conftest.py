@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, StorageState
 
 from tests.browser import ARTIFACTS, chromium, sign_in
 from tests.deployment import Deployment
@@ -26,7 +26,6 @@ _FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="package")
 def deployment() -> Iterator[Deployment]:
-    shutil.rmtree(ARTIFACTS, ignore_errors=True)  # what an earlier run saw would mislead
     with running_copy() as copy:
         yield copy
 
@@ -37,15 +36,29 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+@pytest.fixture(scope="package")
+def signed_in(browser: Browser, deployment: Deployment) -> Callable[[str], Page]:
+    """``signed_in("t-founder")``: a page of their own. People sign in once; their later pages share that session."""
+    sessions: dict[str, StorageState] = {}
+
+    def arrive(name: str) -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, storage_state=sessions.get(name))
+        page = sign_in(context, deployment, name)
+        sessions[name] = context.storage_state()
+        return page
+
+    return arrive
+
+
 @pytest.fixture
-def visit(deployment: Deployment, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(deployment: Deployment, signed_in: Callable[[str], Page], request: pytest.FixtureRequest) -> Iterator[Visit]:
     """``visit("founder")``: that demo person, signed in. What they started is ended after the test."""
     with ExitStack() as departures:
 
         def arrive(role: str) -> Visitor:
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            departures.callback(context.close)
-            visitor = Visitor(deployment, role, sign_in(context, deployment, deployment.person(role)))
+            page = signed_in(deployment.person(role))
+            departures.callback(page.context.close)
+            visitor = Visitor(deployment, role, page)
             departures.callback(visitor.stop_everything)
             departures.callback(_keep_what_a_failed_test_saw, visitor, request.node)
             return visitor
@@ -55,7 +68,7 @@ def visit(deployment: Deployment, browser: Browser, request: pytest.FixtureReque
 
 def _keep_what_a_failed_test_saw(visitor: Visitor, test: pytest.Item) -> None:
     if test.stash.get(_FAILED, False):
-        ARTIFACTS.mkdir(exist_ok=True)
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
         visitor.page.screenshot(path=ARTIFACTS / f"failed-{test.name}-{visitor.role}.png")
         server_log = Path(f"~{visitor.name}/.atrium-notebook.log").expanduser()
         if server_log.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -12,7 +11,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub import migrations
@@ -24,9 +23,10 @@ from hub.settings import Api as ApiSettings
 from hub.settings import Paths, SecretName, Settings
 from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
 from tests.hub.world import URL, Through
+from tests.postgres import Postgres, running_postgres
 
-POSTGRES = os.environ.get("ATRIUM_TEST_POSTGRES")
-"""Address of an empty PostgreSQL database: every test with a database then runs on it, too."""
+POSTGRES = pytest.param("postgres", marks=pytest.mark.process)
+"""Every test with a database runs on PostgreSQL, too, except in ``make check``."""
 
 FOR_ATRIUM = "access:services!service=atrium"
 
@@ -129,17 +129,26 @@ class FakeHub:
         return httpx.Response(200, json={key: found[0][key] for key in ("kind", "name", "groups")})
 
 
-@pytest.fixture(params=["sqlite", "postgres"] if POSTGRES else ["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database for this test: in the current schema where the test has an engine, without tables elsewhere."""
+    migrated = "engine" in request.fixturenames
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/atrium.sqlite"
-    assert POSTGRES
-    engine = make_engine(POSTGRES)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return POSTGRES
+        path = tmp_path / "atrium.sqlite"
+        if migrated:
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.migrated_database() if migrated else server.empty_database()
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture
@@ -154,9 +163,9 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database in the newest shape, made once and copied for each test."""
-    path = tmp_path_factory.mktemp("newest") / "atrium.sqlite"
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database in the current schema without rows, made once and copied for each test."""
+    path = tmp_path_factory.mktemp("migrated") / "atrium.sqlite"
     engine = make_engine(f"sqlite:///{path}")
     migrations.upgrade(engine)
     with engine.connect() as connection:
@@ -166,13 +175,9 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def engine(settings: Settings, newest: Path) -> Iterator[Engine]:
-    """A database in the newest shape."""
+def engine(settings: Settings) -> Iterator[Engine]:
+    """A database in the current schema."""
     engine = make_engine(settings.api.database_url)
-    if engine.dialect.name == "sqlite":
-        shutil.copy(newest, str(engine.url.database))
-    else:
-        migrations.upgrade(engine)
     yield engine
     engine.dispose()
 

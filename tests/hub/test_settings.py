@@ -52,7 +52,7 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., l
             "[[spawn.profiles]]\nname = 'x'\ntitle = 'X'\ncpu = 3",
             "FILE: spawn.profiles[0].cpu is unknown. Did you mean spawn.profiles.cpus?",
         ),
-        ("[spawn]\nidle_minutes = 0", "FILE: spawn.idle_minutes: Input should be greater than or equal to 1."),
+        ("[spawn]\nidle_minutes = 0", "FILE: spawn.idle_minutes: Input should be greater than 0."),
         (
             "[site]\npublic_url = 'http://10.0.0.1'",
             "FILE: site.public_url is an IP address; per-user domains need a name (or origins = 'path').",

@@ -27,7 +27,7 @@ class Through(httpx.BaseTransport):
         self.api = api
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = self.api.request(request.method, request.url, headers=request.headers, content=request.read())
+        answer = self.api.request(request.method, str(request.url), headers=dict(request.headers), content=request.read())
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 

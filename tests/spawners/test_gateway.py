@@ -197,6 +197,17 @@ async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, he
     assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
 
 
+async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, slurm, here, monkeypatch):
+    """So that it knows a stream that hangs from one that has nothing new."""
+    monkeypatch.setattr(gateway, "REPEAT_SECONDS", 0)
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job is not None and spawner.job.seen is not None)
+    async with asyncio.timeout(5):
+        told = spawner.progress()
+        assert await anext(told) == await anext(told)
+    start.cancel()
+
+
 async def test_an_address_that_cannot_be_asked_for_is_asked_for_again(spawner, slurm, here):
     slurm.addresses_lost = 2
     await started(spawner, slurm)

@@ -12,7 +12,8 @@
   const buttons = [...page.querySelectorAll("[data-cancel]")];
   const steps = [...document.querySelectorAll("#waiting-steps > li")];
   const title = document.title;
-  const [soonest, latest, silence] = [2000, 30000, 45000];
+  const [soonest, latest] = [2000, 30000];
+  const silence = 10000; // the stream says something every three seconds (REPEAT_SECONDS of spawners/gateway.py)
   // The event's name of a step -> the step of the list that is under way.
   const underWay = {
     submitting: "submitted", submitted: "waiting", waiting: "waiting", configuring: "starting", starting: "starting",
@@ -140,8 +141,9 @@
   }
 
   for (const button of buttons) button.addEventListener("click", () => cancel(button));
-  // A stream can hang without a word, and a tab that slept may have lost it.
-  setInterval(() => { if (!document.hidden && Date.now() - heard > silence) look(); }, 15000);
+  // A stream can hang without a word (the proxy keeps it open when the Hub behind it dies), and a tab that slept may have
+  // lost it.
+  setInterval(() => { if (!document.hidden && Date.now() - heard > silence) look(); }, 2000);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && Date.now() - heard > soonest) look();
   });

@@ -37,7 +37,8 @@ def test_a_worker_that_is_killed_finishes_after_its_restart(sessions, settings, 
     config.write_text(
         f'[paths]\netc = "{tmp_path}"\nstate = "{settings.paths.state}"\n'
         f'[api]\ndatabase_url = "{settings.api.database_url}"\n[slurm]\nbin = "{tmp_path}"\n'
-        f'[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 5\n'
+        f'[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\nquality_seconds = 1\n'
+        "[worker]\ntick_seconds = 1\n"
         f'[[dataspace.sources]]\nname = "cat"\ntitle = "Cat"\nspace = "Test"\naddress = "{site.url}/0"\n'
     )
     first = _worker(config)

@@ -35,7 +35,7 @@ async def test_slurm_being_away_is_said_and_is_no_sign_of_life(sessions, slurm, 
 
 
 def test_a_job_is_due_at_once_and_then_in_its_rhythm():
-    due, start = Every(15), datetime(2026, 1, 1)
+    due, start = Every(15, tick=5), datetime(2026, 1, 1)
     beats = [seconds for seconds in range(0, 61, 5) if due(start + timedelta(seconds=seconds))]
     assert beats == [0, 15, 30, 45, 60]
 

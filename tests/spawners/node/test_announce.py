@@ -79,13 +79,9 @@ def test_a_hub_that_never_takes_it_is_given_up(hub: Hub) -> None:
 
 
 def test_a_server_that_nobody_can_reach_ends_with_its_own_code() -> None:
-    program = (
-        "from spawners.node import announce; import os\n"
-        "announce.announce.__kwdefaults__['seconds'] = 0\n"
-        "announce._announce_or_end(34567, os.environ)"
-    )
+    program = "from spawners.node import announce; import os; announce._announce_or_end(34567, os.environ)"
     environment = {**os.environ, "JUPYTERHUB_API_URL": f"http://127.0.0.1:{free_port()}/hub/api"}
-    environment["JUPYTERHUB_API_TOKEN"] = "secret"
+    environment |= {"JUPYTERHUB_API_TOKEN": "secret", "ATRIUM_UNREACHABLE_SECONDS": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30, check=False
     )
