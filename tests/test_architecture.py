@@ -43,6 +43,7 @@ HUB_MODULES = {
     "settings",
     "settings_errors",  # what is wrong with the settings, as sentences
     "settings_reference",  # deploy/settings.md
+    "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
 NOT_SUBJECTS = {

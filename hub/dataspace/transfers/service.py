@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import pwd
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
@@ -26,6 +25,7 @@ from hub.projects.models import Phase as ProjectPhase
 from hub.projects.models import ProjectState
 from hub.projects.tables import Member, Project
 from hub.settings import Settings
+from hub.slugs import slug_of
 from hub.slurm.jobs import Job, Phase
 
 logger = logging.getLogger(__name__)
@@ -132,8 +132,7 @@ def _order(settings: Settings, person: str, project: Project, record: Record, fo
 
 def folder_name(title: str, number: int) -> str:
     """``air-quality-brussels-12``: one folder a record, whatever its title is made of."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return f"{re.sub(r'[^a-z0-9]+', '-', plain).strip('-')[:50].strip('-') or 'record'}-{number}"
+    return f"{slug_of(title, 50) or 'record'}-{number}"
 
 
 def file_name(address: str, told: str) -> str:
