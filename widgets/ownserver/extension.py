@@ -19,7 +19,8 @@ from tornado import web
 from hub.pages import frame
 from widgets.ownserver import lazy
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "templates")
+"""Pages of a person's own server, and what they share with the dashboards service's."""
 
 VOILA = "voila.server_extension"
 ON_DEMAND = {

@@ -84,9 +84,9 @@ class PageHandler(JupyterHandler):
             super().log_exception(typ, value, tb)
 
 
-PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader([Path(__file__).parent / "templates", frame.TEMPLATES]), autoescape=True
-)
+TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "templates", frame.TEMPLATES)
+"""Pages of the service, what they share with those of a person's own server, and the frame."""
+PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
 
 REFUSALS = {
     403: ("This is not yours to open", "You may not open this page.", "Sign in, then open it again."),
