@@ -26,9 +26,10 @@ from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
 from hub.context import Guarded, signed_in
 from hub.dataspace.fetch import Fetcher
+from hub.dataspace.memberships import Memberships
 from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
-from hub.dataspace.service import Memberships, Shelf
+from hub.dataspace.search.answers import Shelf
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health

@@ -128,10 +128,9 @@ def _project_create(settings: Settings, asked: Asked) -> None:
 
 
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
-    from hub.programs import worker
-    from hub.projects import provisioning
+    from hub.projects import jobs, provisioning
 
-    async with worker.world(settings) as world:
+    async with jobs.world(settings) as world:
         await provisioning.provision(session, world, project)
 
 

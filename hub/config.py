@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hub import tls
 from hub.identity.models import NAME
-from hub.pages import handlers
+from hub.pages import frame, handlers, templating
 from hub.programs import culling
 from hub.settings import Settings
 
@@ -143,9 +143,9 @@ def look(c: Any, settings: Settings) -> None:
     """Atrium's pages in place of the stock ones."""
     handlers.install(settings)
     c.JupyterHub.redirect_to_server = False  # people land on their home, not in a server
-    c.JupyterHub.template_paths = [str(handlers.TEMPLATES)]
-    c.JupyterHub.template_vars = handlers.template_vars(settings)
-    c.JupyterHub.jinja_environment_options = handlers.JINJA_OPTIONS
+    c.JupyterHub.template_paths = [str(frame.TEMPLATES)]
+    c.JupyterHub.template_vars = templating.template_vars(settings)
+    c.JupyterHub.jinja_environment_options = templating.JINJA_OPTIONS
 
 
 TOPICS: tuple[Callable[[Any, Settings], None], ...] = (

@@ -79,3 +79,16 @@ RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 AskingPerson = Annotated[Context, Depends(_people)]
 AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]
 AskingAdmin = Annotated[Context, Depends(only(Role.ADMIN))]
+
+
+PAGES = "pages"
+"""The Hub's own pages ask as this service, about the person they are shown to."""
+
+
+async def shown_to(name: str, asking: Guarded, directory: HubDirectory) -> Person:
+    """The person an overview is about: oneself, or whoever the Hub's pages name."""
+    if asking.kind == "user" and asking.name == name:
+        return asking
+    if asking.kind == "service" and asking.name == PAGES:
+        return await directory.named(name)
+    raise NotAllowed("Only you and the Hub's own pages may see this.")

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariable
 
-from hub.dataspace.models import SourceForm
+from hub.dataspace.sources.models import SourceForm
 from hub.errors import SettingsError
 from hub.sections import COUNT, GIB, HOURS, MINUTES, PORT, SECONDS, Dashboards, Section
 from hub.settings_errors import PREFIX, SEPARATOR, unknown_sections, wrong_values

@@ -35,6 +35,7 @@ HUB_MODULES = {
     "cli",
     "client",
     "config",
+    "connection",  # HTTP, for the client of each subject
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
@@ -63,15 +64,18 @@ SUBJECTS: dict[str, set[str]] = {
     "calls": {"adviser", "calculator", "calendar", "programme"},
     "dask": set(),
     "dataspace": {
+        "context",  # what routes receive: the projects of the person who asks
         "fetch",  # the one way out
+        "memberships",  # projects of a person, remembered
         "preview",  # first rows, fetched
     },
     "dataspace/metadata": {
         "dcat",  # DCAT -> records
+        "namespaces",  # of all vocabularies
         "odrl",  # ODRL and licences in words
         "vocabularies",  # EU authority tables
     },
-    "dataspace/publications": set(),
+    "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
         "rdf",  # RDF in all spellings -> nodes
@@ -82,6 +86,7 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/saved_searches": set(),
     "dataspace/search": {
+        "answers",  # made once, kept until the index changes
         "index",  # Tantivy
         "indexing",  # database -> index
     },
@@ -104,6 +109,8 @@ SUBJECTS: dict[str, set[str]] = {
     "pages": {
         "frame",  # header, menu and footer of every page
         "handlers",  # the Hub's own pages
+        "overview",  # what the API says about a person
+        "templating",  # what every template finds
     },
     "programs": {
         "check",  # `atrium check`
@@ -117,7 +124,7 @@ SUBJECTS: dict[str, set[str]] = {
     "reviews": set(),
     "servers": set(),
     "sites": set(),
-    "slurm": {"cluster", "commands", "inventory", "process", "queue", "quoting", "transport", "words"},
+    "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "words"},
     "usage": {"forecast"},
     "workshops": set(),
 }

@@ -14,7 +14,8 @@ from traitlets import Instance, Tuple, UseEnum
 
 from hub.audit.models import Event
 from hub.calls.models import CallChange, CallState, Programme
-from hub.client import Api, Me
+from hub.client import Api
+from hub.home.models import Me
 from hub.mail.models import Letter, LetterState
 from widgets.base import (
     Phase,
@@ -70,7 +71,7 @@ class AdminState(State):
     async def fetch(self, api: Api) -> Phase:
         """Raises :class:`hub.errors.NotAllowed` for anybody who is no admin: the audit trail says so."""
         self.me, self.programme, calls, events = await asyncio.gather(
-            ask(api.me), ask(api.programme), ask(api.calls), ask(api.audit)
+            ask(api.me), ask(api.calls.programme), ask(api.calls.all), ask(api.audit)
         )
         self.calls, self.events = calls, events
         await self._read(api)
@@ -83,16 +84,16 @@ class AdminState(State):
     async def _read(self, api: Api, part: Part | None = None) -> None:
         wanted = part or self.part
         if wanted is Part.CALLS:
-            self.calls = await ask(api.calls)
+            self.calls = await ask(api.calls.all)
         elif wanted is Part.MAIL:
             self.letters = await ask(api.letters)
         elif wanted is Part.AUDIT:
             self.events = await ask(api.audit)
         elif wanted is Part.PROJECTS:
-            self.projects = await ask(api.all_projects)
+            self.projects = await ask(api.projects.all)
 
     async def change_call(self, api: Api, slug: str, change: CallChange) -> None:
-        changed = await ask(api.change_call, slug, change)
+        changed = await ask(api.calls.change, slug, change)
         self.calls = tuple(changed if one.call.slug == slug else one for one in self.calls)
         self.done = f"{changed.call.title} is {changed.state.value} now."
 
@@ -109,7 +110,7 @@ class AdminState(State):
         self.events = (*self.events, *older)
 
     async def more_projects(self, api: Api) -> None:
-        older = await ask(api.all_projects, after=self.projects[-1].slug if self.projects else "")
+        older = await ask(api.projects.all, after=self.projects[-1].slug if self.projects else "")
         self.projects = (*self.projects, *older)
 
 

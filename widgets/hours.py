@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from hub.client import Hours, Me, MemberRole, ProjectHours
+from hub.home.models import Me
+from hub.projects.models import MemberRole
+from hub.usage.models import Hours, ProjectHours
 
 LOW = 0.1
 """Below this part of what was granted a budget is marked as running out."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
@@ -266,3 +266,11 @@ def _unzipped(unzip: Any, raw: bytes) -> Iterator[bytes]:
             yield piece
     except zlib.error as error:
         raise FetchRefused("The answer says it is gzip, and is not.") from error
+
+
+def http_address(address: str) -> str:
+    """A public object of S3 is read at the bucket's own https address, by the same rules as everything else."""
+    parts = urlsplit(address)
+    if parts.scheme != "s3":
+        return address
+    return f"https://{parts.netloc}.s3.amazonaws.com/{quote(parts.path.lstrip('/'), safe='/')}"

@@ -15,7 +15,7 @@ from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.sources import scoring
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.harvester import Harvester
-from hub.dataspace.transfers import service as transfer_service
+from hub.dataspace.transfers import jobs
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
@@ -64,7 +64,7 @@ class Jobs:
 
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""
-        asyncio.run(transfer_service.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        asyncio.run(jobs.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     def news(self) -> None:
         """Write to people whose saved searches find something new."""

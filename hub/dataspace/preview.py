@@ -6,11 +6,10 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 
-from hub.dataspace.fetch import Bounds, Fetcher
+from hub.dataspace.fetch import Bounds, Fetcher, http_address
 from hub.dataspace.models import Distribution, Preview
 from hub.dataspace.readers import sandbox
 from hub.dataspace.readers.rows import BEGINNING, TEXTS
-from hub.dataspace.transfers.node import http_address
 from hub.errors import AtriumError
 
 SECONDS = 15.0

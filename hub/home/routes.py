@@ -6,25 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from hub.context import Asking, Guarded, HubDirectory
+from hub.context import Asking, shown_to
 from hub.errors import NotAllowed
 from hub.home import service
 from hub.home.models import Me, Overview
 from hub.identity.models import Person
 
 router = APIRouter(tags=["home"])
-
-PAGES = "pages"
-"""The Hub's own pages ask as this service, about the person they are shown to."""
-
-
-async def shown_to(name: str, asking: Guarded, directory: HubDirectory) -> Person:
-    """The person an overview is about: oneself, or whoever the Hub's pages name."""
-    if asking.kind == "user" and asking.name == name:
-        return asking
-    if asking.kind == "service" and asking.name == PAGES:
-        return await directory.named(name)
-    raise NotAllowed("Only you and the Hub's own pages may see this.")
 
 
 @router.get("/me")

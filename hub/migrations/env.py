@@ -13,7 +13,11 @@ import hub.announcements.tables
 import hub.applications.tables
 import hub.audit.tables
 import hub.calls.tables
+import hub.dataspace.publications.tables
+import hub.dataspace.saved_searches.tables
+import hub.dataspace.sources.tables
 import hub.dataspace.tables
+import hub.dataspace.transfers.tables
 import hub.health.tables
 import hub.mail.tables
 import hub.organisations.tables

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
-import httpx
 from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.jobs import Jobs as DataspaceJobs
-from hub.db.base import now
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, SlurmError, SlurmUnavailable
 from hub.health import service as health
-from hub.identity.groups import HubGroups
 from hub.mail import service as mail
 from hub.programs import culling
-from hub.projects import provisioning
-from hub.projects import service as project_service
-from hub.projects.storage import Directories
+from hub.projects.jobs import tend_projects
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
-from hub.usage import service as usage
+from hub.usage.jobs import ask_slurm
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +27,10 @@ STOP_SECONDS = 20
 """How long a job in progress is waited for when the worker is told to stop."""
 
 
-class Slurm(usage.Meter, Protocol):
-    """What of Slurm the rhythm of questions needs; :class:`hub.slurm.client.SlurmClient` has it."""
-
-    async def ping(self) -> bool: ...
-
-
 class _Consumer(Consumer):
     def _create_scheduler(self) -> Scheduler:
         """huey looks for periodic jobs once a minute, which is too rare for a sign of life."""
-        scheduler = super()._create_scheduler()
+        scheduler: Scheduler = super()._create_scheduler()
         scheduler.periodic_task_seconds = self.scheduler_interval
         return scheduler
 
@@ -115,40 +100,3 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     for name, seconds, job in dataspace.listed():
         queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(job))
     return queue
-
-
-async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """Turn a day's page, then finish every project that is not as it shall be."""
-    try:
-        with sessions() as session:
-            project_service.turn(session, settings, now().date())
-        async with world(settings) as found:
-            with sessions() as session:
-                await provisioning.resume(session, found)
-    except AtriumError as error:
-        logger.warning("projects: %s", error.message)
-
-
-@asynccontextmanager
-async def world(settings: Settings) -> AsyncIterator[provisioning.World]:
-    """Slurm, project storage and the Hub of a deployment."""
-    async with httpx.AsyncClient(base_url=settings.hub_api_url, trust_env=False) as http:
-        yield provisioning.World(
-            slurm=SlurmClient(settings.slurm),
-            storage=Directories(settings.projects),
-            groups=HubGroups(http, settings.secret("worker")),
-            settings=settings,
-        )
-
-
-async def ask_slurm(sessions: sessionmaker[Session], slurm: Slurm) -> None:
-    """Learn what projects have used."""
-    try:
-        with sessions() as session:
-            await usage.refresh(session, slurm)
-            await usage.collect(session, slurm, now())
-            if not await slurm.ping():
-                raise SlurmUnavailable("No controller of Slurm is up.")
-            health.seen(session, health.SLURM)
-    except SlurmError as error:
-        logger.warning("Slurm: %s", error.message)

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from hub.context import Asking
+from hub.context import PAGES, Asking
 from hub.errors import NotAllowed
-from hub.home.routes import PAGES
 from hub.identity.models import Person, Role
 from hub.servers import service
 from hub.servers.models import Attempt

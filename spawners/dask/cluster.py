@@ -25,11 +25,11 @@ from tornado.netutil import bind_unix_socket
 
 from hub.dask.models import Shape
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.slurm import commands
+from hub.slurm import commands, naming
 from hub.slurm.quoting import word
 from spawners.dask import slurm, snapshot
 from spawners.node import keys
-from spawners.node.place import CERTIFICATE, KEY, Place, job_name
+from spawners.node.place import CERTIFICATE, KEY, Place
 
 log = logging.getLogger(__name__)
 
@@ -218,13 +218,13 @@ class ProjectCluster(SLURMCluster):
             "security": security(place),
             "scheduler_options": {"dashboard_address": str(place.dashboard_socket(name)), **scheduler_address(place)},
             "times": self.times,
-            "job_name": word(job_name(place.gateway)),
+            "job_name": word(place.job_name(naming.Kind.WORKER)),
             "log_directory": str(place.logs),
             "death_timeout": DEATH_SECONDS,
             "local_directory": '"$ATRIUM_SCRATCH"',
             "worker_extra_args": ["--no-dashboard", *host, *(["--resources", f"GPU={gpus}"] if gpus else [])],
             "job_script_prologue": [PROLOGUE],
-            "job_extra_directives": [f"--comment={word(f'{place.comment}:{name}')}", "--no-requeue"],
+            "job_extra_directives": [f"--comment={word(naming.worker_comment(place.comment, name))}", "--no-requeue"],
             "job_cls": ProjectJob,
             "refused": self._refused,
         }

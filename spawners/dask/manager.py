@@ -22,13 +22,13 @@ from distributed.core import Status
 from hub.dask import models
 from hub.dask.models import ClusterPhase, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, Conflict, InvalidInput, NotFound, SlurmError
-from hub.slurm import words
+from hub.slurm import naming, words
 from hub.slurm.jobs import Job
 from spawners.dask import offer, queue, slurm, snapshot
 from spawners.dask.cluster import ProjectCluster, Times
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job as OwnJob
-from spawners.node.place import CERTIFICATE, KEY, Place, job_name
+from spawners.node.place import CERTIFICATE, KEY, Place
 
 log = logging.getLogger(__name__)
 
@@ -252,9 +252,12 @@ class Manager:
 
     async def _mine(self) -> dict[int, str]:
         """Clusters of this person's server by the jobs of their workers, whichever manager began them."""
-        server = self.place.comment.rpartition(":")[0]
-        jobs = await queue.comments(job_name(self.place.gateway))
-        return {job: said.rpartition(":")[2] for job, said in jobs.items() if said.startswith(f"{server}:")}
+        jobs = await queue.comments(self.place.job_name(naming.Kind.WORKER))
+        return {
+            job: naming.cluster_in(comment)
+            for job, comment in jobs.items()
+            if naming.same_server(comment, self.place.comment)
+        }
 
     def connection(self, name: str) -> Connection:
         certificate, key = str(self.place.keys / CERTIFICATE), str(self.place.keys / KEY)
@@ -292,7 +295,7 @@ class Manager:
         if quiet and number % QUIET_ROUNDS:
             return
         try:
-            jobs = await queue.of_workers(job_name(self.place.gateway))
+            jobs = await queue.of_workers(self.place.job_name(naming.Kind.WORKER))
         except SlurmError as error:
             for managed in self.clusters.values():
                 managed.silence = Trouble(
@@ -322,7 +325,8 @@ class Manager:
 
     async def _give_up(self, managed: Managed, job: Job) -> None:
         """No more of what cannot live."""
-        log_tail = await asyncio.to_thread(_tail, self.place.logs, f"{job_name(self.place.gateway)}-{job.id}.err")
+        log_name = f"{self.place.job_name(naming.Kind.WORKER)}-{job.id}.err"
+        log_tail = await asyncio.to_thread(_tail, self.place.logs, log_name)
         managed.note = Trouble(
             message=f"The workers end right after their start ({words.state(job.state)}), so no more are started.",
             hint="Read the end of their log below, change what is wrong, then go on.",

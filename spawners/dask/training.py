@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.dask.models import Estimate, Training, TrainingRequest, Trouble
 from hub.errors import InvalidInput, NotFound, SlurmError
-from hub.slurm import inventory, words
+from hub.slurm import inventory, naming, words
 from hub.slurm.jobs import Phase, moment, phase
 from hub.slurm.quoting import word
 from spawners.dask import slurm
@@ -47,17 +47,13 @@ def quoted(text: str) -> str:
 _environment.filters["quoted"] = quoted
 
 
-def job_name(gateway: str) -> str:
-    return f"{gateway}-training"
-
-
 def script(place: Place, asked: TrainingRequest) -> str:
     """The job script, with everything from outside quoted."""
     return _environment.get_template("training.sh.j2").render(
         asked=asked,
         place=place,
-        job_name=job_name(place.gateway),
-        comment=f"{place.gateway}:{asked.name}",
+        job_name=place.job_name(naming.Kind.TRAINING),
+        comment=naming.training_comment(place.gateway, asked.name),
         partition=asked.partition or place.partition,
         python=asked.python or sys.executable,
         program=_program(place, asked.script),
@@ -97,7 +93,7 @@ async def submit(place: Place, asked: TrainingRequest) -> int:
 
 async def mine(place: Place) -> list[Training]:
     """The person's trainings that Slurm remembers, the newest first."""
-    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={job_name(place.gateway)}"]
+    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={place.job_name(naming.Kind.TRAINING)}"]
     lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
     found = [_training(line) for line in lines if line.count("|") >= 7]
     return sorted(found, key=lambda one: -one.job)
@@ -109,7 +105,7 @@ def _training(line: str) -> Training:
     waits = phase(state) is Phase.WAITING
     return Training(
         job=int(number),
-        name=comment.rpartition(":")[2],
+        name=naming.training_in(comment),
         state=state,
         words=words.reason(reason).means if waits else words.state(state),
         node="" if node in ("n/a", "(null)") else node,
@@ -138,4 +134,4 @@ async def stop(place: Place, job: int) -> None:
     """End it for good. Only trainings: this is no way to end any other job."""
     if job not in {one.job for one in await mine(place)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
-    await slurm.run(["scancel", "--quiet", f"--name={job_name(place.gateway)}", str(job)])
+    await slurm.run(["scancel", "--quiet", f"--name={place.job_name(naming.Kind.TRAINING)}", str(job)])

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from dataclasses import dataclass, field
 
 from hub.errors import SlurmError
 from hub.servers import service
+from hub.slurm import naming
 from hub.slurm.jobs import Job
-from spawners.job import script
 from spawners.job.site import Site
-from spawners.node.place import job_name as dask_job_name
 
 log = logging.getLogger(__name__)
 
-_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 ROUND_SECONDS = 60.0
 SELDOM_SECONDS = 600.0
 """How old the last answer of the queue may be: the queue itself asks for nothing while no server is known."""
@@ -69,7 +66,7 @@ class Sweep:
         the server they belong to."""
         gateway = self.site.settings.spawn.gateway
         try:
-            jobs = await self.site.slurm.said_jobs(dask_job_name(gateway))
+            jobs = await self.site.slurm.said_jobs(naming.job_name(gateway, naming.Kind.WORKER))
         except SlurmError as error:
             log.warning("Workers without a server could not be looked for: %s", error)
             return
@@ -77,7 +74,7 @@ class Sweep:
         homeless = {
             number: user
             for number, (user, comment) in jobs.items()
-            if (attempt := _attempt(comment.rpartition(":")[0], gateway, user)) is not None
+            if (attempt := naming.attempt_in(naming.server_of_worker(comment), gateway, user)) is not None
             and attempt not in owned.attempts
         }
         self.workers = {number: self.workers.get(number, time.monotonic()) for number in homeless}
@@ -96,8 +93,9 @@ class Sweep:
         whose job's number is not written yet is nobody's orphan."""
         gateway = self.site.settings.spawn.gateway
         try:
-            comment = (await self.site.slurm.named_jobs(script.job_name(gateway), job.user)).get(job.id, "")
-            attempt = _attempt(comment, gateway, job.user)
+            name = naming.job_name(gateway, naming.Kind.SERVER)
+            comment = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
+            attempt = naming.attempt_in(comment, gateway, job.user)
             if attempt is None or attempt in attempts:
                 return
             if job.id not in self.seen:
@@ -113,11 +111,3 @@ class Sweep:
         """In the log, and in the audit trail that admins read."""
         log.warning("%s: %i of %s (%s)", what, job.id, job.user, comment)
         await self.site.ledger.note(service.orphan, what, job, comment)
-
-
-def _attempt(comment: str, gateway: str, user: str) -> int | None:
-    """Number of the attempt that a job of ``user`` says it is; the words are the person's own, whatever they are."""
-    words = comment.split(":")
-    if len(words) != 4 or words[:2] != [gateway, user] or not _NUMBER.match(words[3]):
-        return None
-    return int(words[3])

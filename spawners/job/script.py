@@ -9,24 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.errors import InvalidInput
 from hub.settings import Settings
+from hub.slurm import naming
 from hub.slurm.quoting import word
 from spawners.job.request import SpawnRequest
-
-
-def job_name(gateway: str) -> str:
-    """Name of every notebook's job of one deployment."""
-    return f"{gateway}-notebook"
-
-
-def comment(gateway: str, user: str, server: str, attempt: int) -> str:
-    """What a job of ours says of itself, so that it is found again and known for nobody's when it is."""
-    return f"{gateway}:{user}:{server}:{attempt}"
-
-
-def log_name(server: str) -> str:
-    """File in the home that a server's job writes to; "" is the default server (deploy/sudoers/job-log knows it)."""
-    return f".atrium-notebook{f'-{server}' if server else ''}.log"
-
 
 _environment = Environment(
     loader=PackageLoader("spawners.job"),
@@ -57,9 +42,9 @@ def render(
     spawn = settings.spawn
     return _environment.get_template("job.sh.j2").render(
         request=request,
-        job_name=job_name(spawn.gateway),
-        comment=comment(spawn.gateway, user, server, attempt),
-        log=log_name(server),
+        job_name=naming.job_name(spawn.gateway, naming.Kind.SERVER),
+        comment=naming.server_comment(spawn.gateway, user, server, attempt),
+        log=naming.server_log(server),
         home=home,
         environment=_software(request.environment, settings),
         user_env=settings.paths.user_env,

@@ -19,8 +19,9 @@ from typing import Any
 from hub.errors import AtriumError, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Verdict
+from hub.slurm import naming
 from hub.slurm.jobs import Job, Phase
-from spawners.job import diagnosis, script
+from spawners.job import diagnosis
 from spawners.job.background import in_background
 from spawners.job.diagnosis import Facts, Farewell, Stage
 from spawners.job.progress import Standing
@@ -165,10 +166,10 @@ class ServerJob:
         """
         here, wanted = self._site, 2
         gateway = here.settings.spawn.gateway
-        comment = script.comment(gateway, self.user, self.server, self.attempt or 0)
+        comment = naming.server_comment(gateway, self.user, self.server, self.attempt or 0)
         while wanted:
             try:
-                jobs = await here.slurm.named_jobs(script.job_name(gateway), self.user)
+                jobs = await here.slurm.named_jobs(naming.job_name(gateway, naming.Kind.SERVER), self.user)
             except SlurmError as error:
                 log.warning("Jobs of %s could not be asked for, again in a moment: %s", self.user, error)
             else:

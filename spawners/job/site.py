@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hub.settings import Settings, load
+from hub.slurm import naming
 from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.queue import QueueWatcher
 from spawners.job.ledger import Ledger
-from spawners.job.script import job_name
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def site() -> Site:
     slurm = SlurmClient(settings.slurm)
     queue = QueueWatcher(
         slurm,
-        job_name(settings.spawn.gateway),
+        naming.job_name(settings.spawn.gateway, naming.Kind.SERVER),
         waiting_seconds=settings.slurm.waiting_seconds,
         idle_seconds=settings.slurm.idle_seconds,
     )

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.slurm import naming
+
 FOLDER = ".atrium-dask"
 LOG_DAYS = 14
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
@@ -53,7 +55,11 @@ class Place:
 
     @property
     def gateway(self) -> str:
-        return self.comment.partition(":")[0] or "atrium"
+        return naming.gateway_in(self.comment) or "atrium"
+
+    def job_name(self, kind: naming.Kind) -> str:
+        """Name of the person's jobs of one kind of this deployment."""
+        return naming.job_name(self.gateway, kind)
 
     @property
     def logs(self) -> Path:
@@ -105,8 +111,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def job_name(gateway: str) -> str:
-    """Name of every worker's job of one deployment; its comment tells owner, server and cluster."""
-    return f"{gateway}-dask"

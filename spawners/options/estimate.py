@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
 from hub.language import duration, translate, translate_many
-from hub.pages.handlers import quantity
+from hub.pages.templating import quantity
 from hub.slurm import words
 from hub.slurm.cluster import Cluster, Node, Trial
 from spawners.job.request import SpawnRequest

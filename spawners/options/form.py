@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.errors import InvalidInput
 from hub.language import duration, translate
-from hub.pages.handlers import quantity
+from hub.pages.templating import quantity
 from hub.settings import Settings
 from hub.slurm.cluster import Cluster
 from spawners.job.request import LABELS, SpawnRequest, in_words, of_profile, values_of

@@ -26,7 +26,8 @@ from tornado import web
 
 from hub.errors import AtriumError, InvalidInput
 from hub.language import translate
-from hub.pages.handlers import TEMPLATES, Words
+from hub.pages.frame import TEMPLATES
+from hub.pages.templating import Words
 from hub.slurm.cluster import Cluster
 from spawners.job import request as options
 from spawners.job.request import SpawnRequest

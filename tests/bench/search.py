@@ -25,8 +25,8 @@ from urllib.parse import quote
 
 import httpx
 
+from hub.dataspace.search.answers import LOOK_SECONDS
 from hub.dataspace.search.index import Entry, TantivyWriter
-from hub.dataspace.service import LOOK_SECONDS
 from tests.bench import catalogue
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment

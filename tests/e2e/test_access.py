@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from hub.applications.models import Application
-from hub.client import Api, DecisionForm, ReviewForm
+from hub.client import Api
 from hub.projects.models import ProjectView
+from hub.reviews.models import DecisionForm, ReviewForm
 from hub.usage.models import ProjectUsage
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment
@@ -74,12 +75,12 @@ def approved(as_: As, **hours: int) -> str:
     settle(founder)
     application = submitted(founder)
     number = application.summary.id
-    reviewer.declare_conflict(number, conflict=False)
-    reviewer.ask_back(number, 1, "Say more about the data.")
+    reviewer.reviews.declare_conflict(number, conflict=False)
+    reviewer.reviews.ask_back(number, 1, "Say more about the data.")
     amended = _amend(founder, number)
     granted = {"cpu_hours": 500, "gpu_hours": 20} | hours
-    reviewer.review(number, ReviewForm(version=amended.versions, scores=SCORES, approve=True, **granted))
-    case = reviewer.decide(
+    reviewer.reviews.review(number, ReviewForm(version=amended.versions, scores=SCORES, approve=True, **granted))
+    case = reviewer.reviews.decide(
         number, DecisionForm(version=amended.versions, approve=True, reason="Sound.", storage_gb=1, **granted)
     )
     assert case.decision is not None
@@ -88,14 +89,14 @@ def approved(as_: As, **hours: int) -> str:
 
 
 def _amend(founder: Api, number: int) -> Application:
-    asked = founder.application(number)
-    saved = founder.save_application(number, asked.revision, form(title="Steel, amended"))
-    return founder.submit_application(number, saved.revision)
+    asked = founder.applications.get(number)
+    saved = founder.applications.save(number, asked.revision, form(title="Steel, amended"))
+    return founder.applications.submit(number, saved.revision)
 
 
 def ready(client: Api, slug: str) -> ProjectView:
     def look() -> ProjectView | None:
-        project = client.project(slug)
+        project = client.projects.get(slug)
         return project if project.state == "active" else None
 
     found = eventually(look, within=READY_SECONDS, what=f"{slug} is ready")
@@ -140,7 +141,7 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
     letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
     assert [one.to.partition("@")[0] for one in letters] == [name]
 
-    founder.invite(slug, "colleague@example.eu")
+    founder.projects.invite(slug, "colleague@example.eu")
     letter = eventually(
         lambda: next((one for one in admin.letters() if slug in one.subject and one.text.count("#/invitation/")), None),
         within=60,
@@ -148,13 +149,13 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
     )
     token = re.search(r"#/invitation/(\S+)", letter.text)
     assert token is not None
-    colleague.accept_invitation(token[1])
+    colleague.projects.accept_invitation(token[1])
     ready(founder, slug)
     assert group_of(deployment, slug).gr_mem == sorted([name, other])
     job = submit(deployment, other, slug, "--partition=notebooks", "--time=10")
     assert job.isdigit(), job
 
-    founder.remove_member(slug, other)
+    founder.projects.remove_member(slug, other)
     ready(founder, slug)
     assert other not in " ".join(accounts(deployment, slug))
     assert group_of(deployment, slug).gr_mem == [name]
@@ -181,7 +182,7 @@ def test_a_program_killed_while_a_project_is_made(deployment: Deployment, as_: A
     assert [row for row in accounts(deployment, slug) if row.startswith("||")] == [
         f"||call-playground-2026|cpu={500 * 60},gres/gpu={20 * 60}"
     ]
-    assert Path(founder.project(slug).directory).is_dir()
+    assert Path(founder.projects.get(slug).directory).is_dir()
     letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
     assert len(letters) == 1
 

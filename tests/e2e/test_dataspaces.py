@@ -17,7 +17,8 @@ from playwright.sync_api import Page, expect
 
 from hub.client import Api
 from hub.dataspace.client import Dataspace
-from hub.dataspace.models import SourceForm, Transfer, TransferForm, TransferState
+from hub.dataspace.sources.models import SourceForm
+from hub.dataspace.transfers.models import Transfer, TransferForm, TransferState
 from hub.errors import HubUnavailable, InvalidInput, NotFound
 from tests.browser import ARTIFACTS, accessibility_problems, api_token, screenshot
 from tests.deployment import Deployment

@@ -95,11 +95,11 @@ async def scene(person, session, slurm, settings):
     founder = person("founder")
     settle(founder)
     submitted(founder)
-    founder.start_application(founder.application(1).form)
+    founder.applications.start(founder.applications.get(1).form)
     members = {"founder": "lead", "colleague": "member", "learner01": "member"}
     project = service.record(session, spec(members=members), who="admin")
     await provision(session, world(slurm, settings), project)
-    founder.invite("demo", "eve@example.eu")
+    founder.projects.invite("demo", "eve@example.eu")
     person("admin", groups=["admins"])._send("POST", "/projects/demo/extensions", {"months": 1, "reason": "x"}, dict)
 
 

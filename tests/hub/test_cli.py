@@ -32,8 +32,8 @@ def test_migrate_makes_the_database(atrium):
 
 
 def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
-    monkeypatch.setattr("hub.programs.worker.SlurmClient", lambda _settings: slurm)
-    monkeypatch.setattr("hub.programs.worker.HubGroups", lambda _http, _token: FakeGroups())
+    monkeypatch.setattr("hub.projects.jobs.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.projects.jobs.HubGroups", lambda _http, _token: FakeGroups())
     atrium("migrate")
     create = (
         "project",

@@ -107,11 +107,11 @@ def form(**changes: Any) -> Form:
 
 def settle(client: Api, **organisation: Any) -> None:
     """Have a profile and an organisation."""
-    client.write_profile(ProfileForm(full_name="Ada Lovelace", position="CTO"))
-    client.found_organisation(OrganisationForm.model_validate(ORGANISATION | organisation))
+    client.organisations.write_profile(ProfileForm(full_name="Ada Lovelace", position="CTO"))
+    client.organisations.create(OrganisationForm.model_validate(ORGANISATION | organisation))
 
 
 def submitted(client: Api, **changes: Any) -> Application:
     """An application of a settled person, on the review desk."""
-    draft = client.start_application(form(**changes))
-    return client.submit_application(draft.summary.id, draft.revision)
+    draft = client.applications.start(form(**changes))
+    return client.applications.submit(draft.summary.id, draft.revision)

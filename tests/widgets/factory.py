@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.applications import aiact, checks
+from hub.applications.client import Applications
 from hub.applications.models import (
     EDITABLE,
     Application,
@@ -19,11 +20,15 @@ from hub.applications.models import (
 )
 from hub.calls import adviser, calculator, programme
 from hub.calls import service as calls
+from hub.calls.client import Calls
 from hub.calls.models import CallState, CallStatus, Need, Programme, Workload
-from hub.client import Api, Me
+from hub.client import Api
 from hub.errors import Conflict, InvalidInput, NotFound
+from hub.home.models import Me
 from hub.organisations import sme
+from hub.organisations.client import Organisations
 from hub.organisations.models import Figures, Organisation, OrganisationForm, Profile, ProfileForm, SmeResult
+from hub.projects.client import Projects
 from hub.projects.models import InvitationOffer, MemberRole, MemberView, Phase, ProjectState, ProjectView
 
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -53,25 +58,11 @@ def project(slug: str = "steel-1", role: MemberRole = MemberRole.LEAD, **more: A
     return ProjectView.model_validate({**values, **more})
 
 
-class Factory(Api):
-    """What one person, maria, sees of it. It is an ``Api``, so that mypy keeps the two alike."""
-
-    def __init__(self) -> None:
-        super().__init__("http://nowhere", "")
-        self.person = Me(name="maria", display_name="Maria", roles=(), projects=())
-        self.profile_form = ProfileForm()
-        self.own: Organisation | None = None
-        self.kept: dict[int, Application] = {}
-        self.owned: tuple[ProjectView, ...] = ()
-        self.down = False
-
-    def me(self) -> Me:
-        return self.person
-
+class FakeCalls(Calls):
     def programme(self) -> Programme:
         return PROGRAMME
 
-    def calls(self) -> tuple[CallStatus, ...]:
+    def all(self) -> tuple[CallStatus, ...]:
         return tuple(
             CallStatus(
                 call=call,
@@ -89,25 +80,29 @@ class Factory(Api):
         return calls.helpers(PROGRAMME, country=country, sector=sector)
 
     def advice(self, need: Need) -> Any:
-        return adviser.advise(PROGRAMME, self.calls(), need, MOMENT)
+        return adviser.advise(PROGRAMME, self.all(), need, MOMENT)
 
     def calculation(self, workload: Workload) -> Any:
         return calculator.calculate(PROGRAMME, workload)
 
+
+class FakeOrganisations(Organisations):
+    def __init__(self, factory: Factory) -> None:
+        self.factory = factory
+
     def sme_test(self, figures: Figures) -> SmeResult:
         return sme.classify(PROGRAMME, figures)
 
-    # -- profile and organisation
-
     def profile(self) -> Profile:
-        return Profile(person="maria", form=self.profile_form, organisation=self.own, changed=None)
+        known = self.factory
+        return Profile(person="maria", form=known.profile_form, organisation=known.own, changed=None)
 
     def write_profile(self, form: ProfileForm) -> Profile:
-        self.profile_form = form
+        self.factory.profile_form = form
         return self.profile()
 
-    def found_organisation(self, form: OrganisationForm) -> Organisation:
-        self.own = Organisation(
+    def create(self, form: OrganisationForm) -> Organisation:
+        self.factory.own = Organisation(
             id=1,
             revision=1,
             form=form,
@@ -115,57 +110,63 @@ class Factory(Api):
             people=("maria",),
             join_code="join-1",
         )
-        return self.own
+        return self.factory.own
 
-    def change_organisation(self, revision: int, form: OrganisationForm) -> Organisation:
-        assert self.own is not None
-        if revision != self.own.revision:
+    def change(self, revision: int, form: OrganisationForm) -> Organisation:
+        assert self.factory.own is not None
+        if revision != self.factory.own.revision:
             raise Conflict("A colleague changed it since you opened it.", field="revision")
-        self.own = self.found_organisation(form).model_copy(update={"revision": revision + 1})
-        return self.own
+        self.factory.own = self.create(form).model_copy(update={"revision": revision + 1})
+        return self.factory.own
 
-    # -- applications
 
-    def applications(self) -> tuple[ApplicationSummary, ...]:
-        return tuple(one.summary for one in reversed(self.kept.values()))
+class FakeApplications(Applications):
+    def __init__(self, factory: Factory) -> None:
+        self.factory = factory
 
-    def application(self, number: int) -> Application:
-        if number not in self.kept:
+    def mine(self) -> tuple[ApplicationSummary, ...]:
+        return tuple(one.summary for one in reversed(self.factory.kept.values()))
+
+    def get(self, number: int) -> Application:
+        if number not in self.factory.kept:
             raise NotFound("You have no such application.")
-        return self.kept[number]
+        return self.factory.kept[number]
 
-    def start_application(self, form: Form) -> Application:
-        return self._keep(len(self.kept) + 1, form, 1)
+    def start(self, form: Form) -> Application:
+        return self.factory.keep(len(self.factory.kept) + 1, form, 1)
 
-    def save_application(self, number: int, revision: int, form: Form) -> Application:
-        known = self.kept[number]
+    def save(self, number: int, revision: int, form: Form) -> Application:
+        known = self.factory.kept[number]
         if known.summary.state not in EDITABLE:
             raise Conflict(f"This application is {known.summary.state}.", field="state")
         if known.revision != revision:
             raise Conflict("It was changed on another device since you opened it here.", field="revision")
-        return self._keep(number, form, revision + 1)
+        return self.factory.keep(number, form, revision + 1)
 
-    def submit_application(self, number: int, revision: int) -> Application:
-        known = self.kept[number]
+    def submit(self, number: int, revision: int) -> Application:
+        known = self.factory.kept[number]
         if known.gaps:
             raise InvalidInput(known.gaps[0].message, field=known.gaps[0].field)
         if known.revision != revision:
             raise Conflict("It was changed on another device since you opened it here.", field="revision")
-        return self._state(number, ApplicationState.SUBMITTED, versions=known.versions + 1)
+        return self.factory.turns(number, ApplicationState.SUBMITTED, versions=known.versions + 1)
 
-    def withdraw_application(self, number: int) -> Application:
-        return self._state(number, ApplicationState.WITHDRAWN)
+    def withdraw(self, number: int) -> Application:
+        return self.factory.turns(number, ApplicationState.WITHDRAWN)
 
     def message_reviewers(self, number: int, text: str) -> Application:
-        return self.says(number, "maria", MessageKind.MESSAGE, text)
+        return self.factory.says(number, "maria", MessageKind.MESSAGE, text)
 
-    def application_document(self, number: int, version: int | None = None) -> bytes:
+    def document(self, number: int, version: int | None = None) -> bytes:
         return b"%PDF-" + str((number, version)).encode()
 
-    def projects(self) -> tuple[ProjectView, ...]:
-        return self.owned
 
-    # -- invitations
+class FakeProjects(Projects):
+    def __init__(self, factory: Factory) -> None:
+        self.factory = factory
+
+    def mine(self) -> tuple[ProjectView, ...]:
+        return self.factory.owned
 
     def invitation(self, token: str) -> InvitationOffer:
         if token != TOKEN:
@@ -174,8 +175,28 @@ class Factory(Api):
 
     def accept_invitation(self, token: str) -> ProjectView:
         self.invitation(token)
-        self.owned = (project(role=MemberRole.MEMBER),)
-        return self.owned[0]
+        self.factory.owned = (project(role=MemberRole.MEMBER),)
+        return self.factory.owned[0]
+
+
+class Factory(Api):
+    """What one person, maria, sees of it. It and its parts are the client's classes, so that mypy keeps them alike."""
+
+    def __init__(self) -> None:
+        super().__init__("http://nowhere", "")
+        self.person = Me(name="maria", display_name="Maria", roles=(), projects=())
+        self.profile_form = ProfileForm()
+        self.own: Organisation | None = None
+        self.kept: dict[int, Application] = {}
+        self.owned: tuple[ProjectView, ...] = ()
+        self.down = False
+        self.applications = FakeApplications(self)
+        self.calls = FakeCalls(self._connection)
+        self.organisations = FakeOrganisations(self)
+        self.projects = FakeProjects(self)
+
+    def me(self) -> Me:
+        return self.person
 
     # -- what others do
 
@@ -187,17 +208,17 @@ class Factory(Api):
 
     def asks_back(self, number: int, text: str) -> None:
         self.says(number, "reviewer", MessageKind.CHANGES, text)
-        self._state(number, ApplicationState.CHANGES_REQUESTED)
+        self.turns(number, ApplicationState.CHANGES_REQUESTED)
 
-    def _state(self, number: int, state: ApplicationState, **changes: Any) -> Application:
+    def turns(self, number: int, state: ApplicationState, **changes: Any) -> Application:
         known = self.kept[number]
         summary = known.summary.model_copy(update={"state": state, "submitted": MOMENT, "due": date(2026, 11, 26)})
         more = {"revision": known.revision + 1, "next": f"It is {state}.", **changes}
         self.kept[number] = known.model_copy(update={"summary": summary, **more})
         return self.kept[number]
 
-    def _keep(self, number: int, form: Form, revision: int) -> Application:
-        status = next((one for one in self.calls() if one.call.slug == form.call), None)
+    def keep(self, number: int, form: Form, revision: int) -> Application:
+        status = next((one for one in self.calls.all() if one.call.slug == form.call), None)
         own = self.own.form if self.own else None
         before = self.kept.get(number)
         self.kept[number] = Application(

@@ -12,16 +12,33 @@ from hub.calls.models import CallChange, CallState, CallStatus
 from hub.errors import NotAllowed
 from hub.mail.models import Letter, LetterState
 from hub.projects.models import ProjectView
-from tests.widgets.factory import MOMENT, Factory, project
+from tests.widgets.factory import MOMENT, Factory, FakeCalls, FakeProjects, project
 from widgets.admin import Admin, Part
 from widgets.base import Phase, Visitor
 
 HOSTILE = '"><script>alert(1)</script>'
 
 
+class OfficeProjects(FakeProjects):
+    def all(self, *, after: str = "") -> tuple[ProjectView, ...]:
+        return () if after else (project(title=HOSTILE),)
+
+
+class OfficeCalls(FakeCalls):
+    def __init__(self, office: Office) -> None:
+        self.office = office
+
+    def change(self, slug: str, change: CallChange) -> CallStatus:
+        self.office.changed.append((slug, change))
+        status = next(one for one in self.all() if one.call.slug == slug)
+        return status.model_copy(update={"state": change.state, "accepts": False, "why_not": "The call is paused."})
+
+
 class Office(Factory):
     def __init__(self) -> None:
         super().__init__()
+        self.calls = OfficeCalls(self)
+        self.projects = OfficeProjects(self)
         self.changed: list[tuple[str, CallChange]] = []
         self.asked: list[tuple[str | None, str | None, int | None]] = []
 
@@ -44,14 +61,6 @@ class Office(Factory):
             reason="",
         )
         return (letter,) if before is None else ()
-
-    def all_projects(self, *, after: str = "") -> tuple[ProjectView, ...]:
-        return () if after else (project(title=HOSTILE),)
-
-    def change_call(self, slug: str, change: CallChange) -> CallStatus:
-        self.changed.append((slug, change))
-        status = next(one for one in self.calls() if one.call.slug == slug)
-        return status.model_copy(update={"state": change.state, "accepts": False, "why_not": "The call is paused."})
 
 
 async def settled(view: Admin) -> None:

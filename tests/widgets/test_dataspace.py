@@ -12,24 +12,11 @@ import httpx
 import pytest
 
 from hub.client import Api
-from hub.dataspace.models import (
-    Distribution,
-    Progress,
-    Query,
-    Record,
-    RecordPage,
-    Run,
-    RunState,
-    SavedSearch,
-    SearchAnswer,
-    Source,
-    SourceForm,
-    Transfer,
-    TransferState,
-    UsableNow,
-    Verdict,
-)
+from hub.dataspace.models import Distribution, Query, Record, RecordPage, SearchAnswer, UsableNow, Verdict
+from hub.dataspace.saved_searches.models import SavedSearch
+from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.transfers import snippets
+from hub.dataspace.transfers.models import Progress, Transfer, TransferState
 from hub.errors import AtriumError, InvalidInput
 from widgets.dataspace import DataSpace, Dataspace, DataspaceState
 from widgets.dataspace.view import SHOWN, Front, plain

@@ -138,7 +138,7 @@ async def test_what_is_missing_is_marked_only_after_it_was_shown_once(api: Api) 
 
 
 async def test_submitting_shows_the_status_instead_of_the_path(api: Api, factory: Factory) -> None:
-    factory.found_organisation(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.organisations.create(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
     factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
     state = await started(api)
     await state.keep(api, GOOD, go_to=Step.SUBMIT)
@@ -161,7 +161,7 @@ async def test_an_incomplete_application_names_its_field(api: Api) -> None:
 
 
 async def test_changes_that_reviewers_ask_for_arrive_without_a_reload(api: Api, factory: Factory) -> None:
-    factory.found_organisation(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.organisations.create(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
     factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
     state = await started(api)
     await state.keep(api, GOOD)
@@ -179,7 +179,7 @@ async def test_an_api_that_is_down_is_a_sentence_and_what_was_typed_stays(api: A
     def down(form: Form) -> Any:
         raise HubUnavailable("Atrium cannot be reached just now.")
 
-    factory.start_application = down  # type: ignore[method-assign]
+    factory.applications.start = down  # type: ignore[method-assign]
     assert not await state.act("Saving", state.keep(api, {"title": "Kept?"}))
 
     assert state.trouble is not None
@@ -291,10 +291,10 @@ async def test_partner_enterprises_can_be_added_and_removed(factory: Factory) ->
 
 @pytest.mark.parametrize("step", list(FORMS))
 async def test_what_people_type_is_never_markup(factory: Factory, step: Step) -> None:
-    factory.found_organisation(OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE"))
+    factory.organisations.create(OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE"))
     data = {"datasets": ({"title": HOSTILE},), "remarks": HOSTILE}
     changes = {**GOOD, "title": HOSTILE, "use_case": HOSTILE * 50, "data": data}
-    factory.start_application(Form.model_validate({**changes, "step": step.value}))
+    factory.applications.start(Form.model_validate({**changes, "step": step.value}))
 
     view = await shown(factory)
 
@@ -303,13 +303,13 @@ async def test_what_people_type_is_never_markup(factory: Factory, step: Step) ->
 
 
 async def test_messages_and_decisions_are_text(factory: Factory) -> None:
-    factory.start_application(Form.model_validate({**GOOD, "title": HOSTILE}))
+    factory.applications.start(Form.model_validate({**GOOD, "title": HOSTILE}))
     factory.says(1, "reviewer", MessageKind.MESSAGE, HOSTILE)
     factory.owned = (project(),)
     decided = Decision(
         approved=True, reason=HOSTILE, cpu_hours=5, gpu_hours=50, storage_gb=0, at=MOMENT, project="steel-1"
     )
-    factory._state(1, ApplicationState.APPROVED, versions=1, decision=decided)
+    factory.turns(1, ApplicationState.APPROVED, versions=1, decision=decided)
 
     markup = everything(await shown(factory))
 
@@ -319,7 +319,7 @@ async def test_messages_and_decisions_are_text(factory: Factory) -> None:
 
 
 async def test_a_project_in_the_making_says_how_far_it_is(factory: Factory) -> None:
-    factory.start_application(Form.model_validate(GOOD))
+    factory.applications.start(Form.model_validate(GOOD))
     steps = (
         StepView(step=ProjectStep.ACCOUNT, done=True, attempts=1, remark=""),
         StepView(step=ProjectStep.MEMBERS, done=False, attempts=2, remark="Slurm did not answer."),
@@ -328,7 +328,7 @@ async def test_a_project_in_the_making_says_how_far_it_is(factory: Factory) -> N
     decided = Decision(
         approved=True, reason="Good.", cpu_hours=5, gpu_hours=5, storage_gb=0, at=MOMENT, project="steel-1"
     )
-    factory._state(1, ApplicationState.APPROVED, versions=1, decision=decided)
+    factory.turns(1, ApplicationState.APPROVED, versions=1, decision=decided)
 
     markup = everything(await shown(factory))
 

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.client import Api, Hours, Me, ProjectHours
+from hub.client import Api
 from hub.errors import HubUnavailable
+from hub.home.models import Me
+from hub.usage.models import Hours, ProjectHours
 from widgets.base import Phase, Visitor
 from widgets.dataspace import Dataspace, DataspaceState
 from widgets.hours import hours, project_cards

@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.client import Api
-from hub.dataspace.models import (
-    Card,
-    Preview,
-    Query,
-    RecordPage,
-    SearchAnswer,
-    Transfer,
-    TransferForm,
-    TransferState,
-)
+from hub.dataspace.models import Card, Preview, Query, RecordPage, SearchAnswer
+from hub.dataspace.transfers.models import Transfer, TransferForm, TransferState
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import Visitor
 from widgets.dataspace.state import OVER

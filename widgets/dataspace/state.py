@@ -11,21 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
-from hub.client import Api, Me
-from hub.dataspace.models import (
-    Preview,
-    PublicationForm,
-    Query,
-    RecordPage,
-    RunState,
-    SavedSearchForm,
-    SearchAnswer,
-    SourceForm,
-    TransferForm,
-    TransferState,
-)
+from hub.client import Api
+from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer
+from hub.dataspace.publications.models import PublicationForm
+from hub.dataspace.saved_searches.models import SavedSearchForm
+from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
+from hub.dataspace.transfers.models import TransferForm, TransferState
 from hub.errors import AtriumError, InvalidInput
+from hub.home.models import Me
 from widgets.base import Phase, State
 from widgets.fields import problems_of
 

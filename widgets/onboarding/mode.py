@@ -60,7 +60,7 @@ class Mode(StepForm):
             "months": self.months.value,
             "starts_within_days": self.urgency.value,
         }
-        self.state.advice = await ask(api.advice, checked(Need, need, "need."))
+        self.state.advice = await ask(api.calls.advice, checked(Need, need, "need."))
         best = next((one for one in self.state.advice if one.recommended), None)
         if best is not None and self.call.value is None:
             self.call.value = next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None)

@@ -144,23 +144,23 @@ class People(StepForm):
     # -- what the buttons do
 
     async def _test(self, api: Api) -> None:
-        found = await ask(api.sme_test, self._figures())
+        found = await ask(api.organisations.sme_test, self._figures())
         show(self.result, sme_result(found))
 
     async def _join(self, api: Api) -> None:
-        await ask(api.join_organisation, self.join_code.value.strip())
+        await ask(api.organisations.join, self.join_code.value.strip())
         await self._again(api)
 
     async def _renew(self, api: Api) -> None:
-        await ask(api.renew_organisation_code)
+        await ask(api.organisations.renew_code)
         await self._again(api)
 
     async def _leave(self, api: Api) -> None:
-        await ask(api.leave_organisation)
+        await ask(api.organisations.leave)
         await self._again(api)
 
     async def _again(self, api: Api) -> None:
-        self.state.profile = await ask(api.profile)
+        self.state.profile = await ask(api.organisations.profile)
         self.fill()
 
     # -- fields and state
@@ -232,9 +232,9 @@ class People(StepForm):
     async def _keep_organisation(self, api: Api, wanted: OrganisationForm) -> None:
         known = self.state.organisation
         if known is None:
-            organisation = await ask(api.found_organisation, wanted)
+            organisation = await ask(api.organisations.create, wanted)
         elif wanted != known.form:
-            organisation = await ask(api.change_organisation, known.revision, wanted)
+            organisation = await ask(api.organisations.change, known.revision, wanted)
         else:
             return
         assert self.state.profile is not None  # noqa: S101 - written a line above

@@ -100,7 +100,7 @@ class ResourcesStep(StepForm):
     async def _calculate(self, api: Api) -> None:
         if self.on.value is None:
             raise InvalidInput("There is no system with GPUs to calculate with.")
-        self.state.calculation = await ask(api.calculation, self._workload())
+        self.state.calculation = await ask(api.calls.calculation, self._workload())
 
     def _take(self) -> None:
         if self.state.calculation is not None:

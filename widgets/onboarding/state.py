@@ -12,8 +12,9 @@ from traitlets import Bool, Bytes, Instance, Int, Tuple, Unicode, UseEnum
 
 from hub.applications.models import EDITABLE, Application, ApplicationState, Form, Version
 from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
-from hub.client import Api, Me
+from hub.client import Api
 from hub.errors import AtriumError, Conflict
+from hub.home.models import Me
 from hub.organisations.models import Organisation, Profile, ProfileForm
 from hub.projects.models import InvitationOffer, ProjectView
 from widgets.base import Phase, State, ask
@@ -83,16 +84,16 @@ class OnboardingState(State):
         """All of it at once; then the application that was changed last."""
         self.me, self.programme, self.profile, calls, applications, projects = await asyncio.gather(
             ask(api.me),
-            ask(api.programme),
-            ask(api.profile),
-            ask(api.calls),
-            ask(api.applications),
-            ask(api.projects),
+            ask(api.calls.programme),
+            ask(api.organisations.profile),
+            ask(api.calls.all),
+            ask(api.applications.mine),
+            ask(api.projects.mine),
         )
         self.calls, self.applications, self.projects = calls, applications, projects
         wanted = self.application.summary.id if self.application else self._most_recent()
         if wanted is not None:
-            self._take(await ask(api.application, wanted))
+            self._take(await ask(api.applications.get, wanted))
         self.filled += 1
         return Phase.READY
 
@@ -106,7 +107,7 @@ class OnboardingState(State):
             return
         try:
             number = self.application.summary.id
-            fresh, projects = await asyncio.gather(ask(api.application, number), ask(api.projects))
+            fresh, projects = await asyncio.gather(ask(api.applications.get, number), ask(api.projects.mine))
         except AtriumError:
             return
         self.projects = projects
@@ -205,7 +206,7 @@ class OnboardingState(State):
         step = go_to or self.step
         form = Form.model_validate({**self.form.model_dump(), **changes, "step": step.value})
         if self.application is None:
-            kept = await ask(api.start_application, form)
+            kept = await ask(api.applications.start, form)
         else:
             kept = await self._save(api, self.application, form)
         self._kept(kept, step)
@@ -215,9 +216,9 @@ class OnboardingState(State):
         if form == known.form:
             return known
         try:
-            return await ask(api.save_application, known.summary.id, known.revision, form)
+            return await ask(api.applications.save, known.summary.id, known.revision, form)
         except Conflict as conflict:
-            fresh = await ask(api.application, known.summary.id)
+            fresh = await ask(api.applications.get, known.summary.id)
             if conflict.field == "revision" and self._is_draft(fresh):
                 self.theirs, self.typed = fresh, form
             else:  # it was submitted, withdrawn or decided elsewhere
@@ -236,7 +237,7 @@ class OnboardingState(State):
     async def _list(self, api: Api) -> None:
         known = {one.id: one for one in self.applications}
         if self.application and known.get(self.application.summary.id) != self.application.summary:
-            self.applications = await ask(api.applications)
+            self.applications = await ask(api.applications.mine)
 
     def take_theirs(self) -> None:
         """Go on with what the other device kept; what was typed here is dropped."""
@@ -256,12 +257,12 @@ class OnboardingState(State):
 
     async def write_profile(self, api: Api, form: ProfileForm) -> None:
         if self.profile is None or form != self.profile.form:
-            self.profile = await ask(api.write_profile, form)
+            self.profile = await ask(api.organisations.write_profile, form)
 
     async def open(self, api: Api, number: int) -> None:
         """Another of the applications one may read."""
         self.looked_over, self.theirs = False, None
-        self._take(await ask(api.application, number))
+        self._take(await ask(api.applications.get, number))
         self.filled += 1
 
     def start_another(self) -> None:
@@ -277,9 +278,9 @@ class OnboardingState(State):
         self.looked_over = True
         number, revision = self.application.summary.id, self.application.revision
         try:
-            self._take(await ask(api.submit_application, number, revision))
+            self._take(await ask(api.applications.submit, number, revision))
         except Conflict:
-            self._take(await ask(api.application, number))
+            self._take(await ask(api.applications.get, number))
             self.filled += 1
             raise
         await self._list(api)
@@ -287,35 +288,35 @@ class OnboardingState(State):
 
     async def withdraw(self, api: Api) -> None:
         if self.application is not None:
-            self._take(await ask(api.withdraw_application, self.application.summary.id))
+            self._take(await ask(api.applications.withdraw, self.application.summary.id))
             await self._list(api)
 
     async def say(self, api: Api, text: str) -> None:
         """A message to those who review."""
         if self.application is not None:
-            self._take(await ask(api.message_reviewers, self.application.summary.id, text))
+            self._take(await ask(api.applications.message_reviewers, self.application.summary.id, text))
 
     async def make_document(self, api: Api, version: int | None) -> None:
         if self.application is None:
             return
         summary = self.application.summary
-        self.document = await ask(api.application_document, summary.id, version)
+        self.document = await ask(api.applications.document, summary.id, version)
         self.document_name = f"{summary.reference}-{version or 'draft'}"
 
     # -- advice
 
     async def find_helpers(self, api: Api, sector: str | None) -> None:
         country = self.organisation.form.country if self.organisation else None
-        found: tuple[Helper, ...] = await ask(api.helpers, country=country, sector=sector)
+        found: tuple[Helper, ...] = await ask(api.calls.helpers, country=country, sector=sector)
         self.helpers = found
 
     # -- invitations
 
     async def look_at_invitation(self, api: Api, token: str) -> None:
         self.offer = None
-        self.offer = await ask(api.invitation, token)
+        self.offer = await ask(api.projects.invitation, token)
 
     async def accept(self, api: Api, token: str) -> None:
-        project = await ask(api.accept_invitation, token)
+        project = await ask(api.projects.accept_invitation, token)
         self.offer = None
         self.projects = (*(one for one in self.projects if one.slug != project.slug), project)

@@ -11,10 +11,12 @@ from ipywidgets import HTML
 from markupsafe import Markup
 from traitlets import Instance, Tuple, Unicode, UseEnum
 
-from hub.client import Api, Me, ProjectUsage
+from hub.client import Api
 from hub.errors import InvalidInput
+from hub.home.models import Me
 from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
 from hub.reports.models import Report, ReportDraft, ReportForm
+from hub.usage.models import ProjectUsage
 from widgets.base import (
     Phase,
     State,
@@ -78,7 +80,7 @@ class ProjectsState(State):
     report = Instance(Report, allow_none=True)
 
     async def fetch(self, api: Api) -> Phase:
-        self.me, projects = await asyncio.gather(ask(api.me), ask(api.projects))
+        self.me, projects = await asyncio.gather(ask(api.me), ask(api.projects.mine))
         self.projects = projects
         if not self.projects:
             return Phase.EMPTY
@@ -106,9 +108,9 @@ class ProjectsState(State):
         if self.part is Part.USAGE:
             self.usage = await ask(api.usage, self.slug)
         elif self.part is Part.MEMBERS and self.leads:
-            self.invitations = await ask(api.invitations, self.slug)
+            self.invitations = await ask(api.projects.invitations, self.slug)
         elif self.part is Part.EXTENSION:
-            self.extensions = await ask(api.extensions, self.slug)
+            self.extensions = await ask(api.projects.extensions, self.slug)
         elif self.part is Part.REPORT:
             self.report = await ask(api.report, self.slug)
 
@@ -119,32 +121,32 @@ class ProjectsState(State):
         """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
         if not address:
             raise InvalidInput("Write a mail address.", field="address")
-        sent = await ask(api.invite, self.slug, address, role)
-        self.invitations = await ask(api.invitations, self.slug)
+        sent = await ask(api.projects.invite, self.slug, address, role)
+        self.invitations = await ask(api.projects.invitations, self.slug)
         self.done = f"An invitation is on its way to {sent.address}; it holds until {date_words(sent.expires.date())}."
 
     async def take_back(self, api: Api, number: int) -> None:
-        await ask(api.take_back_invitation, self.slug, number)
-        self.invitations = await ask(api.invitations, self.slug)
+        await ask(api.projects.take_back_invitation, self.slug, number)
+        self.invitations = await ask(api.projects.invitations, self.slug)
         self.done = "The invitation is taken back; its link works no more."
 
     async def change_role(self, api: Api, person: str, role: MemberRole) -> None:
-        self._know(await ask(api.change_role, self.slug, person, role))
+        self._know(await ask(api.projects.change_role, self.slug, person, role))
         self.done = f"{person} is {ROLES[role]} now."
 
     async def remove(self, api: Api, person: str, typed: str) -> None:
         """End somebody's access; their name has to be typed, because their jobs end with it."""
         if typed.strip() != person:
             raise InvalidInput(f"Type {person} to say that you are sure.", field="sure")
-        await ask(api.remove_member, self.slug, person)
-        self.projects = await ask(api.projects)
+        await ask(api.projects.remove_member, self.slug, person)
+        self.projects = await ask(api.projects.mine)
         self.done = f"{person} has no access any more. Their jobs are being cancelled, their files stay."
         if self.project is None and self.projects:
             self.slug = self.projects[0].slug
 
     async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
-        await ask(api.ask_for_extension, self.slug, form)
-        self.extensions = await ask(api.extensions, self.slug)
+        await ask(api.projects.ask_for_extension, self.slug, form)
+        self.extensions = await ask(api.projects.extensions, self.slug)
         self.done = "You asked for an extension. You get a mail with the answer."
 
     async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:

@@ -11,8 +11,9 @@ from traitlets import Bytes, Instance, Int, Tuple
 
 from hub.applications.models import ApplicationState
 from hub.calls.models import Programme
-from hub.client import Api, Me
+from hub.client import Api
 from hub.errors import Conflict, InvalidInput
+from hub.home.models import Me
 from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
 from widgets.base import (
     Phase,
@@ -63,14 +64,17 @@ class ReviewState(State):
     async def fetch(self, api: Api) -> Phase:
         """Raises :class:`hub.errors.NotAllowed` for anybody who is no reviewer."""
         self.me, self.programme, self.queue, extensions = await asyncio.gather(
-            ask(api.me), ask(api.programme), ask(api.queue, self.wanted), ask(api.open_extensions)
+            ask(api.me),
+            ask(api.calls.programme),
+            ask(api.reviews.queue, self.wanted),
+            ask(api.projects.open_extensions),
         )
         self.extensions = extensions
         return Phase.READY
 
     async def filter(self, api: Api, wanted: QueueFilter) -> None:
         self.wanted = wanted
-        self.queue = await ask(api.queue, wanted)
+        self.queue = await ask(api.reviews.queue, wanted)
 
     async def open(self, api: Api, number: int) -> None:
         """One application of the queue; its content only for those who have said that they have no conflict."""
@@ -80,7 +84,7 @@ class ReviewState(State):
             raise InvalidInput("It is not on this page of the queue.", hint="Change the filters.")
         self.entry, self.case = entry, None
         if entry.declared is False and not entry.barred:
-            self._show(await ask(api.case, number))
+            self._show(await ask(api.reviews.case, number))
         self.opened += 1
 
     def close(self) -> None:
@@ -91,9 +95,9 @@ class ReviewState(State):
         """Whether there is a conflict of interest; without one, the application is shown."""
         assert self.entry is not None  # noqa: S101 - its buttons are only shown with one
         number = self.entry.id
-        self.entry = await ask(api.declare_conflict, number, conflict=conflict, remarks=remarks)
+        self.entry = await ask(api.reviews.declare_conflict, number, conflict=conflict, remarks=remarks)
         if not conflict:
-            self._show(await ask(api.case, number))
+            self._show(await ask(api.reviews.case, number))
         self.opened += 1
 
     def _show(self, case: Case) -> None:
@@ -105,39 +109,39 @@ class ReviewState(State):
         try:
             self._show(await work)
         except Conflict:
-            self._show(await ask(api.case, self.case.entry.id))
+            self._show(await ask(api.reviews.case, self.case.entry.id))
             raise
         self.done = done
-        self.queue = await ask(api.queue, self.wanted)
+        self.queue = await ask(api.reviews.queue, self.wanted)
 
     async def review(self, api: Api, form: ReviewForm) -> None:
         number = self.number
-        await self._do(api, ask(api.review, number, form), "Your review is kept.")
+        await self._do(api, ask(api.reviews.review, number, form), "Your review is kept.")
 
     async def ask_back(self, api: Api, text: str) -> None:
         if not text.strip():
             raise InvalidInput("Say what has to be changed.", field="changes")
-        work = ask(api.ask_back, self.number, self.version, text)
+        work = ask(api.reviews.ask_back, self.number, self.version, text)
         await self._do(api, work, "It is back with the applicant, who gets a mail.")
 
     async def say(self, api: Api, text: str) -> None:
         if not text.strip():
             raise InvalidInput("Write a message first.", field="message")
-        await self._do(api, ask(api.message_applicant, self.number, text), "The message is sent.")
+        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "The message is sent.")
 
     async def decide(self, api: Api, form: DecisionForm) -> None:
         """Raises :class:`hub.errors.Conflict` when reviews are missing, or somebody decided first."""
         words = "The project is being made." if form.approve else "The applicant gets the reason."
-        await self._do(api, ask(api.decide, self.number, form), words)
+        await self._do(api, ask(api.reviews.decide, self.number, form), words)
 
     async def make_document(self, api: Api) -> None:
-        self.document = await ask(api.case_document, self.number)
+        self.document = await ask(api.reviews.case_document, self.number)
 
     async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
         if not answer.strip():
             raise InvalidInput("Give an answer; the project's members read it.", field="answer")
-        await ask(api.decide_extension, number, grant=grant, answer=answer)
-        self.extensions = await ask(api.open_extensions)
+        await ask(api.projects.decide_extension, number, grant=grant, answer=answer)
+        self.extensions = await ask(api.projects.open_extensions)
         self.done = "The extension is granted." if grant else "The extension is refused."
 
     @property

@@ -18,10 +18,11 @@ from markupsafe import Markup
 from pydantic import ValidationError
 from traitlets import Dict, Instance, List, Unicode
 
-from hub.client import Api, Me
+from hub.client import Api
 from hub.dask import models
 from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
+from hub.home.models import Me
 from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
 from widgets.fields import grid
 from widgets.hours import greeting, hours, project_cards

@@ -5,13 +5,37 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import chain
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from hub.dataspace.metadata import odrl, vocabularies
+from hub.dataspace.metadata.namespaces import (
+    ADMS,
+    DCAT,
+    DCATAPIT,
+    DCT,
+    EDC,
+    FOAF,
+    IT6,
+    KINDS,
+    LOCN,
+    ODRL,
+    OWL,
+    PROV,
+    RDF,
+    RDFS,
+    SCHEMA,
+    SKOS,
+    SPDX,
+    TIME,
+    VCARD,
+    WKT,
+    Node,
+    Term,
+)
 from hub.dataspace.models import (
     Access,
     Agent,
@@ -24,36 +48,6 @@ from hub.dataspace.models import (
     Text,
 )
 
-Term = list[Any]
-Node = Mapping[str, Sequence[Term]]
-
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-RDFS = "http://www.w3.org/2000/01/rdf-schema#"
-DCT = "http://purl.org/dc/terms/"
-DCAT = "http://www.w3.org/ns/dcat#"
-FOAF = "http://xmlns.com/foaf/0.1/"
-VCARD = "http://www.w3.org/2006/vcard/ns#"
-ADMS = "http://www.w3.org/ns/adms#"
-SPDX = "http://spdx.org/rdf/terms#"
-ODRL = odrl.ODRL
-IT6 = "http://data.europa.eu/it6/"
-SCHEMA = "http://schema.org/"
-DCATAP = "http://data.europa.eu/r5r/"
-EDC = "https://w3id.org/edc/v0.0.1/ns/"
-PROV = "http://www.w3.org/ns/prov#"
-SKOS = vocabularies.SKOS
-OWL = "http://www.w3.org/2002/07/owl#"
-LOCN = "http://www.w3.org/ns/locn#"
-TIME = "http://www.w3.org/2006/time#"
-WKT = "http://www.opengis.net/ont/geosparql#asWKT"
-DCATAPIT = "http://dati.gov.it/onto/dcatapit#"
-
-KINDS = {
-    DCAT + "Dataset": Kind.DATASET,
-    DCAT + "DatasetSeries": Kind.SERIES,
-    DCAT + "DataService": Kind.SERVICE,
-    IT6 + "MachineLearningModel": Kind.MODEL,
-}
 LONGEST_TITLE = 1000
 LONGEST_TEXT = 50_000
 MOST_VALUES = 200

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hub.dataspace.metadata.namespaces import ODRL
 from hub.dataspace.metadata.vocabularies import licence_aliases
 from hub.dataspace.models import Access, LicenceClass, Record, Sentence, UsableNow, Verdict
 
@@ -78,7 +79,6 @@ def strictest(kinds: Iterable[LicenceClass]) -> LicenceClass:
 
 # -- ODRL -------------------------------------------------------------------------------------------------------------
 
-ODRL = "http://www.w3.org/ns/odrl/2/"
 _RULES = {"permission": "permission", "prohibition": "prohibition", "obligation": "duty", "duty": "duty"}
 _OPENINGS = {"permission": "You may", "prohibition": "You may not", "duty": "You must"}
 _ACTIONS = {

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
+from hub.dataspace.metadata.namespaces import SKOS
 from hub.dataspace.models import LicenceClass, Text
 
 FOLDER = Path(__file__).parent / "vocabularies"
 AUTHORITY = "http://publications.europa.eu/resource/authority/"
-SKOS = "http://www.w3.org/2004/02/skos/core#"
 _IDENTIFIER = "http://purl.org/dc/elements/1.1/identifier"
 
 LANGUAGES = {

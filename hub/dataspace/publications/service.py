@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from secrets import token_hex
-from typing import Any
 
-import pyoxigraph as ox
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.dataspace.metadata import dcat, vocabularies
-from hub.dataspace.metadata.dcat import DCAT, DCT, FOAF, IT6, RDF, SPDX, VCARD
-from hub.dataspace.models import Access, Kind, Publication, PublicationForm, Quality, Visibility
+from hub.dataspace.metadata.namespaces import DCAT
+from hub.dataspace.models import Quality, Visibility
+from hub.dataspace.publications.dcat_ap import StatementNodes, Triple, catalogue_statements, publication_statements
+from hub.dataspace.publications.models import Publication, PublicationForm
+from hub.dataspace.publications.tables import PublicationRow
 from hub.dataspace.readers import sandbox, shacl
-from hub.dataspace.tables import PublicationRow, RecordRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import InvalidInput, NotAllowed, NotFound
 from hub.identity.models import Person, Role
@@ -27,37 +26,6 @@ from hub.slugs import slug_of
 
 PAGE = 100
 SPACE = "This factory"
-_XSD = "http://www.w3.org/2001/XMLSchema#"
-_HYDRA = "http://www.w3.org/ns/hydra/core#"
-_RIGHTS = {Access.PUBLIC: "PUBLIC", Access.RESTRICTED: "RESTRICTED"}
-_PREFIXES = {"dcat": DCAT, "dct": DCT, "foaf": FOAF, "vcard": VCARD, "spdx": SPDX, "hydra": _HYDRA, "xsd": _XSD}
-
-FORMATS = {
-    "text/turtle": ox.RdfFormat.TURTLE,
-    "application/ld+json": ox.RdfFormat.JSON_LD,
-    "application/rdf+xml": ox.RdfFormat.RDF_XML,
-    "application/n-triples": ox.RdfFormat.N_TRIPLES,
-}
-
-Triple = tuple[str, str, list[Any]]
-
-
-class _Triples:
-    """Statements as :class:`hub.dataspace.metadata.dcat.Nodes` wants them."""
-
-    def __init__(self, triples: Sequence[Triple]) -> None:
-        self._nodes: dict[str, dict[str, list[Any]]] = {}
-        for subject, predicate, term in triples:
-            self._nodes.setdefault(subject, {}).setdefault(predicate, []).append(term)
-
-    def about(self, identity: str) -> Mapping[str, Sequence[Any]]:
-        return self._nodes.get(identity, {})
-
-    def names(self) -> list[str]:
-        return list(self._nodes)
-
-
-# -- rules ------------------------------------------------------------------------------------------------------------
 
 
 def listed(session: Session, projects: frozenset[str]) -> tuple[Publication, ...]:
@@ -139,8 +107,8 @@ def _describe(record: RecordRow, row: PublicationRow, form: PublicationForm) -> 
     if unknown := [theme for theme in form.themes if theme not in known]:
         raise InvalidInput(f"{unknown[0]} is not one of the EU data themes.", field="themes")
     row.modified = now()
-    triples = list(_triples(record.uri, form, row.created, row.modified))
-    found = dcat.record(record.uri, _Triples(triples))
+    triples = list(publication_statements(record.uri, form, row.created, row.modified))
+    found = dcat.record(record.uri, StatementNodes(triples))
     assert found is not None  # noqa: S101
     judged = validated(record.uri, triples)
     row.form = form.model_dump_json()
@@ -155,7 +123,7 @@ def validated(uri: str, triples: Sequence[Triple]) -> Quality:
 
     :raises InvalidInput: the shapes cannot be checked just now.
     """
-    nodes = _Triples(triples)
+    nodes = StatementNodes(triples)
     names = [uri, *(name for name in nodes.names() if name != uri)]
     with tempfile.NamedTemporaryFile(prefix="atrium-publish-") as file:
         file.write(shacl.triples(triples))
@@ -180,95 +148,7 @@ def _publication(session: Session, row: PublicationRow) -> Publication:
     )
 
 
-# -- as DCAT-AP -------------------------------------------------------------------------------------------------------
-
-
-def _triples(uri: str, form: PublicationForm, created: datetime, modified: datetime) -> Iterator[Triple]:
-    model = form.kind == Kind.MODEL
-    yield uri, RDF + "type", ["i", IT6 + "MachineLearningModel" if model else DCAT + "Dataset"]
-    yield uri, DCT + "title", _text(form.title, form.language)
-    yield uri, DCT + "description", _text(form.description, form.language)
-    yield uri, DCT + "identifier", _text(uri)
-    yield uri, DCT + "issued", _literal(created.isoformat(), "dateTime")
-    yield uri, DCT + "modified", _literal(modified.isoformat(), "dateTime")
-    yield uri, DCT + "license", ["i", form.licence]
-    yield uri, DCT + "accessRights", ["i", f"{vocabularies.AUTHORITY}access-right/{_RIGHTS[form.access]}"]
-    for keyword in form.keywords:
-        yield uri, DCAT + "keyword", _text(keyword, form.language)
-    for theme in form.themes:
-        yield uri, DCAT + "theme", ["i", f"{vocabularies.AUTHORITY}data-theme/{theme}"]
-    if form.version:
-        yield uri, DCAT + "version", _text(form.version)
-    for origin in form.origins:
-        yield uri, DCT + "source", ["i", origin]
-    for dataset in form.trained_on:
-        yield uri, IT6 + "trainedOn", ["i", dataset]
-    if form.intended_use:
-        yield uri, IT6 + "intendedUse", _text(form.intended_use, form.language)
-    yield from _people(uri, form)
-    yield from _files(uri, form)
-
-
-def _files(uri: str, form: PublicationForm) -> Iterator[Triple]:
-    for number, file in enumerate(form.files, 1):
-        name = f"{uri}#file-{number}"
-        yield uri, DCAT + "distribution", ["i", name]
-        yield name, RDF + "type", ["i", DCAT + "Distribution"]
-        yield name, DCT + "title", _text(file.title, form.language)
-        yield name, DCAT + "accessURL", ["i", file.access_url]
-        yield name, DCT + "license", ["i", form.licence]
-        if file.download_url:
-            yield name, DCAT + "downloadURL", ["i", file.download_url]
-        if file.format:
-            yield name, DCT + "format", ["i", f"{vocabularies.AUTHORITY}file-type/{file.format}"]
-        if file.bytes is not None:
-            yield name, DCAT + "byteSize", _literal(str(file.bytes), "nonNegativeInteger")
-        if file.sha256:
-            checksum = f"{name}-checksum"
-            yield name, SPDX + "checksum", ["i", checksum]
-            yield checksum, RDF + "type", ["i", SPDX + "Checksum"]
-            yield checksum, SPDX + "algorithm", ["i", SPDX + "checksumAlgorithm_sha256"]
-            yield checksum, SPDX + "checksumValue", _literal(file.sha256, "hexBinary")
-
-
-def _people(uri: str, form: PublicationForm) -> Iterator[Triple]:
-    publisher, contact = f"{uri}#publisher", f"{uri}#contact"
-    yield uri, DCT + "publisher", ["i", publisher]
-    yield publisher, RDF + "type", ["i", FOAF + "Agent"]
-    yield publisher, FOAF + "name", _text(form.publisher, form.language)
-    yield uri, DCAT + "contactPoint", ["i", contact]
-    yield contact, RDF + "type", ["i", VCARD + "Kind"]
-    yield contact, VCARD + "fn", _text(form.publisher, form.language)
-    yield contact, VCARD + "hasEmail", ["i", f"mailto:{form.contact}"]
-
-
-def _text(text: str, language: str | None = None) -> list[Any]:
-    return ["l", dcat.clean(text), language, None]
-
-
-def _literal(text: str, kind: str) -> list[Any]:
-    return ["l", text, None, _XSD + kind]
-
-
 # -- the catalogue for others -----------------------------------------------------------------------------------------
-
-
-def negotiated(accept: str) -> str:
-    """The media type that an Accept header likes best among :data:`FORMATS`; Turtle when it does not care."""
-    wishes = []
-    for number, part in enumerate(accept.split(",")):
-        name, _, rest = part.strip().partition(";")
-        weight = re.search(r"q=([\d.]+)", rest)
-        try:
-            wishes.append((-float(weight[1]) if weight else -1.0, number, name.strip().lower()))
-        except ValueError:
-            continue
-    for weight_of, _, name in sorted(wishes):
-        if name in FORMATS and weight_of < 0:
-            return name
-        if name == "application/json" and weight_of < 0:
-            return "application/ld+json"
-    return "text/turtle"
 
 
 def catalogue_page(session: Session, address: str, site: str, page: int) -> tuple[list[Triple], bool]:
@@ -285,12 +165,12 @@ def catalogue_page(session: Session, address: str, site: str, page: int) -> tupl
     rows = session.scalars(open_ones.offset((page - 1) * PAGE).limit(PAGE + 1)).all()
     if not rows and page > 1:
         raise NotFound("The catalogue has no such page.")
-    triples = list(_about_catalogue(address, site, page, more=len(rows) > PAGE))
+    triples = list(catalogue_statements(address, site, page, more=len(rows) > PAGE))
     for row in rows[:PAGE]:
         uri = f"{address}/{row.slug}"
         triples.append((address, DCAT + "dataset", ["i", uri]))
         form = PublicationForm.model_validate_json(row.form)
-        triples += _triples(uri, form, row.created, row.modified)
+        triples += publication_statements(uri, form, row.created, row.modified)
     return triples, len(rows) > PAGE
 
 
@@ -304,26 +184,4 @@ def catalogue_record(session: Session, address: str, slug: str) -> list[Triple]:
     if row is None:
         raise NotFound("There is no such record.")
     form = PublicationForm.model_validate_json(row.form)
-    return list(_triples(f"{address}/{slug}", form, row.created, row.modified))
-
-
-def _about_catalogue(address: str, site: str, page: int, *, more: bool) -> Iterator[Triple]:
-    yield address, RDF + "type", ["i", DCAT + "Catalog"]
-    yield address, DCT + "title", _text(f"{site}: what its projects share", "en")
-    yield address, DCT + "description", _text("Data and models made by the projects of this AI factory.", "en")
-    yield address, DCT + "publisher", ["i", f"{address}#publisher"]
-    yield f"{address}#publisher", RDF + "type", ["i", FOAF + "Agent"]
-    yield f"{address}#publisher", FOAF + "name", _text(site, "en")
-    view = f"{address}?page={page}"
-    yield view, RDF + "type", ["i", _HYDRA + "PartialCollectionView"]
-    yield address, _HYDRA + "view", ["i", view]
-    if more:
-        yield view, _HYDRA + "next", ["i", f"{address}?page={page + 1}"]
-
-
-def written(triples: Sequence[Triple], media_type: str) -> bytes:
-    """Statements in one of :data:`FORMATS`."""
-    parsed = ox.parse(shacl.triples(triples), format=ox.RdfFormat.N_TRIPLES)
-    found = ox.serialize((quad.triple for quad in parsed), format=FORMATS[media_type], prefixes=_PREFIXES)
-    assert found is not None  # noqa: S101
-    return found
+    return list(publication_statements(f"{address}/{slug}", form, row.created, row.modified))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hub.dataspace.metadata.dcat import DCAT, DCT, RDF, SPDX, VCARD
+from hub.dataspace.metadata.namespaces import DCAT, DCT, RDF, SPDX, VCARD
 
 Line = dict[str, Any]
 SHAPES = Path(__file__).parent / "shapes" / "dcat-ap.ttl"

@@ -11,11 +11,14 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from hub.dataspace.memberships import projects_of
 from hub.dataspace.metadata.vocabularies import in_language
-from hub.dataspace.models import Card, Query, SavedSearch, SavedSearchForm
+from hub.dataspace.models import Card, Query
+from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
+from hub.dataspace.saved_searches.tables import SavedSearchRow
+from hub.dataspace.search.answers import wanted
 from hub.dataspace.search.index import Engine, Wanted
-from hub.dataspace.service import projects_of, wanted
-from hub.dataspace.tables import RecordRow, SavedSearchRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotFound
 from hub.mail import service as mail

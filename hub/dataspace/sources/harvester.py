@@ -24,12 +24,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.fetch import Answer, Bounds, Fetcher, FetchFailed
 from hub.dataspace.metadata import dcat
-from hub.dataspace.models import Protocol, Record, Refusal, RunState, SourceForm
+from hub.dataspace.models import Record
 from hub.dataspace.readers import ckan, sandbox
 from hub.dataspace.readers.rdf import ACCEPT, EXTENSIONS
 from hub.dataspace.sources import dsp
+from hub.dataspace.sources.models import Protocol, Refusal, RunState, SourceForm
 from hub.dataspace.sources.staging import Page, Staging
-from hub.dataspace.tables import RecordRow, RunRow, SourceRow
+from hub.dataspace.sources.tables import RunRow, SourceRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput
 

@@ -16,7 +16,8 @@ from hub.dataspace.metadata import dcat
 from hub.dataspace.models import Quality
 from hub.dataspace.readers import sandbox, shacl
 from hub.dataspace.sources.staging import Staging
-from hub.dataspace.tables import RecordRow, SourceRow
+from hub.dataspace.sources.tables import SourceRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 
 logger = logging.getLogger(__name__)

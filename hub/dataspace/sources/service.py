@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from hub.dataspace.models import Run, Source, SourceForm
-from hub.dataspace.tables import RecordRow, RunRow, SourceRow
+from hub.dataspace.sources.models import Run, Source, SourceForm
+from hub.dataspace.sources.tables import RunRow, SourceRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
 

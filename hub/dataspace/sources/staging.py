@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hub.dataspace.metadata.dcat import DCAT, DCT, IT6, KINDS, RDF, Node
+from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
 """Records also where their source gives them no address; services and series without one are parts of others."""

@@ -22,18 +22,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, NamedTuple
-from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import ValidationError
 
-from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed
-from hub.dataspace.models import Order, Progress, TransferState
+from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed, http_address
 from hub.dataspace.transfers import snippets
+from hub.dataspace.transfers.models import Order, Progress, TransferState
 from hub.errors import AtriumError
 
 SECONDS = 3.75 * 3600
-"""Below the time limit of the job (hub/dataspace/transfers/service.py)."""
+"""Below the time limit of the job (hub/dataspace/transfers/jobs.py)."""
 MOST_BYTES = 2**43
 TRIES_WITHOUT_NEWS = 5
 PAUSE_SECONDS = 2.0
@@ -109,14 +108,6 @@ def part_name(order: Order) -> str:
 
 
 # -- the network ------------------------------------------------------------------------------------------------------
-
-
-def http_address(address: str) -> str:
-    """A public object of S3 is read at the bucket's own https address, by the same rules as everything else."""
-    parts = urlsplit(address)
-    if parts.scheme != "s3":
-        return address
-    return f"https://{parts.netloc}.s3.amazonaws.com/{quote(parts.path.lstrip('/'), safe='/')}"
 
 
 def _fetch(  # noqa: PLR0917

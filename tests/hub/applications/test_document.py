@@ -22,24 +22,24 @@ def founder(person):
 
 def test_what_was_submitted_is_in_it(founder, person):
     number = submitted(founder).summary.id
-    content = founder.application_document(number, 1)
+    content = founder.applications.document(number, 1)
     text = text_of(content)
     for words in ("Green steel from hydrogen", "Ada Lovelace", "Green Steel GmbH", "small enterprise", "GPU hours"):
         assert words in text
     assert "200" in text
     assert "A-00001, version 1" in text
     reviewer = person("reviewer", groups=["reviewers"])
-    reviewer.declare_conflict(number, conflict=False)
-    assert "Green steel" in text_of(reviewer.case_document(number))
+    reviewer.reviews.declare_conflict(number, conflict=False)
+    assert "Green steel" in text_of(reviewer.reviews.case_document(number))
 
 
 def test_a_draft_says_that_it_is_one(founder, person):
-    draft = founder.start_application(form())
-    assert "A-00001, draft" in text_of(founder.application_document(draft.summary.id))
+    draft = founder.applications.start(form())
+    assert "A-00001, draft" in text_of(founder.applications.document(draft.summary.id))
     nobody = person("trainer")
-    draft = nobody.start_application(form())
+    draft = nobody.applications.start(form())
     with pytest.raises(InvalidInput) as refused:
-        nobody.application_document(draft.summary.id)
+        nobody.applications.document(draft.summary.id)
     assert refused.value.field == "organisation"
 
 
@@ -60,7 +60,7 @@ def test_a_draft_says_that_it_is_one(founder, person):
 def test_what_is_typed_is_text(founder, text):
     filled = text + " and enough words to be a use case of some length."
     number = submitted(founder, use_case=filled).summary.id
-    content = founder.application_document(number, 1)
+    content = founder.applications.document(number, 1)
     assert content.startswith(b"%PDF-")
     assert b"/JavaScript" not in content
     assert b"/URI" not in content

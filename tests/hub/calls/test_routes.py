@@ -6,16 +6,16 @@ from hub.errors import InvalidInput, NotAllowed, NotFound
 
 def test_everybody_reads_the_programme(person):
     learner = person("learner01")
-    assert learner.programme().as_of
-    assert {status.state for status in learner.calls()} == {CallState.OPEN}
+    assert learner.calls.programme().as_of
+    assert {status.state for status in learner.calls.all()} == {CallState.OPEN}
     need = Need(goal="try", kind="company", country="AT", gpu_hours=10, months=1)
-    assert learner.advice(need)[0].mode == "playground"
+    assert learner.calls.advice(need)[0].mode == "playground"
     workload = Workload(parameters=1e9, tokens=1e9, gpus=1, system="atrium-gpu")
-    assert "GPU hours =" in learner.calculation(workload).formula
+    assert "GPU hours =" in learner.calls.calculation(workload).formula
 
 
 def test_helpers_nearby(person):
-    found = person("learner01").helpers(country="AT", sector="healthcare")
+    found = person("learner01").calls.helpers(country="AT", sector="healthcare")
     assert found[0].name == "TEF-Health"
     assert {"AI Factory Austria", "European Digital Innovation Hubs"} <= {helper.name for helper in found}
     assert not any(helper.countries and "AT" not in helper.countries for helper in found)
@@ -23,11 +23,11 @@ def test_helpers_nearby(person):
 
 def test_an_admin_pauses_a_call_and_says_where_it_is_full(person):
     admin = person("admin", groups=["admins"])
-    paused = admin.change_call("playground-2026", CallChange(state="paused", note="Back in March."))
+    paused = admin.calls.change("playground-2026", CallChange(state="paused", note="Back in March."))
     assert (paused.accepts, paused.why_not) == (False, "The call is paused. Back in March.")
-    full = admin.change_call("playground-2026", CallChange(state="open", full_systems=("atrium-gpu",)))
+    full = admin.calls.change("playground-2026", CallChange(state="open", full_systems=("atrium-gpu",)))
     assert (full.accepts, full.full_systems) == (True, ("atrium-gpu",))
-    everything = admin.change_call(
+    everything = admin.calls.change(
         "playground-2026", CallChange(state="open", full_systems=("atrium-gpu", "atrium-cpu"))
     )
     assert everything.why_not == "All systems of the call are full."
@@ -39,9 +39,9 @@ def test_an_admin_pauses_a_call_and_says_where_it_is_full(person):
 def test_what_cannot_be_said_of_a_call(person):
     admin = person("admin", groups=["admins"])
     with pytest.raises(NotFound):
-        admin.change_call("nothing", CallChange(state="paused"))
+        admin.calls.change("nothing", CallChange(state="paused"))
     with pytest.raises(InvalidInput) as refused:
-        admin.change_call("playground-2026", CallChange(state="open", full_systems=("lumi",)))
+        admin.calls.change("playground-2026", CallChange(state="open", full_systems=("lumi",)))
     assert refused.value.field == "full_systems"
     with pytest.raises(NotAllowed):
-        person("reviewer", groups=["reviewers"]).change_call("playground-2026", CallChange(state="paused"))
+        person("reviewer", groups=["reviewers"]).calls.change("playground-2026", CallChange(state="paused"))

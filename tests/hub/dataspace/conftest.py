@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import select
 
 from hub.dataspace.fetch import Fetcher
-from hub.dataspace.models import SourceForm
 from hub.dataspace.search import indexing
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.harvester import Harvester
+from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.tables import RecordRow
 from hub.projects.models import ProjectSpec
 from tests.hub.world import provision

@@ -4,10 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from hub.client import Api
-from hub.dataspace.models import PublicationForm, PublishedFile, Query, SavedSearchForm, SourceForm, Visibility
+from hub.dataspace.models import Query, Visibility
+from hub.dataspace.publications.models import PublicationForm, PublishedFile
+from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.search.indexing import bring_up_to_date
 from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.sources.scoring import judge
 from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import ProjectSpec
@@ -47,7 +50,7 @@ def as_(api, world):
 
     def as_(name):
         client = Api("http://api", world[name])
-        client._http = api
+        client._connection._http = api
         api.headers["Authorization"] = f"token {world[name]}"
         return client.dataspace
 

@@ -8,8 +8,9 @@ import pyoxigraph as ox
 import pytest
 
 from hub.dataspace.metadata import dcat, odrl
-from hub.dataspace.models import Record, RunState
+from hub.dataspace.models import Record
 from hub.dataspace.sources.harvester import PAUSES
+from hub.dataspace.sources.models import RunState
 from hub.dataspace.sources.staging import Staging
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES

@@ -9,9 +9,9 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from hub.dataspace.models import RunState
 from hub.dataspace.search.index import TantivyIndex
 from hub.dataspace.sources import service as sources
+from hub.dataspace.sources.models import RunState
 from hub.dataspace.tables import RecordRow
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.sources.test_harvester import page

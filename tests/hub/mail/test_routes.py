@@ -1,8 +1,9 @@
 import pytest
 
-from hub.client import Api, Letter
+from hub.client import Api
 from hub.errors import NotAllowed
 from hub.mail import service
+from hub.mail.models import Letter
 from tests.hub.world import URL, Through
 
 

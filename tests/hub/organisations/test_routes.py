@@ -10,21 +10,21 @@ def organisation(**changes):
 
 
 def test_nobody_said_anything_yet(person):
-    profile = person("founder").profile()
+    profile = person("founder").organisations.profile()
     assert (profile.form.full_name, profile.organisation) == ("", None)
 
 
 def test_several_people_of_one_organisation(person):
     founder, colleague = person("founder"), person("colleague")
     settle(founder)
-    mine = founder.profile().organisation
+    mine = founder.organisations.profile().organisation
     assert mine.sme.category == "small"
-    joined = colleague.join_organisation(mine.join_code)
+    joined = colleague.organisations.join(mine.join_code)
     assert joined.people == ("colleague", "founder")
-    changed = colleague.change_organisation(joined.revision, organisation(name="Greener Steel"))
-    assert founder.profile().organisation.form.name == "Greener Steel"
+    changed = colleague.organisations.change(joined.revision, organisation(name="Greener Steel"))
+    assert founder.organisations.profile().organisation.form.name == "Greener Steel"
     with pytest.raises(Conflict) as refused:
-        founder.change_organisation(mine.revision, organisation(name="Mine"))
+        founder.organisations.change(mine.revision, organisation(name="Mine"))
     assert refused.value.field == "revision"
     assert changed.revision == mine.revision + 1
 
@@ -32,19 +32,19 @@ def test_several_people_of_one_organisation(person):
 def test_a_code_that_was_renewed_is_worth_nothing(person):
     founder, stranger = person("founder"), person("trainer")
     settle(founder)
-    old = founder.profile().organisation.join_code
-    founder.renew_organisation_code()
+    old = founder.organisations.profile().organisation.join_code
+    founder.organisations.renew_code()
     for code in (old, "", "x"):
         with pytest.raises(NotFound):
-            stranger.join_organisation(code)
+            stranger.organisations.join(code)
 
 
 def test_who_belongs_to_none_changes_none(person):
     stranger = person("trainer")
     for deed in (
-        stranger.leave_organisation,
-        stranger.renew_organisation_code,
-        lambda: stranger.change_organisation(1, organisation()),
+        stranger.organisations.leave,
+        stranger.organisations.renew_code,
+        lambda: stranger.organisations.change(1, organisation()),
     ):
         with pytest.raises(NotAllowed):
             deed()
@@ -53,7 +53,7 @@ def test_who_belongs_to_none_changes_none(person):
 def test_leaving(person):
     founder = person("founder")
     settle(founder)
-    assert founder.leave_organisation().organisation is None
+    assert founder.organisations.leave().organisation is None
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_contact_is_an_address(person):
     founder = person("founder")
     with pytest.raises(ValueError, match="contact"):
         ProfileForm(contact="nobody")
-    assert founder.write_profile(ProfileForm(contact="ada@example.eu")).form.contact == "ada@example.eu"
+    assert founder.organisations.write_profile(ProfileForm(contact="ada@example.eu")).form.contact == "ada@example.eu"
 
 
 def test_a_service_has_no_profile(person):
     with pytest.raises(NotAllowed):
-        person("pages", kind="service").profile()
+        person("pages", kind="service").organisations.profile()
 
 
 def test_input_error_is_the_class_of_the_client(person):

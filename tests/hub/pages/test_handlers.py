@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader
 from jupyterhub import handlers
 
 from hub.home.models import Overview
-from hub.pages import frame
+from hub.pages import frame, overview, templating
 from hub.pages import handlers as pages
 from hub.settings import Settings, Site
 from hub.slurm.jobs import Job
@@ -80,8 +80,8 @@ def test_install_replaces_home_once_and_keeps_the_rest(settings: Settings) -> No
 # -- the API's answer -------------------------------------------------------------------------------------------------
 
 
-def overviews(answer: Any, **options: Any) -> pages.Overviews:
-    return pages.Overviews(
+def overviews(answer: Any, **options: Any) -> overview.Overviews:
+    return overview.Overviews(
         "http://api/services/atrium/api", lambda: "secret", transport=httpx.MockTransport(answer), **options
     )
 
@@ -108,7 +108,7 @@ async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
 
 async def test_somebody_never_heard_of_gets_no_hours_of_others() -> None:
     api = overviews(lambda _request: httpx.Response(500))
-    assert await api.of("maria") == pages.Answer(stale=True)
+    assert await api.of("maria") == overview.Answer(stale=True)
 
 
 async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
@@ -165,7 +165,7 @@ def test_servers_tell_node_and_end_where_known() -> None:
 
 
 def test_frame_of_a_visitor_has_no_menu_and_of_an_admin_has_admin(settings: Settings) -> None:
-    frame_for = pages.template_vars(settings)["frame"]
+    frame_for = templating.template_vars(settings)["frame"]
     assert frame_for(None).menu == ()
     keys = [entry.key for entry in frame_for(person()).menu]
     assert keys == ["start", "onboarding", "projects", "dataspaces", "scaling"]
@@ -191,7 +191,7 @@ def test_a_page_made_before_its_reader_is_known_hides_what_only_some_may_open() 
     ("value", "text"), [(3100, "3\u202f100"), (4.5, "4.5"), (5.0, "5"), (0, "0"), (1234567.8, "1\u202f234\u202f568")]
 )
 def test_quantities_are_for_reading(value: float, text: str) -> None:
-    assert pages.quantity(value) == text
+    assert templating.quantity(value) == text
 
 
 # -- templates --------------------------------------------------------------------------------------------------------
@@ -200,9 +200,9 @@ PAGES = sorted(path.name for path in frame.TEMPLATES.glob("*.html"))
 
 
 def render(settings: Settings, name: str, *, user: Any = None, **variables: Any) -> str:
-    environment = Environment(loader=FileSystemLoader(frame.TEMPLATES), autoescape=True, **pages.JINJA_OPTIONS)
+    environment = Environment(loader=FileSystemLoader(frame.TEMPLATES), autoescape=True, **templating.JINJA_OPTIONS)
     namespace = {
-        "frame": pages.template_vars(settings)["frame"](user),
+        "frame": templating.template_vars(settings)["frame"](user),
         "base_url": "/hub/",
         "prefix": "/",
         "user": user,
@@ -220,7 +220,7 @@ def render(settings: Settings, name: str, *, user: Any = None, **variables: Any)
 VARIABLES: dict[str, dict[str, Any]] = {
     "login.html": {"authenticator": SimpleNamespace(request_otp=True, otp_prompt="OTP"), "username": "maria"},
     "home.html": {
-        "answer": pages.Answer(Overview.model_validate(OVERVIEW), datetime(2026, 11, 24, 14, 2, tzinfo=UTC), True),
+        "answer": overview.Answer(Overview.model_validate(OVERVIEW), datetime(2026, 11, 24, 14, 2, tzinfo=UTC), True),
         "roles": {"trainer"},
         "servers": list(pages.servers(person(spawner()))),
         "default_server": spawner(),
@@ -299,14 +299,14 @@ def test_home_shows_hours_staleness_and_roles(settings: Settings) -> None:
 
 
 def test_home_comes_up_when_the_api_never_answered(settings: Settings) -> None:
-    variables = {**VARIABLES["home.html"], "answer": pages.Answer(stale=True), "roles": set(), "servers": []}
+    variables = {**VARIABLES["home.html"], "answer": overview.Answer(stale=True), "roles": set(), "servers": []}
     html = render(settings, "home.html", user=person(), **variables)
     assert "cannot be asked for just now" in html and "Your project" not in html and "Nothing runs" in html
 
 
 def test_home_of_somebody_without_a_project_says_the_first_step(settings: Settings) -> None:
     me = {**OVERVIEW["me"], "projects": []}  # type: ignore[dict-item]
-    answer = pages.Answer(Overview.model_validate({"me": me, "announcements": []}), datetime.now(UTC))
+    answer = overview.Answer(Overview.model_validate({"me": me, "announcements": []}), datetime.now(UTC))
     html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "answer": answer})
     assert "No project yet" in html and "Apply for hours" in html
 

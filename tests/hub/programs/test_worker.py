@@ -7,8 +7,9 @@ import sys
 from datetime import datetime, timedelta
 
 from hub.health.tables import SignOfLife
-from hub.programs.worker import Every, ask_slurm, make_queue
+from hub.programs.worker import Every, make_queue
 from hub.projects.models import ProjectSpec
+from hub.usage.jobs import ask_slurm
 from hub.usage.service import hours_of
 from tests.hub.world import provision
 from tests.waiting import eventually

@@ -37,53 +37,53 @@ def token_of(session):
 
 
 def test_an_invitation_is_good_once(lead, person, session):
-    invitation = lead.invite("demo", "eve@example.eu")
+    invitation = lead.projects.invite("demo", "eve@example.eu")
     token = token_of(session)
     assert token not in session.scalars(select(InvitationRow.token_hash)).one()
     eve, other = person("trainer"), person("analyst")
-    assert eve.invitation(token).title == "A demo, with 'quotes'"
-    joined = eve.accept_invitation(token)
+    assert eve.projects.invitation(token).title == "A demo, with 'quotes'"
+    joined = eve.projects.accept_invitation(token)
     assert (joined.role, joined.state) == (MemberRole.MEMBER, "provisioning")
-    for deed in (lambda: other.accept_invitation(token), lambda: other.invitation(token)):
+    for deed in (lambda: other.projects.accept_invitation(token), lambda: other.projects.invitation(token)):
         with pytest.raises(NotFound):
             deed()
-    assert lead.invitations("demo")[0].accepted_by == "trainer"
+    assert lead.projects.invitations("demo")[0].accepted_by == "trainer"
     with pytest.raises(NotFound):
-        lead.take_back_invitation("demo", invitation.id)
+        lead.projects.take_back_invitation("demo", invitation.id)
 
 
 def test_links_that_are_over_taken_back_or_made_up(lead, person, session):
-    lead.invite("demo", "eve@example.eu")
+    lead.projects.invite("demo", "eve@example.eu")
     old = token_of(session)
     session.scalars(select(InvitationRow)).one().expires = now() - timedelta(seconds=1)
     session.commit()
-    taken_back = lead.invite("demo", "eve@example.eu")
+    taken_back = lead.projects.invite("demo", "eve@example.eu")
     back = token_of(session)
-    lead.take_back_invitation("demo", taken_back.id)
+    lead.projects.take_back_invitation("demo", taken_back.id)
     for token in (old, back, "x" * 43, "' OR 1=1 --" * 3):
         with pytest.raises(NotFound) as refused:
-            person("trainer").accept_invitation(token)
+            person("trainer").projects.accept_invitation(token)
         assert refused.value.field == "token"
     with pytest.raises(InvalidInput):
-        person("trainer").accept_invitation("short")
+        person("trainer").projects.accept_invitation("short")
 
 
 def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):
     monkeypatch.setattr(service, "INVITATIONS_A_DAY", 2)
     for _ in range(2):
-        lead.take_back_invitation("demo", lead.invite("demo", "eve@example.eu").id)
+        lead.projects.take_back_invitation("demo", lead.projects.invite("demo", "eve@example.eu").id)
     with pytest.raises(Conflict, match="2 people a day"):
-        lead.invite("demo", "eve@example.eu")
+        lead.projects.invite("demo", "eve@example.eu")
 
 
 def test_one_link_two_people_at_once(lead, person, session, project):
-    lead.invite("demo", "eve@example.eu")
+    lead.projects.invite("demo", "eve@example.eu")
     token, barrier, outcomes = token_of(session), threading.Barrier(2), []
 
     def accept(who):
         barrier.wait(10)
         try:
-            who.accept_invitation(token)
+            who.projects.accept_invitation(token)
             outcomes.append("joined")
         except (NotFound, HubUnavailable) as error:
             outcomes.append(type(error).__name__)
@@ -99,82 +99,82 @@ def test_one_link_two_people_at_once(lead, person, session, project):
 
 
 def test_a_lead_who_accepts_a_member_s_link_stays_lead(lead, session):
-    lead.invite("demo", "eve@example.eu")
-    assert lead.accept_invitation(token_of(session)).role is MemberRole.LEAD
+    lead.projects.invite("demo", "eve@example.eu")
+    assert lead.projects.accept_invitation(token_of(session)).role is MemberRole.LEAD
 
 
 async def test_a_member_who_is_removed_loses_access_at_once(lead, person, session, slurm, settings, project):
     colleague = person("colleague")
-    assert colleague.project("demo").role is MemberRole.MEMBER
-    lead.remove_member("demo", "colleague")
+    assert colleague.projects.get("demo").role is MemberRole.MEMBER
+    lead.projects.remove_member("demo", "colleague")
     with pytest.raises(NotFound):
-        colleague.project("demo")
+        colleague.projects.get("demo")
     assert hours_of(session, "colleague") == ()
-    assert colleague.projects() == ()
-    assert [one.leaving for one in lead.project("demo").members] == [False, True]
+    assert colleague.projects.mine() == ()
+    assert [one.leaving for one in lead.projects.get("demo").members] == [False, True]
     session.expire_all()
     around = world(slurm, settings)
     await provision(session, around, project)
     assert slurm.members["demo"] == ["founder"]
     assert around.storage.directories["demo"] == (("founder",), False)
-    assert [one.person for one in lead.project("demo").members] == ["founder"]
+    assert [one.person for one in lead.projects.get("demo").members] == ["founder"]
 
 
 def test_a_project_keeps_a_lead(lead, person):
     for deed in (
-        lambda: lead.remove_member("demo", "founder"),
-        lambda: lead.change_role("demo", "founder", MemberRole.MEMBER),
+        lambda: lead.projects.remove_member("demo", "founder"),
+        lambda: lead.projects.change_role("demo", "founder", MemberRole.MEMBER),
     ):
         with pytest.raises(Conflict):
             deed()
-    lead.change_role("demo", "colleague", MemberRole.LEAD)
-    lead.remove_member("demo", "founder")
+    lead.projects.change_role("demo", "colleague", MemberRole.LEAD)
+    lead.projects.remove_member("demo", "founder")
     with pytest.raises(NotFound):
-        lead.project("demo")
-    assert person("colleague").project("demo").role is MemberRole.LEAD
+        lead.projects.get("demo")
+    assert person("colleague").projects.get("demo").role is MemberRole.LEAD
 
 
 def test_members_leave_and_do_nothing_else(lead, person):
     colleague = person("colleague")
     for deed in (
-        lambda: colleague.remove_member("demo", "founder"),
-        lambda: colleague.invite("demo", "eve@example.eu"),
-        lambda: colleague.invitations("demo"),
-        lambda: colleague.take_back_invitation("demo", 1),
-        lambda: colleague.change_role("demo", "colleague", MemberRole.LEAD),
-        lambda: colleague.ask_for_extension("demo", ExtensionForm(months=1, reason="x")),
+        lambda: colleague.projects.remove_member("demo", "founder"),
+        lambda: colleague.projects.invite("demo", "eve@example.eu"),
+        lambda: colleague.projects.invitations("demo"),
+        lambda: colleague.projects.take_back_invitation("demo", 1),
+        lambda: colleague.projects.change_role("demo", "colleague", MemberRole.LEAD),
+        lambda: colleague.projects.ask_for_extension("demo", ExtensionForm(months=1, reason="x")),
     ):
         with pytest.raises(NotAllowed):
             deed()
-    colleague.remove_member("demo", "colleague")
-    assert colleague.projects() == ()
+    colleague.projects.remove_member("demo", "colleague")
+    assert colleague.projects.mine() == ()
 
 
 def test_nobody_is_removed_twice_or_who_is_not_there(lead):
     for name in ("nobody", "../founder", "colleague"):
         if name == "colleague":
-            lead.remove_member("demo", name)
+            lead.projects.remove_member("demo", name)
         with pytest.raises(NotFound):
-            lead.remove_member("demo", name)
+            lead.projects.remove_member("demo", name)
 
 
 @pytest.mark.parametrize("address", ["", "eve", "eve@x\r\nBcc: all@x.eu", "a@b, c@d"])
 def test_what_is_no_address_gets_no_invitation(lead, session, address):
     with pytest.raises(InvalidInput) as refused:
-        lead.invite("demo", address)
+        lead.projects.invite("demo", address)
     assert refused.value.field == "address"
     assert session.scalars(select(InvitationRow)).all() == []
 
 
 def test_an_ended_project_invites_nobody(lead, session, project):
-    lead.invite("demo", "eve@example.eu")
+    lead.projects.invite("demo", "eve@example.eu")
     token = token_of(session)
     project.phase = Phase.ENDED
     session.commit()
     with pytest.raises(Conflict):
-        lead.invite("demo", "eve@example.eu")
+        lead.projects.invite("demo", "eve@example.eu")
     with pytest.raises(Conflict):
-        lead.accept_invitation(token)
+        lead.projects.accept_invitation(token)
     session.expire_all()
     assert session.scalars(select(InvitationRow.accepted_by)).all() == [None]
 
@@ -191,31 +191,31 @@ def test_an_extension_is_asked_for_and_granted_once(granted, person, session):
     founder, reviewer = person("founder"), person("reviewer", groups=["reviewers"])
     until, revision = granted.until, granted.revision
     with pytest.raises(InvalidInput) as refused:
-        founder.ask_for_extension(granted.slug, ExtensionForm(months=7, reason="x"))
+        founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=7, reason="x"))
     assert refused.value.field == "months"
-    asked = founder.ask_for_extension(granted.slug, ExtensionForm(months=1, gpu_hours=50, reason="Late data"))
+    asked = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, gpu_hours=50, reason="Late data"))
     with pytest.raises(Conflict):
-        founder.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="again"))
-    assert [one.id for one in reviewer.open_extensions()] == [asked.id]
-    assert reviewer.decide_extension(asked.id, grant=True, answer="Fine.").state == "granted"
+        founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="again"))
+    assert [one.id for one in reviewer.projects.open_extensions()] == [asked.id]
+    assert reviewer.projects.decide_extension(asked.id, grant=True, answer="Fine.").state == "granted"
     with pytest.raises(Conflict, match="granted already"):
-        reviewer.decide_extension(asked.id, grant=False, answer="No.")
+        reviewer.projects.decide_extension(asked.id, grant=False, answer="No.")
     session.expire_all()
     assert granted.until > until + timedelta(days=27)
     assert (granted.gpu_hours, granted.cpu_hours, granted.revision) == (60, 100, revision + 1)
-    assert founder.extensions(granted.slug)[0].answer == "Fine."
-    assert reviewer.open_extensions() == ()
+    assert founder.projects.extensions(granted.slug)[0].answer == "Fine."
+    assert reviewer.projects.open_extensions() == ()
 
 
 def test_nobody_extends_a_project_of_their_own(granted, person, session):
     founder = person("founder", groups=["reviewers"])
     settle(founder)
-    granted.organisation_id = founder.profile().organisation.id
+    granted.organisation_id = founder.organisations.profile().organisation.id
     session.commit()
-    asked = founder.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
+    asked = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
     colleague = person("colleague", groups=["reviewers"])
-    colleague.join_organisation(founder.profile().organisation.join_code)
+    colleague.organisations.join(founder.organisations.profile().organisation.join_code)
     for who in (founder, colleague):
         with pytest.raises(NotAllowed):
-            who.decide_extension(asked.id, grant=True, answer="Yes!")
+            who.projects.decide_extension(asked.id, grant=True, answer="Yes!")
     assert session.scalars(select(Project.gpu_hours)).one() == 10

@@ -88,7 +88,7 @@ async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, 
     slurm.break_after = 1  # slurmdbd goes after the account was made
     with pytest.raises(SlurmUnavailable):
         await resume(session, around)
-    seen = person("founder").project(project.slug)
+    seen = person("founder").projects.get(project.slug)
     steps = {one.step: (one.done, one.remark) for one in seen.steps}
     assert steps[Step.ACCOUNT] == (True, "")
     assert steps[Step.MEMBERS] == (False, "Slurm has not answered for 15 s.")
@@ -96,7 +96,7 @@ async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, 
     slurm.break_after = None
     await resume(session, around)
     exactly_one_of_everything(session, slurm, around, project.slug)
-    assert all(one.done for one in person("founder").project(project.slug).steps)
+    assert all(one.done for one in person("founder").projects.get(project.slug).steps)
 
 
 async def test_a_hub_that_is_away_is_waited_for(session, slurm, around):

@@ -87,24 +87,24 @@ def people(person):
     settle(founder)
     submitted(founder)
     reviewer = person("reviewer", groups=["reviewers"])
-    reviewer.declare_conflict(1, conflict=False)
+    reviewer.reviews.declare_conflict(1, conflict=False)
     return founder, reviewer
 
 
 def test_a_request_costs_the_same_whatever_there_is(people, session):
     founder, reviewer = people
     requests = {
-        "queue": reviewer.queue,
-        "a page far behind": lambda: reviewer.queue(QueueFilter(offset=9_000)),
-        "filtered": lambda: reviewer.queue(QueueFilter(mode="playground", overdue=True)),
-        "newest": lambda: reviewer.queue(QueueFilter(order="newest")),
-        "case": lambda: reviewer.case(1),
-        "mine": founder.applications,
-        "one": lambda: founder.application(1),
+        "queue": reviewer.reviews.queue,
+        "a page far behind": lambda: reviewer.reviews.queue(QueueFilter(offset=9_000)),
+        "filtered": lambda: reviewer.reviews.queue(QueueFilter(mode="playground", overdue=True)),
+        "newest": lambda: reviewer.reviews.queue(QueueFilter(order="newest")),
+        "case": lambda: reviewer.reviews.case(1),
+        "mine": founder.applications.mine,
+        "one": lambda: founder.applications.get(1),
         "me": founder.me,
         "overview": lambda: founder.overview("founder"),
-        "calls": founder.calls,
-        "projects": founder.projects,
+        "calls": founder.calls.all,
+        "projects": founder.projects.mine,
     }
 
     def costs():
@@ -119,7 +119,7 @@ def test_a_request_costs_the_same_whatever_there_is(people, session):
     many(session, 1, 60)  # a full page
     few = costs()
     many(session, 61, 10_000)
-    assert reviewer.queue().total == 10_061
-    assert len(reviewer.queue().entries) == 50
+    assert reviewer.reviews.queue().total == 10_061
+    assert len(reviewer.reviews.queue().entries) == 50
     assert costs() == few
     assert max(few.values()) <= 12, few

@@ -53,30 +53,30 @@ def approval(version=1, **changes):
 
 
 def reviewed(reviewer, number, **changes):
-    reviewer.declare_conflict(number, conflict=False)
-    return reviewer.review(number, review(**changes))
+    reviewer.reviews.declare_conflict(number, conflict=False)
+    return reviewer.reviews.review(number, review(**changes))
 
 
 def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, session, settings):
     number = submitted(founder).summary.id
-    [entry] = reviewer.queue().entries
+    [entry] = reviewer.reviews.queue().entries
     assert (entry.reference, entry.organisation, entry.declared) == ("A-00001", "Green Steel GmbH", None)
     assert entry.due == add_working_days(now().date(), 2, programme.current(settings).holidays)
     assert (entry.overdue, entry.working_days_left, entry.age_days) == (False, 2, 0)
-    reviewer.declare_conflict(number, conflict=False)
-    assert reviewer.case(number).version.form.title == "Green steel from hydrogen"
+    reviewer.reviews.declare_conflict(number, conflict=False)
+    assert reviewer.reviews.case(number).version.form.title == "Green steel from hydrogen"
 
-    reviewer.ask_back(number, 1, "Say more about the data.")
-    asked = founder.application(number)
+    reviewer.reviews.ask_back(number, 1, "Say more about the data.")
+    asked = founder.applications.get(number)
     assert asked.summary.state == "changes requested"
     assert asked.messages[0].text == "Say more about the data."
-    amended = founder.save_application(number, asked.revision, form(title="Green steel, amended"))
-    founder.submit_application(number, amended.revision)
-    reviewer.review(number, review(version=2))
-    case = reviewer.decide(number, approval(version=2))
+    amended = founder.applications.save(number, asked.revision, form(title="Green steel, amended"))
+    founder.applications.submit(number, amended.revision)
+    reviewer.reviews.review(number, review(version=2))
+    case = reviewer.reviews.decide(number, approval(version=2))
     assert (case.version.form.title, case.entry.state) == ("Green steel, amended", "approved")
 
-    decided = founder.application(number)
+    decided = founder.applications.get(number)
     assert (decided.decision.gpu_hours, decided.decision.reason) == (100, "Sound.")
     project = session.scalars(select(Project)).one()
     assert decided.decision.project == project.slug == "green-steel-amen-1"
@@ -90,16 +90,16 @@ def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, sessi
 
 def test_before_a_declaration_nothing_is_shown(founder, reviewer):
     number = submitted(founder).summary.id
-    shown = reviewer.queue().entries[0].model_dump_json()
+    shown = reviewer.reviews.queue().entries[0].model_dump_json()
     assert "hydrogen" not in shown
     assert "Lovelace" not in shown
     for deed in (
-        lambda: reviewer.case(number),
-        lambda: reviewer.case_document(number),
-        lambda: reviewer.review(number, review()),
-        lambda: reviewer.ask_back(number, 1, "x"),
-        lambda: reviewer.message_applicant(number, "x"),
-        lambda: reviewer.decide(number, approval()),
+        lambda: reviewer.reviews.case(number),
+        lambda: reviewer.reviews.case_document(number),
+        lambda: reviewer.reviews.review(number, review()),
+        lambda: reviewer.reviews.ask_back(number, 1, "x"),
+        lambda: reviewer.reviews.message_applicant(number, "x"),
+        lambda: reviewer.reviews.decide(number, approval()),
     ):
         with pytest.raises(NotAllowed) as refused:
             deed()
@@ -108,20 +108,21 @@ def test_before_a_declaration_nothing_is_shown(founder, reviewer):
 
 def test_who_has_a_conflict_stays_out_for_good(founder, reviewer):
     number = submitted(founder).summary.id
-    assert reviewer.declare_conflict(number, conflict=True, remarks="My brother").declared is True
+    assert reviewer.reviews.declare_conflict(number, conflict=True, remarks="My brother").declared is True
     with pytest.raises(NotAllowed):
-        reviewer.case(number)
+        reviewer.reviews.case(number)
     with pytest.raises(Conflict):
-        reviewer.declare_conflict(number, conflict=False)
+        reviewer.reviews.declare_conflict(number, conflict=False)
 
 
 def test_nobody_reviews_their_own_organisation(person, founder):
     number = submitted(founder).summary.id
     own, colleague = person("founder", groups=["reviewers"]), person("colleague", groups=["reviewers"])
-    colleague.join_organisation(founder.profile().organisation.join_code)
+    colleague.organisations.join(founder.organisations.profile().organisation.join_code)
     for reviewer in (own, colleague):
-        assert reviewer.queue().entries[0].barred
-        for deed in (lambda: reviewer.declare_conflict(number, conflict=False), lambda: reviewer.case(number)):  # noqa: B023
+        assert reviewer.reviews.queue().entries[0].barred
+        desk = reviewer.reviews
+        for deed in (lambda: desk.declare_conflict(number, conflict=False), lambda: desk.case(number)):  # noqa: B023
             with pytest.raises(NotAllowed):
                 deed()
 
@@ -129,19 +130,19 @@ def test_nobody_reviews_their_own_organisation(person, founder):
 def test_who_joins_the_organisation_after_declaring_is_out(person, founder, reviewer):
     number = submitted(founder).summary.id
     reviewed(reviewer, number)
-    reviewer.join_organisation(founder.profile().organisation.join_code)
+    reviewer.organisations.join(founder.organisations.profile().organisation.join_code)
     with pytest.raises(NotAllowed):
-        reviewer.decide(number, approval())
+        reviewer.reviews.decide(number, approval())
 
 
 def test_drafts_and_what_was_withdrawn_are_not_on_the_desk(founder, reviewer):
-    draft = founder.start_application(form()).summary.id
+    draft = founder.applications.start(form()).summary.id
     withdrawn = submitted(founder).summary.id
-    founder.withdraw_application(withdrawn)
-    assert reviewer.queue().total == 0
+    founder.applications.withdraw(withdrawn)
+    assert reviewer.reviews.queue().total == 0
     for number in (draft, withdrawn, 999):
         with pytest.raises(NotFound):
-            reviewer.declare_conflict(number, conflict=False)
+            reviewer.reviews.declare_conflict(number, conflict=False)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +156,9 @@ def test_drafts_and_what_was_withdrawn_are_not_on_the_desk(founder, reviewer):
 )
 def test_scores_are_for_the_criteria(founder, reviewer, scores, field):
     number = submitted(founder).summary.id
-    reviewer.declare_conflict(number, conflict=False)
+    reviewer.reviews.declare_conflict(number, conflict=False)
     with pytest.raises(InvalidInput) as refused:
-        reviewer.review(number, review(scores=scores))
+        reviewer.reviews.review(number, review(scores=scores))
     assert refused.value.field == field
 
 
@@ -165,27 +166,27 @@ def test_two_reviewers_where_the_mode_asks_for_it(founder, reviewer, second):
     number = submitted(founder, **LARGE).summary.id
     reviewed(reviewer, number)
     with pytest.raises(Conflict, match="1 of 2"):
-        reviewer.decide(number, approval())
-    second.declare_conflict(number, conflict=False)
-    assert second.case(number).reviews == (), "nobody is led by another's review"
+        reviewer.reviews.decide(number, approval())
+    second.reviews.declare_conflict(number, conflict=False)
+    assert second.reviews.case(number).reviews == (), "nobody is led by another's review"
     with pytest.raises(Conflict, match="Review this version first"):
-        second.decide(number, approval())
-    assert {one.reviewer for one in second.review(number, review()).reviews} == {"reviewer", "second"}
-    assert second.decide(number, approval()).decision.approved
+        second.reviews.decide(number, approval())
+    assert {one.reviewer for one in second.reviews.review(number, review()).reviews} == {"reviewer", "second"}
+    assert second.reviews.decide(number, approval()).decision.approved
 
 
 def test_a_review_of_an_older_version_does_not_count(founder, reviewer, second):
     number = submitted(founder).summary.id
     reviewed(reviewer, number)
-    second.declare_conflict(number, conflict=False)
-    second.ask_back(number, 1, "More, please.")
-    asked = founder.application(number)
-    founder.submit_application(number, asked.revision)
+    second.reviews.declare_conflict(number, conflict=False)
+    second.reviews.ask_back(number, 1, "More, please.")
+    asked = founder.applications.get(number)
+    founder.applications.submit(number, asked.revision)
     for deed in (
-        lambda: reviewer.decide(number, approval()),
-        lambda: reviewer.decide(number, approval(version=2)),
-        lambda: reviewer.review(number, review()),
-        lambda: reviewer.ask_back(number, 1, "x"),
+        lambda: reviewer.reviews.decide(number, approval()),
+        lambda: reviewer.reviews.decide(number, approval(version=2)),
+        lambda: reviewer.reviews.review(number, review()),
+        lambda: reviewer.reviews.ask_back(number, 1, "x"),
     ):
         with pytest.raises(Conflict):
             deed()
@@ -198,11 +199,11 @@ def test_a_rejection_has_a_reason_and_makes_no_project(founder, reviewer, sessio
         approval(approve=False, reason="")
     with pytest.raises(ValueError, match="grants hours"):
         approval(cpu_hours=0, gpu_hours=0)
-    reviewer.decide(number, approval(approve=False, reason="Out of scope."))
-    assert founder.application(number).decision.reason == "Out of scope."
+    reviewer.reviews.decide(number, approval(approve=False, reason="Out of scope."))
+    assert founder.applications.get(number).decision.reason == "Out of scope."
     assert session.scalars(select(Project)).all() == []
     with pytest.raises(Conflict, match="rejected by reviewer"):
-        reviewer.decide(number, approval())
+        reviewer.reviews.decide(number, approval())
 
 
 def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
@@ -216,7 +217,7 @@ def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
         def decide(who, said, number=number, barrier=barrier, outcomes=outcomes):
             barrier.wait(10)
             try:
-                outcomes.append(who.decide(number, said).decision.approved)
+                outcomes.append(who.reviews.decide(number, said).decision.approved)
             except Conflict as error:
                 outcomes.append(error.message)
 
@@ -244,7 +245,7 @@ def test_filters_and_what_is_overdue(founder, reviewer, session):
     late = now().date() - timedelta(days=3)
     session.execute(update(ApplicationRow).where(ApplicationRow.id == large).values(due=late))
     session.commit()
-    everything = reviewer.queue()
+    everything = reviewer.reviews.queue()
     assert [(one.id, one.overdue) for one in everything.entries] == [(large, True), (small, False)]
     assert everything.entries[0].working_days_left < 0
     for wanted, found in (
@@ -257,10 +258,10 @@ def test_filters_and_what_is_overdue(founder, reviewer, session):
         ({"state": "draft"}, []),
         ({"offset": 1}, [small]),
     ):
-        assert [one.id for one in reviewer.queue(QueueFilter.model_validate(wanted)).entries] == found, wanted
+        assert [one.id for one in reviewer.reviews.queue(QueueFilter.model_validate(wanted)).entries] == found, wanted
 
 
 @pytest.mark.parametrize("groups", [[], ["admins"], ["trainers"], ["analysts"]])
 def test_the_desk_is_for_reviewers(person, groups):
     with pytest.raises(NotAllowed):
-        person("somebody", groups=groups).queue()
+        person("somebody", groups=groups).reviews.queue()

@@ -12,7 +12,7 @@ from hub.errors import Conflict, InvalidInput, NotFound
 from hub.projects.models import Extension, ExtensionForm, Invitation, MemberRole, MemberView, ProjectView
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.usage.models import Day, Hours, ProjectUsage, Used
-from tests.widgets.factory import MOMENT, Factory, project
+from tests.widgets.factory import MOMENT, Factory, FakeProjects, project
 from widgets.base import Phase, Visitor
 from widgets.projects.burndown import burn_down, course, sentence
 from widgets.projects.view import Part, Projects
@@ -39,32 +39,25 @@ def usage(**more: Any) -> ProjectUsage:
     return ProjectUsage.model_validate({**values, **more})
 
 
-class Inside(Factory):
-    def __init__(self, role: MemberRole = MemberRole.LEAD) -> None:
-        super().__init__()
-        members = tuple(MemberView(person=name, role=role, leaving=False) for name in ("maria", "jan"))
-        self.owned = (project(role=role, members=members, title=HOSTILE), project("glass-2", role=role))
-        self.invited: list[Invitation] = []
-        self.asked: list[ExtensionForm] = []
-        self.written = Report(project="steel-1", revision=1, form=ReportForm(), usage=usage(), submitted=None)
-
-    def usage(self, slug: str) -> ProjectUsage:
-        return usage(slug=slug)
+class InsideProjects(FakeProjects):
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside)
+        self.inside = inside
 
     def invitations(self, slug: str) -> tuple[Invitation, ...]:
-        return tuple(self.invited)
+        return tuple(self.inside.invited)
 
     def invite(self, slug: str, address: str, role: MemberRole = MemberRole.MEMBER) -> Invitation:
         if "@" not in address:
             raise InvalidInput("This is no mail address.", field="address")
-        self.invited.append(
+        self.inside.invited.append(
             Invitation(id=1, address=address, role=role, by="maria", created=MOMENT, expires=MOMENT, accepted_by=None)
         )
-        return self.invited[-1]
+        return self.inside.invited[-1]
 
     def remove_member(self, slug: str, person: str) -> None:
-        left = tuple(one for one in self.owned[0].members if one.person != person)
-        self.owned = (self.owned[0].model_copy(update={"members": left}), *self.owned[1:])
+        left = tuple(one for one in self.inside.owned[0].members if one.person != person)
+        self.inside.owned = (self.inside.owned[0].model_copy(update={"members": left}), *self.inside.owned[1:])
 
     def change_role(self, slug: str, person: str, role: MemberRole) -> ProjectView:
         raise Conflict("A project keeps at least one lead.", hint="Make somebody else a lead first.")
@@ -73,8 +66,22 @@ class Inside(Factory):
         return ()
 
     def ask_for_extension(self, slug: str, form: ExtensionForm) -> Extension:
-        self.asked.append(form)
+        self.inside.asked.append(form)
         raise NotFound("gone")
+
+
+class Inside(Factory):
+    def __init__(self, role: MemberRole = MemberRole.LEAD) -> None:
+        super().__init__()
+        members = tuple(MemberView(person=name, role=role, leaving=False) for name in ("maria", "jan"))
+        self.owned = (project(role=role, members=members, title=HOSTILE), project("glass-2", role=role))
+        self.invited: list[Invitation] = []
+        self.asked: list[ExtensionForm] = []
+        self.projects = InsideProjects(self)
+        self.written = Report(project="steel-1", revision=1, form=ReportForm(), usage=usage(), submitted=None)
+
+    def usage(self, slug: str) -> ProjectUsage:
+        return usage(slug=slug)
 
     def report(self, slug: str) -> Report:
         return self.written.model_copy(update={"project": slug})

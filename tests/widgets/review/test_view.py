@@ -10,13 +10,14 @@ import pytest
 
 from hub.applications.models import ApplicationState, Decision, Form
 from hub.calls.models import OrganisationKind
-from hub.client import Me
 from hub.errors import Conflict, NotAllowed
+from hub.home.models import Me
 from hub.identity.models import Role
 from hub.organisations.models import OrganisationForm
 from hub.projects.models import Extension, ExtensionState
+from hub.reviews.client import Reviews
 from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
-from tests.widgets.factory import MOMENT, PROGRAMME, Factory, version
+from tests.widgets.factory import MOMENT, PROGRAMME, Factory, FakeProjects, version
 from widgets.base import Phase, Visitor
 from widgets.review.view import ReviewDesk, due
 
@@ -50,21 +51,43 @@ def entry(**more: Any) -> QueueEntry:
     return QueueEntry.model_validate({**values, **more})
 
 
-class Desk(Factory):
-    """One application, and what the API says of it to a reviewer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.person = Me(name="rita", display_name="Rita", roles=(Role.REVIEWER,), projects=())
-        self.entry = entry()
-        self.reviewed: tuple[Review, ...] = ()
-        self.decided: Decision | None = None
-        self.asked: list[QueueFilter] = []
+class DeskReviews(Reviews):
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
 
     def queue(self, wanted: QueueFilter | None = None) -> Queue:
-        self.asked.append(wanted or QueueFilter())
-        return Queue(entries=(self.entry,), total=1)
+        self.desk.asked.append(wanted or QueueFilter())
+        return Queue(entries=(self.desk.entry,), total=1)
 
+    def declare_conflict(self, number: int, *, conflict: bool, remarks: str = "") -> QueueEntry:
+        self.desk.entry = entry(declared=conflict)
+        return self.desk.entry
+
+    def case(self, number: int) -> Case:
+        if self.desk.entry.declared is not False:
+            raise NotAllowed("Declare first.")
+        return Case(
+            entry=self.desk.entry,
+            version=version(FORM, ORGANISATION),
+            reviews=self.desk.reviewed,
+            messages=(),
+            decision=self.desk.decided,
+        )
+
+    def review(self, number: int, review: ReviewForm) -> Case:
+        values = review.model_dump()
+        self.desk.reviewed = (Review(reviewer="rita", at=MOMENT, **values),)
+        self.desk.entry = self.desk.entry.model_copy(update={"reviews": 1, "reviewed": True})
+        return self.case(number)
+
+    def decide(self, number: int, decision: DecisionForm) -> Case:
+        if self.desk.decided is not None:
+            raise Conflict("It is approved already.", field="state")
+        self.desk.others_decide()
+        return self.case(number)
+
+
+class DeskProjects(FakeProjects):
     def open_extensions(self) -> tuple[Extension, ...]:
         return (
             Extension(
@@ -81,32 +104,19 @@ class Desk(Factory):
             ),
         )
 
-    def declare_conflict(self, number: int, *, conflict: bool, remarks: str = "") -> QueueEntry:
-        self.entry = entry(declared=conflict)
-        return self.entry
 
-    def case(self, number: int) -> Case:
-        if self.entry.declared is not False:
-            raise NotAllowed("Declare first.")
-        return Case(
-            entry=self.entry,
-            version=version(FORM, ORGANISATION),
-            reviews=self.reviewed,
-            messages=(),
-            decision=self.decided,
-        )
+class Desk(Factory):
+    """One application, and what the API says of it to a reviewer."""
 
-    def review(self, number: int, review: ReviewForm) -> Case:
-        values = review.model_dump()
-        self.reviewed = (Review(reviewer="rita", at=MOMENT, **values),)
-        self.entry = self.entry.model_copy(update={"reviews": 1, "reviewed": True})
-        return self.case(number)
-
-    def decide(self, number: int, decision: DecisionForm) -> Case:
-        if self.decided is not None:
-            raise Conflict("It is approved already.", field="state")
-        self.others_decide()
-        return self.case(number)
+    def __init__(self) -> None:
+        super().__init__()
+        self.person = Me(name="rita", display_name="Rita", roles=(Role.REVIEWER,), projects=())
+        self.projects = DeskProjects(self)
+        self.reviews = DeskReviews(self)
+        self.entry = entry()
+        self.reviewed: tuple[Review, ...] = ()
+        self.decided: Decision | None = None
+        self.asked: list[QueueFilter] = []
 
     def others_decide(self) -> None:
         self.entry = self.entry.model_copy(update={"state": ApplicationState.APPROVED})
@@ -229,11 +239,13 @@ async def test_what_applicants_typed_is_text(desk: Desk) -> None:
 
 
 async def test_those_who_are_no_reviewers_get_a_sentence() -> None:
-    class Refusing(Desk):
+    class Refusing(DeskReviews):
         def queue(self, wanted: QueueFilter | None = None) -> Queue:
             raise NotAllowed("Only reviewers may do this.")
 
-    view = await shown(Refusing())
+    desk = Desk()
+    desk.reviews = Refusing(desk)
+    view = await shown(desk)
 
     assert view.state.phase is Phase.ERROR
     assert "Only reviewers may do this." in view.text.value

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.client import Me
 from hub.dask import models
 from hub.dask.models import (
     ClusterPhase,
@@ -28,6 +27,7 @@ from hub.dask.models import (
     WorkerPhase,
 )
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, NotFound, SettingsError
+from hub.home.models import Me
 from widgets.base import Phase, Visitor
 from widgets.scaling.client import Cluster, Clusters
 from widgets.scaling.clusters_view import Scaling, ScalingState, means

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.dataspace.metadata import dcat, odrl, vocabularies
+from hub.dataspace.metadata import dcat, namespaces, odrl, vocabularies
 from hub.dataspace.models import Access, Kind, LicenceClass
 from hub.dataspace.readers.rdf import _nodes, _oxigraph, prepared
 from tests.hub.dataspace.conftest import DATA
@@ -121,8 +121,8 @@ def test_only_harmless_addresses_become_links(link, kept):
 def test_a_link_that_is_none_is_left_out_and_the_record_stays():
     nodes = turtle('x:d a dcat:Dataset ; dct:title "T" ; dcat:distribution x:f .')
     nodes.known["http://x.example/f"] = {
-        dcat.DCAT + "downloadURL": [["i", "javascript:alert(1)"]],
-        dcat.DCAT + "accessURL": [["l", "https://ok.example/", None, None]],
+        namespaces.DCAT + "downloadURL": [["i", "javascript:alert(1)"]],
+        namespaces.DCAT + "accessURL": [["l", "https://ok.example/", None, None]],
     }
     [file] = dcat.record("http://x.example/d", nodes).distributions
     assert (file.download_url, file.access_url) == ("", "https://ok.example/")
@@ -130,7 +130,7 @@ def test_a_link_that_is_none_is_left_out_and_the_record_stays():
 
 def test_text_keeps_its_signs_and_loses_what_cannot_be_seen():
     nodes = turtle("x:d a dcat:Dataset .")
-    nodes.about("http://x.example/d")[dcat.DCT + "title"] = [["l", "<b>a\x00\u202eb</b>", None, None]]
+    nodes.about("http://x.example/d")[namespaces.DCT + "title"] = [["l", "<b>a\x00\u202eb</b>", None, None]]
     assert dcat.record("http://x.example/d", nodes).title == {"und": "<b>ab</b>"}
 
 
@@ -339,14 +339,14 @@ def test_themes_of_other_vocabularies_are_keywords_and_kept():
     found = read(f"x:d a dcat:Dataset ; dcat:theme x:t, x:o, x:unnamed, 'Fische' ; dcat:keyword 'water'@en . {theme}")
     assert found.themes == ("ENVI",)
     assert found.keywords == {"de": ("Gewässer",), "en": ("Hydrography", "water"), "und": ("Fische",)}
-    assert {"@id": "http://x.example/unnamed"} in found.extra[dcat.DCAT + "theme"]
-    assert dcat.DCAT + "theme" not in said("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
+    assert {"@id": "http://x.example/unnamed"} in found.extra[namespaces.DCAT + "theme"]
+    assert namespaces.DCAT + "theme" not in said("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
 
 
 def test_an_address_that_is_no_link_is_kept_as_text():
     [file] = said("dcat:distribution", "[ dcat:downloadURL <ftp://x.example/a.csv> ]").distributions
     assert (file.download_url, file.access_url) == ("", "")
-    assert file.extra == {dcat.DCAT + "downloadURL": ({"@id": "ftp://x.example/a.csv"},)}
+    assert file.extra == {namespaces.DCAT + "downloadURL": ({"@id": "ftp://x.example/a.csv"},)}
 
 
 def test_what_extensions_say_of_a_file_is_kept():
@@ -364,7 +364,7 @@ def test_a_few_things_that_all_point_at_each_other_do_not_grow_without_end():
     names = [f"_:{number}" for number in range(12)]
     node = {f"http://x.example/{number}": [["i", name] for name in names] for number in range(12)}
     is_record = {
-        dcat.RDF + "type": [["i", dcat.DCAT + "Dataset"]],
+        namespaces.RDF + "type": [["i", namespaces.DCAT + "Dataset"]],
         dcat.ODRL + "hasPolicy": [["i", "_:0"]],
     }
 
@@ -391,7 +391,7 @@ term = st.one_of(
     st.tuples(st.just("i"), st.text(max_size=40)).map(list),
     st.tuples(st.just("l"), st.text(max_size=40), st.one_of(st.none(), st.text(max_size=8)), st.none()).map(list),
 )
-predicates = st.sampled_from(sorted(dcat._READ | {dcat.DCAT + "byteSize", "http://x.example/p"}))
+predicates = st.sampled_from(sorted(dcat._READ | {namespaces.DCAT + "byteSize", "http://x.example/p"}))
 
 
 @settings(max_examples=200, deadline=None)
@@ -401,7 +401,7 @@ def test_no_statement_breaks_the_reader(about, others):
         def about(self, identity):
             return about if identity == "d" else others
 
-    about = {**about, dcat.RDF + "type": [["i", dcat.DCAT + "Dataset"]]}
+    about = {**about, namespaces.RDF + "type": [["i", namespaces.DCAT + "Dataset"]]}
     found = dcat.record("d", Anything())
     assert type(found).model_validate_json(found.model_dump_json()) == found
 

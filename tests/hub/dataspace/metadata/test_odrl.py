@@ -3,9 +3,8 @@
 import pytest
 
 from hub.dataspace.metadata import odrl
+from hub.dataspace.metadata.namespaces import ODRL
 from hub.dataspace.models import Access, Distribution, Kind, Licence, LicenceClass, Record
-
-ODRL = odrl.ODRL
 
 
 def rule(action="use", *, constraints=(), **more):

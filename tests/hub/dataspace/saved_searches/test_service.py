@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from hub.dataspace.models import Query, SavedSearchForm, Visibility
+from hub.dataspace.models import Query, Visibility
 from hub.dataspace.publications import service as publications
 from hub.dataspace.saved_searches import service as saved_searches
-from hub.dataspace.tables import RecordRow, SavedSearchRow
+from hub.dataspace.saved_searches.models import SavedSearchForm
+from hub.dataspace.saved_searches.tables import SavedSearchRow
+from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.identity.models import Person
 from hub.mail.tables import LetterRow

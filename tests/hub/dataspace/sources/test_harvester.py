@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from hub.dataspace.models import Record, RunState
+from hub.dataspace.models import Record
 from hub.dataspace.sources import service as sources
-from hub.dataspace.tables import RecordRow, RunRow
+from hub.dataspace.sources.models import RunState
+from hub.dataspace.sources.tables import RunRow
+from hub.dataspace.tables import RecordRow
 from hub.errors import InvalidInput
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES
@@ -363,7 +365,7 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
 
 def test_one_source_that_breaks_does_not_hold_up_the_others(shop, site, monkeypatch):
     site.turtle("/", page("a"))
-    from hub.dataspace.models import SourceForm
+    from hub.dataspace.sources.models import SourceForm
 
     with shop.sessions() as session:
         for name in ("bad", "good"):
@@ -399,7 +401,7 @@ def test_a_source_is_removed_with_its_records_after_the_index_has_forgotten_them
 
 
 def test_a_source_in_the_settings_is_changed_there(shop, site):
-    from hub.dataspace.models import SourceForm
+    from hub.dataspace.sources.models import SourceForm
 
     form = SourceForm(name="cat", title="Cat", space="s", address=site.url)
     with shop.sessions() as session:

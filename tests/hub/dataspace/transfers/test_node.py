@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hub.dataspace.models import Checksum, Order, Progress, TransferState
+from hub.dataspace import fetch
+from hub.dataspace.models import Checksum
 from hub.dataspace.transfers import node
-from hub.dataspace.transfers.service import file_name, folder_name, last_word
+from hub.dataspace.transfers.jobs import last_word
+from hub.dataspace.transfers.models import Order, Progress, TransferState
+from hub.dataspace.transfers.service import file_name, folder_name
 from tests.hub.dataspace.conftest import Asked, Reply
 
 BODY = b"a,b\n" + b"1,2\n" * 50_000
@@ -226,8 +229,8 @@ def test_names_are_harmless():
 
 
 def test_public_objects_of_s3_are_read_at_their_https_address():
-    assert node.http_address("s3://bucket/a b/c.parquet") == "https://bucket.s3.amazonaws.com/a%20b/c.parquet"
-    assert node.http_address("https://x.example/a") == "https://x.example/a"
+    assert fetch.http_address("s3://bucket/a b/c.parquet") == "https://bucket.s3.amazonaws.com/a%20b/c.parquet"
+    assert fetch.http_address("https://x.example/a") == "https://x.example/a"
 
 
 def test_only_our_own_lines_of_a_log_count():

@@ -5,13 +5,18 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from hub.dataspace.models import Distribution, Progress, Record, SourceForm, TransferForm, TransferState
+from hub.dataspace.models import Distribution, Record
 from hub.dataspace.sources import service as sources
-from hub.dataspace.tables import RecordRow, TransferRow
+from hub.dataspace.sources.models import SourceForm
+from hub.dataspace.tables import RecordRow
+from hub.dataspace.transfers import jobs
 from hub.dataspace.transfers import service as transfers
+from hub.dataspace.transfers.models import Progress, TransferForm, TransferState
+from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound, SlurmError, SlurmUnavailable
 from hub.projects.models import Phase as ProjectPhase
@@ -97,10 +102,11 @@ def ask(session, settings, record_id):
 
 @pytest.fixture
 def tend(sessions, settings, cluster, session, monkeypatch):
-    monkeypatch.setattr(transfers, "_home", lambda person: f"/home/{person}")
+    homes = SimpleNamespace(getpwnam=lambda person: SimpleNamespace(pw_dir=f"/home/{person}"))
+    monkeypatch.setattr(jobs, "pwd", homes)
 
     async def tend(number: int) -> TransferRow:
-        await transfers.tend(sessions, settings, cluster)
+        await jobs.tend(sessions, settings, cluster)
         session.expire_all()
         return session.get_one(TransferRow, number)
 

@@ -1,0 +1,46 @@
+"""The programme and its calls in :class:`hub.client.Api`."""
+
+from __future__ import annotations
+
+from hub.calls.models import (
+    Calculation,
+    CallChange,
+    CallStatus,
+    Helper,
+    ModeAdvice,
+    Need,
+    Programme,
+    Workload,
+)
+from hub.connection import Connection, part
+
+
+class Calls:
+    """What ``Api.calls`` offers."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def programme(self) -> Programme:
+        """Modes, calls, systems, sectors, questions and criteria, each number with its source and date."""
+        return self._connection.get("/programme", Programme)
+
+    def all(self) -> tuple[CallStatus, ...]:
+        """Every call as it stands now."""
+        return self._connection.get("/calls", tuple[CallStatus, ...])
+
+    def change(self, slug: str, change: CallChange) -> CallStatus:
+        """Open, pause or close a call, or say where it is full; for admins."""
+        return self._connection.send("PUT", f"/calls/{part(slug)}", change, CallStatus)
+
+    def helpers(self, *, country: str | None = None, sector: str | None = None) -> tuple[Helper, ...]:
+        """Who helps in a country and sector, those nearest first."""
+        return self._connection.get("/helpers", tuple[Helper, ...], country=country, sector=sector)
+
+    def advice(self, need: Need) -> tuple[ModeAdvice, ...]:
+        """Every access mode, the recommended one first, with what speaks against the others."""
+        return self._connection.send("POST", "/advice", need, tuple[ModeAdvice, ...])
+
+    def calculation(self, workload: Workload) -> Calculation:
+        """Hours that a workload takes, with the formula."""
+        return self._connection.send("POST", "/calculation", workload, Calculation)

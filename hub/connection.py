@@ -1,0 +1,134 @@
+"""HTTP to Atrium's API: what the client of each subject asks through. Models and httpx, nothing of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from hub.errors import (
+    AtriumError,
+    Conflict,
+    HubUnavailable,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    SlurmError,
+)
+
+DEADLINE_SECONDS = 10.0
+
+_ERRORS: dict[int, type[AtriumError]] = {
+    401: NotSignedIn,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    422: InvalidInput,
+    502: SlurmError,
+    503: HubUnavailable,
+}
+
+Model = TypeVar("Model")
+
+
+class Connection:
+    """Requests on behalf of the owner of ``token``. What fails raises a class of :mod:`hub.errors`."""
+
+    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        # trust_env: a proxy named in the environment is none of this client's business.
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"token {token}"},
+            timeout=DEADLINE_SECONDS,
+            trust_env=False,
+            transport=transport,
+        )
+
+    def get(
+        self,
+        path: str,
+        model: type[Model],
+        /,
+        *,
+        seconds: float = DEADLINE_SECONDS,
+        accept: Collection[int] = (),
+        **query: Any,
+    ) -> Model:
+        """An answer as ``model``.
+
+        :param accept: statuses besides success whose answer is read like one.
+        :param query: of the address; None is left out.
+        """
+        params = {name: value for name, value in query.items() if value is not None}
+        response = self._request("GET", path, params=params, timeout=seconds)
+        return _read(response if response.status_code in accept else _checked(response), model)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | dict[str, Any] | None,
+        model: type[Model],
+        *,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> Model:
+        """Send ``body`` as JSON; the answer as ``model``."""
+        json = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+        return _read(_checked(self._request(method, path, json=json, timeout=seconds)), model)
+
+    def delete(self, path: str) -> None:
+        _checked(self._request("DELETE", path))
+
+    def content(self, path: str) -> bytes:
+        """An answer as it is, such as a PDF."""
+        return _checked(self._request("GET", path)).content
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.TimeoutException as error:
+            raise HubUnavailable("Atrium did not answer in time.") from error
+        except httpx.HTTPError as error:
+            raise HubUnavailable("Atrium cannot be reached just now.") from error
+
+
+def part(text: str) -> str:
+    """One part of an address, whatever is in it."""
+    return quote(text, safe="")
+
+
+@cache
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    """Made once for each model, because building one takes longer than reading an answer with it."""
+    return TypeAdapter(model)
+
+
+def _read(response: httpx.Response, model: type[Model]) -> Model:
+    adapter: TypeAdapter[Model] = _adapter(cast(Any, model))
+    try:
+        return adapter.validate_json(response.content)
+    except ValidationError as error:
+        raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if not response.is_success:
+        raise _refusal(response)
+    return response
+
+
+def _refusal(response: httpx.Response) -> AtriumError:
+    kind = _ERRORS.get(response.status_code, AtriumError)
+    try:
+        told = response.json()["error"]
+        return kind(str(told["message"]), field=told.get("field"), hint=told.get("hint"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return kind(f"Atrium answered with status {response.status_code}.")

@@ -1,0 +1,52 @@
+"""What projects publish, as it travels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from hub.dataspace.models import Access, Form, Frozen, Kind, Link, Quality, Visibility
+
+
+class PublishedFile(Form):
+    title: str = Field(min_length=1, max_length=200)
+    access_url: Link
+    download_url: Link | None = None
+    format: str = Field("", pattern=r"^[A-Z0-9_]{0,40}$")
+    bytes: int | None = Field(None, ge=0)
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+
+
+class PublicationForm(Form):
+    """A project's output as it is described to others."""
+
+    project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    kind: Literal[Kind.DATASET, Kind.MODEL] = Kind.DATASET
+    title: str = Field(min_length=3, max_length=300)
+    description: str = Field(min_length=10, max_length=20_000)
+    language: str = Field("en", pattern=r"^[a-z]{2}$")
+    keywords: tuple[Annotated[str, StringConstraints(min_length=1, max_length=80)], ...] = Field((), max_length=30)
+    themes: tuple[str, ...] = Field((), max_length=13)
+    publisher: str = Field(min_length=1, max_length=200)
+    contact: str = Field(pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=200)
+    licence: Link
+    access: Literal[Access.PUBLIC, Access.RESTRICTED] = Access.PUBLIC
+    visibility: Visibility = Visibility.PROJECT
+    files: tuple[PublishedFile, ...] = Field((), max_length=100)
+    origins: tuple[Link, ...] = Field((), max_length=50)
+    version: str = Field("", max_length=40)
+    trained_on: tuple[Link, ...] = Field((), max_length=50)
+    intended_use: str = Field("", max_length=5000)
+
+
+class Publication(Frozen):
+    """``slug`` is the last part of the record's address and never changes."""
+
+    slug: str
+    record_id: int
+    form: PublicationForm
+    quality: Quality
+    created: datetime
+    modified: datetime

@@ -1,0 +1,79 @@
+"""``/dataspace/publications``: what projects publish; and ``/dataspace/catalogue``, for other catalogues."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, cast
+
+import fastapi
+from fastapi import APIRouter, Depends, Request, Response
+
+from hub.context import AskingPerson, Sessions
+from hub.dataspace.context import Projects
+from hub.dataspace.publications import dcat_ap, service
+from hub.dataspace.publications.models import Publication, PublicationForm
+from hub.settings import Settings
+
+router = APIRouter()
+
+
+async def _address(request: Request) -> str:
+    """Where our catalogue is for others, and therefore what the names of its records begin with."""
+    return cast(Settings, request.state.settings).service_url("atrium") + "api/dataspace/catalogue"
+
+
+Address = Annotated[str, Depends(_address)]
+
+
+@router.get("/publications")
+def publications(asking: AskingPerson, projects: Projects) -> tuple[Publication, ...]:
+    """What my projects have published."""
+    return service.listed(asking.session, projects)
+
+
+@router.post("/publications", status_code=201)
+def publish(asking: AskingPerson, form: PublicationForm, address: Address) -> Publication:
+    """Describe an output of a project."""
+    return service.publish(asking.session, asking.person, form, address)
+
+
+@router.put("/publications/{slug}")
+def change_publication(asking: AskingPerson, slug: str, form: PublicationForm) -> Publication:
+    return service.change(asking.session, asking.person, slug, form)
+
+
+@router.delete("/publications/{slug}", status_code=204)
+def withdraw(asking: AskingPerson, slug: str) -> None:
+    service.withdraw(asking.session, asking.person, slug)
+
+
+# -- for other catalogues: open to everybody, and only what a project gave to everybody -------------------------------
+
+
+@router.get("/catalogue", response_class=Response)
+def catalogue(
+    request: Request, sessions: Sessions, address: Address, page: Annotated[int, fastapi.Query(ge=1, le=100_000)] = 1
+) -> Response:
+    """What the factory's projects share with everybody, as DCAT-AP in pages, in the format that is asked for."""
+    site = cast(Settings, request.state.settings).site.name
+    with sessions() as session:
+        triples, more = service.catalogue_page(session, address, site, page)
+    links = [f'<{address}?page=1>; rel="first"'] + ([f'<{address}?page={page + 1}>; rel="next"'] if more else [])
+    return _as_rdf(request, triples, {"Link": ", ".join(links)})
+
+
+@router.get("/catalogue/{slug}", response_class=Response)
+def catalogue_record(request: Request, sessions: Sessions, address: Address, slug: str) -> Response:
+    """One record that everybody may see, as DCAT-AP."""
+    with sessions() as session:
+        triples = service.catalogue_record(session, address, slug)
+    return _as_rdf(request, triples, {})
+
+
+def _as_rdf(request: Request, triples: list[dcat_ap.Triple], headers: dict[str, str]) -> Response:
+    media_type = dcat_ap.negotiated(request.headers.get("accept", ""))
+    body = dcat_ap.written(triples, media_type)
+    headers |= {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)

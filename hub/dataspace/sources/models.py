@@ -1,0 +1,97 @@
+"""Sources and their harvests, as they travel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
+
+from hub.dataspace.models import Form, Frozen, Visibility
+
+SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+
+
+class Protocol(StrEnum):
+    RDF = "rdf"
+    CKAN = "ckan"
+    DSP = "dsp"
+
+
+class SourceForm(Form):
+    """A catalogue to harvest."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: SourceName
+    """Identifier of the source, as in addresses."""
+    title: str = Field(min_length=1, max_length=120)
+    """Name that people read."""
+    space: str = Field(min_length=1, max_length=60)
+    """The data space its records belong to."""
+    protocol: Protocol = Protocol.RDF
+    """``rdf``: DCAT as RDF. ``ckan``: CKAN's API. ``dsp``: the Dataspace Protocol's catalogue."""
+    address: str = Field(min_length=1, max_length=1000)
+    """An http(s) address, or a path below one of ``dataspace.folders``."""
+    every_hours: float = Field(24.0, ge=0.25, le=24 * 90, json_schema_extra={"unit": "hours"})
+    """Interval between two harvests."""
+    timeout_seconds: float = Field(60.0, ge=1, le=3600, json_schema_extra={"unit": "seconds"})
+    """Time limit of one request."""
+    max_pages: int = Field(10_000, ge=1, le=1_000_000, json_schema_extra={"unit": "count"})
+    """A harvest stops after this many pages."""
+    max_records: int = Field(1_000_000, ge=1, le=5_000_000, json_schema_extra={"unit": "count"})
+    """A harvest stops after this many records."""
+    max_page_bytes: int = Field(256 * 2**20, ge=1024, le=2 * 2**30, json_schema_extra={"unit": "bytes"})
+    """Longest page that is read."""
+    enabled: bool = True
+    """Whether it is harvested by schedule."""
+    visibility: Literal[Visibility.EVERYBODY, Visibility.FACTORY] = Visibility.FACTORY
+    """Who may find its records. ``everybody``: the factory's own catalogue lists them for other catalogues, too."""
+
+    @field_validator("address")
+    @classmethod
+    def _has_a_known_scheme(cls, address: str) -> str:
+        if not address.startswith(("http://", "https://", "/")):
+            raise ValueError("it begins with http:// or https://, or is an absolute path")
+        return address
+
+
+class RunState(StrEnum):
+    """``incomplete``: something could not be read, so nothing was taken for gone."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+class Refusal(Frozen):
+    page: str
+    line: int | None = None
+    reason: str
+
+
+class Run(Frozen):
+    """One harvest of a source."""
+
+    id: int
+    state: RunState
+    started: datetime
+    ended: datetime | None
+    pages: int
+    read: int
+    new: int
+    changed: int
+    removed: int
+    refused: int
+    refusals: tuple[Refusal, ...]
+    reason: str
+
+
+class Source(Frozen):
+    form: SourceForm
+    records: int
+    from_settings: bool
+    due: datetime | None
+    last: Run | None

@@ -1,0 +1,37 @@
+"""Transfers, as stored. Long values are JSON of the models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.dataspace.transfers.models import TransferState
+from hub.db.base import Base, UtcDateTime, Word
+
+
+class TransferRow(Base):
+    """A file on its way into a project. The row is there before the job, and says what the job is told.
+
+    ``touched``: when the worker last did something about it.
+    """
+
+    __tablename__ = "dataspace_transfers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(String(40), index=True)
+    account: Mapped[str] = mapped_column(String(40))
+    person: Mapped[str] = mapped_column(String(32), index=True)
+    record_id: Mapped[int]
+    """No key of the database: what was brought stays when its record is gone."""
+    title: Mapped[str] = mapped_column(String(300))
+    address: Mapped[str] = mapped_column(String(2000))
+    order: Mapped[str] = mapped_column("job_order", Text)
+    state: Mapped[TransferState] = mapped_column(Word(TransferState), index=True)
+    job_id: Mapped[int | None]
+    progress: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(String(500))
+    created: Mapped[datetime] = mapped_column(UtcDateTime)
+    touched: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended: Mapped[datetime | None] = mapped_column(UtcDateTime)

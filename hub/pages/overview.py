@@ -1,0 +1,90 @@
+"""What the API says about a person, as the Hub's pages show it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+from hub.home.models import Overview
+from hub.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of a person. ``overview`` None: never heard; ``stale``: the API did not answer just now."""
+
+    overview: Overview | None = None
+    as_of: datetime | None = None
+    stale: bool = False
+
+
+class Overviews:
+    """Asks the API as service ``pages`` and remembers the last good answer of each person."""
+
+    def __init__(
+        self,
+        api_url: str,
+        token: Callable[[], str],
+        *,
+        deadline: float = 2.0,
+        remembered: int = 1000,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._token = token
+        self._deadline = deadline
+        self._remembered = remembered
+        self._last: dict[str, Answer] = {}
+        self._client = httpx.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
+
+    def last(self, name: str) -> Answer:
+        """The last good answer, without asking."""
+        return self._last.get(name, Answer())
+
+    async def of(self, name: str) -> Answer:
+        """Ask now. Never raises: a page without its hours is better than no page."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                overview = await self._ask(name)
+        except Exception as error:  # whatever is wrong with the API, the landing page must come up
+            log.warning("No overview of %s: %s %s", name, type(error).__name__, error)
+            return replace(self.last(name), stale=True)
+        self._last.pop(name, None)  # a dict keeps the order of insertion: the first one is the longest unseen
+        if len(self._last) >= self._remembered:
+            del self._last[next(iter(self._last))]
+        answer = self._last[name] = Answer(overview, datetime.now(UTC))
+        return answer
+
+    async def _ask(self, name: str) -> Overview:
+        response = await self._client.get(
+            f"/people/{name}/overview", headers={"Authorization": f"token {self._token()}"}
+        )
+        response.raise_for_status()
+        return Overview.model_validate_json(response.content)
+
+
+@lru_cache(maxsize=1)
+def overviews(settings: Settings) -> Overviews:
+    """One memory for the landing page and for the hours in the header."""
+    return Overviews(settings.api_url, lambda: settings.secret("pages"))
+
+
+def roles(user: Any, answer: Answer) -> set[str]:
+    """The person's roles, from the API if it ever told, from the Hub's groups otherwise."""
+    if answer.overview is not None:
+        return {role.value for role in answer.overview.me.roles}
+    return {group.name.removesuffix("s") for group in user.groups}
+
+
+def roles_in_menu(user: Any, answer: Answer) -> set[str]:
+    """Admins of the Hub itself count as admins, too."""
+    own = {group.name.removesuffix("s") for group in user.groups}
+    return roles(user, answer) | own | ({"admin"} if user.admin else set())
