@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -240,6 +241,14 @@ def test_every_folder_of_code_is_a_package() -> None:
     scripts = {Path("hub/migrations"), Path("hub/migrations/versions")}  # run by Alembic, never imported
 
     assert {folder for folder in folders - scripts if not (ROOT / folder / "__init__.py").is_file()} == set()
+
+
+def test_the_contract_about_layers_names_every_subject() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [inside] = [contract for contract in contracts if contract["name"].startswith("inside a subject")]
+    layered = {name.parent for name in trees() if name.parts[0] == "hub" and name.stem in LAYERS - {"client", "jobs"}}
+
+    assert set(inside["containers"]) == {".".join(folder.parts) for folder in layered}
 
 
 def test_import_contracts_hold() -> None:

@@ -222,6 +222,11 @@ class View(VBox):
         """For a button."""
         return lambda: self.do(doing, work)
 
+    def aside(self, work: Work) -> None:
+        """Something that may fail without a word."""
+        if self.person.api is not None:
+            in_background(self.state.quietly(work(self.person.api)))
+
     def draw(self) -> None:
         """Bring the page in line with the state."""
         failed = self.state.phase is Phase.ERROR and not self.person.farewell

@@ -8,7 +8,6 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.dataspace.models import Visibility
-from hub.dataspace.sources.tables import SourceRow
 from hub.db.base import Base, UtcDateTime, Word
 
 
@@ -27,7 +26,7 @@ class RecordRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    source_id: Mapped[int | None] = mapped_column(ForeignKey(SourceRow.id, ondelete="CASCADE"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("dataspace_sources.id", ondelete="CASCADE"))
     """None for what a project of the factory published."""
     uri: Mapped[str] = mapped_column(String(2000))
     space: Mapped[str] = mapped_column(String(60))

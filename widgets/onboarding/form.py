@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
 from hub.calls.models import Source
 from hub.client import Api
-from widgets.base import Work
+from widgets.base import View, Work
 from widgets.fields import Field, date_words
 from widgets.onboarding.state import OnboardingState, Step
-
-if TYPE_CHECKING:
-    from widgets.onboarding.view import Onboarding
 
 
 class StepForm(VBox):
@@ -23,9 +20,8 @@ class StepForm(VBox):
 
     step: Step
 
-    def __init__(self, view: Onboarding) -> None:
-        self.view = view
-        self.state: OnboardingState = view.state
+    def __init__(self, view: View, state: OnboardingState) -> None:
+        self.view, self.state = view, state
         super().__init__(_dom_classes=("step-form",))
         self.children = tuple(self.build())
 

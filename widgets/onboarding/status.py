@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
-from hub.applications.models import Application, ApplicationState, Message, MessageKind
+from hub.applications.models import Application, ApplicationState, MessageKind
 from hub.client import Api
 from hub.errors import InvalidInput
 from hub.projects.models import ProjectState, ProjectView
-from widgets.base import Work, facts, moment, notice, pdf_link
+from widgets.applications import STATES, messages
+from widgets.base import View, Work, facts, moment, notice, pdf_link
 from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
 from widgets.onboarding.form import show
 from widgets.onboarding.state import OnboardingState
-
-if TYPE_CHECKING:
-    from widgets.onboarding.view import Onboarding
-
-STATES = {
-    ApplicationState.DRAFT: ("info", "Draft"),
-    ApplicationState.SUBMITTED: ("info", "Under review"),
-    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes are asked for"),
-    ApplicationState.APPROVED: ("ok", "Approved"),
-    ApplicationState.REJECTED: ("bad", "Not approved"),
-    ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),
-}
 
 
 class Status(VBox):
     """Shown instead of the path once an application is submitted; messages also beside a path with changes asked."""
 
-    def __init__(self, view: Onboarding) -> None:
-        self.view = view
-        self.state: OnboardingState = view.state
+    def __init__(self, view: View, state: OnboardingState) -> None:
+        self.view, self.state = view, state
         self.head = HTML()
         self.messages = HTML()
         self.pdf = HTML()
@@ -136,19 +123,6 @@ def changes(application: Application) -> Markup:
     asked = [one for one in application.messages if one.kind is MessageKind.CHANGES]
     said = Markup('<blockquote class="typed">{}</blockquote>').format(asked[-1].text) if asked else Markup("")
     return notice("warn", "Reviewers ask for changes. Make them below, then submit it again.") + said
-
-
-def messages(said: tuple[Message, ...]) -> Markup:
-    if not said:
-        return Markup('<p class="quiet">There are no messages yet.</p>')
-    return Markup('<ol class="card-list messages">{}</ol>').format(
-        Markup("").join(
-            Markup('<li><p class="quiet">{} · {}</p><p class="typed">{}</p></li>').format(
-                one.author, moment(one.at), one.text
-            )
-            for one in said
-        )
-    )
 
 
 def next_steps(project: ProjectView) -> Markup:

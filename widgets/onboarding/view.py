@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from hub.client import Api
 from widgets import base
-from widgets.base import Address, Phase, View, Visitor, Work, in_background, moment, notice, visitor
+from widgets.applications import STATES
+from widgets.base import Address, Phase, View, Visitor, in_background, moment, notice, visitor
 from widgets.fields import button, buttons, choice, fieldset, line, row
 from widgets.hours import greeting
 from widgets.onboarding.declarations import Declarations
@@ -20,7 +21,7 @@ from widgets.onboarding.people import People
 from widgets.onboarding.purpose import Purpose
 from widgets.onboarding.resources import ResourcesStep
 from widgets.onboarding.state import TITLES, OnboardingState, Step
-from widgets.onboarding.status import STATES, Status
+from widgets.onboarding.status import Status
 from widgets.onboarding.submit import Submit
 
 LOOK_SECONDS = 10.0
@@ -54,12 +55,6 @@ class Onboarding(View):
         return (self.address, self.told, self.invited, self.place, self.more)
 
     # -- doing
-
-    def aside(self, work: Work) -> None:
-        """Something that may fail without a word."""
-        api = self.person.api
-        if api is not None:
-            in_background(self.state.quietly(work(api)))
 
     def go(self, address: str) -> None:
         """To a place within the page, as the page's script read it from the address."""
@@ -105,7 +100,7 @@ class Onboarding(View):
         state = self.state
         application = state.application
         if application is not None and application.versions and self.status is None:
-            self.status = Status(self)
+            self.status = Status(self, self.state)
         status = (self.status,) if self.status and application and application.versions else ()
         if self.status is not None:
             self.status.draw()
@@ -120,7 +115,7 @@ class Onboarding(View):
 
     def _form(self, step: Step) -> StepForm:
         if step not in self._forms:
-            self._forms[step] = FORMS[step](self)
+            self._forms[step] = FORMS[step](self, self.state)
         form = self._forms[step]
         if self._filled.get(step) != self.state.filled:
             self._filled[step] = self.state.filled

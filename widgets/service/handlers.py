@@ -6,7 +6,7 @@ import html
 import logging
 from http.client import responses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import jinja2
 from jupyter_server.base.handlers import JupyterHandler
@@ -20,13 +20,39 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from hub.errors import AtriumError
 from hub.pages import frame
+from hub.pages.frame import Frame
+from widgets.rendering import Dashboard
 from widgets.service.bundle import Bundle
-from widgets.service.kernels import Lease, Leases
-
-if TYPE_CHECKING:
-    from widgets.service.server import Dashboards
+from widgets.service.kernels import Culler, Lease, Leases, Pool
 
 log = logging.getLogger("atrium.dashboards")
+
+
+class Addresses(Protocol):
+    """Of the service and of the Hub, each with a closing slash."""
+
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def hub_url(self) -> str: ...
+
+
+class Service(Protocol):
+    """What handlers need of the service; :class:`widgets.service.server.Dashboards` is it."""
+
+    catalogue: dict[str, Dashboard]
+    leases: Leases
+    culler: Culler
+    pool: Pool
+    bundle: Bundle
+    person_mark: str
+    """Stands for the visitor's name in a page that was rendered ahead."""
+
+    @property
+    def settings(self) -> Addresses: ...
+    def frame(self, person: str) -> Frame: ...
+    def introduce(self, kernel_id: str, token: str) -> None: ...
+    def can_start_kernels(self) -> bool: ...
 
 
 class Hub(HubOAuth):
@@ -60,9 +86,9 @@ class PageHandler(JupyterHandler):
     """A page for a person, with errors said in words."""
 
     @property
-    def dashboards(self) -> Dashboards:
-        app: Dashboards = self.settings["dashboards"]
-        return app
+    def dashboards(self) -> Service:
+        service: Service = self.settings["dashboards"]
+        return service
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -188,8 +214,8 @@ class Health(web.RequestHandler):
     """Alive and able to start kernels, and no more: what everybody may know. The Hub is not asked, it may be down."""
 
     def get(self) -> None:
-        app: Dashboards = self.settings["dashboards"]
-        if app.can_start_kernels():
+        service: Service = self.settings["dashboards"]
+        if service.can_start_kernels():
             self.finish({"status": "ok"})
         else:
             self.set_status(503)

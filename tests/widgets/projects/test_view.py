@@ -15,7 +15,8 @@ from hub.usage.models import Day, Hours, ProjectUsage, Used
 from tests.widgets.factory import MOMENT, Factory, FakeProjects, project
 from widgets.base import Phase, Visitor
 from widgets.projects.burndown import burn_down, course, sentence
-from widgets.projects.view import Part, Projects
+from widgets.projects.state import Part
+from widgets.projects.view import Projects
 
 HOSTILE = '"><script>alert(1)</script>'
 TODAY = date(2026, 11, 24)

@@ -19,7 +19,8 @@ from hub.reviews.client import Reviews
 from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
 from tests.widgets.factory import MOMENT, PROGRAMME, Factory, FakeProjects, version
 from widgets.base import Phase, Visitor
-from widgets.review.view import ReviewDesk, due
+from widgets.review.state import due
+from widgets.review.view import ReviewDesk
 
 HOSTILE = '"><script>alert(1)</script>'
 FORM = Form(title=HOSTILE, use_case=HOSTILE, resources={"gpu_hours": 100, "cpu_hours": 10})

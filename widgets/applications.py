@@ -1,0 +1,30 @@
+"""How an application is shown, to those who wrote it and to those who review it."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from hub.applications.models import ApplicationState, Message
+from widgets.base import moment
+
+STATES = {
+    ApplicationState.DRAFT: ("info", "Draft"),
+    ApplicationState.SUBMITTED: ("info", "Under review"),
+    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes are asked for"),
+    ApplicationState.APPROVED: ("ok", "Approved"),
+    ApplicationState.REJECTED: ("bad", "Not approved"),
+    ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),
+}
+
+
+def messages(said: tuple[Message, ...]) -> Markup:
+    if not said:
+        return Markup('<p class="quiet">There are no messages yet.</p>')
+    return Markup('<ol class="card-list messages">{}</ol>').format(
+        Markup("").join(
+            Markup('<li><p class="quiet">{} · {}</p><p class="typed">{}</p></li>').format(
+                one.author, moment(one.at), one.text
+            )
+            for one in said
+        )
+    )

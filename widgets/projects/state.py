@@ -1,0 +1,122 @@
+"""The state of the projects page, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+from traitlets import Instance, Tuple, Unicode, UseEnum
+
+from hub.client import Api
+from hub.errors import InvalidInput
+from hub.home.models import Me
+from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
+from hub.reports.models import Report, ReportDraft, ReportForm
+from hub.usage.models import ProjectUsage
+from widgets.base import Phase, State, ask
+from widgets.fields import date_words
+from widgets.hours import ROLES
+
+
+class Part(StrEnum):
+    """What of a project is shown."""
+
+    USAGE = "usage"
+    MEMBERS = "members"
+    EXTENSION = "extension"
+    REPORT = "report"
+
+
+EXTENSION_STATES = {
+    ExtensionState.OPEN: "waits for an answer",
+    ExtensionState.GRANTED: "granted",
+    ExtensionState.REFUSED: "refused",
+}
+
+
+class ProjectsState(State):
+    me = Instance(Me, allow_none=True)
+    projects = Tuple(help="ProjectView of each of mine.")
+    slug = Unicode(help="The project in front of the person.")
+    part = UseEnum(Part, Part.USAGE)
+    usage = Instance(ProjectUsage, allow_none=True)
+    invitations = Tuple()
+    extensions = Tuple()
+    report = Instance(Report, allow_none=True)
+
+    async def fetch(self, api: Api) -> Phase:
+        self.me, projects = await asyncio.gather(ask(api.me), ask(api.projects.mine))
+        self.projects = projects
+        if not self.projects:
+            return Phase.EMPTY
+        if self.project is None:
+            self.slug = self.projects[0].slug
+        await self._read(api)
+        return Phase.READY
+
+    @property
+    def project(self) -> ProjectView | None:
+        return next((project for project in self.projects if project.slug == self.slug), None)
+
+    @property
+    def leads(self) -> bool:
+        return self.project is not None and self.project.role is MemberRole.LEAD
+
+    async def open(self, api: Api, slug: str, part: Part) -> None:
+        """Show a part of a project; one that is not mine leaves everything as it is."""
+        if slug not in {project.slug for project in self.projects}:
+            raise InvalidInput("You have no such project.")
+        self.slug, self.part, self.done = slug, part, ""
+        await self._read(api)
+
+    async def _read(self, api: Api) -> None:
+        if self.part is Part.USAGE:
+            self.usage = await ask(api.usage, self.slug)
+        elif self.part is Part.MEMBERS and self.leads:
+            self.invitations = await ask(api.projects.invitations, self.slug)
+        elif self.part is Part.EXTENSION:
+            self.extensions = await ask(api.projects.extensions, self.slug)
+        elif self.part is Part.REPORT:
+            self.report = await ask(api.report, self.slug)
+
+    def _know(self, project: ProjectView) -> None:
+        self.projects = tuple(project if one.slug == project.slug else one for one in self.projects)
+
+    async def invite(self, api: Api, address: str, role: MemberRole) -> None:
+        """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
+        if not address:
+            raise InvalidInput("Write a mail address.", field="address")
+        sent = await ask(api.projects.invite, self.slug, address, role)
+        self.invitations = await ask(api.projects.invitations, self.slug)
+        self.done = f"An invitation is on its way to {sent.address}; it holds until {date_words(sent.expires.date())}."
+
+    async def take_back(self, api: Api, number: int) -> None:
+        await ask(api.projects.take_back_invitation, self.slug, number)
+        self.invitations = await ask(api.projects.invitations, self.slug)
+        self.done = "The invitation is taken back; its link works no more."
+
+    async def change_role(self, api: Api, person: str, role: MemberRole) -> None:
+        self._know(await ask(api.projects.change_role, self.slug, person, role))
+        self.done = f"{person} is {ROLES[role]} now."
+
+    async def remove(self, api: Api, person: str, typed: str) -> None:
+        """End somebody's access; their name has to be typed, because their jobs end with it."""
+        if typed.strip() != person:
+            raise InvalidInput(f"Type {person} to say that you are sure.", field="sure")
+        await ask(api.projects.remove_member, self.slug, person)
+        self.projects = await ask(api.projects.mine)
+        self.done = f"{person} has no access any more. Their jobs are being cancelled, their files stay."
+        if self.project is None and self.projects:
+            self.slug = self.projects[0].slug
+
+    async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
+        await ask(api.projects.ask_for_extension, self.slug, form)
+        self.extensions = await ask(api.projects.extensions, self.slug)
+        self.done = "You asked for an extension. You get a mail with the answer."
+
+    async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:
+        """Keep the report, or submit it for good; raises :class:`hub.errors.Conflict` if another lead wrote since."""
+        assert self.report is not None  # noqa: S101 - its part of the page reads it first
+        draft = ReportDraft(revision=self.report.revision, form=form, submit=submit)
+        self.report = await ask(api.write_report, self.slug, draft)
+        self.done = "The report is submitted." if submit else "The report is saved."

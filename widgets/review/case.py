@@ -1,0 +1,234 @@
+"""One application on the review desk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.applications.models import ApplicationState
+from hub.client import Api
+from hub.errors import InvalidInput
+from hub.reviews.models import Case, DecisionForm, QueueEntry, Review, ReviewForm
+from widgets.applications import STATES, messages
+from widgets.base import facts, moment, notice, pdf_link, table
+from widgets.fields import Field, button, buttons, checked, choice, fieldset, line, paragraphs, row, whole
+from widgets.onboarding import summary
+from widgets.review.state import ReviewState, due
+from widgets.tabs import Part, PartedView
+
+RECOMMENDATIONS = (("Approve", True), ("Do not approve", False))
+
+
+class CaseView(Part):
+    """One application: conflict of interest first, then what was submitted, the review, and the decision."""
+
+    def __init__(self, view: PartedView, state: ReviewState) -> None:
+        self.view, self.state = view, state
+        self.head = HTML()
+        self.remarks = line("remarks", "Remarks (may stay empty)")
+        self.declaring = fieldset(
+            "Have you a conflict of interest?",
+            self.remarks,
+            buttons(
+                button("I have none", view.doing("Noting it", self._no_conflict), "primary"),
+                button("I have one", view.doing("Noting it", self._conflict)),
+            ),
+            about="You have one if you, your family or your employer gain or lose by the decision, or if you worked "
+            "with the applicants in the last three years. Until you say so, the application is not shown.",
+        )
+        self.text = HTML()
+        self.pdf = HTML()
+        self.others = HTML()
+        make = button("Make a PDF", view.doing("Making the PDF", self.state.make_document))
+        self.reading = VBox([self.text, buttons(make), self.pdf, self.others])
+        parts = (self.head, self.declaring, self.reading, self._review(), self._talk(), self._decision())
+        super().__init__(parts, _dom_classes=("step-form",))
+        self.filled = 0
+
+    def _review(self) -> VBox:
+        programme = self.state.programme
+        assert programme is not None  # noqa: S101 - made when the page is ready
+        self.scores = {
+            one.id: choice(
+                f"scores.{one.id}",
+                f"{one.title} (0 to {one.best})",
+                [(str(points), points) for points in range(one.best + 1)],
+                one.text,
+            )
+            for one in programme.criteria
+        }
+        self.gpu = whole("gpu_hours", "GPU hours you would give")
+        self.cpu = whole("cpu_hours", "Core hours you would give")
+        self.approve = choice("approve", "Recommendation", RECOMMENDATIONS)
+        self.comment = paragraphs("comment", "Comment", "Read by other reviewers, not by the applicant.")
+        self.reviewing = fieldset(
+            "Your review",
+            row(*self.scores.values()),
+            row(self.approve, self.gpu, self.cpu),
+            self.comment,
+            buttons(button("Save my review", self.view.doing("Saving", self._save), "primary")),
+        )
+        return self.reviewing
+
+    def _talk(self) -> VBox:
+        self.said = HTML()
+        self.message = paragraphs("message", "Message to the applicant", "They do not learn who wrote it.", rows=3)
+        self.changes = paragraphs("changes", "What has to be changed", rows=3)
+        self.talking = fieldset(
+            "Talk with the applicant",
+            self.said,
+            self.message,
+            buttons(button("Send message", self.view.doing("Sending", self._say))),
+            self.changes,
+            buttons(button("Ask for changes", self.view.doing("Sending it back", self._ask_back))),
+        )
+        return self.talking
+
+    def _decision(self) -> VBox:
+        self.verdict = choice("verdict", "Decision", RECOMMENDATIONS)
+        self.grant_gpu = whole("grant.gpu_hours", "GPU hours granted")
+        self.grant_cpu = whole("grant.cpu_hours", "Core hours granted")
+        self.grant_storage = whole("grant.storage_gb", "Storage granted (GB)")
+        self.reason = paragraphs("grant.reason", "Reason", "The applicant reads it.")
+        self.enough = HTML()
+        self.deciding = fieldset(
+            "The decision",
+            self.enough,
+            row(self.verdict, self.grant_gpu, self.grant_cpu, self.grant_storage),
+            self.reason,
+            buttons(button("Decide", self.view.doing("Deciding", self._decide), "primary")),
+            about="It is final: approving makes a project with these hours, whatever was asked for.",
+        )
+        return self.deciding
+
+    # -- what the buttons do
+
+    async def _no_conflict(self, api: Api) -> None:
+        await self.state.declare(api, conflict=False, remarks=self.remarks.value)
+
+    async def _conflict(self, api: Api) -> None:
+        await self.state.declare(api, conflict=True, remarks=self.remarks.value)
+
+    async def _save(self, api: Api) -> None:
+        missing = {field.name: "Choose." for field in (*self.scores.values(), self.approve) if field.value is None}
+        if missing:
+            name, words = next(iter(missing.items()))
+            raise InvalidInput(words, field=name)
+        values = {
+            "version": self.state.version,
+            "scores": {name: field.value for name, field in self.scores.items()},
+            "comment": self.comment.value,
+            "gpu_hours": self.gpu.value,
+            "cpu_hours": self.cpu.value,
+            "approve": self.approve.value,
+        }
+        await self.state.review(api, checked(ReviewForm, values))
+
+    async def _say(self, api: Api) -> None:
+        await self.state.say(api, self.message.value)
+        self.message.value = ""
+
+    async def _ask_back(self, api: Api) -> None:
+        await self.state.ask_back(api, self.changes.value)
+        self.changes.value = ""
+
+    async def _decide(self, api: Api) -> None:
+        if self.verdict.value is None:
+            raise InvalidInput("Choose.", field="verdict")
+        if not self.reason.value.strip():
+            raise InvalidInput("Give the reason; the applicant reads it.", field="grant.reason")
+        values = {"version": self.state.version, "approve": self.verdict.value, "reason": self.reason.value}
+        if self.verdict.value:
+            values["cpu_hours"], values["gpu_hours"] = self.grant_cpu.value, self.grant_gpu.value
+            values["storage_gb"] = self.grant_storage.value
+        await self.state.decide(api, checked(DecisionForm, values, "grant.", whole="grant.gpu_hours"))
+
+    # -- drawing
+
+    def fill(self, case: Case) -> None:
+        """My review if there is one, else what was asked for."""
+        wanted = case.version.form.resources
+        me = self.state.me.name if self.state.me else ""
+        mine = next((one for one in case.reviews if one.reviewer == me), None)
+        source: Review | Any = mine or wanted
+        self.gpu.value, self.cpu.value = source.gpu_hours, source.cpu_hours
+        self.approve.value = mine.approve if mine else None
+        self.comment.value = mine.comment if mine else ""
+        for name, field in self.scores.items():
+            field.value = mine.scores.get(name) if mine else None
+        self.grant_gpu.value, self.grant_cpu.value = source.gpu_hours, source.cpu_hours
+        self.grant_storage.value = wanted.storage_gb
+        self.verdict.value, self.reason.value = None, ""
+
+    def draw(self) -> None:
+        entry, case, programme = self.state.entry, self.state.case, self.state.programme
+        if entry is None or programme is None:
+            return
+        if case is not None and self.filled != self.state.opened:
+            self.filled = self.state.opened
+            self.fill(case)
+        for field in self._fields():
+            field.complain(self.state.problems.get(field.name, ""))
+        self.head.value = str(case_head(entry))
+        undeclared = entry.declared is None and not entry.barred
+        self.declaring.layout.display = "" if undeclared else "none"
+        open_case = case is not None and entry.state is ApplicationState.SUBMITTED
+        for part in (self.reviewing, self.deciding):
+            part.layout.display = "" if open_case else "none"
+        self.talking.layout.display = self.reading.layout.display = "" if case is not None else "none"
+        self.changes.layout.display = "" if open_case else "none"
+        if case is None:
+            return
+        self.text.value = str(summary.application(programme, case.version))
+        self.said.value = str(messages(case.messages))
+        self.others.value = str(reviews(case))
+        self.pdf.value = str(pdf_link(self.state.document, entry.reference))
+        self.enough.value = str(enough(entry))
+
+    def _fields(self) -> tuple[Field, ...]:
+        return (
+            *self.scores.values(),
+            *(self.approve, self.gpu, self.cpu, self.comment, self.message, self.changes),
+            *(self.verdict, self.grant_gpu, self.grant_cpu, self.grant_storage, self.reason),
+        )
+
+
+def case_head(entry: QueueEntry) -> Markup:
+    kind, word = STATES[entry.state]
+    about = facts(
+        [
+            ("State", Markup('<span class="state {}">{}</span>').format(kind, word)),
+            ("Submitted", Markup("{}, version {}").format(moment(entry.submitted), entry.version)),
+            ("Due", due(entry)),
+            ("Reviews", f"{entry.reviews} of {entry.reviews_needed} needed"),
+        ]
+    )
+    barred = notice("warn", entry.barred) if entry.barred else Markup("")
+    words = "You declared a conflict of interest: others review it."
+    return about + barred + (notice("warn", words) if entry.declared else Markup(""))
+
+
+def reviews(case: Case) -> Markup:
+    """Mine, and those of others once mine is in."""
+    if not case.reviews:
+        return Markup("")
+    rows = [
+        (
+            one.reviewer,
+            ", ".join(f"{name} {points}" for name, points in one.scores.items()),
+            "approve" if one.approve else "do not approve",
+            f"{one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
+            one.comment,
+        )
+        for one in case.reviews
+    ]
+    return table(("Reviewer", "Scores", "Recommends", "Hours", "Comment"), rows, "Reviews of this version")
+
+
+def enough(entry: QueueEntry) -> Markup:
+    if entry.reviews >= entry.reviews_needed:
+        return Markup("")
+    missing = entry.reviews_needed - entry.reviews
+    return notice("info", f"{missing} more review{'s are' if missing > 1 else ' is'} needed before a decision.")

@@ -1,0 +1,128 @@
+"""The queue of the review desk, with its filters and the extensions that wait."""
+
+from __future__ import annotations
+
+from ipywidgets import HTML, VBox
+from markupsafe import Markup
+
+from hub.applications.models import ApplicationState
+from hub.calls.models import Programme
+from hub.client import Api
+from hub.reviews.models import Queue, QueueFilter
+from widgets.applications import STATES
+from widgets.base import notice, table
+from widgets.fields import button, buttons, check, choice, fieldset, paragraphs, row
+from widgets.review.state import PAGE, ReviewState, due
+from widgets.tabs import Part, PartedView
+
+
+class Desk(Part):
+    """The queue with its filters, and extensions that wait."""
+
+    def __init__(self, view: PartedView, state: ReviewState) -> None:
+        self.view, self.state = view, state
+        programme = self.state.programme
+        assert programme is not None  # noqa: S101 - made when the page is ready
+        states = [(word, state) for state, (_, word) in STATES.items() if state is not ApplicationState.DRAFT]
+        self.stage = choice("state", "State", states, first="All")
+        self.stage.value = ApplicationState.SUBMITTED
+        self.mode = choice("mode", "Access mode", [(one.title, one.id) for one in programme.modes], first="All")
+        self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first="All")
+        self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors], first="All")
+        self.overdue = check("overdue", "Overdue only")
+        self.back = button("Earlier in the queue", lambda: self._turn(-PAGE))
+        self.on = button("Further down the queue", lambda: self._turn(PAGE))
+        apply = button("Filter", lambda: self._apply(0), "primary")
+        self.list = HTML()
+        self.extensions = self._extensions()
+        super().__init__(
+            [
+                fieldset(
+                    "What to show",
+                    row(self.stage, self.mode, self.call, self.sector),
+                    self.overdue,
+                    buttons(apply, button("Look again", view.reload)),
+                ),
+                self.list,
+                buttons(self.back, self.on),
+                self.extensions,
+            ],
+            _dom_classes=("step-form",),
+        )
+
+    def _extensions(self) -> VBox:
+        self.waiting = HTML()
+        self.which = choice("extension", "Extension", [], first=None)
+        self.answer = paragraphs("answer", "Answer to the project", rows=3)
+        return fieldset(
+            "Extensions that wait for an answer",
+            self.waiting,
+            row(self.which),
+            self.answer,
+            buttons(
+                button("Grant it", self.view.doing("Granting", lambda api: self._decide(api, grant=True)), "primary"),
+                button("Refuse it", self.view.doing("Refusing", lambda api: self._decide(api, grant=False)), "danger"),
+            ),
+        )
+
+    async def _decide(self, api: Api, *, grant: bool) -> None:
+        await self.state.decide_extension(api, self.which.value, grant=grant, answer=self.answer.value)
+        self.answer.value = ""
+
+    def _apply(self, offset: int) -> None:
+        wanted = QueueFilter(
+            state=self.stage.value,
+            mode=self.mode.value,
+            call=self.call.value,
+            sector=self.sector.value,
+            overdue=self.overdue.value,
+            offset=offset,
+        )
+        self.view.do("Looking", lambda api: self.state.filter(api, wanted))
+
+    def _turn(self, by: int) -> None:
+        self._apply(max(0, self.state.wanted.offset + by))
+
+    def draw(self) -> None:
+        queue, programme, offset = self.state.queue, self.state.programme, self.state.wanted.offset
+        if queue is None or programme is None:
+            return
+        self.list.value = str(listing(queue, programme, offset))
+        self.back.layout.display = "" if offset else "none"
+        self.on.layout.display = "" if offset + len(queue.entries) < queue.total else "none"
+        self.extensions.layout.display = "" if self.state.extensions else "none"
+        self.answer.complain(self.state.problems.get("answer", ""))
+        self.which.offer([(f"{one.project}, asked by {one.by}", one.id) for one in self.state.extensions], first=None)
+        rows = [
+            (
+                one.project,
+                one.by,
+                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
+                one.reason,
+            )
+            for one in self.state.extensions
+        ]
+        self.waiting.value = str(table(("Project", "By", "Asks for", "Reason"), rows))
+
+
+def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
+    """A page of the queue; what is overdue has a sign and a word."""
+    if not queue.entries:
+        return notice("ok", "Nothing waits here.", "Change the filters to see more.")
+    titles = {mode.id: mode.title for mode in programme.modes}
+    titles |= {sector.id: sector.title for sector in programme.sectors}
+    rows = [
+        (
+            Markup('<a href="#/case/{}">{}</a>').format(one.id, one.reference),
+            f"{one.organisation} ({one.country})",
+            ", ".join(titles.get(name, name) for name in (one.mode, one.sector)),
+            STATES[one.state][1],
+            "today" if one.age_days == 0 else "1 day" if one.age_days == 1 else f"{one.age_days} days",
+            due(one),
+            f"{one.reviews} of {one.reviews_needed}",
+            one.barred or ("conflict declared" if one.declared else "reviewed" if one.reviewed else "to do"),
+        )
+        for one in queue.entries
+    ]
+    heads = ("Application", "Organisation", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
+    return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, due first on top")

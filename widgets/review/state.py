@@ -1,0 +1,136 @@
+"""The state of the review desk, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from markupsafe import Markup
+from traitlets import Bytes, Instance, Int, Tuple
+
+from hub.applications.models import ApplicationState
+from hub.calls.models import Programme
+from hub.client import Api
+from hub.errors import Conflict, InvalidInput
+from hub.home.models import Me
+from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, ReviewForm
+from widgets.base import Phase, State, ask
+from widgets.fields import date_words
+
+PAGE = 50
+
+
+class ReviewState(State):
+    me = Instance(Me, allow_none=True)
+    programme = Instance(Programme, allow_none=True)
+    queue = Instance(Queue, allow_none=True)
+    wanted = Instance(QueueFilter, kw={"state": ApplicationState.SUBMITTED})
+    entry = Instance(QueueEntry, allow_none=True, help="The application in front of the reviewer.")
+    case = Instance(Case, allow_none=True, help="What is in it, once there is no conflict of interest.")
+    extensions = Tuple()
+    document = Bytes(b"")
+    opened = Int(0, help="Counts: the fields have to be filled in anew.")
+
+    async def fetch(self, api: Api) -> Phase:
+        """Raises :class:`hub.errors.NotAllowed` for anybody who is no reviewer."""
+        self.me, self.programme, self.queue, extensions = await asyncio.gather(
+            ask(api.me),
+            ask(api.calls.programme),
+            ask(api.reviews.queue, self.wanted),
+            ask(api.projects.open_extensions),
+        )
+        self.extensions = extensions
+        return Phase.READY
+
+    async def filter(self, api: Api, wanted: QueueFilter) -> None:
+        self.wanted = wanted
+        self.queue = await ask(api.reviews.queue, wanted)
+
+    async def open(self, api: Api, number: int) -> None:
+        """One application of the queue; its content only for those who have said that they have no conflict."""
+        self.done, self.document = "", b""
+        entry = next((one for one in self.queue.entries if one.id == number), None) if self.queue else None
+        if entry is None:
+            raise InvalidInput("It is not on this page of the queue.", hint="Change the filters.")
+        self.entry, self.case = entry, None
+        if entry.declared is False and not entry.barred:
+            self._show(await ask(api.reviews.case, number))
+        self.opened += 1
+
+    def close(self) -> None:
+        self.entry = self.case = None
+        self.done, self.document = "", b""
+
+    async def declare(self, api: Api, *, conflict: bool, remarks: str) -> None:
+        """Whether there is a conflict of interest; without one, the application is shown."""
+        assert self.entry is not None  # noqa: S101 - its buttons are only shown with one
+        number = self.entry.id
+        self.entry = await ask(api.reviews.declare_conflict, number, conflict=conflict, remarks=remarks)
+        if not conflict:
+            self._show(await ask(api.reviews.case, number))
+        self.opened += 1
+
+    def _show(self, case: Case) -> None:
+        self.case, self.entry = case, case.entry
+
+    async def _do(self, api: Api, work: Any, done: str) -> None:
+        """A change of the case; if somebody was quicker, what they did is shown beside the refusal."""
+        assert self.case is not None  # noqa: S101 - its fields are only shown with one
+        try:
+            self._show(await work)
+        except Conflict:
+            self._show(await ask(api.reviews.case, self.case.entry.id))
+            raise
+        self.done = done
+        self.queue = await ask(api.reviews.queue, self.wanted)
+
+    async def review(self, api: Api, form: ReviewForm) -> None:
+        number = self.number
+        await self._do(api, ask(api.reviews.review, number, form), "Your review is kept.")
+
+    async def ask_back(self, api: Api, text: str) -> None:
+        if not text.strip():
+            raise InvalidInput("Say what has to be changed.", field="changes")
+        work = ask(api.reviews.ask_back, self.number, self.version, text)
+        await self._do(api, work, "It is back with the applicant, who gets a mail.")
+
+    async def say(self, api: Api, text: str) -> None:
+        if not text.strip():
+            raise InvalidInput("Write a message first.", field="message")
+        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "The message is sent.")
+
+    async def decide(self, api: Api, form: DecisionForm) -> None:
+        """Raises :class:`hub.errors.Conflict` when reviews are missing, or somebody decided first."""
+        words = "The project is being made." if form.approve else "The applicant gets the reason."
+        await self._do(api, ask(api.reviews.decide, self.number, form), words)
+
+    async def make_document(self, api: Api) -> None:
+        self.document = await ask(api.reviews.case_document, self.number)
+
+    async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
+        if not answer.strip():
+            raise InvalidInput("Give an answer; the project's members read it.", field="answer")
+        await ask(api.projects.decide_extension, number, grant=grant, answer=answer)
+        self.extensions = await ask(api.projects.open_extensions)
+        self.done = "The extension is granted." if grant else "The extension is refused."
+
+    @property
+    def number(self) -> int:
+        assert self.case is not None  # noqa: S101
+        return self.case.entry.id
+
+    @property
+    def version(self) -> int:
+        assert self.case is not None  # noqa: S101
+        return self.case.version.number
+
+
+def due(entry: QueueEntry) -> Markup:
+    day = date_words(entry.due)
+    if entry.state is not ApplicationState.SUBMITTED:
+        return Markup("{}").format(day)
+    if entry.overdue:
+        return Markup('<span class="state bad">overdue since {}</span>').format(day)
+    left = entry.working_days_left
+    words = "today" if left == 0 else "in 1 working day" if left == 1 else f"in {left} working days"
+    return Markup('<span class="state {}">{}</span> {}').format("warn" if left <= 1 else "ok", words, day)
