@@ -40,6 +40,7 @@ HUB_MODULES = {
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
+    "hub_client",  # HTTP clients for the Hub's REST API
     "language",  # gettext, for each reader
     "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser import fetch
 from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_running import curl, server_address, server_process
@@ -144,3 +146,12 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
 
     assert status == 503
     assert heard == []
+
+
+def test_a_project_gets_its_group_in_the_hub(with_tls: Deployment, founder: Visitor) -> None:
+    """The worker and ``atrium project`` show the Hub their certificate, as the API does."""
+    with_tls.atrium("project", "create", "internal-tls", "--lead", founder.name, "--cpu-hours", "1")
+    page = founder.page.context.new_page()
+    page.goto(founder.home)
+    answer = fetch(page, "GET", f"{with_tls.public_url}/hub/api/users/{founder.name}")
+    assert "project-internal-tls" in json.loads(answer["text"])["groups"]
