@@ -7,14 +7,15 @@ on their way. Ours asks the ledger: what was starting goes on, what was stopping
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
+from operator import not_
 from types import SimpleNamespace
 from typing import Any
 
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
+from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from hub.servers import service
 from hub.servers.models import AttemptState
@@ -67,10 +68,8 @@ class AtriumHub(JupyterHub):
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
         """Until then its pages say that it is on its way, and its job goes on."""
-        while True:
-            if await self._taken_up(user, name):
-                return
-            await asyncio.sleep(LEDGER_SECONDS)
+        retrying = AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(LEDGER_SECONDS))
+        await retrying(self._taken_up, user, name)
 
     async def _take_up(self, user: Any, name: str) -> None:
         spawner = user.spawners[name]

@@ -40,11 +40,13 @@ HUB_MODULES = {
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
+    "hub_client",  # HTTP clients for the Hub's REST API
     "language",  # gettext, for each reader
     "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",
     "settings_errors",  # what is wrong with the settings, as sentences
     "settings_reference",  # deploy/settings.md
+    "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
 NOT_SUBJECTS = {

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
+from cachetools import TTLCache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.projects.tables import Member, Project
 
 MEMBERSHIP_SECONDS = 15.0
+MOST_PEOPLE = 10_000
 
 
 class Memberships:
     """Projects of people who ask, remembered for a few seconds, so that a keystroke costs no query."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._known: dict[str, tuple[float, frozenset[str]]] = {}
+        self._known: TTLCache[str, frozenset[str]] = TTLCache(MOST_PEOPLE, MEMBERSHIP_SECONDS, clock)
+        self._lock = threading.Lock()
 
     def known(self, person: str) -> frozenset[str] | None:
-        until, projects = self._known.get(person, (0.0, None))
-        return projects if self._clock() < until else None
+        with self._lock:
+            return self._known.get(person)
 
     def ask(self, session: Session, person: str) -> frozenset[str]:
         projects = projects_of(session, person)
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[person] = (self._clock() + MEMBERSHIP_SECONDS, projects)
+        with self._lock:
+            self._known[person] = projects
         return projects
 
 

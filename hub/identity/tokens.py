@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
+from cachetools import TTLCache
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import HubUnavailable, NotAllowed, NotFound, NotSignedIn
@@ -48,8 +49,7 @@ class Directory:
     def __init__(self, http: httpx.AsyncClient, own_token: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._http = http
         self._own_token = own_token
-        self._clock = clock
-        self._remembered: dict[bytes, tuple[float, Owner]] = {}
+        self._remembered: TTLCache[bytes, Owner] = TTLCache(REMEMBER_AT_MOST, REMEMBER_SECONDS, clock)
 
     async def owner_of(self, token: str) -> Person:
         """The owner of a token that may be used here.
@@ -60,10 +60,9 @@ class Directory:
         """
         # Only the digest is kept, so that no dump of this process shows a list of tokens.
         key = sha256(token.encode()).digest()
-        owner = self._recall(key)
+        owner = self._remembered.get(key)
         if owner is None:
-            owner = await self._ask_owner(token)
-            self._remember(key, owner)
+            owner = self._remembered[key] = await self._ask_owner(token)
         if not owner.scopes & _SCOPES:
             raise NotAllowed("This token was not made for Atrium's API.", hint="Use the token of your notebook server.")
         return owner.person()
@@ -86,15 +85,6 @@ class Directory:
             return await self._http.get(path, headers={"Authorization": f"token {token}"}, timeout=DEADLINE_SECONDS)
         except httpx.HTTPError as error:
             raise HubUnavailable("The Hub does not answer.") from error
-
-    def _recall(self, key: bytes) -> Owner | None:
-        until, owner = self._remembered.get(key, (0.0, None))
-        return owner if self._clock() < until else None
-
-    def _remember(self, key: bytes, owner: Owner) -> None:
-        if len(self._remembered) >= REMEMBER_AT_MOST:
-            self._remembered.clear()
-        self._remembered[key] = (self._clock() + REMEMBER_SECONDS, owner)
 
 
 def _read(answer: httpx.Response) -> Owner:

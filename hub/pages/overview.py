@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import httpx
+from cachetools import LRUCache
 
 from hub.home.models import Overview
 from hub.settings import Settings
@@ -41,8 +42,7 @@ class Overviews:
     ) -> None:
         self._token = token
         self._deadline = deadline
-        self._remembered = remembered
-        self._last: dict[str, Answer] = {}
+        self._last: LRUCache[str, Answer] = LRUCache(remembered)
         self._client = httpx.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
 
     def last(self, name: str) -> Answer:
@@ -57,9 +57,6 @@ class Overviews:
         except Exception as error:  # whatever is wrong with the API, the landing page must come up
             log.warning("No overview of %s: %s %s", name, type(error).__name__, error)
             return replace(self.last(name), stale=True)
-        self._last.pop(name, None)  # a dict keeps the order of insertion: the first one is the longest unseen
-        if len(self._last) >= self._remembered:
-            del self._last[next(iter(self._last))]
         answer = self._last[name] = Answer(overview, datetime.now(UTC))
         return answer
 

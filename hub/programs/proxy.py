@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import httpx
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub import environment, tls
+from hub.hub_client import blocking_hub_client
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -59,12 +61,10 @@ def restore_routes(
     """
     until = time.monotonic() + seconds
     proxy = f"{settings.internal_scheme}://127.0.0.1:{settings.proxy.api_port}/api/routes"
-    hub = f"{settings.hub_api_url}/proxy"
     for_proxy, for_hub = (_header(settings.secret(name)) for name in ("proxy", "worker"))
-    verify = tls.client_context(settings)
-    with httpx.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
+    with blocking_hub_client(settings, timeout=_ANSWER_SECONDS, transport=transport) as http:
         listens = _wait(until, "the proxy's API", lambda: http.get(proxy, headers=for_proxy))
-        return listens and _wait(until, "the Hub's routes", lambda: http.post(hub, headers=for_hub))
+        return listens and _wait(until, "the Hub's routes", lambda: http.post("proxy", headers=for_hub))
 
 
 def _header(token: str) -> dict[str, str]:
@@ -73,21 +73,29 @@ def _header(token: str) -> dict[str, str]:
 
 def _wait(until: float, what: str, ask: Callable[[], httpx.Response]) -> bool:
     """Ask again, ever less often, until the answer is good or it is too late."""
-    pause = 0.25
-    while time.monotonic() < until:
+
+    def good_answer() -> None:
         try:
             ask().raise_for_status()
         except httpx.HTTPStatusError as error:
             logger.info("%s: status %d", what, error.response.status_code)
+            raise
         except httpx.HTTPError as error:
             logger.info("%s: not yet (%s)", what, type(error).__name__)
-        else:
-            logger.info("%s: there", what)
-            return True
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    logger.error("%s: gave up", what)
-    return False
+            raise
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(httpx.HTTPError),
+        wait=wait_exponential(multiplier=0.25, max=_LONGEST_PAUSE),
+        stop=stop_after_delay(until - time.monotonic()),
+    )
+    try:
+        retrying(good_answer)
+    except RetryError:
+        logger.error("%s: gave up", what)
+        return False
+    logger.info("%s: there", what)
+    return True
 
 
 def _in_background(work: Callable[[], object]) -> None:

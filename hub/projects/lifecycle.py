@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from datetime import date, timedelta
+
+from dateutil.relativedelta import relativedelta
 
 from hub.calls.models import Terms
 from hub.projects.models import Phase
@@ -11,8 +12,7 @@ from hub.projects.models import Phase
 
 def add_months(day: date, months: int) -> date:
     """The same day ``months`` later, or the last of that month if it has no such day."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    return day + relativedelta(months=months)
 
 
 def last_day(starts: date, months: int) -> date:

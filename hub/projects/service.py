@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import unicodedata
 from datetime import date, timedelta
 from hashlib import sha256
 
@@ -40,6 +38,7 @@ from hub.projects.models import (
 )
 from hub.projects.tables import ExtensionRow, InvitationRow, Member, Project
 from hub.settings import Settings
+from hub.slugs import slug_of
 
 LONGEST_WORD = 16
 """Of a title, in the slug made from it: an OS group is named after the slug, and may have 32 characters."""
@@ -110,14 +109,12 @@ def _new(slug: str, account: str) -> Project:
 
 
 def _slug(session: Session, title: str, reference: int) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")
-    word = words[:LONGEST_WORD].strip("-") or "project"
-    slug = f"{word}-{reference}"
-    taken = set(session.scalars(select(Project.slug).where(Project.slug.startswith(slug))))
-    while slug in taken:
-        slug += "x"
-    return slug
+    word = slug_of(title).strip("-0123456789")[:LONGEST_WORD].strip("-") or "project"
+    name = f"{word}-{reference}"
+    taken = set(session.scalars(select(Project.slug).where(Project.slug.startswith(name))))
+    while name in taken:
+        name += "x"
+    return name
 
 
 def _enlist(project: Project, members: dict[str, MemberRole]) -> bool:

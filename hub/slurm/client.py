@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date
+
+from cachetools import TTLCache
 
 from hub.errors import SlurmError
 from hub.settings import Slurm
@@ -21,6 +22,7 @@ ACCOUNTS_AT_ONCE = 500
 
 
 ADDRESS_SECONDS = 300.0
+MOST_ADDRESSES = 20_000
 
 
 class SlurmClient:
@@ -30,7 +32,7 @@ class SlurmClient:
     def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
         self._settings = settings
         self._transport = transport or Transport(settings)
-        self._addresses: dict[str, tuple[str, float]] = {}
+        self._addresses: TTLCache[str, str] = TTLCache(MOST_ADDRESSES, ADDRESS_SECONDS)
         self._asking = asyncio.Lock()
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
@@ -89,10 +91,10 @@ class SlurmClient:
     async def node_address(self, node: str) -> str:
         """Where a node is reached; asked again after some minutes, for a cloud's node may come back elsewhere."""
         async with self._asking:  # fifty who start at once ask once
-            address, asked = self._addresses.get(node, ("", 0.0))
-            if not address or time.monotonic() - asked > ADDRESS_SECONDS:
+            address = self._addresses.get(node)
+            if address is None:
                 address = commands.parse_node_address(await self._transport.run(commands.node(node)))
-                self._addresses[node] = address, time.monotonic()
+                self._addresses[node] = address
             return address
 
     async def node_addresses(self) -> list[str]:

@@ -9,11 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError
@@ -54,16 +54,23 @@ class Ledger:
 
     async def note(self, work: Callable[Concatenate[Session, P], Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """The same for what has happened already: tried again for some seconds, and never in the way of a server."""
-        again = partial(self.run, work, *args, **kwargs)
-        for attempt in range(TRIES):
+
+        async def write() -> None:
             try:
-                await again()
+                await self.run(work, *args, **kwargs)
             except LedgerUnavailable as error:
-                log.warning("%s could not be written (attempt %i of %i): %s", _name(work), attempt + 1, TRIES, error)
-                await asyncio.sleep(2**attempt / 4)
-            else:
-                return
-        log.error("%s was not written: the ledger is behind what Slurm knows", _name(work))
+                log.warning("%s could not be written: %s", _name(work), error)
+                raise
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(LedgerUnavailable),
+            wait=wait_exponential(multiplier=0.25),
+            stop=stop_after_attempt(TRIES),
+        )
+        try:
+            await retrying(write)
+        except RetryError:
+            log.error("%s was not written: the ledger is behind what Slurm knows", _name(work))
 
 
 def _name(work: Callable[..., Any]) -> str:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
+from cachetools import TTLCache
+
 from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
 from hub.language import duration, translate, translate_many
 from hub.pages.templating import quantity
@@ -39,7 +41,8 @@ class Estimates:
     """Answers, each of Slurm's kept for a while; so many trials a minute and no more."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, SpawnRequest], tuple[float, Trial | SlurmError]] = {}
+        # No more than so many are asked for in that time.
+        self._kept: TTLCache[tuple[str, SpawnRequest], Trial | SlurmError] = TTLCache(A_MINUTE, KEPT_SECONDS)
         self._asked: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
         """When the last trials were, and whose."""
 
@@ -89,24 +92,23 @@ class Estimates:
         return {"words": said, "values": best.model_dump(exclude={"profile"})}
 
     async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
-        now = time.monotonic()
-        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_SECONDS}
-        kept = self._kept.get((name, request))
-        if kept is None:
+        answer = self._kept.get((name, request))
+        if answer is None:
+            now = time.monotonic()
             lately = [whose for at, whose in self._asked if now - at < 60]
             if len(lately) >= A_MINUTE or lately.count(name) >= A_PERSON:
                 raise TooMany
             self._asked.append((now, name))
             try:
-                answer: Trial | SlurmError = await trial(request)
+                answer = await trial(request)
             except SlurmUnavailable:
                 raise
             except SlurmError as error:
                 answer = error
-            kept = self._kept[name, request] = (now, answer)
-        if isinstance(kept[1], SlurmError):
-            raise kept[1]
-        return kept[1]
+            self._kept[name, request] = answer
+        if isinstance(answer, SlurmError):
+            raise answer
+        return answer
 
 
 def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:

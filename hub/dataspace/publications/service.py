@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from secrets import token_hex
 
@@ -24,6 +22,7 @@ from hub.errors import InvalidInput, NotAllowed, NotFound
 from hub.identity.models import Person, Role
 from hub.projects.models import MemberRole
 from hub.projects.tables import Member, Project
+from hub.slugs import slug_of
 
 PAGE = 100
 SPACE = "This factory"
@@ -42,7 +41,7 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     :raises InvalidInput: a theme that is none, or a description that breaks the DCAT-AP shapes.
     """
     _may_publish(session, person, form)
-    slug = f"{_slug(form.title)}-{token_hex(4)}"
+    slug = f"{slug_of(form.title, 50) or 'record'}-{token_hex(4)}"
     record = RecordRow(source_id=None, uri=f"{address}/{slug}", first_seen=now(), space=SPACE)
     row = PublicationRow(slug=slug, project=form.project, author=person.name, created=now())
     _describe(record, row, form)
@@ -147,11 +146,6 @@ def _publication(session: Session, row: PublicationRow) -> Publication:
         created=row.created,
         modified=row.modified,
     )
-
-
-def _slug(title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50] or "record"
 
 
 # -- the catalogue for others -----------------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from cachetools import LRUCache
 
 from hub.dataspace.metadata import vocabularies
 from hub.dataspace.models import Query, Suggestion
@@ -38,8 +39,7 @@ class Shelf:
         self._folder = folder
         self._open = open_index
         self._index: Engine | None = None
-        self._answers: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
-        self._bytes = 0
+        self._answers: LRUCache[tuple[Any, ...], bytes] = LRUCache(MOST_ANSWER_BYTES, getsizeof=len)
         self._generation = 0
         self._lock = threading.Lock()
 
@@ -55,11 +55,7 @@ class Shelf:
         with self._lock:
             if self.index.generation() != self._generation:
                 return None
-            key = (query, self.index.concerned(projects))
-            answer = self._answers.get(key)
-            if answer is not None:
-                self._answers.move_to_end(key)
-            return answer
+            return self._answers.get((query, self.index.concerned(projects)))
 
     def is_quick(self, query: Query) -> bool:
         """Whether a new answer takes less than handing the question to a thread does."""
@@ -76,11 +72,10 @@ class Shelf:
         with self._lock:
             if generation != self._generation:
                 self._answers.clear()
-                self._bytes, self._generation = 0, generation
+                self._generation = generation
             self._answers[query, concerned] = answer
-            self._bytes += len(answer)
-            while len(self._answers) > MOST_ANSWERS or self._bytes > MOST_ANSWER_BYTES:
-                self._bytes -= len(self._answers.popitem(last=False)[1])
+            if len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem()
         return answer
 
     def prepare(self, stopped: threading.Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +20,7 @@ from hub.projects.models import Phase as ProjectPhase
 from hub.projects.models import ProjectState
 from hub.projects.tables import Member, Project
 from hub.settings import Settings
+from hub.slugs import slug_of
 
 AT_ONCE = 20
 """Of one person, not over."""
@@ -105,8 +105,7 @@ def _order(settings: Settings, person: str, project: Project, record: Record, fo
 
 def folder_name(title: str, number: int) -> str:
     """``air-quality-brussels-12``: one folder a record, whatever its title is made of."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return f"{re.sub(r'[^a-z0-9]+', '-', plain).strip('-')[:50].strip('-') or 'record'}-{number}"
+    return f"{slug_of(title, 50) or 'record'}-{number}"
 
 
 def file_name(address: str, told: str) -> str:

@@ -143,6 +143,11 @@ def test_a_projects_record_is_the_projects(as_, reindex):
     assert as_("colleague").search("sensors").total == 0
 
 
+@pytest.mark.parametrize(("title", "slug"), [("Πράσινος χάλυβας", "prasinos-khalubas-"), ("😀😀😀", "record-")])
+def test_the_address_of_a_published_record_can_be_read(as_, title, slug):
+    assert as_("founder").publish(FORM.model_copy(update={"title": title})).slug.startswith(slug)
+
+
 def test_a_published_record_is_a_whole_record(as_, reindex):
     made = as_("founder").publish(FORM)
     found = as_("founder").record(made.record_id, language="de")

@@ -91,8 +91,11 @@ def test_an_account_belongs_to_one_project_for_good(session):
     ("title", "slug"),
     [
         ("Green steel", "green-steel-7"),
-        ("Zażółć gęślą jaźń!", "zazoc-gesla-jazn-7"),
-        ("漢字", "project-7"),
+        ("Zażółć gęślą jaźń!", "zazolc-gesla-jaz-7"),
+        ("Πράσινος χάλυβας", "prasinos-khaluba-7"),
+        ("Зелена стомана", "zelena-stomana-7"),
+        ("漢字", "han-zi-7"),
+        ("😀", "project-7"),
         ("; rm -rf / #", "rm-rf-7"),
         ("../../etc/passwd", "etc-passwd-7"),
         ("2026", "project-7"),

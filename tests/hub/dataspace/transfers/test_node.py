@@ -214,7 +214,8 @@ def test_an_order_with_a_path_in_it_is_refused(order, change):
 
 def test_names_are_harmless():
     assert folder_name("Luftqualität: <b>Brüssel</b> ../..", 5) == "luftqualitat-b-brussel-b-5"
-    assert folder_name("水", 5) == "record-5"
+    assert folder_name("Зелена стомана", 5) == "zelena-stomana-5"
+    assert folder_name("😀", 5) == "record-5"
     for address, name in {
         "https://x.example/a/b.csv?key=1": "b.csv",
         "https://x.example/..%2f..%2fetc%2fpasswd": "passwd.csv",
