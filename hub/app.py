@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from hub import tls
 from hub.applications.routes import router as applications
 from hub.audit.routes import router as audit
 from hub.calls.routes import router as calls
@@ -34,6 +33,7 @@ from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
 from hub.home.routes import router as home
+from hub.hub_client import hub_client
 from hub.identity.tokens import Directory
 from hub.mail.routes import router as mail
 from hub.organisations.routes import router as organisations
@@ -115,10 +115,8 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
     async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
         shelf = Shelf(settings.paths.state / "dataspace")
-        verify = tls.client_context(settings)
-        client = httpx2.AsyncClient(base_url=settings.hub_api_url, verify=verify, transport=hub, trust_env=False)
         with shelf.kept_prepared():
-            async with client as http:
+            async with hub_client(settings, transport=hub) as http:
                 yield State(
                     settings=settings,
                     directory=Directory(http, own_token),

@@ -102,9 +102,12 @@ def _migrate(settings: Settings, _asked: Asked) -> None:
 
 
 def _check(settings: Settings, asked: Asked) -> bool:
+    _say(f"settings  ok  {deployment.config_path()}")  # they were checked as they were read
+    if asked.settings_only:
+        return True
     from hub.programs import check
 
-    return check.run(settings, _say, settings_only=asked.settings_only)
+    return check.run(settings, _say)
 
 
 def _reference(_asked: Asked) -> None:

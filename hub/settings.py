@@ -228,7 +228,7 @@ class Spawn(Section):
     announce_seconds: Annotated[float, SECONDS] = Field(180.0, gt=0)
     """Time limit from the start of a job until its server reports its address to the Hub."""
     unreachable_seconds: Annotated[float, SECONDS] = Field(120.0, gt=0)
-    """Time limit for a server that starts to reach the Hub (which may be restarting)."""
+    """A server that starts, and cannot reach the Hub for this long (a restart, a network failure), gives up."""
     warn_seconds: Annotated[int, SECONDS] = Field(120, ge=30, le=3600)
     """A server is signalled this long before its time limit, so that it can save its state."""
     idle_minutes: Annotated[float, MINUTES] = Field(120, gt=0)
@@ -285,7 +285,7 @@ class Dataspace(Section):
     harvest_seconds: Annotated[int, SECONDS] = Field(60, ge=1)
     """Interval at which the worker looks for sources that are due."""
     quality_seconds: Annotated[int, SECONDS] = Field(30, ge=1)
-    """Interval at which records that have changed are scored, and the longest time spent on it at once."""
+    """Interval at which the quality of changed records is scored, and the time limit of one such run."""
     partition: str = "transfer"
     """Partition of jobs that transfer data into projects; its nodes need a route to the internet."""
 
@@ -300,7 +300,8 @@ class Worker(Section):
     mail_seconds: Annotated[int, SECONDS] = Field(10, ge=1)
     """Interval at which waiting mail is sent."""
     tick_seconds: Annotated[int, SECONDS] = Field(5, ge=1, le=6)
-    """Interval at which the worker looks for jobs that are due; index entries and transfers are handled each time."""
+    """Interval at which the worker looks for jobs that are due; changed records are indexed and transfers followed
+    each time."""
 
 
 class Settings(BaseSettings):

@@ -86,6 +86,13 @@ class Deployment:
             argv, env=environment, input=text, capture_output=True, text=True, check=check, timeout=COMMAND_SECONDS
         )
 
+    def atrium(self, *arguments: str) -> str:
+        """What one of Atrium's own commands prints, run as its service user."""
+        environment = {"ATRIUM_CONFIG": str(self.etc / "atrium.toml"), "SLURM_CONF": str(self.slurm_conf)}
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        command = str(self.hub_python.parent / "atrium")
+        return self.run("runuser", "-u", "atrium", "--", "env", *variables, command, *arguments).stdout
+
     def squeue(self, *options: str) -> list[str]:
         """Lines of ``squeue`` without its heading."""
         return self.run("squeue", "--noheader", *options).stdout.splitlines()

@@ -41,6 +41,7 @@ HUB_MODULES = {
     "environment",  # what the programs we turn into get to see of ours
     "errors",
     "formats",  # numbers and times, for each reader
+    "hub_client",  # HTTP clients for the Hub's REST API
     "language",  # gettext, for each reader
     "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",

@@ -14,8 +14,8 @@ from tests.queues import SLOWEST_FIRST, Queues, rank
 SLOW = ["tests/e2e/test_running.py::test_a", "tests/e2e/test_running.py::test_b"]
 SLURM = ["tests/slurm/test_client.py::test_a", "tests/slurm/test_sudo.py::test_b[x::y]"]
 UNIT = [
-    "tests/spawners/test_form.py::test_a",
-    "tests/spawners/test_form.py::test_b",
+    "tests/spawners/options/test_form.py::test_a",
+    "tests/spawners/options/test_form.py::test_b",
     "tests/widgets/test_fields.py::test_c",
 ]
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def eventually(condition: Callable[[], Value | None], *, within: float, what: str, every: float = 0.2) -> Value:
+def eventually(condition: Callable[[], Value | None], *, within: float, what: str, every: float = 0.1) -> Value:
     """The first true value of ``condition``; an AssertionError that says ``what`` was awaited after ``within`` s."""
     deadline = time.monotonic() + within
     while not (value := condition()):

@@ -17,7 +17,7 @@ from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
 from deploy.dev.processes import has_ipv6
 
 _SETTING = re.compile(r"ATRIUM_[A-Z]+__[A-Z_]+\Z")
-"""The variable of a setting (hub/settings.py)."""
+"""The variable of a setting (deploy/settings.md)."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,14 @@ def programs(layout: Layout) -> list[Program]:
 
 
 def atrium_environment(layout: Layout, home: Path) -> dict[str, str]:
-    """All that a program of ours is told by environment; secrets are not among it. Settings that this ``make up`` was
-    given as variables (``ATRIUM_WORKER__TICK_SECONDS=1``) are."""
-    given = {name: value for name, value in os.environ.items() if _SETTING.match(name)}
-    return {**CLEAN, **layout.slurm_environment, **given, "ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+    """The environment of Atrium's own programs; it holds no secrets."""
+    variables = {"ATRIUM_CONFIG": str(layout.settings), "HOME": str(home)}
+    return {**CLEAN, **layout.slurm_environment, **given_settings(), **variables}
+
+
+def given_settings() -> dict[str, str]:
+    """Settings that this ``make up`` was given as variables, ``ATRIUM_WORKER__TICK_SECONDS=1``."""
+    return {name: value for name, value in os.environ.items() if _SETTING.match(name)}
 
 
 def supervisor_conf(layout: Layout, running: list[Program]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -25,7 +26,15 @@ from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
 from deploy.dev.locks import accounts_locked
 from deploy.dev.logins import Login
-from deploy.dev.programs import Program, atrium_environment, programs, slurm_programs, supervisor_conf, web_programs
+from deploy.dev.programs import (
+    Program,
+    atrium_environment,
+    given_settings,
+    programs,
+    slurm_programs,
+    supervisor_conf,
+    web_programs,
+)
 from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 
@@ -68,7 +77,7 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
         if only_slurm:
             versions.ensure_supervisor(layout)
             return
-        with step("Settings as edited") as outcome:
+        with step("Edited settings") as outcome:
             outcome.text = "checked" if _check_settings(layout) else "none"
         with step("Atrium's code") as outcome:
             outcome.unchanged_unless(versions.ensure(layout), "installed")
@@ -85,17 +94,20 @@ def _remove_unused(layout: Layout) -> None:
 
 
 def _check_settings(layout: Layout) -> bool:
-    """Check settings that an administrator edited; whether there are any.
+    """Check settings that an administrator edited or gave as variables; whether there are any.
 
     It is done with this checkout's code before that is installed, so that nothing of a running copy changes when they
-    are wrong. Settings that nobody edited are written anew by :func:`_lay_down`.
+    are wrong. A file that nobody edited is written anew by :func:`_lay_down`, so it is not looked at.
     """
-    if not files.is_edited(layout.settings, layout.etc / "written.json"):
+    edited = files.is_edited(layout.settings, layout.etc / "written.json")
+    if not edited and not given_settings():
         return False
-    python = environments.base(layout, "hub") / "bin/python"
-    argv = [str(python), "-P", "-m", "hub.cli", "check", "--settings-only"]
-    environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=atrium_environment(layout, layout.state) | environment)
+    environment = atrium_environment(layout, layout.state)
+    environment |= {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    if not edited:
+        environment["ATRIUM_CONFIG"] = os.devnull
+    argv = [str(environments.base(layout, "hub") / "bin/python"), "-P", "-m", "hub.cli", "check", "--settings-only"]
+    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=environment)
     if done.returncode:
         problems = done.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
         raise DeployError(f"The settings are wrong, so nothing was stopped or restarted:\n  {problems}")

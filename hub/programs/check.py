@@ -12,18 +12,15 @@ from hub import migrations
 from hub.calls import programme
 from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError, SlurmUnavailable
-from hub.settings import SecretName, Settings, config_path
+from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient
 
 _TOO_OPEN = 0o037
 """A secret is for its owner; at most its group may read it (the Hub and a service share the service's token)."""
 
 
-def run(settings: Settings, say: Callable[[str], None], *, settings_only: bool = False) -> bool:
+def run(settings: Settings, say: Callable[[str], None]) -> bool:
     """Check everything, saying one line each; whether all of it is well."""
-    say(f"settings  ok  {config_path()}")  # they were checked as they were read
-    if settings_only:
-        return True
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
         "programme": _programme,

@@ -12,6 +12,7 @@ import httpx2
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub import environment, tls
+from hub.hub_client import blocking_hub_client
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,12 +61,10 @@ def restore_routes(
     """
     until = time.monotonic() + seconds
     proxy = f"{settings.internal_scheme}://127.0.0.1:{settings.proxy.api_port}/api/routes"
-    hub = f"{settings.hub_api_url}/proxy"
     for_proxy, for_hub = (_header(settings.secret(name)) for name in ("proxy", "worker"))
-    verify = tls.client_context(settings)
-    with httpx2.Client(timeout=_ANSWER_SECONDS, verify=verify, trust_env=False, transport=transport) as http:
+    with blocking_hub_client(settings, timeout=_ANSWER_SECONDS, transport=transport) as http:
         listens = _wait(until, "the proxy's API", lambda: http.get(proxy, headers=for_proxy))
-        return listens and _wait(until, "the Hub's routes", lambda: http.post(hub, headers=for_hub))
+        return listens and _wait(until, "the Hub's routes", lambda: http.post("proxy", headers=for_hub))
 
 
 def _header(token: str) -> dict[str, str]:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
 from hub.errors import AtriumError
+from hub.hub_client import hub_client
 from hub.identity.groups import HubGroups
 from hub.projects import provisioning, service
 from hub.projects.storage import Directories
@@ -35,7 +35,7 @@ async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> 
 @asynccontextmanager
 async def world(settings: Settings) -> AsyncIterator[provisioning.World]:
     """Slurm, project storage and the Hub of a deployment."""
-    async with httpx2.AsyncClient(base_url=settings.hub_api_url, trust_env=False) as http:
+    async with hub_client(settings) as http:
         yield provisioning.World(
             slurm=SlurmClient(settings.slurm),
             storage=Directories(settings.projects),

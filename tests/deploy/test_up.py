@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(up, "_start_slurm", note("slurm", None))
     monkeypatch.setattr(up, "_start_web", note("web", None))
     monkeypatch.setattr(up, "_demo_project", note("project", None))
+    monkeypatch.setattr(up, "accounts_locked", nullcontext)
     monkeypatch.setattr(up.running, "settle", note("settled", None))
     monkeypatch.setattr(up, "_remove_unused", note("unused", None))
     return done
@@ -68,6 +70,17 @@ def test_edited_settings_that_are_right_are_taken(layout: Layout, steps: list[st
     layout.settings.write_text("[spawn]\nrequeue = false\n")
     up.up(layout)
     assert steps == [*EVERYTHING, "settled", "unused"]
+
+
+def test_a_wrong_variable_stops_it_too_when_nobody_edited_the_file(
+    layout: Layout, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATRIUM_WORKER__TICK_SECOND", "1")
+
+    with pytest.raises(DeployError, match="Did you mean ATRIUM_WORKER__TICK_SECONDS"):
+        up.up(layout)
+
+    assert steps == ["preflight", "packages", "environments"]
 
 
 def test_a_fresh_machine_has_no_settings_to_check(layout: Layout, steps: list[str]) -> None:

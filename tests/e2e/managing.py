@@ -19,11 +19,11 @@ HEAD = """\
 import asyncio, json, os, sys, time
 from pathlib import Path
 from distributed import Client
-from hub.clusters.models import *
+from hub.dask.models import *
 from spawners.dask import ProjectCluster, slurm
 from spawners.dask.__main__ import configure_dask
 from spawners.dask.manager import Manager
-from spawners.dask.place import Place
+from spawners.node.place import Place
 
 configure_dask()
 place = Place.from_environment()

@@ -49,11 +49,24 @@ def as_(deployment: Deployment, browser: Browser) -> Iterator[As]:
         one.close()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def nothing_runs_on(deployment: Deployment) -> Iterator[None]:
     yield
     for role in ("founder", "colleague"):
         deployment.run("scancel", f"--user={deployment.person(role)}", check=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spent(deployment: Deployment, as_: As, nothing_runs_on: None) -> str:
+    """A project whose hours are being used. Slurm sums them up once a minute, so it begins before the first test and
+    is looked at by the last one."""
+    slug = approved(as_, cpu_hours=1, gpu_hours=0)
+    ready(as_("founder"), slug)
+    job = submit(
+        deployment, deployment.person("founder"), slug, "--partition=notebooks", "--cpus-per-task=8", "--time=5"
+    )
+    assert job.isdigit(), job
+    return slug
 
 
 def approved(as_: As, **hours: int) -> str:
@@ -86,7 +99,7 @@ def ready(client: Api, slug: str) -> ProjectView:
         project = client.projects.get(slug)
         return project if project.state == "active" else None
 
-    found = eventually(look, within=READY_SECONDS, what=f"{slug} is ready", every=0.5)
+    found = eventually(look, within=READY_SECONDS, what=f"{slug} is ready")
     assert found is not None
     return found
 
@@ -155,35 +168,6 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
     }
 
 
-def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As) -> None:
-    founder, name = as_("founder"), deployment.person("founder")
-    slug = approved(as_, cpu_hours=1, gpu_hours=0)
-    ready(founder, slug)
-    job = submit(deployment, name, slug, "--partition=notebooks", "--cpus-per-task=8", "--time=5")
-    assert job.isdigit(), job
-
-    def moved() -> ProjectUsage | None:
-        found = founder.usage(slug)
-        return found if found.cpu.used > 0 and found.people else None
-
-    used = eventually(moved, within=240, every=2, what="usage moves")
-    assert [one.name for one in used.people] == [name]
-    assert [one.name for one in used.partitions] == ["notebooks"]
-    assert used.cpu_runs_out is not None
-    deployment.run("scancel", job)
-    too_long = submit(deployment, name, slug, "--partition=notebooks", "--cpus-per-task=8", "--time=60")
-    eventually(
-        lambda: "Assoc" in _why_it_waits(deployment, too_long),
-        within=60,
-        what="Slurm says that the hours are gone",
-    )
-
-
-def _why_it_waits(deployment: Deployment, said: str) -> str:
-    """The reason of a waiting job, or the refusal itself."""
-    return "".join(deployment.squeue(f"--jobs={said}", "--format=%r")) if said.isdigit() else said
-
-
 @pytest.mark.parametrize("program", ["worker", "api", "slurmdbd"])
 def test_a_program_killed_while_a_project_is_made(deployment: Deployment, as_: As, program: str) -> None:
     """Whatever dies, there is one account, one directory and one letter in the end."""
@@ -208,3 +192,28 @@ def _answers(client: Api) -> bool:
         return bool(client.me())
     except Exception:  # whatever it is, it is asked again
         return False
+
+
+def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As, spent: str) -> None:
+    founder, name = as_("founder"), deployment.person("founder")
+
+    def moved() -> ProjectUsage | None:
+        found = founder.usage(spent)
+        return found if found.cpu.used > 0 and found.people else None
+
+    used = eventually(moved, within=240, every=0.5, what="usage moves")
+    assert [one.name for one in used.people] == [name]
+    assert [one.name for one in used.partitions] == ["notebooks"]
+    assert used.cpu_runs_out is not None
+    deployment.run("scancel", f"--user={name}")
+    too_long = submit(deployment, name, spent, "--partition=notebooks", "--cpus-per-task=8", "--time=60")
+    eventually(
+        lambda: "Assoc" in _why_it_waits(deployment, too_long),
+        within=60,
+        what="Slurm says that the hours are gone",
+    )
+
+
+def _why_it_waits(deployment: Deployment, said: str) -> str:
+    """The reason of a waiting job, or the refusal itself."""
+    return "".join(deployment.squeue(f"--jobs={said}", "--format=%r")) if said.isdigit() else said

@@ -283,7 +283,7 @@ async def main():
     listener = bind_unix_socket(str(place.socket))
     life, _ = os.pipe()
     serving = asyncio.create_task(program.main(listener, life))
-    from widgets.clusters import Clusters
+    from widgets.scaling.client import Clusters
     request = ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2))
     made = await asyncio.to_thread(Clusters.here().create, request)
     while sum(worker.phase == "working" for worker in made.workers) < 2:

@@ -212,7 +212,7 @@ def test_used_up_hours_are_said(deployment: Deployment, founder: str, poor: str)
         founder,
         f"""
 import dataclasses
-from spawners.dask.allowed import Hours
+from spawners.dask.offer import Hours
 place = dataclasses.replace(place, account={poor!r})
 async def main():
     manager = await managing()

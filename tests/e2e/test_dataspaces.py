@@ -106,7 +106,7 @@ def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
     """Settings that name 127.0.0.1, and the programs that read them."""
     path = deployment.etc / "atrium.toml"
     before = path.read_text()
-    told = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 5\n'
+    told = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
     try:
         if "[dataspace]" not in before:
             path.write_text(f"{before}\n{told}")
@@ -118,18 +118,24 @@ def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
             deployment.supervisorctl("restart", "api", "worker")
 
 
-@pytest.fixture
-def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path) -> Iterator[Shop]:
-    admin = visit("admin")
-    token = api_token(admin.page, deployment, admin.name)
-    with published(tmp_path) as publisher:
+@pytest.fixture(scope="module")
+def opened_shop(
+    deployment: Deployment, signed_in: Callable[[str], Page], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """Its catalogue is harvested once for all tests."""
+    admin = deployment.person("admin")
+    page = signed_in(admin)
+    token = api_token(page, deployment, admin)
+    page.context.close()
+    folder = tmp_path_factory.mktemp("publisher")
+    with published(folder) as publisher:
         url = publisher.url
-        (tmp_path / "no2.csv").write_bytes(ROWS)
-        (tmp_path / "series.csv").write_bytes(SERIES)
+        (folder / "no2.csv").write_bytes(ROWS)
+        (folder / "series.csv").write_bytes(SERIES)
         text = CATALOGUE.read_text().replace("SITE", url)
         text = text.replace("SERIES256", hashlib.sha256(SERIES).hexdigest())
         text = text.replace("SHA256", hashlib.sha256(ROWS).hexdigest())
-        (tmp_path / "catalogue.ttl").write_text(text)
+        (folder / "catalogue.ttl").write_text(text)
         api = Api(deployment.settings.api_url, token)
         form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
         eventually(lambda: _kept(api, form), within=60, what="the API is back, and an earlier source gone")
@@ -139,6 +145,17 @@ def shop(deployment: Deployment, visit: Callable[[str], Visitor], tmp_path: Path
             yield Shop(deployment, api, publisher)
         finally:
             api.dataspace.remove_source("browser")
+
+
+@pytest.fixture
+def shop(opened_shop: Shop) -> Iterator[Shop]:
+    """The same with a publisher that holds nothing back, and of whom nothing has been asked."""
+    publisher = opened_shop.publisher
+    publisher.asked.clear()
+    publisher.held.clear()
+    publisher.go_on = threading.Event()
+    yield opened_shop
+    publisher.go_on.set()
 
 
 def _kept(api: Api, form: SourceForm) -> bool:
@@ -285,17 +302,18 @@ def as_(shop: Shop, visitor: Visitor) -> Dataspace:
     return Api(shop.deployment.settings.api_url, api_token(visitor.page, shop.deployment, visitor.name)).dataspace
 
 
-def test_a_wrong_checksum_and_a_person_who_changes_their_mind(
-    shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
-) -> None:
+def test_a_wrong_checksum_and_a_person_who_changes_their_mind(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     founder = visit("founder")
     mine = as_(shop, founder)
     record = mine.search("nitrogen").hits[0].id
     wish = TransferForm(record_id=record, project="demo")
-    (tmp_path / "no2.csv").write_bytes(ROWS[:-1] + b"!")
-
-    begun = mine.bring(wish)
-    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is over")
+    file = shop.publisher.folder / "no2.csv"
+    file.write_bytes(ROWS[:-1] + b"!")
+    try:
+        begun = mine.bring(wish)
+        over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is over")
+    finally:
+        file.write_bytes(ROWS)
     assert over.state is TransferState.QUARANTINED
     assert over.progress is not None
     aside = Path(over.directory) / over.progress.path
@@ -363,12 +381,14 @@ def test_an_admin_sees_sources_and_others_do_not(shop: Shop, visit: Callable[[st
 
 
 def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
-    shop: Shop, visit: Callable[[str], Visitor], tmp_path: Path
+    shop: Shop, visit: Callable[[str], Visitor]
 ) -> None:
     good = (
         '<https://data.example/{0}> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> "{0}" .\n'
     )
-    (tmp_path / "broken.ttl").write_text(good.format("one") + "this is <not a statement .\n" + good.format("two"))
+    (shop.publisher.folder / "broken.ttl").write_text(
+        good.format("one") + "this is <not a statement .\n" + good.format("two")
+    )
     page = open_page(visit("admin"), "#view=sources")
     try:
         page.get_by_label("Short name").fill("extra", timeout=SECONDS)

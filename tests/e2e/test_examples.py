@@ -65,9 +65,9 @@ def test_each_example_runs_and_shows_what_more_workers_bring(deployment: Deploym
 TRAINING = """\
 import asyncio, json, re, time
 from pathlib import Path
-from hub.clusters.models import TrainingRequest
+from hub.dask.models import TrainingRequest
 from spawners.dask import training
-from spawners.dask.place import Place
+from spawners.node.place import Place
 
 async def main():
     place = Place.from_environment()

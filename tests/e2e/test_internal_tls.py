@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,11 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from playwright.sync_api import Page
 
+from tests.browser import fetch
 from tests.deployment import Deployment
-from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_running import curl, server_address, server_process
+from tests.e2e.visitor import Visitor, staying
 from tests.throwaway import atrium
 from tests.waiting import eventually
 from tests.web import client
@@ -42,25 +45,16 @@ def with_tls(deployment: Deployment) -> Iterator[Deployment]:
         atrium("up", within=UP_SECONDS)
 
 
-def test_a_notebook_and_a_dashboard_work(with_tls: Deployment, visit: Visit) -> None:
-    founder = visit("founder")
-    founder.start_notebook()
-    new_notebook(founder.page)
-    assert run_cell(founder.page, "6 * 7") == "42"
-    asked = "import os; from hub.client import Api; Api.from_environment().me().name"
-    assert run_cell(founder.page, asked) == repr(founder.name), "a kernel and Atrium's API"
-    founder.open_dashboard("onboarding")
-    assert "https://" in client_address(founder.name)
+@pytest.fixture(scope="module")
+def founder(with_tls: Deployment, signed_in: Callable[[str], Page]) -> Iterator[Visitor]:
+    """Somebody with an open notebook."""
+    with staying(with_tls, signed_in, "founder") as visitor:
+        visitor.start_notebook()
+        new_notebook(visitor.page)
+        yield visitor
 
 
-def client_address(name: str) -> str:
-    return str(server_process(name).environ()["JUPYTERHUB_API_URL"])
-
-
-def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment, visit: Visit) -> None:
-    founder = visit("founder")
-    founder.start_notebook()
-    new_notebook(founder.page)
+def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment, founder: Visitor) -> None:
     seen = run_cell(founder.page, "import os; [name for name in os.environ if name.startswith('ATRIUM_TLS')]")
     assert seen == "[]"
     [job] = with_tls.jobs_of(founder.name)
@@ -74,15 +68,26 @@ def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment,
     assert {(runtime / name).stat().st_mode & 0o777 for name in ("server.key", "server.crt", "ca.crt")} == {0o600}
 
 
-def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: Deployment, visit: Visit) -> None:
-    founder, colleague = visit("founder"), visit("colleague")
-    founder.start_notebook()
+def test_a_notebook_and_a_dashboard_work(founder: Visitor) -> None:
+    assert run_cell(founder.page, "6 * 7") == "42"
+    asked = "import os; from hub.client import Api; Api.from_environment().me().name"
+    assert run_cell(founder.page, asked) == repr(founder.name), "a kernel and Atrium's API"
+    founder.open_dashboard("onboarding")
+    assert "https://" in client_address(founder.name)
+
+
+def client_address(name: str) -> str:
+    return str(server_process(name).environ()["JUPYTERHUB_API_URL"])
+
+
+def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: Deployment, founder: Visitor) -> None:
+    colleague = with_tls.person("colleague")
     address = server_address(founder.name).replace("http:", "https:")
 
     path = f"{address}/user/{founder.name}/api"
-    assert curl(with_tls, colleague.name, path, "", "--insecure", check=False) == "000"
+    assert curl(with_tls, colleague, path, "", "--insecure", check=False) == "000"
     hub = with_tls.settings.hub_api_url
-    assert curl(with_tls, colleague.name, hub, "", "--insecure", check=False) == "000", "nor does the Hub"
+    assert curl(with_tls, colleague, hub, "", "--insecure", check=False) == "000", "nor does the Hub"
 
 
 class Impostor(BaseHTTPRequestHandler):
@@ -141,3 +146,12 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
 
     assert status == 503
     assert heard == []
+
+
+def test_a_project_gets_its_group_in_the_hub(with_tls: Deployment, founder: Visitor) -> None:
+    """The worker and ``atrium project`` show the Hub their certificate, as the API does."""
+    with_tls.atrium("project", "create", "internal-tls", "--lead", founder.name, "--cpu-hours", "1")
+    page = founder.page.context.new_page()
+    page.goto(founder.home)
+    answer = fetch(page, "GET", f"{with_tls.public_url}/hub/api/users/{founder.name}")
+    assert "project-internal-tls" in json.loads(answer["text"])["groups"]

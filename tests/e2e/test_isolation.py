@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pwd
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil  # type: ignore[import-untyped]
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from deploy.dev.processes import has_ipv6
 from tests.browser import api_token, fetch, websocket_opens
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import Visitor, staying
 from tests.waiting import eventually
 from tests.web import client
 
@@ -53,14 +53,23 @@ NOT_A_PORT = (
 )
 
 
+@pytest.fixture(scope="module")
+def trainer(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterator[Visitor]:
+    """Somebody whose notebook runs, with a kernel."""
+    with staying(deployment, signed_in, "trainer") as visitor:
+        visitor.start_notebook()
+        new_notebook(visitor.page)
+        assert run_cell(visitor.page, "6 * 7") == "42"
+        yield visitor
+
+
 # -- people and each other's servers ------------------------------------------------------------------------------
 
 
-def test_a_colleagues_server_is_not_opened(deployment: Deployment, visit: Visit) -> None:
-    founder, colleague = visit("founder"), visit("colleague")
-    colleague.start_notebook()
+def test_a_colleagues_server_is_not_opened(deployment: Deployment, trainer: Visitor, visit: Visit) -> None:
+    founder = visit("founder")
     for path in ("", "lab", "api/contents", "api/kernels", "atrium/scaling"):
-        answer = founder.page.goto(deployment.server_url(colleague.name) + path)
+        answer = founder.page.goto(deployment.server_url(trainer.name) + path)
         assert answer is not None
         assert answer.status == 403, path
 
@@ -175,11 +184,9 @@ def test_no_kernel_of_the_dashboards_holds_a_token_of_the_service(deployment: De
     assert [child.pid for child in kernels if "JUPYTERHUB_API_TOKEN" in child.environ()] == []
 
 
-def test_the_token_of_a_running_server_can_be_read_nowhere(deployment: Deployment, visit: Visit) -> None:
-    founder = visit("founder")
-    founder.start_notebook()
-    [job] = deployment.jobs_of(founder.name)
-    token = token_of_server(founder.name)
+def test_the_token_of_a_running_server_can_be_read_nowhere(deployment: Deployment, trainer: Visitor) -> None:
+    [job] = deployment.jobs_of(trainer.name)
+    token = token_of_server(trainer.name)
 
     assert [process.pid for process in psutil.process_iter(["cmdline"]) if token in " ".join(cmdline(process))] == []
     assert token not in deployment.run("scontrol", "show", "job", "-dd", job).stdout
@@ -189,12 +196,8 @@ def test_the_token_of_a_running_server_can_be_read_nowhere(deployment: Deploymen
     assert readable_files_with(deployment, token, reader=deployment.person("colleague")) == []
 
 
-def test_kernels_are_closed_to_everybody_else_on_the_node(deployment: Deployment, visit: Visit) -> None:
-    founder = visit("founder")
-    founder.start_notebook()
-    new_notebook(founder.page)
-    assert run_cell(founder.page, "6 * 7") == "42"
-    owner = pwd.getpwnam(founder.name).pw_uid
+def test_kernels_are_closed_to_everybody_else_on_the_node(trainer: Visitor) -> None:
+    owner = pwd.getpwnam(trainer.name).pw_uid
     folders = [folder for folder in Path("/tmp").glob("atrium-*") if folder.stat().st_uid == owner]
     connections = [json.loads(path.read_text()) for folder in folders for path in folder.glob("kernel-*.json")]
 

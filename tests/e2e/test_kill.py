@@ -1,4 +1,5 @@
-"""``kill -9`` of every process in turn: it comes back, the notebook goes on, ``make status`` tells."""
+"""``kill -9`` of every process in turn, of all nodes' at once: they come back, the notebook goes on, ``make status``
+tells."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import signal
 import pytest
 from playwright.sync_api import Page
 
+from deploy.dev.layout import Layout, Options
+from deploy.dev.programs import programs
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
@@ -29,11 +32,15 @@ def test_every_process_comes_back_and_the_notebook_goes_on(deployment: Deploymen
     dismiss_warnings(founder.page)
     jobs = deployment.jobs_of(founder.name)
 
-    for count, program in enumerate(sorted(deployment.processes()), start=1):
-        kill(deployment, program)
+    names = sorted(deployment.processes())
+    nodes = [name for name in names if name.startswith("slurmd-")]
+    assert len(nodes) > 1
+    alone = [[name] for name in names if name not in nodes]
+    for count, killed in enumerate([nodes, *alone], start=1):
+        kill(deployment, killed)
         wait_for_kernel(founder.page)
-        assert run_cell(founder.page, "runs += 1; runs") == str(count), f"notebook after {program} was killed"
-        assert deployment.jobs_of(founder.name) == jobs, f"jobs after {program} was killed"
+        assert run_cell(founder.page, "runs += 1; runs") == str(count), f"notebook after {killed} were killed"
+        assert deployment.jobs_of(founder.name) == jobs, f"jobs after {killed} were killed"
 
 
 def dismiss_warnings(page: Page) -> None:
@@ -42,13 +49,21 @@ def dismiss_warnings(page: Page) -> None:
     page.add_locator_handler(dialog, lambda shown: shown.get_by_role("button", name="Dismiss").click())
 
 
-def kill(deployment: Deployment, program: str) -> None:
-    """``kill -9``, and wait until a new process of the program runs and all is healthy."""
-    pid = deployment.processes()[program]
-    os.kill(pid, signal.SIGKILL)
-    back = f"the supervisor brings {program} back"
-    eventually(lambda: deployment.processes().get(program, pid) != pid, within=BACK_SECONDS, what=back)
-    eventually(healthy, within=BACK_SECONDS, every=1, what=f"status is well again after {program} was killed")
+def kill(deployment: Deployment, names: list[str]) -> None:
+    """``kill -9``, and wait until a new process of each program runs, answers and all is healthy."""
+    before = deployment.processes()
+    for name in names:
+        os.kill(before[name], signal.SIGKILL)
+
+    def back() -> bool:
+        now = deployment.processes()
+        return all(now.get(name, before[name]) != before[name] for name in names)
+
+    layout = Layout(Options.read({"ATRIUM_PREFIX": str(deployment.prefix)}))
+    checks = [program.check for program in programs(layout) if program.name in names]
+    eventually(back, within=BACK_SECONDS, every=0.1, what=f"the supervisor brings {names} back")
+    eventually(lambda: not any(check() for check in checks), within=BACK_SECONDS, every=0.1, what=f"{names} answer")
+    eventually(healthy, within=BACK_SECONDS, every=0.5, what=f"status is well again after {names} were killed")
 
 
 def test_status_tells_what_does_not_run(deployment: Deployment) -> None:
@@ -59,7 +74,7 @@ def test_status_tells_what_does_not_run(deployment: Deployment) -> None:
             atrium("status", within=STATUS_SECONDS)
     finally:
         deployment.supervisorctl("start", "worker")
-    eventually(healthy, within=BACK_SECONDS, every=1, what="status is well again")
+    eventually(healthy, within=BACK_SECONDS, every=0.5, what="status is well again")
 
 
 def healthy() -> bool:

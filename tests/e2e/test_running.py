@@ -7,7 +7,7 @@ import pwd
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,20 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Page, expect
 
-from spawners.node.announce import ANNOUNCE_SECONDS
 from tests.browser import accessibility_problems, api_token, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
 from tests.e2e.test_isolation import no_node_for_notebooks, press_start
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import START_SECONDS, Visitor, staying
 from tests.waiting import eventually
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
 TIME_BUTTON = "#atrium-time"
+TIME = "%Y-%m-%dT%H:%M:%S"
+"""As Slurm writes a moment."""
 POLL_SECONDS = 30
 """How often an open Lab asks its server (widgets/labextension/static/job.js)."""
 
@@ -39,8 +40,7 @@ def start(visitor: Visitor, **options: int | str) -> None:
     hub = f"{deployment.public_url}/hub/api/users/{visitor.name}/server"
     answer = fetch(visitor.page, "POST", hub, json.dumps({"user_options": options}))
     assert answer["status"] in (201, 202), answer
-    visitor.page.goto(f"{deployment.public_url}/hub/spawn-pending/{visitor.name}")
-    visitor.wait_for_lab()
+    eventually(lambda: running(visitor), within=START_SECONDS, what=f"{visitor.name}'s server is ready")
     visitor.page.goto(f"{deployment.server_url(visitor.name)}lab?reset")
     visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
@@ -56,38 +56,66 @@ def told(visitor: Visitor) -> dict[str, Any]:
     return dict(json.loads(answer["text"]))
 
 
-def warning(page: Page, text: str) -> Any:
+def warning(page: Page, text: str | re.Pattern[str]) -> Any:
     return page.locator(".jp-toastContainer .Toastify__toast, .Toastify__toast").filter(has_text=text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_patience(deployment: Deployment) -> Iterator[None]:
+    """A size whose servers end soon without use, and servers that give a Hub up after seconds."""
+    impatient = '{ name = "impatient", title = "Impatient", idle_minutes = 1.5 }'
+    with changed_settings(deployment, "spawn", f"unreachable_seconds = 5\nprofiles = [{impatient}]"):
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten(
+    deployment: Deployment, signed_in: Callable[[str], Page], little_patience: None
+) -> Iterator[tuple[Visitor, str]]:
+    """Somebody who went away from their notebook, and its job. It is there from the first test on, so that it has ended
+    when one looks."""
+    with staying(deployment, signed_in, "learner01") as learner:
+        start(learner, profile="impatient")
+        job = job_of(learner)
+        learner.page.goto(learner.home)
+        yield learner, job
 
 
 # -- time ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: Deployment, visit: Visit) -> None:
-    founder = visit("founder")
-    start(founder, minutes=240)
-    button = founder.page.locator(TIME_BUTTON)
+@pytest.fixture(scope="module")
+def notebook(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterator[Visitor]:
+    """A notebook of four hours that tests only look at, open on its owner's page."""
+    with staying(deployment, signed_in, "trainer") as trainer:
+        start(trainer, minutes=240)
+        yield trainer
+
+
+def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: Deployment, notebook: Visitor) -> None:
+    page = notebook.page
+    button = page.locator(TIME_BUTTON)
     expect(button).to_have_text(re.compile(r"^3 h 5\d min left"), timeout=60_000)
     expect(button).to_have_text(re.compile(r"CPU h"), timeout=(POLL_SECONDS + 15) * 1000)
-    screenshot(founder.page, "lab-time")
+    screenshot(page, "lab-time")
     assert re.search(r"on cpu\d, partition notebooks, as job \d+", button.get_attribute("title") or "")
 
     button.press("Enter")
-    dialog = founder.page.get_by_role("dialog")
+    dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.", timeout=30_000)
-    screenshot(founder.page, "lab-time-dialog")
+    screenshot(page, "lab-time-dialog")
     dialog.get_by_role("button", name="Close").click()
 
-    ends = founder.deployment.run("squeue", "--noheader", f"--jobs={job_of(founder)}", "--format=%e").stdout.strip()
-    assert time.mktime(time.strptime(ends, "%Y-%m-%dT%H:%M:%S")) == told(founder)["ends"]
+    ends = deployment.run("squeue", "--noheader", f"--jobs={job_of(notebook)}", "--format=%e").stdout.strip()
+    assert time.mktime(time.strptime(ends, TIME)) == told(notebook)["ends"]
 
 
 def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: Deployment, visit: Visit) -> None:
     founder = visit("founder")
-    start(founder, minutes=6)
+    start(founder, minutes=5)
     page, first = founder.page, job_of(founder)
-    expect(warning(page, "This notebook ends in 5 min")).to_be_visible(timeout=90_000)
-    expect(page.locator(TIME_BUTTON)).to_contain_text(re.compile("⚠ [45] min left"))
+    expect(warning(page, re.compile("This notebook ends in [345] min"))).to_be_visible(timeout=60_000)
+    expect(page.locator(TIME_BUTTON)).to_contain_text(re.compile("⚠ [345] min left"))
     screenshot(page, "lab-warning")
     new_notebook(page)
     run_cell(page, "kept = 1")
@@ -101,7 +129,7 @@ def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: 
     page.get_by_role("menuitem", name="Continue in a new job").click()
     page.wait_for_url(re.compile("/hub/atrium/continue"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Continue in a new job")
-    expect(page.locator("main")).to_contain_text("6 min in notebooks")
+    expect(page.locator("main")).to_contain_text("5 min in notebooks")
     assert accessibility_problems(page) == []
     screenshot(page, "continue")
     page.get_by_role("button", name="Stop it and continue").click()
@@ -122,9 +150,11 @@ def test_a_job_whose_time_is_over_ends_by_itself_before_slurm_ends_it(deployment
     run_cell(founder.page, "import atexit, pathlib; atexit.register(pathlib.Path('ended-in-order').touch)")
     home, job = Path(pwd.getpwnam(founder.name).pw_dir), job_of(founder)
     (home / "ended-in-order").unlink(missing_ok=True)
-    # An administrator takes time away: Slurm sends its signal, and the server asks when the end is now.
-    deployment.run("scontrol", "update", f"jobid={job}", "TimeLimit=2")
-    founder.wait_until_nothing_runs_within(200)
+    # An administrator takes time away: Slurm sends its signal, and the server asks when the end is now. Slurm looks for
+    # jobs to be signalled or ended every half a minute, so that the end must not be nearer.
+    ends = time.strftime(TIME, time.localtime(time.time() + 40))
+    deployment.run("scontrol", "update", f"jobid={job}", f"EndTime={ends}")
+    founder.wait_until_nothing_runs_within(120)
 
     assert outcome(deployment, job) == "COMPLETED 0:0"
     assert (home / "ended-in-order").exists(), "the kernel was not asked to end"
@@ -148,21 +178,14 @@ def hub_log(deployment: Deployment) -> str:
 # -- idleness -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def short_patience(deployment: Deployment) -> Iterator[None]:
-    """Servers end after two minutes without use."""
-    with changed_settings(deployment, "spawn", "idle_minutes = 2"):
-        yield
-
-
 @contextmanager
-def changed_settings(deployment: Deployment, section: str, line: str) -> Iterator[None]:
-    """One more line in a section of the deployment's settings, for a Hub that is started again."""
+def changed_settings(deployment: Deployment, section: str, lines: str) -> Iterator[None]:
+    """More lines in a section of the deployment's settings, for a Hub that is started again."""
     path = deployment.etc / "atrium.toml"
     before = path.read_text()
     heading = f"[{section}]\n"
     with_section = before if heading in before else f"{before}\n{heading}"
-    path.write_text(with_section.replace(heading, f"{heading}{line}\n"))
+    path.write_text(with_section.replace(heading, f"{heading}{lines}\n"))
     try:
         restart_hub(deployment)
         yield
@@ -183,23 +206,25 @@ def hub_answers(deployment: Deployment) -> bool:
         return anybody.get(f"{deployment.public_url}/hub/api/health").status_code == 200
 
 
-@pytest.mark.usefixtures("short_patience")
-def test_an_idle_server_warns_can_be_kept_and_ends(deployment: Deployment, visit: Visit) -> None:
-    forgetful, founder = visit("colleague"), visit("founder")
-    start(forgetful)
-    left_alone = job_of(forgetful)
-    forgetful.page.goto(forgetful.home)
-    start(founder)
+def test_an_idle_server_warns_can_be_kept_and_ends(
+    deployment: Deployment, visit: Visit, forgotten: tuple[Visitor, str]
+) -> None:
+    founder = visit("founder")
     page = founder.page
+    page.clock.install()
+    start(founder, profile="impatient")
+    eventually(lambda: told(founder)["idle_end"] is not None, within=60, what="the founder's server thinks of its end")
+    page.clock.fast_forward(POLL_SECONDS * 1000)
     notice = warning(page, "Nothing has happened here for a while")
-    expect(notice).to_be_visible(timeout=150_000)
+    expect(notice).to_be_visible()
     screenshot(page, "lab-idle")
     notice.get_by_role("button", name="Keep it running").click()
     expect(notice).to_be_hidden()
     assert told(founder)["idle_end"] is None
 
+    forgetful, job = forgotten
     forgetful.wait_until_nothing_runs_within(150)
-    assert outcome(deployment, left_alone) == "COMPLETED 0:0"
+    assert outcome(deployment, job) == "COMPLETED 0:0"
     assert f"{forgetful.name} goes: idle" in hub_log(deployment)
     assert deployment.jobs_of(founder.name), "the one that was kept is still there"
 
@@ -207,22 +232,23 @@ def test_an_idle_server_warns_can_be_kept_and_ends(deployment: Deployment, visit
 # -- others on the node -------------------------------------------------------------------------------------------
 
 
-def test_another_user_of_the_node_gets_nothing_from_a_server(deployment: Deployment, visit: Visit) -> None:
-    founder, colleague = visit("founder"), visit("colleague")
-    start(founder)
-    address = server_address(founder.name)
+def test_another_user_of_the_node_gets_nothing_from_a_server(
+    deployment: Deployment, notebook: Visitor, visit: Visit
+) -> None:
+    colleague = visit("colleague")
+    address = f"{server_address(notebook.name)}/user/{notebook.name}"
     token = api_token(colleague.page, deployment, colleague.name)
     paths = ("api/contents", "api/kernels", "api/sessions", "api/terminals", "api/status", "lab", "atrium/job")
     got = {
-        (path, who): curl(deployment, colleague.name, f"{address}/user/{founder.name}/{path}", header)
+        (path, who): curl(deployment, colleague.name, f"{address}/{path}", header)
         for path in paths
         for who, header in (("nobody", ""), ("colleague", f"Authorization: token {token}"))
     }
 
     assert {entry: status for entry, status in got.items() if status not in ("302", "403")} == {}
     for path in ("api/shutdown", "atrium/job/keep", "api/kernels"):
-        assert curl(deployment, colleague.name, f"{address}/user/{founder.name}/{path}", "", "-X", "POST") == "403"
-    assert deployment.jobs_of(founder.name), "nobody else ended it"
+        assert curl(deployment, colleague.name, f"{address}/{path}", "", "-X", "POST") == "403"
+    assert deployment.jobs_of(notebook.name), "nobody else ended it"
 
 
 def server_process(name: str) -> psutil.Process:
@@ -248,11 +274,9 @@ def curl(deployment: Deployment, user: str, url: str, header: str, *more: str, c
     return deployment.run("runuser", "-u", user, "--", *command, text=header, check=check).stdout
 
 
-def test_a_terminal_can_be_interrupted(visit: Visit) -> None:
+def test_a_terminal_can_be_interrupted(notebook: Visitor) -> None:
     """What a shell starts beside itself does not hear Ctrl-C, and all it starts inherits that: the server undoes it."""
-    founder = visit("founder")
-    start(founder)
-    status = Path(f"/proc/{server_process(founder.name).pid}/status").read_text()
+    status = Path(f"/proc/{server_process(notebook.name).pid}/status").read_text()
     ignored = int(re.findall(r"SigIgn:\s*([0-9a-f]+)", status)[0], 16)
 
     assert ignored & (1 << (signal.SIGINT - 1)) == 0
@@ -279,7 +303,7 @@ def test_a_server_that_cannot_reach_the_hub_ends_and_says_so(deployment: Deploym
         [job] = eventually(lambda: deployment.jobs_of(founder.name), within=60, what="a job that waits")
         deployment.supervisorctl("stop", "hub")
     try:
-        founder.wait_until_nothing_runs_within(ANNOUNCE_SECONDS + 60)
+        founder.wait_until_nothing_runs()
         assert outcome(deployment, job) == "FAILED 70:0"
     finally:
         deployment.supervisorctl("start", "hub")

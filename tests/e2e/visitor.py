@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from playwright.sync_api import Page
@@ -72,3 +74,15 @@ class Visitor:
             within=seconds,
             what=f"squeue shows no job of {self.name}",
         )
+
+
+@contextmanager
+def staying(deployment: Deployment, signed_in: Callable[[str], Page], role: str) -> Iterator[Visitor]:
+    """The demo person of ``role`` for as long as a whole module; nobody else may be given to its tests as that one."""
+    page = signed_in(deployment.person(role))
+    visitor = Visitor(deployment, role, page)
+    try:
+        yield visitor
+    finally:
+        visitor.stop_everything()
+        page.context.close()

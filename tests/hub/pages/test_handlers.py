@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx2
 import pytest
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub import handlers
@@ -77,56 +75,6 @@ def test_install_replaces_home_once_and_keeps_the_rest(settings: Settings) -> No
     assert before <= set(paths)
 
 
-# -- the API's answer -------------------------------------------------------------------------------------------------
-
-
-def overviews(answer: Any, **options: Any) -> overview.Overviews:
-    return overview.Overviews(
-        "http://api/services/atrium/api", lambda: "secret", transport=httpx2.MockTransport(answer), **options
-    )
-
-
-async def test_overview_is_asked_for_as_service_pages() -> None:
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        assert request.url.path == "/services/atrium/api/people/maria/overview"
-        assert request.headers["Authorization"] == "token secret"
-        return httpx2.Response(200, json=OVERVIEW)
-
-    heard = await overviews(answer).of("maria")
-    assert heard.overview is not None and heard.overview.me.display_name == "Maria <Muster>"
-    assert not heard.stale
-
-
-async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
-    answers = iter([httpx2.Response(200, json=OVERVIEW), httpx2.Response(503), httpx2.Response(200, json={"me": 1})])
-    api = overviews(lambda _request: next(answers))
-    good = await api.of("maria")
-    for _ in range(2):
-        later = await api.of("maria")
-        assert later.stale and later.overview == good.overview and later.as_of == good.as_of
-
-
-async def test_somebody_never_heard_of_gets_no_hours_of_others() -> None:
-    api = overviews(lambda _request: httpx2.Response(500))
-    assert await api.of("maria") == overview.Answer(stale=True)
-
-
-async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
-    async def never(_request: httpx2.Request) -> httpx2.Response:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    heard = await asyncio.wait_for(overviews(never, deadline=0.05).of("maria"), timeout=2)
-    assert heard.stale
-
-
-async def test_memory_is_bounded() -> None:
-    api = overviews(lambda _request: httpx2.Response(200, json=OVERVIEW), remembered=2)
-    for name in ("a", "b", "a", "c"):
-        await api.of(name)
-    assert [bool(api.last(name).overview) for name in ("a", "b", "c")] == [True, False, True]
-
-
 # -- servers ----------------------------------------------------------------------------------------------------------
 
 
@@ -159,32 +107,6 @@ def test_servers_tell_node_and_end_where_known() -> None:
     assert (running.node, running.ends) == ("cpu2", datetime(2026, 11, 24, 14, tzinfo=UTC))
     assert (waiting.pending, waiting.ends) == ("spawn", None)
     assert waiting.pending_url == "/hub/spawn-pending/maria/big"
-
-
-# -- frame ------------------------------------------------------------------------------------------------------------
-
-
-def test_frame_of_a_visitor_has_no_menu_and_of_an_admin_has_admin(settings: Settings) -> None:
-    frame_for = templating.template_vars(settings)["frame"]
-    assert frame_for(None).menu == ()
-    keys = [entry.key for entry in frame_for(person()).menu]
-    assert keys == ["start", "onboarding", "projects", "dataspaces", "scaling"]
-    admins = frame_for(person(groups=[SimpleNamespace(name="admins")]))
-    dashboards = "http://dashboards--service.localhost:8000/services/dashboards/voila/render"
-    assert admins.place("admin").url == f"{dashboards}/admin.ipynb"
-    assert admins.place("dataspaces").url == f"{dashboards}/dataspaces.ipynb"
-    assert admins.place("review") is None
-    reviewers = frame_for(person(groups=[SimpleNamespace(name="reviewers")]))
-    assert reviewers.place("review").url == f"{dashboards}/review.ipynb"
-    assert reviewers.place("admin") is None
-
-
-def test_a_page_made_before_its_reader_is_known_hides_what_only_some_may_open() -> None:
-    around = frame.build(site_name="A", hub_url="http://h/hub/", dashboards_url="/d/", static_url="/s/", roles=None)
-    header = (
-        Environment(loader=FileSystemLoader(frame.TEMPLATES)).get_template("frame/header.html").render(frame=around)
-    )
-    assert re.findall(r'<li data-role="(\w+)" hidden>', header) == ["reviewer", "admin"]
 
 
 # -- templates --------------------------------------------------------------------------------------------------------

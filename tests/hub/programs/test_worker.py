@@ -8,31 +8,7 @@ from datetime import datetime, timedelta
 
 from hub.health.tables import SignOfLife
 from hub.programs.worker import Every, make_queue
-from hub.projects.models import ProjectSpec
-from hub.usage.jobs import ask_slurm
-from hub.usage.service import hours_of
-from tests.hub.world import provision
 from tests.waiting import eventually
-
-
-async def test_asking_slurm_reads_hours(sessions, slurm):
-    spec = ProjectSpec(slug="demo", title="Demo", account="demo", cpu_hours=10, members={"founder": "lead"})
-    with sessions() as session:
-        await provision(session, slurm, spec)
-    slurm.used = {"demo": (120, 0)}
-    await ask_slurm(sessions, slurm)
-    with sessions() as session:
-        [hours] = hours_of(session, "founder")
-        assert hours.cpu.used == 2
-        assert session.get(SignOfLife, "slurm")
-
-
-async def test_slurm_being_away_is_said_and_is_no_sign_of_life(sessions, slurm, caplog):
-    slurm.break_after = 0
-    await ask_slurm(sessions, slurm)
-    assert "Slurm has not answered" in caplog.text
-    with sessions() as session:
-        assert session.get(SignOfLife, "slurm") is None
 
 
 def test_a_job_is_due_at_once_and_then_in_its_rhythm():

@@ -1,119 +1,30 @@
-"""The scaling page and what notebooks use of clusters, without a cluster: what they ask for, know and say."""
+"""The scaling page, without a cluster: what it asks for, knows and says."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-from hub.dask import models
 from hub.dask.models import (
     ClusterPhase,
     ClusterRequest,
     Estimate,
-    Offer,
-    Place,
-    Shape,
     Size,
     Tasks,
     Trouble,
-    Worker,
-    WorkerPhase,
 )
-from hub.errors import AtriumError, HubUnavailable, InvalidInput, NotFound, SettingsError
+from hub.errors import HubUnavailable, InvalidInput, SettingsError
 from hub.home.models import Me
+from tests.widgets.scaling.conftest import OFFER, Manager, told
 from widgets.base import Phase, Visitor
-from widgets.scaling.client import Cluster, Clusters
+from widgets.scaling.client import Clusters
 from widgets.scaling.clusters_view import Scaling, ScalingState, means
 
 ME = {"name": "maria", "display_name": "Maria", "roles": [], "projects": []}
-OFFER = Offer(
-    account="steel",
-    places=(
-        Place(partition="batch", cores=16, memory_gb=32, gpus=0),
-        Place(partition="gpu", cores=16, memory_gb=32, gpus=4, gpu_types=("a100", "l40s")),
-    ),
-    cpu_hours=100,
-    gpu_hours=None,
-    seconds_left=7200,
-)
-
-
-def told(name: str = "dask-1", **more: Any) -> models.Cluster:
-    worker = Worker(name=f"{name}-0", job="7", phase=WorkerPhase.WAITING, words="Others are before you in the queue.")
-    known: dict[str, Any] = {
-        "phase": ClusterPhase.ON,
-        "shape": Shape(),
-        "size": Size.fixed(1),
-        "since": datetime(2026, 11, 24, tzinfo=UTC),
-        "workers": (worker,),
-        "tasks": Tasks(),
-    }
-    return models.Cluster(name=name, **(known | more))
-
-
-class Manager:
-    """What the server's manager answers, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.clusters: dict[str, models.Cluster] = {}
-        self.asked: list[tuple[str, str, Any]] = []
-        self.refusal: AtriumError | None = None
-        self.silent = False
-
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        if self.silent:
-            raise httpx2.ConnectError("nobody")
-        body = json.loads(request.content or b"null")
-        self.asked.append((request.method, request.url.path, body))
-        if self.refusal and request.method != "GET":
-            error = {"message": self.refusal.message, "field": None, "hint": self.refusal.hint}
-            return httpx2.Response(self.refusal.status, json={"error": error})
-        answers: dict[str, Callable[[], Any]] = {
-            "/offer": lambda: OFFER.model_dump(mode="json"),
-            "/news": lambda: None,
-            "/estimate": lambda: Estimate(workers=2, cpu_per_hour=2).model_dump(mode="json"),
-            "/clusters": lambda: self._all(request.method, body),
-        }
-        if request.url.path in answers:
-            return httpx2.Response(200, text=json.dumps(answers[request.url.path]()))
-        return self._one(request, body)
-
-    def _all(self, method: str, body: Any) -> Any:
-        if method == "POST":
-            self.clusters["dask-1"] = told(size=Size(**body["size"]))
-            return self.clusters["dask-1"].model_dump(mode="json")
-        return [one.model_dump(mode="json") for one in self.clusters.values()]
-
-    def _one(self, request: httpx2.Request, body: Any) -> httpx2.Response:
-        name, _, what = request.url.path.removeprefix("/clusters/").partition("/")
-        if name not in self.clusters:
-            error = {"message": f"There is no cluster {name} (any more).", "field": None, "hint": "Start a new one."}
-            return httpx2.Response(404, json={"error": error})
-        if what == "script":
-            return httpx2.Response(200, json={"script": "#!/bin/sh"})
-        if request.method == "DELETE":
-            del self.clusters[name]
-            return httpx2.Response(204)
-        if request.method == "PATCH" and body.get("paused"):
-            self.clusters[name] = told(phase=ClusterPhase.PAUSED, workers=())
-        return httpx2.Response(200, json=self.clusters[name].model_dump(mode="json"))
-
-
-@pytest.fixture
-def manager() -> Manager:
-    return Manager()
-
-
-@pytest.fixture
-def clusters(manager: Manager) -> Clusters:
-    return Clusters(httpx2.MockTransport(manager))
 
 
 @pytest.fixture
@@ -303,37 +214,3 @@ def test_a_refusal_is_all_there_is_to_say() -> None:
     estimate = Estimate(workers=0, refusal=Trouble(message="<b>No</b>", hint="Ask less."))
 
     assert "&lt;b&gt;No&lt;/b&gt; Ask less." in str(means(estimate, OFFER))
-
-
-# -- notebooks --------------------------------------------------------------------------------------------------------
-
-
-def test_a_notebook_makes_scales_pauses_and_stops(clusters: Clusters, manager: Manager) -> None:
-    with Cluster(workers=(0, 4), memory_gb=4, clusters=clusters) as cluster:
-        assert cluster.name == "dask-1"
-        cluster.scale(2)
-        cluster.pause()
-        assert "1 workers" not in repr(cluster)
-
-    bodies = [body for method, _, body in manager.asked if method in ("POST", "PATCH")]
-    assert bodies[0]["size"] == {"minimum": 0, "maximum": 4}
-    assert bodies[0]["shape"]["memory_gb"] == 4
-    assert bodies[1]["size"] == {"minimum": 2, "maximum": 2}
-    assert manager.clusters == {}
-    cluster.stop()  # twice is no error
-
-
-def test_the_newest_is_joined_unless_one_is_named(clusters: Clusters, manager: Manager) -> None:
-    manager.clusters = {
-        "a": told("a", since=datetime(2026, 11, 25, tzinfo=UTC)),
-        "b": told("b", since=datetime(2026, 11, 24, tzinfo=UTC)),
-    }
-    assert Cluster.join(clusters=clusters).name == "a"
-    assert Cluster.join("b", clusters=clusters).name == "b"
-
-
-def test_joining_nothing_is_one_sentence(clusters: Clusters) -> None:
-    with pytest.raises(NotFound, match="You have no cluster"):
-        Cluster.join(clusters=clusters)
-    with pytest.raises(NotFound, match="There is no cluster x"):
-        Cluster.join("x", clusters=clusters)

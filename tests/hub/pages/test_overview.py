@@ -1,0 +1,58 @@
+"""What the API says about a person, and what is shown when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+
+from hub.pages import overview
+from tests.hub.pages.test_handlers import OVERVIEW
+
+
+def overviews(answer: Any, **options: Any) -> overview.Overviews:
+    return overview.Overviews(
+        "http://api/services/atrium/api", lambda: "secret", transport=httpx2.MockTransport(answer), **options
+    )
+
+
+async def test_overview_is_asked_for_as_service_pages() -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert request.url.path == "/services/atrium/api/people/maria/overview"
+        assert request.headers["Authorization"] == "token secret"
+        return httpx2.Response(200, json=OVERVIEW)
+
+    heard = await overviews(answer).of("maria")
+    assert heard.overview is not None and heard.overview.me.display_name == "Maria <Muster>"
+    assert not heard.stale
+
+
+async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
+    answers = iter([httpx2.Response(200, json=OVERVIEW), httpx2.Response(503), httpx2.Response(200, json={"me": 1})])
+    api = overviews(lambda _request: next(answers))
+    good = await api.of("maria")
+    for _ in range(2):
+        later = await api.of("maria")
+        assert later.stale and later.overview == good.overview and later.as_of == good.as_of
+
+
+async def test_somebody_never_heard_of_gets_no_hours_of_others() -> None:
+    api = overviews(lambda _request: httpx2.Response(500))
+    assert await api.of("maria") == overview.Answer(stale=True)
+
+
+async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
+    async def never(_request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    heard = await asyncio.wait_for(overviews(never, deadline=0.05).of("maria"), timeout=2)
+    assert heard.stale
+
+
+async def test_memory_is_bounded() -> None:
+    api = overviews(lambda _request: httpx2.Response(200, json=OVERVIEW), remembered=2)
+    for name in ("a", "b", "a", "c"):
+        await api.of(name)
+    assert [bool(api.last(name).overview) for name in ("a", "b", "c")] == [True, False, True]

@@ -1,0 +1,24 @@
+"""A server's own job, for what its processes know of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spawners.node.place import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place.from_environment(
+        {
+            "HOME": str(tmp_path),
+            "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+            "SLURM_JOB_ID": "7",
+            "SLURM_JOB_ACCOUNT": "steel",
+            "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
+            "ATRIUM_COMMENT": "atrium:maria::12",
+            "JUPYTERHUB_SERVICE_PREFIX": "/user/maria/",
+        }
+    )
