@@ -9,12 +9,15 @@ from pathlib import Path
 
 from deploy.dev import settings, slurm
 from deploy.dev.accounts import Accounts
+from deploy.dev.command import run
 from deploy.dev.down import down
 from deploy.dev.environments import alone
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
 from deploy.dev.locks import accounts_locked
 from deploy.dev.steps import step
+
+_REMOVAL_DEADLINE = 600.0
 
 
 def purge(layout: Layout, *, sure: bool, environments: bool) -> None:
@@ -70,7 +73,7 @@ def _remove_environments(layout: Layout) -> str:
         others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]
         if others:
             return f"kept in {layout.opt}: {', '.join(others)} use them"
-        _remove(layout.opt)
+        run(["rm", "-rf", "--", str(layout.opt)], deadline=_REMOVAL_DEADLINE)  # beside another one, perhaps
     return f"links removed; what copies share stays in {layout.environments}" if shared else "removed"
 
 

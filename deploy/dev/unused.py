@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deploy.dev import environments, old_layout, slurm, usage, versions
+from deploy.dev.command import CLEAN
 from deploy.dev.layout import Layout
+
+_REMOVED = ".removed-"
 
 
 def remove(layout: Layout) -> str:
@@ -27,7 +31,7 @@ def remove(layout: Layout) -> str:
         unused = _unlinked(layout, used)
         for directory in unused:
             _remove(directory)
-        return " ".join(directory.name for directory in unused)
+        return " ".join(directory.name for directory in unused if not directory.name.startswith(_REMOVED))
 
 
 def _previous(layout: Layout) -> dict[Path, Path]:
@@ -97,7 +101,19 @@ def _names(layout: Layout, directory: Path) -> list[str]:
 
 
 def _remove(directory: Path) -> None:
-    """Out of its place at once, so that a removal that breaks off leaves nothing that looks complete."""
-    doomed = directory.with_name(f".removed-{directory.name.lstrip('.')}")
-    directory.rename(doomed)
-    shutil.rmtree(doomed)
+    """Out of its place at once, so that nothing incomplete bears its name; its files go while ``make up`` goes on."""
+    if not directory.name.startswith(_REMOVED):  # else an earlier removal broke off
+        directory = directory.rename(directory.with_name(f"{_REMOVED}{directory.name}-{time.time_ns()}"))
+    _delete(directory)
+
+
+def _delete(directory: Path) -> None:
+    argv = ["nice", "-n", "19", "rm", "-rf", "--", str(directory)]
+    subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=CLEAN,
+        start_new_session=True,
+    )
