@@ -100,7 +100,9 @@ async def scene(person, session, slurm, settings):
     project = service.record(session, spec(members=members), who="admin")
     await provision(session, world(slurm, settings), project)
     founder.projects.invite("demo", "eve@example.eu")
-    person("admin", groups=["admins"])._send("POST", "/projects/demo/extensions", {"months": 1, "reason": "x"}, dict)
+    person("admin", groups=["admins"])._connection.send(
+        "POST", "/projects/demo/extensions", {"months": 1, "reason": "x"}, dict
+    )
 
 
 def asked(api, hub, who, method, path, body):

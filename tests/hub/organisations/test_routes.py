@@ -88,4 +88,4 @@ def test_a_service_has_no_profile(person):
 
 def test_input_error_is_the_class_of_the_client(person):
     with pytest.raises(InvalidInput):
-        person("founder")._send("PUT", "/profile", {"full_name": "a\0b"}, ProfileForm)
+        person("founder")._connection.send("PUT", "/profile", {"full_name": "a\0b"}, ProfileForm)
