@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -17,10 +18,12 @@ from deploy.dev.layout import CHECKOUT
 from deploy.dev.steps import step
 
 VENV = CHECKOUT / ".venv"
+"""Link to the environment in :func:`cache` that the lock describes."""
 _LOCK = environments.LOCKS / "dev.txt"
 _AXE = environments.LOCKS / "axe"  # what the browser tests judge accessibility with
-_STAMP = "atrium-lock.sha256"
+_COMPLETE = "atrium-packages-complete"
 _UNIT = "not slurm and not e2e and not process"
+_UNUSED_SECONDS = 30 * 24 * 3600.0
 _DEADLINE = 1800.0
 _TEST_DEADLINE = 7200.0
 _TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queues.py
@@ -29,18 +32,36 @@ _TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queu
 def ready(*, browser: bool = False) -> None:
     """Have ``.venv`` as the lock says; for whole tests also the machine's packages, a browser and its checks."""
     _ensure_packages(_packages_of_tests() if browser else ["python3-venv"])
-    _fill("Python environment of the checkout", VENV, [_LOCK], lambda: environments.fill_python(VENV, _LOCK))
-    if browser:
-        axe = VENV / "axe"
-        _fill("Accessibility checks", axe, sorted(_AXE.iterdir()), lambda: environments.fill_node(axe, _AXE))
+    with environments.alone(cache()):
+        _link(VENV, "python", [_LOCK], lambda target: environments.fill_python(target, _LOCK))
+        if browser:
+            _link(VENV / "axe", "axe", sorted(_AXE.iterdir()), lambda target: environments.fill_node(target, _AXE))
 
 
-def _fill(title: str, target: Path, locks: list[Path], fill: Callable[[], None]) -> None:
-    stamp, current = target / _STAMP, files.fingerprint(lock.read_bytes() for lock in locks)
-    if not stamp.exists() or stamp.read_text() != current:
-        with step(title):
-            fill()
-            stamp.write_text(current)
+def cache() -> Path:
+    """Directory of the environments of all checkouts; every OS user can execute what root builds there."""
+    return Path("/var/cache/atrium") if os.geteuid() == 0 else Path.home() / ".cache/atrium"
+
+
+def _link(link: Path, name: str, locks: list[Path], fill: Callable[[Path], None]) -> None:
+    """Point ``link`` at what the locks describe, built once for all checkouts with the same locks."""
+    parts = [environments.python_version().encode(), *(lock.read_bytes() for lock in locks)]
+    target = cache() / f"{name}-{files.fingerprint(parts)[:12]}"
+    if not (target / _COMPLETE).exists():
+        with step(f"Environment of the checkout ({name})"):
+            environments.build(target, _COMPLETE, lambda: fill(target))
+    if link.is_dir() and not link.is_symlink():  # an environment that an earlier version built in place
+        shutil.rmtree(link)
+    files.link(link, target)
+    os.utime(target)
+    _remove_unused(name)
+
+
+def _remove_unused(name: str) -> None:
+    """Remove environments that no checkout has asked for within a month."""
+    for target in cache().glob(f"{name}-*"):
+        if time.time() - target.stat().st_mtime > _UNUSED_SECONDS:
+            shutil.rmtree(target)
 
 
 def _packages_of_tests() -> list[str]:
@@ -119,6 +140,7 @@ def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> 
         **os.environ,
         "PATH": f"{VENV}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "VIRTUAL_ENV": str(VENV),
+        "MYPY_CACHE_DIR": str(cache() / "mypy"),
     }
     try:
         done = subprocess.run(

@@ -39,12 +39,12 @@ def base(layout: Layout, name: str) -> Path:
     if name == "proxy":
         parts = [(LOCKS / name / file).read_bytes() for file in ("package.json", "package-lock.json")]
     else:
-        parts = [(LOCKS / f"{name}.txt").read_bytes(), _python_version().encode()]
+        parts = [(LOCKS / f"{name}.txt").read_bytes(), python_version().encode()]
     return layout.environments / "base" / f"{name}-{files.fingerprint(parts)[:12]}"
 
 
 @cache
-def _python_version() -> str:
+def python_version() -> str:
     return run([PYTHON, "--version"], deadline=30)
 
 
@@ -68,15 +68,15 @@ def build(target: Path, mark: str, fill: Callable[[], None]) -> bool:
 
 
 @contextmanager
-def alone(layout: Layout) -> Iterator[None]:
-    """Keep other copies that share the environments out while something is built, linked or removed there."""
-    layout.environments.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(layout.environments / ".lock", os.O_RDWR | os.O_CREAT, 0o600)  # closing it unlocks
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others that share the environments in ``folder`` out while something is built, linked or removed there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)  # closing it unlocks
     with os.fdopen(descriptor, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"  Waiting for another copy that is at work in {layout.environments}", flush=True)
+            print(f"  Waiting for another command that is at work in {folder}", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

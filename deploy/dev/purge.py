@@ -67,7 +67,7 @@ def _ask(layout: Layout, people: int) -> None:
 
 def _remove_environments(layout: Layout) -> str:
     """Only this copy's: what another copy uses stays, and is removed by that one when nobody uses it any more."""
-    with alone(layout):
+    with alone(layout.environments):
         (layout.environments / "copies" / layout.cluster).unlink(missing_ok=True)
         shared = layout.environments != layout.opt.resolve()
         others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]

@@ -19,7 +19,7 @@ def remove(layout: Layout) -> str:
 
     :raises DeployError: nobody can say what is in use; everything is kept.
     """
-    with environments.alone(layout):
+    with environments.alone(layout.environments):
         previous = _previous(layout)
         candidates = {*previous.values(), *_unlinked(layout)}
         used = _used(layout, candidates) if candidates else set()

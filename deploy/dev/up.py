@@ -70,7 +70,7 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
         installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
-    with environments.alone(layout):
+    with environments.alone(layout.environments):
         with step("Environments (Python, Node)") as outcome:
             built = environments.ensure(layout, ["hub"] if only_slurm else environments.NAMES)
             outcome.unchanged_unless(built, f"built {' '.join(built)}")

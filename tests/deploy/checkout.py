@@ -37,7 +37,7 @@ class Checkout:
 
     def up(self, layout: Layout) -> bool:
         """Environments and code of one copy; whether the code or a link changed."""
-        with environments.alone(layout):
+        with environments.alone(layout.environments):
             environments.ensure(layout)
             return versions.ensure(layout)
 

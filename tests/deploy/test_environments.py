@@ -66,7 +66,7 @@ def test_copies_that_share_environments_build_them_once(tmp_path: Path, lock: Pa
     copies = [Layout(Options(prefix=str(tmp_path / name), environments=shared)) for name in ("a", "b", "c")]
 
     def up(copy: Layout) -> list[str]:
-        with environments.alone(copy):
+        with environments.alone(copy.environments):
             return environments.ensure(copy, ["hub"])
 
     with ThreadPoolExecutor() as pool:
@@ -77,7 +77,7 @@ def test_copies_that_share_environments_build_them_once(tmp_path: Path, lock: Pa
 def test_a_copy_that_waits_for_another_says_so(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with environments.alone(layout):
+    with environments.alone(layout.environments):
         pass
     assert capsys.readouterr().out == ""
     kinds: list[int] = []
@@ -88,7 +88,7 @@ def test_a_copy_that_waits_for_another_says_so(
             raise BlockingIOError
 
     monkeypatch.setattr(environments.fcntl, "flock", flock)
-    with environments.alone(layout):
+    with environments.alone(layout.environments):
         pass
     assert kinds[-1] == fcntl.LOCK_EX
     assert "Waiting for another copy" in capsys.readouterr().out
