@@ -91,4 +91,4 @@ def test_a_copy_that_waits_for_another_says_so(
     with environments.alone(layout.environments):
         pass
     assert kinds[-1] == fcntl.LOCK_EX
-    assert "Waiting for another copy" in capsys.readouterr().out
+    assert "Waiting for another command" in capsys.readouterr().out
