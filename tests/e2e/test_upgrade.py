@@ -17,9 +17,9 @@ from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_scaling import READY_MS, open_scaling, start_cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800, func_only=True)]
 
-UP_SECONDS = 300
+UP_SECONDS = 600
 
 
 @pytest.fixture
