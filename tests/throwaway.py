@@ -42,8 +42,8 @@ def running_copy(*, only_slurm: bool = False) -> Iterator[Deployment]:
 
     :param only_slurm: the accounts and Slurm without anything above them, which is up in seconds.
     """
-    if prefix := os.environ.get(RUNNING):
-        yield Deployment(Path(prefix))
+    if running := os.environ.get(RUNNING):
+        yield Deployment(Path(running))
         return
     prefix = own_prefix()
     with _alone(prefix):
