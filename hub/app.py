@@ -28,7 +28,7 @@ from hub.dataspace.fetch import Fetcher
 from hub.dataspace.memberships import Memberships
 from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
-from hub.dataspace.search.answers import Shelf
+from hub.dataspace.search.answers import SearchCache
 from hub.db.engine import make_engine, make_sessions
 from hub.errors import AtriumError, SettingsError
 from hub.health.routes import router as health
@@ -68,7 +68,7 @@ class State(TypedDict):
     settings: Settings
     directory: Directory
     sessions: sessionmaker[Session]
-    shelf: Shelf
+    search_cache: SearchCache
     previewer: Previewer
     memberships: Memberships
 
@@ -114,14 +114,14 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
     @asynccontextmanager
     async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
-        shelf = Shelf(settings.paths.state / "dataspace")
-        with shelf.kept_prepared():
+        search_cache = SearchCache(settings.paths.state / "dataspace")
+        with search_cache.kept_prepared():
             async with hub_client(settings, transport=hub) as http:
                 yield State(
                     settings=settings,
                     directory=Directory(http, own_token),
                     sessions=make_sessions(engine),
-                    shelf=shelf,
+                    search_cache=search_cache,
                     previewer=Previewer(Fetcher(settings.dataspace.allowed_hosts)),
                     memberships=Memberships(),
                 )

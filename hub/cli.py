@@ -130,8 +130,8 @@ def _project_create(settings: Settings, asked: Asked) -> None:
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
     from hub.projects import jobs, provisioning
 
-    async with jobs.world(settings) as world:
-        await provisioning.provision(session, world, project)
+    async with jobs.backends(settings) as backends:
+        await provisioning.provision(session, backends, project)
 
 
 def _project_spec(asked: Asked, members: dict[str, MemberRole]) -> ProjectSpec:

@@ -21,7 +21,7 @@ from hub.dataspace.client import Dataspace
 from hub.errors import SettingsError
 from hub.health.models import Health
 from hub.home.models import Me, Overview
-from hub.mail.models import Letter
+from hub.mail.models import Email
 from hub.organisations.client import Organisations
 from hub.projects.client import Projects
 from hub.reports.models import Report, ReportDraft
@@ -81,9 +81,9 @@ class Api:
         """The hundred newest events, on one thing or of one person if named."""
         return self._connection.get("/audit", tuple[Event, ...], on=on, who=who, before=before)
 
-    def letters(self, *, before: int | None = None) -> tuple[Letter, ...]:
+    def letters(self, *, before: int | None = None) -> tuple[Email, ...]:
         """The newest mails of the factory."""
-        return self._connection.get("/mail", tuple[Letter, ...], before=before)
+        return self._connection.get("/mail", tuple[Email, ...], before=before)
 
     def close(self) -> None:
         self._connection.close()

@@ -10,7 +10,7 @@ from xdist.remote import Producer
 
 from hub.settings import load
 from tests.queues import Queues, rank
-from tests.throwaway import purge_abandoned_copies
+from tests.temporary_deployment import purge_abandoned_copies
 
 # Before any test module is read: some make settings as they are imported.
 for _name in [

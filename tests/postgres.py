@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from hub import migrations
 from hub.db.engine import make_engine
-from tests.waiting import eventually
+from tests.polling import eventually
 
 ACCOUNT = "postgres"
 START_SECONDS = 60

@@ -1,8 +1,9 @@
 """How a test run is shared out among the workers of pytest-xdist.
 
-The tests of a module stay together on one worker, and each worker has a copy of Atrium of its own (throwaway.py), so
-that a test which kills a process or drains a node disturbs nobody else. The slowest modules start first; unit tests
-fill the time in which browser tests wait. A worker that crashes takes down the one test it was running.
+The tests of a module stay together on one worker, and each worker has a copy of Atrium of its own
+(temporary_deployment.py), so that a test which kills a process or drains a node disturbs nobody else. The slowest
+modules start first; unit tests fill the time in which browser tests wait. A worker that crashes takes down the one test
+it was running.
 """
 
 from __future__ import annotations

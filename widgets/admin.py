@@ -16,7 +16,7 @@ from hub.audit.models import Event
 from hub.calls.models import CallChange, CallState, Programme
 from hub.client import Api
 from hub.home.models import Me
-from hub.mail.models import Letter, LetterState
+from hub.mail.models import Email, EmailState
 from widgets.base import (
     Phase,
     State,
@@ -35,10 +35,10 @@ from widgets.tabs import PartedView, PartView
 PAGE = 100
 CALL_STATES = (("Open", CallState.OPEN), ("Paused", CallState.PAUSED), ("Closed", CallState.CLOSED))
 LETTER_STATES = {
-    LetterState.WAITING: ("warn", "waits to be sent"),
-    LetterState.SENT: ("ok", "sent"),
-    LetterState.KEPT: ("ok", "in the local mailbox"),
-    LetterState.FAILED: ("bad", "could not be sent"),
+    EmailState.WAITING: ("warn", "waits to be sent"),
+    EmailState.SENT: ("ok", "sent"),
+    EmailState.KEPT: ("ok", "in the local mailbox"),
+    EmailState.FAILED: ("bad", "could not be sent"),
 }
 
 
@@ -64,7 +64,7 @@ class AdminState(State):
     programme = Instance(Programme, allow_none=True)
     part = UseEnum(Part, Part.CALLS)
     calls = Tuple(help="CallStatus of every call.")
-    letters = Tuple(help="Letter, the newest first.")
+    letters = Tuple(help="Email, the newest first.")
     events = Tuple(help="Event, the newest first.")
     projects = Tuple(help="ProjectView, by slug.")
 
@@ -210,7 +210,7 @@ class Mail(AdminPart):
         )
 
 
-def letter(one: Letter) -> Markup:
+def letter(one: Email) -> Markup:
     """A mail as it was written; links in it stay text, as it is not the admin's."""
     kind, word = LETTER_STATES[one.state]
     inside = (

@@ -49,7 +49,7 @@ def find_dashboards(folder: Path) -> dict[str, Dashboard]:
     return found
 
 
-class Shelf(LargeFileManager):
+class DashboardContents(LargeFileManager):
     """The installed notebooks. They need no signature: only the factory writes there."""
 
     def mark_trusted_cells(self, nb: Any, path: str = "") -> None:

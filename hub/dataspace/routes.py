@@ -27,29 +27,29 @@ Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$")]
 
 
-async def _shelf(request: Request) -> answers.Shelf:
-    return cast(answers.Shelf, request.state.shelf)
+async def _search_cache(request: Request) -> answers.SearchCache:
+    return cast(answers.SearchCache, request.state.search_cache)
 
 
-Shelf = Annotated[answers.Shelf, Depends(_shelf)]
+SearchCache = Annotated[answers.SearchCache, Depends(_search_cache)]
 
 
 @router.get("/search", response_model=SearchAnswer)
-async def search(query: Asked, projects: Projects, shelf: Shelf) -> Response:
+async def search(query: Asked, projects: Projects, search_cache: SearchCache) -> Response:
     """Hits and counts by facet. Counts and hits are of what the asking person may see."""
-    answer = shelf.remembered(query, projects)
-    if answer is None and shelf.is_quick(query):
-        answer = shelf.answer(query, projects)
+    answer = search_cache.remembered(query, projects)
+    if answer is None and search_cache.is_quick(query):
+        answer = search_cache.answer(query, projects)
     elif answer is None:
         # What takes longer leaves the loop to others meanwhile; the engine holds no lock of Python's.
-        answer = await run_in_threadpool(shelf.answer, query, projects)
+        answer = await run_in_threadpool(search_cache.answer, query, projects)
     return Response(answer, media_type="application/json")
 
 
 @router.get("/suggestions")
-def suggestions(query: Asked, projects: Projects, shelf: Shelf) -> tuple[Suggestion, ...]:
+def suggestions(query: Asked, projects: Projects, search_cache: SearchCache) -> tuple[Suggestion, ...]:
     """What to leave out of a search that found nothing."""
-    return answers.suggestions(shelf.index, query, projects)
+    return answers.suggestions(search_cache.index, query, projects)
 
 
 @router.get("/records/{record_id}")

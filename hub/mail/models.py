@@ -19,7 +19,7 @@ MailAddress = Annotated[
 ]
 
 
-class LetterState(StrEnum):
+class EmailState(StrEnum):
     WAITING = "waiting"
     """Not delivered yet; tried again when it is due."""
     SENT = "sent"
@@ -30,7 +30,7 @@ class LetterState(StrEnum):
     """Refused for good, or never taken within the days allowed."""
 
 
-class Letter(BaseModel):
+class Email(BaseModel):
     """A mail as admins see it. ``text`` is empty once a mail server has it: links in it are for its reader alone."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
@@ -39,7 +39,7 @@ class Letter(BaseModel):
     to: str
     subject: str
     text: str
-    state: LetterState
+    state: EmailState
     written: datetime
     delivered: datetime | None
     attempts: int

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
 from hub.errors import InvalidInput
-from hub.mail.models import Letter, LetterState, MailAddress
+from hub.mail.models import Email, EmailState, MailAddress
 from hub.mail.smtp import Refused, Smtp, Unreachable, connection
 from hub.mail.tables import LetterRow
 from hub.settings import Settings
@@ -50,7 +50,7 @@ def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> 
         "to": checked_address(to),
         "subject": one_line(subject)[:LONGEST_SUBJECT],
         "text": text.replace("\0", "\ufffd").encode(errors="replace").decode(),
-        "state": LetterState.WAITING,
+        "state": EmailState.WAITING,
         "written": moment,
         "due": moment,
         "attempts": 0,
@@ -98,20 +98,20 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
     return taken
 
 
-def letters(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Letter, ...]:
+def letters(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
     """Mails, the newest first; ``before``: only those with a smaller id."""
     query = select(LetterRow).order_by(LetterRow.id.desc()).limit(limit)
     if before is not None:
         query = query.where(LetterRow.id < before)
-    return tuple(Letter.model_validate(row) for row in session.scalars(query))
+    return tuple(Email.model_validate(row) for row in session.scalars(query))
 
 
 def _keep(sessions: sessionmaker[Session]) -> int:
     """No mail server: what waits lies in the mailbox from now on."""
     with sessions() as session:
-        waiting = session.scalars(select(LetterRow).where(LetterRow.state == LetterState.WAITING).limit(BATCH)).all()
+        waiting = session.scalars(select(LetterRow).where(LetterRow.state == EmailState.WAITING).limit(BATCH)).all()
         for row in waiting:
-            row.state, row.delivered, row.reason = LetterState.KEPT, now(), ""
+            row.state, row.delivered, row.reason = EmailState.KEPT, now(), ""
         session.commit()
     return len(waiting)
 
@@ -119,7 +119,7 @@ def _keep(sessions: sessionmaker[Session]) -> int:
 def _due(sessions: sessionmaker[Session]) -> Sequence[int]:
     query = (
         select(LetterRow.id)
-        .where(LetterRow.state == LetterState.WAITING, LetterRow.due <= now())
+        .where(LetterRow.state == EmailState.WAITING, LetterRow.due <= now())
         .order_by(LetterRow.id)
         .limit(BATCH)
     )
@@ -137,13 +137,13 @@ def _carry(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> 
         logger.warning("mail %d was not taken: %s", row.id, error)
         row.reason = str(error)[:500]
         if isinstance(error, Refused) or now() - row.written > GIVE_UP_AFTER:
-            row.state = LetterState.FAILED
+            row.state = EmailState.FAILED
         session.commit()
         if isinstance(error, Unreachable):
             raise
         return False
     # The text may hold a link that is good once and for its reader alone: it does not stay here.
-    row.state, row.delivered, row.reason, row.text = LetterState.SENT, now(), "", ""
+    row.state, row.delivered, row.reason, row.text = EmailState.SENT, now(), "", ""
     session.commit()
     return True
 

@@ -8,7 +8,7 @@ from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.base import Base, UtcDateTime, Word
-from hub.mail.models import LetterState
+from hub.mail.models import EmailState
 
 
 class LetterRow(Base):
@@ -23,7 +23,7 @@ class LetterRow(Base):
     to: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text)
-    state: Mapped[LetterState] = mapped_column(Word(LetterState))
+    state: Mapped[EmailState] = mapped_column(Word(EmailState))
     written: Mapped[datetime] = mapped_column(UtcDateTime)
     due: Mapped[datetime] = mapped_column(UtcDateTime)
     """Not to be tried before."""

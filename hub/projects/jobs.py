@@ -25,7 +25,7 @@ async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> 
     try:
         with sessions() as session:
             service.turn(session, settings, now().date())
-        async with world(settings) as found:
+        async with backends(settings) as found:
             with sessions() as session:
                 await provisioning.resume(session, found)
     except AtriumError as error:
@@ -33,10 +33,10 @@ async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> 
 
 
 @asynccontextmanager
-async def world(settings: Settings) -> AsyncIterator[provisioning.World]:
+async def backends(settings: Settings) -> AsyncIterator[provisioning.Backends]:
     """Slurm, project storage and the Hub of a deployment."""
     async with hub_client(settings) as http:
-        yield provisioning.World(
+        yield provisioning.Backends(
             slurm=SlurmClient(settings.slurm),
             storage=Directories(settings.projects),
             groups=HubGroups(http, settings.secret("worker")),

@@ -1,6 +1,6 @@
 """Making projects real: each step is recorded, retried until it is done, and safe to repeat.
 
-A row first, then the deed, then the word that it is done. A process killed anywhere in between leaves a step that is
+A row first, then the handler, then the word that it is done. A process killed anywhere in between leaves a step that is
 not done, and the next run does it again.
 """
 
@@ -54,7 +54,7 @@ class Groups(Protocol):
 
 
 @dataclass(frozen=True)
-class World:
+class Backends:
     """What a project is made real in."""
 
     slurm: Accounts
@@ -64,7 +64,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredState:
     """A project as it shall be, read once: nothing is read from the database while somebody is asked."""
 
     id: int
@@ -85,11 +85,11 @@ class Wanted:
     leaving: tuple[str, ...]
 
 
-Deed = Callable[[Session, World, Wanted], Awaitable[str]]
+Deed = Callable[[Session, Backends, DesiredState], Awaitable[str]]
 """Does one step; a remark, mostly empty."""
 
 
-async def resume(session: Session, world: World) -> None:
+async def resume(session: Session, backends: Backends) -> None:
     """Finish every project that is not yet as it shall be. One that fails does not hold up the others.
 
     :raises SlurmUnavailable: Slurm could not be asked, so there is no use in trying the next one.
@@ -97,34 +97,34 @@ async def resume(session: Session, world: World) -> None:
     waiting = select(Project.id).where(Project.state == ProjectState.PROVISIONING).order_by(Project.id)
     for number in session.scalars(waiting).all():
         try:
-            await provision(session, world, session.get_one(Project, number))
+            await provision(session, backends, session.get_one(Project, number))
         except SlurmUnavailable:
             raise
         except AtriumError:
             continue  # said and recorded where it happened
 
 
-async def provision(session: Session, world: World, project: Project) -> None:
+async def provision(session: Session, backends: Backends, project: Project) -> None:
     """Do every step that is not done for the project as it is now.
 
     :raises hub.errors.AtriumError: a step failed; its row says why, and the next run begins there.
     """
-    wanted = _wanted(project)
-    for step, deed in _DEEDS.items():
-        row = _step(session, wanted.id, step)
-        if row.revision < wanted.revision:
-            await _do(session, world, wanted, row, deed)
-    _finish(session, wanted)
+    desired = _wanted(project)
+    for step, handler in _DEEDS.items():
+        row = _step(session, desired.id, step)
+        if row.revision < desired.revision:
+            await _do(session, backends, desired, row, handler)
+    _finish(session, desired)
 
 
-async def _do(session: Session, world: World, wanted: Wanted, row: StepRow, deed: Deed) -> None:
+async def _do(session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: Deed) -> None:
     row.attempts += 1
     session.commit()  # no transaction stays open while somebody is asked
     try:
-        remark = await deed(session, world, wanted)
+        remark = await handler(session, backends, desired)
     except AtriumError as error:
         if row.remark != error.message[:500]:
-            logger.warning("project %s, %s: %s", wanted.slug, row.step, error.message)
+            logger.warning("project %s, %s: %s", desired.slug, row.step, error.message)
         row.remark = error.message[:500]
         session.commit()
         raise
@@ -132,24 +132,24 @@ async def _do(session: Session, world: World, wanted: Wanted, row: StepRow, deed
         session,
         who=audit.WORKER,
         what=f"made real: {row.step}",
-        on=f"project/{wanted.slug}",
+        on=f"project/{desired.slug}",
         before={"revision": row.revision},
-        after={"revision": wanted.revision, **({"remark": remark} if remark else {})},
+        after={"revision": desired.revision, **({"remark": remark} if remark else {})},
     )
-    row.revision, row.remark, row.done = wanted.revision, remark, now()
+    row.revision, row.remark, row.done = desired.revision, remark, now()
     session.commit()
 
 
-def _finish(session: Session, wanted: Wanted) -> None:
+def _finish(session: Session, desired: DesiredState) -> None:
     """Active, unless the project was changed in the meantime; those who left are forgotten."""
     session.execute(
         update(Project)
-        .where(Project.id == wanted.id, Project.revision == wanted.revision)
+        .where(Project.id == desired.id, Project.revision == desired.revision)
         .values(state=ProjectState.ACTIVE)
         .execution_options(synchronize_session=False)
     )
-    project = session.get_one(Project, wanted.id, populate_existing=True)
-    for member in [one for one in project.members if one.leaving and one.person in wanted.leaving]:
+    project = session.get_one(Project, desired.id, populate_existing=True)
+    for member in [one for one in project.members if one.leaving and one.person in desired.leaving]:
         project.members.remove(member)
     session.commit()
 
@@ -157,49 +157,49 @@ def _finish(session: Session, wanted: Wanted) -> None:
 # -- the steps --------------------------------------------------------------------------------------------------------
 
 
-async def _account(_session: Session, world: World, wanted: Wanted) -> str:
-    await world.slurm.ensure_account(
-        wanted.account,
+async def _account(_session: Session, backends: Backends, desired: DesiredState) -> str:
+    await backends.slurm.ensure_account(
+        desired.account,
         # The title is free text of a person: it stays out of sacctmgr's command line.
-        description=f"Atrium project {wanted.slug}",
-        cpu_minutes=wanted.cpu_hours * 60,
-        gpu_minutes=wanted.gpu_hours * 60,
-        parent=f"call-{wanted.call}" if wanted.call else "",
-        qos=wanted.qos,
-        closed=wanted.phase is not Phase.OPEN,
+        description=f"Atrium project {desired.slug}",
+        cpu_minutes=desired.cpu_hours * 60,
+        gpu_minutes=desired.gpu_hours * 60,
+        parent=f"call-{desired.call}" if desired.call else "",
+        qos=desired.qos,
+        closed=desired.phase is not Phase.OPEN,
     )
     return ""
 
 
-async def _members(_session: Session, world: World, wanted: Wanted) -> str:
-    for person in wanted.leaving:
-        await world.slurm.revoke(wanted.account, person)
-    await world.slurm.ensure_members(wanted.account, wanted.members, wanted.partitions)
+async def _members(_session: Session, backends: Backends, desired: DesiredState) -> str:
+    for person in desired.leaving:
+        await backends.slurm.revoke(desired.account, person)
+    await backends.slurm.ensure_members(desired.account, desired.members, desired.partitions)
     return ""
 
 
-async def _directory(_session: Session, world: World, wanted: Wanted) -> str:
-    closed = wanted.phase is Phase.CLOSED
-    return await world.storage.ensure(
-        wanted.slug, () if closed else wanted.members, storage_gb=wanted.storage_gb, closed=closed
+async def _directory(_session: Session, backends: Backends, desired: DesiredState) -> str:
+    closed = desired.phase is Phase.CLOSED
+    return await backends.storage.ensure(
+        desired.slug, () if closed else desired.members, storage_gb=desired.storage_gb, closed=closed
     )
 
 
-async def _group(_session: Session, world: World, wanted: Wanted) -> str:
-    return await world.groups.ensure(wanted.slug, () if wanted.phase is Phase.CLOSED else wanted.members)
+async def _group(_session: Session, backends: Backends, desired: DesiredState) -> str:
+    return await backends.groups.ensure(desired.slug, () if desired.phase is Phase.CLOSED else desired.members)
 
 
-async def _mail(session: Session, world: World, wanted: Wanted) -> str:
+async def _mail(session: Session, backends: Backends, desired: DesiredState) -> str:
     """One letter to each member when their project is ready; of those that an admin made, everybody knows."""
-    if not wanted.call or wanted.phase in (Phase.ENDED, Phase.CLOSED):
+    if not desired.call or desired.phase in (Phase.ENDED, Phase.CLOSED):
         return ""
-    for person in wanted.members:
+    for person in desired.members:
         mail.enqueue(
             session,
-            to=mail.address_of(person, world.settings),
-            subject=f"Your project {wanted.slug} is ready",
-            text=_welcome(world.settings, wanted, lead=person in wanted.leads),
-            key=f"project-{wanted.id}-ready-{person}",
+            to=mail.address_of(person, backends.settings),
+            subject=f"Your project {desired.slug} is ready",
+            text=_welcome(backends.settings, desired, lead=person in desired.leads),
+            key=f"project-{desired.id}-ready-{person}",
         )
     return ""
 
@@ -213,14 +213,14 @@ _DEEDS: dict[Step, Deed] = {
 }
 
 
-def _welcome(settings: Settings, wanted: Wanted, *, lead: bool) -> str:
+def _welcome(settings: Settings, desired: DesiredState, *, lead: bool) -> str:
     invite = "\n4. Invite your colleagues; they use the same hours and the same directory." if lead else ""
     return (
-        f"{wanted.title}\n\n"
-        f"You have {wanted.gpu_hours:,} GPU hours and {wanted.cpu_hours:,} core hours, shared by the project.\n\n"
+        f"{desired.title}\n\n"
+        f"You have {desired.gpu_hours:,} GPU hours and {desired.cpu_hours:,} core hours, shared by the project.\n\n"
         "What to do first:\n"
-        f"1. Sign in at {settings.site.public_url} and start a notebook; choose the project {wanted.slug}.\n"
-        f"2. Put data and results into {settings.paths.projects / wanted.slug}, which all members see.\n"
+        f"1. Sign in at {settings.site.public_url} and start a notebook; choose the project {desired.slug}.\n"
+        f"2. Put data and results into {settings.paths.projects / desired.slug}, which all members see.\n"
         f"3. Stop the notebook when you are done: hours count while it runs.{invite}\n"
     )
 
@@ -228,9 +228,9 @@ def _welcome(settings: Settings, wanted: Wanted, *, lead: bool) -> str:
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _wanted(project: Project) -> Wanted:
+def _wanted(project: Project) -> DesiredState:
     staying = [member for member in project.members if not member.leaving]
-    return Wanted(
+    return DesiredState(
         id=project.id,
         revision=project.revision,
         slug=project.slug,

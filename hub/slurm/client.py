@@ -60,9 +60,9 @@ class SlurmClient:
         """A person's jobs of this name, over or not, with their comments."""
         return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
-    async def said_jobs(self, name: str) -> dict[int, tuple[str, str]]:
+    async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
         """Everybody's jobs of this name that are not over: whose, and what they say of themselves."""
-        return commands.parse_said_jobs(await self._transport.run(commands.said_jobs(name)))
+        return commands.parse_said_jobs(await self._transport.run(commands.jobs_with_comments(name)))
 
     async def job(self, job_id: int) -> Job | None:
         """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""

@@ -111,7 +111,7 @@ def parse_named_jobs(text: str) -> dict[int, str]:
     return found
 
 
-def said_jobs(name: str) -> Argv:
+def jobs_with_comments(name: str) -> Argv:
     """Everybody's jobs of this name that are not over, with their comments, in one call."""
     return ["squeue", "--noheader", "--all", f"--name={name}", "--format=%A|%u|%k"]
 

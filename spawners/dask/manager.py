@@ -22,7 +22,7 @@ from distributed.core import Status
 from hub.dask import models
 from hub.dask.models import ClusterPhase, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, Conflict, InvalidInput, NotFound, SlurmError
-from hub.slurm import naming, words
+from hub.slurm import naming, reasons
 from hub.slurm.jobs import Job
 from spawners.dask import offer, queue, slurm, snapshot
 from spawners.dask.cluster import ProjectCluster, Times
@@ -328,7 +328,7 @@ class Manager:
         log_name = f"{self.place.job_name(naming.Kind.WORKER)}-{job.id}.err"
         log_tail = await asyncio.to_thread(_tail, self.place.logs, log_name)
         managed.note = Trouble(
-            message=f"The workers end right after their start ({words.state(job.state)}), so no more are started.",
+            message=f"The workers end right after their start ({reasons.state(job.state)}), so no more are started.",
             hint="Read the end of their log below, change what is wrong, then go on.",
             log=log_tail,
         )

@@ -18,7 +18,7 @@ from typing import Any, cast
 from hub.dask import models
 from hub.dask.models import Estimate, Offer, Shape, Size, Trouble
 from hub.errors import SlurmError
-from hub.slurm import inventory, words
+from hub.slurm import inventory, reasons
 from hub.slurm.cluster import Cluster
 from hub.slurm.quoting import word
 from spawners.dask import slurm
@@ -183,7 +183,7 @@ async def estimate(site: Site, shape: Shape, size: Size, *, hours: Hours, minute
             await slurm.run(inventory.trial(), stdin=_script(site.place, shape, minutes), both=True)
         )
     except SlurmError as error:
-        refused = words.refusal(error.message)
+        refused = reasons.refusal(error.message)
         return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
     return Estimate(start=trial.start, **told)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.slurm import commands, process, words
+from hub.slurm import commands, process, reasons
 
 DEADLINE_SECONDS = 15.0
 AT_ONCE = 8
@@ -57,7 +57,7 @@ async def submit(script: str) -> int:
     except SlurmUnavailable:
         raise
     except SlurmError as error:
-        told = words.refusal(error.message)
+        told = reasons.refusal(error.message)
         raise SlurmError(told.means, hint=told.todo) from error
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.dask.models import Shape, Tasks, Worker, WorkerPhase
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.jobs import Job, Phase
 
 
@@ -86,12 +86,12 @@ def _coming(name: str, job: str, jobs: Mapping[int, Job]) -> Worker:
         sentence = "It is being handed to Slurm." if not job else "Slurm is about to look at it."
         return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=sentence)
     if known.phase is Phase.WAITING:
-        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=str(words.reason(known.reason)))
+        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=str(reasons.reason(known.reason)))
     if known.phase is Phase.RUNNING:
         return Worker(
             name=name, job=job, phase=WorkerPhase.STARTING, words="Its node is ready; Python starts.", node=known.node
         )
-    return Worker(name=name, job=job, phase=WorkerPhase.LOST, words=words.state(known.state), node=known.node)
+    return Worker(name=name, job=job, phase=WorkerPhase.LOST, words=reasons.state(known.state), node=known.node)
 
 
 def tasks(scheduler: Any) -> Tasks:

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.dask.models import Estimate, Training, TrainingRequest, Trouble
 from hub.errors import InvalidInput, NotFound, SlurmError
-from hub.slurm import inventory, naming, words
+from hub.slurm import inventory, naming, reasons
 from hub.slurm.jobs import Phase, moment, phase
 from hub.slurm.quoting import word
 from spawners.dask import slurm
@@ -80,7 +80,7 @@ async def expected(place: Place, asked: TrainingRequest) -> Estimate:
     try:
         trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(place, asked), both=True))
     except SlurmError as error:
-        refused = words.refusal(error.message)
+        refused = reasons.refusal(error.message)
         return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
     return Estimate(start=trial.start, **told)
 
@@ -107,7 +107,7 @@ def _training(line: str) -> Training:
         job=int(number),
         name=naming.training_in(comment),
         state=state,
-        words=words.reason(reason).means if waits else words.state(state),
+        words=reasons.reason(reason).means if waits else reasons.state(state),
         node="" if node in ("n/a", "(null)") else node,
         over=over,
         start=moment(start),

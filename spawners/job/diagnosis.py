@@ -15,7 +15,7 @@ from typing import Any
 
 from hub.language import duration, mark, translate
 from hub.servers.models import Ending, Verdict
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ def diagnose(facts: Facts) -> Verdict:
 def _refused(facts: Facts) -> Verdict:
     if facts.not_asked or not facts.refusal:
         return _verdict(_FINDINGS[Ending.NOT_ASKED], facts)
-    told = words.refusal(facts.refusal)
+    told = reasons.refusal(facts.refusal)
     return Verdict(ending=Ending.REFUSED, message=told.means, hint=told.todo)
 
 
@@ -344,8 +344,8 @@ def _without_a_word(facts: Facts) -> Verdict:
     code, signal = exit_code(job.exit_code) if job else (0, 0)
     if signal == 9 or code == 137:
         return _verdict(_KILLED, facts)
-    if facts.stage is Stage.WAITING and job is not None and words.knows_reason(job.reason):
-        told = words.reason(job.reason)
+    if facts.stage is Stage.WAITING and job is not None and reasons.knows_reason(job.reason):
+        told = reasons.reason(job.reason)
         return Verdict(ending=Ending.CRASHED, message=told.means, hint=told.todo)
     if job is None:
         message = translate("The job is gone, and Slurm does not know any more how it ended.")
@@ -353,7 +353,7 @@ def _without_a_word(facts: Facts) -> Verdict:
         number = translate("signal {n}").format(n=signal) if signal else translate("exit code {n}").format(n=code)
         message = translate("The server ended with an error ({number}).").format(number=number)
     else:
-        message = translate("The job ended ({state}).").format(state=words.state(job.state))
+        message = translate("The job ended ({state}).").format(state=reasons.state(job.state))
     return Verdict(ending=Ending.CRASHED, message=message, hint=translate(_LOG))
 
 

@@ -66,7 +66,7 @@ class Sweep:
         the server they belong to."""
         gateway = self.site.settings.spawn.gateway
         try:
-            jobs = await self.site.slurm.said_jobs(naming.job_name(gateway, naming.Kind.WORKER))
+            jobs = await self.site.slurm.jobs_with_comments(naming.job_name(gateway, naming.Kind.WORKER))
         except SlurmError as error:
             log.warning("Workers without a server could not be looked for: %s", error)
             return

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.language import ENGLISH, current, duration, translate
 from hub.servers.models import AttemptState
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.jobs import Job, Phase
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Standing:
 
 def event(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
     """What there is to say now: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
-    ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`words.Whose`),
+    ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`reasons.Whose`),
     ``expected_start``, ``node`` and ``silent_since`` (ISO 8601, UTC; left out when not known).
     """
     try:
@@ -55,7 +55,7 @@ def _event(standing: Standing, now: datetime) -> dict[str, Any]:
         "place": standing.place if waiting else None,
         "partition": (job.partition if job else "") or standing.partition,
         "reason": job.reason if job and waiting else "",
-        "whose": str(words.reason(job.reason).whose) if job and waiting else "",
+        "whose": str(reasons.reason(job.reason).whose) if job and waiting else "",
         "expected_start": _iso(_expected(job, now)) if waiting else "",
         "node": job.node if job else "",
         "silent_since": _iso(standing.silent_since),
@@ -75,7 +75,7 @@ def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
     if job is None or standing.state in (AttemptState.STOPPING, AttemptState.READY):
         return _without_a_job(standing)
     if job.is_over:
-        said = translate("The job is over ({state}). Finding out why.").format(state=words.state(job.state))
+        said = translate("The job is over ({state}). Finding out why.").format(state=reasons.state(job.state))
         return "ended", 90, said
     if job.phase is Phase.RUNNING and job.node:
         said = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
@@ -97,8 +97,8 @@ def _without_a_job(standing: Standing) -> tuple[str, int, str]:
 
 def _waiting(standing: Standing, job: Job, now: datetime) -> str:
     partition = job.partition or standing.partition
-    why = words.reason(job.reason)
-    if why.whose is words.Whose.TIME:
+    why = reasons.reason(job.reason)
+    if why.whose is reasons.Whose.TIME:
         said = [translate("Waiting for a free node in {partition}.").format(partition=partition)]
         if job.reason not in ("", "None", "Priority", "Resources"):
             said.append(str(why))

@@ -14,7 +14,7 @@ from cachetools import TTLCache
 from hub.errors import InvalidInput, SlurmError, SlurmUnavailable
 from hub.formats import quantity
 from hub.language import duration, translate, translate_many
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.cluster import Cluster, Node, Trial
 from spawners.job.request import SpawnRequest
 from spawners.options import limits
@@ -59,8 +59,8 @@ class Estimates:
         except SlurmError as error:
             if not any(node.in_service for node in _nodes(request, cluster)):
                 # Slurm tries a job on nodes that are up; submitted, it waits for them.
-                return answer | {"unknown": str(words.reason("ReqNodeNotAvail"))}
-            said = words.refusal(error.message)
+                return answer | {"unknown": str(reasons.reason("ReqNodeNotAvail"))}
+            said = reasons.refusal(error.message)
             return answer | {"refused": f"{said.means} {said.todo}".strip()}
         now = datetime.now(UTC)
         answer |= {

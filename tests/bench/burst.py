@@ -19,7 +19,7 @@ from tests.bench.registry import Pair, scenario
 from tests.bench.running import SMALL, STANDIN, stop_all
 from tests.bench.spawn import sbatch_as
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client, free_port
 
 PEOPLE = 50

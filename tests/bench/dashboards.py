@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from tests.bench.registry import Pair, scenario
 from tests.browser import api_token, chromium, dashboard_link, personal_widget, sign_in
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import free_port
 
 NOTEBOOK = {

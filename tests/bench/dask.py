@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment
-from tests.injob import in_job
+from tests.slurm_job import in_job
 
 PROGRAM = """\
 import json, os, sys, time

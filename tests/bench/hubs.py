@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client, free_port
 
 START_SECONDS = 60

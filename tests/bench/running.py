@@ -16,7 +16,7 @@ from tests.bench import hubs, slurm
 from tests.bench.registry import Pair, scenario
 from tests.bench.statistics import Measure
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 
 WINDOW_SECONDS = 30
 STARTING_AT_ONCE = 25

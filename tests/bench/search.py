@@ -30,7 +30,7 @@ from hub.dataspace.search.index import Entry, TantivyWriter
 from tests.bench import catalogue
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import free_port
 
 RECORDS = int(os.environ.get("ATRIUM_BENCH_RECORDS", "2000000"))

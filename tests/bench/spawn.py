@@ -14,7 +14,7 @@ from tests.bench import hubs
 from tests.bench.registry import Pair, scenario
 from tests.browser import api_token, chromium, sign_in
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client, free_port
 
 READY_SECONDS = 180

@@ -13,7 +13,7 @@ from deploy.dev import environments, processes, slurm, unused, usage
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
 from tests.deploy.checkout import Checkout
-from tests.waiting import eventually
+from tests.polling import eventually
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client
 
 READY_SECONDS = 120

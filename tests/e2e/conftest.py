@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, StorageState
 from tests.browser import ARTIFACTS, chromium, sign_in
 from tests.deployment import Deployment
 from tests.e2e.visitor import Visitor
-from tests.throwaway import running_copy
+from tests.temporary_deployment import running_copy
 
 Visit = Callable[[str], Visitor]
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.deployment import Deployment
-from tests.injob import in_job
-from tests.waiting import eventually
+from tests.polling import eventually
+from tests.slurm_job import in_job
 
 GATEWAY = "dasktest"
 JOB_SECONDS = 300

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 
 TAKE = "--partition=batch --account=demo --mem=0 --ntasks=1 --time=10 --output=/dev/null --job-name=fill --chdir=/tmp"
 

@@ -20,8 +20,8 @@ from hub.reviews.models import DecisionForm, ReviewForm
 from hub.usage.models import ProjectUsage
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment
-from tests.hub.world import form, settle, submitted
-from tests.waiting import eventually
+from tests.hub.fakes import form, settle, submitted
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.e2e.managing import job, next_words, no_worker_is_left, told, workers_of
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
 

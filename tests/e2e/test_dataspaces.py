@@ -24,7 +24,7 @@ from tests.browser import ARTIFACTS, accessibility_problems, api_token, screensh
 from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -14,8 +14,8 @@ from tests.browser import accessibility_problems, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
-from tests.injob import in_job
-from tests.waiting import eventually
+from tests.polling import eventually
+from tests.slurm_job import in_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 

@@ -22,8 +22,8 @@ from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_running import curl, server_address, server_process
 from tests.e2e.visitor import Visitor, staying
-from tests.throwaway import atrium
-from tests.waiting import eventually
+from tests.polling import eventually
+from tests.temporary_deployment import atrium
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]

@@ -21,7 +21,7 @@ from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor, staying
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]

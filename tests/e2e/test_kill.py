@@ -15,8 +15,8 @@ from deploy.dev.programs import programs
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
-from tests.throwaway import atrium
-from tests.waiting import eventually
+from tests.polling import eventually
+from tests.temporary_deployment import atrium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500, func_only=True)]
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 from tests.deployment import Deployment
 from tests.e2e.account import Account, ledger, signed_in
 from tests.e2e.nodes import full
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]

@@ -14,7 +14,7 @@ from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.onboarding import WAIT, Dashboards, apply, approve, ask_for_changes, open_case, start_a_path, submit
 from tests.e2e.visitor import Visitor
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 

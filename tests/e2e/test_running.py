@@ -22,7 +22,7 @@ from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
 from tests.e2e.test_isolation import no_node_for_notebooks, press_start
 from tests.e2e.visitor import START_SECONDS, Visitor, staying
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]

@@ -19,7 +19,7 @@ from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.managing import changed
 from tests.e2e.test_running import changed_settings
 from tests.e2e.visitor import Visitor
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 

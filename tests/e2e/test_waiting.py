@@ -19,7 +19,7 @@ from tests.e2e.conftest import Visit
 from tests.e2e.nodes import full
 from tests.e2e.test_ledger import kill_hub, silent
 from tests.e2e.visitor import START_SECONDS, Visitor
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 

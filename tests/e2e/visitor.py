@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from tests.browser import dashboard_link, fetch, personal_widget
 from tests.deployment import Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 
 START_SECONDS = 180
 STOP_SECONDS = 90

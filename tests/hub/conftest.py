@@ -23,7 +23,7 @@ from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Api as ApiSettings
 from hub.settings import Paths, SecretName, Settings
 from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
-from tests.hub.world import URL, Through
+from tests.hub.fakes import URL, Through
 from tests.postgres import Postgres, running_postgres
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.process)

@@ -7,8 +7,8 @@ from hub.app import PREFIX, PUBLIC
 from hub.projects import service
 from hub.projects.provisioning import provision
 from tests.hub.dataspace.test_routes import TABLE as DATASPACE_TABLE
+from tests.hub.fakes import FORM, ORGANISATION, backends, settle, submitted
 from tests.hub.projects.test_service import spec
-from tests.hub.world import FORM, ORGANISATION, settle, submitted, world
 
 PEOPLE = {
     "owner": ("founder", "user", []),
@@ -98,7 +98,7 @@ async def scene(person, session, slurm, settings):
     founder.applications.start(founder.applications.get(1).form)
     members = {"founder": "lead", "colleague": "member", "learner01": "member"}
     project = service.record(session, spec(members=members), who="admin")
-    await provision(session, world(slurm, settings), project)
+    await provision(session, backends(slurm, settings), project)
     founder.projects.invite("demo", "eve@example.eu")
     person("admin", groups=["admins"])._connection.send(
         "POST", "/projects/demo/extensions", {"months": 1, "reason": "x"}, dict

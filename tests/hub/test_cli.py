@@ -4,7 +4,7 @@ import pytest
 
 from hub import cli, environment
 from hub import settings as deployment
-from tests.hub.world import FakeGroups
+from tests.hub.fakes import FakeGroups
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hub import errors
 from hub.client import Api
 from hub.home.models import Me
-from tests.hub.world import URL, Through
+from tests.hub.fakes import URL, Through
 
 
 def test_me_and_overview_and_health(api, hub):

@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from hub import language
-from hub.slurm import words
+from hub.slurm import reasons
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_the_language_of_a_request(german, accepted, own, chosen):
 def test_texts_are_translated_when_they_are_shown(german):
     def as_a_german():
         language.use("de")
-        return str(words.reason("Priority")), language.duration(3 * 86400), language.current()
+        return str(reasons.reason("Priority")), language.duration(3 * 86400), language.current()
 
     said, days, current = copy_context().run(as_a_german)
     assert said.startswith("Andere sind vor Ihnen") and days == "3 Tage" and current == "de"
-    assert str(words.reason("Priority")).startswith("Others are before you")
+    assert str(reasons.reason("Priority")).startswith("Others are before you")
 
 
 async def test_two_readers_at_once_do_not_hear_each_others_language(german):
     async def said(accepted):
         language.use(language.choose(accepted))
         await asyncio.sleep(0)
-        return str(words.reason("Priority"))
+        return str(reasons.reason("Priority"))
 
     one, other = await asyncio.gather(asyncio.create_task(said("de")), asyncio.create_task(said("en")))
     assert one.startswith("Andere") and other.startswith("Others")

@@ -8,7 +8,7 @@ import pytest
 
 from hub.slurm.client import SlurmClient
 from tests.deployment import Deployment
-from tests.throwaway import running_copy
+from tests.temporary_deployment import running_copy
 
 
 @pytest.fixture(scope="package")

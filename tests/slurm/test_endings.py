@@ -14,10 +14,10 @@ import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.servers.models import Ending
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.client import SlurmClient
 from hub.slurm.jobs import Job, Phase
-from hub.slurm.words import Whose
+from hub.slurm.reasons import Whose
 from spawners.job.diagnosis import Exit, Facts, Stage, diagnose
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
@@ -192,8 +192,8 @@ async def test_why_it_waits(
         return job if job is not None and job.reason not in ("", "None") else None
 
     job = await until(looked_at)
-    assert words.knows_reason(job.reason), job
-    assert words.reason(job.reason).whose is whose, job
+    assert reasons.knows_reason(job.reason), job
+    assert reasons.reason(job.reason).whose is whose, job
 
 
 async def test_a_partition_that_is_down(deployment: Deployment, slurm: SlurmClient, account: str, founder: str) -> None:
@@ -204,7 +204,7 @@ async def test_a_partition_that_is_down(deployment: Deployment, slurm: SlurmClie
             job = await slurm.job(job_id)
             return job if job is not None and job.reason not in ("", "None") else None
 
-        assert words.reason((await until(looked_at)).reason).whose is Whose.ADMIN
+        assert reasons.reason((await until(looked_at)).reason).whose is Whose.ADMIN
 
 
 @contextmanager
@@ -252,7 +252,7 @@ async def test_a_limit_of_the_project_on_jobs(
     assert told.whose is Whose.PROJECT and "as many jobs" in told.means
 
 
-async def eventually_refused(slurm: SlurmClient, founder: str) -> words.Words:
+async def eventually_refused(slurm: SlurmClient, founder: str) -> reasons.Words:
     """slurmdbd tells slurmctld of a new limit a moment later."""
     async with asyncio.timeout(30):
         while True:
@@ -260,16 +260,16 @@ async def eventually_refused(slurm: SlurmClient, founder: str) -> words.Words:
                 job_id = await slurm.submit(script("true", "--hold"), user=founder, environment={})
             except SlurmError as error:
                 assert not isinstance(error, SlurmUnavailable)
-                return words.refusal(error.message)
+                return reasons.refusal(error.message)
             await slurm.cancel(job_id, user=founder)
             await asyncio.sleep(0.1)
 
 
-async def refused(slurm: SlurmClient, founder: str, text: str) -> words.Words:
+async def refused(slurm: SlurmClient, founder: str, text: str) -> reasons.Words:
     with pytest.raises(SlurmError) as raised:
         await slurm.submit(text, user=founder, environment={})
     assert not isinstance(raised.value, SlurmUnavailable)
     verdict = diagnose(Facts(stage=Stage.SUBMIT, refusal=raised.value.message))
-    told = words.refusal(raised.value.message)
+    told = reasons.refusal(raised.value.message)
     assert (verdict.ending, verdict.message, verdict.hint) == (Ending.REFUSED, told.means, told.todo)
     return told

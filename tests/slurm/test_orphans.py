@@ -122,10 +122,10 @@ async def test_workers_of_a_server_that_is_gone_are_cancelled(site: Site, founde
     await Sweep(site).round_of_workers()
 
     async def gone() -> bool:
-        return orphan not in await site.slurm.said_jobs(f"{GATEWAY}-dask")
+        return orphan not in await site.slurm.jobs_with_comments(f"{GATEWAY}-dask")
 
     await until(gone)
-    assert {owned, anothers, pretended} <= set(await site.slurm.said_jobs(f"{GATEWAY}-dask"))
+    assert {owned, anothers, pretended} <= set(await site.slurm.jobs_with_comments(f"{GATEWAY}-dask"))
 
 
 async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, founder: str) -> None:
@@ -136,5 +136,5 @@ async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, fou
 
     await sweep.round_of_workers()
 
-    assert orphan in await site.slurm.said_jobs(f"{GATEWAY}-dask")
+    assert orphan in await site.slurm.jobs_with_comments(f"{GATEWAY}-dask")
     assert orphan in sweep.workers

@@ -10,7 +10,7 @@ import pytest
 from hub.audit.models import Event
 from hub.calls.models import CallChange, CallState, CallStatus
 from hub.errors import NotAllowed
-from hub.mail.models import Letter, LetterState
+from hub.mail.models import Email, EmailState
 from hub.projects.models import ProjectView
 from tests.widgets.factory import MOMENT, Factory, FakeCalls, FakeProjects, project
 from widgets.admin import Admin, Part
@@ -48,13 +48,13 @@ class Office(Factory):
             Event(id=9, at=MOMENT, who="rita", what="decided", on="application/1", before={}, after={"why": HOSTILE}),
         )
 
-    def letters(self, *, before: int | None = None) -> tuple[Letter, ...]:
-        letter = Letter(
+    def letters(self, *, before: int | None = None) -> tuple[Email, ...]:
+        letter = Email(
             id=3,
             to="jan@example.org",
             subject=HOSTILE,
             text=f"http://hub/#/invitation/x {HOSTILE}",
-            state=LetterState.KEPT,
+            state=EmailState.KEPT,
             written=MOMENT,
             delivered=None,
             attempts=1,

@@ -1,4 +1,4 @@
-"""What the data-space page shows, without a browser: every deed of the page is a method here."""
+"""What the data-space page shows, without a browser: every action of the page is a method here."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ log = logging.getLogger("atrium.widgets")
 
 OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, TransferState.CANCELLED}
 
-Deed = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
+Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 class DataspaceState(State):
-    """``trouble`` is what the last deed ran into; the page goes on showing what it has."""
+    """``trouble`` is what the last action ran into; the page goes on showing what it has."""
 
     me = Instance(Me, allow_none=True)
     answer = Instance(SearchAnswer, allow_none=True)
@@ -47,12 +47,12 @@ class DataspaceState(State):
     working = Bool(False)
     done = Unicode(help="A sentence about what was just achieved.")
     trouble = Instance(AtriumError, allow_none=True)
-    failed = Unicode(help="Name of the deed that ran into the trouble.")
+    failed = Unicode(help="Name of the action that ran into the trouble.")
 
     def __init__(self) -> None:
         super().__init__()
         self._asked = 0
-        self._deeds: dict[str, Deed] = {
+        self._actions: dict[str, Action] = {
             "search": self._search,
             "open": self._open,
             "preview": self._preview,
@@ -81,12 +81,12 @@ class DataspaceState(State):
     async def do(self, api: Api, message: dict[str, Any]) -> None:
         """Do what the page asks: ``{"do": NAME, …}``. Trouble is told, never raised."""
         name = str(message.get("do", ""))
-        deed = self._deeds.get(name)
-        if deed is None:
+        action = self._actions.get(name)
+        if action is None:
             return
         self.trouble, self.failed, self.done, self.working = None, "", "", True
         try:
-            await deed(api, {key: value for key, value in message.items() if key != "do"})
+            await action(api, {key: value for key, value in message.items() if key != "do"})
         except AtriumError as error:
             self.failed, self.trouble = name, error
         except ValidationError as error:

@@ -27,7 +27,7 @@ from voila.paths import collect_template_paths
 
 from hub.pages import frame
 from widgets.ownserver.extension import frame_of_server
-from widgets.rendering import LABEXTENSIONS, TEMPLATE, Shelf, dashboards_folder
+from widgets.rendering import LABEXTENSIONS, TEMPLATE, DashboardContents, dashboards_folder
 
 ABANDONED_SECONDS = 600.0
 """How long a page may be away (a laptop asleep, a tunnel) before its kernel, and with it its workers, end."""
@@ -64,7 +64,7 @@ class ScalingHandler(VoilaHandler):
     """Voila's handler for one installed notebook."""
 
     def initialize(self, **options: Any) -> None:
-        self._shelf: Shelf = options.pop("shelf")
+        self._contents: DashboardContents = options.pop("contents")
         self._kernels: PageKernels = options.pop("kernels")
         super().initialize(**options)
 
@@ -74,9 +74,9 @@ class ScalingHandler(VoilaHandler):
         return self._kernels
 
     @property
-    def contents_manager(self) -> Shelf:
+    def contents_manager(self) -> DashboardContents:
         """Where the notebook is read from."""
-        return self._shelf
+        return self._contents
 
     @web.authenticated
     async def get(self) -> None:
@@ -115,7 +115,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     folder: Path = dashboards_folder(os.environ)
     options = {
         "kernels": kernels,
-        "shelf": Shelf(root_dir=str(folder), parent=server),
+        "contents": DashboardContents(root_dir=str(folder), parent=server),
         "voila_configuration": configuration(base_url),
         "template_paths": paths,
         "notebook_path": "scaling.ipynb",

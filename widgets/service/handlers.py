@@ -222,7 +222,7 @@ class Health(web.RequestHandler):
             self.finish({"status": "no place for kernels"})
 
 
-class Lasting(MultiStaticFileHandler):
+class ImmutableStatic(MultiStaticFileHandler):
     """Files under an address that names their version, which browsers may therefore keep."""
 
     def set_extra_headers(self, path: str) -> None:
@@ -230,7 +230,7 @@ class Lasting(MultiStaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
-class Together(web.RequestHandler):
+class BundleHandler(web.RequestHandler):
     """The scripts of all dashboards in one, compressed once and not for each visitor anew (bundle.py)."""
 
     def get(self, version: str) -> None:

@@ -34,7 +34,14 @@ from voila.utils import get_page_config
 from hub import sections
 from hub.errors import SettingsError
 from hub.pages import frame
-from widgets.rendering import LABEXTENSIONS, TEMPLATE, FramedRenderer, Shelf, dashboards_folder, find_dashboards
+from widgets.rendering import (
+    LABEXTENSIONS,
+    TEMPLATE,
+    DashboardContents,
+    FramedRenderer,
+    dashboards_folder,
+    find_dashboards,
+)
 from widgets.service import bundle, handlers
 from widgets.service.kernels import PAGE_MESSAGES, Culler, Kernels, Leases, Pool, kernel_environment
 
@@ -153,7 +160,7 @@ class Dashboards(Voila):
 
     def init_settings(self) -> dict[str, Any]:  # type: ignore[override]
         settings: Any = super().init_settings()
-        self.contents_manager = settings["contents_manager"] = Shelf(parent=self)
+        self.contents_manager = settings["contents_manager"] = DashboardContents(parent=self)
         self.kernel_manager.leases = self.leases
         self.kernel_manager.environment = kernel_environment(os.environ)
         self.kernel_manager.allowed_message_types = PAGE_MESSAGES
@@ -197,9 +204,9 @@ class Dashboards(Voila):
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),
             (f"voila/api/shutdown/{KERNEL_ID}", handlers.OwnKernelShutdown, {}),
             (f"voila/templates/{TEMPLATE}/static/(.*)", MultiStaticFileHandler, {"paths": self.static_paths}),
-            ("voila/together/([0-9a-f]+).js", handlers.Together, {}),
-            ("voila/static/[^/]+/(.*)", handlers.Lasting, {"paths": self.static_paths}),
-            ("voila/labextensions/[^/]+/(.*)", handlers.Lasting, {"paths": self.labextensions_path}),
+            ("voila/together/([0-9a-f]+).js", handlers.BundleHandler, {}),
+            ("voila/static/[^/]+/(.*)", handlers.ImmutableStatic, {"paths": self.static_paths}),
+            ("voila/labextensions/[^/]+/(.*)", handlers.ImmutableStatic, {"paths": self.labextensions_path}),
             ("voila/api/themes/(.*)", MultiStaticFileHandler, {"paths": [self.themes_dir]}),
             ("atrium/static/(.*)", MultiStaticFileHandler, {"paths": [str(frame.STATIC)]}),
         )

@@ -17,7 +17,7 @@ from hub.dataspace.models import Card, Query
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 from hub.dataspace.saved_searches.tables import SavedSearchRow
 from hub.dataspace.search.answers import wanted
-from hub.dataspace.search.index import Engine, Wanted
+from hub.dataspace.search.index import Engine, SearchRequest
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotFound
@@ -89,9 +89,9 @@ def news(session: Session, index: Engine, row: SavedSearchRow, until: datetime) 
     """
     asked = wanted(Query.model_validate_json(row.query), projects_of(session, row.person))
 
-    def after(moment: datetime, limit: int) -> Wanted:
+    def after(moment: datetime, limit: int) -> SearchRequest:
         since = int(moment.timestamp())
-        return Wanted(
+        return SearchRequest(
             asked.text, asked.chips, asked.projects, sort="date", limit=limit, changed_after=since, counts=False
         )
 

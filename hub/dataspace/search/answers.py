@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from hub.dataspace.metadata import vocabularies
 from hub.dataspace.models import Query, Suggestion
-from hub.dataspace.search.index import Engine, Found, TantivyIndex, Wanted, words
+from hub.dataspace.search.index import Engine, Found, SearchRequest, TantivyIndex, words
 
 logger = logging.getLogger(__name__)
 VALUES_SHOWN = 20
@@ -28,7 +28,7 @@ LOOK_SECONDS = 2.0
 """How often it is looked whether the index has changed."""
 
 
-class Shelf:
+class SearchCache:
     """The index, and answers it gave. An answer counts until the index changes; whose it is is part of its name:
     not the person, but which of their projects have records that nobody else may see. Most people have none.
 
@@ -110,13 +110,13 @@ class Shelf:
                 stopped.wait(60)
 
 
-def wanted(query: Query, projects: frozenset[str]) -> Wanted:
+def wanted(query: Query, projects: frozenset[str]) -> SearchRequest:
     """A query as the engine takes it."""
     chips: dict[str, list[str]] = {}
     for chip in query.chips:
         facet, _, value = chip.partition(":")
         chips.setdefault(facet, []).append(value)
-    return Wanted(
+    return SearchRequest(
         text=query.text,
         chips=chips,
         projects=projects,

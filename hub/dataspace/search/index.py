@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SearchRequest:
     """A search as the engine takes it. ``projects`` are those of the person who asks."""
 
     text: str = ""
@@ -67,7 +67,7 @@ class Engine(Protocol):
     def generation(self) -> int:
         """A number that grows whenever answers may have changed; cheap to ask."""
 
-    def search(self, wanted: Wanted) -> Found: ...
+    def search(self, wanted: SearchRequest) -> Found: ...
 
     def at_most(self, text: str) -> int:
         """How many records can have all of these words, at most; much cheaper than looking for them."""
@@ -284,7 +284,7 @@ class TantivyIndex:
         self.generation()
         return int(self._read[1].num_docs)
 
-    def search(self, wanted: Wanted) -> Found:
+    def search(self, wanted: SearchRequest) -> Found:
         self.generation()
         searcher = self._read[1]
         text = self._text(searcher, wanted)
@@ -324,7 +324,7 @@ class TantivyIndex:
     def _chip_term(self, facet: str, value: str) -> tantivy.Query:
         return self._term(_COLUMN_OF[facet], _chip(facet, value))
 
-    def _text(self, searcher: tantivy.Searcher, wanted: Wanted) -> tantivy.Query:
+    def _text(self, searcher: tantivy.Searcher, wanted: SearchRequest) -> tantivy.Query:
         asked = words(wanted.text)
         if not asked:
             return tantivy.Query.all_query()
@@ -352,7 +352,7 @@ class TantivyIndex:
                 any_of.append(self._chip_term("sector", code))
         return _any(any_of)
 
-    def _narrowed(self, text: tantivy.Query, wanted: Wanted, *, without: str = "") -> tantivy.Query:
+    def _narrowed(self, text: tantivy.Query, wanted: SearchRequest, *, without: str = "") -> tantivy.Query:
         """``text`` with the chips of every facet but ``without``, for what the asking person may see."""
         parts = [(Must, text)]
         for facet, values in wanted.chips.items():
@@ -375,7 +375,7 @@ class TantivyIndex:
     # -- counts
 
     def _facets(
-        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: Wanted, total: int
+        self, searcher: tantivy.Searcher, text: tantivy.Query, query: tantivy.Query, wanted: SearchRequest, total: int
     ) -> dict[str, dict[str, int]]:
         """Counts by facet. Within a facet they are as if none of its own chips were set: what one would get."""
         counted = _count(searcher, query, tuple(_COLUMNS), most=total)

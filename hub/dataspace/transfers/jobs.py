@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.transfers import node
-from hub.dataspace.transfers.models import Order, Progress, TransferState
+from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.service import MOVING
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
@@ -183,7 +183,7 @@ def script(settings: Settings, row: TransferRow) -> str:
     def word(value: object) -> str:
         return quoting.word(value, required=True)
 
-    order = node.written_order(Order.model_validate_json(row.order))
+    order = node.written_order(TransferSpec.model_validate_json(row.order))
     python = settings.paths.user_version / "bin/python"
     home = pwd.getpwnam(row.person).pw_dir
     return "\n".join(

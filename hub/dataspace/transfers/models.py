@@ -33,7 +33,7 @@ class TransferForm(Form):
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
 
 
-class Order(Form):
+class TransferSpec(Form):
     """What a transfer's job is told. ``folder`` and ``name`` are single parts of a path, checked on the node again."""
 
     transfer: int

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed, http_address
 from hub.dataspace.transfers import snippets
-from hub.dataspace.transfers.models import Order, Progress, TransferState
+from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.errors import AtriumError
 
 SECONDS = 3.75 * 3600
@@ -50,19 +50,19 @@ class TransferFailed(AtriumError):
     """It will not come, however often it is tried."""
 
 
-def read_order(word: str) -> Order:
+def read_order(word: str) -> TransferSpec:
     """The order in the job's one argument (base64, so that nothing of it means anything to a shell)."""
     try:
-        return Order.model_validate_json(base64.b64decode(word, validate=True))
+        return TransferSpec.model_validate_json(base64.b64decode(word, validate=True))
     except (binascii.Error, ValidationError) as error:
         raise TransferFailed("The order of this transfer cannot be read.") from error
 
 
-def written_order(order: Order) -> str:
+def written_order(order: TransferSpec) -> str:
     return base64.b64encode(order.model_dump_json().encode()).decode()
 
 
-def run(order: Order, say: Say, *, pause: Callable[[float], None] = time.sleep) -> Progress:
+def run(order: TransferSpec, say: Say, *, pause: Callable[[float], None] = time.sleep) -> Progress:
     """Bring it; what became of it, which is also the last thing said."""
     try:
         last = _brought(order, say, pause)
@@ -74,7 +74,7 @@ def run(order: Order, say: Say, *, pause: Callable[[float], None] = time.sleep) 
     return last
 
 
-def _brought(order: Order, say: Say, pause: Callable[[float], None]) -> Progress:
+def _brought(order: TransferSpec, say: Say, pause: Callable[[float], None]) -> Progress:
     with _opened(order.project_directory) as project, _below(project, "data") as data, _below(data, order.folder) as to:
         part = part_name(order)
         with _file(part, to) as file:
@@ -101,7 +101,7 @@ def _brought(order: Order, say: Say, pause: Callable[[float], None]) -> Progress
         )
 
 
-def part_name(order: Order) -> str:
+def part_name(order: TransferSpec) -> str:
     """Of the hidden file: the same for each try of a person to bring the same address."""
     same = hashlib.sha256(order.address.encode()).hexdigest()[:12]
     return f".{order.name}.{os.getuid()}-{same}.part"
@@ -111,7 +111,7 @@ def part_name(order: Order) -> str:
 
 
 def _fetch(  # noqa: PLR0917
-    order: Order, project: int, file: IO[bytes], same: _Same, say: Say, pause: Callable[[float], None]
+    order: TransferSpec, project: int, file: IO[bytes], same: _Same, say: Say, pause: Callable[[float], None]
 ) -> None:
     """Until it is all there. What has come stays; a server that answers with parts goes on from there."""
     fetcher, address = Fetcher(order.allowed_hosts), http_address(order.address)
@@ -154,7 +154,7 @@ class _Same:
 class _Ear:
     """Listens to one answer and writes its body; a whole answer starts the file anew, a part goes on with it."""
 
-    def __init__(self, order: Order, project: int, file: IO[bytes], same: _Same, say: Say) -> None:
+    def __init__(self, order: TransferSpec, project: int, file: IO[bytes], same: _Same, say: Say) -> None:
         self._order, self._project, self._file, self._same, self._say = order, project, file, same, say
         self._said = 0.0
         self._total: int | None = order.bytes
@@ -209,7 +209,7 @@ class Found(NamedTuple):
     verified: bool | None
 
 
-def _judge(order: Order, file: IO[bytes]) -> Found:
+def _judge(order: TransferSpec, file: IO[bytes]) -> Found:
     stated = order.checksum
     algorithm = stated.algorithm.lower().replace("-", "").replace("_", "") if stated else ""
     algorithm = "blake2b" if algorithm == "blake2b512" else algorithm
@@ -249,7 +249,7 @@ def _sha256_of(name: str, folder: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _into_quarantine(order: Order, found: Found, project: int, to: int) -> Progress:
+def _into_quarantine(order: TransferSpec, found: Found, project: int, to: int) -> Progress:
     name = f"{order.transfer}-{order.name}"
     with _below(project, "quarantine") as quarantine:
         os.rename(part_name(order), name, src_dir_fd=to, dst_dir_fd=quarantine)
@@ -263,7 +263,7 @@ def _into_quarantine(order: Order, found: Found, project: int, to: int) -> Progr
     )
 
 
-def _leave_papers(order: Order, found: Found, name: str, to: int) -> None:
+def _leave_papers(order: TransferSpec, found: Found, name: str, to: int) -> None:
     """Manifest and notebook beside the file."""
     told = {
         "file": name,
@@ -296,7 +296,7 @@ def _amount(count: float) -> str:
     return f"{count / 1000**at:,.1f}".removesuffix(".0") + f" {units[at]}"
 
 
-def _check_room(order: Order, project: int, file: IO[bytes], total: int | None) -> None:
+def _check_room(order: TransferSpec, project: int, file: IO[bytes], total: int | None) -> None:
     """Before it is copied: whether it fits, as far as anybody states a size."""
     if total is None:
         return

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.models import Access, Record
-from hub.dataspace.transfers.models import Order, Progress, Transfer, TransferForm, TransferState
+from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -74,7 +74,7 @@ def ask(session: Session, settings: Settings, person: str, projects: frozenset[s
     return view(made)
 
 
-def _order(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> Order:
+def _order(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> TransferSpec:
     if form.file >= len(record.distributions):
         raise NotFound("The record has no such file.")
     file = record.distributions[form.file]
@@ -84,7 +84,7 @@ def _order(settings: Settings, person: str, project: Project, record: Record, fo
         raise InvalidInput("Its source states no address the file could be fetched at.", field="file")
     title = _text(file.title) or _text(record.title) or record.uri
     licence = file.licence if file.licence.uri or file.licence.label else record.licence
-    return Order(
+    return TransferSpec(
         transfer=0,
         project_directory=str(settings.paths.projects / project.slug),
         folder=folder_name(_text(record.title), form.record_id),
@@ -151,7 +151,7 @@ def view(row: TransferRow) -> Transfer:
     return Transfer(
         id=row.id,
         project=row.project,
-        directory=Order.model_validate_json(row.order).project_directory,
+        directory=TransferSpec.model_validate_json(row.order).project_directory,
         person=row.person,
         record_id=row.record_id,
         title=row.title,

@@ -10,7 +10,7 @@ from hub.calls import programme, service
 from hub.calls.models import CallStatus
 from hub.organisations.models import OrganisationForm, ProfileForm
 from hub.settings import Settings
-from tests.hub.world import FORM, ORGANISATION, QUESTIONS
+from tests.hub.fakes import FORM, ORGANISATION, QUESTIONS
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 from pypdf import PdfReader
 
 from hub.errors import InvalidInput
-from tests.hub.world import form, settle, submitted
+from tests.hub.fakes import form, settle, submitted
 
 
 def text_of(content):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.world import FORM, ORGANISATION, settle, submitted
+from tests.hub.fakes import FORM, ORGANISATION, settle, submitted
 
 INPUTS = json.loads((Path(__file__).parents[2] / "data/hostile.json").read_text())
 """``text`` as it is, ``repeat`` so many ``times``, or ``raw``: what stands between the quotes of the JSON sent."""

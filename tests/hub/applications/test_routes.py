@@ -6,7 +6,7 @@ from hub.applications.models import ApplicationState, Form
 from hub.calls.models import CallChange
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.organisations.models import ProfileForm
-from tests.hub.world import form, settle, submitted
+from tests.hub.fakes import form, settle, submitted
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hub.applications.tables import VersionRow
 from hub.audit import service
 from hub.audit.tables import EventRow
 from hub.errors import NotAllowed
-from tests.hub.world import settle, submitted
+from tests.hub.fakes import settle, submitted
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from hub.dataspace.sources.harvester import Harvester
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.tables import RecordRow
 from hub.projects.models import ProjectSpec
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 DATA = Path(__file__).parents[2] / "data" / "dataspace"
 

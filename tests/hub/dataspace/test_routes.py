@@ -16,7 +16,7 @@ from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import ProjectSpec
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.sources.test_harvester import page
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 SOURCE = {"name": "cat", "title": "Cat", "space": "Test", "address": "https://x.example/"}
 FORM = PublicationForm(

@@ -15,7 +15,7 @@ from hub.dataspace.sources.models import RunState
 from hub.dataspace.tables import RecordRow
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.sources.test_harvester import page
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = pytest.mark.process
 

@@ -11,7 +11,7 @@ from hub.identity.models import Person
 from hub.projects.models import ProjectSpec
 from hub.projects.tables import Project
 from hub.usage.tables import UsageDay, UsageSnapshot
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 FOUNDER = Person(name="founder", kind="user")
 

@@ -4,7 +4,7 @@ import pytest
 
 from hub.announcements.service import add
 from hub.projects.models import ProjectSpec
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 
 @pytest.fixture

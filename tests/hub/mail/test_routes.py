@@ -3,8 +3,8 @@ import pytest
 from hub.client import Api
 from hub.errors import NotAllowed
 from hub.mail import service
-from hub.mail.models import Letter
-from tests.hub.world import URL, Through
+from hub.mail.models import Email
+from tests.hub.fakes import URL, Through
 
 
 def test_admins_read_the_mailbox(api, hub, sessions, settings, session):
@@ -16,7 +16,7 @@ def test_admins_read_the_mailbox(api, hub, sessions, settings, session):
     first = admin.letters()
     rest = admin.letters(before=first[-1].id)
     assert [letter.subject for letter in (*first, *rest)] == [str(number) for number in reversed(range(120))]
-    assert isinstance(first[0], Letter)
+    assert isinstance(first[0], Email)
     assert {letter.state.value for letter in first} == {"kept", "waiting"}
 
 

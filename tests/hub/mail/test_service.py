@@ -12,7 +12,7 @@ from sqlalchemy import select
 from hub.db.base import now
 from hub.errors import InvalidInput
 from hub.mail import service
-from hub.mail.models import LetterState
+from hub.mail.models import EmailState
 from hub.mail.tables import LetterRow
 from hub.settings import Mail
 
@@ -82,7 +82,7 @@ def test_a_mail_goes_out_once(sessions, session, smtp, sink):
     [mail] = sink.mails
     assert (mail["To"], mail["Subject"], mail["From"]) == ("ada@factory.example", "Welcome", "atrium@localhost")
     assert mail.get_content().split() == ["Hello", "Ada"]
-    assert states(session) == [LetterState.SENT]
+    assert states(session) == [EmailState.SENT]
     assert session.scalar(select(LetterRow.text)) == ""
 
 
@@ -110,7 +110,7 @@ def test_two_writers_of_one_key_both_commit(sessions):
     for thread in threads:
         thread.join(20)
     with sessions() as session:
-        assert (failures, states(session)) == ([], [LetterState.WAITING])
+        assert (failures, states(session)) == ([], [EmailState.WAITING])
 
 
 def test_text_of_all_the_world_arrives(sessions, session, smtp, sink):
@@ -163,7 +163,7 @@ def test_what_the_server_does_not_take_now_is_tried_later_and_later(sessions, se
         assert service.deliver(sessions, smtp) == 0
         session.expire_all()
         first, second = session.scalars(select(LetterRow).order_by(LetterRow.id))
-        assert (first.attempts, first.state, second.attempts) == (attempt, LetterState.WAITING, 0)
+        assert (first.attempts, first.state, second.attempts) == (attempt, EmailState.WAITING, 0)
         assert "451" in first.reason
         assert first.due - now() > timedelta(seconds=55) * 2 ** (attempt - 1)
         sink.answers = []
@@ -176,7 +176,7 @@ def test_nobody_of_that_name_holds_up_nobody_else(sessions, session, smtp, sink)
     write(session, to="nobody@factory.example")
     write(session, key="welcome-2")
     assert service.deliver(sessions, smtp) == 1
-    assert states(session) == [LetterState.FAILED, LetterState.SENT]
+    assert states(session) == [EmailState.FAILED, EmailState.SENT]
 
 
 def test_a_server_that_is_away(sessions, session, settings, smtp, sink):
@@ -192,7 +192,7 @@ def test_a_server_that_offers_no_encryption_gets_nothing(sessions, session, smtp
     strict = smtp.model_copy(update={"mail": smtp.mail.model_copy(update={"smtp_security": "starttls"})})
     write(session)
     assert service.deliver(sessions, strict) == 0
-    assert (sink.mails, states(session)) == ([], [LetterState.WAITING])
+    assert (sink.mails, states(session)) == ([], [EmailState.WAITING])
 
 
 def test_after_days_it_is_given_up(sessions, session, smtp, sink):
@@ -201,7 +201,7 @@ def test_after_days_it_is_given_up(sessions, session, smtp, sink):
     session.commit()
     sink.answers = ["451 later"]
     assert service.deliver(sessions, smtp) == 0
-    assert states(session) == [LetterState.FAILED]
+    assert states(session) == [EmailState.FAILED]
 
 
 def test_killed_after_the_server_took_it_the_second_one_has_the_same_id(sessions, session, smtp, sink, monkeypatch):
@@ -230,7 +230,7 @@ def test_without_a_server_it_lies_in_the_mailbox(sessions, session, settings):
     assert service.deliver(sessions, settings) == 1
     assert service.deliver(sessions, settings) == 0
     [letter] = service.letters(session)
-    assert (letter.state, letter.text) == (LetterState.KEPT, "Hello\nAda")
+    assert (letter.state, letter.text) == (EmailState.KEPT, "Hello\nAda")
 
 
 def test_the_address_of_a_person(smtp):

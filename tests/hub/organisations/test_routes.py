@@ -2,7 +2,7 @@ import pytest
 
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.organisations.models import OrganisationForm, ProfileForm
-from tests.hub.world import ORGANISATION, settle
+from tests.hub.fakes import ORGANISATION, settle
 
 
 def organisation(**changes):

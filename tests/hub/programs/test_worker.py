@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hub.health.tables import SignOfLife
 from hub.programs.worker import Every, make_queue
-from tests.waiting import eventually
+from tests.polling import eventually
 
 
 def test_a_job_is_due_at_once_and_then_in_its_rhythm():

@@ -7,7 +7,7 @@ import signal
 from hub.db.engine import make_engine, make_sessions
 from hub.projects.provisioning import resume
 from hub.settings import load
-from tests.hub.world import FakeStorage, world
+from tests.hub.fakes import FakeStorage, backends
 
 
 class Obliging:
@@ -25,7 +25,7 @@ class Deadly(FakeStorage):
 
 if __name__ == "__main__":
     settings = load()
-    around = world(Obliging(), settings)
+    around = backends(Obliging(), settings)
     object.__setattr__(around, "storage", Deadly())
     with make_sessions(make_engine(settings.api.database_url))() as session:
         asyncio.run(resume(session, around))

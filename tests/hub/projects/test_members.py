@@ -15,14 +15,14 @@ from hub.projects.models import ExtensionForm, MemberRole, Phase
 from hub.projects.provisioning import provision
 from hub.projects.tables import InvitationRow, Project
 from hub.usage.service import hours_of
+from tests.hub.fakes import backends, settle
 from tests.hub.projects.test_service import awarded, spec
-from tests.hub.world import settle, world
 
 
 @pytest.fixture
 async def project(session, slurm, settings):
     project = service.record(session, spec(), who="admin")
-    await provision(session, world(slurm, settings), project)
+    await provision(session, backends(slurm, settings), project)
     return project
 
 
@@ -113,7 +113,7 @@ async def test_a_member_who_is_removed_loses_access_at_once(lead, person, sessio
     assert colleague.projects.mine() == ()
     assert [one.leaving for one in lead.projects.get("demo").members] == [False, True]
     session.expire_all()
-    around = world(slurm, settings)
+    around = backends(slurm, settings)
     await provision(session, around, project)
     assert slurm.members["demo"] == ["founder"]
     assert around.storage.directories["demo"] == (("founder",), False)

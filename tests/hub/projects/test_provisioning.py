@@ -16,8 +16,8 @@ from hub.projects import provisioning, service
 from hub.projects.models import ProjectState, Step
 from hub.projects.provisioning import provision, resume
 from hub.projects.tables import Member, Project, StepRow
+from tests.hub.fakes import backends
 from tests.hub.projects.test_service import awarded, spec
-from tests.hub.world import world
 
 STEPS = tuple(Step)
 
@@ -28,7 +28,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def around(slurm, settings):
-    return world(slurm, settings)
+    return backends(slurm, settings)
 
 
 def letters(session):
@@ -63,12 +63,12 @@ async def test_every_step_is_recorded(session, slurm, around):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypatch, step, when):
-    """Ten points: the process dies with the deed not done, or done and not yet noted."""
-    deed = provisioning._DEEDS[step]
+    """Ten points: the process dies with the handler not done, or done and not yet noted."""
+    handler = provisioning._DEEDS[step]
 
-    async def dying(session, world, wanted):
+    async def dying(session, backends, desired):
         if when == "after":
-            await deed(session, world, wanted)
+            await handler(session, backends, desired)
         raise Killed
 
     monkeypatch.setitem(provisioning._DEEDS, step, dying)
@@ -116,7 +116,7 @@ async def test_a_refusal_for_one_does_not_hold_up_the_others(session, slurm, aro
                 raise SlurmError("no such cluster")
             await super().ensure_account(account, **limits)
 
-    picky = world(Picky(), around.settings)
+    picky = backends(Picky(), around.settings)
     for name in ("bad", "good"):
         service.record(session, spec(slug=name, account=name), who="admin")
     for _ in range(3):

@@ -14,7 +14,7 @@ from hub.projects import service
 from hub.projects.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
 from hub.projects.provisioning import provision
 from hub.projects.tables import Member, Project
-from tests.hub.world import world
+from tests.hub.fakes import backends
 
 ORGANISATION = 9_999
 """Beyond the numbers that a database gives by itself."""
@@ -115,7 +115,7 @@ async def test_a_project_s_life(session, settings, slurm):
     """It opens on its day, is warned of its end once a warning, ends, is extended, ends again, and closes."""
     today = now().date()
     project = awarded(session, starts=today + timedelta(days=5), months=2)
-    around = world(slurm, settings)
+    around = backends(slurm, settings)
     await provision(session, around, project)
     assert (project.phase, slurm.closed[project.account]) == (Phase.WAITING, True)
 

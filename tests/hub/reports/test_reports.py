@@ -6,7 +6,7 @@ from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import ProjectSpec
 from hub.reports.models import ReportDraft, ReportForm
 from hub.usage import service as usage
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hub.db.base import now
 from hub.organisations.tables import OrganisationRow, ProfileRow
 from hub.reviews.models import QueueFilter
 from hub.reviews.tables import ReviewRow
-from tests.hub.world import settle, submitted
+from tests.hub.fakes import settle, submitted
 
 pytestmark = pytest.mark.process
 

@@ -15,7 +15,7 @@ from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail.tables import LetterRow
 from hub.projects.tables import Project
 from hub.reviews.models import DecisionForm, QueueFilter, ReviewForm
-from tests.hub.world import form, settle, submitted
+from tests.hub.fakes import form, settle, submitted
 
 SCORES = {"excellence": 4, "impact": 3, "implementation": 5}
 LARGE = {

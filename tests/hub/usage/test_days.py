@@ -13,7 +13,7 @@ from hub.slurm.jobs import Seconds, Share
 from hub.usage import service
 from hub.usage.forecast import runs_out
 from hub.usage.tables import UsageDay
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 
 @pytest.fixture

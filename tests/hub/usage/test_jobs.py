@@ -6,7 +6,7 @@ from hub.health.tables import SignOfLife
 from hub.projects.models import ProjectSpec
 from hub.usage.jobs import ask_slurm
 from hub.usage.service import hours_of
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 
 async def test_asking_slurm_reads_hours(sessions, slurm):

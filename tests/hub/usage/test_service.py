@@ -7,7 +7,7 @@ from hub.errors import SlurmUnavailable
 from hub.projects.models import ProjectSpec
 from hub.usage.service import hours_of, refresh
 from hub.usage.tables import UsageSnapshot
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from hub.settings import Paths, Settings, Spawn
 from spawners.job import script
 from spawners.job.request import SpawnRequest
-from tests.waiting import eventually
+from tests.polling import eventually
 
 pytestmark = pytest.mark.process
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from spawners.node.hours import project
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import free_port
 
 ROOT = Path(__file__).parent.parent.parent.parent

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from spawners.node.idle import Activity, IdleClock, gpus_work, parse_utilisation, runs_something
-from tests.waiting import eventually
+from tests.polling import eventually
 
 NOW = 1_800_000_000.0
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import free_port
 from widgets.ownserver.extension import keep_lab_extensions
 from widgets.ownserver.scaling_page import ABANDONED_SECONDS, PageKernels

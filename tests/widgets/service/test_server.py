@@ -30,7 +30,7 @@ from tornado.websocket import websocket_connect
 from hub.errors import SettingsError
 from hub.programs.dashboards import dashboards_environment
 from hub.settings import Settings as Deployment
-from tests.waiting import eventually
+from tests.polling import eventually
 from tests.web import free_port
 from widgets.rendering import find_dashboards
 from widgets.service.server import Dashboards, Settings

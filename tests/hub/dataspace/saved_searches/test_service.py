@@ -17,7 +17,7 @@ from hub.mail.tables import LetterRow
 from hub.projects.models import ProjectSpec
 from tests.hub.dataspace.sources.test_harvester import page
 from tests.hub.dataspace.test_routes import FORM
-from tests.hub.world import provision
+from tests.hub.fakes import provision
 
 LATER = timedelta(minutes=10)
 

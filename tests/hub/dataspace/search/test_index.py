@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.dataspace.search.index import Entry, TantivyIndex, TantivyWriter, Wanted, words
+from hub.dataspace.search.index import Entry, SearchRequest, TantivyIndex, TantivyWriter, words
 
 
 @pytest.fixture(params=["tantivy"])
@@ -31,7 +31,7 @@ def ids(found):
 
 
 def find(engine, text="", **options):
-    return engine[1].search(Wanted(text, **options))
+    return engine[1].search(SearchRequest(text, **options))
 
 
 def test_an_empty_index_answers(engine):

@@ -14,7 +14,7 @@ from hub.dataspace import fetch
 from hub.dataspace.models import Checksum
 from hub.dataspace.transfers import node
 from hub.dataspace.transfers.jobs import last_word
-from hub.dataspace.transfers.models import Order, Progress, TransferState
+from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.service import file_name, folder_name
 from tests.hub.dataspace.conftest import Asked, Reply
 
@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def order(project: Path, site):
-    def order(path: str = "/a.csv", **more) -> Order:
+    def order(path: str = "/a.csv", **more) -> TransferSpec:
         told = {
             "transfer": 7,
             "project_directory": str(project),
@@ -44,12 +44,12 @@ def order(project: Path, site):
             "licence": "https://creativecommons.org/licenses/by/4.0/",
             "person": "founder",
         }
-        return Order.model_validate(told | more)
+        return TransferSpec.model_validate(told | more)
 
     return order
 
 
-def run(order: Order) -> Progress:
+def run(order: TransferSpec) -> Progress:
     said: list[Progress] = []
     last = node.run(order, said.append, pause=lambda _: None)
     assert said[-1] == last

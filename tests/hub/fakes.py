@@ -13,7 +13,7 @@ from hub.client import Api
 from hub.organisations.models import OrganisationForm, ProfileForm
 from hub.projects import provisioning, service
 from hub.projects.models import ProjectSpec
-from hub.projects.provisioning import World
+from hub.projects.provisioning import Backends
 from hub.projects.tables import Project
 from hub.settings import Settings
 
@@ -62,14 +62,14 @@ class FakeGroups:
         return ", ".join(sorted(self.strangers & set(members)))
 
 
-def world(slurm: Any, settings: Settings | None = None) -> World:
-    return World(slurm=slurm, storage=FakeStorage(), groups=FakeGroups(), settings=settings or Settings())
+def backends(slurm: Any, settings: Settings | None = None) -> Backends:
+    return Backends(slurm=slurm, storage=FakeStorage(), groups=FakeGroups(), settings=settings or Settings())
 
 
 async def provision(session: Session, slurm: Any, spec: ProjectSpec) -> Project:
     """A project as ``atrium project create`` makes it."""
     project = service.record(session, spec, who="admin")
-    await provisioning.provision(session, world(slurm), project)
+    await provisioning.provision(session, backends(slurm), project)
     return project
 
 

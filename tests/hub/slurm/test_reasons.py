@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.slurm import words
+from hub.slurm import reasons
 from hub.slurm.jobs import Phase, phase
-from hub.slurm.words import Whose
+from hub.slurm.reasons import Whose
 
 DATA = Path(__file__).parents[2] / "data/slurm"
 BATCH = "sbatch: error: Batch job submission failed: "
@@ -21,15 +21,15 @@ def vocabulary(name: str) -> list[str]:
 
 @pytest.mark.parametrize("reason", vocabulary("reasons"))
 def test_every_reason_of_slurm_22_to_25_is_a_sentence(reason):
-    assert words.knows_reason(reason)
-    told = words.reason(reason)
+    assert reasons.knows_reason(reason)
+    told = reasons.reason(reason)
     assert told.means.endswith(".") and "{" not in str(told) and reason not in str(told)
     assert not told.todo or told.todo.endswith(".")
 
 
 @pytest.mark.parametrize("state", vocabulary("states"))
 def test_every_state_of_slurm_22_to_25_has_words_and_a_phase(state):
-    assert state in words._STATES and words.state(state)
+    assert state in reasons._STATES and reasons.state(state)
     assert phase(state) is not Phase.UNKNOWN
 
 
@@ -60,15 +60,15 @@ def test_every_state_of_slurm_22_to_25_has_words_and_a_phase(state):
     ],
 )
 def test_whose_matter_it_is(reason, whose, part):
-    told = words.reason(reason)
+    told = reasons.reason(reason)
     assert told.whose is whose
     assert part in str(told)
 
 
 def test_an_unknown_reason_is_shown_as_slurm_says_it():
-    assert str(words.reason("QuantumFlux")) == "Slurm says: “QuantumFlux”."
-    assert words.state("QUANTUM_FLUX") == "quantum flux"
-    assert words.state("CANCELLED by 1000") == "cancelled" and words.state("COMPLETED+") == "ended by itself"
+    assert str(reasons.reason("QuantumFlux")) == "Slurm says: “QuantumFlux”."
+    assert reasons.state("QUANTUM_FLUX") == "quantum flux"
+    assert reasons.state("CANCELLED by 1000") == "cancelled" and reasons.state("COMPLETED+") == "ended by itself"
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_an_unknown_reason_is_shown_as_slurm_says_it():
     ],
 )
 def test_what_sbatch_refuses_is_explained(text, part):
-    told = words.refusal(text)
+    told = reasons.refusal(text)
     assert part in str(told) and told.todo
     assert "Cancel it" not in str(told), "there is nothing to cancel"
 
 
 def test_an_unknown_refusal_is_shown_as_slurm_says_it():
-    told = words.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
+    told = reasons.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
     assert "“Flux {0} too low”" in told.means and told.whose is Whose.ADMIN
-    assert "without a word" in words.refusal("").means
+    assert "without a word" in reasons.refusal("").means
 
 
 @given(st.text())
 def test_whatever_slurm_prints_is_a_sentence(text):
-    for told in (words.reason(text), words.refusal(text)):
+    for told in (reasons.reason(text), reasons.refusal(text)):
         assert told.means.endswith(".") or "”" in told.means
-    assert isinstance(words.state(text), str)
+    assert isinstance(reasons.state(text), str)

@@ -25,6 +25,16 @@ ENVIRONMENTS = Path("/var/tmp/atrium-test-environments")
 FIRST_PORT = 8400
 PORTS_OF_A_COPY = 50
 
+SHORT_INTERVALS = {
+    "ATRIUM_WORKER__TICK_SECONDS": "2",
+    "ATRIUM_WORKER__PROJECT_SECONDS": "2",
+    "ATRIUM_WORKER__MAIL_SECONDS": "2",
+    "ATRIUM_WORKER__USAGE_SECONDS": "10",
+    "ATRIUM_DATASPACE__QUALITY_SECONDS": "2",
+    "ATRIUM_SLURM__IDLE_SECONDS": "4",
+}
+"""Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for."""
+
 UP_SECONDS = 1800  # a fresh machine installs packages and builds two environments
 PURGE_SECONDS = 300
 SHOWN_LINES = 40
@@ -97,6 +107,7 @@ def _options(prefix: Path) -> dict[str, str]:
         "ATRIUM_PORT": str(FIRST_PORT + PORTS_OF_A_COPY * number),
         "ATRIUM_PEOPLE": f"t{number or ''}-",
         "ATRIUM_ENVIRONMENTS": str(ENVIRONMENTS),
+        **SHORT_INTERVALS,
         "YES": "1",
     }
 
