@@ -1,6 +1,7 @@
 """The proxy's command line, and getting its routes back. The real proxy is in the end-to-end tests."""
 
 import os
+import time
 from pathlib import Path
 
 import httpx2
