@@ -127,7 +127,7 @@ SUBJECTS: dict[str, set[str]] = {
     "reviews": set(),
     "servers": set(),
     "sites": set(),
-    "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "words"},
+    "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "reasons"},
     "usage": {"forecast", "summary"},
     "workshops": set(),
 }
