@@ -50,6 +50,36 @@ HUB_MODULES = {
     "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
 }
+RETIRED_MODULES = {
+    "attempts": "history",
+    "bringing": "transfers.service",
+    "choose": "options.page",
+    "continuing": "relaunch",
+    "failures": "diagnosis",
+    "harmless": "quoting",
+    "judging": "scoring",
+    "late": "lazy",
+    "mending": "repair",
+    "parsing": "rdf",
+    "parts": "tabs",
+    "picture": "snapshot",
+    "restart": "recovery",
+    "saving": "saved_searches",
+    "words": "reasons",
+}
+RETIRED_NAMES = {
+    "Deed": "StepHandler",
+    "Lasting": "ImmutableStatic",
+    "Letter": "Email",
+    "Order": "TransferSpec",
+    "Shelf": "SearchCache",
+    "Together": "BundleHandler",
+    "Wanted": "DesiredState or SearchRequest",
+    "World": "Backends",
+    "said_jobs": "jobs_with_comments",
+}
+"""Names that were hard to find or to understand, and what the same thing is called now."""
+
 NOT_SUBJECTS = {
     "locale",
     "migrations",
@@ -316,6 +346,23 @@ def uses_a_shell(call: ast.Call) -> bool:
 
 def is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
+
+
+def test_names_are_words_that_people_from_the_field_search_for() -> None:
+    found = [
+        f"{name} is called {RETIRED_MODULES[name.stem]}"
+        for name in trees()
+        if name.parts[0] in PACKAGES and name.stem in RETIRED_MODULES
+    ]
+    found += [
+        f"{name}:{node.lineno} {node.name} is called {RETIRED_NAMES[node.name]}"
+        for name, tree in trees().items()
+        if name.parts[0] in PACKAGES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name in RETIRED_NAMES
+    ]
+
+    assert found == []
 
 
 def test_functions_are_short() -> None:
