@@ -19,7 +19,7 @@ SLOWEST_FIRST = (
     "tests/e2e/test_running.py",
     "tests/e2e/test_scaling.py",
     "tests/e2e/test_onboarding.py",
-    "tests/hub/",
+    "tests/hub/dataspace/",
     "tests/e2e/test_dask.py",
     "tests/e2e/test_dataspaces.py",
     "tests/e2e/test_access.py",
@@ -31,10 +31,11 @@ SLOWEST_FIRST = (
     "tests/e2e/test_kill.py",
     "tests/e2e/",
 )
-"""Modules, or folders whose modules are shared out one by one, in the order in which they start."""
+"""Modules, and folders, in the order in which they start."""
 
-TOGETHER = ("tests/slurm/",)
-"""Folders whose modules stay on one worker, because what they share takes long to start."""
+TOGETHER = ("tests/slurm/", "tests/hub/dataspace/")
+"""Folders whose modules stay on one worker: what Slurm tests share takes long to start, and one worker with unit tests
+is enough while the others wait for browsers."""
 
 
 def rank(nodeid: str) -> int:
