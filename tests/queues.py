@@ -16,6 +16,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 SLOWEST_FIRST = (
+    "tests/slurm/",  # before browser tests: a worker that changes between them has to start another copy
     "tests/e2e/test_running.py",
     "tests/e2e/test_scaling.py",
     "tests/e2e/test_onboarding.py",
@@ -26,7 +27,6 @@ SLOWEST_FIRST = (
     "tests/e2e/test_waiting.py",
     "tests/e2e/test_ledger.py",
     "tests/e2e/test_dask_trouble.py",
-    "tests/slurm/",
     "tests/e2e/test_examples.py",
     "tests/e2e/test_kill.py",
     "tests/e2e/",

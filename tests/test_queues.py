@@ -88,4 +88,4 @@ def test_every_entry_of_the_order_names_something() -> None:
 def test_unit_tests_that_no_entry_names_come_last() -> None:
     assert rank("tests/widgets/test_fields.py::test_c") == len(SLOWEST_FIRST)
     assert rank("tests/e2e/test_journey.py::test_x") < rank("tests/widgets/test_fields.py::test_c")
-    assert rank("tests/e2e/test_running.py::test_a") == 0
+    assert rank("tests/slurm/test_sudo.py::test_a") == 0
