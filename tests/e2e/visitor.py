@@ -59,9 +59,12 @@ class Visitor:
 
     def stop_everything(self) -> None:
         """End the server as the person would, then whatever else of the person's is in Slurm."""
-        self.page.goto(self.home)
+        # On a page of its own: one that loses its server goes elsewhere by itself, and breaks this off.
+        page = self.page.context.new_page()
+        page.goto(self.home)
         server = f"{self.deployment.public_url}/hub/api/users/{self.name}/server"
-        fetch(self.page, "DELETE", server)
+        fetch(page, "DELETE", server)
+        page.close()
         self.deployment.run("scancel", f"--user={self.name}")
         self.wait_until_nothing_runs()
 
