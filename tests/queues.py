@@ -19,6 +19,7 @@ SLOWEST_FIRST = (
     "tests/slurm/",  # before browser tests: a worker that changes between them has to start another copy
     "tests/e2e/test_running.py",
     "tests/e2e/test_scaling.py",
+    "tests/e2e/test_upgrade.py",
     "tests/e2e/test_onboarding.py",
     "tests/hub/dataspace/",
     "tests/e2e/test_dask.py",
