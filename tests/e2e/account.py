@@ -57,6 +57,14 @@ class Account:
     def wait_until_gone(self, server: str = "") -> None:
         eventually(lambda: not self.server(server), within=END_SECONDS, what=f"{self.name}'s server is gone")
 
+    def wait_until_pending(self, action: str, server: str = "") -> None:
+        """The ledger says first what a server waits for; the Hub's model follows within its own steps."""
+
+        def pending() -> bool:
+            return (self.server(server) or {}).get("pending") == action
+
+        eventually(pending, within=END_SECONDS, what=f"the Hub says that {self.name}'s server has a pending {action}")
+
     def jobs(self) -> list[int]:
         return [int(number) for number in self.deployment.jobs_of(self.name)]
 

@@ -1,4 +1,4 @@
-"""Nodes that are taken, so that a notebook has to wait."""
+"""Nodes that are taken, so that a notebook has to wait, and jobs that Slurm put back into its queue."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def full(deployment: Deployment) -> Iterator[Callable[[], None]]:
         yield free
     finally:
         free()
+
+
+def start_after_requeue(deployment: Deployment, job: int) -> None:
+    """Let ``job``, which Slurm put back, start soon: by itself Slurm has it wait for two minutes.
+
+    slurmd compares credentials in whole seconds: it refuses a job that starts in the second in which its former run
+    was revoked ("already killed, do not launch batch job"), and Slurm ends such a job for good.
+    """
+    waits = ["PENDING"]
+    eventually(lambda: deployment.squeue(f"--jobs={job}", "--format=%T") == waits, within=30, what="it waits again")
+    deployment.run("scontrol", "update", f"jobid={job}", "starttime=now+3seconds")

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.deployment import Deployment
 from tests.e2e.account import Account, ledger, signed_in
-from tests.e2e.nodes import full
+from tests.e2e.nodes import full, start_after_requeue
 from tests.polling import eventually
 from tests.web import client
 
@@ -55,7 +55,7 @@ def test_a_start_that_waits_goes_on(deployment: Deployment, founder: Account) ->
         founder.wait_for_state("waiting")
         [job] = founder.jobs()
         kill_hub(deployment)
-        assert (founder.server() or {}).get("pending") == "spawn"
+        founder.wait_until_pending("spawn")
     founder.wait_until_ready()
 
     assert founder.jobs() == [job]
@@ -119,9 +119,9 @@ def test_a_stop_that_slurm_does_not_hear_goes_on_until_it_does(deployment: Deplo
         founder.wait_for_state("waiting")
         with silent(deployment, "slurmctld"):
             assert founder.stop().status_code == 202
-            assert (founder.server() or {}).get("pending") == "stop"
+            founder.wait_until_pending("stop")
             kill_hub(deployment)
-            assert (founder.server() or {}).get("pending") == "stop"
+            founder.wait_until_pending("stop")
             assert founder.attempt()["state"] == "stopping"
     founder.wait_until_gone()
 
@@ -171,11 +171,8 @@ def test_a_notebook_that_is_put_back_into_the_queue_is_followed(deployment: Depl
     deployment.run("scontrol", "update", f"jobid={job}", "requeue=1")
     deployment.run("scontrol", "requeue", str(job))
     founder.wait_for_state("waiting")
-    assert (founder.server() or {}).get("pending") == "spawn"
-    # Slurm lets a job that was put back wait for two minutes; before its node is free it cannot start well.
-    waits = ["PENDING"]
-    eventually(lambda: deployment.squeue(f"--jobs={job}", "--format=%T") == waits, within=30, what="it waits again")
-    deployment.run("scontrol", "update", f"jobid={job}", "starttime=now")
+    founder.wait_until_pending("spawn")
+    start_after_requeue(deployment, job)
     founder.wait_until_ready()
 
     assert founder.jobs() == [job]
@@ -189,9 +186,8 @@ def test_a_notebook_that_has_to_give_way_comes_back(deployment: Deployment, foun
     [job] = founder.jobs()
     with full(deployment):
         founder.wait_for_state("waiting")
-        assert (founder.server() or {}).get("pending") == "spawn"
-    # Slurm lets a job that was put back wait for two minutes.
-    deployment.run("scontrol", "update", f"jobid={job}", "starttime=now")
+        founder.wait_until_pending("spawn")
+    start_after_requeue(deployment, job)
     founder.wait_until_ready()
 
     assert founder.jobs() == [job]
