@@ -66,7 +66,7 @@ def _remove_unused(name: str) -> None:
 
 def _packages_of_tests() -> list[str]:
     # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
-    browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium"]
+    browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium-headless-shell"]
     # Playwright brings a Node.js of its own, which needs libatomic1.
     return [*packages.wanted(own_slurm=True), "postgresql", "libatomic1", *browser]
 
