@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -18,6 +19,9 @@ for _name in [
 ]:
     del os.environ[_name]
 os.environ["ATRIUM_CONFIG"] = os.devnull
+
+# Collecting garbage as often as Python does by itself is a sixth of the unit tests' processor time.
+gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)
