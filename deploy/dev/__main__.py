@@ -11,7 +11,7 @@ from deploy.dev import checkout, preflight
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
-from deploy.dev.locks import locked
+from deploy.dev.locks import copy_locked
 from deploy.dev.logs import logs
 from deploy.dev.purge import purge
 from deploy.dev.status import status
@@ -87,8 +87,7 @@ def _alone() -> Iterator[Layout]:
     """The copy to work on, as root. Two commands at once on it would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
-    busy = "Another make up, down or purge of this copy is at work: wait until it is done."
-    with locked(layout.cluster, wait=0, busy=busy):
+    with copy_locked(layout.cluster):
         yield layout
 
 

@@ -15,6 +15,7 @@ from typing import IO
 from deploy.dev import environments, files, packages, preflight
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT
+from deploy.dev.locks import environments_locked
 from deploy.dev.steps import step
 
 VENV = CHECKOUT / ".venv"
@@ -32,7 +33,7 @@ _TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queu
 def ready(*, browser: bool = False) -> None:
     """Have ``.venv`` as the lock says; for whole tests also the machine's packages, a browser and its checks."""
     _ensure_packages(_packages_of_tests() if browser else ["python3-venv"])
-    with environments.alone(cache()):
+    with environments_locked(cache()):
         _link(VENV, "python", [_LOCK], lambda target: environments.fill_python(target, _LOCK))
         if browser:
             _link(VENV / "axe", "axe", sorted(_AXE.iterdir()), lambda target: environments.fill_node(target, _AXE))

@@ -7,12 +7,10 @@ environments share what is built there.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -65,20 +63,6 @@ def build(target: Path, mark: str, fill: Callable[[], None]) -> bool:
     fill()
     (target / mark).touch()
     return True
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep others that share the environments in ``folder`` out while something is built, linked or removed there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)  # closing it unlocks
-    with os.fdopen(descriptor, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"  Waiting for another command that is at work in {folder}", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def fill_python(target: Path, lock: Path) -> None:

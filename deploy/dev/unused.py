@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deploy.dev import environments, old_layout, slurm, usage, versions
+from deploy.dev import old_layout, slurm, usage, versions
 from deploy.dev.command import CLEAN
 from deploy.dev.layout import Layout
+from deploy.dev.locks import environments_locked
 
 _REMOVED = ".removed-"
 
@@ -19,7 +20,7 @@ def remove(layout: Layout) -> str:
 
     :raises DeployError: nobody can say what is in use; everything is kept.
     """
-    with environments.alone(layout.environments):
+    with environments_locked(layout.environments):
         previous = _previous(layout)
         candidates = {*previous.values(), *_unlinked(layout)}
         used = _used(layout, candidates) if candidates else set()

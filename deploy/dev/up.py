@@ -24,7 +24,7 @@ from deploy.dev.accounts import Accounts
 from deploy.dev.command import attempt, run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
-from deploy.dev.locks import accounts_locked
+from deploy.dev.locks import accounts_locked, environments_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import (
     Program,
@@ -70,7 +70,7 @@ def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
         installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
-    with environments.alone(layout.environments):
+    with environments_locked(layout.environments):
         with step("Environments (Python, Node)") as outcome:
             built = environments.ensure(layout, ["hub"] if only_slurm else environments.NAMES)
             outcome.unchanged_unless(built, f"built {' '.join(built)}")
