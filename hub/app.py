@@ -43,6 +43,7 @@ from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers
 from hub.settings import Settings
 from hub.usage.routes import router as usage
+from hub.validation import field_name, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -188,8 +189,8 @@ def _on_atrium_error(_request: Request, error: Exception) -> JSONResponse:
 def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
     """The first thing that is wrong, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    first = error.errors()[0]
-    return _answer(422, f"{first['msg']}.", field=".".join(str(part) for part in first["loc"][1:]) or None)
+    detail = error.errors()[0]
+    return _answer(422, sentence(detail), field=field_name(detail["loc"][1:]) or None)
 
 
 def _on_http(_request: Request, error: Exception) -> JSONResponse:

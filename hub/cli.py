@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session
 from hub import settings as deployment
 from hub.announcements.models import Severity
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError
 from hub.projects.models import MemberRole, ProjectSpec
 from hub.projects.tables import Project
 from hub.settings import Settings
+from hub.validation import invalid_input
 
 Asked = argparse.Namespace
 Command = Callable[[Settings, Asked], bool | None]
@@ -148,9 +149,7 @@ def _project_spec(asked: Asked, members: dict[str, MemberRole]) -> ProjectSpec:
             members=members,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"{field or 'project'}: {first['msg']}.", field=field or None) from error
+        raise invalid_input(error, subject="project") from error
 
 
 def _announce(settings: Settings, asked: Asked) -> None:

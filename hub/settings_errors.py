@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from hub.validation import sentence
+
 PREFIX = "ATRIUM_"
 SEPARATOR = "__"
 
@@ -28,7 +30,7 @@ def wrong_values(error: ValidationError, settings: Model, file: Path, variables:
         variable = _variable_with(keys, variables)
         if detail["type"] != "extra_forbidden":
             setting = f"{_dotted(location)}: " if location else ""
-            yield f"{variable or file}: {setting}{detail['msg'].removeprefix('Value error, ')}."
+            yield f"{variable or file}: {setting}{sentence(detail)}"
         elif variable == variable_of(keys):
             yield _unknown_variable(variable, keys, settings)
         else:

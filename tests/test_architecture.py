@@ -49,6 +49,7 @@ HUB_MODULES = {
     "settings_reference",  # deploy/settings.md
     "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
+    "validation",  # pydantic's validation errors as sentences
 }
 RETIRED_MODULES = {
     "attempts": "history",

@@ -13,6 +13,7 @@ from hub import environment
 from hub.calls.models import Programme
 from hub.errors import SettingsError
 from hub.settings import Settings
+from hub.validation import first_problem
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,8 @@ def read(path: Path) -> Programme:
     try:
         return Programme.model_validate(tomllib.loads(path.read_text()))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SettingsError(f"{path}: {where}: {first['msg']}.") from error
+        field, problem = first_problem(error)
+        raise SettingsError(f"{path}: {field or 'the file'}: {problem}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error}.") from error
 
