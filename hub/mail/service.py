@@ -98,7 +98,7 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
     return taken
 
 
-def letters(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
+def mails(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
     """Mails, the newest first; ``before``: only those with a smaller id."""
     query = select(LetterRow).order_by(LetterRow.id.desc()).limit(limit)
     if before is not None:

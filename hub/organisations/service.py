@@ -41,7 +41,7 @@ def write_profile(session: Session, programme: Programme, person: str, form: Pro
     return profile(session, programme, person)
 
 
-def found(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
+def create(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
     """Make an organisation of which ``person`` is the first. They leave the one they were in."""
     organisation = OrganisationRow(
         name=form.name, form=form.model_dump(mode="json"), join_code=secrets.token_urlsafe(18), created=now()

@@ -41,17 +41,24 @@ class QueueEntry(BaseModel):
 
 
 class QueueFilter(BaseModel):
-    """Which part of the queue."""
+    """Which applications of the review desk, in which order."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     state: ApplicationState | None = None
+    """Only applications in this state."""
     call: Id | None = None
+    """Only applications to this call."""
     mode: Id | None = None
+    """Only applications for this access mode."""
     sector: Id | None = None
+    """Only applications of this sector."""
     overdue: bool = False
+    """Only applications whose decision is overdue."""
     order: Literal["due", "newest"] = "due"
+    """`due`: earliest due date first; `newest`: last submitted first."""
     offset: int = Field(0, ge=0, le=10**6)
+    """Applications to skip, for the next page."""
 
 
 class Queue(BaseModel):

@@ -229,7 +229,7 @@ def test_without_a_server_it_lies_in_the_mailbox(sessions, session, settings):
     write(session)
     assert service.deliver(sessions, settings) == 1
     assert service.deliver(sessions, settings) == 0
-    [letter] = service.letters(session)
+    [letter] = service.mails(session)
     assert (letter.state, letter.text) == (EmailState.KEPT, "Hello\nAda")
 
 
