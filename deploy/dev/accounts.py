@@ -60,8 +60,8 @@ class Accounts:
 
     def service_names_of_persons(self) -> list[str]:
         """Names of our service accounts that belong to a person here."""
-        found = (_account(name) for name in (SERVICE_USER, WEB_USER))
-        return [account.pw_name for account in found if account and not 0 < account.pw_uid < _LOWEST_UID]
+        service_accounts = (_account(name) for name in (SERVICE_USER, WEB_USER))
+        return [account.pw_name for account in service_accounts if account and not 0 < account.pw_uid < _LOWEST_UID]
 
     def ensure_services(self) -> bool:
         """The two accounts the programs run as; they are the machine's, shared by all copies."""
@@ -93,8 +93,8 @@ class Accounts:
         argv = ["useradd", "--create-home", "--home-dir", str(home), "--key", "HOME_MODE=0700", "--shell", "/bin/bash"]
         groups = self._layout.users_group
         _change([*argv, "--user-group", "--groups", groups, "--comment", self._comment(name), "--", name])
-        made = _account(name)
-        if made is None or made.pw_uid < _LOWEST_UID:
+        account = _account(name)
+        if account is None or account.pw_uid < _LOWEST_UID:
             self.remove(name)
             raise DeployError(f"useradd gave {name} an identity below {_LOWEST_UID}: see UID_MIN in /etc/login.defs.")
         return True
@@ -115,8 +115,8 @@ class Accounts:
     def remove_groups(self) -> None:
         """Groups of ours, those of projects among them (see deploy/projects)."""
         projects = self._layout.project_ledger
-        made = projects.read_text().split() if projects.exists() else []
-        for name in dict.fromkeys((*self._entries()["groups"], *made)):
+        groups = projects.read_text().split() if projects.exists() else []
+        for name in dict.fromkeys((*self._entries()["groups"], *groups)):
             if _group(check_name(name)) is not None:
                 _change(["groupdel", "--", name])
 

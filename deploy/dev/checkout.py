@@ -144,7 +144,7 @@ def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> 
         "MYPY_CACHE_DIR": str(cache() / "mypy"),
     }
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             argv,
             cwd=CHECKOUT,
             env=environment,
@@ -157,4 +157,4 @@ def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> 
         raise DeployError(f"{Path(argv[0]).name} did not end within {deadline / 60:.0f} minutes.") from error
     except OSError as error:
         raise DeployError(f"{argv[0]} could not be started: {error.strerror}.") from error
-    return done.returncode
+    return result.returncode

@@ -56,11 +56,11 @@ def run(
     directory: Path = Path("/"),
 ) -> str:
     """Standard output of ``argv``; raises :class:`DeployError` with the last lines it printed when it fails."""
-    done = attempt(argv, deadline=deadline, user=user, environment=environment, stdin=stdin, directory=directory)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-12:]
-        raise DeployError(f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed and said:\n    " + "\n    ".join(said))
-    return done.stdout
+    result = attempt(argv, deadline=deadline, user=user, environment=environment, stdin=stdin, directory=directory)
+    if result.returncode:
+        output = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-12:]
+        raise DeployError(f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed and said:\n    " + "\n    ".join(output))
+    return result.stdout
 
 
 def _group(user: str) -> int:

@@ -20,8 +20,8 @@ def down(layout: Layout) -> bool:
         return False
     supervisor = Supervisor(layout)
     if supervisor.alive():
-        known = supervisor.programs()
-        _stop(supervisor, "Atrium", [program.name for program in web_programs(layout) if program.name in known])
+        programs = supervisor.programs()
+        _stop(supervisor, "Atrium", [program.name for program in web_programs(layout) if program.name in programs])
         if layout.own_slurm:
             _cancel_jobs(layout)
             _stop(supervisor, "Slurm", [program.name for program in slurm_programs(layout)])

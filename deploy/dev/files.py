@@ -35,8 +35,8 @@ def directory(path: Path, *, mode: int = 0o755, owner: str = "root", group: str 
     """Have a real directory (never a link somebody put there) with this owner and mode; whether it is new."""
     if not path.parent.exists():
         directory(path.parent)
-    made = not os.path.lexists(path)
-    if made:
+    is_new = not os.path.lexists(path)
+    if is_new:
         path.mkdir(mode=0o700)
     elif path.is_symlink() or not path.is_dir():
         raise DeployError(f"{path} is in the way: a directory belongs there. Move it aside and try again.")
@@ -45,7 +45,7 @@ def directory(path: Path, *, mode: int = 0o755, owner: str = "root", group: str 
         _own(descriptor, mode, owner, group)
     finally:
         os.close(descriptor)
-    return made
+    return is_new
 
 
 def put(path: Path, text: str, *, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:

@@ -32,8 +32,8 @@ def wanted(*, own_slurm: bool) -> list[str]:
 
 
 def missing(names: Sequence[str]) -> list[str]:
-    done = attempt(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], deadline=30)
-    present = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    result = attempt(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], deadline=30)
+    present = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" installed")}
     return [name for name in names if name not in present]
 
 

@@ -66,10 +66,10 @@ def _mark(link: Path) -> Path:
 def _unlinked(layout: Layout, used: Iterable[Path] = ()) -> list[Path]:
     """Directories that are not in ``used``, that no copy has a link to, and that no version of either was made from."""
     roots = {layout.environments, layout.opt.resolve()}
-    kept = {*used, *(target for root in roots for opt in _copies(root) for target in _linked_from(opt))}
-    kept |= {versions.base_of(directory) for directory in kept}
-    found = (root.glob(f"{kind}/*") for root in roots for kind in ("base", "versions", old_layout.FOLDER))
-    return sorted({directory for directories in found for directory in directories if directory not in kept})
+    in_use = {*used, *(target for root in roots for opt in _copies(root) for target in _linked_from(opt))}
+    in_use |= {versions.base_of(directory) for directory in in_use}
+    candidates = (root.glob(f"{kind}/*") for root in roots for kind in ("base", "versions", old_layout.FOLDER))
+    return sorted({directory for directories in candidates for directory in directories if directory not in in_use})
 
 
 def _copies(root: Path) -> Iterator[Path]:
