@@ -97,7 +97,7 @@ def _other_places(keys: Keys, settings: Model) -> str:
     key = keys[-1]
     if key in settings.model_fields:
         return f" [{key}] is a section of its own."
-    places = [heading(known[:-1]) for known in _known(settings) if known[-1] == key]
+    places = [heading(keys_of_setting[:-1]) for keys_of_setting in _known(settings) if keys_of_setting[-1] == key]
     return f" {key} is a key of {_listed(places)}." if places else ""
 
 
@@ -123,6 +123,6 @@ def _dotted(location: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -20,7 +20,7 @@ from hub.slurm.client import SlurmClient
 logger = logging.getLogger(__name__)
 
 
-async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
+async def update_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
     """Update the phase of every project, then provision those that changed."""
     try:
         with sessions() as session:
