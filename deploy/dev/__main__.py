@@ -20,7 +20,7 @@ from deploy.dev.up import up
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 0 when all is well."""
+    """Run one command and return its exit code."""
     commands: dict[str, Callable[[], int]] = {
         "up": _up,
         "down": _down,
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         "lock": checkout.lock,
     }
     if not arguments or arguments[0] not in commands:
-        complain(f"say one of {', '.join(commands)}.")
+        complain(f"Unknown command. Use one of {', '.join(commands)}.")
         return 2
     try:
         return commands[arguments[0]]()
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
-        complain("stopped. Run the same command again to go on.")
+        complain("Stopped. Run the same command again to continue.")
         return 130
 
 
@@ -84,7 +84,7 @@ def _only_slurm() -> bool:
 
 @contextmanager
 def _alone() -> Iterator[Layout]:
-    """The copy to work on, as root. Two commands at once on it would undo each other."""
+    """The copy to work on, locked, as root: two commands at once would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
     with copy_locked(layout.cluster):

@@ -28,7 +28,7 @@ _DEADLINE = 60.0
 
 
 def check_name(name: str) -> str:
-    """``name`` if it may be an account's or a group's, else :class:`DeployError`."""
+    """``name``; raises :class:`DeployError` unless it is a valid name of an account or group."""
     if not _NAME.match(name):
         raise DeployError(f"{name!r} cannot be an account: names are like founder or learner01, at most 31 characters.")
     return name
@@ -43,15 +43,15 @@ class Accounts:
         self._mark = f"Atrium demo {layout.slug}".strip()
 
     def people(self) -> list[str]:
-        """People in the ledger, made or about to be."""
+        """People in the ledger, whose accounts exist or are about to be created."""
         return self._entries()["people"]
 
     def left(self) -> list[str]:
-        """People in the ledger who are still there."""
+        """People in the ledger whose accounts still exist."""
         return [name for name in self.people() if _account(name) is not None]
 
     def collisions(self, names: list[str]) -> list[str]:
-        """Those of ``names``, and of our groups, that exist and are not ours."""
+        """Those of ``names`` and of our groups that exist and were not created by this copy."""
         groups = [self._layout.users_group]
         ours = self._entries()["groups"]
         return [name for name in names if _account(name) and not self._is_ours(name)] + [
@@ -80,7 +80,10 @@ class Accounts:
         return bool(missing)
 
     def create(self, name: str) -> bool:
-        """Have the person's account, password locked and home closed; whether it is new. Never an existing other's."""
+        """Create the person's account, with a locked password and a closed home; returns whether it is new.
+
+        :raises DeployError: an account of this name exists that this copy did not create.
+        """
         check_name(name)
         if _account(name) is not None:
             if not self._is_ours(name):
@@ -100,7 +103,7 @@ class Accounts:
         return True
 
     def remove(self, name: str) -> bool:
-        """End the person's processes, then remove account and home; whether it was there. Only an account of ours."""
+        """End the person's processes, remove account and home if this copy created them; returns whether it did."""
         check_name(name)
         account = _account(name)
         if account is None or not self._is_ours(name):
@@ -121,7 +124,7 @@ class Accounts:
                 _change(["groupdel", "--", name])
 
     def remove_services(self) -> None:
-        """Remove the service accounts if we made them; the last copy on a machine does."""
+        """Remove the service accounts if an installation created them; called by the last copy on a machine."""
         for name in (SERVICE_USER, WEB_USER):
             account = _account(name)
             if account is not None and account.pw_gecos == _SERVICE_COMMENT:

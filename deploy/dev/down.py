@@ -15,7 +15,7 @@ _EMPTY_DEADLINE = 30.0
 
 
 def down(layout: Layout) -> bool:
-    """Stop in the reverse order; whether anything ran. Our own Slurm takes its jobs along, another keeps them."""
+    """Stop in reverse order; returns whether anything ran. Jobs of our own Slurm end, a site's continue."""
     if not of_copy(layout):
         return False
     supervisor = Supervisor(layout)

@@ -1,4 +1,4 @@
-"""Does it answer? One question per program, each with a deadline; the answer is "" or what is wrong."""
+"""Health checks, one for each program, with a deadline; they return "" or what is wrong."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def node(layout: Layout, name: str) -> str:
 
 
 def existing_slurm(layout: Layout) -> str:
-    """The machine's own Slurm, which we use and do not run."""
+    """The site's own Slurm, which this copy uses and does not run."""
     return _failure(["sinfo", "--noheader"], environment=layout.slurm_environment)
 
 
@@ -62,7 +62,7 @@ def proxy_api(layout: Layout) -> str:
 
 
 def proxy(layout: Layout) -> str:
-    """The proxy knows the way to the Hub and to both services."""
+    """The proxy has routes to the Hub and to both services."""
     return _routes(layout, ("/", "/services/atrium", "/services/dashboards"))
 
 

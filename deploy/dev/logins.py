@@ -30,7 +30,7 @@ class Login:
 
 
 def people(prefix: str) -> list[Person]:
-    """Everybody of the demo, learners numbered from 01."""
+    """All people of the demo, learners numbered from 01."""
     learners = iter(range(1, len(ROLES)))
     return [
         Person(f"{prefix}{role}{next(learners):02}" if role == "learner" else prefix + role, role) for role in ROLES
@@ -42,7 +42,7 @@ def names_with(role: str, layout: Layout) -> list[str]:
 
 
 def ensure(layout: Layout) -> list[Login]:
-    """Give everybody who has none a random password; the new logins, to be shown once."""
+    """Give each person without one a random password; returns the new logins, which are shown once."""
     hashes_file, logins_file = layout.etc / "demo-passwd", layout.etc / "demo-logins.json"
     hashes = hashes_file.read_text().splitlines() if hashes_file.exists() else []
     names = {line.partition(":")[0] for line in hashes}

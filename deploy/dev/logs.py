@@ -1,4 +1,4 @@
-"""``make logs``: follow what the programs say."""
+"""``make logs``: follow the programs' logs."""
 
 from __future__ import annotations
 

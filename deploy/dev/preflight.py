@@ -1,4 +1,4 @@
-"""Can it be done? Everything is looked at before anything is changed; each refusal is a sentence and what to do."""
+"""Checks before ``make up`` changes anything; each refusal says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_WEB_RUN = 42  # Linux takes 107 bytes for a socket's path, and a kernel
 
 
 def check(layout: Layout) -> None:
-    """Raise :class:`DeployError` for the first thing that stands in the way."""
+    """Raise :class:`DeployError` for the first check that fails."""
     check_root(os.geteuid())
     check_system(os_release())
     check_python(sys.version_info[:2])
@@ -130,7 +130,7 @@ def check_slurm(layout: Layout) -> None:
 
 
 def os_release() -> dict[str, str]:
-    """What this system calls itself."""
+    """The fields of /etc/os-release."""
     try:
         return platform.freedesktop_os_release()
     except OSError:

@@ -1,4 +1,4 @@
-"""What runs on this machine, read from /proc."""
+"""Processes and listening ports of this machine, read from /proc."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Process:
 
 
 def processes() -> Iterator[Process]:
-    """All processes there are (those that end while we look are left out)."""
+    """All processes, without those that end during the call."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(OSError):
@@ -63,7 +63,7 @@ def texts(*, of_people: bool = False) -> Iterator[str]:
 
 
 def of_copy(layout: Layout) -> list[Process]:
-    """Processes of this copy, its supervisor last. Notebooks, and what carries them, are not among them."""
+    """Processes of this copy, its supervisor last; without notebooks and the slurmstepd that run them."""
     everything = list(processes())
     supervisors = [process for process in everything if _is_supervisor(process, layout)]
     children = [process for process in everything if process not in supervisors and _is_ours(process, layout)]
@@ -71,7 +71,7 @@ def of_copy(layout: Layout) -> list[Process]:
 
 
 def _is_supervisor(process: Process, layout: Layout) -> bool:
-    """The daemon, not somebody's supervisorctl with the same configuration."""
+    """Whether it is the supervisor daemon, and not a supervisorctl with the same configuration."""
     named = str(layout.supervisor_conf) in process.argv
     return process.uid == 0 and named and any(Path(argument).name == "supervisord" for argument in process.argv[:2])
 

@@ -68,7 +68,7 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
 
 def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
-        installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
+        installed = packages.ensure(packages.required(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
     with environments_locked(layout.environments):
         with step("Environments (Python, Node)") as outcome:
