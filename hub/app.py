@@ -43,6 +43,7 @@ from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers
 from hub.settings import Settings
 from hub.usage.routes import router as usage
+from hub.validation import field_name, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def routed_app() -> FastAPI:
     :raises SettingsError: a route has no guard.
     """
     # FastAPI's own document and pages would be open to everybody; the document is a route like any other here.
-    app = FastAPI(title="Atrium", openapi_url=None, docs_url=None, redoc_url=None)
+    app = _Api(title="Atrium", openapi_url=None, docs_url=None, redoc_url=None)
     for router in (*SUBJECTS, _document(app)):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AtriumError, _on_atrium_error)
@@ -102,6 +103,20 @@ def routed_app() -> FastAPI:
     app.add_middleware(_Bounded)
     refuse_unguarded(app)
     return app
+
+
+class _Api(FastAPI):
+    """Takes the summary of each operation from the first line of its docstring, the description from the others."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    summary, _, description = operation.pop("description", "").partition("\n\n")
+                    operation["summary"] = summary.removesuffix(".")
+                    if description:
+                        operation["description"] = description
+        return super().openapi()
 
 
 def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None) -> Lifespan[FastAPI]:
@@ -188,8 +203,8 @@ def _on_atrium_error(_request: Request, error: Exception) -> JSONResponse:
 def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
     """The first thing that is wrong, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    first = error.errors()[0]
-    return _answer(422, f"{first['msg']}.", field=".".join(str(part) for part in first["loc"][1:]) or None)
+    detail = error.errors()[0]
+    return _answer(422, sentence(detail), field=field_name(detail["loc"][1:]) or None)
 
 
 def _on_http(_request: Request, error: Exception) -> JSONResponse:

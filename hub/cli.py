@@ -1,4 +1,4 @@
-"""``atrium``: every program of the factory, and what an admin does by hand."""
+"""``atrium``: the command line. It starts every program of a deployment and offers commands for admins."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from sqlalchemy.orm import Session
 from hub import settings as deployment
 from hub.announcements.models import Severity
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError
 from hub.projects.models import MemberRole, ProjectSpec
 from hub.projects.tables import Project
 from hub.settings import Settings
+from hub.validation import invalid_input
 
-Asked = argparse.Namespace
-Command = Callable[[Settings, Asked], bool | None]
-"""Does its work; False when it did not succeed and has said why."""
+Arguments = argparse.Namespace
+Command = Callable[[Settings, Arguments], bool | None]
+"""Runs one command; returns False if it failed and has printed why."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. What goes wrong is one sentence on standard error."""
-    asked = _parser().parse_args(argv)
-    os.umask(0o077)  # nothing we write is for other accounts of the machine
+    """Run one command and return its exit code. An error is one sentence on standard error."""
+    arguments = _parser().parse_args(argv)
+    os.umask(0o077)  # other accounts must not read files that are written here
     _log_to_standard_error()
     try:
-        return 1 if asked.command(asked) is False else 0
+        return 1 if arguments.command(arguments) is False else 0
     except AtriumError as error:
         sys.stderr.write(f"atrium: {error.message} {error.hint}".rstrip() + "\n")
     except SQLAlchemyError as error:
@@ -43,37 +44,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-# -- programs that run on ---------------------------------------------------------------------------------------------
+# -- programs that keep running ---------------------------------------------------------------------------------------
 
 
-def _hub(settings: Settings, _asked: Asked) -> None:
+def _hub(settings: Settings, _arguments: Arguments) -> None:
     from hub import environment, tls
 
     tls.ensure(settings)
-    # -P: what lies in the working directory is not for import.
+    # -P: Python does not import from the working directory.
     config = str(environment.shared_file("jupyterhub_config.py"))
     environment.become([sys.executable, "-P", "-m", "spawners.application", "-f", config], environment.settings_too())
 
 
-def _api(settings: Settings, _asked: Asked) -> None:
+def _api(settings: Settings, _arguments: Arguments) -> None:
     from hub import app
 
     app.serve(settings)
 
 
-def _worker(settings: Settings, _asked: Asked) -> None:
+def _worker(settings: Settings, _arguments: Arguments) -> None:
     from hub.programs import worker
 
     worker.run(settings)
 
 
-def _proxy(settings: Settings, _asked: Asked) -> None:
+def _proxy(settings: Settings, _arguments: Arguments) -> None:
     from hub.programs import proxy
 
     proxy.run(settings)
 
 
-def _dashboards(settings: Settings, _asked: Asked) -> None:
+def _dashboards(settings: Settings, _arguments: Arguments) -> None:
     from hub.programs import dashboards
 
     dashboards.run(settings)
@@ -82,45 +83,45 @@ def _dashboards(settings: Settings, _asked: Asked) -> None:
 # -- by hand, or by the installation ----------------------------------------------------------------------------------
 
 
-def _certificates(settings: Settings, _asked: Asked) -> None:
+def _certificates(settings: Settings, _arguments: Arguments) -> None:
     from hub import tls
 
     tls.ensure(settings)
 
 
-def _routes(settings: Settings, _asked: Asked) -> bool:
+def _routes(settings: Settings, _arguments: Arguments) -> bool:
     from hub.programs import proxy
 
     return proxy.restore_routes(settings)
 
 
-def _migrate(settings: Settings, _asked: Asked) -> None:
+def _migrate(settings: Settings, _arguments: Arguments) -> None:
     from hub import migrations
 
     with _database(settings) as engine:
         migrations.upgrade(engine)
 
 
-def _check(settings: Settings, asked: Asked) -> bool:
-    _say(f"settings  ok  {deployment.config_path()}")  # they were checked as they were read
-    if asked.settings_only:
+def _check(settings: Settings, arguments: Arguments) -> bool:
+    _say(f"settings  ok  {deployment.config_path()}")  # reading them has checked them
+    if arguments.settings_only:
         return True
     from hub.programs import check
 
     return check.run(settings, _say)
 
 
-def _reference(_asked: Asked) -> None:
+def _reference(_arguments: Arguments) -> None:
     from hub import settings_reference
 
     sys.stdout.write(settings_reference.markdown())
 
 
-def _project_create(settings: Settings, asked: Asked) -> None:
+def _project_create(settings: Settings, arguments: Arguments) -> None:
     from hub.projects import service
 
-    members = dict.fromkeys(asked.member, MemberRole.MEMBER) | dict.fromkeys(asked.lead, MemberRole.LEAD)
-    spec = _project_spec(asked, members)
+    members = dict.fromkeys(arguments.member, MemberRole.MEMBER) | dict.fromkeys(arguments.lead, MemberRole.LEAD)
+    spec = _project_spec(arguments, members)
     with _database(settings) as engine, make_sessions(engine)() as session:
         project = service.record(session, spec, who="admin")
         asyncio.run(_provision(settings, session, project))
@@ -134,30 +135,28 @@ async def _provision(settings: Settings, session: Session, project: Project) -> 
         await provisioning.provision(session, backends, project)
 
 
-def _project_spec(asked: Asked, members: dict[str, MemberRole]) -> ProjectSpec:
+def _project_spec(arguments: Arguments, members: dict[str, MemberRole]) -> ProjectSpec:
     try:
         return ProjectSpec(
-            slug=asked.slug,
-            title=asked.title or asked.slug,
-            account=asked.account or asked.slug,
-            cpu_hours=asked.cpu_hours,
-            gpu_hours=asked.gpu_hours,
-            storage_gb=asked.storage_gb,
-            starts=asked.starts,
-            until=asked.until,
+            slug=arguments.slug,
+            title=arguments.title or arguments.slug,
+            account=arguments.account or arguments.slug,
+            cpu_hours=arguments.cpu_hours,
+            gpu_hours=arguments.gpu_hours,
+            storage_gb=arguments.storage_gb,
+            starts=arguments.starts,
+            until=arguments.until,
             members=members,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"{field or 'project'}: {first['msg']}.", field=field or None) from error
+        raise invalid_input(error, subject="project") from error
 
 
-def _announce(settings: Settings, asked: Asked) -> None:
+def _announce(settings: Settings, arguments: Arguments) -> None:
     from hub.announcements import service
 
     with _database(settings) as engine, make_sessions(engine)() as session:
-        added = service.add(session, asked.text, Severity(asked.severity), ends=asked.ends)
+        added = service.add(session, arguments.text, Severity(arguments.severity), ends=arguments.ends)
         _say(f"announcement {added.id}")
 
 
@@ -173,39 +172,39 @@ def _parser() -> argparse.ArgumentParser:
         ("worker", _worker, "the background jobs"),
         ("proxy", _proxy, "the public proxy"),
         ("dashboards", _dashboards, "the dashboards service, in the user environment"),
-        ("certificates", _certificates, "make what internal TLS needs, where it is on and nothing is there"),
-        ("routes", _routes, "have the Hub send the proxy its routes now"),
-        ("migrate", _migrate, "bring the API's database to the newest shape"),
+        ("certificates", _certificates, "make the certificates for internal TLS, if it is on and they are missing"),
+        ("routes", _routes, "make the Hub send its routes to the proxy now"),
+        ("migrate", _migrate, "migrate the API's database to the current schema"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=_configured(command))
-    _add_check(commands.add_parser("check", help="whether settings, secrets, database and Slurm are as they should be"))
+    _add_check(commands.add_parser("check", help="check settings, secrets, database and Slurm"))
     commands.add_parser("settings", help="print every setting as Markdown").set_defaults(command=_reference)
-    _add_project(commands.add_parser("project", help="projects"))
-    _add_announce(commands.add_parser("announce", help="tell everybody something on the landing page"))
+    _add_project(commands.add_parser("project", help="create or change projects"))
+    _add_announce(commands.add_parser("announce", help="show an announcement on the start page"))
     return parser
 
 
-def _configured(command: Command) -> Callable[[Asked], bool | None]:
-    """A command that begins by reading the settings."""
-    return lambda asked: command(deployment.load(), asked)
+def _configured(command: Command) -> Callable[[Arguments], bool | None]:
+    """A command that reads the settings first."""
+    return lambda arguments: command(deployment.load(), arguments)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--settings-only", action="store_true", help="nothing but atrium.toml and the variables")
+    parser.add_argument("--settings-only", action="store_true", help="check only atrium.toml and the variables")
     parser.set_defaults(command=_configured(_check))
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
     create = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "create", help="make a project, or make an existing one as said here; safe to run twice"
+        "create", help="create a project or change an existing one; safe to repeat"
     )
     create.add_argument("slug")
-    create.add_argument("--title", help="the slug, if not given")
-    create.add_argument("--account", help="Slurm account; the slug, if not given")
+    create.add_argument("--title", help="default: the slug")
+    create.add_argument("--account", help="Slurm account; default: the slug")
     create.add_argument("--cpu-hours", type=int, required=True, help="core hours granted")
-    create.add_argument("--gpu-hours", type=int, default=0, help="card hours granted")
+    create.add_argument("--gpu-hours", type=int, default=0, help="GPU hours granted")
     create.add_argument("--storage-gb", type=int, default=0, help="0: no quota")
-    create.add_argument("--starts", type=date.fromisoformat, metavar="YYYY-MM-DD", help="today, if not given")
+    create.add_argument("--starts", type=date.fromisoformat, metavar="YYYY-MM-DD", help="default: today")
     create.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
     create.add_argument("--lead", nargs="+", default=[], metavar="NAME", action="extend")
     create.add_argument("--member", nargs="+", default=[], metavar="NAME", action="extend")
@@ -238,7 +237,7 @@ def _say(line: str) -> None:
 
 
 def _log_to_standard_error() -> None:
-    """The supervisor keeps it. What libraries say about every single request or job is left out."""
+    """Log to standard error, which the supervisor stores; libraries that log every request or job only warn."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx2", "huey", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

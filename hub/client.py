@@ -1,4 +1,4 @@
-"""The API's client for kernels, servers and scripts: httpx2 and models, nothing of the server.
+"""The API's client for kernels, servers and scripts. Needs httpx2 and pydantic only.
 
 >>> with Api.from_environment() as api:  # doctest: +SKIP
 ...     print(api.me().display_name, [project.slug for project in api.projects.mine()])
@@ -31,7 +31,7 @@ from hub.usage.models import ProjectUsage
 
 
 class Api:
-    """Atrium's API on behalf of the owner of ``token``; what fails raises a class of :mod:`hub.errors`."""
+    """Atrium's API on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`."""
 
     def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         self._connection = connection = Connection(url, token, transport=transport)
@@ -44,45 +44,45 @@ class Api:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """As the environment of a notebook server or a dashboard says."""
+        """A client with the address and token in the environment of a notebook server or a dashboard."""
         return cls(_variable("ATRIUM_API_URL"), _variable("JUPYTERHUB_API_TOKEN"))
 
     def me(self) -> Me:
-        """Who I am and what is left of my projects."""
+        """Read who you are, your roles and the remaining hours of your projects."""
         return self._connection.get("/me", Me)
 
     def overview(self, name: str) -> Overview:
-        """What ``name`` sees first; only ``name`` and the Hub's pages may ask."""
+        """Read what the start page of ``name`` shows; for that person and the Hub's pages."""
         return self._connection.get(f"/people/{part(name)}/overview", Overview)
 
     def health(self) -> Health:
-        """Whether the factory's parts are alive."""
-        # A part that is down makes it answer 503, with the same body as ever.
+        """Read the health of the parts of the deployment."""
+        # 503 if the database is down, with the same body.
         return self._connection.get("/health", Health, accept=(503,))
 
     def attempts(self, name: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:
-        """What became of the servers of ``name``, newest first; ``server`` "" is the default one, None is all."""
+        """List attempts to start servers of ``name``, newest first; ``server`` "" is the default one, None all."""
         return self._connection.get(f"/people/{part(name)}/attempts", list[Attempt], server=server, limit=limit)
 
     def usage(self, slug: str) -> ProjectUsage:
-        """Where a project's hours went, and how long they will last."""
+        """Read the hours that a project has used, and how long the rest lasts."""
         return self._connection.get(f"/projects/{part(slug)}/usage", ProjectUsage)
 
     def report(self, slug: str) -> Report:
         return self._connection.get(f"/projects/{part(slug)}/report", Report)
 
     def write_report(self, slug: str, draft: ReportDraft) -> Report:
-        """Keep a draft, or submit it for good; for leads."""
+        """Store a draft of the final report, or submit it; for leads."""
         return self._connection.send("PUT", f"/projects/{part(slug)}/report", draft, Report)
 
     # -- for admins
 
     def audit(self, *, on: str | None = None, who: str | None = None, before: int | None = None) -> tuple[Event, ...]:
-        """The hundred newest events, on one thing or of one person if named."""
+        """List the 100 newest events, on one thing or of one person if given."""
         return self._connection.get("/audit", tuple[Event, ...], on=on, who=who, before=before)
 
     def letters(self, *, before: int | None = None) -> tuple[Email, ...]:
-        """The newest mails of the factory."""
+        """List the newest mails."""
         return self._connection.get("/mail", tuple[Email, ...], before=before)
 
     def close(self) -> None:
@@ -100,5 +100,5 @@ class Api:
 def _variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise SettingsError(f"{name} is not set.", hint="Run this in a notebook or a dashboard of the factory.")
+        raise SettingsError(f"{name} is not set.", hint="Run this in a notebook or a dashboard of Atrium.")
     return value

@@ -1,4 +1,4 @@
-"""HTTP to Atrium's API: what the client of each subject asks through. Models and httpx2, nothing of the server."""
+"""HTTP connection to Atrium's API, used by the client of each subject. Needs httpx2 and pydantic only."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Model = TypeVar("Model")
 
 
 class Connection:
-    """Requests on behalf of the owner of ``token``. What fails raises a class of :mod:`hub.errors`."""
+    """Requests on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`."""
 
     def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
-        # trust_env: a proxy named in the environment is none of this client's business.
+        # trust_env: do not use a proxy that the environment names.
         self._http = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"token {token}"},
@@ -59,7 +59,7 @@ class Connection:
         accept: Collection[int] = (),
         **query: Any,
     ) -> Model:
-        """An answer as ``model``.
+        """Read ``path`` and return the response as ``model``.
 
         :param accept: statuses besides success whose answer is read like one.
         :param query: of the address; None is left out.
@@ -77,7 +77,7 @@ class Connection:
         *,
         seconds: float = DEADLINE_SECONDS,
     ) -> Model:
-        """Send ``body`` as JSON; the answer as ``model``."""
+        """Send ``body`` as JSON and return the response as ``model``."""
         json = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
         return _read(_checked(self._request(method, path, json=json, timeout=seconds)), model)
 
@@ -85,7 +85,7 @@ class Connection:
         _checked(self._request("DELETE", path))
 
     def content(self, path: str) -> bytes:
-        """An answer as it is, such as a PDF."""
+        """The body of a response, such as a PDF."""
         return _checked(self._request("GET", path)).content
 
     def close(self) -> None:
@@ -97,17 +97,17 @@ class Connection:
         except httpx2.TimeoutException as error:
             raise HubUnavailable("Atrium did not answer in time.") from error
         except httpx2.HTTPError as error:
-            raise HubUnavailable("Atrium cannot be reached just now.") from error
+            raise HubUnavailable("Atrium cannot be reached.") from error
 
 
 def part(text: str) -> str:
-    """One part of an address, whatever is in it."""
+    """``text`` quoted as one segment of a path."""
     return quote(text, safe="")
 
 
 @cache
 def _adapter(model: Any) -> TypeAdapter[Any]:
-    """Made once for each model, because building one takes longer than reading an answer with it."""
+    """The adapter of a model, built once because building takes longer than reading a response."""
     return TypeAdapter(model)
 
 
@@ -116,7 +116,7 @@ def _read(response: httpx2.Response, model: type[Model]) -> Model:
     try:
         return adapter.validate_json(response.content)
     except ValidationError as error:
-        raise HubUnavailable("Atrium's answer cannot be read; is another version of it running?") from error
+        raise HubUnavailable("Atrium's response cannot be read; it may be another version.") from error
 
 
 def _checked(response: httpx2.Response) -> httpx2.Response:
@@ -128,7 +128,7 @@ def _checked(response: httpx2.Response) -> httpx2.Response:
 def _refusal(response: httpx2.Response) -> AtriumError:
     kind = _ERRORS.get(response.status_code, AtriumError)
     try:
-        told = response.json()["error"]
-        return kind(str(told["message"]), field=told.get("field"), hint=told.get("hint"))
+        refusal = response.json()["error"]
+        return kind(str(refusal["message"]), field=refusal.get("field"), hint=refusal.get("hint"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return kind(f"Atrium answered with status {response.status_code}.")

@@ -1,4 +1,4 @@
-"""What a route receives: who asks, and a database session."""
+"""Dependencies of routes: the person or service that asks, a database session, and shared path parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.settings import Settings
 _header = APIKeyHeader(name="Authorization", auto_error=False, description="`token …`, as in the Hub's own API")
 
 
-# Plain functions would each be handed to a thread, and back, at every request.
+# Coroutines, because FastAPI runs plain functions in a thread, which takes longer than they do.
 async def _directory(request: Request) -> Directory:
     return cast(Directory, request.state.directory)
 
@@ -48,7 +48,7 @@ class Context:
 
 
 def _context(request: Request, person: Guarded, sessions: Sessions) -> Iterator[Context]:
-    """Services commit what they change, so nobody is told of what was not stored."""
+    """A session for one request. Services commit, so that a response never reports a change that was not stored."""
     with sessions() as session:
         yield Context(person, session, request.state.settings)
 
@@ -57,7 +57,7 @@ Asking = Annotated[Context, Depends(_context)]
 
 
 def only(*roles: Role) -> Callable[[Context], Context]:
-    """A guard for routes of some roles alone: a dependency that lets people with any of ``roles`` pass."""
+    """A dependency that refuses everybody but people with one of ``roles``."""
 
     def guard(asking: Asking) -> Context:
         if asking.person.kind != "user" or not set(roles) & set(asking.person.roles):
@@ -69,12 +69,15 @@ def only(*roles: Role) -> Callable[[Context], Context]:
 
 def _people(asking: Asking) -> Context:
     if asking.person.kind != "user":
-        raise NotAllowed("This is for people, and a service is none.")
+        raise NotAllowed("Service tokens are not accepted here.")
     return asking
 
 
-RowId = Annotated[int, Path(ge=1, le=2**31 - 1)]
-"""The number of a row in an address."""
+MAX_ROW_ID = 2**31 - 1
+"""The highest number of a row that every database stores."""
+UserName = Annotated[str, Path(description="User name")]
+ProjectSlug = Annotated[str, Path(description="Slug of the project")]
+ApplicationNumber = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the application")]
 
 AskingPerson = Annotated[Context, Depends(_people)]
 AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]
@@ -82,13 +85,13 @@ AskingAdmin = Annotated[Context, Depends(only(Role.ADMIN))]
 
 
 PAGES = "pages"
-"""The Hub's own pages ask as this service, about the person they are shown to."""
+"""The service whose token the Hub's own pages use to read about the person who opens them."""
 
 
-async def shown_to(name: str, asking: Guarded, directory: HubDirectory) -> Person:
-    """The person an overview is about: oneself, or whoever the Hub's pages name."""
+async def shown_to(name: UserName, asking: Guarded, directory: HubDirectory) -> Person:
+    """The person that the overview is about; raises :class:`NotAllowed` for anybody but them and the Hub's pages."""
     if asking.kind == "user" and asking.name == name:
         return asking
     if asking.kind == "service" and asking.name == PAGES:
         return await directory.named(name)
-    raise NotAllowed("Only you and the Hub's own pages may see this.")
+    raise NotAllowed("Only the person and the Hub's own pages may read this.")

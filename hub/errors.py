@@ -1,4 +1,4 @@
-"""Every error Atrium raises: a status, the field it is about if any, and one sentence for the person."""
+"""Errors of Atrium: an HTTP status, a sentence for people, and optionally the field and what to do next."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class SettingsError(AtriumError):
 
 
 class InvalidInput(AtriumError):
-    """A value somebody sent is not allowed."""
+    """A value in the request is not allowed."""
 
     status = 422
 
 
 class NotSignedIn(AtriumError):
-    """No token, or one the Hub does not know."""
+    """The request has no token, or the Hub does not know it."""
 
     status = 401
     hint = "Sign in again."
 
 
 class NotAllowed(AtriumError):
-    """Signed in, but without the right to do this."""
+    """The person is signed in but lacks the permission."""
 
     status = 403
 
@@ -45,10 +45,10 @@ class NotFound(AtriumError):
 
 
 class Conflict(AtriumError):
-    """Somebody else was quicker, or the thing is no longer in the state it was in."""
+    """The request conflicts with the current state, such as a change by somebody else."""
 
     status = 409
-    hint = "Look at it again, then decide."
+    hint = "Reload, then try again."
 
 
 class HubUnavailable(AtriumError):
@@ -59,13 +59,13 @@ class HubUnavailable(AtriumError):
 
 
 class SlurmError(AtriumError):
-    """Slurm answered, and refused."""
+    """Slurm refused the request."""
 
     status = 502
 
 
 class SlurmUnavailable(SlurmError):
-    """Slurm could not be asked: nothing is known, and nothing may be concluded."""
+    """Slurm did not answer: its state is unknown, so no job counts as ended."""
 
     status = 503
-    hint = "Running notebooks go on. Try again in a minute."
+    hint = "Running notebooks continue. Try again in a minute."

@@ -36,7 +36,7 @@ def day_and_clock(moment: datetime) -> str:
 
 
 def _locale() -> Locale:
-    """The reader's; English for a language that Babel does not know."""
+    """Babel's locale of the reader's language; English for one that Babel does not know."""
     language = current()
     if language == ENGLISH:
         return _ENGLISH

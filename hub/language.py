@@ -1,4 +1,4 @@
-"""In which language a reader is spoken to: catalogues of gettext, chosen for each request.
+"""The reader's language: a gettext catalogue, chosen for each request.
 
 Standard library only, so that every environment can import it. Catalogues lie in
 ``hub/locale/LANG/LC_MESSAGES/atrium.mo`` (see hub/locale/README.md); without one, texts stay English.
@@ -15,29 +15,29 @@ from pathlib import Path
 LOCALE = Path(__file__).parent / "locale"
 ENGLISH = "en"
 COOKIE = "atrium-language"
-"""A reader's own choice, which goes before what the browser asks for."""
+"""Cookie with the reader's own choice, which overrides the browser's languages."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?\Z")
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
 def current() -> str:
-    """Language of the request being answered; what a request starts (a task, a job) keeps speaking it."""
+    """Language of the current request; tasks that it starts inherit it."""
     return _current.get()
 
 
 def use(language: str) -> None:
-    """Speak this language for the rest of the request."""
+    """Set the language for the rest of the request."""
     _current.set(language)
 
 
 def choose(accepted: str, own: str = "") -> str:
-    """The best language there is a catalogue for.
+    """The reader's preferred language among those with a catalogue.
 
     :param accepted: the header ``Accept-Language``; whatever it holds, this cannot raise.
     :param own: the cookie's value, if any.
     """
-    for tag in (own, *_wanted(accepted)):
+    for tag in (own, *_accepted_tags(accepted)):
         for name in (tag.replace("-", "_"), tag[:2].lower()):
             if name == ENGLISH or name in catalogues():
                 return name
@@ -45,7 +45,7 @@ def choose(accepted: str, own: str = "") -> str:
 
 
 def translate(text: str) -> str:
-    """``text`` in the reader's language, looked up now and not when a module is loaded."""
+    """``text`` in the reader's language of this moment."""
     return _catalogue(current()).gettext(text)
 
 
@@ -55,13 +55,13 @@ def translate_many(one: str, many: str, count: int) -> str:
 
 
 def mark(text: str) -> str:
-    """Marks a text of a table for the catalogue; whoever shows it translates it then."""
+    """Mark a text for the catalogue; the caller translates it when it is shown."""
     return text
 
 
 @lru_cache(maxsize=1)
 def catalogues() -> frozenset[str]:
-    """Languages beside English."""
+    """Languages with a catalogue, besides English."""
     return frozenset(path.parts[-3] for path in LOCALE.glob("*/LC_MESSAGES/atrium.mo"))
 
 
@@ -74,8 +74,8 @@ def _catalogue(language: str) -> NullTranslations:
         return GNUTranslations(file)
 
 
-def _wanted(accepted: str) -> list[str]:
-    """Tags of ``Accept-Language``, the most wanted first."""
+def _accepted_tags(accepted: str) -> list[str]:
+    """Tags of ``Accept-Language``, preferred first."""
     weighed = []
     for part in accepted[:500].split(","):
         tag, _, weight = part.strip().partition(";q=")
@@ -83,7 +83,7 @@ def _wanted(accepted: str) -> list[str]:
             weighed.append((float(weight or 1), tag.strip()))
         except ValueError:
             continue
-    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0 and _TAG.match(tag)]
+    return [tag for weight, tag in sorted(weighed, key=lambda item: -item[0]) if weight > 0 and _TAG.match(tag)]
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from hub.validation import sentence
+
 PREFIX = "ATRIUM_"
 SEPARATOR = "__"
 
@@ -28,7 +30,7 @@ def wrong_values(error: ValidationError, settings: Model, file: Path, variables:
         variable = _variable_with(keys, variables)
         if detail["type"] != "extra_forbidden":
             setting = f"{_dotted(location)}: " if location else ""
-            yield f"{variable or file}: {setting}{detail['msg'].removeprefix('Value error, ')}."
+            yield f"{variable or file}: {setting}{sentence(detail)}"
         elif variable == variable_of(keys):
             yield _unknown_variable(variable, keys, settings)
         else:
@@ -95,7 +97,7 @@ def _other_places(keys: Keys, settings: Model) -> str:
     key = keys[-1]
     if key in settings.model_fields:
         return f" [{key}] is a section of its own."
-    places = [heading(known[:-1]) for known in _known(settings) if known[-1] == key]
+    places = [heading(keys_of_setting[:-1]) for keys_of_setting in _known(settings) if keys_of_setting[-1] == key]
     return f" {key} is a key of {_listed(places)}." if places else ""
 
 
@@ -121,6 +123,6 @@ def _dotted(location: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,4 +1,4 @@
-"""TLS between Hub, proxy, servers and our own programs (``hub.internal_ssl``): who has which certificate.
+"""Certificates for TLS between Hub, proxy, servers and our own programs (``hub.internal_ssl``).
 
 JupyterHub makes its authorities and the certificates of Hub and proxy (certipy, in ``state/tls``). It does not know the
 programs that it does not start itself: they call the Hub as one more of its services, with the key and certificate in
@@ -20,7 +20,7 @@ from hub.errors import SettingsError
 from hub.settings import Settings
 
 CLIENT = "client.pem"
-"""Key, certificate, and the authorities that Hub and proxy are known by, in one file."""
+"""One file with a key, its certificate, and the authorities of Hub and proxy."""
 
 _MAKE_SECONDS = 120.0
 
@@ -30,7 +30,7 @@ def folder(settings: Settings) -> Path:
 
 
 def ensure(settings: Settings) -> None:
-    """Make what is missing; safe to run by several programs at once. Raises :class:`SettingsError` when it fails."""
+    """Create missing certificates; several programs may run it at once. Raises :class:`SettingsError` on failure."""
     if not settings.hub.internal_ssl:
         return
     here = folder(settings)
@@ -45,7 +45,7 @@ def ensure(settings: Settings) -> None:
 def _make_authorities() -> None:
     config = str(environment.shared_file("jupyterhub_config.py"))
     argv = [sys.executable, "-P", "-m", "jupyterhub", "--generate-certs", "-f", config]
-    done = subprocess.run(
+    result = subprocess.run(
         argv,
         env=environment.settings_too(),
         stdin=subprocess.DEVNULL,
@@ -54,15 +54,15 @@ def _make_authorities() -> None:
         timeout=_MAKE_SECONDS,
         check=False,
     )
-    if done.returncode:
-        raise SettingsError(f"The internal certificates could not be made: {done.stderr.strip()[-300:]}")
+    if result.returncode:
+        raise SettingsError(f"Creating the internal certificates failed: {result.stderr.strip()[-300:]}")
 
 
 def _make_client(here: Path) -> None:
     from certipy import Certipy
 
-    made = Certipy(store_dir=str(here)).create_signed_pair("atrium-client", "services-ca", overwrite=True)
-    parts = [made["files"]["key"], made["files"]["cert"], here / "services-ca_trust.crt"]
+    pair = Certipy(store_dir=str(here)).create_signed_pair("atrium-client", "services-ca", overwrite=True)
+    parts = [pair["files"]["key"], pair["files"]["cert"], here / "services-ca_trust.crt"]
     draft = here / f"{CLIENT}.new"
     draft.touch(mode=0o600)
     draft.write_text("".join(Path(part).read_text() for part in parts))
@@ -70,7 +70,7 @@ def _make_client(here: Path) -> None:
 
 
 def client_context(settings: Settings) -> ssl.SSLContext | bool:
-    """For httpx2's ``verify``: how our programs call the Hub and the proxy's API."""
+    """The TLS context with which our programs call the Hub and the proxy's API, for httpx2's ``verify``."""
     if not settings.hub.internal_ssl:
         return True
     pem = client_file(settings)
@@ -80,7 +80,7 @@ def client_context(settings: Settings) -> ssl.SSLContext | bool:
 
 
 def client_file(settings: Settings) -> Path:
-    """``client.pem``, or the copy of it that the dashboards' account may read (laid down by the installation)."""
+    """``client.pem``, or its copy for the dashboards' account, which the installation writes."""
     own, copy = folder(settings) / CLIENT, settings.paths.secrets / "dashboards.pem"
     for path in (own, copy):
         if os.access(path, os.R_OK):
@@ -97,7 +97,7 @@ def alternative_name(address: str) -> str:
 
 
 def proxy_options(settings: Settings) -> dict[str, str]:
-    """What configurable-http-proxy is told: who may call its API, and whom it calls as what."""
+    """TLS options of configurable-http-proxy."""
     here = folder(settings)
     return {
         f"--{side}-ssl-{part}": str(path)
@@ -114,4 +114,4 @@ PROXY_FLAGS = (
     *("--api-ssl-request-cert", "--api-ssl-reject-unauthorized"),
     *("--client-ssl-request-cert", "--client-ssl-reject-unauthorized"),
 )
-"""Both sides show a certificate, and what does not is refused."""
+"""Requires a certificate of both sides."""

@@ -49,6 +49,7 @@ HUB_MODULES = {
     "settings_reference",  # deploy/settings.md
     "slugs",  # titles as a part of addresses and of names of folders and OS groups
     "tls",  # certificates between the Hub, the proxy, servers and our programs
+    "validation",  # pydantic's validation errors as sentences
 }
 RETIRED_MODULES = {
     "attempts": "history",
@@ -91,7 +92,13 @@ NOT_SUBJECTS = {
 LAYERS = {"models", "tables", "service", "routes", "client", "jobs"}
 SUBJECTS: dict[str, set[str]] = {
     "announcements": set(),
-    "applications": {"aiact", "checks", "document"},
+    "applications": {
+        "aiact",
+        "checks",
+        "document",
+        "versions",  # what was submitted
+        "views",  # rows as the API shows them
+    },
     "apps": set(),
     "audit": set(),
     "calls": {"adviser", "calculator", "calendar", "programme"},
@@ -152,9 +159,17 @@ SUBJECTS: dict[str, set[str]] = {
         "proxy",  # the public proxy as a process of its own
         "worker",  # background jobs
     },
-    "projects": {"lifecycle", "provisioning", "storage"},
+    "projects": {
+        "extensions",  # more time or hours
+        "invitations",
+        "lifecycle",  # dates of phases, pure
+        "members",
+        "phases",  # the daily life cycle
+        "provisioning",
+        "storage",
+    },
     "reports": set(),
-    "reviews": set(),
+    "reviews": {"queue"},
     "servers": set(),
     "sites": set(),
     "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "reasons"},

@@ -11,7 +11,7 @@ from deploy.dev import checkout, preflight
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
-from deploy.dev.locks import locked
+from deploy.dev.locks import copy_locked
 from deploy.dev.logs import logs
 from deploy.dev.purge import purge
 from deploy.dev.status import status
@@ -20,7 +20,7 @@ from deploy.dev.up import up
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 0 when all is well."""
+    """Run one command and return its exit code."""
     commands: dict[str, Callable[[], int]] = {
         "up": _up,
         "down": _down,
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         "lock": checkout.lock,
     }
     if not arguments or arguments[0] not in commands:
-        complain(f"say one of {', '.join(commands)}.")
+        complain(f"Unknown command. Use one of {', '.join(commands)}.")
         return 2
     try:
         return commands[arguments[0]]()
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
-        complain("stopped. Run the same command again to go on.")
+        complain("Stopped. Run the same command again to continue.")
         return 130
 
 
@@ -84,11 +84,10 @@ def _only_slurm() -> bool:
 
 @contextmanager
 def _alone() -> Iterator[Layout]:
-    """The copy to work on, as root. Two commands at once on it would undo each other."""
+    """The copy to work on, locked, as root: two commands at once would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
-    busy = "Another make up, down or purge of this copy is at work: wait until it is done."
-    with locked(layout.cluster, wait=0, busy=busy):
+    with copy_locked(layout.cluster):
         yield layout
 
 

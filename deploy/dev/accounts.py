@@ -28,7 +28,7 @@ _DEADLINE = 60.0
 
 
 def check_name(name: str) -> str:
-    """``name`` if it may be an account's or a group's, else :class:`DeployError`."""
+    """``name``; raises :class:`DeployError` unless it is a valid name of an account or group."""
     if not _NAME.match(name):
         raise DeployError(f"{name!r} cannot be an account: names are like founder or learner01, at most 31 characters.")
     return name
@@ -43,15 +43,15 @@ class Accounts:
         self._mark = f"Atrium demo {layout.slug}".strip()
 
     def people(self) -> list[str]:
-        """People in the ledger, made or about to be."""
+        """People in the ledger, whose accounts exist or are about to be created."""
         return self._entries()["people"]
 
     def left(self) -> list[str]:
-        """People in the ledger who are still there."""
+        """People in the ledger whose accounts still exist."""
         return [name for name in self.people() if _account(name) is not None]
 
     def collisions(self, names: list[str]) -> list[str]:
-        """Those of ``names``, and of our groups, that exist and are not ours."""
+        """Those of ``names`` and of our groups that exist and were not created by this copy."""
         groups = [self._layout.users_group]
         ours = self._entries()["groups"]
         return [name for name in names if _account(name) and not self._is_ours(name)] + [
@@ -60,8 +60,8 @@ class Accounts:
 
     def service_names_of_persons(self) -> list[str]:
         """Names of our service accounts that belong to a person here."""
-        found = (_account(name) for name in (SERVICE_USER, WEB_USER))
-        return [account.pw_name for account in found if account and not 0 < account.pw_uid < _LOWEST_UID]
+        service_accounts = (_account(name) for name in (SERVICE_USER, WEB_USER))
+        return [account.pw_name for account in service_accounts if account and not 0 < account.pw_uid < _LOWEST_UID]
 
     def ensure_services(self) -> bool:
         """The two accounts the programs run as; they are the machine's, shared by all copies."""
@@ -80,7 +80,10 @@ class Accounts:
         return bool(missing)
 
     def create(self, name: str) -> bool:
-        """Have the person's account, password locked and home closed; whether it is new. Never an existing other's."""
+        """Create the person's account, with a locked password and a closed home; returns whether it is new.
+
+        :raises DeployError: an account of this name exists that this copy did not create.
+        """
         check_name(name)
         if _account(name) is not None:
             if not self._is_ours(name):
@@ -93,14 +96,14 @@ class Accounts:
         argv = ["useradd", "--create-home", "--home-dir", str(home), "--key", "HOME_MODE=0700", "--shell", "/bin/bash"]
         groups = self._layout.users_group
         _change([*argv, "--user-group", "--groups", groups, "--comment", self._comment(name), "--", name])
-        made = _account(name)
-        if made is None or made.pw_uid < _LOWEST_UID:
+        account = _account(name)
+        if account is None or account.pw_uid < _LOWEST_UID:
             self.remove(name)
             raise DeployError(f"useradd gave {name} an identity below {_LOWEST_UID}: see UID_MIN in /etc/login.defs.")
         return True
 
     def remove(self, name: str) -> bool:
-        """End the person's processes, then remove account and home; whether it was there. Only an account of ours."""
+        """End the person's processes, remove account and home if this copy created them; returns whether it did."""
         check_name(name)
         account = _account(name)
         if account is None or not self._is_ours(name):
@@ -115,13 +118,13 @@ class Accounts:
     def remove_groups(self) -> None:
         """Groups of ours, those of projects among them (see deploy/projects)."""
         projects = self._layout.project_ledger
-        made = projects.read_text().split() if projects.exists() else []
-        for name in dict.fromkeys((*self._entries()["groups"], *made)):
+        groups = projects.read_text().split() if projects.exists() else []
+        for name in dict.fromkeys((*self._entries()["groups"], *groups)):
             if _group(check_name(name)) is not None:
                 _change(["groupdel", "--", name])
 
     def remove_services(self) -> None:
-        """Remove the service accounts if we made them; the last copy on a machine does."""
+        """Remove the service accounts if an installation created them; called by the last copy on a machine."""
         for name in (SERVICE_USER, WEB_USER):
             account = _account(name)
             if account is not None and account.pw_gecos == _SERVICE_COMMENT:

@@ -1,4 +1,4 @@
-"""A checkout made ready to work in, and what is done there: test, check, bench, lock."""
+"""Commands of a checkout (test, check, bench, lock) and the environment that they need."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import IO
 from deploy.dev import environments, files, packages, preflight
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT
+from deploy.dev.locks import environments_locked
 from deploy.dev.steps import step
 
 VENV = CHECKOUT / ".venv"
@@ -30,9 +31,9 @@ _TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queu
 
 
 def ready(*, browser: bool = False) -> None:
-    """Have ``.venv`` as the lock says; for whole tests also the machine's packages, a browser and its checks."""
+    """Prepare ``.venv`` as the lock says; for all tests also packages, a browser and its accessibility checks."""
     _ensure_packages(_packages_of_tests() if browser else ["python3-venv"])
-    with environments.alone(cache()):
+    with environments_locked(cache()):
         _link(VENV, "python", [_LOCK], lambda target: environments.fill_python(target, _LOCK))
         if browser:
             _link(VENV / "axe", "axe", sorted(_AXE.iterdir()), lambda target: environments.fill_node(target, _AXE))
@@ -58,7 +59,7 @@ def _link(link: Path, name: str, locks: list[Path], fill: Callable[[Path], None]
 
 
 def _remove_unused(name: str) -> None:
-    """Remove environments that no checkout has asked for within a month."""
+    """Remove environments that no checkout has used for a month."""
     for target in cache().glob(f"{name}-*"):
         if time.time() - target.stat().st_mtime > _UNUSED_SECONDS:
             shutil.rmtree(target)
@@ -68,7 +69,7 @@ def _packages_of_tests() -> list[str]:
     # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
     browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium-headless-shell"]
     # Playwright brings a Node.js of its own, which needs libatomic1.
-    return [*packages.wanted(own_slurm=True), "postgresql", "libatomic1", *browser]
+    return [*packages.required(own_slurm=True), "postgresql", "libatomic1", *browser]
 
 
 def _ensure_packages(names: list[str]) -> None:
@@ -88,7 +89,10 @@ def test(arguments: Sequence[str] = ()) -> int:
 
 
 def check() -> int:
-    """Style, types, import contracts and unit tests, side by side; runs them all and says which failed."""
+    """Run style, types, import contracts and unit tests in parallel.
+
+    :raises DeployError: the names of those that failed.
+    """
     ready()
     unit = ["python", "-m", "pytest", "--quiet", "-m", _UNIT]
     checks = {  # the longest first
@@ -120,7 +124,7 @@ def lock() -> int:
 
 
 def _passes(name: str, command: list[str]) -> bool:
-    """Run one check; what it printed is shown when it has ended, so that two do not write into each other."""
+    """Run one check and print its output at the end, so that outputs do not mix; returns whether it passed."""
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         code = _tool(*command, deadline=_DEADLINE, output=output)
@@ -135,7 +139,7 @@ def _tool(name: str, *arguments: str, deadline: float, output: IO[str] | None = 
 
 
 def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> int:
-    """Run in the checkout, its output shown as it comes unless there is a file for it; the exit code."""
+    """Run in the checkout and return the exit code. Output goes to ``output``, or else to the terminal."""
     environment = {
         **os.environ,
         "PATH": f"{VENV}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
@@ -143,7 +147,7 @@ def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> 
         "MYPY_CACHE_DIR": str(cache() / "mypy"),
     }
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             argv,
             cwd=CHECKOUT,
             env=environment,
@@ -156,4 +160,4 @@ def _run(argv: list[str], *, deadline: float, output: IO[str] | None = None) -> 
         raise DeployError(f"{Path(argv[0]).name} did not end within {deadline / 60:.0f} minutes.") from error
     except OSError as error:
         raise DeployError(f"{argv[0]} could not be started: {error.strerror}.") from error
-    return done.returncode
+    return result.returncode

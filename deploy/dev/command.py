@@ -1,4 +1,4 @@
-"""Running one program: an argument list, a deadline, and a sentence when it fails."""
+"""Runs programs from an argument list, with a deadline; failures are :class:`DeployError` with a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.dev.errors import DeployError
 
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-"""All that a program which is not ours gets to see of our environment."""
+"""Environment of programs that are not Atrium's own."""
 
 
 def attempt(
@@ -23,7 +23,7 @@ def attempt(
     stdin: str = "",
     directory: Path = Path("/"),
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``argv``, as the OS user ``user`` (with that user's groups) if given, and say how it ended."""
+    """Run ``argv``, as the OS user ``user`` (with that user's groups) if given, and return the completed process."""
     try:
         return subprocess.run(
             argv,
@@ -56,11 +56,11 @@ def run(
     directory: Path = Path("/"),
 ) -> str:
     """Standard output of ``argv``; raises :class:`DeployError` with the last lines it printed when it fails."""
-    done = attempt(argv, deadline=deadline, user=user, environment=environment, stdin=stdin, directory=directory)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-12:]
-        raise DeployError(f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed and said:\n    " + "\n    ".join(said))
-    return done.stdout
+    result = attempt(argv, deadline=deadline, user=user, environment=environment, stdin=stdin, directory=directory)
+    if result.returncode:
+        output = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-12:]
+        raise DeployError(f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed:\n    " + "\n    ".join(output))
+    return result.stdout
 
 
 def _group(user: str) -> int:

@@ -15,13 +15,13 @@ _EMPTY_DEADLINE = 30.0
 
 
 def down(layout: Layout) -> bool:
-    """Stop in the reverse order; whether anything ran. Our own Slurm takes its jobs along, another keeps them."""
+    """Stop in reverse order; returns whether anything ran. Jobs of our own Slurm end, a site's continue."""
     if not of_copy(layout):
         return False
     supervisor = Supervisor(layout)
     if supervisor.alive():
-        known = supervisor.programs()
-        _stop(supervisor, "Atrium", [program.name for program in web_programs(layout) if program.name in known])
+        programs = supervisor.programs()
+        _stop(supervisor, "Atrium", [program.name for program in web_programs(layout) if program.name in programs])
         if layout.own_slurm:
             _cancel_jobs(layout)
             _stop(supervisor, "Slurm", [program.name for program in slurm_programs(layout)])

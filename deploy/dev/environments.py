@@ -1,4 +1,4 @@
-"""What Atrium runs in: two Python environments and the proxy's Node packages, each pinned by a lock with hashes.
+"""Environments of Atrium: two Python environments and the proxy's Node packages, pinned by locks with hashes.
 
 An environment is a directory named after its lock, ``base/NAME-LOCK``, and holds nothing of Atrium itself: an installed
 version of the code is a copy of it (:mod:`deploy.dev.versions`). Copies of Atrium that name the same directory of
@@ -7,12 +7,10 @@ environments share what is built there.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +26,7 @@ _COMPLETE = "atrium-packages-complete"
 
 
 def ensure(layout: Layout, names: Sequence[str] = NAMES) -> list[str]:
-    """Build what is missing, side by side; the names of what was built."""
+    """Build missing environments in parallel; returns their names."""
     with ThreadPoolExecutor() as pool:
         built = list(pool.map(lambda name: _ensure(layout, name), names))
     return [name for name, new in zip(names, built, strict=True) if new]
@@ -56,29 +54,15 @@ def _ensure(layout: Layout, name: str) -> bool:
 
 
 def build(target: Path, mark: str, fill: Callable[[], None]) -> bool:
-    """Have a directory that ``fill`` has completed, which the file ``mark`` in it says; whether it had to be made."""
+    """Fill ``target`` unless the file ``mark`` in it says that it is complete; returns whether it was filled."""
     if (target / mark).exists():
         return False
-    if target.exists():  # a build that broke off
+    if target.exists():  # an interrupted build
         shutil.rmtree(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     fill()
     (target / mark).touch()
     return True
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep others that share the environments in ``folder`` out while something is built, linked or removed there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)  # closing it unlocks
-    with os.fdopen(descriptor, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"  Waiting for another command that is at work in {folder}", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def fill_python(target: Path, lock: Path) -> None:

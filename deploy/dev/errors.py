@@ -1,4 +1,4 @@
-"""What stops a command of the deployment."""
+"""The error that stops a command of the deployment."""
 
 from __future__ import annotations
 

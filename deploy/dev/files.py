@@ -1,4 +1,4 @@
-"""Laying files down: owner and mode from the first byte, atomically, and only when something changes."""
+"""Writes files atomically, with owner and mode from the first byte, and only when something changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def render(template: str, /, **values: object) -> str:
 
 
 def fingerprint(parts: Iterable[bytes]) -> str:
-    """One hash over several parts, each marked off from the next."""
+    """One hash over several parts with their lengths."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
@@ -32,11 +32,11 @@ def fingerprint(parts: Iterable[bytes]) -> str:
 
 
 def directory(path: Path, *, mode: int = 0o755, owner: str = "root", group: str = "root") -> bool:
-    """Have a real directory (never a link somebody put there) with this owner and mode; whether it is new."""
+    """Create a directory (a link is refused) or set its owner and mode; returns whether it is new."""
     if not path.parent.exists():
         directory(path.parent)
-    made = not os.path.lexists(path)
-    if made:
+    is_new = not os.path.lexists(path)
+    if is_new:
         path.mkdir(mode=0o700)
     elif path.is_symlink() or not path.is_dir():
         raise DeployError(f"{path} is in the way: a directory belongs there. Move it aside and try again.")
@@ -45,11 +45,11 @@ def directory(path: Path, *, mode: int = 0o755, owner: str = "root", group: str 
         _own(descriptor, mode, owner, group)
     finally:
         os.close(descriptor)
-    return made
+    return is_new
 
 
 def put(path: Path, text: str, *, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:
-    """Have a file with this text, owner and mode; whether anything had to change.
+    """Write a file with this text, owner and mode; returns whether anything changed.
 
     An unchanged file keeps its time, which tells what to restart (see :mod:`deploy.dev.up`).
     """
@@ -95,13 +95,13 @@ def _written(ledger: Path) -> dict[str, str]:
 
 
 def null_device(path: Path) -> None:
-    """A character device that swallows everything, in the place of one this machine lacks."""
+    """Create a null device in place of one that this machine lacks."""
     if not os.path.lexists(path):
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
 
 
 def link(path: Path, target: Path) -> bool:
-    """Point the link ``path`` at ``target`` in one move; whether it pointed elsewhere."""
+    """Point the link ``path`` at ``target`` atomically; returns whether it changed."""
     if path.is_symlink() and path.readlink() == target:
         return False
     fresh = path.with_name(f".{path.name}.fresh")

@@ -1,4 +1,4 @@
-"""Does it answer? One question per program, each with a deadline; the answer is "" or what is wrong."""
+"""Health checks, one for each program, with a deadline; they return "" or what is wrong."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def slurmctld(layout: Layout) -> str:
 def node(layout: Layout, name: str) -> str:
     """The node is ready for jobs, or busy with some."""
     argv = ["sinfo", "--noheader", "--Node", f"--nodes={name}", "--format=%T"]
-    done = _ask(argv, layout.slurm_environment)
-    state = done.partition("\n")[0].strip()
+    result = _ask(argv, layout.slurm_environment)
+    state = result.partition("\n")[0].strip()
     return "" if state in _READY_STATES else f"the node is {state or 'unknown to Slurm'}"
 
 
 def existing_slurm(layout: Layout) -> str:
-    """The machine's own Slurm, which we use and do not run."""
+    """The site's own Slurm, which this copy uses and does not run."""
     return _failure(["sinfo", "--noheader"], environment=layout.slurm_environment)
 
 
@@ -62,7 +62,7 @@ def proxy_api(layout: Layout) -> str:
 
 
 def proxy(layout: Layout) -> str:
-    """The proxy knows the way to the Hub and to both services."""
+    """The proxy has routes to the Hub and to both services."""
     return _routes(layout, ("/", "/services/atrium", "/services/dashboards"))
 
 
@@ -144,8 +144,8 @@ def _unless_ok(text: str) -> str:
 def _get(address: str, headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Any:
     """The JSON at ``address``, or (a string) why there is none."""
     try:
-        asked = urllib.request.Request(address, headers=headers or {})  # noqa: S310
-        with urllib.request.urlopen(asked, timeout=_DEADLINE, context=tls) as reply:  # noqa: S310
+        request = urllib.request.Request(address, headers=headers or {})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_DEADLINE, context=tls) as reply:  # noqa: S310
             return json.loads(reply.read())
     except urllib.error.HTTPError as error:
         return f"answers {error.code} at {urlsplit(address).path}"
@@ -156,13 +156,13 @@ def _get(address: str, headers: dict[str, str] | None = None, tls: ssl.SSLContex
 def _failure(argv: list[str], *, environment: dict[str, str] | None = None, stdin: str = "", expect: str = "") -> str:
     """Why a command failed, or did not print ``expect``; "" when all is well."""
     try:
-        done = attempt(argv, deadline=_DEADLINE, environment={**CLEAN, **(environment or {})}, stdin=stdin)
+        result = attempt(argv, deadline=_DEADLINE, environment={**CLEAN, **(environment or {})}, stdin=stdin)
     except DeployError as error:
         return str(error)
-    if done.returncode == 0 and expect in done.stdout:
+    if result.returncode == 0 and expect in result.stdout:
         return ""
-    said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
-    return f"{argv[0]} says: {said[-1].strip()}"
+    output = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()
+    return f"{argv[0]} says: {output[-1].strip()}"
 
 
 def _ask(argv: list[str], environment: dict[str, str]) -> str:

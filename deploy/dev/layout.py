@@ -1,4 +1,4 @@
-"""Where everything is: every path, port and machine-wide name of one copy of Atrium, from its few options."""
+"""Every path, port and machine-wide name of one copy of Atrium, derived from its options."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Options:
         )
 
     def text(self) -> str:
-        """The file the next command reads them back from."""
+        """The file that stores the options for later commands."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
@@ -121,7 +121,7 @@ class Layout:
 
     @cached_property
     def slug(self) -> str:
-        """Sets the machine-wide names of a prefixed copy apart from everybody else's; empty for the main copy."""
+        """Part of the machine-wide names of a prefixed copy, which keeps them unique; empty for the main copy."""
         if not self.options.prefix:
             return ""
         letters = re.sub(r"[^a-z0-9]", "", self.root.name.lower())[:10]

@@ -30,7 +30,7 @@ class Login:
 
 
 def people(prefix: str) -> list[Person]:
-    """Everybody of the demo, learners numbered from 01."""
+    """All people of the demo, learners numbered from 01."""
     learners = iter(range(1, len(ROLES)))
     return [
         Person(f"{prefix}{role}{next(learners):02}" if role == "learner" else prefix + role, role) for role in ROLES
@@ -42,24 +42,24 @@ def names_with(role: str, layout: Layout) -> list[str]:
 
 
 def ensure(layout: Layout) -> list[Login]:
-    """Give everybody who has none a random password; the new logins, to be shown once."""
+    """Give each person without one a random password; returns the new logins, which are shown once."""
     hashes_file, logins_file = layout.etc / "demo-passwd", layout.etc / "demo-logins.json"
     hashes = hashes_file.read_text().splitlines() if hashes_file.exists() else []
-    known = {line.partition(":")[0] for line in hashes}
+    names = {line.partition(":")[0] for line in hashes}
     fresh = [
         Login(person.name, _password(), person.role)
         for person in people(layout.options.people)
-        if person.name not in known
+        if person.name not in names
     ]
     if not fresh:
         return []
     logins = json.loads(logins_file.read_text()) if logins_file.exists() else []
     renewed = {login.name for login in fresh}
-    logins = [one for one in logins if one["name"] not in renewed] + [asdict(login) for login in fresh]
+    logins = [login for login in logins if login["name"] not in renewed] + [asdict(login) for login in fresh]
     files.put(logins_file, json.dumps(logins, indent=2) + "\n", mode=0o600)
     passwords = "".join(f"{login.password}\n" for login in fresh)
-    made = run(["openssl", "passwd", "-6", "-stdin"], deadline=60, stdin=passwords).splitlines()
-    hashes += [f"{login.name}:{hashed}" for login, hashed in zip(fresh, made, strict=True)]
+    new_hashes = run(["openssl", "passwd", "-6", "-stdin"], deadline=60, stdin=passwords).splitlines()
+    hashes += [f"{login.name}:{hashed}" for login, hashed in zip(fresh, new_hashes, strict=True)]
     files.put(hashes_file, "\n".join(hashes) + "\n", mode=0o640, group=SERVICE_USER)
     return fresh
 

@@ -1,4 +1,4 @@
-"""``make logs``: follow what the programs say."""
+"""``make logs``: follow the programs' logs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from deploy.dev.layout import Layout
 def logs(layout: Layout, name: str) -> None:
     """Follow all logs, or one; becomes ``tail`` and does not return."""
     try:
-        found = sorted(path.name for path in layout.log.glob("*.log"))
+        log_names = sorted(path.name for path in layout.log.glob("*.log"))
     except PermissionError:
-        found = []
-    if not found:
+        log_names = []
+    if not log_names:
         raise DeployError(f"There are no logs in {layout.log} that you may read: run this as root, after make up.")
-    chosen = [f"{name}.log"] if name else found
-    if name and chosen[0] not in found:
+    chosen = [f"{name}.log"] if name else log_names
+    if name and chosen[0] not in log_names:
         raise DeployError(
-            f"There is no log {name!r}: choose LOG from {', '.join(one.removesuffix('.log') for one in found)}."
+            f"There is no log {name!r}: choose LOG from {', '.join(name.removesuffix('.log') for name in log_names)}."
         )
-    os.execv("/usr/bin/tail", ["tail", "-n", "30", "-F", *(str(layout.log / one) for one in chosen)])  # noqa: S606
+    os.execv("/usr/bin/tail", ["tail", "-n", "30", "-F", *(str(layout.log / name) for name in chosen)])  # noqa: S606

@@ -1,4 +1,4 @@
-"""Debian and Ubuntu packages: only what is missing, and no service of theirs left running."""
+"""Debian and Ubuntu packages: installs missing ones and does not start their services."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _UPDATE_DEADLINE = 300.0
 _INSTALL_DEADLINE = 1800.0
 
 
-def wanted(*, own_slurm: bool) -> list[str]:
+def required(*, own_slurm: bool) -> list[str]:
     """Packages of a deployment; Node.js only where none is (a site's own stays)."""
     node = [] if shutil.which("node") and shutil.which("npm") else ["nodejs", "npm"]
     return [*BASE, *(SLURM if own_slurm else ()), *node]
 
 
 def missing(names: Sequence[str]) -> list[str]:
-    done = attempt(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], deadline=30)
-    present = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    result = attempt(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], deadline=30)
+    present = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" installed")}
     return [name for name in names if name not in present]
 
 
 def ensure(names: Sequence[str]) -> list[str]:
-    """Install what is missing of ``names``; what was installed."""
+    """Install those of ``names`` that are missing; returns them."""
     absent = missing(names)
     if absent:
         _update()
@@ -67,7 +67,7 @@ def _apt(command: str, *rest: str, deadline: float) -> None:
 
 @contextmanager
 def _services_kept_off() -> Iterator[None]:
-    """While packages are unpacked, a policy-rc.d (Debian's way) says that no service may start."""
+    """Keep services from starting while packages are unpacked, with Debian's policy-rc.d."""
     ours = not _POLICY.exists() or _POLICY.read_text() == _POLICY_TEXT
     if ours:
         _POLICY.write_text(_POLICY_TEXT)
@@ -80,6 +80,6 @@ def _services_kept_off() -> Iterator[None]:
 
 
 def _disable(units: list[str]) -> None:
-    """Keep what we just brought from starting with the machine; a service that was there before is not ours."""
+    """Disable services of the packages that were just installed; others stay as they are."""
     if units and Path("/run/systemd/system").is_dir():
         run(["systemctl", "disable", "--now", *units], deadline=120)

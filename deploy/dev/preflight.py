@@ -1,4 +1,4 @@
-"""Can it be done? Everything is looked at before anything is changed; each refusal is a sentence and what to do."""
+"""Checks before ``make up`` changes anything; each refusal says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_WEB_RUN = 42  # Linux takes 107 bytes for a socket's path, and a kernel
 
 
 def check(layout: Layout) -> None:
-    """Raise :class:`DeployError` for the first thing that stands in the way."""
+    """Raise :class:`DeployError` for the first check that fails."""
     check_root(os.geteuid())
     check_system(os_release())
     check_python(sys.version_info[:2])
@@ -73,16 +73,16 @@ def _check_path(variable: str, directory: Path) -> None:
 
 def check_accounts(layout: Layout) -> None:
     accounts = Accounts(layout)
-    taken = accounts.collisions([person.name for person in logins.people(layout.options.people)])
-    if taken:
+    collisions = accounts.collisions([person.name for person in logins.people(layout.options.people)])
+    if collisions:
         raise DeployError(
-            f"{_some(taken)} exist on this machine and were not made by this copy of Atrium: "
+            f"{_some(collisions)} exist on this machine and were not made by this copy of Atrium: "
             "set ATRIUM_PEOPLE to a short prefix for the demo's people, such as ATRIUM_PEOPLE=t-."
         )
-    left = [name for name in accounts.people() if not name.startswith(layout.options.people)]
-    if left:
+    others = [name for name in accounts.people() if not name.startswith(layout.options.people)]
+    if others:
         raise DeployError(
-            f"The people of this copy are {_some(left)}: ATRIUM_PEOPLE cannot change (purge it, or leave that out)."
+            f"The people of this copy are {_some(others)}: ATRIUM_PEOPLE cannot change (purge it, or leave that out)."
         )
     persons = accounts.service_names_of_persons()
     if persons:
@@ -111,7 +111,7 @@ def check_ports(layout: Layout) -> None:
 def check_disk(layout: Layout) -> None:
     needed = _LATER_GB if any(layout.environments.glob("base/user-*")) else _FIRST_GB
     for path in (layout.environments, layout.state):
-        existing = next(one for one in (path, *path.parents) if one.exists())
+        existing = next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())
         free = shutil.disk_usage(existing).free / 1e9
         if free < needed:
             raise DeployError(f"{existing} has {free:.1f} GB left and Atrium needs {needed:.0f} GB: make room there.")
@@ -130,7 +130,7 @@ def check_slurm(layout: Layout) -> None:
 
 
 def os_release() -> dict[str, str]:
-    """What this system calls itself."""
+    """The fields of /etc/os-release."""
     try:
         return platform.freedesktop_os_release()
     except OSError:

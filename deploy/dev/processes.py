@@ -1,4 +1,4 @@
-"""What runs on this machine, read from /proc."""
+"""Processes and listening ports of this machine, read from /proc."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Process:
 
 
 def processes() -> Iterator[Process]:
-    """All processes there are (those that end while we look are left out)."""
+    """All processes, without those that end during the call."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(OSError):
@@ -63,17 +63,17 @@ def texts(*, of_people: bool = False) -> Iterator[str]:
 
 
 def of_copy(layout: Layout) -> list[Process]:
-    """Processes of this copy, its supervisor last. Notebooks, and what carries them, are not among them."""
+    """Processes of this copy, its supervisor last; without notebooks and the slurmstepd that run them."""
     everything = list(processes())
-    supervisors = [one for one in everything if _is_supervisor(one, layout)]
-    children = [one for one in everything if one not in supervisors and _is_ours(one, layout)]
+    supervisors = [process for process in everything if _is_supervisor(process, layout)]
+    children = [process for process in everything if process not in supervisors and _is_ours(process, layout)]
     return children + supervisors
 
 
 def _is_supervisor(process: Process, layout: Layout) -> bool:
-    """The daemon, not somebody's supervisorctl with the same configuration."""
+    """Whether it is the supervisor daemon, and not a supervisorctl with the same configuration."""
     named = str(layout.supervisor_conf) in process.argv
-    return process.uid == 0 and named and any(Path(one).name == "supervisord" for one in process.argv[:2])
+    return process.uid == 0 and named and any(Path(argument).name == "supervisord" for argument in process.argv[:2])
 
 
 def _is_ours(process: Process, layout: Layout) -> bool:
@@ -110,8 +110,8 @@ def _environment(pid: int) -> list[str]:
 
 def memory_of(pid: int, everything: list[Process]) -> int:
     """Resident bytes of a process and all below it."""
-    own = sum(one.memory for one in everything if one.pid == pid)
-    return own + sum(memory_of(one.pid, everything) for one in everything if one.parent == pid)
+    own = sum(process.memory for process in everything if process.pid == pid)
+    return own + sum(memory_of(process.pid, everything) for process in everything if process.parent == pid)
 
 
 def is_free(port: int) -> bool:

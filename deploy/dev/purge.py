@@ -11,10 +11,9 @@ from deploy.dev import settings, slurm
 from deploy.dev.accounts import Accounts
 from deploy.dev.command import run
 from deploy.dev.down import down
-from deploy.dev.environments import alone
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
-from deploy.dev.locks import accounts_locked
+from deploy.dev.locks import accounts_locked, environments_locked
 from deploy.dev.steps import step
 
 _REMOVAL_DEADLINE = 600.0
@@ -67,7 +66,7 @@ def _ask(layout: Layout, people: int) -> None:
 
 def _remove_environments(layout: Layout) -> str:
     """Only this copy's: what another copy uses stays, and is removed by that one when nobody uses it any more."""
-    with alone(layout.environments):
+    with environments_locked(layout.environments):
         (layout.environments / "copies" / layout.cluster).unlink(missing_ok=True)
         shared = layout.environments != layout.opt.resolve()
         others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]

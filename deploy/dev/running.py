@@ -61,7 +61,7 @@ def wait(layout: Layout, supervisor: Supervisor, program: Program) -> None:
 def settle(supervisor: Supervisor, programs: list[Program]) -> None:
     """Return when every program has stayed up for the second after which the supervisor calls it running."""
     deadline = time.monotonic() + _GRACE
-    while unsettled := [one.name for one in programs if not supervisor.programs()[one.name].up]:
+    while unsettled := [program.name for program in programs if not supervisor.programs()[program.name].up]:
         if time.monotonic() > deadline:
             raise DeployError(f"{', '.join(unsettled)} answered and ended again: see make logs.")
         time.sleep(0.2)
@@ -77,16 +77,16 @@ def _tail(layout: Layout, name: str) -> str:
 
 def end_leftovers(layout: Layout) -> int:
     """End what a crashed supervisor left behind, politely first; how many there were."""
-    found = of_copy(layout)
-    _signal(found, signal.SIGTERM)
+    remaining = of_copy(layout)
+    _signal(remaining, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE
-    while (left := of_copy(layout)) and time.monotonic() < deadline:
+    while (remaining := of_copy(layout)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    _signal(left, signal.SIGKILL)
-    return len(found)
+    _signal(remaining, signal.SIGKILL)
+    return len(remaining)
 
 
-def _signal(found: list[Process], number: signal.Signals) -> None:
-    for process in found:
+def _signal(processes: list[Process], number: signal.Signals) -> None:
+    for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)

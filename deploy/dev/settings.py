@@ -59,11 +59,11 @@ def lay_down_settings(layout: Layout) -> str:
 def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> None:
     """An edited file must name the ports we are about to wait for."""
     for section in ("proxy", "hub", "api", "dashboards"):
-        port, wanted = tables.get(section, {}).get("port"), layout.ports[section]
-        if port != wanted:
+        port, expected_port = tables.get(section, {}).get("port"), layout.ports[section]
+        if port != expected_port:
             raise DeployError(
                 f"{layout.settings} was edited and says [{section}] port = {port}, where ATRIUM_PORT="
-                f"{layout.options.port} means {wanted}: take the ports over from atrium.toml.new, "
+                f"{layout.options.port} means {expected_port}: take the ports over from atrium.toml.new, "
                 "or keep the old ATRIUM_PORT."
             )
 

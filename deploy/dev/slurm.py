@@ -191,10 +191,10 @@ def _once(layout: Layout, stamp_name: str, commands: list[list[str]]) -> bool:
 def _sacctmgr(layout: Layout, command: list[str]) -> None:
     """sacctmgr calls it a failure when there was nothing left to do."""
     environment = _environment(layout)
-    done = attempt(["sacctmgr", "--immediate", *command], deadline=_DEADLINE, environment=environment)
-    said = (done.stdout + done.stderr).strip()
-    if done.returncode and not re.search(r"nothing (new|modified|changed)|already exist", said, re.IGNORECASE):
-        raise DeployError(f"sacctmgr {' '.join(command)} failed: {said}")
+    result = attempt(["sacctmgr", "--immediate", *command], deadline=_DEADLINE, environment=environment)
+    output = (result.stdout + result.stderr).strip()
+    if result.returncode and not re.search(r"nothing (new|modified|changed)|already exist", output, re.IGNORECASE):
+        raise DeployError(f"sacctmgr {' '.join(command)} failed: {output}")
 
 
 def resume_nodes(layout: Layout) -> None:
@@ -246,18 +246,18 @@ def _queue(layout: Layout, *fields: str) -> list[list[str]]:
 
 
 def is_empty(layout: Layout) -> bool:
-    done = attempt(
+    result = attempt(
         ["squeue", "--noheader", "--all", "--format=%A"],
         deadline=_DEADLINE,
         environment=_environment(layout),
     )
-    return done.returncode != 0 or not done.stdout.strip()
+    return result.returncode != 0 or not result.stdout.strip()
 
 
 def binaries() -> Path:
     """Where Slurm's commands are."""
-    found = shutil.which("sbatch")
-    return Path(found).parent if found else Path("/usr/bin")
+    sbatch = shutil.which("sbatch")
+    return Path(sbatch).parent if sbatch else Path("/usr/bin")
 
 
 def default_partition(layout: Layout) -> str:
@@ -270,8 +270,8 @@ def default_partition(layout: Layout) -> str:
 
 def adopt(layout: Layout) -> str:
     """Ask the machine's own Slurm for the rights Atrium needs; what came of it, in a sentence."""
-    shown = run(["scontrol", "show", "config"], deadline=_DEADLINE, environment=_environment(layout))
-    if not re.search(r"^AccountingStorageType\s*=\s*accounting_storage/slurmdbd", shown, re.MULTILINE):
+    config = run(["scontrol", "show", "config"], deadline=_DEADLINE, environment=_environment(layout))
+    if not re.search(r"^AccountingStorageType\s*=\s*accounting_storage/slurmdbd", config, re.MULTILINE):
         return "this Slurm keeps no accounts: hours are neither counted nor enforced"
     try:
         _sacctmgr(layout, ["add", "user", SERVICE_USER, "account=root", "adminlevel=Operator"])

@@ -27,19 +27,19 @@ def status(layout: Layout, *, only_slurm: bool = False) -> bool:
     if not supervisor.alive():
         print("Atrium does not run here. Start it with: make up")
         return False
-    known = supervisor.programs()
+    supervised = supervisor.programs()
     expected = slurm_programs(layout) if only_slurm else programs(layout)
     with ThreadPoolExecutor(max_workers=4) as pool:
         answers = list(pool.map(lambda program: program.check(), expected))
         existing = "" if layout.own_slurm else health.existing_slurm(layout)
     rows = [
-        _row(layout, program, known.get(program.name), answer)
+        _row(layout, program, supervised.get(program.name), answer)
         for program, answer in zip(expected, answers, strict=True)
     ]
     if not layout.own_slurm:
         rows.append(("slurm", "not ours", "", "", existing or "ok", ""))
     _print(rows)
-    running = all(program.name in known and known[program.name].up for program in expected)
+    running = all(program.name in supervised and supervised[program.name].up for program in expected)
     return running and not any(answers) and not existing
 
 
@@ -67,8 +67,8 @@ def last_error(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    found = next((line for line in reversed(lines) if _ERROR.search(line) and not _NOISE.search(line)), "")
-    return "".join(letter if letter.isprintable() else " " for letter in found).strip()[:70]
+    error = next((line for line in reversed(lines) if _ERROR.search(line) and not _NOISE.search(line)), "")
+    return "".join(letter if letter.isprintable() else " " for letter in error).strip()[:70]
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

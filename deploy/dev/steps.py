@@ -13,7 +13,7 @@ _WIDTH = 44
 
 @dataclass
 class Outcome:
-    """What a step has to say when it is over."""
+    """The result of a step, printed when it ends."""
 
     text: str = "done"
 
@@ -37,5 +37,5 @@ def step(title: str) -> Iterator[Outcome]:
 
 
 def complain(text: str) -> None:
-    """Tell the person at the terminal why it ends here."""
+    """Print to standard error why the command ends."""
     print(f"\nAtrium: {text}", file=sys.stderr, flush=True)

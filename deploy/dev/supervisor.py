@@ -81,10 +81,12 @@ class Supervisor:
             self._server.supervisor.addProcessGroup(name)
 
     def programs(self) -> dict[str, Running]:
-        found = cast(list[dict[str, Any]], self._server.supervisor.getAllProcessInfo())
+        infos = cast(list[dict[str, Any]], self._server.supervisor.getAllProcessInfo())
         return {
-            one["name"]: Running(one["name"], one["statename"], one["pid"], one["start"] if one["pid"] else one["stop"])
-            for one in found
+            info["name"]: Running(
+                info["name"], info["statename"], info["pid"], info["start"] if info["pid"] else info["stop"]
+            )
+            for info in infos
         }
 
     def start(self, name: str) -> None:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deploy.dev import environments, old_layout, slurm, usage, versions
+from deploy.dev import old_layout, slurm, usage, versions
 from deploy.dev.command import CLEAN
 from deploy.dev.layout import Layout
+from deploy.dev.locks import environments_locked
 
 _REMOVED = ".removed-"
 
@@ -19,7 +20,7 @@ def remove(layout: Layout) -> str:
 
     :raises DeployError: nobody can say what is in use; everything is kept.
     """
-    with environments.alone(layout.environments):
+    with environments_locked(layout.environments):
         previous = _previous(layout)
         candidates = {*previous.values(), *_unlinked(layout)}
         used = _used(layout, candidates) if candidates else set()
@@ -65,10 +66,10 @@ def _mark(link: Path) -> Path:
 def _unlinked(layout: Layout, used: Iterable[Path] = ()) -> list[Path]:
     """Directories that are not in ``used``, that no copy has a link to, and that no version of either was made from."""
     roots = {layout.environments, layout.opt.resolve()}
-    kept = {*used, *(target for root in roots for opt in _copies(root) for target in _linked_from(opt))}
-    kept |= {versions.base_of(directory) for directory in kept}
-    found = (root.glob(f"{kind}/*") for root in roots for kind in ("base", "versions", old_layout.FOLDER))
-    return sorted({directory for directories in found for directory in directories if directory not in kept})
+    in_use = {*used, *(target for root in roots for opt in _copies(root) for target in _linked_from(opt))}
+    in_use |= {versions.base_of(directory) for directory in in_use}
+    candidates = (root.glob(f"{kind}/*") for root in roots for kind in ("base", "versions", old_layout.FOLDER))
+    return sorted({directory for directories in candidates for directory in directories if directory not in in_use})
 
 
 def _copies(root: Path) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from deploy.dev.accounts import Accounts
 from deploy.dev.command import attempt, run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
-from deploy.dev.locks import accounts_locked
+from deploy.dev.locks import accounts_locked, environments_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import (
     Program,
@@ -50,8 +50,8 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     _install(layout, only_slurm=only_slurm)
     with accounts_locked():
         fresh = _lay_down(layout)
-    wanted = slurm_programs(layout) if only_slurm else programs(layout)
-    supervisor = _supervise(layout, wanted)
+    required = slurm_programs(layout) if only_slurm else programs(layout)
+    supervisor = _supervise(layout, required)
     if layout.own_slurm:
         _start_slurm(layout, supervisor)
     else:
@@ -60,7 +60,7 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     if not only_slurm:
         _start_web(layout, supervisor)
         _demo_project(layout)
-    running.settle(supervisor, wanted)
+    running.settle(supervisor, required)
     _remove_unused(layout)
     print(f"Ready after {time.monotonic() - began:.1f} s.\n")
     _farewell(layout, fresh)
@@ -68,9 +68,9 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
 
 def _install(layout: Layout, *, only_slurm: bool) -> None:
     with step("Debian packages") as outcome:
-        installed = packages.ensure(packages.wanted(own_slurm=layout.own_slurm))
+        installed = packages.ensure(packages.required(own_slurm=layout.own_slurm))
         outcome.unchanged_unless(installed, f"installed {' '.join(installed)}")
-    with environments.alone(layout.environments):
+    with environments_locked(layout.environments):
         with step("Environments (Python, Node)") as outcome:
             built = environments.ensure(layout, ["hub"] if only_slurm else environments.NAMES)
             outcome.unchanged_unless(built, f"built {' '.join(built)}")
@@ -107,9 +107,9 @@ def _check_settings(layout: Layout) -> bool:
     if not edited:
         environment["ATRIUM_CONFIG"] = os.devnull
     argv = [str(environments.base(layout, "hub") / "bin/python"), "-P", "-m", "hub.cli", "check", "--settings-only"]
-    done = attempt(argv, deadline=_CHECK_DEADLINE, environment=environment)
-    if done.returncode:
-        problems = done.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
+    result = attempt(argv, deadline=_CHECK_DEADLINE, environment=environment)
+    if result.returncode:
+        problems = result.stderr.strip().removeprefix("atrium: ").replace("\n", "\n  ")
         raise DeployError(f"The settings are wrong, so nothing was stopped or restarted:\n  {problems}")
     return True
 
@@ -119,8 +119,8 @@ def _lay_down(layout: Layout) -> list[Login]:
     accounts = Accounts(layout)
     files.directory(layout.etc)
     with step("OS groups and service users") as outcome:
-        made = [accounts.ensure_services(), accounts.ensure_groups()]
-        outcome.unchanged_unless(any(made))
+        changes = [accounts.ensure_services(), accounts.ensure_groups()]
+        outcome.unchanged_unless(any(changes))
     settings.lay_down_directories(layout)
     with step("Demo people") as outcome:
         new = [person.name for person in logins.people(layout.options.people) if accounts.create(person.name)]
@@ -144,10 +144,10 @@ def _lay_down(layout: Layout) -> list[Login]:
     return fresh
 
 
-def _supervise(layout: Layout, wanted: list[Program]) -> Supervisor:
+def _supervise(layout: Layout, required: list[Program]) -> Supervisor:
     supervisor = Supervisor(layout)
     with step("Supervisor") as outcome:
-        files.put(layout.supervisor_conf, supervisor_conf(layout, wanted), mode=0o600)
+        files.put(layout.supervisor_conf, supervisor_conf(layout, required), mode=0o600)
         ended = 0 if supervisor.alive() else running.end_leftovers(layout)
         started = supervisor.ensure()
         outcome.unchanged_unless(started, f"started, ended {ended} leftovers" if ended else "started")
@@ -167,18 +167,18 @@ def _start_slurm(layout: Layout, supervisor: Supervisor) -> None:
     with step("Slurm's limits") as outcome:
         outcome.unchanged_unless(slurm.set_limits(layout))
     with step(f"slurmd on {len(nodes)} virtual nodes") as outcome:
-        done = [running.start(supervisor, node) for node in nodes]
+        changes = [running.start(supervisor, node) for node in nodes]
         slurm.resume_nodes(layout)
         for node in nodes:
             running.wait(layout, supervisor, node)
-        outcome.unchanged_unless(any(done), max(done))
+        outcome.unchanged_unless(any(changes), max(changes))
 
 
 def _start_web(layout: Layout, supervisor: Supervisor) -> None:
     """The database first, then every program until it answers."""
-    wanted = web_programs(layout)
+    required = web_programs(layout)
     with step("Database of the API") as outcome:
-        needed = any(running.is_due(supervisor, program) for program in wanted if program.name == "api")
+        needed = any(running.is_due(supervisor, program) for program in required if program.name == "api")
         if needed:
             _atrium(layout, "migrate")
             _atrium(layout, "check")
@@ -187,7 +187,7 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
         with step("Internal certificates") as outcome:
             _atrium(layout, "certificates")
             outcome.unchanged_unless(settings.lay_down_certificate(layout))
-    for program in wanted:
+    for program in required:
         answers = replace(program, check=partial(health.hub_api, layout)) if program.name == "hub" else program
         _start(layout, supervisor, answers)
         if program.name == "hub":
@@ -202,9 +202,9 @@ def _bring_routes(layout: Layout) -> None:
 
 def _start(layout: Layout, supervisor: Supervisor, program: Program) -> None:
     with step(program.name) as outcome:
-        done = running.start(supervisor, program)
+        changed = running.start(supervisor, program)
         running.wait(layout, supervisor, program)
-        outcome.unchanged_unless(done, done)
+        outcome.unchanged_unless(changed, changed)
 
 
 def _demo_project(layout: Layout) -> None:

@@ -15,9 +15,9 @@ def mentioned(layout: Layout, paths: Collection[str], *, by_people: bool = False
     :param by_people: leave out the processes of root and of Atrium's service users.
     :raises DeployError: a process cannot be read, or Slurm does not answer.
     """
-    found: set[str] = set()
+    in_use: set[str] = set()
     for text in chain(processes.texts(of_people=by_people), slurm.job_scripts(layout)):
-        found |= {path for path in paths if path in text}
-        if len(found) == len(paths):
+        in_use |= {path for path in paths if path in text}
+        if len(in_use) == len(paths):
             break
-    return found
+    return in_use

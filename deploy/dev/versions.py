@@ -115,8 +115,8 @@ def code_fingerprint() -> str:
 def _code() -> Iterator[Path]:
     for name in _CODE:
         path = CHECKOUT / name
-        found = [path] if path.is_file() else path.rglob("*")
-        yield from sorted(file for file in found if file.is_file() and not _is_litter(file))
+        paths = [path] if path.is_file() else path.rglob("*")
+        yield from sorted(file for file in paths if file.is_file() and not _is_litter(file))
 
 
 def _is_litter(path: Path) -> bool:

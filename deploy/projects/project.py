@@ -184,11 +184,11 @@ def set_quota(program: str, directory: Path, group: str, gigabytes: int) -> None
 
 
 def run(*argv: str) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         argv, env=CLEAN, cwd="/", capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
     )
-    if done.returncode:
-        refuse(f"{argv[0]} failed: {(done.stderr or done.stdout).strip()[-200:]}")
+    if result.returncode:
+        refuse(f"{argv[0]} failed: {(result.stderr or result.stdout).strip()[-200:]}")
 
 
 def refuse(why: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Announcements: put up by an admin, shown between two moments."""
+"""Announcements of admins, shown for a limited time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def add(
     starts: datetime | None = None,
     ends: datetime | None = None,
 ) -> Announcement:
-    """Put an announcement up, from now on unless ``starts`` says otherwise."""
+    """Add an announcement, shown from now or from ``starts``."""
     text, starts = text.strip(), starts or now()
     if not 0 < len(text) <= LONGEST:
         raise InvalidInput(f"An announcement has between 1 and {LONGEST} characters.", field="text")
     if ends is not None and ends <= starts:
-        raise InvalidInput("An announcement ends after it starts.", field="ends")
+        raise InvalidInput("An announcement must end after it starts.", field="ends")
     row = AnnouncementRow(text=text, severity=severity, starts=starts, ends=ends)
     session.add(row)
     session.commit()
@@ -36,7 +36,7 @@ def add(
 
 
 def active(session: Session, moment: datetime) -> tuple[Announcement, ...]:
-    """Announcements up at ``moment``, the newest first."""
+    """Announcements shown at ``moment``, newest first."""
     table = AnnouncementRow
     rows = session.scalars(
         select(table)

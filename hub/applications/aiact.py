@@ -19,18 +19,23 @@ _SUMMARIES = {
 def check(data: AiAct, answers: Mapping[str, bool]) -> SelfCheck:
     """The strictest outcome of all answers, what each yes means, and which questions are open."""
     findings = tuple(
-        Finding(question=one.text, article=one.article, outcome=one.outcome, consequence=one.consequence)
-        for one in data.questions
-        if answers.get(one.id)
+        Finding(
+            question=question.text,
+            article=question.article,
+            outcome=question.outcome,
+            consequence=question.consequence,
+        )
+        for question in data.questions
+        if answers.get(question.id)
     )
-    open_questions = tuple(one.id for one in data.questions if one.id not in answers)
-    found = {finding.outcome for finding in findings}
-    strictest = next((outcome for outcome in _STRICTEST_FIRST if outcome in found), Outcome.MINIMAL)
-    known = strictest is Outcome.PROHIBITED or not open_questions
+    open_questions = tuple(question.id for question in data.questions if question.id not in answers)
+    outcomes = {finding.outcome for finding in findings}
+    strictest = next((outcome for outcome in _STRICTEST_FIRST if outcome in outcomes), Outcome.MINIMAL)
+    is_final = strictest is Outcome.PROHIBITED or not open_questions
     return SelfCheck(
-        outcome=strictest if known else None,
+        outcome=strictest if is_final else None,
         findings=findings,
         open_questions=open_questions,
-        summary=_SUMMARIES.get(strictest, data.minimal) if known else f"{len(open_questions)} questions are open.",
+        summary=_SUMMARIES.get(strictest, data.minimal) if is_final else f"{len(open_questions)} questions are open.",
         advice=data.advice,
     )

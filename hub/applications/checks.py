@@ -19,37 +19,40 @@ def gaps(
     profile: ProfileForm,
     organisation: OrganisationForm | None,
 ) -> tuple[Gap, ...]:
-    """Everything, in the order of the path; empty when the application is complete.
+    """All gaps in the order of the form; empty when the application is complete.
 
     :param status: of the call the form names; None: it names none that exists.
     """
-    found = [*_about_people(programme, profile, organisation), *_about_purpose(programme, form)]
-    found += _about_call(status)
+    gaps = [*_about_people(programme, profile, organisation), *_about_purpose(programme, form)]
+    gaps += _about_call(status)
     if status is not None:
         mode = programme.mode(status.call.mode)
-        found += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
-    found += _about_declarations(programme, form)
-    return tuple(Gap(field=field, message=message) for field, message in found)
+        gaps += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
+    gaps += _about_declarations(programme, form)
+    return tuple(Gap(field=field, message=message) for field, message in gaps)
 
 
 def _about_people(
     programme: Programme, profile: ProfileForm, organisation: OrganisationForm | None
 ) -> Iterator[tuple[str, str]]:
     if not profile.full_name:
-        yield "profile.full_name", "Say who you are."
+        yield "profile.full_name", "Enter your name."
     if organisation is None:
-        yield "organisation", "Name the organisation you apply for."
+        yield "organisation", "Enter the organisation that you apply for."
         return
-    country = next((one for one in programme.countries if one.code == organisation.country), None)
+    country = next((country for country in programme.countries if country.code == organisation.country), None)
     if country is None or not country.eligible:
         yield "organisation.country", "The country of your organisation does not take part in the programme."
     if organisation.kind == "company" and organisation.figures is None:
-        yield "organisation.figures", "Give staff, turnover and balance sheet, so that we know whether it is an SME."
+        yield (
+            "organisation.figures",
+            "Enter staff, turnover and balance sheet total: they decide whether it is an SME.",
+        )
 
 
 def _about_purpose(programme: Programme, form: Form) -> Iterator[tuple[str, str]]:
     if not form.title:
-        yield "title", "Give it a title."
+        yield "title", "Enter a title."
     if form.sector not in {sector.id for sector in programme.sectors}:
         yield "sector", "Choose a sector."
     if form.goal not in tuple(Goal):
@@ -71,33 +74,33 @@ def _about_eligibility(mode: AccessMode, organisation: OrganisationForm | None) 
 
 
 def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterator[tuple[str, str]]:
-    wanted = form.resources
-    if not wanted.cpu_hours and not wanted.gpu_hours:
-        yield "resources.gpu_hours", "Say how many hours you need."
-    if mode.gpu_hours_up_to is not None and wanted.gpu_hours > mode.gpu_hours_up_to:
+    resources = form.resources
+    if not resources.cpu_hours and not resources.gpu_hours:
+        yield "resources.gpu_hours", "Enter how many hours you need."
+    if mode.gpu_hours_up_to is not None and resources.gpu_hours > mode.gpu_hours_up_to:
         yield "resources.gpu_hours", f"{mode.title} gives at most {mode.gpu_hours_up_to:,} GPU hours."
-    if mode.gpu_hours_over and wanted.gpu_hours <= mode.gpu_hours_over:
+    if mode.gpu_hours_over and resources.gpu_hours <= mode.gpu_hours_over:
         yield "resources.gpu_hours", f"{mode.title} is for more than {mode.gpu_hours_over:,} GPU hours."
-    if mode.cpu_hours_up_to is not None and wanted.cpu_hours > mode.cpu_hours_up_to:
+    if mode.cpu_hours_up_to is not None and resources.cpu_hours > mode.cpu_hours_up_to:
         yield "resources.cpu_hours", f"{mode.title} gives at most {mode.cpu_hours_up_to:,} core hours."
-    if wanted.months not in mode.months:
+    if resources.months not in mode.months:
         choice = " or ".join(str(months) for months in mode.months)
         yield "resources.months", f"{mode.title} lasts {choice} months."
-    if not wanted.systems or set(wanted.systems) - set(status.call.systems):
-        yield "resources.systems", "Choose among the systems of the call."
-    elif full := sorted(set(wanted.systems) & set(status.full_systems)):
+    if not resources.systems or set(resources.systems) - set(status.call.systems):
+        yield "resources.systems", "Choose systems of the call."
+    elif full := sorted(set(resources.systems) & set(status.full_systems)):
         yield "resources.systems", f"{full[0]} is full; choose another system, or wait."
 
 
 def _about_declarations(programme: Programme, form: Form) -> Iterator[tuple[str, str]]:
     if form.data.personal_data is None:
-        yield "data.personal_data", "Say whether personal data are involved."
+        yield "data.personal_data", "State whether personal data are involved."
     check = aiact.check(programme.ai_act, form.ai_act)
     if check.open_questions:
         yield f"ai_act.{check.open_questions[0]}", "Answer every question of the AI Act self-check."
     if check.outcome is Outcome.PROHIBITED:
-        yield "ai_act", "An answer describes a practice that the AI Act prohibits; such work gets no access."
+        yield "ai_act", "An answer describes a practice that the AI Act prohibits; such work cannot get access."
     if not form.declaration.civilian_use:
         yield "declaration.civilian_use", "Confirm that the use is civilian only."
     if not form.declaration.truthful:
-        yield "declaration.truthful", "Confirm that what you say is true."
+        yield "declaration.truthful", "Confirm that your statements are true."

@@ -1,4 +1,4 @@
-"""An application as PDF: what was typed is set as text and is never markup."""
+"""An application as PDF. What people typed is set as text and never as markup."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def render(programme: Programme, version: Version, reference: str) -> bytes:
 def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     form, organisation = version.form, version.organisation
     yield (
-        "Who applies",
+        "Applicant",
         [
             ("Name", version.profile.full_name),
             ("Position", version.profile.position),
@@ -45,9 +45,9 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
             ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
         ],
     )
-    yield "What for", _purpose(programme, form)
+    yield "Purpose", _purpose(programme, form)
     yield "Resources", _resources(form)
-    datasets = [f"{one.title} {one.url}".strip() for one in form.data.datasets]
+    datasets = [f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets]
     yield (
         "Data",
         [
@@ -57,15 +57,15 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
         ],
     )
     check = version.self_check
-    findings = [f"{one.article}: {one.consequence}" for one in check.findings]
+    findings = [f"{finding.article}: {finding.consequence}" for finding in check.findings]
     yield "AI Act self-check", [("Result", check.summary), ("Duties", "\n".join(findings)), ("Note", check.advice)]
-    said = form.declaration
+    declaration = form.declaration
     yield (
         "Declaration",
         [
-            ("Ethics", said.issues),
-            ("Civilian use only", "confirmed" if said.civilian_use else "not confirmed"),
-            ("All of this is true", "confirmed" if said.truthful else "not confirmed"),
+            ("Ethics", declaration.issues),
+            ("Civilian use only", "confirmed" if declaration.civilian_use else "not confirmed"),
+            ("Statements are true", "confirmed" if declaration.truthful else "not confirmed"),
         ],
     )
 
@@ -82,14 +82,14 @@ def _purpose(programme: Programme, form: Form) -> list[tuple[str, str]]:
 
 
 def _resources(form: Form) -> list[tuple[str, str]]:
-    wanted = form.resources
+    resources = form.resources
     return [
-        ("GPU hours", f"{wanted.gpu_hours:,}"),
-        ("Core hours", f"{wanted.cpu_hours:,}"),
-        ("Storage", f"{wanted.storage_gb:,} GB"),
-        ("Duration", f"{wanted.months} months" if wanted.months else ""),
-        ("Systems", ", ".join(wanted.systems)),
-        ("Why so much", wanted.justification),
+        ("GPU hours", f"{resources.gpu_hours:,}"),
+        ("Core hours", f"{resources.cpu_hours:,}"),
+        ("Storage", f"{resources.storage_gb:,} GB"),
+        ("Duration", f"{resources.months} months" if resources.months else ""),
+        ("Systems", ", ".join(resources.systems)),
+        ("Justification", resources.justification),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Applications and their reviews, as they travel."""
+"""Applications as the API sends and receives them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DECIDED = frozenset({ApplicationState.APPROVED, ApplicationState.REJECTED})
 
 
 class Input(BaseModel):
-    """What somebody sends: a field we do not know is an error and not lost without a word."""
+    """Base of what a client sends; unknown fields are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,7 +41,7 @@ class Resources(Input):
     months: int | None = Field(None, ge=1, le=60)
     starts: date | None = None
     workload: Workload | None = None
-    """What the calculator was told last."""
+    """The last input of the calculator."""
     justification: Text = ""
 
 
@@ -57,7 +57,7 @@ class DataNeeds(Input):
 
 
 class Declaration(Input):
-    """Said by the applicant, and kept with the version it was said of."""
+    """Statements of the applicant, stored with each version."""
 
     issues: Text = ""
     """Ethical questions of the work and how they are met."""
@@ -69,7 +69,7 @@ class Form(Input):
     """An application; every field may still be empty in a draft."""
 
     step: Annotated[str, Field(max_length=40, pattern=r"^[a-z-]*$")] = ""
-    """Where on the path its author was last."""
+    """The step of the form that was open last."""
     call: Id | None = None
     title: Line = ""
     sector: Id | None = None
@@ -87,13 +87,13 @@ Revision = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 class Draft(Input):
     revision: Revision
-    """The one this is based on: a second device that knows an older one is told, and overwrites nothing."""
+    """The revision this draft is based on; an older one than the stored is rejected."""
     form: Form
 
 
 class Submission(Input):
     revision: Revision
-    """What is submitted is the draft as stored, and it must be this one."""
+    """Revision that the stored draft must have."""
 
 
 class Finding(BaseModel):
@@ -169,7 +169,7 @@ class Decision(BaseModel):
     storage_gb: int
     at: datetime
     project: str | None
-    """Slug of the project that came of it."""
+    """Slug of the project that was awarded."""
 
 
 class ApplicationSummary(BaseModel):

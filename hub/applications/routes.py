@@ -1,8 +1,10 @@
-"""``/applications``: one's own, and those of one's organisation to read."""
+"""``/applications``: a person's own, and those of their organisation to read."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from hub.applications import document, service
 from hub.applications.models import (
@@ -14,71 +16,86 @@ from hub.applications.models import (
     Submission,
     Version,
 )
+from hub.applications.views import reference
 from hub.calls import programme
-from hub.context import AskingPerson, RowId
+from hub.context import MAX_ROW_ID, ApplicationNumber, AskingPerson
 
 router = APIRouter(tags=["applications"])
+
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the submitted version, from 1")]
 
 
 @router.get("/applications")
 def applications(asking: AskingPerson) -> tuple[ApplicationSummary, ...]:
-    """Mine, and those my colleagues submitted; the last changed first."""
+    """List your applications and those that your organisation submitted, last changed first."""
     return service.of_person(asking.session, asking.person.name)
 
 
 @router.post("/applications")
 def start(asking: AskingPerson, form: Form) -> Application:
-    """A new draft."""
+    """Create a draft."""
     return service.start(asking.session, programme.current(asking.settings), asking.person.name, form)
 
 
 @router.get("/applications/{number}")
-def application(asking: AskingPerson, number: RowId) -> Application:
-    return service.one(asking.session, programme.current(asking.settings), asking.person.name, number)
+def application(asking: AskingPerson, number: ApplicationNumber) -> Application:
+    """Read an application of yours or of your organisation."""
+    return service.get(asking.session, programme.current(asking.settings), asking.person.name, number)
 
 
 @router.put("/applications/{number}")
-def save(asking: AskingPerson, number: RowId, draft: Draft) -> Application:
-    """Keep a draft; 409 when another device did since this one read it."""
+def save(asking: AskingPerson, number: ApplicationNumber, draft: Draft) -> Application:
+    """Store a draft.
+
+    409 if another device stored it after this one read it.
+    """
     return service.save(asking.session, programme.current(asking.settings), asking.person.name, number, draft)
 
 
 @router.post("/applications/{number}/submit")
-def submit(asking: AskingPerson, number: RowId, submission: Submission) -> Application:
-    """Submit the draft as it is stored; 422 names the first thing that is missing."""
+def submit(asking: AskingPerson, number: ApplicationNumber, submission: Submission) -> Application:
+    """Submit the stored draft for review.
+
+    422 names the first missing field.
+    """
     return service.submit(asking.session, asking.settings, asking.person.name, number, submission.revision)
 
 
 @router.post("/applications/{number}/withdraw")
-def withdraw(asking: AskingPerson, number: RowId) -> Application:
+def withdraw(asking: AskingPerson, number: ApplicationNumber) -> Application:
+    """Withdraw an application.
+
+    409 once it is decided.
+    """
     return service.withdraw(asking.session, programme.current(asking.settings), asking.person.name, number)
 
 
 @router.post("/applications/{number}/messages")
-def say(asking: AskingPerson, number: RowId, message: MessageText) -> Application:
-    """A message to those who review."""
-    return service.say(asking.session, programme.current(asking.settings), asking.person.name, number, message.text)
+def send_message(asking: AskingPerson, number: ApplicationNumber, message: MessageText) -> Application:
+    """Send a message to the reviewers."""
+    data = programme.current(asking.settings)
+    return service.send_message(asking.session, data, asking.person.name, number, message.text)
 
 
 @router.get("/applications/{number}/versions/{version}")
-def version(asking: AskingPerson, number: RowId, version: RowId) -> Version:
-    """As it was submitted."""
+def version(asking: AskingPerson, number: ApplicationNumber, version: VersionNumber) -> Version:
+    """Read a version as it was submitted."""
     return service.version_of(asking.session, asking.person.name, number, version)
 
 
 @router.get("/applications/{number}/document", response_class=Response)
-def document_of_draft(asking: AskingPerson, number: RowId) -> Response:
-    """The draft as it would be submitted now, as PDF."""
+def document_of_draft(asking: AskingPerson, number: ApplicationNumber) -> Response:
+    """Download the draft as PDF, as submitting it now would store it."""
     data = programme.current(asking.settings)
     draft = service.preview(asking.session, data, asking.person.name, number)
-    return _pdf(document.render(data, draft, service.reference(number)), service.reference(number))
+    return _pdf(document.render(data, draft, reference(number)), reference(number))
 
 
 @router.get("/applications/{number}/versions/{version}/document", response_class=Response)
-def document_of_version(asking: AskingPerson, number: RowId, version: RowId) -> Response:
-    """As it was submitted, as PDF."""
+def document_of_version(asking: AskingPerson, number: ApplicationNumber, version: VersionNumber) -> Response:
+    """Download a version as PDF, as it was submitted."""
     stored = service.version_of(asking.session, asking.person.name, number, version)
-    name = service.reference(number)
+    name = reference(number)
     return _pdf(document.render(programme.current(asking.settings), stored, name), f"{name}-{version}")
 
 

@@ -1,4 +1,4 @@
-"""Applications, versions, messages and reviews, as stored."""
+"""Tables of applications, versions and messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hub.organisations.tables import OrganisationRow
 
 
 class ApplicationRow(Base):
-    """The draft, and where the application stands. ``version`` counts what was submitted; 0: nothing yet."""
+    """The draft and the state of an application. ``version`` is the number of submitted versions."""
 
     __tablename__ = "applications"
-    # To count, and to read the queue in either order without sorting all of it.
+    # For counting, and for reading the queue in either order without sorting it.
     __table_args__ = (
         Index("ix_applications_state_due", "state", "due"),
         Index("ix_applications_due", "due", "id"),
@@ -27,7 +27,7 @@ class ApplicationRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(String(32), index=True)
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
-    """Whose people may read it; set when it is submitted."""
+    """The organisation whose members may read it; set when it is submitted."""
     state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
     revision: Mapped[int]
     form: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -35,7 +35,7 @@ class ApplicationRow(Base):
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     changed: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    # What the queue filters and sorts by, as of the last submission.
+    # Filters and order of the queue, as of the last submission.
     title: Mapped[str] = mapped_column(String(200))
     call: Mapped[str | None] = mapped_column(String(40))
     mode: Mapped[str | None] = mapped_column(String(40))
@@ -57,7 +57,7 @@ class ApplicationRow(Base):
 
 
 class VersionRow(Base):
-    """An application as submitted; never changed, which the database itself sees to (migration 0020)."""
+    """An application as submitted. The database refuses changes of it (migration 0020)."""
 
     __tablename__ = "application_versions"
     __table_args__ = (UniqueConstraint("application_id", "number"),)

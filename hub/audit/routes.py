@@ -16,9 +16,12 @@ router = APIRouter(tags=["audit"])
 @router.get("/audit")
 def events(
     asking: AskingAdmin,
-    on: Annotated[str | None, Query(max_length=100)] = None,
-    who: Annotated[str | None, Query(max_length=32)] = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    on: Annotated[str | None, Query(max_length=100, description="Only events on this, such as `project/demo`")] = None,
+    who: Annotated[str | None, Query(max_length=32, description="Only events of this person or service")] = None,
+    before: Annotated[int | None, Query(ge=1, description="Only events with a smaller number")] = None,
 ) -> tuple[Event, ...]:
-    """The hundred newest events, on one thing or of one person if named; ``before``: older than the one of this id."""
+    """List events of the audit trail, 100 per page, newest first.
+
+    For admins.
+    """
     return service.events(asking.session, on=on, who=who, before=before)

@@ -1,4 +1,4 @@
-"""Writing and reading the audit trail."""
+"""The audit trail: adds and reads events."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event to the caller's transaction: it is kept if, and only if, the change is.
+    """Add an event to the caller's transaction, so that it is stored only together with the change.
 
-    ``before`` and ``after`` hold what JSON can say, and no secrets.
+    ``before`` and ``after`` are JSON without secrets.
     """
     session.add(EventRow(at=now(), who=who, what=what, on=on, before=dict(before or {}), after=dict(after or {})))
 
@@ -34,7 +34,7 @@ def record(
 def events(
     session: Session, *, on: str | None = None, who: str | None = None, before: int | None = None, limit: int = 100
 ) -> tuple[Event, ...]:
-    """Events, the newest first; ``before``: only those with a smaller id."""
+    """Events, newest first; ``before``: only those with a smaller number."""
     query = select(EventRow).order_by(EventRow.id.desc()).limit(limit)
     if on is not None:
         query = query.where(EventRow.on == on)

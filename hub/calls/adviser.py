@@ -28,10 +28,10 @@ def advise(programme: Programme, calls: Sequence[CallStatus], need: Need, moment
     Of those that fit, the goal decides, then who decides soonest, then who asks for least.
     """
     advice = [_judge(programme, mode, calls, need, moment) for mode in programme.modes]
-    fitting = [one for one in advice if one.fits]
-    best = min(fitting, key=lambda one: _preference(programme, need, one), default=None)
-    marked = [one.model_copy(update={"recommended": one is best}) for one in advice]
-    return tuple(sorted(marked, key=lambda one: (not one.recommended, not one.fits)))
+    fitting = [option for option in advice if option.fits]
+    best = min(fitting, key=lambda option: _preference(programme, need, option), default=None)
+    marked = [option.model_copy(update={"recommended": option is best}) for option in advice]
+    return tuple(sorted(marked, key=lambda option: (not option.recommended, not option.fits)))
 
 
 def _preference(programme: Programme, need: Need, advice: ModeAdvice) -> tuple[bool, date, int]:

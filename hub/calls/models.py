@@ -1,4 +1,4 @@
-"""The programme's data, and what is worked out from it, as it travels."""
+"""The programme's data, and the advice and estimates made from it, as the API sends and receives them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OrganisationKind(StrEnum):
 
 
 class Goal(StrEnum):
-    """What somebody comes for."""
+    """Goal of an applicant."""
 
     TRY = "try"
     DEVELOP = "develop"
@@ -37,7 +37,7 @@ class CallState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the AI Act says about a system, the strictest first."""
+    """Classes of AI systems in the AI Act, strictest first."""
 
     PROHIBITED = "prohibited"
     HIGH_RISK = "high-risk"
@@ -54,7 +54,7 @@ class HelperKind(StrEnum):
 
 
 class Data(BaseModel):
-    """Data of the programme: a word too many in the file is an error."""
+    """Base of the programme's data; unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,7 +76,7 @@ class AccessMode(Data):
     cpu_hours_up_to: int | None = Field(None, gt=0)
     decision_working_days: int = Field(ge=1)
     cut_offs: bool
-    """Whether applications wait for the next cut-off; if not, first come first served."""
+    """Whether applications are decided after the next cut-off; otherwise in the order of submission."""
     reviewers: int = Field(ge=1)
     kinds: tuple[OrganisationKind, ...]
     goals: tuple[Goal, ...]
@@ -146,9 +146,9 @@ class Helper(Data):
     about: str
     url: Link
     countries: tuple[Country, ...] = ()
-    """None named: all."""
+    """Empty: all."""
     sectors: tuple[Id, ...] = ()
-    """None named: all."""
+    """Empty: all."""
     source: Id
 
 
@@ -165,7 +165,7 @@ class AiAct(Data):
     questions: tuple[Question, ...]
     minimal: str
     advice: str
-    """Said with every result: that it is advice."""
+    """Note shown with every result: it is advice, not a decision."""
     source: Id
 
 
@@ -189,7 +189,7 @@ class Calculator(Data):
 
 
 class Terms(Data):
-    """How long things live."""
+    """Durations and deadlines of projects."""
 
     warning_days: tuple[int, ...]
     grace_days: int = Field(ge=0)
@@ -214,7 +214,7 @@ class Programme(Data):
     calculator: Calculator
     terms: Terms
     holidays: tuple[date, ...]
-    """Days besides weekends on which nobody decides."""
+    """Days besides weekends that are not working days."""
 
     @model_validator(mode="after")
     def _what_is_named_is_there(self) -> Programme:
@@ -255,7 +255,7 @@ class Programme(Data):
 
 
 class CallStatus(BaseModel):
-    """A call as it stands today."""
+    """A call with its current state."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -266,11 +266,11 @@ class CallStatus(BaseModel):
     next_cut_off: datetime | None
     accepts: bool
     why_not: str
-    """In a sentence, if it does not accept applications now."""
+    """Why it does not accept applications now; empty if it does."""
 
 
 class CallChange(BaseModel):
-    """What an admin says about a call."""
+    """An admin's change of a call."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -280,7 +280,7 @@ class CallChange(BaseModel):
 
 
 class Need(BaseModel):
-    """What the adviser is told."""
+    """Input of the adviser."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -291,7 +291,7 @@ class Need(BaseModel):
     cpu_hours: int = Field(0, ge=0, le=10**9)
     months: int = Field(ge=1, le=60)
     starts_within_days: int | None = Field(None, ge=0, le=3650)
-    """None: there is no hurry."""
+    """None: no deadline."""
 
 
 class ModeAdvice(BaseModel):
@@ -313,7 +313,7 @@ class Task(StrEnum):
 
 
 class Workload(BaseModel):
-    """What the calculator is told."""
+    """Input of the calculator."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

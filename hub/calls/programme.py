@@ -1,4 +1,4 @@
-"""Reading the programme's file: checked as a whole, read again when an admin has changed it."""
+"""The programme's file: validated as a whole, and read again after an admin has changed it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hub import environment
 from hub.calls.models import Programme
 from hub.errors import SettingsError
 from hub.settings import Settings
+from hub.validation import first_problem
 
 logger = logging.getLogger(__name__)
 
@@ -20,26 +21,25 @@ SHIPPED = "deploy/policy/programme.toml"
 
 
 def current(settings: Settings) -> Programme:
-    """The programme in force. A file that was changed for the worse is logged, and what was read before goes on.
+    """The current programme. If the file has become invalid, the error is logged and the last valid one is used.
 
-    :raises SettingsError: there is nothing that was ever right.
+    :raises SettingsError: there was no valid programme yet.
     """
     return _file(path(settings)).current()
 
 
 def path(settings: Settings) -> Path:
-    """The deployment's own file if the settings name one, else what the package brings."""
+    """The file that the settings name, or else the one of the package."""
     return settings.paths.programme or environment.shared_file(SHIPPED)
 
 
 def read(path: Path) -> Programme:
-    """The programme in a file; raises :class:`SettingsError` naming the first thing that is wrong."""
+    """The programme in a file; raises :class:`SettingsError` with the first problem."""
     try:
         return Programme.model_validate(tomllib.loads(path.read_text()))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SettingsError(f"{path}: {where}: {first['msg']}.") from error
+        field, problem = first_problem(error)
+        raise SettingsError(f"{path}: {field or 'the file'}: {problem}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error}.") from error
 
@@ -47,19 +47,19 @@ def read(path: Path) -> Programme:
 class _File:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._last_stamp: tuple[int, int] | None = None
         self._programme: Programme | None = None
 
     def current(self) -> Programme:
-        seen = self._stamp()
-        if self._programme is None or seen != self._seen:
+        stamp = self._stamp()
+        if self._programme is None or stamp != self._last_stamp:
             try:
                 self._programme = read(self._path)
             except SettingsError as error:
                 if self._programme is None:
                     raise
-                logger.error("the programme stays as it was: %s", error.message)
-            self._seen = seen
+                logger.error("cannot read the changed programme; using the last valid one: %s", error.message)
+            self._last_stamp = stamp
         return self._programme
 
     def _stamp(self) -> tuple[int, int] | None:

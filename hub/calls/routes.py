@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from hub.calls import adviser, calculator, programme, service
 from hub.calls.models import (
@@ -22,43 +22,57 @@ from hub.db.base import now
 
 router = APIRouter(tags=["calls"])
 
+CallSlug = Annotated[str, Path(description="Slug of the call")]
+
 
 @router.get("/programme")
-def the_programme(asking: Asking) -> Programme:
-    """Modes, calls, systems, sectors, questions and criteria, each number with its source and date."""
+def read_programme(asking: Asking) -> Programme:
+    """Read the programme: access modes, calls, systems, sectors, questions and criteria.
+
+    Each number has its source and date.
+    """
     return programme.current(asking.settings)
 
 
 @router.get("/calls")
 def calls(asking: Asking) -> tuple[CallStatus, ...]:
-    """Every call as it stands now."""
+    """List all calls with their current state."""
     return service.statuses(asking.session, programme.current(asking.settings), now())
 
 
 @router.put("/calls/{slug}")
-def change_call(asking: AskingAdmin, slug: str, wanted: CallChange) -> CallStatus:
-    """Open, pause or close a call, or say on which systems it is full."""
-    return service.change(asking.session, programme.current(asking.settings), slug, wanted, who=asking.person.name)
+def change_call(asking: AskingAdmin, slug: CallSlug, change: CallChange) -> CallStatus:
+    """Open, pause or close a call, or mark systems as full.
+
+    For admins.
+    """
+    return service.change(asking.session, programme.current(asking.settings), slug, change, who=asking.person.name)
 
 
 @router.get("/helpers")
 def helpers(
     asking: Asking,
-    country: Annotated[str | None, Query(max_length=2)] = None,
-    sector: Annotated[str | None, Query(max_length=40)] = None,
+    country: Annotated[str | None, Query(max_length=2, description="ISO 3166 code of the country, two letters")] = None,
+    sector: Annotated[str | None, Query(max_length=40, description="Name of the sector in the programme")] = None,
 ) -> tuple[Helper, ...]:
-    """Facilities, hubs and initiatives that help in a country and sector."""
+    """List facilities, hubs and initiatives that help in a country and sector."""
     return service.helpers(programme.current(asking.settings), country=country, sector=sector)
 
 
 @router.post("/advice")
 def advice(asking: Asking, need: Need) -> tuple[ModeAdvice, ...]:
-    """Which access mode, the recommended one first, with what speaks against the others."""
+    """Rank the access modes for a need, the recommended one first, with reasons against the others.
+
+    Nothing is stored.
+    """
     data, moment = programme.current(asking.settings), now()
     return adviser.advise(data, service.statuses(asking.session, data, moment), need, moment)
 
 
 @router.post("/calculation")
 def calculation(asking: Asking, workload: Workload) -> Calculation:
-    """Hours that a workload takes, with the formula."""
+    """Estimate the hours that a workload takes, with the formula.
+
+    Nothing is stored.
+    """
     return calculator.calculate(programme.current(asking.settings), workload)

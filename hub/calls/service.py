@@ -1,4 +1,4 @@
-"""Calls as they stand: the programme's dates, and what admins said last."""
+"""Current state of calls, from the programme's dates and the last change by an admin."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def status(session: Session, programme: Programme, slug: str, moment: datetime) 
     return _status(call, session.get(CallRow, slug), moment)
 
 
-def change(session: Session, programme: Programme, slug: str, wanted: CallChange, *, who: str) -> CallStatus:
-    """Open, pause or close a call, or say on which systems it is full."""
+def change(session: Session, programme: Programme, slug: str, update: CallChange, *, who: str) -> CallStatus:
+    """Open, pause or close a call, or mark systems as full."""
     before = status(session, programme, slug, now())
-    if strangers := sorted(set(wanted.full_systems) - set(before.call.systems)):
-        raise InvalidInput(f"The call does not offer the system {strangers[0]}.", field="full_systems")
+    if unknown := sorted(set(update.full_systems) - set(before.call.systems)):
+        raise InvalidInput(f"The call does not offer the system {unknown[0]}.", field="full_systems")
     session.merge(
         CallRow(
             slug=slug,
-            state=wanted.state,
-            full_systems=list(wanted.full_systems),
-            note=wanted.note,
+            state=update.state,
+            full_systems=list(update.full_systems),
+            note=update.note,
             changed=now(),
         )
     )
@@ -49,24 +49,24 @@ def change(session: Session, programme: Programme, slug: str, wanted: CallChange
         what="call changed",
         on=f"call/{slug}",
         before=previous.model_dump(mode="json"),
-        after=wanted.model_dump(mode="json"),
+        after=update.model_dump(mode="json"),
     )
     session.commit()
     return status(session, programme, slug, now())
 
 
 def helpers(programme: Programme, *, country: str | None, sector: str | None) -> tuple[Helper, ...]:
-    """Who helps in a country and sector, those nearest first."""
-    found = [
+    """Helpers for a country and sector, nearest first."""
+    helpers = [
         helper
         for helper in programme.helpers
         if (not helper.countries or country in helper.countries) and (not helper.sectors or sector in helper.sectors)
     ]
-    return tuple(sorted(found, key=lambda helper: (not helper.sectors, not helper.countries)))
+    return tuple(sorted(helpers, key=lambda helper: (not helper.sectors, not helper.countries)))
 
 
 def _status(call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
-    cut_off = next((one for one in sorted(call.cut_offs) if one >= moment), None)
+    cut_off = next((cut_off for cut_off in sorted(call.cut_offs) if cut_off >= moment), None)
     why_not = _why_not(call, row, cut_off, moment)
     full = tuple(row.full_systems) if row else ()
     return CallStatus(

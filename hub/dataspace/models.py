@@ -229,15 +229,22 @@ Chip = Annotated[str, StringConstraints(pattern=rf"(?s)^({'|'.join(FACETS)}):.+$
 class Query(Form):
     """A search. Within a facet any chip counts, across facets all of them do."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     text: str = Field("", max_length=500)
+    """Words to search for."""
     chips: tuple[Chip, ...] = Field((), max_length=40)
+    """Filters by facet."""
     sort: Literal["relevance", "date", "size"] = "relevance"
+    """Order of the hits."""
     page: int = Field(1, ge=1, le=100)
+    """Number of the page, from 1."""
     per_page: int = Field(20, ge=1, le=100)
+    """Hits on a page."""
     language: str = Field("en", pattern=r"^[a-z]{2}$")
-    """In which labels are wanted."""
+    """Language of labels, two letters."""
     typing: bool = False
-    """The last word may be unfinished."""
+    """Whether the last word may be incomplete."""
 
 
 class Suggestion(Frozen):

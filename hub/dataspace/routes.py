@@ -24,7 +24,9 @@ for part in (saved_searches, transfers, sources, publications):
     router.include_router(part)
 
 Asked = Annotated[Query, fastapi.Query()]
-Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$")]
+Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$", description="Language of labels, two letters")]
+RecordId = Annotated[int, fastapi.Path(description="Number of the record")]
+FileNumber = Annotated[int, fastapi.Query(description="File of the record, counted from 0")]
 
 
 async def _search_cache(request: Request) -> answers.SearchCache:
@@ -36,7 +38,10 @@ SearchCache = Annotated[answers.SearchCache, Depends(_search_cache)]
 
 @router.get("/search", response_model=SearchAnswer)
 async def search(query: Asked, projects: Projects, search_cache: SearchCache) -> Response:
-    """Hits and counts by facet. Counts and hits are of what the asking person may see."""
+    """Search records; returns hits and counts for each facet.
+
+    Only records that you may see are counted and returned.
+    """
     answer = search_cache.remembered(query, projects)
     if answer is None and search_cache.is_quick(query):
         answer = search_cache.answer(query, projects)
@@ -48,19 +53,21 @@ async def search(query: Asked, projects: Projects, search_cache: SearchCache) ->
 
 @router.get("/suggestions")
 def suggestions(query: Asked, projects: Projects, search_cache: SearchCache) -> tuple[Suggestion, ...]:
-    """What to leave out of a search that found nothing."""
+    """Suggest which parts to remove from a search without hits."""
     return answers.suggestions(search_cache.index, query, projects)
 
 
 @router.get("/records/{record_id}")
-def record(asking: Asking, record_id: int, projects: Projects, language: Language = "en") -> RecordPage:
-    """Everything about one record."""
+def record(asking: Asking, record_id: RecordId, projects: Projects, language: Language = "en") -> RecordPage:
+    """Read a record with everything known about it."""
     return service.record_page(asking.session, record_id, projects, language)
 
 
 @router.get("/records/{record_id}/preview")
-def preview(request: Request, sessions: Sessions, record_id: int, projects: Projects, file: int = 0) -> Preview:
-    """Schema and first rows of one of a record's files, counted from 0."""
+def preview(
+    request: Request, sessions: Sessions, record_id: RecordId, projects: Projects, file: FileNumber = 0
+) -> Preview:
+    """Read the schema and the first rows of a file of a record."""
     with sessions() as session:
         distribution = service.distribution(session, record_id, projects, file)
     # No database session is held while somebody else's server is waited for.

@@ -1,4 +1,4 @@
-"""Whether the factory's parts are alive, as anybody may know it."""
+"""Health of the parts of the deployment, which anybody may read."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ class Health(BaseModel):
     status: Literal["ok", "degraded"]
     version: str
     checks: dict[str, str]
-    """Part -> ``ok``, or a few plain words on what is wrong."""
+    """Part -> ``ok``, or what is wrong."""

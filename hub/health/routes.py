@@ -1,4 +1,4 @@
-"""``/health``: the one route for everybody."""
+"""``/health``: open to everybody."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health")
-def health(request: Request, response: Response, sessions: Sessions) -> Health:
-    """Whether the factory's parts are alive; 503 only when nothing can be served at all."""
-    found = service.health(sessions, service.patience(request.state.settings), now())
-    if found.checks["database"] != "ok":
+def read_health(request: Request, response: Response, sessions: Sessions) -> Health:
+    """Check whether the database, the worker and Slurm answer.
+
+    Needs no token. 503 if the database does not answer; the other checks are in the body.
+    """
+    health = service.health(sessions, service.patience(request.state.settings), now())
+    if health.checks["database"] != "ok":
         response.status_code = 503
-    return found
+    return health

@@ -1,4 +1,4 @@
-"""Health out of signs of life: whoever asks causes no work beyond two small reads."""
+"""Health of the parts, from the signs of life that they write; a request for it causes one small read."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ HEARTBEAT_SECONDS = 15
 
 
 def seen(session: Session, part: str) -> None:
-    """Write down that a part was well just now."""
+    """Store a sign of life of a part, now."""
     session.merge(SignOfLife(part=part, at=now()))
     session.commit()
 
 
 def last_seen(session: Session, part: str) -> datetime | None:
-    """When a part was well last."""
+    """Time of the last sign of life; None if there was none."""
     return session.scalar(select(SignOfLife.at).where(SignOfLife.part == part))
 
 
 def patience(settings: Settings) -> dict[str, timedelta]:
-    """How long each part may stay silent: a few of its beats."""
+    """The longest time between two signs of life of each part, before it counts as down."""
     return {
         WORKER: timedelta(seconds=4 * HEARTBEAT_SECONDS),
         SLURM: timedelta(seconds=3 * settings.worker.usage_seconds),
@@ -40,7 +40,7 @@ def patience(settings: Settings) -> dict[str, timedelta]:
 
 
 def health(sessions: sessionmaker[Session], patience: Mapping[str, timedelta], moment: datetime) -> Health:
-    """How the parts are; each but the database is well if it was seen within its ``patience``."""
+    """The health of each part; all but the database are well if they gave a sign of life within their ``patience``."""
     try:
         with sessions() as session:
             last = dict(session.execute(select(SignOfLife.part, SignOfLife.at)).all())

@@ -11,7 +11,7 @@ from hub.db.base import Base, UtcDateTime
 
 
 class SignOfLife(Base):
-    """When a part was last seen well: one row a part."""
+    """The last sign of life of a part."""
 
     __tablename__ = "signs_of_life"
 

@@ -1,1 +1,1 @@
-"""What a person sees first."""
+"""Data of the start page."""

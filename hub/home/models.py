@@ -1,4 +1,4 @@
-"""What a person sees first: who they are, what is left of their projects, what everybody should know."""
+"""Data of the start page: the person, remaining hours, announcements and the latest application."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ class Overview(BaseModel):
     me: Me
     announcements: tuple[Announcement, ...]
     application: ApplicationSummary | None = None
-    """The one of this person that was changed last."""
+    """The person's application that was changed last."""

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from hub.context import Asking, shown_to
-from hub.errors import NotAllowed
+from hub.context import Asking, AskingPerson, shown_to
 from hub.home import service
 from hub.home.models import Me, Overview
 from hub.identity.models import Person
@@ -16,14 +15,15 @@ router = APIRouter(tags=["home"])
 
 
 @router.get("/me")
-def me(asking: Asking) -> Me:
-    """Who I am and what is left of my projects."""
-    if asking.person.kind != "user":
-        raise NotAllowed("A service has no projects.")
+def me(asking: AskingPerson) -> Me:
+    """Read who you are, your roles and the remaining hours of your projects."""
     return service.me(asking.session, asking.person)
 
 
 @router.get("/people/{name}/overview")
 def overview(asking: Asking, person: Annotated[Person, Depends(shown_to)]) -> Overview:
-    """What a person sees first."""
+    """Read what a person's start page shows: hours, announcements and the latest application.
+
+    For the person, and for the service of the Hub's own pages.
+    """
     return service.overview(asking.session, person)

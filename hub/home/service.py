@@ -1,4 +1,4 @@
-"""Putting together what a person sees first."""
+"""Data of the start page, put together from projects, announcements and applications."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def overview(session: Session, person: Person) -> Overview:
 
 
 def display_name(name: str) -> str:
-    """How to greet somebody: the full name of their OS account, or else the account's own name."""
+    """Full name of a person's OS account, or else the account's name."""
     try:
         full = pwd.getpwnam(name).pw_gecos.partition(",")[0].strip()
     except KeyError:

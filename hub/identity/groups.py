@@ -12,11 +12,11 @@ from hub.errors import AtriumError, HubUnavailable
 
 DEADLINE_SECONDS = 10.0
 PREFIX = "project-"
-"""Only groups named so are touched: roles are groups, too."""
+"""Only groups with this prefix are changed, because roles are groups too."""
 
 
 class GroupError(AtriumError):
-    """The Hub answered, and refused."""
+    """The Hub refused to change a group."""
 
     status = 502
 
@@ -29,9 +29,9 @@ class HubGroups:
         self._headers = {"Authorization": f"token {token}"}
 
     async def ensure(self, project: str, members: Sequence[str]) -> str:
-        """Have the group with exactly those of ``members`` whom the Hub knows; who is left out, in a remark.
+        """Create or change the group so that it has the ``members`` that the Hub knows; returns a remark on the others.
 
-        Safe to run twice. Who never signed in is unknown to the Hub.
+        Safe to run twice. The Hub does not know people who never signed in.
 
         :raises HubUnavailable: the Hub did not answer.
         :raises GroupError: it refused.
@@ -39,8 +39,8 @@ class HubGroups:
         path = f"groups/{quote(PREFIX + project, safe='')}"
         present = await self._members(path)
         unknown = [name for name in sorted(set(members) - present) if not await self._add(path, name)]
-        if gone := sorted(present - set(members)):
-            await self._ask("DELETE", f"{path}/users", {"users": gone}, good=(200,))
+        if removed := sorted(present - set(members)):
+            await self._ask("DELETE", f"{path}/users", {"users": removed}, good=(200,))
         return f"not signed in yet: {', '.join(unknown)}" if unknown else ""
 
     async def _members(self, path: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Who asks, as far as Atrium needs to know."""
+"""The person or service that sends a request."""
 
 from __future__ import annotations
 

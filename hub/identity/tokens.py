@@ -1,4 +1,4 @@
-"""From a token to the person who owns it: the Hub made the token, so the Hub is asked."""
+"""Owners of tokens, as the Hub knows them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 5.0
 REMEMBER_SECONDS = 15.0
-"""How long an answer of the Hub counts: a token that was revoked works for at most this long."""
+"""Seconds that a response of the Hub is cached; a revoked token works for at most this long."""
 REMEMBER_AT_MOST = 4096
 
 _SCOPES = frozenset({"access:services!service=atrium", "access:services"})
 
 
 class Owner(BaseModel):
-    """What the Hub tells about the owner of a token, or about a person it is asked for by name."""
+    """The Hub's record of the owner of a token, or of a person by name."""
 
     kind: Literal["user", "service"]
     name: str
@@ -57,8 +57,8 @@ class Directory:
         """The owner of a token that may be used here.
 
         :raises NotSignedIn: the Hub does not know the token.
-        :raises NotAllowed: it does, but the token was not made for this API.
-        :raises HubUnavailable: the Hub could not be asked; nothing is known.
+        :raises NotAllowed: the token lacks the scope for this API.
+        :raises HubUnavailable: the Hub does not answer.
         """
         # Only the digest is kept, so that no dump of this process shows a list of tokens.
         key = sha256(token.encode()).digest()
@@ -66,14 +66,14 @@ class Directory:
         if owner is None:
             owner = self._remembered[key] = await self._ask_owner(token)
         if not owner.scopes & _SCOPES:
-            raise NotAllowed("This token was not made for Atrium's API.", hint="Use the token of your notebook server.")
+            raise NotAllowed("This token is not valid for Atrium's API.", hint="Use the token of your notebook server.")
         return owner.person()
 
     async def named(self, name: str) -> Person:
-        """Somebody by name; raises :class:`NotFound` when the Hub has no such person."""
+        """A person by name; raises :class:`NotFound` if the Hub has none."""
         answer = await self._get(f"users/{quote(name, safe='')}", self._own_token)
         if answer.status_code == 404:
-            raise NotFound(f"Nobody is called {name}.")
+            raise NotFound(f"There is no user {name}.")
         return _read(answer).person()
 
     async def _ask_owner(self, token: str) -> Owner:
@@ -94,14 +94,14 @@ def _read(answer: httpx2.Response) -> Owner:
         model: Any = answer.raise_for_status().json()
         return Owner.model_validate(model)
     except (httpx2.HTTPStatusError, ValidationError, ValueError) as error:
-        # Its status is for the log; a body of the Hub is for nobody.
+        # The body of the Hub's response may hold secrets, so only the status is logged.
         logger.warning("the Hub answered %d to %s", answer.status_code, answer.request.url.path)
-        raise HubUnavailable("The Hub's answer cannot be used.") from error
+        raise HubUnavailable("The Hub's response cannot be read.") from error
 
 
 def token_in(header: str | None) -> str:
     """The token in an ``Authorization`` header: ``token …`` or ``Bearer …``, as Jupyter's own services take it."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() not in {"token", "bearer"} or not token.strip() or not token.isascii():
-        raise NotSignedIn("An Authorization header with a token is needed.")
+        raise NotSignedIn("The request needs an Authorization header with a token.")
     return token.strip()

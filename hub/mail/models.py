@@ -1,4 +1,4 @@
-"""Letters, as they travel."""
+"""Mails as the API sends them, and the format of addresses."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class EmailState(StrEnum):
     WAITING = "waiting"
     """Not delivered yet; tried again when it is due."""
     SENT = "sent"
-    """The mail server has taken it; its text is gone from here."""
+    """The mail server has accepted it; its text is deleted here."""
     KEPT = "kept"
-    """No mail server is configured: it lies in the local mailbox."""
+    """No mail server is configured: it is in the local mailbox."""
     FAILED = "failed"
-    """Refused for good, or never taken within the days allowed."""
+    """Refused permanently, or not accepted within the deadline."""
 
 
 class Email(BaseModel):

@@ -1,4 +1,4 @@
-"""``/mail``: what went out, and the mailbox of a deployment without a mail server; for admins."""
+"""``/mail``: sent mails, and the mailbox of a deployment without a mail server; for admins."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ router = APIRouter(tags=["mail"])
 
 
 @router.get("/mail")
-def letters(asking: AskingAdmin, before: Annotated[int | None, Query(ge=1)] = None) -> tuple[Email, ...]:
-    """The hundred newest mails; ``before``: those before the one with this id."""
-    return service.letters(asking.session, before=before)
+def mails(
+    asking: AskingAdmin,
+    before: Annotated[int | None, Query(ge=1, description="Only mails with a smaller number")] = None,
+) -> tuple[Email, ...]:
+    """List mails, 100 per page, newest first.
+
+    For admins. On a deployment without a mail server this is the mailbox.
+    """
+    return service.mails(asking.session, before=before)

@@ -1,4 +1,4 @@
-"""The outbox: written in the writer's own transaction, delivered by the worker."""
+"""The outbox: mails are stored in the caller's transaction and delivered by the worker."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _ADDRESS = TypeAdapter(MailAddress)
 
 
 def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> None:
-    """Write a mail into the outbox as part of the caller's transaction: it goes out if, and only if, that commits.
+    """Add a mail to the outbox in the caller's transaction; it is sent only if that commits.
 
-    :param key: what it is about (``invitation-17``); a second mail with the same key is no mail.
-    :raises InvalidInput: ``to`` is no address.
+    :param key: unique name of the occasion (``invitation-17``); a second mail with the same key is dropped.
+    :raises InvalidInput: ``to`` is not a mail address.
     """
     if not 0 < len(key) <= LONGEST_KEY:
         raise ValueError(f"a mail's key has between 1 and {LONGEST_KEY} characters")
@@ -62,16 +62,16 @@ def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> 
 
 
 def address_of(person: str, settings: Settings) -> str:
-    """Where mail for a person goes."""
+    """The mail address of a person."""
     return f"{person}@{settings.mail.domain}"
 
 
 def checked_address(text: str) -> str:
-    """``text`` if mail can go there; raises :class:`InvalidInput`."""
+    """``text`` without surrounding spaces; raises :class:`InvalidInput` unless it is a mail address."""
     try:
         return _ADDRESS.validate_python(text.strip())
     except ValidationError:
-        raise InvalidInput("This is no mail address.", field="to", hint="Give one like ada@example.eu.") from None
+        raise InvalidInput("This is not a mail address.", field="to", hint="Enter one like ada@example.eu.") from None
 
 
 def one_line(text: str) -> str:
@@ -80,26 +80,26 @@ def one_line(text: str) -> str:
 
 
 def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
-    """Deliver what is due, the oldest first; how many were. Safe to run twice, and to be killed.
+    """Deliver due mails, oldest first, and return their number. Safe to run twice and to be killed.
 
-    A mail is noted as tried before it is. Killed between the server's "taken" and our note of it, it goes out a second
-    time with the same Message-ID, by which mail programs know it.
+    An attempt is stored before it is made. If the worker is killed after the server accepted a mail and before that is
+    stored, the mail is sent again with the same Message-ID, by which mail programs recognise it.
     """
     if not settings.mail.smtp_host:
         return _keep(sessions)
-    taken = 0
+    sent = 0
     with connection(settings) as smtp:
         for number in _due(sessions):
             try:
                 with sessions() as session:
-                    taken += _carry(session, smtp, session.get_one(LetterRow, number), settings)
+                    sent += _send(session, smtp, session.get_one(LetterRow, number), settings)
             except Unreachable:
-                break  # no use in trying the next one
-    return taken
+                break  # the next mail would fail too
+    return sent
 
 
-def letters(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
-    """Mails, the newest first; ``before``: only those with a smaller id."""
+def mails(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
+    """Mails, newest first; ``before``: only those with a smaller number."""
     query = select(LetterRow).order_by(LetterRow.id.desc()).limit(limit)
     if before is not None:
         query = query.where(LetterRow.id < before)
@@ -107,7 +107,7 @@ def letters(session: Session, *, before: int | None = None, limit: int = 100) ->
 
 
 def _keep(sessions: sessionmaker[Session]) -> int:
-    """No mail server: what waits lies in the mailbox from now on."""
+    """Move waiting mails to the mailbox, because there is no mail server."""
     with sessions() as session:
         waiting = session.scalars(select(LetterRow).where(LetterRow.state == EmailState.WAITING).limit(BATCH)).all()
         for row in waiting:
@@ -127,14 +127,14 @@ def _due(sessions: sessionmaker[Session]) -> Sequence[int]:
         return session.scalars(query).all()
 
 
-def _carry(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> bool:
+def _send(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> bool:
     row.attempts += 1
     row.due = now() + _pause(row.attempts)
-    session.commit()  # no transaction stays open while the server is asked
+    session.commit()  # no transaction stays open during the call
     try:
-        smtp.carry(_message(row, settings))
+        smtp.send(_message(row, settings))
     except (Refused, Unreachable) as error:
-        logger.warning("mail %d was not taken: %s", row.id, error)
+        logger.warning("the mail server did not accept mail %d: %s", row.id, error)
         row.reason = str(error)[:500]
         if isinstance(error, Refused) or now() - row.written > GIVE_UP_AFTER:
             row.state = EmailState.FAILED
@@ -142,14 +142,14 @@ def _carry(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> 
         if isinstance(error, Unreachable):
             raise
         return False
-    # The text may hold a link that is good once and for its reader alone: it does not stay here.
+    # The text may contain a link that only its reader may open, so it is deleted.
     row.state, row.delivered, row.reason, row.text = EmailState.SENT, now(), "", ""
     session.commit()
     return True
 
 
 def _pause(attempts: int) -> timedelta:
-    """Twice as long each time."""
+    """Pause after an attempt; it doubles each time."""
     doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts - 1, 16)
     return min(doubled, LONGEST_PAUSE)
 

@@ -1,4 +1,4 @@
-"""The way out: one mail after the other over one SMTP connection."""
+"""SMTP: sends mails one after the other over one connection."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from hub.settings import Settings
 
 
 class Refused(Exception):
-    """The mail server will never take this mail."""
+    """The mail server refuses this mail permanently."""
 
 
 class Unreachable(Exception):
-    """The mail server takes nothing now; it may later."""
+    """The mail server accepts no mail now; try again later."""
 
 
 class Smtp:
-    """Connects when the first mail needs it; every wait has the deadline of the settings."""
+    """An SMTP client that connects with the first mail; the deadline of the settings limits each wait."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: smtplib.SMTP | None = None
 
-    def carry(self, message: EmailMessage) -> None:
-        """Hand one mail over; raises :class:`Refused` or :class:`Unreachable`."""
+    def send(self, message: EmailMessage) -> None:
+        """Send a mail; raises :class:`Refused` or :class:`Unreachable`."""
         try:
             self._server = self._server or self._connect()
             self._server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
-            code, said = next(iter(error.recipients.values()))
-            raise _failure(code, said) from error
+            code, reply = next(iter(error.recipients.values()))
+            raise _failure(code, reply) from error
         except smtplib.SMTPDataError as error:
             raise _failure(error.smtp_code, error.smtp_error) from error
         except smtplib.SMTPResponseException as error:
-            # A greeting, a sign-in or a sender it does not like: that is our settings, not this mail.
-            raise Unreachable(_said(error.smtp_code, error.smtp_error)) from error
+            # The server refuses the greeting, the login or the sender: the settings are wrong, not this mail.
+            raise Unreachable(_failure_text(error.smtp_code, error.smtp_error)) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unreachable(f"the mail server does not answer ({type(error).__name__})") from error
 
@@ -69,12 +69,12 @@ def connection(settings: Settings) -> Iterator[Smtp]:
         smtp.close()
 
 
-def _failure(code: int, said: bytes | str) -> Refused | Unreachable:
-    """5xx is for good, anything else for now (RFC 5321, 4.2.1)."""
+def _failure(code: int, reply: bytes | str) -> Refused | Unreachable:
+    """5xx is permanent, other codes are temporary (RFC 5321, 4.2.1)."""
     kind = Refused if 500 <= code < 600 else Unreachable
-    return kind(_said(code, said))
+    return kind(_failure_text(code, reply))
 
 
-def _said(code: int, said: bytes | str) -> str:
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+def _failure_text(code: int, reply: bytes | str) -> str:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     return f"the mail server answered {code} {' '.join(text.split())[:300]}"

@@ -1,4 +1,4 @@
-"""Letters, as stored."""
+"""Table of mails."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class LetterRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
-    """What the mail is about, in the words of whoever wrote it: the same thing is never said twice."""
+    """Unique name of the mail's occasion, so that each mail is written once."""
     to: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text)
     state: Mapped[EmailState] = mapped_column(Word(EmailState))
     written: Mapped[datetime] = mapped_column(UtcDateTime)
     due: Mapped[datetime] = mapped_column(UtcDateTime)
-    """Not to be tried before."""
+    """Time of the next attempt."""
     delivered: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int]
     reason: Mapped[str] = mapped_column(String(500))
-    """Why the last attempt failed, empty when none did."""
+    """Why the last attempt failed; empty if it did not."""

@@ -1,4 +1,4 @@
-"""Organisations and profiles, as they travel."""
+"""Organisations and profiles as the API sends and receives them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def _one_line(text: str) -> str:
 
 
 Line = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_one_line)]
-"""One line somebody types: any script, no control characters."""
+"""One line of text in any script, without control characters."""
 Text = Annotated[str, StringConstraints(max_length=TEXT), AfterValidator(_no_control_characters)]
-"""Some paragraphs somebody types."""
+"""Paragraphs of text."""
 Web = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\s<>\"]+)?$")]
 
 Euro = Annotated[int, Field(ge=0, le=10**13)]
 
 
 class Relation(StrEnum):
-    """How another enterprise and this one hold each other (Article 3 of the SME definition)."""
+    """Relation of another enterprise to this one (Article 3 of the SME definition)."""
 
     PARTNER = "partner"
     LINKED = "linked"
@@ -55,7 +55,7 @@ class Enterprise(BaseModel):
 
 
 class Relative(Enterprise):
-    """Another enterprise whose figures count, too."""
+    """Another enterprise whose figures are added."""
 
     name: Line = ""
     relation: Relation
@@ -85,7 +85,7 @@ class SmeResult(BaseModel):
 
 
 class OrganisationForm(BaseModel):
-    """What its people say about an organisation."""
+    """Data of an organisation, entered by its members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,7 +95,7 @@ class OrganisationForm(BaseModel):
     registration: Line = ""
     website: Web = ""
     figures: Figures | None = None
-    """Only companies need them."""
+    """Required of companies only."""
 
 
 class Organisation(BaseModel):
@@ -107,14 +107,14 @@ class Organisation(BaseModel):
     sme: SmeResult | None
     people: tuple[str, ...]
     join_code: str
-    """Colleagues join with it; whoever belongs to the organisation can have a new one made."""
+    """Code with which colleagues join; each member can replace it."""
 
 
 class OrganisationUpdate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     revision: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    """The one the change is based on."""
+    """The revision that the change is based on."""
     form: OrganisationForm
 
 
@@ -124,7 +124,7 @@ class ProfileForm(BaseModel):
     full_name: Line = ""
     position: Line = ""
     contact: MailAddress | None = None
-    """Shown to reviewers; mail of the factory goes to the account's own address."""
+    """Shown to reviewers; mail of the site goes to the account's own address."""
     orcid: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")] = ""
 
 

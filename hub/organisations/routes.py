@@ -1,4 +1,4 @@
-"""``/profile`` and ``/organisation``: one's own, and nobody else's."""
+"""``/profile`` and ``/organisation``: of the person who asks; ``/sme``: the SME test."""
 
 from __future__ import annotations
 
@@ -23,45 +23,53 @@ router = APIRouter(tags=["organisations"])
 
 @router.get("/profile")
 def profile(asking: AskingPerson) -> Profile:
-    """What I said about myself, and my organisation."""
+    """Read your profile and your organisation."""
     return service.profile(asking.session, programme.current(asking.settings), asking.person.name)
 
 
 @router.put("/profile")
 def write_profile(asking: AskingPerson, form: ProfileForm) -> Profile:
+    """Store your profile."""
     return service.write_profile(asking.session, programme.current(asking.settings), asking.person.name, form)
 
 
 @router.post("/organisation")
-def found(asking: AskingPerson, form: OrganisationForm) -> Organisation:
-    """Make an organisation and belong to it."""
-    return service.found(asking.session, programme.current(asking.settings), asking.person.name, form)
+def create(asking: AskingPerson, form: OrganisationForm) -> Organisation:
+    """Create an organisation and join it."""
+    return service.create(asking.session, programme.current(asking.settings), asking.person.name, form)
 
 
 @router.put("/organisation")
 def change(asking: AskingPerson, update: OrganisationUpdate) -> Organisation:
-    """Change my organisation; 409 when somebody else did since I read it."""
+    """Change your organisation.
+
+    409 if somebody else changed it after you read it.
+    """
     return service.change(asking.session, programme.current(asking.settings), asking.person.name, update)
 
 
 @router.post("/organisation/join")
 def join(asking: AskingPerson, joining: Joining) -> Organisation:
-    """Belong to the organisation whose code a colleague gave me."""
+    """Join an organisation with a colleague's code."""
     return service.join(asking.session, programme.current(asking.settings), asking.person.name, joining.code)
 
 
 @router.post("/organisation/code")
 def renew_code(asking: AskingPerson) -> Organisation:
-    """Make the old code worthless and a new one."""
+    """Replace the code of your organisation; the old one stops working."""
     return service.renew_code(asking.session, programme.current(asking.settings), asking.person.name)
 
 
 @router.post("/organisation/leave")
 def leave(asking: AskingPerson) -> Profile:
+    """Leave your organisation."""
     return service.leave(asking.session, programme.current(asking.settings), asking.person.name)
 
 
 @router.post("/sme")
 def sme_test(asking: Asking, figures: Figures) -> SmeResult:
-    """What these figures make an enterprise, and why; nothing is stored."""
+    """Classify an enterprise by its figures (EU definition of small and medium-sized enterprises), with reasons.
+
+    Nothing is stored.
+    """
     return sme.classify(programme.current(asking.settings), figures)

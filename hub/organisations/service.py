@@ -1,4 +1,4 @@
-"""Profiles and organisations: everybody writes their own."""
+"""Profiles and organisations of the people who use the site; each person changes their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hub.organisations.tables import OrganisationRow, ProfileRow
 
 
 def profile(session: Session, programme: Programme, person: str) -> Profile:
-    """What somebody said about themselves; empty when that is nothing yet."""
+    """The profile of a person; empty before they store one."""
     row = _row(session, person)
     return Profile(
         person=person,
@@ -41,8 +41,8 @@ def write_profile(session: Session, programme: Programme, person: str, form: Pro
     return profile(session, programme, person)
 
 
-def found(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
-    """Make an organisation of which ``person`` is the first. They leave the one they were in."""
+def create(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
+    """Create an organisation with ``person`` as its first member, who leaves any other one."""
     organisation = OrganisationRow(
         name=form.name, form=form.model_dump(mode="json"), join_code=secrets.token_urlsafe(18), created=now()
     )
@@ -55,25 +55,25 @@ def found(session: Session, programme: Programme, person: str, form: Organisatio
 
 
 def change(session: Session, programme: Programme, person: str, update: OrganisationUpdate) -> Organisation:
-    """Change one's own organisation; raises :class:`Conflict` when it is no longer the one that was read."""
+    """Change the person's organisation; raises :class:`Conflict` if it has another revision by now."""
     row = _own_organisation(session, person)
     if row.revision != update.revision:
-        raise Conflict(f"{row.name} was changed in the meantime.", field="revision")
+        raise _changed_meanwhile()
     before, row.name, row.form = row.form, update.form.name, update.form.model_dump(mode="json")
     audit.record(session, who=person, what="organisation changed", on=_on(row), before=before, after=row.form)
     try:
         session.commit()
     except StaleDataError as error:
         session.rollback()
-        raise Conflict("The organisation was changed in the meantime.", field="revision") from error
+        raise _changed_meanwhile() from error
     return _fresh(session, programme, person)
 
 
 def join(session: Session, programme: Programme, person: str, code: str) -> Organisation:
-    """Belong to the organisation whose people handed out ``code``; raises :class:`NotFound` for any other."""
+    """Join the organisation with this code; raises :class:`NotFound` if there is none."""
     organisation = session.scalar(select(OrganisationRow).where(OrganisationRow.join_code == code))
     if organisation is None:
-        raise NotFound("No organisation has this code.", field="code", hint="Ask a colleague for the newest one.")
+        raise NotFound("No organisation has this code.", field="code", hint="Ask a colleague for the current code.")
     _move(session, person, organisation)
     audit.record(session, who=person, what="organisation joined", on=_on(organisation))
     session.commit()
@@ -90,7 +90,7 @@ def leave(session: Session, programme: Programme, person: str) -> Profile:
 
 
 def renew_code(session: Session, programme: Programme, person: str) -> Organisation:
-    """A new code to join with; the old one is good for nothing from now on."""
+    """Replace the code to join with; the old one stops working."""
     row = _own_organisation(session, person)
     row.join_code = secrets.token_urlsafe(18)
     audit.record(session, who=person, what="join code renewed", on=_on(row))
@@ -101,6 +101,10 @@ def renew_code(session: Session, programme: Programme, person: str) -> Organisat
 def organisation_of(session: Session, person: str) -> int | None:
     """Id of the organisation somebody belongs to."""
     return session.scalar(select(ProfileRow.organisation_id).where(ProfileRow.person == person))
+
+
+def _changed_meanwhile() -> Conflict:
+    return Conflict("Somebody else changed your organisation in the meantime.", field="revision")
 
 
 def _move(session: Session, person: str, organisation: OrganisationRow) -> None:
@@ -124,7 +128,9 @@ def _row(session: Session, person: str) -> ProfileRow | None:
 def _own_organisation(session: Session, person: str) -> OrganisationRow:
     row = _row(session, person)
     if row is None or row.organisation is None:
-        raise NotAllowed("You belong to no organisation yet.", hint="Make one, or join with a colleague's code.")
+        raise NotAllowed(
+            "You are not a member of an organisation.", hint="Create one, or join with a colleague's code."
+        )
     return row.organisation
 
 

@@ -1,4 +1,4 @@
-"""Organisations and profiles, as stored."""
+"""Tables of organisations and profiles."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class OrganisationRow(Base):
 
     people: Mapped[list[ProfileRow]] = relationship(back_populates="organisation", order_by="ProfileRow.person")
 
-    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  two writers at once: one of them is told
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  the second of two writers gets StaleDataError
 
 
 class ProfileRow(Base):
-    """What a person says about themselves; they belong to at most one organisation."""
+    """A person's profile; a person is a member of at most one organisation."""
 
     __tablename__ = "profiles"
 

@@ -1,4 +1,4 @@
-"""What every page's frame shows: name, menu, footer. One description for the Hub's pages and the Voila dashboards.
+"""The frame of every page: name, menu, footer. Shared by the Hub's pages and the Voila dashboards.
 
 Standard library only, so that both environments can import it. The markup is in ``hub/pages/templates/frame``.
 """
@@ -24,14 +24,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Entry:
-    """One place in the menu or the footer. ``key`` is what a page calls itself to be marked as the current one."""
+    """An entry of the menu or the footer. A page passes the ``key`` of its own entry, which is marked as current."""
 
     key: str
     label: str
     url: str
     current: bool = False
     role: str = ""
-    """Only people of this role may open it, and only they are shown it; empty: everybody."""
+    """Only people with this role see it; empty: everybody."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Frame:
     version: str = ""
     theme_version: str = ""
     late: bool = False
-    """Who reads the page becomes known only when it is there: ``theme.js`` fills that in."""
+    """The page is rendered before its reader is known; ``theme.js`` fills in the person."""
 
     @property
     def hub_host(self) -> str:
@@ -104,13 +104,13 @@ def dashboard_url(dashboards_url: str, name: str) -> str:
 
 
 def _menu(hub_url: str, dashboards_url: str, roles: Collection[str] | None) -> tuple[Entry, ...]:
-    """Only places that exist: a dead link is worse than none."""
+    """Entries of pages that exist on this deployment."""
     entries = (
         Entry("start", translate("Start"), f"{hub_url}home"),
         Entry("onboarding", translate("Onboarding"), dashboard_url(dashboards_url, "onboarding")),
         Entry("projects", translate("Projects"), dashboard_url(dashboards_url, "projects")),
         Entry("dataspaces", translate("Data"), dashboard_url(dashboards_url, "dataspaces")),
-        # Needs the person's own server; the Hub starts it first when none runs.
+        # Opens on the person's own server, which the Hub starts if it is not running.
         Entry("scaling", translate("Scale"), f"{hub_url}atrium/scale"),
         Entry("review", translate("Review"), dashboard_url(dashboards_url, "review"), role="reviewer"),
         Entry("admin", translate("Admin"), dashboard_url(dashboards_url, "admin"), role="admin"),
@@ -130,7 +130,7 @@ def _footer(hub_url: str) -> tuple[Entry, ...]:
 
 @lru_cache(maxsize=1)
 def software_version() -> str:
-    """The installed version, or a word for a checkout."""
+    """The installed version; "development" in a checkout."""
     try:
         return version("atrium")
     except PackageNotFoundError:
@@ -139,7 +139,7 @@ def software_version() -> str:
 
 @lru_cache(maxsize=1)
 def theme_version() -> str:
-    """A short fingerprint of :data:`STATIC`: browsers keep the files for long and ask again only when it changes."""
+    """A short hash of :data:`STATIC` for addresses, so that browsers load changed files and cache the others."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.iterdir()):
         digest.update(path.read_bytes())

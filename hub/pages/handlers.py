@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    # After signing out, the button Back shows nothing of the person.
+    # After signing out, the browser's Back button must not show a person's page.
     "Cache-Control": "no-store",
 }
 """For ``tornado_settings["headers"]``."""
@@ -36,7 +36,7 @@ SECURITY_HEADERS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server of a person that runs, starts or stops."""
+    """A server that runs, starts or stops."""
 
     name: str
     title: str
@@ -103,14 +103,14 @@ class ScaleHandler(BaseHandler):
 
 
 class HelpHandler(BaseHandler):
-    """Help, how to report a problem, accessibility and privacy; readable without signing in."""
+    """The help page, with contact, accessibility and privacy; open to everybody."""
 
     async def get(self) -> None:
         self.finish(await self.render_template("help.html"))
 
 
 class StaticHandler(web.StaticFileHandler):
-    """The theme. Public; kept for long by browsers when asked for with ``?v=…``."""
+    """The theme's files, open to everybody; browsers cache them for long when the address has ``?v=…``."""
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -120,14 +120,14 @@ _prepare = BaseHandler.prepare
 
 
 async def _prepare_in_language(self: BaseHandler) -> None:
-    """Before any request: from here on its reader is spoken to in their language, also by what the request starts."""
+    """Set the reader's language before each request; tasks that the request starts inherit it."""
     own = self.get_cookie(language.COOKIE) or ""
     language.use(language.choose(self.request.headers.get("Accept-Language", ""), own))
     await _prepare(self)
 
 
 def install(settings: Settings) -> None:
-    """Put our pages among JupyterHub's own: handlers added by configuration come after those and never win."""
+    """Insert our handlers before JupyterHub's own; handlers added by configuration come after them and never match."""
     ours: list[Any] = [
         (r"/home", HomeHandler, {"overviews": overviews(settings)}),
         (r"/atrium/scale", ScaleHandler),

@@ -1,4 +1,4 @@
-"""What the API says about a person, as the Hub's pages show it."""
+"""Overviews of people from the API, cached for the Hub's pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of a person. ``overview`` None: never heard; ``stale``: the API did not answer just now."""
+    """A person's overview; None if there never was an answer. ``stale``: the last request failed."""
 
     overview: Overview | None = None
     as_of: datetime | None = None
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Overviews:
-    """Asks the API as service ``pages`` and remembers the last good answer of each person."""
+    """Reads overviews from the API as service ``pages`` and keeps each person's last good answer."""
 
     def __init__(
         self,
@@ -46,15 +46,15 @@ class Overviews:
         self._client = httpx2.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
 
     def last(self, name: str) -> Answer:
-        """The last good answer, without asking."""
+        """The last good answer, without a request."""
         return self._last.get(name, Answer())
 
     async def of(self, name: str) -> Answer:
-        """Ask now. Never raises: a page without its hours is better than no page."""
+        """Read from the API now. Never raises, because the page must open without it."""
         try:
             async with asyncio.timeout(self._deadline):
                 overview = await self._ask(name)
-        except Exception as error:  # whatever is wrong with the API, the landing page must come up
+        except Exception as error:  # the start page must open whatever is wrong with the API
             log.warning("No overview of %s: %s %s", name, type(error).__name__, error)
             return replace(self.last(name), stale=True)
         answer = self._last[name] = Answer(overview, datetime.now(UTC))
@@ -70,12 +70,12 @@ class Overviews:
 
 @lru_cache(maxsize=1)
 def overviews(settings: Settings) -> Overviews:
-    """One memory for the landing page and for the hours in the header."""
+    """The one cache, for the start page and for the hours in the header."""
     return Overviews(settings.api_url, lambda: settings.secret("pages"))
 
 
 def roles(user: Any, answer: Answer) -> set[str]:
-    """The person's roles, from the API if it ever told, from the Hub's groups otherwise."""
+    """The person's roles from the last good answer of the API, or else from the Hub's groups."""
     if answer.overview is not None:
         return {role.value for role in answer.overview.me.roles}
     return {group.name.removesuffix("s") for group in user.groups}

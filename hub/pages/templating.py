@@ -1,4 +1,4 @@
-"""What every template of the Hub finds: the frame, numbers as people read them, and their language."""
+"""Variables and filters of all templates of the Hub: the frame, numbers and times, and gettext."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``atrium check``: whether a deployment is put together right, one line a part."""
+"""``atrium check``: checks the parts of a deployment and prints a line for each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient
 
 _TOO_OPEN = 0o037
-"""A secret is for its owner; at most its group may read it (the Hub and a service share the service's token)."""
+"""Permission bits that a secret must not have; its group may read it, because services share tokens with the Hub."""
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Check everything, saying one line each; whether all of it is well."""
+    """Check all parts and print a line for each; returns whether all of them are well."""
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
         "programme": _programme,
@@ -71,5 +71,5 @@ def _database(settings: Settings) -> str:
 
 def _slurm(settings: Settings) -> str:
     if not asyncio.run(SlurmClient(settings.slurm).ping()):
-        raise SlurmUnavailable("No controller of Slurm is up.")
+        raise SlurmUnavailable("No Slurm controller answers.")
     return "a controller is up"

@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 600.0
 SCOPES = ["list:users", "read:users:name", "read:users:activity", "read:servers", "delete:servers"]
-"""What the worker's token may do for this; nothing can be started or opened with it."""
+"""Scopes of the worker's token for this job: it can end servers, not start or open them."""
 
 _AT_ONCE = 4
 _PAGE = 100
 
 
 async def end_forgotten(settings: Settings) -> None:
-    """End every server that the Hub has seen nothing of for ``hub.idle_culler_hours``. An error is logged."""
+    """End servers without activity for ``hub.idle_culler_hours``. Errors are logged."""
     from jupyterhub_idle_culler import cull_idle
 
     try:
@@ -36,5 +36,5 @@ async def end_forgotten(settings: Settings) -> None:
             ssl_enabled=settings.hub.internal_ssl,
             internal_certs_location=str(tls.folder(settings)),
         )
-    except Exception as error:  # tornado's, aiohttp's, a Hub that restarts: the next round comes
-        logger.warning("Forgotten servers could not be looked for: %s", error)
+    except Exception as error:  # from tornado, aiohttp or a Hub that restarts; the next run tries again
+        logger.warning("cannot look for idle servers: %s", error)

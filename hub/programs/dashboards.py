@@ -1,4 +1,4 @@
-"""Starting the dashboards service: it lives in the other environment and knows of us only what is listed here."""
+"""Start of the dashboards service. It runs in the user environment with only the variables listed here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PREFIX = f"/services/{NAME}/"
 
 
 def run(settings: Settings) -> NoReturn:
-    """Become the dashboards server, in the user environment, with exactly :func:`dashboards_environment`."""
+    """Replace this process by the dashboards server, with exactly :func:`dashboards_environment`."""
     argv = [str(settings.paths.user_version / "bin" / "python"), "-P", "-m", "widgets.service.server"]
     environment.become(argv, dashboards_environment(settings, settings.secret(NAME)))
 
@@ -29,7 +29,7 @@ def dashboards_environment(settings: Settings, token: str) -> dict[str, str]:
 
 
 def _home(settings: Settings) -> dict[str, str]:
-    """Files of the server's own, none of them in a place that another program reads."""
+    """Variables that keep the server's files in directories that no other program reads."""
     home = settings.paths.state / "web"
     return {
         "PATH": f"{settings.paths.user_version / 'bin'}:/usr/bin:/bin",

@@ -1,4 +1,4 @@
-"""The public proxy: configurable-http-proxy as a process of its own, and getting its routes back after a restart."""
+"""The public proxy, configurable-http-proxy: starts it and restores its routes after a restart."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _LONGEST_PAUSE = 5.0
 
 
 def run(settings: Settings) -> NoReturn:
-    """Become the proxy; a process beside it sees to its routes."""
+    """Replace this process by the proxy; a second process restores its routes."""
     token = settings.secret("proxy")
-    tls.ensure(settings)  # the first program to start makes them
+    tls.ensure(settings)  # creates the certificates, because the proxy starts first
     _in_background(lambda: restore_routes(settings))
     environment.become(command(settings), {**environment.settings_too(), "CONFIGPROXY_AUTH_TOKEN": token})
 
@@ -49,13 +49,13 @@ def command(settings: Settings) -> list[str]:
     if settings.hub.internal_ssl:
         options |= tls.proxy_options(settings)
         flags += tls.PROXY_FLAGS
-    return [str(proxy.command.resolve()), *(word for option in options.items() for word in option), *flags]
+    return [str(proxy.command.resolve()), *(argument for option in options.items() for argument in option), *flags]
 
 
 def restore_routes(
     settings: Settings, *, seconds: float = ROUTES_SECONDS, transport: httpx2.BaseTransport | None = None
 ) -> bool:
-    """Have the Hub send the proxy its routes now. False when that did not work within ``seconds``.
+    """Make the Hub send its routes to the proxy. Returns False if that fails for ``seconds``.
 
     The proxy keeps its routes in memory, and the Hub looks after them only every five minutes unless it is asked.
     """
@@ -72,7 +72,7 @@ def _header(token: str) -> dict[str, str]:
 
 
 def _wait(until: float, what: str, ask: Callable[[], httpx2.Response]) -> bool:
-    """Ask again, ever less often, until the answer is good or it is too late."""
+    """Repeat a request with growing pauses until it succeeds; returns False if it still fails at ``until``."""
 
     def good_answer() -> None:
         try:
@@ -92,14 +92,14 @@ def _wait(until: float, what: str, ask: Callable[[], httpx2.Response]) -> bool:
     try:
         retrying(good_answer)
     except RetryError:
-        logger.error("%s: gave up", what)
+        logger.error("%s does not answer; giving up", what)
         return False
-    logger.info("%s: there", what)
+    logger.info("%s answers", what)
     return True
 
 
 def _in_background(work: Callable[[], object]) -> None:
-    """Do ``work`` in a process that is nobody's child: the proxy would not collect it when it ends."""
+    """Run ``work`` in a detached process, because the proxy does not reap its children."""
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
@@ -109,5 +109,5 @@ def _in_background(work: Callable[[], object]) -> None:
         try:
             work()
         except Exception:
-            logger.exception("the proxy's routes were not restored")
+            logger.exception("cannot restore the proxy's routes")
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The background jobs, run by huey in the worker: each is safe to run twice and to miss once."""
+"""Background jobs, which huey runs in the worker. Each is safe to run twice and to miss once."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from hub.db.engine import make_engine, make_sessions
 from hub.health import service as health
 from hub.mail import service as mail
 from hub.programs import culling
-from hub.projects.jobs import tend_projects
+from hub.projects.jobs import update_projects
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
-from hub.usage.jobs import ask_slurm
+from hub.usage.jobs import collect_usage
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 20
-"""How long a job in progress is waited for when the worker is told to stop."""
+"""Seconds that the worker waits for a running job when it stops."""
 
 
 class _Consumer(Consumer):
     def _create_scheduler(self) -> Scheduler:
-        """huey looks for periodic jobs once a minute, which is too rare for a sign of life."""
+        """A scheduler that looks for periodic jobs at each tick; huey's own interval of a minute is too long."""
         scheduler: Scheduler = super()._create_scheduler()
         scheduler.periodic_task_seconds = self.scheduler_interval
         return scheduler
 
 
 class Every:
-    """Due at once, and then whenever ``seconds`` have gone by; huey asks at every tick, ``tick`` seconds apart."""
+    """A schedule for huey: due at once and then every ``seconds``; huey calls it every ``tick`` seconds."""
 
     def __init__(self, seconds: float, tick: float) -> None:
         self._seconds = seconds
@@ -44,7 +44,7 @@ class Every:
         self._last: datetime | None = None
 
     def __call__(self, moment: datetime) -> bool:
-        # Half a tick of grace: ticks are never exactly as far apart as they should be.
+        # Half a tick of tolerance, because ticks are not exactly periodic.
         if self._last and (moment - self._last).total_seconds() < self._seconds - self._tick / 2:
             return False
         self._last = moment
@@ -52,7 +52,7 @@ class Every:
 
 
 def run(settings: Settings) -> None:
-    """Work until SIGTERM; a job in progress is finished first."""
+    """Run jobs until SIGTERM, then finish the running one."""
     engine = make_engine(settings.api.database_url)
     consumer = _Consumer(
         make_queue(settings, make_sessions(engine)),
@@ -78,24 +78,24 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
             health.seen(session, health.WORKER)
 
     def slurm() -> None:
-        asyncio.run(ask_slurm(sessions, SlurmClient(settings.slurm)))
+        asyncio.run(collect_usage(sessions, SlurmClient(settings.slurm)))
 
-    def culling_idle() -> None:
+    def cull_idle_servers() -> None:
         asyncio.run(culling.end_forgotten(settings))
 
-    def post() -> None:
+    def deliver_mail() -> None:
         mail.deliver(sessions, settings)
 
     def projects() -> None:
-        asyncio.run(tend_projects(sessions, settings))
+        asyncio.run(update_projects(sessions, settings))
 
     every = partial(Every, tick=settings.worker.tick_seconds)
     queue.periodic_task(every(health.HEARTBEAT_SECONDS))(heartbeat)
     queue.periodic_task(every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
-    queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(post))
+    queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(deliver_mail))
     queue.periodic_task(every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
     if settings.hub.idle_culler_hours:
-        queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(culling_idle))
+        queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(cull_idle_servers))
     dataspace = DataspaceJobs(settings, sessions)
     for name, seconds, job in dataspace.listed():
         queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(job))

@@ -22,11 +22,11 @@ class Projects:
         self._connection = connection
 
     def mine(self) -> tuple[ProjectView, ...]:
-        """Mine, and how far each is made real."""
+        """List your projects, each with the state of its provisioning."""
         return self._connection.get("/projects", tuple[ProjectView, ...])
 
     def all(self, *, after: str = "") -> tuple[ProjectView, ...]:
-        """100 of all projects, ordered by slug; ``after`` is the last slug of the page before. For admins."""
+        """List all projects, 100 per page, ordered by slug; ``after`` is the previous page's last slug. For admins."""
         return self._connection.get("/projects/all", tuple[ProjectView, ...], after=after)
 
     def get(self, slug: str) -> ProjectView:
@@ -37,7 +37,7 @@ class Projects:
         return self._connection.send("PUT", path, RoleChange(role=role), ProjectView)
 
     def remove_member(self, slug: str, person: str) -> None:
-        """End somebody's access at once, or leave oneself; files stay."""
+        """Remove a member, or leave the project yourself; files stay."""
         self._connection.delete(f"/projects/{part(slug)}/members/{part(person)}")
 
     # -- invitations
@@ -46,7 +46,7 @@ class Projects:
         return self._connection.get(f"/projects/{part(slug)}/invitations", tuple[Invitation, ...])
 
     def invite(self, slug: str, address: str, role: MemberRole = MemberRole.MEMBER) -> Invitation:
-        """Invite by mail; the link works once and for some days. Raises InvalidInput for what is no address."""
+        """Invite by mail; the link works once and expires after some days. Raises InvalidInput for a wrong address."""
         body = {"address": address, "role": role}
         return self._connection.send("POST", f"/projects/{part(slug)}/invitations", body, Invitation)
 
@@ -54,7 +54,7 @@ class Projects:
         self._connection.delete(f"/projects/{part(slug)}/invitations/{number}")
 
     def invitation(self, token: str) -> InvitationOffer:
-        """What a link invites to."""
+        """Read the project and role that an invitation offers."""
         return self._connection.send("POST", "/invitations/offer", {"token": token}, InvitationOffer)
 
     def accept_invitation(self, token: str) -> ProjectView:
@@ -69,7 +69,7 @@ class Projects:
         return self._connection.send("POST", f"/projects/{part(slug)}/extensions", form, Extension)
 
     def open_extensions(self) -> tuple[Extension, ...]:
-        """Extensions that wait for an answer; for reviewers."""
+        """List extension requests that wait for a decision; for reviewers."""
         return self._connection.get("/extensions", tuple[Extension, ...])
 
     def decide_extension(self, number: int, *, grant: bool, answer: str) -> Extension:

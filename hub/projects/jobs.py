@@ -1,4 +1,4 @@
-"""What the worker does for projects."""
+"""Background job of the worker: update phases and provision projects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.base import now
 from hub.errors import AtriumError
 from hub.hub_client import hub_client
 from hub.identity.groups import HubGroups
-from hub.projects import provisioning, service
+from hub.projects import phases, provisioning
 from hub.projects.storage import Directories
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
@@ -20,21 +20,21 @@ from hub.slurm.client import SlurmClient
 logger = logging.getLogger(__name__)
 
 
-async def tend_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """Turn a day's page, then finish every project that is not as it shall be."""
+async def update_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """Update the phase of every project, then provision those that changed."""
     try:
         with sessions() as session:
-            service.turn(session, settings, now().date())
-        async with backends(settings) as found:
+            phases.update_phases(session, settings, now().date())
+        async with backends(settings) as opened:
             with sessions() as session:
-                await provisioning.resume(session, found)
+                await provisioning.resume(session, opened)
     except AtriumError as error:
-        logger.warning("projects: %s", error.message)
+        logger.warning("cannot provision projects: %s", error.message)
 
 
 @asynccontextmanager
 async def backends(settings: Settings) -> AsyncIterator[provisioning.Backends]:
-    """Slurm, project storage and the Hub of a deployment."""
+    """Open Slurm, project storage and the Hub of this deployment for provisioning."""
     async with hub_client(settings) as http:
         yield provisioning.Backends(
             slurm=SlurmClient(settings.slurm),

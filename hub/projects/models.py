@@ -1,4 +1,4 @@
-"""Projects, members and invitations, as they travel."""
+"""Projects, members, invitations and extensions as the API sends and receives them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MemberRole(StrEnum):
 
 
 class ProjectState(StrEnum):
-    """``provisioning`` until Slurm, storage and the Hub are as the project says."""
+    """``provisioning`` until Slurm, storage and the Hub have the project's current revision."""
 
     PROVISIONING = "provisioning"
     ACTIVE = "active"
@@ -45,7 +45,7 @@ class Phase(StrEnum):
 
 
 class Step(StrEnum):
-    """What is done to make a project real, in this order."""
+    """Steps of provisioning, in this order."""
 
     ACCOUNT = "Slurm account"
     MEMBERS = "Slurm members"
@@ -55,7 +55,7 @@ class Step(StrEnum):
 
 
 class ProjectSpec(BaseModel):
-    """A project as it shall be; provisioning makes it so."""
+    """The desired state of a project, for provisioning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,7 +74,7 @@ class ProjectSpec(BaseModel):
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> ProjectSpec:
         if self.starts and self.until and self.until < self.starts:
-            raise ValueError("until lies before starts")
+            raise ValueError("until is before starts")
         return self
 
 
@@ -168,7 +168,7 @@ class InvitationToken(BaseModel):
 
 
 class InvitationOffer(BaseModel):
-    """What somebody is invited to, before they say yes."""
+    """The project and role that an invitation offers."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,7 +1,7 @@
-"""Making projects real: each step is recorded, retried until it is done, and safe to repeat.
+"""Provisioning of projects in Slurm, storage and the Hub, in steps that are recorded, retried and safe to repeat.
 
-A row first, then the handler, then the word that it is done. A process killed anywhere in between leaves a step that is
-not done, and the next run does it again.
+A step's row is stored before its handler runs and marked as done after it. A process killed in between leaves a step
+that is not done, and the next run repeats it. Used by the worker and by ``atrium project create``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Accounts(Protocol):
-    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it. Every call is safe to repeat."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that provisioning uses. Every call is safe to repeat."""
 
     async def ensure_account(
         self,
@@ -55,7 +55,7 @@ class Groups(Protocol):
 
 @dataclass(frozen=True)
 class Backends:
-    """What a project is made real in."""
+    """External systems that a project is provisioned in."""
 
     slurm: Accounts
     storage: Storage
@@ -65,7 +65,7 @@ class Backends:
 
 @dataclass(frozen=True)
 class DesiredState:
-    """A project as it shall be, read once: nothing is read from the database while somebody is asked."""
+    """The desired state of a project, read once: no transaction stays open during calls to external systems."""
 
     id: int
     revision: int
@@ -85,14 +85,14 @@ class DesiredState:
     leaving: tuple[str, ...]
 
 
-Deed = Callable[[Session, Backends, DesiredState], Awaitable[str]]
-"""Does one step; a remark, mostly empty."""
+StepHandler = Callable[[Session, Backends, DesiredState], Awaitable[str]]
+"""Does one step; returns a remark for members, mostly empty."""
 
 
 async def resume(session: Session, backends: Backends) -> None:
-    """Finish every project that is not yet as it shall be. One that fails does not hold up the others.
+    """Provision every project that has changed. A project that fails does not stop the others.
 
-    :raises SlurmUnavailable: Slurm could not be asked, so there is no use in trying the next one.
+    :raises SlurmUnavailable: Slurm does not answer, so the other projects would fail too.
     """
     waiting = select(Project.id).where(Project.state == ProjectState.PROVISIONING).order_by(Project.id)
     for number in session.scalars(waiting).all():
@@ -101,25 +101,25 @@ async def resume(session: Session, backends: Backends) -> None:
         except SlurmUnavailable:
             raise
         except AtriumError:
-            continue  # said and recorded where it happened
+            continue  # logged and recorded by the step
 
 
 async def provision(session: Session, backends: Backends, project: Project) -> None:
-    """Do every step that is not done for the project as it is now.
+    """Do every step that is not done for the project's current revision.
 
     :raises hub.errors.AtriumError: a step failed; its row says why, and the next run begins there.
     """
-    desired = _wanted(project)
-    for step, handler in _DEEDS.items():
+    desired = _desired_state(project)
+    for step, handler in _HANDLERS.items():
         row = _step(session, desired.id, step)
         if row.revision < desired.revision:
             await _do(session, backends, desired, row, handler)
     _finish(session, desired)
 
 
-async def _do(session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: Deed) -> None:
+async def _do(session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: StepHandler) -> None:
     row.attempts += 1
-    session.commit()  # no transaction stays open while somebody is asked
+    session.commit()  # no transaction stays open during the call
     try:
         remark = await handler(session, backends, desired)
     except AtriumError as error:
@@ -131,7 +131,7 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
     audit.record(
         session,
         who=audit.WORKER,
-        what=f"made real: {row.step}",
+        what=f"{row.step} {'updated' if row.revision else 'created'}",
         on=f"project/{desired.slug}",
         before={"revision": row.revision},
         after={"revision": desired.revision, **({"remark": remark} if remark else {})},
@@ -141,7 +141,7 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
 
 
 def _finish(session: Session, desired: DesiredState) -> None:
-    """Active, unless the project was changed in the meantime; those who left are forgotten."""
+    """Mark the project as active, unless it was changed in the meantime; delete the rows of removed members."""
     session.execute(
         update(Project)
         .where(Project.id == desired.id, Project.revision == desired.revision)
@@ -149,7 +149,7 @@ def _finish(session: Session, desired: DesiredState) -> None:
         .execution_options(synchronize_session=False)
     )
     project = session.get_one(Project, desired.id, populate_existing=True)
-    for member in [one for one in project.members if one.leaving and one.person in desired.leaving]:
+    for member in [member for member in project.members if member.leaving and member.person in desired.leaving]:
         project.members.remove(member)
     session.commit()
 
@@ -190,7 +190,7 @@ async def _group(_session: Session, backends: Backends, desired: DesiredState) -
 
 
 async def _mail(session: Session, backends: Backends, desired: DesiredState) -> str:
-    """One letter to each member when their project is ready; of those that an admin made, everybody knows."""
+    """Mail each member once that the project is ready; not for projects that an admin created by hand."""
     if not desired.call or desired.phase in (Phase.ENDED, Phase.CLOSED):
         return ""
     for person in desired.members:
@@ -204,7 +204,7 @@ async def _mail(session: Session, backends: Backends, desired: DesiredState) -> 
     return ""
 
 
-_DEEDS: dict[Step, Deed] = {
+_HANDLERS: dict[Step, StepHandler] = {
     Step.ACCOUNT: _account,
     Step.MEMBERS: _members,
     Step.DIRECTORY: _directory,
@@ -228,7 +228,7 @@ def _welcome(settings: Settings, desired: DesiredState, *, lead: bool) -> str:
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _wanted(project: Project) -> DesiredState:
+def _desired_state(project: Project) -> DesiredState:
     staying = [member for member in project.members if not member.leaving]
     return DesiredState(
         id=project.id,

@@ -65,6 +65,6 @@ class Directories:
                 with suppress(ProcessLookupError, PermissionError):
                     process.kill()
         if process.returncode:
-            said = err.decode(errors="replace").strip() or "nothing"
-            raise StorageError(f"The storage helper failed: {said[-300:]}")
+            output = err.decode(errors="replace").strip() or "nothing"
+            raise StorageError(f"The storage helper failed: {output[-300:]}")
         return out.decode(errors="replace")

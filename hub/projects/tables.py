@@ -1,4 +1,4 @@
-"""Projects, members, invitations and what is done for them, as stored."""
+"""Tables of projects, members, provisioning steps, invitations and extensions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.projects.models import ExtensionState, MemberRole, Phase, ProjectState,
 
 
 class Project(Base):
-    """A grant of hours. ``revision`` counts its changes; steps say which revision they have made real."""
+    """A grant of hours. ``revision`` counts its changes; steps hold the revision they have provisioned."""
 
     __tablename__ = "projects"
 
@@ -21,13 +21,13 @@ class Project(Base):
     title: Mapped[str] = mapped_column(String(200))
     account: Mapped[str] = mapped_column(String(40), unique=True)
     call: Mapped[str] = mapped_column(String(40))
-    """The call it was awarded in; empty for one that an admin made."""
+    """The call it was awarded in; empty for a project created by an admin."""
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     cpu_hours: Mapped[int]
     gpu_hours: Mapped[int]
     storage_gb: Mapped[int]
     partitions: Mapped[list[str]] = mapped_column(JSON)
-    """Those its jobs may use; none named: all."""
+    """Partitions that its jobs may use; empty: all."""
     qos: Mapped[list[str]] = mapped_column(JSON)
     starts: Mapped[date]
     until: Mapped[date | None]
@@ -52,27 +52,27 @@ class Member(Base):
     person: Mapped[str] = mapped_column(String(32), index=True)
     role: Mapped[MemberRole] = mapped_column(Word(MemberRole))
     leaving: Mapped[bool] = mapped_column(default=False)
-    """Removed; the row goes once Slurm, storage and Hub have forgotten them."""
+    """Removed; the row is deleted when Slurm, storage and Hub have removed them."""
 
     project: Mapped[Project] = relationship(back_populates="members")
 
 
 class StepRow(Base):
-    """How far a project is in one respect."""
+    """The state of one provisioning step of a project."""
 
     __tablename__ = "provisioning_steps"
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[Step] = mapped_column(Word(Step), primary_key=True)
     revision: Mapped[int] = mapped_column(default=0)
-    """Of the project that was made real last; 0: none."""
+    """Revision of the project that was provisioned last; 0: none."""
     attempts: Mapped[int] = mapped_column(default=0)
     remark: Mapped[str] = mapped_column(String(500), default="")
     done: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class InvitationRow(Base):
-    """An offer to whoever holds the link; of the link only a hash is here."""
+    """An invitation to the holder of its link, of which only a hash is stored."""
 
     __tablename__ = "invitations"
 
@@ -90,7 +90,7 @@ class InvitationRow(Base):
 
 
 class ExtensionRow(Base):
-    """More time or hours, asked for by a lead."""
+    """A lead's request for more time or hours."""
 
     __tablename__ = "extensions"
 

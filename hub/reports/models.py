@@ -1,4 +1,4 @@
-"""Final reports, as they travel."""
+"""Final reports as the API sends and receives them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.usage.models import ProjectUsage
 
 
 class ReportForm(BaseModel):
-    """What people say about a project's results."""
+    """The text of a report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class ReportDraft(BaseModel):
     revision: Annotated[int, Field(ge=0, le=2**31 - 1)]
     form: ReportForm
     submit: bool = False
-    """For good: a submitted report does not change."""
+    """Whether to submit the report, which cannot be changed afterwards."""
 
 
 class Report(BaseModel):

@@ -1,4 +1,4 @@
-"""Final reports: accounting fills in the figures, leads the words."""
+"""Final reports of projects: figures from accounting, text from the leads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.usage.models import ProjectUsage
 
 
 def report(session: Session, project: Project, today: date) -> Report:
-    """The report as it stands; a fresh draft, revision 0, when nobody wrote anything yet."""
+    """The stored report, or a first draft with revision 0."""
     row = session.get(ReportRow, project.id)
     if row is None:
         return Report(
@@ -40,18 +40,18 @@ def report(session: Session, project: Project, today: date) -> Report:
 
 
 def write(session: Session, project: Project, draft: ReportDraft, *, who: str, today: date) -> Report:
-    """Keep a draft, or submit it.
+    """Store a draft, or submit it.
 
     :raises Conflict: it is submitted already, or somebody else wrote since.
     :raises InvalidInput: a report without results is none.
     """
     if draft.submit and not draft.form.results.strip():
-        raise InvalidInput("Say what came of it before you submit.", field="form.results")
+        raise InvalidInput("Describe the results before you submit the report.", field="form.results")
     row = session.get(ReportRow, project.id)
     if row is not None and row.submitted is not None:
-        raise Conflict("The report is submitted and does not change any more.", field="revision")
+        raise Conflict("The report is submitted and cannot be changed.", field="revision")
     if (row.revision if row else 0) != draft.revision:
-        raise Conflict("Somebody else wrote in the meantime.", field="revision")
+        raise _changed_meanwhile()
     if row is None:
         row = ReportRow(project_id=project.id, form={}, usage=None, submitted=None)
         session.add(row)
@@ -64,8 +64,12 @@ def write(session: Session, project: Project, draft: ReportDraft, *, who: str, t
         session.commit()
     except (StaleDataError, IntegrityError) as error:
         session.rollback()
-        raise Conflict("Somebody else wrote in the meantime.", field="revision") from error
+        raise _changed_meanwhile() from error
     return report(session, project, today)
+
+
+def _changed_meanwhile() -> Conflict:
+    return Conflict("Somebody else changed this report in the meantime.", field="revision")
 
 
 def _usage(session: Session, project: Project, today: date) -> ProjectUsage:
@@ -73,7 +77,7 @@ def _usage(session: Session, project: Project, today: date) -> ProjectUsage:
 
 
 def _first_draft(used: ProjectUsage) -> str:
-    people = [one for one in used.people if one.cpu or one.gpu]
+    people = [user for user in used.people if user.cpu or user.gpu]
     return (
         f"{used.title} ran from {used.starts:%-d %B %Y}"
         f"{f' to {used.until:%-d %B %Y}' if used.until else ''}. "

@@ -1,4 +1,4 @@
-"""Final reports, as stored."""
+"""Table of final reports."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ class ReportRow(Base):
     """Frozen with the submission."""
     submitted: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  two writers at once: one of them is told
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  the second of two writers gets StaleDataError

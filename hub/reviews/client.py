@@ -22,9 +22,9 @@ class Reviews:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def queue(self, wanted: QueueFilter | None = None) -> Queue:
+    def queue(self, filters: QueueFilter | None = None) -> Queue:
         """A page of fifty of what is on the desk, due first on top."""
-        query = (wanted or QueueFilter()).model_dump(mode="json", exclude_none=True)
+        query = (filters or QueueFilter()).model_dump(mode="json", exclude_none=True)
         return self._connection.get("/reviews", Queue, **query)
 
     def declare_conflict(self, number: int, *, conflict: bool, remarks: str = "") -> QueueEntry:

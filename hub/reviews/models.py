@@ -1,4 +1,4 @@
-"""The review desk, as it travels."""
+"""The review desk as the API sends and receives it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.organisations.models import Line, Text
 
 
 class QueueEntry(BaseModel):
-    """What reviewers see before they have declared: enough to know whether they are free of conflict, no more."""
+    """What reviewers see before their declaration: enough to recognise a conflict of interest."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,24 +34,31 @@ class QueueEntry(BaseModel):
     reviews: int
     reviews_needed: int
     declared: bool | None
-    """My declaration: None not yet, True that I have a conflict."""
+    """The reviewer's declaration: True is a conflict; None if there is none yet."""
     reviewed: bool
     barred: str
-    """Why I may not review it, in a sentence; empty if I may."""
+    """Why the reviewer must not review it; empty if they may."""
 
 
 class QueueFilter(BaseModel):
-    """Which part of the queue."""
+    """Which applications of the review desk, in which order."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     state: ApplicationState | None = None
+    """Only applications in this state."""
     call: Id | None = None
+    """Only applications to this call."""
     mode: Id | None = None
+    """Only applications for this access mode."""
     sector: Id | None = None
+    """Only applications of this sector."""
     overdue: bool = False
+    """Only applications whose decision is overdue."""
     order: Literal["due", "newest"] = "due"
+    """`due`: earliest due date first; `newest`: last submitted first."""
     offset: int = Field(0, ge=0, le=10**6)
+    """Applications to skip, for the next page."""
 
 
 class Queue(BaseModel):
@@ -96,7 +103,7 @@ class Case(BaseModel):
     entry: QueueEntry
     version: Version
     reviews: tuple[Review, ...]
-    """Mine, and those of others once mine is in: nobody is led by another's."""
+    """The reviewer's own; others' once it is stored, so that they do not influence it."""
     messages: tuple[Message, ...]
     decision: Decision | None
 

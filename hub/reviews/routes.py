@@ -1,4 +1,4 @@
-"""``/reviews``: the review desk, for reviewers alone."""
+"""``/reviews``: the review desk, for reviewers only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Response
 
 from hub.applications import document
 from hub.applications.models import MessageText
-from hub.applications.service import reference
+from hub.applications.views import reference
 from hub.calls import programme
-from hub.context import AskingReviewer, RowId
+from hub.context import ApplicationNumber, AskingReviewer
 from hub.db.base import now
-from hub.reviews import service
+from hub.reviews import queue, service
 from hub.reviews.models import (
     AskBack,
     Case,
@@ -28,51 +28,75 @@ router = APIRouter(tags=["reviews"])
 
 
 @router.get("/reviews")
-def queue(asking: AskingReviewer, wanted: Annotated[QueueFilter, Query()]) -> Queue:
-    """A page of what is on the desk, due first on top."""
-    return service.queue(asking.session, programme.current(asking.settings), asking.person.name, wanted, now())
+def list_queue(asking: AskingReviewer, query: Annotated[QueueFilter, Query()]) -> Queue:
+    """List applications on the review desk, 50 per page, earliest due date first.
+
+    For reviewers.
+    """
+    return queue.page(asking.session, programme.current(asking.settings), asking.person.name, query, now())
 
 
 @router.post("/reviews/{number}/conflict")
-def declare(asking: AskingReviewer, number: RowId, said: ConflictDeclaration) -> QueueEntry:
-    """Say whether I have a conflict of interest; before that, nothing is shown."""
-    return service.declare(asking.session, programme.current(asking.settings), asking.person.name, number, said)
+def declare(asking: AskingReviewer, number: ApplicationNumber, declaration: ConflictDeclaration) -> QueueEntry:
+    """Declare whether you have a conflict of interest.
+
+    For reviewers. The application is shown only after this declaration, which cannot be changed.
+    """
+    return service.declare(asking.session, programme.current(asking.settings), asking.person.name, number, declaration)
 
 
 @router.get("/reviews/{number}")
-def case(asking: AskingReviewer, number: RowId) -> Case:
-    """The version under review."""
+def case(asking: AskingReviewer, number: ApplicationNumber) -> Case:
+    """Read the version under review.
+
+    For reviewers who declared no conflict of interest.
+    """
     return service.case(asking.session, programme.current(asking.settings), asking.person.name, number)
 
 
 @router.get("/reviews/{number}/document", response_class=Response)
-def as_document(asking: AskingReviewer, number: RowId) -> Response:
-    """The version under review, as PDF."""
+def case_document(asking: AskingReviewer, number: ApplicationNumber) -> Response:
+    """Download the version under review as PDF.
+
+    For reviewers who declared no conflict of interest.
+    """
     data = programme.current(asking.settings)
-    seen = service.case(asking.session, data, asking.person.name, number)
-    return Response(document.render(data, seen.version, reference(number)), media_type="application/pdf")
+    version = service.case(asking.session, data, asking.person.name, number).version
+    return Response(document.render(data, version, reference(number)), media_type="application/pdf")
 
 
 @router.put("/reviews/{number}")
-def review(asking: AskingReviewer, number: RowId, said: ReviewForm) -> Case:
-    """My scores and recommendation."""
-    return service.review(asking.session, programme.current(asking.settings), asking.person.name, number, said)
+def review(asking: AskingReviewer, number: ApplicationNumber, form: ReviewForm) -> Case:
+    """Store your scores and recommendation for the version under review.
+
+    For reviewers who declared no conflict of interest.
+    """
+    return service.review(asking.session, programme.current(asking.settings), asking.person.name, number, form)
 
 
 @router.post("/reviews/{number}/changes")
-def ask_back(asking: AskingReviewer, number: RowId, said: AskBack) -> Case:
-    """Send it back to be amended."""
-    return service.ask_back(asking.session, asking.settings, asking.person.name, number, said)
+def request_changes(asking: AskingReviewer, number: ApplicationNumber, request: AskBack) -> Case:
+    """Request changes from the applicant.
+
+    For reviewers who declared no conflict of interest.
+    """
+    return service.request_changes(asking.session, asking.settings, asking.person.name, number, request)
 
 
 @router.post("/reviews/{number}/messages")
-def say(asking: AskingReviewer, number: RowId, message: MessageText) -> Case:
-    """A message to the applicant."""
+def send_message(asking: AskingReviewer, number: ApplicationNumber, message: MessageText) -> Case:
+    """Send a message to the applicant.
+
+    For reviewers who declared no conflict of interest. The applicant does not see who sent it.
+    """
     data = programme.current(asking.settings)
-    return service.say(asking.session, data, asking.person.name, number, message.text)
+    return service.send_message(asking.session, data, asking.person.name, number, message.text)
 
 
 @router.post("/reviews/{number}/decision")
-def decide(asking: AskingReviewer, number: RowId, said: DecisionForm) -> Case:
-    """The decision, once there are reviews enough; 409 when somebody was quicker."""
-    return service.decide(asking.session, asking.settings, asking.person.name, number, said)
+def decide(asking: AskingReviewer, number: ApplicationNumber, form: DecisionForm) -> Case:
+    """Approve or reject the application.
+
+    For reviewers who have reviewed this version. 409 while reviews are missing, or if another reviewer has decided.
+    """
+    return service.decide(asking.session, asking.settings, asking.person.name, number, form)

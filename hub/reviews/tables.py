@@ -1,4 +1,4 @@
-"""Declarations and reviews, as stored."""
+"""Table of declarations and reviews."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.db.base import Base, UtcDateTime
 
 
 class ReviewRow(Base):
-    """A reviewer's declaration, and their review once it is in: one row a reviewer and application."""
+    """A reviewer's declaration and review: one row for each reviewer and application."""
 
     __tablename__ = "reviews"
     __table_args__ = (UniqueConstraint("application_id", "reviewer"),)
@@ -23,7 +23,7 @@ class ReviewRow(Base):
     remarks: Mapped[str] = mapped_column(String(200))
     declared: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int]
-    """Of the application it is about; 0: declared, not yet reviewed."""
+    """Reviewed version of the application; 0: declared, not yet reviewed."""
     scores: Mapped[dict[str, int]] = mapped_column(JSON)
     comment: Mapped[str] = mapped_column(Text)
     cpu_hours: Mapped[int]

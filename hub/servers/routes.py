@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from hub.context import PAGES, Asking
+from hub.context import PAGES, Asking, UserName
 from hub.errors import NotAllowed
 from hub.identity.models import Person, Role
 from hub.servers import service
@@ -20,16 +20,18 @@ LONGEST = 100
 @router.get("/people/{name}/attempts")
 def attempts(
     asking: Asking,
-    name: str,
-    server: Annotated[str | None, Query(max_length=32)] = None,
-    limit: Annotated[int, Query(ge=1, le=LONGEST)] = 20,
+    name: UserName,
+    server: Annotated[
+        str | None, Query(max_length=32, description="Name of one server; empty: the default one")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=LONGEST, description="Attempts to list")] = 20,
 ) -> list[Attempt]:
-    """Attempts to start a server, newest first; of one server (``server=`` is the default one) or of all.
+    """List a person's attempts to start a server, newest first.
 
-    For the person, the Hub's own pages and admins.
+    For the person, admins, and the service of the Hub's own pages.
     """
     if not _may_see(asking.person, name):
-        raise NotAllowed("Only you, the Hub's own pages and admins may see this.")
+        raise NotAllowed("Only the person, admins and the Hub's own pages may read this.")
     return service.history(asking.session, name, server=server, limit=limit)
 
 

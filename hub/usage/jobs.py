@@ -1,4 +1,4 @@
-"""What the worker learns of Slurm: hours used, and whether it is there."""
+"""Background job of the worker: read used hours from Slurm and check that Slurm answers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 class Slurm(service.Meter, Protocol):
-    """What of Slurm the rhythm of questions needs; :class:`hub.slurm.client.SlurmClient` has it."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def ping(self) -> bool: ...
 
 
-async def ask_slurm(sessions: sessionmaker[Session], slurm: Slurm) -> None:
-    """Learn what projects have used."""
+async def collect_usage(sessions: sessionmaker[Session], slurm: Slurm) -> None:
+    """Store the usage of all projects, then a sign of life of Slurm if a controller answers."""
     try:
         with sessions() as session:
             await service.refresh(session, slurm)
             await service.collect(session, slurm, now())
             if not await slurm.ping():
-                raise SlurmUnavailable("No controller of Slurm is up.")
+                raise SlurmUnavailable("No Slurm controller answers.")
             health.seen(session, health.SLURM)
     except SlurmError as error:
-        logger.warning("Slurm: %s", error.message)
+        logger.warning("cannot read usage from Slurm: %s", error.message)

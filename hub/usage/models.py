@@ -1,4 +1,4 @@
-"""Hours of projects, as they travel."""
+"""Hours of projects as the API sends them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.projects.models import MemberRole, Phase
 
 
 class Hours(BaseModel):
-    """A budget in hours: of one core (CPU) or of one card (GPU)."""
+    """A budget in core hours (CPU) or GPU hours."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,7 +20,7 @@ class Hours(BaseModel):
 
 
 class ProjectHours(BaseModel):
-    """What is left of a project, seen by one of its members."""
+    """Remaining hours of a project, for one of its members."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,10 +31,10 @@ class ProjectHours(BaseModel):
     gpu: Hours
     until: date | None
     as_of: datetime | None
-    """When Slurm was last asked; None: never, so ``used`` says nothing yet."""
+    """Time of the last answer of Slurm; None: there is none yet, and ``used`` is unknown."""
     phase: Phase = Phase.OPEN
     runs_out: date | None = None
-    """The day on which the first of its budgets is gone if use goes on as in the last two weeks."""
+    """The day on which the first budget is used up at the pace of the last two weeks."""
 
 
 class Used(BaseModel):
@@ -58,7 +58,7 @@ class Day(BaseModel):
 
 
 class ProjectUsage(BaseModel):
-    """Where a project's hours went, and how long they will last."""
+    """Used hours of a project, and how long the rest lasts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,10 +70,10 @@ class ProjectUsage(BaseModel):
     until: date | None
     as_of: datetime | None
     people: tuple[Used, ...]
-    """Those who used most first; for members who lead nothing, themselves and ``others``."""
+    """Most hours first; members who are not leads see themselves and ``others``."""
     partitions: tuple[Used, ...]
     days: tuple[Day, ...]
-    """The oldest first; days without use are left out."""
+    """Oldest first, without days without use."""
     cpu_runs_out: date | None
-    """The day on which hours run out if use goes on as in the last two weeks; None: not in sight."""
+    """The day on which hours run out at the pace of the last two weeks; None: not foreseeable."""
     gpu_runs_out: date | None

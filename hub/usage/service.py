@@ -1,4 +1,4 @@
-"""Hours: asked from Slurm by the worker, read by everybody from the last answer."""
+"""Used hours: the worker reads them from Slurm and stores them; all others read what is stored."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Key = TypeVar("Key", str, date)
 
 
 USAGE = "usage"
-"""The sign of life that says up to when days were collected."""
+"""Name of the sign of life that holds the time of the last collection."""
 BACKLOG_DAYS = 60
-"""As far as is looked back when nothing was collected for long."""
+"""The most days that are collected after a long pause."""
 OTHERS = "others"
 
 
 class Meter(Protocol):
-    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def usage(self, accounts: Sequence[str]) -> Mapping[str, AccountUsage]: ...
 
@@ -40,26 +40,26 @@ class Meter(Protocol):
 
 
 async def refresh(session: Session, slurm: Meter) -> None:
-    """Replace the snapshot of every project by what Slurm says now, in one question for all.
+    """Replace the snapshot of every project with its usage in Slurm, in one query.
 
-    :raises hub.errors.SlurmError: nothing was learnt, and the old snapshots stay with their old ``as_of``.
+    :raises hub.errors.SlurmError: the old snapshots stay.
     """
     projects = session.scalars(select(Project).order_by(Project.account)).all()
     session.commit()  # no transaction stays open while Slurm is asked
-    found = await slurm.usage([project.account for project in projects])
+    usages = await slurm.usage([project.account for project in projects])
     moment = now()
     for project in projects:
-        if project.account in found:
-            session.merge(_snapshot(project, found[project.account], moment))
+        if project.account in usages:
+            session.merge(_snapshot(project, usages[project.account], moment))
         elif project.state == ProjectState.ACTIVE:
             logger.warning("Slurm does not know the account %s of project %s", project.account, project.slug)
     session.commit()
 
 
 async def collect(session: Session, slurm: Meter, moment: datetime) -> None:
-    """Ask accounting for every day since it was asked last, that one included, and replace what is known of them.
+    """Replace the stored usage of each day since the last collection, including its day, from Slurm's accounting.
 
-    :raises hub.errors.SlurmError: the days before the one that failed are kept, and the next run goes on from there.
+    :raises hub.errors.SlurmError: the days before the failed one are stored; the next run continues there.
     """
     projects = dict(session.execute(select(Project.account, Project.id).order_by(Project.account)).all())
     last, today = health.last_seen(session, USAGE), moment.date()
@@ -67,9 +67,9 @@ async def collect(session: Session, slurm: Meter, moment: datetime) -> None:
     day = max(last.date() if last else oldest, oldest)
     session.commit()  # no transaction stays open while Slurm is asked
     while projects and day <= today:
-        found = await slurm.used_on(day, list(projects))
+        shares = await slurm.used_on(day, list(projects))
         session.execute(delete(UsageDay).where(UsageDay.day == day, UsageDay.project_id.in_(projects.values())))
-        session.add_all(_used(projects[share.account], day, share, seconds) for share, seconds in found.items())
+        session.add_all(_used(projects[share.account], day, share, seconds) for share, seconds in shares.items())
         session.commit()
         day += timedelta(days=1)
     health.seen(session, USAGE)
@@ -87,7 +87,7 @@ def _used(project: int, day: date, share: Share, seconds: Seconds) -> UsageDay:
 
 
 def of_project(session: Session, project: Project, *, reader: str, leads: bool, today: date) -> ProjectUsage:
-    """Where a project's hours went. Members who lead nothing see their own and those of all others together."""
+    """The usage of a project. ``reader`` sees their own hours and the sum of all others; with ``leads`` everybody's."""
     snapshot = session.get(UsageSnapshot, project.id)
     rows = session.scalars(select(UsageDay).where(UsageDay.project_id == project.id)).all()
     cpu = _hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0)
@@ -113,20 +113,20 @@ def of_project(session: Session, project: Project, *, reader: str, leads: bool, 
 
 def _sums(rows: Iterable[UsageDay], key: Callable[[UsageDay], Key]) -> dict[Key, tuple[float, float]]:
     """Core and card hours by ``key``."""
-    found: dict[Key, tuple[int, int]] = {}
+    seconds: dict[Key, tuple[int, int]] = {}
     for row in rows:
-        cpu, gpu = found.get(key(row), (0, 0))
-        found[key(row)] = (cpu + row.cpu_seconds, gpu + row.gpu_seconds)
-    return {name: (round(cpu / 3600, 2), round(gpu / 3600, 2)) for name, (cpu, gpu) in found.items()}
+        cpu, gpu = seconds.get(key(row), (0, 0))
+        seconds[key(row)] = (cpu + row.cpu_seconds, gpu + row.gpu_seconds)
+    return {name: (round(cpu / 3600, 2), round(gpu / 3600, 2)) for name, (cpu, gpu) in seconds.items()}
 
 
 def _ranked(sums: Mapping[str, tuple[float, float]]) -> tuple[Used, ...]:
     used = [Used(name=name, cpu=cpu, gpu=gpu) for name, (cpu, gpu) in sums.items()]
-    return tuple(sorted(used, key=lambda one: (-one.gpu, -one.cpu, one.name)))
+    return tuple(sorted(used, key=lambda entry: (-entry.gpu, -entry.cpu, entry.name)))
 
 
 def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
-    """What is left of each project of a person, by slug. One that Slurm has never known is not there yet."""
+    """Hours of a person's projects, ordered by slug, without projects that are not in Slurm yet."""
     rows = session.execute(
         select(Project, Member.role, UsageSnapshot)
         .join(Member, Member.project_id == Project.id)
@@ -159,7 +159,7 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
 def _forecasts(
     session: Session, projects: Sequence[tuple[Project, UsageSnapshot | None]], today: date
 ) -> dict[int, date]:
-    """For each project the day on which its first budget is gone; those without such a day are left out."""
+    """The day on which the first budget of a project is used up, by project; only those with such a day."""
     rows = session.execute(
         select(UsageDay.project_id, UsageDay.day, func.sum(UsageDay.cpu_seconds), func.sum(UsageDay.gpu_seconds))
         .where(
@@ -173,7 +173,7 @@ def _forecasts(
     for number, day, cpu_seconds, gpu_seconds in rows:  # sums, which PostgreSQL makes decimals
         cpu.setdefault(number, {})[day] = float(cpu_seconds) / 3600
         gpu.setdefault(number, {})[day] = float(gpu_seconds) / 3600
-    found = {}
+    first_ends = {}
     for project, snapshot in projects:
         budgets = (
             (_hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0), cpu),
@@ -185,8 +185,8 @@ def _forecasts(
             if hours.granted
         ]
         if ends := min((day for day in days if day), default=None):
-            found[project.id] = ends
-    return found
+            first_ends[project.id] = ends
+    return first_ends
 
 
 def _snapshot(project: Project, usage: AccountUsage, moment: datetime) -> UsageSnapshot:
@@ -194,6 +194,6 @@ def _snapshot(project: Project, usage: AccountUsage, moment: datetime) -> UsageS
 
 
 def _hours(granted: int, used_minutes: int) -> Hours:
-    """Jobs that run when the budget ends may overdraw it a little: what is left is never below nothing."""
+    """Hours with the rest, which is never negative: running jobs may overdraw a budget a little."""
     used = round(used_minutes / 60, 2)
     return Hours(granted=granted, used=used, left=max(0.0, round(granted - used, 2)))

@@ -11,10 +11,10 @@ from hub.usage.models import ProjectHours
 
 def hours_left(projects: Iterable[ProjectHours]) -> str:
     """``120 GPU · 3 100 CPU``: what is left in all projects of a person together."""
-    kept = tuple(projects)
+    listed = tuple(projects)
     kinds = {
-        translate("GPU"): [project.gpu for project in kept],
-        translate("CPU"): [project.cpu for project in kept],
+        translate("GPU"): [project.gpu for project in listed],
+        translate("CPU"): [project.cpu for project in listed],
     }
     return " · ".join(
         f"{quantity(sum(hours.left for hours in budgets))} {kind}"

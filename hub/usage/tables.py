@@ -1,4 +1,4 @@
-"""Hours used, as stored."""
+"""Tables of used hours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.db.base import Base, UtcDateTime
 
 
 class UsageSnapshot(Base):
-    """What Slurm last said about a project's account: one row a project, replaced each time."""
+    """Slurm's last answer about a project's account: one row for each project, replaced each time."""
 
     __tablename__ = "usage_snapshots"
 
@@ -22,7 +22,7 @@ class UsageSnapshot(Base):
 
 
 class UsageDay(Base):
-    """What one person used in one partition on one day (UTC), as accounting said last."""
+    """Usage of a person in a partition on a day (UTC), from accounting."""
 
     __tablename__ = "usage_days"
 

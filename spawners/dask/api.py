@@ -9,7 +9,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from tornado import web
 
 from hub.dask.models import ClusterChange, ClusterRequest, TrainingRequest
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError
+from hub.validation import invalid_input
 from spawners.dask import training
 from spawners.dask.manager import Manager
 
@@ -25,13 +26,11 @@ class Handler(web.RequestHandler):
         self.manager = manager
 
     def read(self, model: type[T]) -> T:
-        """Raises :class:`InvalidInput` with the first thing that is wrong."""
+        """Raises :class:`hub.errors.InvalidInput` with the first problem."""
         try:
             return model.model_validate_json(self.request.body or b"{}")
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(f"{field or 'Request'}: {first['msg']}.", field=field or None) from None
+            raise invalid_input(error, subject="Request") from None
 
     def answer(self, value: Any) -> None:
         self.set_header("Content-Type", "application/json")

@@ -11,6 +11,7 @@ import pytest
 from deploy.dev import environments, versions
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.locks import environments_locked
 
 
 class Checkout:
@@ -37,7 +38,7 @@ class Checkout:
 
     def up(self, layout: Layout) -> bool:
         """Environments and code of one copy; whether the code or a link changed."""
-        with environments.alone(layout.environments):
+        with environments_locked(layout.environments):
             environments.ensure(layout)
             return versions.ensure(layout)
 

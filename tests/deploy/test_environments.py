@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from deploy.dev import environments
 from deploy.dev.layout import Layout, Options
+from deploy.dev.locks import environments_locked
 
 
 @pytest.fixture
@@ -66,29 +66,9 @@ def test_copies_that_share_environments_build_them_once(tmp_path: Path, lock: Pa
     copies = [Layout(Options(prefix=str(tmp_path / name), environments=shared)) for name in ("a", "b", "c")]
 
     def up(copy: Layout) -> list[str]:
-        with environments.alone(copy.environments):
+        with environments_locked(copy.environments):
             return environments.ensure(copy, ["hub"])
 
     with ThreadPoolExecutor() as pool:
         assert sorted(pool.map(up, copies)) == [[], [], ["hub"]]
     assert {environments.base(copy, "hub").parent for copy in copies} == {Path(shared, "base")}
-
-
-def test_a_copy_that_waits_for_another_says_so(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with environments.alone(layout.environments):
-        pass
-    assert capsys.readouterr().out == ""
-    kinds: list[int] = []
-
-    def flock(_lock: object, kind: int) -> None:
-        kinds.append(kind)
-        if kind & fcntl.LOCK_NB:
-            raise BlockingIOError
-
-    monkeypatch.setattr(environments.fcntl, "flock", flock)
-    with environments.alone(layout.environments):
-        pass
-    assert kinds[-1] == fcntl.LOCK_EX
-    assert "Waiting for another command" in capsys.readouterr().out

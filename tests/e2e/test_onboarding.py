@@ -103,7 +103,7 @@ def invite(founder: Dashboards, admin: Dashboards, colleague: Dashboards, slug: 
     assert [name for name, text in logs.items() if link[1] in text] == []
     colleague.page.goto("about:blank")
     colleague.page.goto(link[0])
-    colleague.expect_text("This invitation is used, over, or never was.")
+    colleague.expect_text("This invitation is used, expired or invalid.")
 
 
 def deployment_logs(deployment: Deployment) -> dict[str, str]:
@@ -195,11 +195,11 @@ def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
     there.field("Use case").fill("Written there")
     there.press("Save")
 
-    there.expect_text("It was changed on another device")
+    there.expect_text("This application was changed on another device")
     screenshot(there.page, "onboarding-two-devices")
     assert there.field("Use case").input_value() == "Written there"
     there.press("Keep what I typed here")
-    expect(there.page.get_by_text("It was changed on another device")).to_have_count(0, timeout=WAIT)
+    expect(there.page.get_by_text("This application was changed on another device")).to_have_count(0, timeout=WAIT)
     there.open("onboarding")
     expect(there.field("Use case")).to_have_value("Written there", timeout=WAIT)
     expect(there.field("Title of the project")).to_have_value("Written here")
@@ -217,7 +217,7 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
     page.locator("input[name=password]").fill(deployment.login(name))
     page.locator("input[name=password]").press("Enter")
 
-    expect(page.get_by_role("alert")).to_contain_text("This invitation is used, over, or never was.", timeout=WAIT)
+    expect(page.get_by_role("alert")).to_contain_text("This invitation is used, expired or invalid.", timeout=WAIT)
     assert "#" not in page.url
     assert [url for url in asked if "x" * 40 in url.partition("#")[0]] == []
     context.close()

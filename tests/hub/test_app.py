@@ -2,15 +2,23 @@
 
 import json
 import logging
+import re
 
 import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
-from hub.app import PREFIX, PUBLIC, _without_query, create_app, refuse_unguarded
+from hub.app import PREFIX, PUBLIC, _without_query, create_app, refuse_unguarded, routed_app
 from hub.errors import SettingsError
 from hub.settings import Api
+
+SUMMARY = re.compile(
+    r"(Accept|Add|Approve|Cancel|Change|Check|Classify|Create|Declare|Delete|Download|Estimate|Grant|Harvest|Invite|Join|"
+    r"Leave|List|Open|Publish|Rank|Read|Remove|Replace|Request|Save|Search|Send|Show|Start|Store|Submit|Suggest|Withdraw)"
+    r"\b.* .*[^\s.?]"
+)
+"""A verb that says what the operation does, and to what."""
 
 
 def requests(app):
@@ -60,6 +68,25 @@ def test_the_docs_pages_are_off_and_the_document_needs_a_token(api, hub):
     document = api.get("/openapi.json", headers={"Authorization": f"token {hub.sign_in('founder')}"}).json()
     assert {f"{PREFIX}/me", f"{PREFIX}/people/{{name}}/overview", f"{PREFIX}/health"} <= set(document["paths"])
     assert "security" in document["paths"][f"{PREFIX}/me"]["get"]
+
+
+def operations():
+    """Every operation of the API's document, with ``GET /path`` to name it."""
+    paths = routed_app().openapi()["paths"].items()
+    return [(f"{method.upper()} {path}", operation) for path, item in paths for method, operation in item.items()]
+
+
+@pytest.mark.parametrize(("name", "operation"), [pytest.param(*each, id=each[0]) for each in operations()])
+def test_the_document_describes_every_operation(name, operation):
+    """The summary begins with a verb, such as "List projects, …"; each parameter has a description."""
+    summary = operation["summary"]
+    function = operation["operationId"].partition("_services_")[0]
+    assert SUMMARY.fullmatch(summary), summary
+    assert summary.lower().replace(" ", "_") != function
+    for paragraph in filter(None, [operation.get("description")]):
+        assert paragraph.rstrip().endswith("."), paragraph
+    for parameter in operation.get("parameters", []):
+        assert parameter.get("description"), f"{name}: {parameter['name']}"
 
 
 @pytest.mark.parametrize("header", ["Bearer {}", "token {}", "Token {}"])

@@ -140,7 +140,7 @@ class FakeApplications(Applications):
         if known.summary.state not in EDITABLE:
             raise Conflict(f"This application is {known.summary.state}.", field="state")
         if known.revision != revision:
-            raise Conflict("It was changed on another device since you opened it here.", field="revision")
+            raise Conflict("This application was changed on another device after you opened it here.", field="revision")
         return self.factory.keep(number, form, revision + 1)
 
     def submit(self, number: int, revision: int) -> Application:
@@ -148,7 +148,7 @@ class FakeApplications(Applications):
         if known.gaps:
             raise InvalidInput(known.gaps[0].message, field=known.gaps[0].field)
         if known.revision != revision:
-            raise Conflict("It was changed on another device since you opened it here.", field="revision")
+            raise Conflict("This application was changed on another device after you opened it here.", field="revision")
         return self.factory.turns(number, ApplicationState.SUBMITTED, versions=known.versions + 1)
 
     def withdraw(self, number: int) -> Application:
@@ -170,7 +170,7 @@ class FakeProjects(Projects):
 
     def invitation(self, token: str) -> InvitationOffer:
         if token != TOKEN:
-            raise NotFound("This invitation is used, over, or never was.", field="token")
+            raise NotFound("This invitation is used, expired or invalid.", field="token")
         return InvitationOffer(project="steel-1", title="Green steel", role=MemberRole.MEMBER, by="jan", expires=MOMENT)
 
     def accept_invitation(self, token: str) -> ProjectView:

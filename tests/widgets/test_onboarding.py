@@ -357,7 +357,7 @@ async def test_a_used_invitation_is_refused_in_words(factory: Factory) -> None:
     view.go("invitation/used")
     await settled(view)
 
-    assert "This invitation is used, over, or never was." in everything(view)
+    assert "This invitation is used, expired or invalid." in everything(view)
     assert view.invited.children == ()
 
 

@@ -34,6 +34,7 @@ from voila.utils import get_page_config
 from hub import sections
 from hub.errors import SettingsError
 from hub.pages import frame
+from hub.validation import first_problem
 from widgets.rendering import (
     LABEXTENSIONS,
     TEMPLATE,
@@ -95,9 +96,8 @@ class Settings:
         except KeyError as missing:
             raise SettingsError(f"The variable {missing.args[0]} is not set.") from missing
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            raise SettingsError(f"The variable {sections.DASHBOARDS_VARIABLE}: {field}: {first['msg']}.") from error
+            field, problem = first_problem(error)
+            raise SettingsError(f"The variable {sections.DASHBOARDS_VARIABLE}: {field}: {problem}") from error
 
 
 def _runtime(path: Path) -> Path:

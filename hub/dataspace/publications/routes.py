@@ -23,27 +23,37 @@ async def _address(request: Request) -> str:
 
 
 Address = Annotated[str, Depends(_address)]
+Slug = Annotated[str, fastapi.Path(description="Slug of the publication")]
+Page = Annotated[int, fastapi.Query(ge=1, le=100_000, description="Number of the page, from 1")]
 
 
 @router.get("/publications")
 def publications(asking: AskingPerson, projects: Projects) -> tuple[Publication, ...]:
-    """What my projects have published."""
+    """List the publications of your projects."""
     return service.listed(asking.session, projects)
 
 
 @router.post("/publications", status_code=201)
 def publish(asking: AskingPerson, form: PublicationForm, address: Address) -> Publication:
-    """Describe an output of a project."""
+    """Publish an output of a project: describe it for others."""
     return service.publish(asking.session, asking.person, form, address)
 
 
 @router.put("/publications/{slug}")
-def change_publication(asking: AskingPerson, slug: str, form: PublicationForm) -> Publication:
+def change_publication(asking: AskingPerson, slug: Slug, form: PublicationForm) -> Publication:
+    """Change a publication.
+
+    For its author and the leads of the project.
+    """
     return service.change(asking.session, asking.person, slug, form)
 
 
 @router.delete("/publications/{slug}", status_code=204)
-def withdraw(asking: AskingPerson, slug: str) -> None:
+def withdraw(asking: AskingPerson, slug: Slug) -> None:
+    """Withdraw a publication.
+
+    For its author and the leads of the project.
+    """
     service.withdraw(asking.session, asking.person, slug)
 
 
@@ -51,10 +61,11 @@ def withdraw(asking: AskingPerson, slug: str) -> None:
 
 
 @router.get("/catalogue", response_class=Response)
-def catalogue(
-    request: Request, sessions: Sessions, address: Address, page: Annotated[int, fastapi.Query(ge=1, le=100_000)] = 1
-) -> Response:
-    """What the factory's projects share with everybody, as DCAT-AP in pages, in the format that is asked for."""
+def catalogue(request: Request, sessions: Sessions, address: Address, page: Page = 1) -> Response:
+    """Read the public catalogue as DCAT-AP, in pages.
+
+    Needs no token. The `Accept` header selects the RDF format; a `Link` header names the next page.
+    """
     site = cast(Settings, request.state.settings).site.name
     with sessions() as session:
         triples, more = service.catalogue_page(session, address, site, page)
@@ -63,8 +74,11 @@ def catalogue(
 
 
 @router.get("/catalogue/{slug}", response_class=Response)
-def catalogue_record(request: Request, sessions: Sessions, address: Address, slug: str) -> Response:
-    """One record that everybody may see, as DCAT-AP."""
+def catalogue_record(request: Request, sessions: Sessions, address: Address, slug: Slug) -> Response:
+    """Read one public record as DCAT-AP.
+
+    Needs no token. The `Accept` header selects the RDF format.
+    """
     with sessions() as session:
         triples = service.catalogue_record(session, address, slug)
     return _as_rdf(request, triples, {})

@@ -1,8 +1,10 @@
-"""``/dataspace/saved-searches``: what people keep."""
+"""``/dataspace/saved-searches``: saved searches of the person who asks."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 
 from hub.context import AskingPerson
 from hub.dataspace.saved_searches import service
@@ -10,18 +12,22 @@ from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 
 router = APIRouter()
 
+SearchId = Annotated[int, Path(description="Number of the saved search")]
+
 
 @router.get("/saved-searches")
 def saved(asking: AskingPerson) -> tuple[SavedSearch, ...]:
+    """List your saved searches."""
     return service.saved(asking.session, asking.person.name)
 
 
 @router.put("/saved-searches")
 def save(asking: AskingPerson, form: SavedSearchForm) -> SavedSearch:
-    """Keep a search; one of the same title is replaced."""
+    """Save a search; replaces the one with the same title."""
     return service.save(asking.session, asking.person.name, form)
 
 
 @router.delete("/saved-searches/{search_id}", status_code=204)
-def forget(asking: AskingPerson, search_id: int) -> None:
+def forget(asking: AskingPerson, search_id: SearchId) -> None:
+    """Delete a saved search."""
     service.forget(asking.session, asking.person.name, search_id)

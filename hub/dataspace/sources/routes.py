@@ -1,8 +1,10 @@
-"""``/dataspace/sources``: what is harvested, and the reports; for admins."""
+"""``/dataspace/sources``: harvested sources and their reports; for admins."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 
 from hub.context import AskingAdmin
 from hub.dataspace.sources import service
@@ -11,34 +13,51 @@ from hub.errors import InvalidInput
 
 router = APIRouter()
 
+Name = Annotated[str, Path(description="Name of the source")]
+
 
 @router.get("/sources")
 def source_list(asking: AskingAdmin) -> tuple[Source, ...]:
-    """Every source with its last report."""
+    """List all sources with their last harvest report.
+
+    For admins.
+    """
     return service.listed(asking.session)
 
 
 @router.put("/sources/{name}")
-def put_source(asking: AskingAdmin, name: str, form: SourceForm) -> Source:
-    """Add or change a source."""
+def put_source(asking: AskingAdmin, name: Name, form: SourceForm) -> Source:
+    """Add or change a source.
+
+    For admins.
+    """
     if form.name != name:
         raise InvalidInput("The name in the address and the one in the form differ.", field="name")
     return service.put(asking.session, form)
 
 
 @router.delete("/sources/{name}", status_code=204)
-def remove_source(asking: AskingAdmin, name: str) -> None:
-    """Take a source and its records away."""
+def remove_source(asking: AskingAdmin, name: Name) -> None:
+    """Remove a source and its records.
+
+    For admins.
+    """
     service.remove(asking.session, name)
 
 
 @router.post("/sources/{name}/run", status_code=202)
-def run_source(asking: AskingAdmin, name: str) -> Source:
-    """Harvest it at the worker's next look."""
+def run_source(asking: AskingAdmin, name: Name) -> Source:
+    """Harvest a source within a minute.
+
+    For admins.
+    """
     return service.run_now(asking.session, name)
 
 
 @router.get("/sources/{name}/runs")
-def run_list(asking: AskingAdmin, name: str) -> tuple[Run, ...]:
-    """Reports, the newest first."""
+def run_list(asking: AskingAdmin, name: Name) -> tuple[Run, ...]:
+    """List the harvest reports of a source, newest first.
+
+    For admins.
+    """
     return service.runs(asking.session, name)

@@ -1,35 +1,43 @@
-"""``/dataspace/transfers``: files on their way into a project."""
+"""``/dataspace/transfers``: transfers of files into projects."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from hub.context import AskingPerson, RowId
+from fastapi import APIRouter, Path
+
+from hub.context import MAX_ROW_ID, AskingPerson
 from hub.dataspace.context import Projects
 from hub.dataspace.transfers import service
 from hub.dataspace.transfers.models import Transfer, TransferForm
 
 router = APIRouter()
 
+TransferId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the transfer")]
+
 
 @router.get("/transfers")
 def transfers(asking: AskingPerson, projects: Projects) -> tuple[Transfer, ...]:
-    """What is on its way to my projects, or has arrived; the newest first."""
+    """List transfers into your projects, newest first."""
     return service.listed(asking.session, asking.person.name, projects)
 
 
 @router.post("/transfers", status_code=201)
 def bring(asking: AskingPerson, form: TransferForm, projects: Projects) -> Transfer:
-    """Have a public file copied into a project of mine, by a job of mine."""
+    """Start a transfer: a Slurm job of yours copies a public file into one of your projects."""
     return service.ask(asking.session, asking.settings, asking.person.name, projects, form)
 
 
 @router.get("/transfers/{transfer_id}")
-def transfer(asking: AskingPerson, transfer_id: RowId, projects: Projects) -> Transfer:
+def transfer(asking: AskingPerson, transfer_id: TransferId, projects: Projects) -> Transfer:
+    """Read a transfer."""
     return service.view(service.one(asking.session, asking.person.name, projects, transfer_id))
 
 
 @router.post("/transfers/{transfer_id}/cancel")
-def cancel_transfer(asking: AskingPerson, transfer_id: RowId, projects: Projects) -> Transfer:
-    """End it; what has come so far is no data yet, and a new try goes on from there."""
+def cancel_transfer(asking: AskingPerson, transfer_id: TransferId, projects: Projects) -> Transfer:
+    """Cancel a transfer.
+
+    A later transfer of the same file continues where this one stopped.
+    """
     return service.cancel(asking.session, asking.person.name, projects, transfer_id)

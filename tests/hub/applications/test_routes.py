@@ -23,7 +23,7 @@ def test_a_draft_is_kept_step_by_step_and_found_on_another_device(person, founde
     other_device = person("founder")
     found = other_device.applications.get(other_device.applications.mine()[0].id)
     assert (found.form.step, found.form.title, found.gaps) == ("review", "Green steel from hydrogen", ())
-    assert found.next == "Look it over and submit it."
+    assert found.next == "Check the summary and submit it."
 
 
 def test_two_devices_lose_nothing(founder):

@@ -68,7 +68,7 @@ def test_an_edit_counts_without_a_restart_and_a_mistake_does_not(copy, caplog):
     change(copy, "grace_days = 60", "grace_days = -1")
     for _ in range(2):
         assert programme.current(settings).terms.grace_days == 60
-    assert caplog.text.count("stays as it was") == 1
+    assert caplog.text.count("using the last valid one") == 1
     copy.unlink()
     assert programme.current(settings).terms.grace_days == 60
 

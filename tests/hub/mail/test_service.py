@@ -207,14 +207,14 @@ def test_after_days_it_is_given_up(sessions, session, smtp, sink):
 def test_killed_after_the_server_took_it_the_second_one_has_the_same_id(sessions, session, smtp, sink, monkeypatch):
     class Killed(BaseException): ...
 
-    carry = service.Smtp.carry
+    send = service.Smtp.send
 
     def die(self, message):
-        carry(self, message)
+        send(self, message)
         raise Killed
 
     write(session)
-    monkeypatch.setattr(service.Smtp, "carry", die)
+    monkeypatch.setattr(service.Smtp, "send", die)
     with pytest.raises(Killed):
         service.deliver(sessions, smtp)
     monkeypatch.undo()
@@ -229,7 +229,7 @@ def test_without_a_server_it_lies_in_the_mailbox(sessions, session, settings):
     write(session)
     assert service.deliver(sessions, settings) == 1
     assert service.deliver(sessions, settings) == 0
-    [letter] = service.letters(session)
+    [letter] = service.mails(session)
     assert (letter.state, letter.text) == (EmailState.KEPT, "Hello\nAda")
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from hub.db.base import now
 from hub.errors import Conflict, HubUnavailable, InvalidInput, NotAllowed, NotFound
 from hub.mail.tables import LetterRow
-from hub.projects import service
+from hub.projects import invitations, service
 from hub.projects.models import ExtensionForm, MemberRole, Phase
 from hub.projects.provisioning import provision
 from hub.projects.tables import InvitationRow, Project
@@ -69,10 +69,10 @@ def test_links_that_are_over_taken_back_or_made_up(lead, person, session):
 
 
 def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):
-    monkeypatch.setattr(service, "INVITATIONS_A_DAY", 2)
+    monkeypatch.setattr(invitations, "INVITATIONS_A_DAY", 2)
     for _ in range(2):
         lead.projects.take_back_invitation("demo", lead.projects.invite("demo", "eve@example.eu").id)
-    with pytest.raises(Conflict, match="2 people a day"):
+    with pytest.raises(Conflict, match="2 invitations a day"):
         lead.projects.invite("demo", "eve@example.eu")
 
 
@@ -198,7 +198,7 @@ def test_an_extension_is_asked_for_and_granted_once(granted, person, session):
         founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="again"))
     assert [one.id for one in reviewer.projects.open_extensions()] == [asked.id]
     assert reviewer.projects.decide_extension(asked.id, grant=True, answer="Fine.").state == "granted"
-    with pytest.raises(Conflict, match="granted already"):
+    with pytest.raises(Conflict, match="already granted"):
         reviewer.projects.decide_extension(asked.id, grant=False, answer="No.")
     session.expire_all()
     assert granted.until > until + timedelta(days=27)

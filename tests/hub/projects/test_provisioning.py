@@ -47,7 +47,7 @@ def exactly_one_of_everything(session, slurm, around, slug):
     assert around.groups.groups == {slug: {"founder"}}
     assert letters(session) == 1
     made = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
-    assert made == [f"made real: {step}" for step in STEPS]
+    assert made == [f"{step} created" for step in STEPS]
 
 
 async def test_every_step_is_recorded(session, slurm, around):
@@ -64,14 +64,14 @@ async def test_every_step_is_recorded(session, slurm, around):
 @pytest.mark.parametrize("step", STEPS)
 async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypatch, step, when):
     """Ten points: the process dies with the handler not done, or done and not yet noted."""
-    handler = provisioning._DEEDS[step]
+    handler = provisioning._HANDLERS[step]
 
     async def dying(session, backends, desired):
         if when == "after":
             await handler(session, backends, desired)
         raise Killed
 
-    monkeypatch.setitem(provisioning._DEEDS, step, dying)
+    monkeypatch.setitem(provisioning._HANDLERS, step, dying)
     with sessions() as session:
         slug = awarded(session).slug
         with pytest.raises(Killed):

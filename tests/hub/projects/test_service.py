@@ -10,7 +10,7 @@ from hub.db.base import now
 from hub.errors import InvalidInput
 from hub.mail.tables import LetterRow
 from hub.organisations.tables import OrganisationRow
-from hub.projects import service
+from hub.projects import phases, service
 from hub.projects.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
 from hub.projects.provisioning import provision
 from hub.projects.tables import Member, Project
@@ -121,7 +121,7 @@ async def test_a_project_s_life(session, settings, slurm):
 
     async def on(day):
         for _ in range(2):  # a day may be turned any number of times
-            service.turn(session, settings, day)
+            phases.update_phases(session, settings, day)
         if project.state is ProjectState.PROVISIONING:
             await provision(session, around, project)
         session.refresh(project)
@@ -135,5 +135,5 @@ async def test_a_project_s_life(session, settings, slurm):
     assert await on(project.until + timedelta(days=1)) == (Phase.ENDED, True, (("founder",), False))
     assert await on(project.until + timedelta(days=91)) == (Phase.CLOSED, True, ((), True))
     assert around.groups.groups[project.slug] == set()
-    phases = [row.after["phase"] for row in session.scalars(select(EventRow)) if row.what == "phase changed"]
-    assert phases == ["open", "ended", "closed"]
+    recorded = [row.after["phase"] for row in session.scalars(select(EventRow)) if row.what == "phase changed"]
+    assert recorded == ["open", "ended", "closed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.health.tables import SignOfLife
 from hub.projects.models import ProjectSpec
-from hub.usage.jobs import ask_slurm
+from hub.usage.jobs import collect_usage
 from hub.usage.service import hours_of
 from tests.hub.fakes import provision
 
@@ -14,7 +14,7 @@ async def test_asking_slurm_reads_hours(sessions, slurm):
     with sessions() as session:
         await provision(session, slurm, spec)
     slurm.used = {"demo": (120, 0)}
-    await ask_slurm(sessions, slurm)
+    await collect_usage(sessions, slurm)
     with sessions() as session:
         [hours] = hours_of(session, "founder")
         assert hours.cpu.used == 2
@@ -23,7 +23,7 @@ async def test_asking_slurm_reads_hours(sessions, slurm):
 
 async def test_slurm_being_away_is_said_and_is_no_sign_of_life(sessions, slurm, caplog):
     slurm.break_after = 0
-    await ask_slurm(sessions, slurm)
+    await collect_usage(sessions, slurm)
     assert "Slurm has not answered" in caplog.text
     with sessions() as session:
         assert session.get(SignOfLife, "slurm") is None

@@ -1,0 +1,78 @@
+"""Daily project life cycle: activate, warn, end, close.
+
+:mod:`hub.projects.lifecycle` computes the phase of a day; the worker calls :func:`update_phases`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from hub.audit import service as audit
+from hub.calls import programme as policy
+from hub.calls.models import Programme
+from hub.projects import lifecycle
+from hub.projects.members import notify
+from hub.projects.models import Phase
+from hub.projects.service import audit_name, mark_changed
+from hub.projects.tables import Project
+from hub.settings import Settings
+
+
+def update_phases(session: Session, settings: Settings, today: date) -> None:
+    """Give each project the phase it has today, and mail its members. Safe to run any number of times a day."""
+    programme = policy.current(settings)
+    latest_end = today + timedelta(days=max(programme.terms.warning_days, default=0))
+    # Open projects that end later, and closed ones that were not extended, stay as they are.
+    may_change = or_(
+        and_(Project.phase == Phase.OPEN, Project.until <= latest_end),
+        Project.phase.in_((Phase.WAITING, Phase.ENDED)),
+        and_(Project.phase == Phase.CLOSED, Project.until >= today),
+    )
+    for project in session.scalars(select(Project).where(may_change)).all():
+        phase = lifecycle.phase(project.starts, project.until, programme.terms, today)
+        if phase is not project.phase:
+            _change_phase(session, project, phase)
+            if phase in (Phase.ENDED, Phase.CLOSED):
+                subject, text = _end_mail(programme, project)
+                notify(session, settings, project, subject=subject, text=text, key=f"{phase}-{project.until}")
+        days = lifecycle.warning(project.until, programme.terms, today) if phase is Phase.OPEN else None
+        if days is not None:
+            subject, text = _warning_mail(project, today)
+            notify(session, settings, project, subject=subject, text=text, key=f"warning-{project.until}-{days}")
+        session.commit()
+
+
+def _change_phase(session: Session, project: Project, phase: Phase) -> None:
+    previous_phase, project.phase = project.phase, phase
+    mark_changed(project)
+    audit.record(
+        session,
+        who=audit.WORKER,
+        what="phase changed",
+        on=audit_name(project),
+        before={"phase": previous_phase},
+        after={"phase": phase},
+    )
+
+
+def _warning_mail(project: Project, today: date) -> tuple[str, str]:
+    """Subject and text."""
+    assert project.until is not None  # noqa: S101
+    days = (project.until - today).days
+    when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
+    return (
+        f"ends {when}",
+        f"Its last day is {project.until:%-d %B %Y}. After that day no job starts. A lead can request an extension "
+        "now.\n",
+    )
+
+
+def _end_mail(programme: Programme, project: Project) -> tuple[str, str]:
+    """Subject and text."""
+    if project.phase is Phase.CLOSED:
+        return "is closed", "Members can no longer read its files. Ask the administrators if you still need them.\n"
+    files_until = lifecycle.files_until(project.until, programme.terms)
+    return "has ended", f"No job starts any more. Its files stay until {files_until:%-d %B %Y}: copy what you need.\n"
