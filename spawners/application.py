@@ -63,7 +63,7 @@ class AtriumHub(JupyterHub):
             return False
         except Exception:
             self.log.exception("The server %r of %s could not be taken up, and is kept as it is", name, user.name)
-            recovery.keep(user, name)
+            recovery.keep(user, name, None)
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
@@ -79,9 +79,9 @@ class AtriumHub(JupyterHub):
         state = AttemptState.ENDED if attempt is None else attempt.state
         self.log.info("%s was %s", spawner._log_name, state)
         if state is AttemptState.READY:
-            recovery.keep(user, name)
+            recovery.keep(user, name, attempt)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
-            recovery.stop(user, name)
+            recovery.stop(user, name, attempt)
         elif state is AttemptState.ENDED:  # written as the Hub went away
             in_background(recovery.stopped(user, name))
         else:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AttemptState(StrEnum):
@@ -67,6 +67,11 @@ class Attempt(BaseModel):
 
     id: int
     person: str
+    """Name of the Hub user."""
+    os_account: str = Field(default="", exclude=True)
+    """The account that the job runs as; for the Hub alone, so not in the API's answers."""
+    nonce: str = Field(default="", exclude=True)
+    """The random part of the job's comment; for the Hub alone, too."""
     server: str
     request: dict[str, Any]
     """The options as they were asked for (spawners.job.request.SpawnRequest)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from hub.mail import service as mail
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.servers.tables import ServerAttempt
 from hub.settings import Settings, load
+from hub.slurm import naming
 from hub.slurm.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -30,13 +32,24 @@ logger = logging.getLogger(__name__)
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LONGEST_LOG = 8_000
 """Characters kept of what a job wrote."""
+HIGHEST_ID = 2**31 - 1
+"""Of a row: PostgreSQL refuses a question about a higher one, and a comment may name any."""
+ROWS_AT_ONCE = 500
+"""Rows in one question to the database, which takes a limited number of values."""
 
 
-def begin(session: Session, *, gateway: str, person: str, server: str, request: dict[str, Any]) -> Attempt:
-    """A new attempt, before anything is asked of Slurm."""
+def begin(
+    session: Session, *, gateway: str, person: str, os_account: str, server: str, request: dict[str, Any]
+) -> Attempt:
+    """A new attempt, before anything is asked of Slurm.
+
+    :param os_account: that the job will run as.
+    """
     row = ServerAttempt(
         gateway=gateway,
         person=person,
+        os_account=os_account,
+        nonce=naming.new_nonce(),
         server=server,
         request=request,
         state=AttemptState.SUBMITTING,
@@ -145,22 +158,40 @@ def tell_when_ready(session: Session, person: str, server: str, wanted: bool) ->
     session.commit()
 
 
-@dataclass(frozen=True)
-class Open:
-    """What has not ended: numbers of attempts, and of the jobs of those that have one."""
-
-    attempts: frozenset[int]
-    jobs: frozenset[int]
-
-
-def open_jobs(session: Session, gateway: str) -> Open:
-    """Everything of this gateway that has not ended."""
-    rows = session.execute(
-        select(ServerAttempt.id, ServerAttempt.job_id).where(
-            ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED
+def open_jobs(session: Session, gateway: str) -> frozenset[int]:
+    """Numbers of the jobs of this gateway's attempts that have not ended."""
+    numbers = session.scalars(
+        select(ServerAttempt.job_id).where(
+            ServerAttempt.gateway == gateway,
+            ServerAttempt.state != AttemptState.ENDED,
+            ServerAttempt.job_id.is_not(None),
         )
-    ).all()
-    return Open(frozenset(row.id for row in rows), frozenset(row.job_id for row in rows if row.job_id is not None))
+    )
+    return frozenset(number for number in numbers if number is not None)
+
+
+@dataclass(frozen=True)
+class JobOwner:
+    """What a row says of its job's owner, to compare with what a job's comment says."""
+
+    os_account: str
+    nonce: str
+    is_open: bool
+    """Whether the attempt has not ended."""
+
+
+def job_owners(session: Session, gateway: str, attempts: Iterable[int]) -> dict[int, JobOwner]:
+    """Owners by the number of the attempt; numbers without a row of this gateway are left out."""
+    numbers, owners = sorted(number for number in set(attempts) if number <= HIGHEST_ID), {}
+    for start in range(0, len(numbers), ROWS_AT_ONCE):
+        rows = session.scalars(
+            select(ServerAttempt).where(
+                ServerAttempt.gateway == gateway, ServerAttempt.id.in_(numbers[start : start + ROWS_AT_ONCE])
+            )
+        )
+        for row in rows:
+            owners[row.id] = JobOwner(row.os_account, row.nonce, row.state is not AttemptState.ENDED)
+    return owners
 
 
 def orphan(session: Session, what: str, job: Job, comment: str) -> None:

@@ -53,7 +53,7 @@ def script(place: Place, asked: TrainingRequest) -> str:
         asked=asked,
         place=place,
         job_name=place.job_name(naming.Kind.TRAINING),
-        comment=naming.training_comment(place.gateway, asked.name),
+        comment=naming.training_comment(place.comment, asked.name, gateway=place.gateway),
         partition=asked.partition or place.partition,
         python=asked.python or sys.executable,
         program=_program(place, asked.script),

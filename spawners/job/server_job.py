@@ -21,6 +21,7 @@ from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Verdict
 from hub.slurm import naming
 from hub.slurm.jobs import Job, Phase
+from hub.slurm.naming import JobComment
 from spawners.job import diagnosis
 from spawners.job.background import in_background
 from spawners.job.diagnosis import Facts, Farewell, Stage
@@ -70,6 +71,7 @@ class ServerJob:
         site: Site,
         *,
         user: str,
+        os_account: str,
         server: str,
         request: Mapping[str, Any],
         changed: Callable[[], None],
@@ -77,10 +79,12 @@ class ServerJob:
         requeued: Callable[[], Awaitable[Any]],
     ) -> None:
         self._site = site
-        self.user, self.server, self.request = user, server, request
+        self.user, self.os_account, self.server, self.request = user, os_account, server, request
         self._changed, self._over, self._requeued = changed, over, requeued
         self.attempt: int | None = None
         """Its row in the ledger."""
+        self.nonce = naming.UNSAVED
+        """The random part of the job's comment, from the row."""
         self.number: int | None = None
         """Slurm's number; None while nobody knows whether there is one."""
         self.began: datetime | None = None
@@ -102,27 +106,28 @@ class ServerJob:
 
     # -- having a job ---------------------------------------------------------------------------------------------
 
-    async def submit(self, render: Callable[[int], str], environment: Mapping[str, str]) -> None:
+    async def submit(self, render: Callable[[JobComment], str], environment: Mapping[str, str]) -> None:
         """A row, then ``sbatch``, then the job's number; never a second job while it is open whether there is one.
 
-        :param render: the job script, given the number of the attempt.
+        :param render: the job script, given its comment.
         :raises InvalidInput: the script cannot be written; nothing was stored or asked.
         :raises Ended: Slurm refused, or could not be asked and has no job of ours.
         :raises LedgerUnavailable: nothing was asked of Slurm.
         """
         here = self._site
-        render(0)  # what cannot be written is no attempt
+        render(self.comment)  # what cannot be written is no attempt
         row = await here.ledger.run(
             service.begin,
             gateway=here.settings.spawn.gateway,
             person=self.user,
+            os_account=self.os_account,
             server=self.server,
             request=dict(self.request),
         )
-        self.attempt = row.id
+        self.attempt, self.nonce = row.id, row.nonce
         self._changed()
         try:
-            number = await here.slurm.submit(render(row.id), user=self.user, environment=environment)
+            number = await here.slurm.submit(render(self.comment), user=self.os_account, environment=environment)
         except SlurmUnavailable as error:
             log.warning("%s: no answer to sbatch, so the queue is asked: %s", self, error)
             number = await self._find_or_fail()
@@ -133,18 +138,33 @@ class ServerJob:
 
     async def take_up(self, row: Attempt) -> None:
         """Go on with what a Hub before us had begun. Raises :class:`Ended` when there is no job of it."""
-        self.attempt, self.requeues = row.id, row.requeues
+        self._belongs_to(row)
+        self.requeues = row.requeues
         await self._is(row.job_id if row.job_id is not None else await self._find_or_fail())
         self._submitted_at = float("-inf")
         if row.port is not None:
             self._port.set_result(row.port)
         log.info("%s goes on as job %s", self, self.number)
 
-    def keep(self, attempt: int, number: int | None, began: datetime | None) -> None:
-        """Its server was ready before the Hub was restarted, and is until Slurm says otherwise."""
+    def keep(self, attempt: int, row: Attempt | None, number: int | None, began: datetime | None) -> None:
+        """Its server was ready before the Hub was restarted, and is until Slurm says otherwise.
+
+        :param row: of ``attempt``; None: the ledger could not be read.
+        """
         self.attempt, self.number, self.began, self.stage = attempt, number, began, Stage.RUNNING
+        if row is not None:
+            self._belongs_to(row)
         if number is not None:
             self._site.queue.watch(number, self._told)
+
+    def _belongs_to(self, row: Attempt) -> None:
+        self.attempt, self.os_account, self.nonce = row.id, row.os_account, row.nonce
+
+    @property
+    def comment(self) -> JobComment:
+        """Of the job, as the row says."""
+        gateway = self._site.settings.spawn.gateway
+        return naming.server_comment(gateway, self.user, self.server, self.attempt or 0, self.nonce)
 
     async def _is(self, number: int) -> None:
         self.number, self.stage = number, Stage.WAITING
@@ -164,20 +184,19 @@ class ServerJob:
 
         ``sbatch`` may have been heard although its answer was not, so "none" takes two answers, some seconds apart.
         """
-        here, wanted = self._site, 2
-        gateway = here.settings.spawn.gateway
-        comment = naming.server_comment(gateway, self.user, self.server, self.attempt or 0)
-        while wanted:
+        here, answers = self._site, 0
+        name = naming.job_name(here.settings.spawn.gateway, naming.Kind.SERVER)
+        while answers < 2:
             try:
-                jobs = await here.slurm.named_jobs(naming.job_name(gateway, naming.Kind.SERVER), self.user)
+                jobs = await here.slurm.named_jobs(name, self.os_account)
             except SlurmError as error:
-                log.warning("Jobs of %s could not be asked for, again in a moment: %s", self.user, error)
+                log.warning("Slurm does not list the jobs of %s, asking again in a moment: %s", self.os_account, error)
             else:
-                found = [number for number, said in jobs.items() if said == comment]
-                if found:
-                    return max(found)
-                wanted -= 1
-            if wanted:
+                numbers = [number for number, comment in jobs.items() if comment == str(self.comment)]
+                if numbers:
+                    return max(numbers)
+                answers += 1
+            if answers < 2:
                 await asyncio.sleep(here.settings.slurm.waiting_seconds)
         return None
 
@@ -388,7 +407,7 @@ class ServerJob:
                     return await self._look_until_over(number)
         for pause in _ever_longer():
             try:
-                await self._site.slurm.cancel(number, user=self.user)
+                await self._site.slurm.cancel(number, user=self.os_account)
                 async with asyncio.timeout(max(5.0, pause)):
                     return await self._look_until_over(number)
             except (SlurmError, TimeoutError) as error:
@@ -434,7 +453,7 @@ class ServerJob:
             farewell=self._farewell,
             asked_to_stop=self.asked_to_stop,
             request=self.request,
-            uid=_uid(self.user),
+            uid=_uid(self.os_account),
         )
         if facts.job is None or self.asked_to_stop:
             return known
@@ -454,7 +473,7 @@ class ServerJob:
 
     async def _log_tail(self) -> str:
         try:
-            return await self._site.slurm.job_log(self.server, user=self.user)
+            return await self._site.slurm.job_log(self.server, user=self.os_account)
         except SlurmError as error:
             log.info("What job %s wrote could not be read: %s", self.number, error)
             return ""
@@ -469,8 +488,8 @@ def _ever_longer() -> Iterator[float]:
     yield from repeat(PAUSES[-1])
 
 
-def _uid(user: str) -> int | None:
+def _uid(os_account: str) -> int | None:
     try:
-        return pwd.getpwnam(user).pw_uid
+        return pwd.getpwnam(os_account).pw_uid
     except KeyError:
         return None

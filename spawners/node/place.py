@@ -27,7 +27,7 @@ class Place:
     """The site's partition for workers."""
     interface: str
     comment: str
-    """``GATEWAY:USER:SERVER:ATTEMPT`` of the server's job, which its workers' jobs repeat."""
+    """Of the server's job (hub/slurm/naming.py); comments of its workers' jobs have the same fields."""
     node: str
     home: Path
     runtime: Path

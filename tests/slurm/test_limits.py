@@ -11,6 +11,7 @@ import pytest
 
 from hub.errors import InvalidInput, SlurmError
 from hub.settings import Slurm
+from hub.slurm import naming
 from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import Cluster, ClusterWatcher
 from spawners.job import script
@@ -51,10 +52,8 @@ def request(**changes: object) -> SpawnRequest:
 def rendered(deployment: Deployment, asked: SpawnRequest, user: str) -> str:
     """The script that would be submitted, for a home that is there."""
     home = deployment.prefix / "home" / user
-    text = script.render(
-        asked, user=user, server="", attempt=0, home=home, settings=deployment.settings, exported=["LANG"]
-    )
-    return text
+    comment = naming.server_comment(deployment.settings.spawn.gateway, user, "")
+    return script.render(asked, comment=comment, home=home, settings=deployment.settings, exported=["LANG"])
 
 
 async def refused_by_us(deployment: Deployment, slurm: SlurmClient, asked: SpawnRequest, user: str) -> InvalidInput:

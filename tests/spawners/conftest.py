@@ -18,7 +18,7 @@ def place(tmp_path: Path) -> Place:
             "SLURM_JOB_ID": "7",
             "SLURM_JOB_ACCOUNT": "steel",
             "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
-            "ATRIUM_COMMENT": "atrium:maria::12",
+            "ATRIUM_COMMENT": "atrium:notebook:maria::12:0a1b2c3d",
             "JUPYTERHUB_SERVICE_PREFIX": "/user/maria/",
         }
     )

@@ -19,6 +19,7 @@ from hub.db.base import Base
 from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
+from hub.servers.tables import ServerAttempt
 from hub.settings import Api, Hub, Settings, Slurm
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
@@ -41,6 +42,8 @@ class FakeSlurm:
         self.comments: dict[int, str] = {}
         self.scripts: list[str] = []
         self.cancelled: list[int] = []
+        self.users: set[str] = set()
+        """OS accounts that jobs were looked for and cancelled as."""
         self.silent = False
         self.refusal = ""
         self.lost_answer = False
@@ -63,6 +66,7 @@ class FakeSlurm:
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
         self._answer()
+        self.users.add(user)
         return dict(self.comments)
 
     async def queue(self, name: str) -> list[Job]:
@@ -90,6 +94,7 @@ class FakeSlurm:
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         self._answer()
+        self.users.add(user)
         self.cancelled.append(job_id)
         self.end(job_id, "CANCELLED")
 
@@ -194,7 +199,8 @@ async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, he
     [attempt] = await attempts(here)
     assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
     assert spawner.orm_spawner.state["attempt"] == attempt.id
-    assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
+    assert slurm.comments[7] == f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}"
+    assert attempt.os_account == "founder"
 
 
 async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, slurm, here, monkeypatch):
@@ -323,9 +329,10 @@ async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
 
 async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, slurm, here):
     attempt = await here.ledger.run(
-        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
     )
-    slurm.comments = {40: "something else", 41: f"atrium:founder::{attempt.id}"}
+    guessed = f"atrium:notebook:founder::{attempt.id}:0a1b2c3d"
+    slurm.comments = {40: "something else", 41: f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}", 42: guessed}
     slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
     spawner = make({"attempt": attempt.id, "api_token": "secret"})
     start = asyncio.create_task(spawner.start())
@@ -335,9 +342,41 @@ async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, 
     assert slurm.scripts == []
 
 
+async def test_a_job_of_an_earlier_version_is_known_by_its_comment(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
+    )
+    await here.ledger.run(forget_nonce, attempt.id)
+    slurm.comments = {41: f"atrium:founder::{attempt.id}"}
+    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
+    spawner = make({"attempt": attempt.id, "api_token": "secret"})
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id == "41")
+    spawner.take_port(34567)
+    await start
+    assert slurm.scripts == []
+
+
+def forget_nonce(session, attempt: int) -> None:
+    session.get(ServerAttempt, attempt).nonce = ""
+    session.commit()
+
+
+async def test_a_job_is_cancelled_as_the_os_account_of_its_row(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="app", server="", request={"account": "demo"}
+    )
+    slurm.comments = {41: f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}"}
+    slurm.jobs[41] = Job(41, "RUNNING", "app", "cpu1")
+    spawner = make({"attempt": attempt.id, "api_token": "secret"})
+    spawner.is_kept(attempt, stopping=True)
+    await spawner.stop()
+    assert (slurm.cancelled, slurm.users) == ([41], {"app"})
+
+
 async def test_a_port_that_was_announced_need_not_be_announced_again(make, slurm, here):
     attempt = await here.ledger.run(
-        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
     )
     await here.ledger.run(service.submitted, attempt.id, 41)
     await here.ledger.run(service.announced, attempt.id, 34567)

@@ -114,7 +114,7 @@ def test_what_is_typed_stays_one_word_of_the_script(place: Place, program: Path)
     said = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines()[1:] == [str(program), "--name", wicked]
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
-    assert "#SBATCH --comment=atrium:training" in text
+    assert "#SBATCH --comment=atrium:training:maria::12:0a1b2c3d:training" in text
     assert "#SBATCH --signal=B:USR1@60" in text
     assert "#SBATCH --requeue" in text
 
