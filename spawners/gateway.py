@@ -83,9 +83,9 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         super().__init__(*args, **kwargs)
 
     @property
-    def seen(self) -> Job | None:
-        """The job as the queue last told it (pages read it)."""
-        return self.job.seen if self.job is not None else None
+    def latest_job(self) -> Job | None:
+        """The job as Slurm last showed it; pages read this."""
+        return self.job.latest_job if self.job is not None else None
 
     @property
     def os_account(self) -> str:
@@ -234,9 +234,9 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             os_account=self.os_account,
             server=self.name,
             request=self.user_options or {},
-            changed=self._save_state,
-            over=self.poll_and_notify,
-            requeued=self._follow_requeued,
+            save=self._save_state,
+            on_over=self.poll_and_notify,
+            on_requeue=self._follow_requeued,
         )
 
     async def _unfinished(self) -> Attempt | None:
@@ -294,7 +294,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         :param stopping: somebody had asked for its end.
         """
         self.job = self._new_job()
-        self.job.asked_to_stop = stopping
+        self.job.stop_requested = stopping
         began = self._saved.get("began")
         self.job.keep(
             self._saved["attempt"],

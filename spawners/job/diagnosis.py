@@ -60,7 +60,7 @@ class Facts:
     log_tail: str = ""
     """Last lines of what the job wrote; empty when it wrote none or they could not be read."""
     farewell: Farewell = Farewell.NONE
-    asked_to_stop: bool = False
+    stop_requested: bool = False
     """By the person or an admin, through the Hub."""
     refusal: str = ""
     """What ``sbatch`` said."""
@@ -263,7 +263,7 @@ _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
 def diagnose(facts: Facts) -> Verdict:
     """What happened, and what to do."""
     try:
-        return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.asked_to_stop else _ended(facts)
+        return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.stop_requested else _ended(facts)
     except Exception:  # a verdict in other words is better than an attempt that never ends
         log.exception("No verdict on %r", facts)
         return Verdict(ending=Ending.CRASHED, message=translate("It ended, and why is not known."))
@@ -277,7 +277,7 @@ def _refused(facts: Facts) -> Verdict:
 
 
 def _ended(facts: Facts) -> Verdict:
-    if facts.asked_to_stop:
+    if facts.stop_requested:
         return _verdict(_FINDINGS[Ending.STOPPED], facts)
     found = (
         _OF_STATE.get(_state(facts.job))

@@ -37,7 +37,7 @@ _BESIDE_A_PROFILE = ("profile", "account", "minutes", "reservation", "environmen
 class SpawnRequest(BaseModel):
     """A notebook server: which project pays, and what it gets. Unknown keys are refused.
 
-    The upper bounds only keep nonsense out; what one may really have is said by :mod:`spawners.options.limits`.
+    The upper bounds only keep nonsense out; what one may really have is said by :mod:`spawners.options.validation`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

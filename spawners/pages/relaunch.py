@@ -101,7 +101,7 @@ class ContinueHandler(SpawnHandler):
         )
 
     async def _show(self, spawner: Any) -> None:
-        job = getattr(spawner, "seen", None)
+        job = getattr(spawner, "latest_job", None)
         self.finish(
             await self.render_template(
                 "continue.html",

@@ -25,10 +25,10 @@ from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners import gateway
-from spawners.job import recovery
-from spawners.job import server_job as jobs
+from spawners.job import cancellation, recovery, slurm_queries
 from spawners.job.diagnosis import Farewell
 from spawners.job.ledger import Ledger
+from spawners.job.server_job import ServerJob
 from spawners.job.site import Site
 from spawners.options import page as spawn_page
 
@@ -137,7 +137,7 @@ async def here(slurm, monkeypatch, tmp_path):
     found = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: found)
     monkeypatch.setattr(spawn_page, "site", lambda: found)
-    monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
+    monkeypatch.setattr(cancellation, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
     yield found
@@ -207,7 +207,7 @@ async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, sl
     """So that it knows a stream that hangs from one that has nothing new."""
     monkeypatch.setattr(gateway, "REPEAT_SECONDS", 0)
     start = asyncio.create_task(spawner.start())
-    await until(lambda: spawner.job is not None and spawner.job.seen is not None)
+    await until(lambda: spawner.job is not None and spawner.job.latest_job is not None)
     async with asyncio.timeout(5):
         told = spawner.progress()
         assert await anext(told) == await anext(told)
@@ -500,7 +500,7 @@ async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawn
 async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypatch):
     resumed = []
     monkeypatch.setattr(recovery, "resume", lambda user, name: resumed.append(name))
-    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 100)
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (0.01,) * 100)
     await started(spawner, slurm)
     slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
     poll = asyncio.create_task(spawner.poll())
@@ -513,7 +513,7 @@ async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypa
 
 
 async def test_a_job_that_is_ending_for_long_is_over(spawner, slurm, here, monkeypatch):
-    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 3)
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (0.01,) * 3)
     await started(spawner, slurm)
     told = []
     spawner.add_poll_callback(lambda: told.append("over"))
@@ -569,13 +569,13 @@ async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slur
         looked.append(1)
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(jobs.ServerJob, "_look_whether_it_is_gone", look)
+    monkeypatch.setattr(ServerJob, "_check_farewell", look)
     await started(spawner, slurm)
     for _ in range(100):
         spawner.take_farewell(Farewell.IDLE)
         await asyncio.sleep(0)
     assert len(looked) == 1
-    spawner.job._looking.cancel()
+    spawner.job._farewell_check.cancel()
 
 
 async def test_a_farewell_of_the_node_that_was_taken_away_says_nothing_of_the_next(spawner, slurm, here):
