@@ -19,7 +19,7 @@ from hub.slurm import inventory, naming, reasons
 from hub.slurm.jobs import Phase, moment, phase
 from hub.slurm.quoting import word
 from spawners.dask import slurm
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 LOG_BYTES = 20_000
 _FIELDS = "%A|%T|%B|%S|%e|%r|%k|%j"
@@ -47,29 +47,29 @@ def quoted(text: str) -> str:
 _environment.filters["quoted"] = quoted
 
 
-def script(place: Place, asked: TrainingRequest) -> str:
+def script(context: JobContext, asked: TrainingRequest) -> str:
     """The job script, with everything from outside quoted."""
     return _environment.get_template("training.sh.j2").render(
         asked=asked,
-        place=place,
-        job_name=place.job_name(naming.Kind.TRAINING),
-        comment=naming.training_comment(place.comment, asked.name, gateway=place.gateway),
-        partition=asked.partition or place.partition,
+        context=context,
+        job_name=context.job_name(naming.Kind.TRAINING),
+        comment=naming.training_comment(context.comment, asked.name, gateway=context.gateway),
+        partition=asked.partition or context.partition,
         python=asked.python or sys.executable,
-        program=_program(place, asked.script),
+        program=_program(context, asked.script),
         processes=asked.gpus or asked.processes,
     )
 
 
-def _program(place: Place, path: str) -> str:
+def _program(context: JobContext, path: str) -> str:
     """Whole path of a file that is there; one without a beginning is in the home."""
-    whole = Path(path) if path.startswith("/") else place.home / path
+    whole = Path(path) if path.startswith("/") else context.home / path
     if not whole.is_file():
         raise InvalidInput(f"There is no file {path}.", field="script", hint="Give its path from your home directory.")
     return str(whole)
 
 
-async def expected(place: Place, asked: TrainingRequest) -> Estimate:
+async def expected(context: JobContext, asked: TrainingRequest) -> Estimate:
     """When it would start, and what an hour of it costs."""
     told: dict[str, Any] = {
         "workers": asked.nodes,
@@ -78,22 +78,22 @@ async def expected(place: Place, asked: TrainingRequest) -> Estimate:
         "minutes": asked.minutes,
     }
     try:
-        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(place, asked), both=True))
+        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(context, asked), both=True))
     except SlurmError as error:
         refused = reasons.refusal(error.message)
         return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
     return Estimate(start=trial.start, **told)
 
 
-async def submit(place: Place, asked: TrainingRequest) -> int:
+async def submit(context: JobContext, asked: TrainingRequest) -> int:
     """Number of its job."""
-    place.make_directories()
-    return await slurm.submit(script(place, asked))
+    context.make_directories()
+    return await slurm.submit(script(context, asked))
 
 
-async def mine(place: Place) -> list[Training]:
+async def mine(context: JobContext) -> list[Training]:
     """The person's trainings that Slurm remembers, the newest first."""
-    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={place.job_name(naming.Kind.TRAINING)}"]
+    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={context.job_name(naming.Kind.TRAINING)}"]
     lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
     found = [_training(line) for line in lines if line.count("|") >= 7]
     return sorted(found, key=lambda one: -one.job)
@@ -115,9 +115,9 @@ def _training(line: str) -> Training:
     )
 
 
-async def log(place: Place, job: int) -> str:
+async def log(context: JobContext, job: int) -> str:
     """The end of what it wrote. Raises :class:`NotFound`."""
-    return await asyncio.to_thread(_read, place.logs / f"training-{job}.log")
+    return await asyncio.to_thread(_read, context.logs / f"training-{job}.log")
 
 
 def _read(path: Path) -> str:
@@ -130,8 +130,8 @@ def _read(path: Path) -> str:
         raise NotFound("Nothing has been written yet.", hint="The log begins when the job has its nodes.") from None
 
 
-async def stop(place: Place, job: int) -> None:
+async def stop(context: JobContext, job: int) -> None:
     """End it for good. Only trainings: this is no way to end any other job."""
-    if job not in {one.job for one in await mine(place)}:
+    if job not in {one.job for one in await mine(context)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
-    await slurm.run(["scancel", "--quiet", f"--name={place.job_name(naming.Kind.TRAINING)}", str(job)])
+    await slurm.run(["scancel", "--quiet", f"--name={context.job_name(naming.Kind.TRAINING)}", str(job)])

@@ -29,7 +29,7 @@ from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from spawners.node import keys
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +42,16 @@ MANAGER = rf"(?P<path>clusters(?:/{NAME}(?:/(?:connection|script))?)?|offer|news
 class Gate:
     """The manager's socket, and its process while there is one."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
         self._listener: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._life: int | None = None
 
     def open(self) -> None:
         """Listen; the first who connects waits until the manager is up."""
-        self.place.socket.unlink(missing_ok=True)
-        self._listener = bind_unix_socket(str(self.place.socket), mode=0o600)
+        self.context.socket.unlink(missing_ok=True)
+        self._listener = bind_unix_socket(str(self.context.socket), mode=0o600)
         self._await_visitor()
 
     @property
@@ -98,7 +98,7 @@ class Gate:
             self._close_life()
             with suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(process.wait, END_SECONDS)
-        keys.remove(self.place)
+        keys.remove(self.context)
 
     async def compute(self) -> bool:
         """Whether a cluster of this server works on something just now; False also when that cannot be told."""
@@ -114,7 +114,7 @@ class Gate:
     async def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> HTTPResponse:
         from jupyter_server_proxy.unixsock import UnixResolver
 
-        client = SimpleAsyncHTTPClient(force_instance=True, resolver=UnixResolver(str(self.place.socket)))
+        client = SimpleAsyncHTTPClient(force_instance=True, resolver=UnixResolver(str(self.context.socket)))
         try:
             request = HTTPRequest(
                 f"http://localhost/{path}",
@@ -257,7 +257,7 @@ class CheckHandler(GateHandler):
             name = re.match(rf"(?:dask/dashboard|atrium/clusters)/({NAME})(?:/|$)", below)
             if name is None:
                 raise ValueError(path)
-            resolver = UnixResolver(str(self.gate.place.dashboard_socket(name[1])))
+            resolver = UnixResolver(str(self.gate.context.dashboard_socket(name[1])))
             client, address = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver), "http://localhost"
         try:
             answer = await client.fetch(f"{address}/individual-plots.json", request_timeout=5)
@@ -273,12 +273,12 @@ def dashboard_handler() -> type:
     class DashboardHandler(ProxyHandler):
         auth_resource = "server"
 
-        def initialize(self, place: Place) -> None:
-            self._place = place
+        def initialize(self, context: JobContext) -> None:
+            self._context = context
             self.update_last_activity = False  # an open picture is no use of the server
 
         def _at(self, name: str) -> None:
-            path = self._place.dashboard_socket(name)
+            path = self._context.dashboard_socket(name)
             if not path.exists():
                 raise web.HTTPError(404, f"There is no cluster {name} (any more).")
             setattr(self, "unix_socket", str(path))  # noqa: B010 - untyped there
@@ -304,9 +304,9 @@ def dashboard_handler() -> type:
 
 def load(server: ServerApp) -> Gate:
     """Add the addresses; :meth:`Gate.open` follows when the loop runs."""
-    place = Place.from_environment()
-    gate = Gate(place)
-    os.environ.update(keys.variables(place))  # for kernels, which inherit it
+    context = JobContext.from_environment()
+    gate = Gate(context)
+    os.environ.update(keys.variables(context))  # for kernels, which inherit it
     base = server.web_app.settings["base_url"]
     options = {"gate": gate}
     server.web_app.add_handlers(
@@ -318,7 +318,7 @@ def load(server: ServerApp) -> Gate:
                     base, rf"(?:atrium/clusters|dask/dashboard)/(?P<name>{NAME})(?:/dashboard)?(?P<path>/.*)"
                 ),
                 dashboard_handler(),
-                {"place": place},
+                {"context": context},
             ),
             (url_path_join(base, rf"dask/clusters/(?P<name>{NAME})"), PanelHandler, options),
             (url_path_join(base, r"dask/clusters/?"), PanelHandler, options),

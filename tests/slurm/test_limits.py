@@ -16,7 +16,8 @@ from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import Cluster, ClusterWatcher
 from spawners.job import script
 from spawners.job.request import SpawnRequest
-from spawners.options import limits
+from spawners.options import validation
+from spawners.options.offer import offer_for
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 from tests.slurm.test_client import until
@@ -57,9 +58,9 @@ def rendered(deployment: Deployment, asked: SpawnRequest, user: str) -> str:
 
 
 async def refused_by_us(deployment: Deployment, slurm: SlurmClient, asked: SpawnRequest, user: str) -> InvalidInput:
-    have = limits.offer(await look(slurm), user=user, groups=(), settings=deployment.settings, now=datetime.now(UTC))
+    have = offer_for(await look(slurm), user=user, groups=(), settings=deployment.settings, now=datetime.now(UTC))
     with pytest.raises(InvalidInput) as refused:
-        limits.check(asked, have)
+        validation.check(asked, have)
     return refused.value
 
 
@@ -171,11 +172,11 @@ async def test_a_reservation_is_offered_to_whom_it_is_for_and_ends_in_time(
 ) -> None:
     cluster = await look(slurm)
     now = datetime.now(UTC)
-    have = limits.offer(cluster, user=founder, groups=(), settings=deployment.settings, now=now)
+    have = offer_for(cluster, user=founder, groups=(), settings=deployment.settings, now=now)
     assert [one.name for one in have.reservations] == [workshop]
     other = deployment.person("colleague")
-    assert not limits.offer(cluster, user=other, groups=(), settings=deployment.settings, now=now).reservations
-    limits.check(request(reservation=workshop, minutes=30), have)
+    assert not offer_for(cluster, user=other, groups=(), settings=deployment.settings, now=now).reservations
+    validation.check(request(reservation=workshop, minutes=30), have)
     trial = await slurm.trial(
         rendered(deployment, request(reservation=workshop, minutes=30), founder), user=founder, environment={}
     )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place.from_environment(
+def context(tmp_path: Path) -> JobContext:
+    return JobContext.from_environment(
         {
             "HOME": str(tmp_path),
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
