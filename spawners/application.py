@@ -41,14 +41,14 @@ class AtriumHub(JupyterHub):
             .options(selectinload(orm.Spawner.user), selectinload(orm.Spawner.user, orm.User._orm_spawners))
             .populate_existing()
         )
-        for one in known:  # all of them before the first await: pages say "starting" and not "not running"
-            self.users[one.user].spawners[one.name]._check_pending = True
+        for entry in known:  # all of them before the first await: pages say "starting" and not "not running"
+            self.users[entry.user].spawners[entry.name]._check_pending = True
         answers = True
-        for one in known:
-            user = self.users[one.user]
-            answers = answers and await self._taken_up(user, one.name)
+        for entry in known:
+            user = self.users[entry.user]
+            answers = answers and await self._taken_up(user, entry.name)
             if not answers:  # nobody waits for a database that is away
-                in_background(self._take_up_in_the_end(user, one.name))
+                in_background(self._take_up_in_the_end(user, entry.name))
         here = site()
         in_background(here.queue.run())
         in_background(orphans.sweep_for_ever(here))

@@ -141,7 +141,7 @@ def _readable(text: str) -> str:
     return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def tell_when_ready(session: Session, person: str, server: str, wanted: bool) -> None:
+def tell_when_ready(session: Session, person: str, server: str, tell: bool) -> None:
     """Whether the person gets mail when this start is through; raises :class:`NotFound` when none is on its way."""
     row = session.scalars(
         select(ServerAttempt)
@@ -154,7 +154,7 @@ def tell_when_ready(session: Session, person: str, server: str, wanted: bool) ->
     ).first()
     if row is None:
         raise NotFound("No start of this server is on its way.")
-    row.tell = wanted
+    row.tell = tell
     session.commit()
 
 

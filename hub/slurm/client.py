@@ -62,7 +62,7 @@ class SlurmClient:
 
     async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
         """Everybody's jobs of this name that are not over: whose, and what they say of themselves."""
-        return commands.parse_said_jobs(await self._transport.run(commands.jobs_with_comments(name)))
+        return commands.parse_jobs_with_comments(await self._transport.run(commands.jobs_with_comments(name)))
 
     async def job(self, job_id: int) -> Job | None:
         """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""
@@ -120,8 +120,8 @@ class SlurmClient:
 
         :param closed: no new jobs; those that run go on.
         """
-        wanted = [name for name in (parent, account) if name]
-        known = (await self._transport.run(commands.accounts(wanted))).split()
+        names = [name for name in (parent, account) if name]
+        known = (await self._transport.run(commands.accounts(names))).split()
         if parent and parent not in known:
             await self._unless_unchanged(commands.add_account(parent, "Atrium call"))
         if account not in known:
@@ -164,11 +164,11 @@ class SlurmClient:
 
     async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
         """What jobs of these accounts used on one day (UTC), by account, person and partition."""
-        found: dict[Share, Seconds] = {}
+        shares: dict[Share, Seconds] = {}
         for at in range(0, len(accounts), ACCOUNTS_AT_ONCE):
             argv = commands.day_of(day, accounts[at : at + ACCOUNTS_AT_ONCE])
-            found |= commands.parse_day(await self._transport.run(argv, environment={"TZ": "UTC"}))
-        return found
+            shares |= commands.parse_day(await self._transport.run(argv, environment={"TZ": "UTC"}))
+        return shares
 
     async def _unless_unchanged(self, argv: commands.Argv) -> None:
         """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""
@@ -206,8 +206,8 @@ class SlurmClient:
     async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
         """Where and when ``script`` would start if ``user`` submitted it now; raises what submitting it would."""
         argv = inventory.trial()
-        said = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
-        return inventory.parse_trial(said)
+        answer = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
+        return inventory.parse_trial(answer)
 
     async def ping(self) -> bool:
         """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""
