@@ -41,8 +41,8 @@ class Hours:
     @classmethod
     def from_project(cls, project: Mapping[str, Any] | None) -> Hours:
         """From an answer of :class:`spawners.node.hours.ProjectHours`."""
-        left = {} if project is None else {kind: project[kind] for kind in ("cpu", "gpu")}
-        return cls(**{kind: hours["left"] for kind, hours in left.items() if hours["granted"] or kind == "gpu"})
+        hours_left = {} if project is None else {kind: project[kind] for kind in ("cpu", "gpu")}
+        return cls(**{kind: hours["left"] for kind, hours in hours_left.items() if hours["granted"] or kind == "gpu"})
 
 
 class Site:

@@ -64,11 +64,11 @@ class Manager:
 
     def news_now(self) -> Trouble | None:
         """News for a person who has not looked for a while: clusters that ended, and the server's end if it is near."""
-        left = self.seconds_left()
+        seconds = self.seconds_left()
         ending = None
-        if left is not None and left <= END_SECONDS:
+        if seconds is not None and seconds <= END_SECONDS:
             ending = Trouble(
-                message=f"This server ends in {max(left, 60) / 60:.0f} min, and its clusters with it.",
+                message=f"This server ends in {max(seconds, 60) / 60:.0f} min, and its clusters with it.",
                 hint="Save results now, or continue in a new job (Atrium menu).",
             )
         news = [trouble for trouble in (self.news, ending) if trouble is not None]

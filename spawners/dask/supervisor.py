@@ -126,8 +126,8 @@ class Supervisor:
 
     async def _look_at_time(self, number: int) -> None:
         """Ask for the server's end, which an administrator may have moved."""
-        left = self._manager.seconds_left()
-        near = left is not None and left <= END_SECONDS
+        seconds = self._manager.seconds_left()
+        near = seconds is not None and seconds <= END_SECONDS
         if number % TIME_ROUNDS or not (near or self._manager.clusters):
             return
         await self._manager.job.ask_end()

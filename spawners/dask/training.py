@@ -47,17 +47,17 @@ def quoted(text: str) -> str:
 _environment.filters["quoted"] = quoted
 
 
-def script(context: JobContext, asked: TrainingRequest) -> str:
+def script(context: JobContext, request: TrainingRequest) -> str:
     """The job script, with everything from outside quoted."""
     return _environment.get_template("training.sh.j2").render(
-        asked=asked,
+        request=request,
         context=context,
         job_name=context.job_name(naming.Kind.TRAINING),
-        comment=naming.training_comment(context.comment, asked.name, gateway=context.gateway),
-        partition=asked.partition or context.partition,
-        python=asked.python or sys.executable,
-        program=_program(context, asked.script),
-        processes=asked.gpus or asked.processes,
+        comment=naming.training_comment(context.comment, request.name, gateway=context.gateway),
+        partition=request.partition or context.partition,
+        python=request.python or sys.executable,
+        program=_program(context, request.script),
+        processes=request.gpus or request.processes,
     )
 
 
@@ -69,34 +69,34 @@ def _program(context: JobContext, path: str) -> str:
     return str(whole)
 
 
-async def expected(context: JobContext, asked: TrainingRequest) -> Estimate:
+async def expected(context: JobContext, request: TrainingRequest) -> Estimate:
     """When it would start, and what an hour of it costs."""
-    told: dict[str, Any] = {
-        "workers": asked.nodes,
-        "cpu_per_hour": float(asked.nodes * asked.cores),
-        "gpu_per_hour": float(asked.nodes * asked.gpus),
-        "minutes": asked.minutes,
+    values: dict[str, Any] = {
+        "workers": request.nodes,
+        "cpu_per_hour": float(request.nodes * request.cores),
+        "gpu_per_hour": float(request.nodes * request.gpus),
+        "minutes": request.minutes,
     }
     try:
-        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(context, asked), both=True))
+        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(context, request), both=True))
     except SlurmError as error:
         refused = reasons.refusal(error.message)
-        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
-    return Estimate(start=trial.start, **told)
+        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **values)
+    return Estimate(start=trial.start, **values)
 
 
-async def submit(context: JobContext, asked: TrainingRequest) -> int:
+async def submit(context: JobContext, request: TrainingRequest) -> int:
     """Number of its job."""
     context.make_directories()
-    return await slurm.submit(script(context, asked))
+    return await slurm.submit(script(context, request))
 
 
 async def mine(context: JobContext) -> list[Training]:
     """The person's trainings that Slurm remembers, the newest first."""
     argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={context.job_name(naming.Kind.TRAINING)}"]
     lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
-    found = [_training(line) for line in lines if line.count("|") >= 7]
-    return sorted(found, key=lambda one: -one.job)
+    trainings = [_training(line) for line in lines if line.count("|") >= 7]
+    return sorted(trainings, key=lambda training: -training.job)
 
 
 def _training(line: str) -> Training:

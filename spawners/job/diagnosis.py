@@ -272,22 +272,22 @@ def diagnose(facts: Facts) -> Verdict:
 def _refused(facts: Facts) -> Verdict:
     if facts.not_asked or not facts.refusal:
         return _verdict(_FINDINGS[Ending.NOT_ASKED], facts)
-    told = reasons.refusal(facts.refusal)
-    return Verdict(ending=Ending.REFUSED, message=told.means, hint=told.todo)
+    refusal = reasons.refusal(facts.refusal)
+    return Verdict(ending=Ending.REFUSED, message=refusal.means, hint=refusal.todo)
 
 
 def _ended(facts: Facts) -> Verdict:
     if facts.stop_requested:
         return _verdict(_FINDINGS[Ending.STOPPED], facts)
-    found = (
+    finding = (
         _OF_STATE.get(_state(facts.job))
         or _by_slurms_lines(facts)
         or _by_farewell(facts)
         or _by_exit(facts.job)
         or _by_reason(facts.job)
     )
-    if found is not None:
-        return _verdict(found, facts)
+    if finding is not None:
+        return _verdict(finding, facts)
     for pattern, finding in _OF_LINES if _unwell(facts) else ():
         matched = pattern.search(_last_lines(facts))
         if matched is not None:
@@ -301,8 +301,8 @@ def _last_lines(facts: Facts) -> str:
 
 
 def _by_slurms_lines(facts: Facts) -> _Finding | None:
-    said = "\n".join(line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd")))
-    return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search(said)), None)
+    lines = [line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd"))]
+    return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search("\n".join(lines))), None)
 
 
 def _by_farewell(facts: Facts) -> _Finding | None:
@@ -345,8 +345,8 @@ def _without_a_word(facts: Facts) -> Verdict:
     if signal == 9 or code == 137:
         return _verdict(_KILLED, facts)
     if facts.stage is Stage.WAITING and job is not None and reasons.knows_reason(job.reason):
-        told = reasons.reason(job.reason)
-        return Verdict(ending=Ending.CRASHED, message=told.means, hint=told.todo)
+        reason = reasons.reason(job.reason)
+        return Verdict(ending=Ending.CRASHED, message=reason.means, hint=reason.todo)
     if job is None:
         message = translate("The job is gone, and Slurm does not know any more how it ended.")
     elif code or signal:

@@ -105,8 +105,8 @@ class Gate:
         if not self.runs:
             return False
         try:
-            told = json.loads((await self.ask("clusters")).body or b"[]")
-            return any(cluster["tasks"]["processing"] for cluster in told)
+            clusters = json.loads((await self.ask("clusters")).body or b"[]")
+            return any(cluster["tasks"]["processing"] for cluster in clusters)
         except Exception as error:
             log.info("Whether clusters work could not be asked: %s", error)
             return False
@@ -181,8 +181,8 @@ class PanelHandler(GateHandler):
         if not self.gate.runs:
             self.finish("[]" if not name else json.dumps(None))
             return
-        told = await self._ask(f"clusters/{name}".rstrip("/"))
-        self.finish(json.dumps(panel_model(told) if name else [panel_model(one) for one in told]))
+        clusters = await self._ask(f"clusters/{name}".rstrip("/"))
+        self.finish(json.dumps(panel_model(clusters) if name else [panel_model(cluster) for cluster in clusters]))
 
     @web.authenticated
     @authorized
@@ -192,11 +192,11 @@ class PanelHandler(GateHandler):
     @web.authenticated
     @authorized
     async def patch(self, name: str) -> None:
-        asked = json.loads(self.request.body)
-        if asked.get("adapt") is not None:
-            size = {edge: int(asked["adapt"][edge]) for edge in ("minimum", "maximum")}
+        scaling = json.loads(self.request.body)
+        if scaling.get("adapt") is not None:
+            size = {edge: int(scaling["adapt"][edge]) for edge in ("minimum", "maximum")}
         else:
-            size = dict.fromkeys(("minimum", "maximum"), int(asked["workers"]))
+            size = dict.fromkeys(("minimum", "maximum"), int(scaling["workers"]))
         self.finish(json.dumps(panel_model(await self._ask(f"clusters/{name}", "PATCH", {"size": size}))))
 
     @web.authenticated
@@ -208,12 +208,12 @@ class PanelHandler(GateHandler):
 
     async def _ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         answer = await self.gate.ask(path, method, None if body is None else json.dumps(body).encode())
-        told = json.loads(answer.body or b"null")
+        body = json.loads(answer.body or b"null")
         if answer.code >= 400:
-            error = (told or {}).get("error", {})
+            error = (body or {}).get("error", {})
             sentence = f"{error.get('message', 'The clusters cannot be reached.')} {error.get('hint', '')}".strip()
             raise web.HTTPError(answer.code if answer.code < 599 else 503, sentence, reason=sentence)
-        return told
+        return body
 
 
 def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:

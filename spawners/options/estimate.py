@@ -53,22 +53,22 @@ class Estimates:
         ``"sooner"`` (``{"words", "values"}``) what there is to say."""
         answer: dict[str, Any] = cost(request, offer.project(request.account))
         try:
-            found = await self._tried(name, request, trial)
+            trial_result = await self._tried(name, request, trial)
         except (SlurmUnavailable, TooMany):
             return answer | {"unknown": translate("When it would start cannot be told just now.")}
         except SlurmError as error:
             if not any(node.in_service for node in _nodes(request, cluster)):
                 # Slurm tries a job on nodes that are up; submitted, it waits for them.
                 return answer | {"unknown": str(reasons.reason("ReqNodeNotAvail"))}
-            said = reasons.refusal(error.message)
-            return answer | {"refused": f"{said.means} {said.todo}".strip()}
+            refusal = reasons.refusal(error.message)
+            return answer | {"refused": f"{refusal.means} {refusal.todo}".strip()}
         now = datetime.now(UTC)
         answer |= {
-            "start": found.start.isoformat(),
-            "starts": translate("Starts {when}").format(when=when(found.start, now)),
+            "start": trial_result.start.isoformat(),
+            "starts": translate("Starts {when}").format(when=when(trial_result.start, now)),
         }
-        if found.start - now > SOONER:
-            answer["sooner"] = await self._sooner(name, request, found.start, offer, cluster, trial=trial)
+        if trial_result.start - now > SOONER:
+            answer["sooner"] = await self._sooner(name, request, trial_result.start, offer, cluster, trial=trial)
         return answer
 
     async def _sooner(
@@ -76,27 +76,27 @@ class Estimates:
     ) -> dict[str, Any] | None:
         """The first alternative with a free node, or else the first at all, if Slurm says that it is sooner."""
         others = list(alternatives(request, offer))
-        free = (one for one in others if any(validation.fits_now(node, one) for node in _nodes(one, cluster)))
+        free = (other for other in others if any(validation.fits_now(node, other) for node in _nodes(other, cluster)))
         best = next(free, None) or next(iter(others), None)
         if best is None:
             return None
         try:
-            found = await self._tried(name, best, trial)
+            trial_result = await self._tried(name, best, trial)
         except (SlurmError, TooMany):
             return None
-        if start - found.start < SOONER:
+        if start - trial_result.start < SOONER:
             return None
-        said = translate("{change} it starts {when}.").format(
-            change=difference(request, best), when=when(found.start, datetime.now(UTC))
+        words = translate("{change} it starts {when}.").format(
+            change=difference(request, best), when=when(trial_result.start, datetime.now(UTC))
         )
-        return {"words": said, "values": best.model_dump(exclude={"profile"})}
+        return {"words": words, "values": best.model_dump(exclude={"profile"})}
 
     async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
         answer = self._kept.get((name, request))
         if answer is None:
             now = time.monotonic()
-            lately = [whose for at, whose in self._asked if now - at < 60]
-            if len(lately) >= A_MINUTE or lately.count(name) >= A_PERSON:
+            recent_askers = [whose for at, whose in self._asked if now - at < 60]
+            if len(recent_askers) >= A_MINUTE or recent_askers.count(name) >= A_PERSON:
                 raise TooMany
             self._asked.append((now, name))
             try:
@@ -115,12 +115,12 @@ def cost(request: SpawnRequest, project: ProjectOffer | None) -> dict[str, str]:
     """What it takes if it runs to its end, and what the project has left then."""
     cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
     parts = [_core_hours(cores)] + [_gpu_hours(gpus)] * bool(gpus)
-    left = []
+    amounts_left = []
     if project is not None and project.cpu_minutes is not None:
-        left.append(_core_hours(max(0, project.cpu_minutes - cores)))
+        amounts_left.append(_core_hours(max(0, project.cpu_minutes - cores)))
     if project is not None and project.gpu_minutes is not None and gpus:
-        left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
-    return {"cost": " · ".join(parts), "left": " · ".join(left)}
+        amounts_left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
+    return {"cost": " · ".join(parts), "left": " · ".join(amounts_left)}
 
 
 def _core_hours(minutes: int) -> str:

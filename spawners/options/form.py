@@ -140,7 +140,7 @@ def _sent(
 
 def _named(values: Mapping[str, Any], settings: Settings) -> str:
     """The profile whose size the values still are."""
-    profile = next((one for one in settings.spawn.profiles if one.name == values["profile"]), None)
+    profile = next((entry for entry in settings.spawn.profiles if entry.name == values["profile"]), None)
     if profile is None:
         return ""
     size = {"gpus": 0, "gpu_type": "", **values_of(profile)}
@@ -150,14 +150,14 @@ def _named(values: Mapping[str, Any], settings: Settings) -> str:
 def _sizes(offer: Offer, values: Mapping[str, Any], chosen: str, settings: Settings) -> tuple[Size, ...]:
     """Profiles that can be had in some project."""
     accounts = [project.account for project in offer.projects] or [values["account"]]
-    found = []
+    sizes = []
     for profile in settings.spawn.profiles:
         requests = [
             validation.complete({"profile": profile.name, "account": account}, offer, settings) for account in accounts
         ]
         if any(validation.is_fine(request, offer) for request in requests):
             name = profile.name
-            found.append(
+            sizes.append(
                 Size(
                     name,
                     profile.title,
@@ -166,7 +166,7 @@ def _sizes(offer: Offer, values: Mapping[str, Any], chosen: str, settings: Setti
                     name == chosen,
                 )
             )
-    return tuple(found)
+    return tuple(sizes)
 
 
 # -- fields -----------------------------------------------------------------------------------------------------------
@@ -178,9 +178,9 @@ def _fields(
     partitions = [partition for project in offer.projects for partition in project.partitions]
     kinds = _once(kind for partition in partitions for kind in partition.gpu_types if kind)
     choices: dict[str, list[tuple[str, str]]] = {
-        "account": [(one.account, _project_words(one)) for one in offer.projects]
+        "account": [(entry.account, _project_words(entry)) for entry in offer.projects]
         or [(str(values["account"]), str(values["account"]))],
-        "partition": [(one.partition, _partition_words(one)) for one in free]
+        "partition": [(entry.partition, _partition_words(entry)) for entry in free]
         or [(str(values["partition"]), str(values["partition"]))],
         "qos": [
             ("", translate("the usual one")),
@@ -188,33 +188,33 @@ def _fields(
         ],
         "gpu_type": [("", translate("any")), *((kind, kind) for kind in kinds)],
         "minutes": _times(_most(partitions, "minutes"), values["minutes"]),
-        "reservation": [("", translate("none")), *((one.name, one.name) for one in offer.reservations)],
+        "reservation": [("", translate("none")), *((entry.name, entry.name) for entry in offer.reservations)],
         "environment": [("", translate("the standard one")), *offer.environments.items()],
     }
-    found = {}
+    fields = {}
     for name, label in LABELS.items():
         value = str(values[name])
         offered = choices.get(name, [])
-        if offered and value not in (one for one, _ in offered) and name in errors:
+        if offered and value not in (option for option, _ in offered) and name in errors:
             offered = [*offered, (value[:64], value[:64])]  # what was asked for stays in sight beside its error
-        found[name] = Field(
+        fields[name] = Field(
             name=name,
             label=translate(label),
             value=value,
-            choices=tuple(Choice(one, text, one == value) for one, text in offered),
+            choices=tuple(Choice(option, text, option == value) for option, text in offered),
             most=_most(partitions, name) if name in ("cpus", "memory_gb", "gpus") else None,
             error=errors.get(name, ""),
         )
-    return found
+    return fields
 
 
 def _project_words(project: ProjectOffer) -> str:
-    left = [
+    amounts = [
         f"{quantity(minutes / 60)} {kind}"
         for kind, minutes in (("GPU", project.gpu_minutes), ("CPU", project.cpu_minutes))
         if minutes is not None
     ]
-    return f"{project.account} ({' · '.join(left)})" if left else project.account
+    return f"{project.account} ({' · '.join(amounts)})" if amounts else project.account
 
 
 def _partition_words(free: Free) -> str:
@@ -223,9 +223,9 @@ def _partition_words(free: Free) -> str:
 
 
 def _times(most: int | None, chosen: Any) -> list[tuple[str, str]]:
-    wanted = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
+    chosen_minutes = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
     times = {minutes for minutes in TIMES if most is None or minutes <= most} | {
-        minutes for minutes in (wanted, most) if minutes
+        minutes for minutes in (chosen_minutes, most) if minutes
     }
     return [(str(minutes), duration(60 * minutes)) for minutes in sorted(times)]
 
@@ -242,7 +242,7 @@ def _once(names: Iterable[str]) -> list[str]:
 
 
 def _free(offer: Offer, cluster: Cluster) -> tuple[Free, ...]:
-    found = []
+    partitions = []
     for name in _once(partition.name for project in offer.projects for partition in project.partitions):
         nodes = [node for node in cluster.nodes if name in node.partitions and node.in_service]
         nodes = [node for node in nodes if not node.state.startswith("reserved")]
@@ -250,7 +250,7 @@ def _free(offer: Offer, cluster: Cluster) -> tuple[Free, ...]:
         for node in nodes:
             for gpus in node.gpus:
                 kinds[gpus.kind] = kinds.get(gpus.kind, 0) + gpus.free
-        found.append(
+        partitions.append(
             Free(
                 partition=name,
                 cpus=sum(node.cpus_free for node in nodes),
@@ -259,7 +259,7 @@ def _free(offer: Offer, cluster: Cluster) -> tuple[Free, ...]:
                 gpus=" + ".join(f"{count} {kind}".strip() for kind, count in kinds.items()),
             )
         )
-    return tuple(found)
+    return tuple(partitions)
 
 
 # -- data for the script ----------------------------------------------------------------------------------------------
@@ -274,9 +274,9 @@ def _data(offer: Offer, settings: Settings) -> dict[str, Any]:
             }
             for project in offer.projects
         },
-        "profiles": {one.name: {"gpus": 0, "gpu_type": "", **values_of(one)} for one in settings.spawn.profiles},
+        "profiles": {entry.name: {"gpus": 0, "gpu_type": "", **values_of(entry)} for entry in settings.spawn.profiles},
         "partitions": {"cpu": settings.slurm.partition, "gpu": settings.slurm.gpu_partition},
-        "reservations": {one.name: one.partition for one in offer.reservations},
+        "reservations": {entry.name: entry.partition for entry in offer.reservations},
         "words": {
             "upTo": translate("up to {n}"),
             "asking": translate("Asking Slurm …"),

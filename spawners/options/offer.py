@@ -84,7 +84,9 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
     ]
     return Offer(
         projects=tuple(
-            sorted(projects, key=lambda one: (one.cpu_minutes == 0, one.account != default_account, one.account))
+            sorted(
+                projects, key=lambda entry: (entry.cpu_minutes == 0, entry.account != default_account, entry.account)
+            )
         ),
         reservations=tuple(reservations),
         environments=environments,

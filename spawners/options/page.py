@@ -48,7 +48,7 @@ async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
     """
     here = site()
     cluster = await here.cluster.look()
-    known = {one.account for one in cluster.associations if one.user == name}
+    known = {entry.account for entry in cluster.associations if entry.user == name}
     if cluster.accounting and (not known or (account and account not in known)):
         cluster = await here.cluster.look(since=time.monotonic() - NEW_PROJECT_SECONDS)
     groups = await asyncio.to_thread(_groups_of, name)
@@ -62,13 +62,13 @@ def _groups_of(name: str) -> frozenset[str]:
         numbers = os.getgrouplist(name, pwd.getpwnam(name).pw_gid)
     except KeyError:
         return frozenset()
-    found = set()
+    names = set()
     for number in numbers:
         try:
-            found.add(grp.getgrgid(number).gr_name)
+            names.add(grp.getgrgid(number).gr_name)
         except KeyError:
             continue
-    return frozenset(found)
+    return frozenset(names)
 
 
 async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
@@ -124,8 +124,8 @@ def last_choice(spawner: Any) -> dict[str, Any]:
     """What was chosen for this server, or else for the person's latest one."""
     if spawner.orm_spawner.user_options:
         return dict(spawner.orm_spawner.user_options)
-    others = [one for one in spawner.user.orm_user._orm_spawners if one.user_options and one.started]
-    return dict(max(others, key=lambda one: one.started).user_options) if others else {}
+    others = [entry for entry in spawner.user.orm_user._orm_spawners if entry.user_options and entry.started]
+    return dict(max(others, key=lambda entry: entry.started).user_options) if others else {}
 
 
 class SpawnPage(SpawnHandler):
@@ -147,7 +147,7 @@ class SpawnPage(SpawnHandler):
         sent = self.link
         if self.request.method == "POST":
             body = self.request.body_arguments
-            sent = options.from_form({key: [one.decode(errors="replace") for one in body[key]] for key in body})
+            sent = options.from_form({key: [value.decode(errors="replace") for value in body[key]] for key in body})
         elif sent is not None:
             message = await self._problem(for_user.name, sent) or message
         chosen = await fields(spawner, sent, own=for_user.name == self.current_user.name)

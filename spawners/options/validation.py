@@ -200,10 +200,11 @@ def _with_reservation(request: SpawnRequest, bound: Bound, offer: Offer) -> Boun
             mark("Choose another one, or none."),
             name=request.reservation,
         )
-    left = int((reservation.end - max(offer.now, reservation.start)).total_seconds() // 60)
-    if bound.most is not None and bound.most <= left:
+    minutes_left = int((reservation.end - max(offer.now, reservation.start)).total_seconds() // 60)
+    if bound.most is not None and bound.most <= minutes_left:
         return bound
-    return Bound(left, translate(mark("is left of the reservation {name}")).format(name=f"“{reservation.name}”"))
+    giver = translate(mark("is left of the reservation {name}")).format(name=f"“{reservation.name}”")
+    return Bound(minutes_left, giver)
 
 
 def _check_hours(request: SpawnRequest, project: ProjectOffer) -> None:
