@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AttemptState(StrEnum):
-    """How far an attempt is. Only Slurm's own word makes it ``ended``."""
+    """How far an attempt is. Only an answer of Slurm makes it ``ended``."""
 
     SUBMITTING = "submitting"
-    """A row, and perhaps a job whose number we have not heard yet."""
+    """There is a row, and perhaps a job whose number is not known yet."""
     WAITING = "waiting"
     STARTING = "starting"
-    """The job runs, its server has not announced itself."""
+    """The job runs, and its server has not announced its port."""
     READY = "ready"
     STOPPING = "stopping"
     ENDED = "ended"
@@ -46,7 +46,7 @@ class Ending(StrEnum):
     PORT_TAKEN = "port taken"
     HUB_UNREACHABLE = "hub unreachable"
     SILENT = "silent"
-    """The job ran, and its server never announced itself."""
+    """The job ran, and its server never announced its port."""
     CRASHED = "crashed"
 
 
@@ -74,7 +74,7 @@ class Attempt(BaseModel):
     """The random part of the job's comment; for the Hub alone, too."""
     server: str
     request: dict[str, Any]
-    """The options as they were asked for (spawners.job.request.SpawnRequest)."""
+    """The options of the start (spawners.job.request.SpawnRequest)."""
     state: AttemptState
     job_id: int | None
     node: str

@@ -95,7 +95,7 @@ def parse_pending(text: str) -> list[Pending]:
 
 
 def named_jobs(name: str, user: str) -> Argv:
-    """A person's jobs of this name, over or not (MinJobAge), with the comment that tells what they are for."""
+    """A person's jobs of this name, over or not (MinJobAge), and their comments."""
     fields = "--format=%A|%k"
     return ["squeue", "--noheader", "--all", "--states=all", f"--name={name}", f"--user={user}", fields]
 

@@ -292,7 +292,7 @@ def _ended(facts: Facts) -> Verdict:
         matched = pattern.search(_last_lines(facts))
         if matched is not None:
             return _verdict(finding, facts, **matched.groupdict())
-    return _without_a_word(facts)
+    return _unexplained(facts)
 
 
 def _last_lines(facts: Facts) -> str:
@@ -331,7 +331,7 @@ def _unwell(facts: Facts) -> bool:
     return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
 
 
-def _without_a_word(facts: Facts) -> Verdict:
+def _unexplained(facts: Facts) -> Verdict:
     job = facts.job
     state = _state(job)
     if facts.silent:

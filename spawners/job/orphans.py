@@ -1,7 +1,7 @@
-"""Jobs of this gateway that no server owns: reported, and cancelled after a time of grace.
+"""Orphans: jobs of this gateway whose server is gone. They are reported, and cancelled after a time of grace.
 
-They come about when something was lost on the way: a database restored from a backup, a Hub killed at a bad moment.
-Workers of Dask clusters belong to a server, too: they end with it, and those that could not be told to are found here.
+They come about when the database was restored from a backup or the Hub was killed. Workers of Dask clusters end with
+their server; those that could not be cancelled then are found here.
 """
 
 from __future__ import annotations

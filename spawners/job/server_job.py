@@ -1,4 +1,4 @@
-"""One attempt to run a person's server: a row, then a job, followed wherever Slurm takes it, ended in order.
+"""One attempt to run a person's server: its row in the ledger, and its job from ``sbatch`` to the end.
 
 Nothing of JupyterHub in here; :mod:`spawners.gateway` puts the two together.
 """
@@ -101,11 +101,11 @@ class ServerJob:
     # -- having a job ---------------------------------------------------------------------------------------------
 
     async def submit(self, render: Callable[[JobComment], str], environment: Mapping[str, str]) -> None:
-        """A row, then ``sbatch``, then the job's number; never a second job while it is open whether there is one.
+        """Store a row, run ``sbatch``, store the job's number; never submit a second job while there may be a first.
 
         :param render: the job script, given its comment.
         :raises InvalidInput: the script cannot be written; nothing was stored or asked.
-        :raises Ended: Slurm refused, or could not be asked and has no job of ours.
+        :raises Ended: Slurm refuses, or does not answer and has no job of this attempt.
         :raises LedgerUnavailable: nothing was asked of Slurm.
         """
         site = self._site
@@ -131,7 +131,7 @@ class ServerJob:
         log.info("%s submitted as job %i", self, number)
 
     async def take_up(self, row: Attempt) -> None:
-        """Go on with what a Hub before us had begun. Raises :class:`Ended` when there is no job of it."""
+        """Go on with an attempt of the Hub before its restart. Raises :class:`Ended` when it has no job."""
         self._belongs_to(row)
         self.requeues = row.requeues
         await self._set_number(row.job_id if row.job_id is not None else await self._find_or_fail())
@@ -141,7 +141,7 @@ class ServerJob:
         log.info("%s goes on as job %s", self, self.number)
 
     def keep(self, attempt: int, row: Attempt | None, number: int | None, began: datetime | None) -> None:
-        """Its server was ready before the Hub was restarted, and is until Slurm says otherwise.
+        """Follow a server that was ready before the Hub was restarted.
 
         :param row: of ``attempt``; None: the ledger could not be read.
         """
@@ -156,7 +156,7 @@ class ServerJob:
 
     @property
     def comment(self) -> JobComment:
-        """Of the job, as the row says."""
+        """The job's comment, from the row."""
         gateway = self._site.settings.spawn.gateway
         return naming.server_comment(gateway, self.user, self.server, self.attempt or 0, self.nonce)
 
@@ -176,7 +176,7 @@ class ServerJob:
     # -- waiting for its server -----------------------------------------------------------------------------------
 
     async def until_announced(self) -> tuple[str, int]:
-        """Wait, as long as it takes, for a node, and then not much longer for the server on it: address and port.
+        """Wait for a node, without a deadline, and then ``announce_seconds`` for its server. Returns address and port.
 
         :raises Ended: the job is over, or runs and its server is silent (then it has to be ended).
         """
@@ -203,13 +203,13 @@ class ServerJob:
                 await self._wait_for_news(deadline)
 
     async def _wait_for_news(self, deadline: float) -> None:
-        """Until the queue tells something new, the server announces itself, or it is time to look again."""
+        """Wait until the queue has news, the server announces its port, or it is time to look again."""
         slurm = self._site.settings.slurm
         longest = min(slurm.idle_seconds, max(0.1, deadline - time.monotonic()))
         with suppress(TimeoutError):
             async with asyncio.timeout(longest):
                 await self._news.wait()
-        # It runs: no reason to wait for the queue's next turn. Slurm tells the node, not the server itself.
+        # The server runs, so ask for its node at once and not at the queue's next turn.
         if self._port.done() and await self._site.queue.fresh(time.monotonic()) is None:
             await asyncio.sleep(slurm.waiting_seconds)
 
@@ -222,7 +222,7 @@ class ServerJob:
         """The job was put back into the queue while its server was starting: it will announce itself anew."""
         log.warning("%s: job %s was put back into the queue", self, self.number)
         self.stage, self._port = Stage.WAITING, asyncio.get_running_loop().create_future()
-        self._farewell = Farewell.NONE  # said by a server that will not be the last of this job
+        self._farewell = Farewell.NONE  # it was about the node that was taken away
         self.requeues += 1
         await self._record(service.requeued)
 
@@ -237,18 +237,20 @@ class ServerJob:
         return self.number is not None and self.stage is not Stage.RUNNING and not self._port.done()
 
     def has_port(self, port: int) -> bool:
-        """Whether its server has announced just this one."""
+        """Whether its server has announced this port."""
         return self._port.done() and self._port.result() == port
 
     def take_port(self, port: int) -> None:
-        """Believe a port, once; the caller has asked :attr:`awaits_port` in the same breath."""
+        """Store the announced port, once; the caller has just checked :attr:`awaits_port`."""
         self._port.set_result(port)
         self._news.set()
         in_background(self._record(service.announced, port))
 
     def take_farewell(self, word: Farewell) -> None:
-        """The server says that it goes: look at once, so that its address is nobody else's for long. A server that
-        says so again and again, or before there is one, has Slurm asked no more often."""
+        """The server says that it ends: ask Slurm at once, so that its route does not stay open for another process.
+
+        Repeated farewells, or one before there is a job, cause no further questions.
+        """
         if self.number is None or (self._farewell_check is not None and not self._farewell_check.done()):
             return
         self._farewell = word
@@ -259,7 +261,7 @@ class ServerJob:
             await asyncio.sleep(pause)
             snapshot = await self._site.queue.fresh(time.monotonic())
             if snapshot is not None and self.number not in snapshot.jobs:
-                return  # the queue has told so (_on_news)
+                return  # the queue has called _on_news
 
     # -- news -----------------------------------------------------------------------------------------------------
 
@@ -287,7 +289,7 @@ class ServerJob:
         await self._on_requeue()
 
     def forget(self) -> None:
-        """Hear no more of it."""
+        """Stop watching the job."""
         if self.number is not None:
             self._site.queue.unwatch(self.number)
 
@@ -314,7 +316,7 @@ class ServerJob:
     # -- the end --------------------------------------------------------------------------------------------------
 
     async def is_over(self) -> bool:
-        """Whether Slurm says so; then the ledger says why. "Could not ask" is no."""
+        """Whether Slurm says that the job is over; then the ledger gets the reason. No answer is no."""
         if self.number is None:
             return False  # sbatch may be on its way
         job = await self._current_job()
@@ -354,7 +356,7 @@ class ServerJob:
         return Ended(self.verdict)
 
     async def _close(self, facts: Facts) -> None:
-        """Write down that it is over, and why: by the verdict there is, or by one on everything known now."""
+        """Store that it is over, with the verdict there is or one on everything known now."""
         facts = await self._investigated(facts)
         self.verdict = self.verdict or diagnosis.diagnose(facts)
         self.forget()
@@ -363,7 +365,7 @@ class ServerJob:
         await self._record(service.ended, self.verdict, facts.job, facts.log_tail)
 
     async def _investigated(self, facts: Facts) -> Facts:
-        """With what the job wrote and how it ended; nothing else has happened to a server that was asked to stop."""
+        """Add the farewell, the exit code and the log; a server that was asked to stop needs neither code nor log."""
         facts = replace(
             facts,
             farewell=self._farewell,

@@ -165,7 +165,7 @@ class HistoryHandler(WithHistory):
 
 
 class TellHandler(BaseHandler):
-    """``POST /hub/atrium/tell-me/SERVER`` with ``wanted=1`` or ``0``: mail once the start on its way is through.
+    """``POST /hub/atrium/tell-me/SERVER`` with ``wanted=1`` or ``0``: an email when the start succeeds or fails.
 
     The XSRF token is checked before, as for every POST to the Hub.
     """
