@@ -41,14 +41,14 @@ class AtriumHub(JupyterHub):
             .options(selectinload(orm.Spawner.user), selectinload(orm.Spawner.user, orm.User._orm_spawners))
             .populate_existing()
         )
-        for one in known:  # all of them before the first await: pages say "starting" and not "not running"
-            self.users[one.user].spawners[one.name]._check_pending = True
+        for entry in known:  # all of them before the first await: pages say "starting" and not "not running"
+            self.users[entry.user].spawners[entry.name]._check_pending = True
         answers = True
-        for one in known:
-            user = self.users[one.user]
-            answers = answers and await self._taken_up(user, one.name)
+        for entry in known:
+            user = self.users[entry.user]
+            answers = answers and await self._taken_up(user, entry.name)
             if not answers:  # nobody waits for a database that is away
-                in_background(self._take_up_in_the_end(user, one.name))
+                in_background(self._take_up_in_the_end(user, entry.name))
         here = site()
         in_background(here.queue.run())
         in_background(orphans.sweep_for_ever(here))
@@ -63,7 +63,7 @@ class AtriumHub(JupyterHub):
             return False
         except Exception:
             self.log.exception("The server %r of %s could not be taken up, and is kept as it is", name, user.name)
-            recovery.keep(user, name)
+            recovery.keep(user, name, None)
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
@@ -79,9 +79,9 @@ class AtriumHub(JupyterHub):
         state = AttemptState.ENDED if attempt is None else attempt.state
         self.log.info("%s was %s", spawner._log_name, state)
         if state is AttemptState.READY:
-            recovery.keep(user, name)
+            recovery.keep(user, name, attempt)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
-            recovery.stop(user, name)
+            recovery.stop(user, name, attempt)
         elif state is AttemptState.ENDED:  # written as the Hub went away
             in_background(recovery.stopped(user, name))
         else:

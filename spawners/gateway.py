@@ -23,8 +23,10 @@ from hub.errors import AtriumError, InvalidInput, NotAllowed
 from hub.identity.models import NAME
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
+from hub.slurm import naming
 from hub.slurm.cluster import Trial
 from hub.slurm.jobs import Job
+from hub.slurm.naming import JobComment
 from spawners import handshake
 from spawners.job import progress, recovery, script
 from spawners.job import request as options
@@ -81,9 +83,14 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         super().__init__(*args, **kwargs)
 
     @property
-    def seen(self) -> Job | None:
-        """The job as the queue last told it (pages read it)."""
-        return self.job.seen if self.job is not None else None
+    def latest_job(self) -> Job | None:
+        """The job as Slurm last showed it; pages read this."""
+        return self.job.latest_job if self.job is not None else None
+
+    @property
+    def os_account(self) -> str:
+        """The OS account that a new job runs as: the one of the Hub user's name."""
+        return str(self.user.name)
 
     @property
     def attempt(self) -> int | None:
@@ -114,18 +121,17 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     async def trial(self, request: options.SpawnRequest) -> Trial:
         """Where and when this server would start with ``request``; asked as the person, with the very script."""
         environment = self.get_env()
-        script_text = self._script(request, environment)(0)
-        return await site().slurm.trial(script_text, user=self.user.name, environment=environment)
+        comment = naming.server_comment(site().settings.spawn.gateway, self.user.name, self.name)
+        script_text = self._script(request, environment)(comment)
+        return await site().slurm.trial(script_text, user=self.os_account, environment=environment)
 
-    def _script(self, request: options.SpawnRequest, environment: dict[str, str]) -> Callable[[int], str]:
-        """The job script by the number of the attempt; raises :class:`NotAllowed` for whom no job may run as."""
+    def _script(self, request: options.SpawnRequest, environment: dict[str, str]) -> Callable[[JobComment], str]:
+        """The job script by its comment; raises :class:`NotAllowed` for an account that no job may run as."""
         settings = site().settings
-        account = _account(self.user.name, settings.login.os_group)
+        account = _account(self.os_account, settings.login.os_group)
         return partial(
             _rendered,
             request,
-            user=self.user.name,
-            server=self.name,
             home=Path(account.pw_dir),
             settings=settings,
             exported=environment,
@@ -225,11 +231,12 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         return ServerJob(
             site(),
             user=self.user.name,
+            os_account=self.os_account,
             server=self.name,
             request=self.user_options or {},
-            changed=self._save_state,
-            over=self.poll_and_notify,
-            requeued=self._follow_requeued,
+            save=self._save_state,
+            on_over=self.poll_and_notify,
+            on_requeue=self._follow_requeued,
         )
 
     async def _unfinished(self) -> Attempt | None:
@@ -280,16 +287,18 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     # -- poll and stop --------------------------------------------------------------------------------------------
 
-    def is_kept(self, *, stopping: bool = False) -> None:
+    def is_kept(self, row: Attempt | None, *, stopping: bool = False) -> None:
         """After a restart of the Hub: the server was ready before, and is until Slurm says otherwise.
 
+        :param row: of the attempt; None: it could not be read.
         :param stopping: somebody had asked for its end.
         """
         self.job = self._new_job()
-        self.job.asked_to_stop = stopping
+        self.job.stop_requested = stopping
         began = self._saved.get("began")
         self.job.keep(
             self._saved["attempt"],
+            row,
             int(self.job_id) if self.job_id else None,
             datetime.fromisoformat(began) if began else None,
         )
@@ -353,19 +362,19 @@ async def _say_goodbye(spawner: AtriumSpawner) -> bool:
         return False
 
 
-def _rendered(request: options.SpawnRequest, attempt: int, **values: Any) -> str:
-    return script.render(request, attempt=attempt, **values)
+def _rendered(request: options.SpawnRequest, comment: JobComment, **values: Any) -> str:
+    return script.render(request, comment=comment, **values)
 
 
-def _account(user: str, group: str) -> pwd.struct_passwd:
-    """The person's OS account; raises :class:`NotAllowed` for names and accounts no job may run as."""
-    if not USER_NAME.match(user):
+def _account(name: str, group: str) -> pwd.struct_passwd:
+    """The OS account of this name; raises :class:`NotAllowed` for names and accounts no job may run as."""
+    if not USER_NAME.match(name):
         raise NotAllowed("Your user name cannot be used on this machine.", hint="Ask an administrator.")
     try:
-        account = pwd.getpwnam(user)
+        account = pwd.getpwnam(name)
         members = grp.getgrnam(group)
     except KeyError as error:
         raise NotAllowed("You have no account on this machine yet.", hint="Ask an administrator.") from error
-    if account.pw_uid < 1000 or (user not in members.gr_mem and account.pw_gid != members.gr_gid):
+    if account.pw_uid < 1000 or (name not in members.gr_mem and account.pw_gid != members.gr_gid):
         raise NotAllowed("Your account may not run notebooks here.", hint="Ask an administrator.")
     return account

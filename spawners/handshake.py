@@ -56,19 +56,19 @@ class HandshakeHandler(APIHandler):
 
     async def post(self) -> None:
         spawner = self._sender()
-        said = parse(self.request.body)
-        if said is None:
+        message = parse(self.request.body)
+        if message is None:
             self._refuse(422, spawner, "neither exactly one valid port nor a farewell")
-        elif isinstance(said, Farewell):
-            spawner.take_farewell(said)
-            self.log.info("%s goes: %s", spawner._log_name, said)
+        elif isinstance(message, Farewell):
+            spawner.take_farewell(message)
+            self.log.info("%s goes: %s", spawner._log_name, message)
             self.set_status(204)
         elif spawner.awaits_port:
-            spawner.take_port(said)
-            self.log.info("%s announced port %i", spawner._log_name, said)
-            self._accept(said)
-        elif spawner.has_port(said):  # it did not hear our answer: refused, it would end in two minutes
-            self._accept(said)
+            spawner.take_port(message)
+            self.log.info("%s announced port %i", spawner._log_name, message)
+            self._accept(message)
+        elif spawner.has_port(message):  # it did not hear our answer: refused, it would end in two minutes
+            self._accept(message)
         else:
             self._refuse(409, spawner, "no start is waiting for a port")
 

@@ -36,7 +36,7 @@ def in_job(
             "JUPYTER_RUNTIME_DIR": str(runtime),
             "SLURM_CONF": str(deployment.slurm_conf),
             "DASK_JOBQUEUE__SLURM__QUEUE": deployment.settings.slurm.dask_partition,
-            "ATRIUM_COMMENT": f"{gateway}:{user}::7",
+            "ATRIUM_COMMENT": f"{gateway}:notebook:{user}::7:0a1b2c3d",
             "JUPYTERHUB_API_TOKEN": "a-secret-of-the-server",
         }
         variables = [f"{name}={value}" for name, value in environment.items()]

@@ -11,9 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest shape: all steps or none. Does nothing when it is there already."""
-    command.upgrade(_config(engine), "head")
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to the newest shape: all steps or none. Does nothing when it is there already.
+
+    :param revision: an earlier shape, for tests of what a migration does with rows.
+    """
+    command.upgrade(_config(engine), revision)
 
 
 def check(engine: Engine) -> None:

@@ -53,7 +53,7 @@ def servers(user: Any, hub_path: str = HUB_PATH) -> Iterator[Server]:
     for spawner in user.all_spawners():
         if not spawner.active:
             continue
-        job = getattr(spawner, "seen", None)
+        job = getattr(spawner, "latest_job", None)
         yield Server(
             name=spawner.name,
             title=getattr(spawner, "display_name", "") or spawner.name,

@@ -6,17 +6,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AttemptState(StrEnum):
-    """How far an attempt is. Only Slurm's own word makes it ``ended``."""
+    """How far an attempt is. Only an answer of Slurm makes it ``ended``."""
 
     SUBMITTING = "submitting"
-    """A row, and perhaps a job whose number we have not heard yet."""
+    """There is a row, and perhaps a job whose number is not known yet."""
     WAITING = "waiting"
     STARTING = "starting"
-    """The job runs, its server has not announced itself."""
+    """The job runs, and its server has not announced its port."""
     READY = "ready"
     STOPPING = "stopping"
     ENDED = "ended"
@@ -46,7 +46,7 @@ class Ending(StrEnum):
     PORT_TAKEN = "port taken"
     HUB_UNREACHABLE = "hub unreachable"
     SILENT = "silent"
-    """The job ran, and its server never announced itself."""
+    """The job ran, and its server never announced its port."""
     CRASHED = "crashed"
 
 
@@ -67,9 +67,14 @@ class Attempt(BaseModel):
 
     id: int
     person: str
+    """Name of the Hub user."""
+    os_account: str = Field(default="", exclude=True)
+    """The account that the job runs as; for the Hub alone, so not in the API's answers."""
+    nonce: str = Field(default="", exclude=True)
+    """The random part of the job's comment; for the Hub alone, too."""
     server: str
     request: dict[str, Any]
-    """The options as they were asked for (spawners.job.request.SpawnRequest)."""
+    """The options of the start (spawners.job.request.SpawnRequest)."""
     state: AttemptState
     job_id: int | None
     node: str

@@ -1,4 +1,4 @@
-"""``/people/{name}/attempts``: what became of a person's servers."""
+"""``/people/{name}/attempts``: attempts to start a person's servers, and how they ended."""
 
 from __future__ import annotations
 

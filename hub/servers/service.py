@@ -1,12 +1,14 @@
-"""The ledger's rules: a row before the job, the job's number right after it, an end only by Slurm's word.
+"""The ledger of attempts to start a server. Used by the spawners, which write it, and by the API, which reads it.
 
-Every function commits what it changes and is safe to call again; moving a row that has ended changes nothing.
+A row is stored before the job is submitted, and the job's number right after that; only Slurm's answer ends a row.
+Every function commits what it changes and is safe to call again; a row that has ended does not change any more.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +25,7 @@ from hub.mail import service as mail
 from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.servers.tables import ServerAttempt
 from hub.settings import Settings, load
+from hub.slurm import naming
 from hub.slurm.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -30,13 +33,24 @@ logger = logging.getLogger(__name__)
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LONGEST_LOG = 8_000
 """Characters kept of what a job wrote."""
+HIGHEST_ID = 2**31 - 1
+"""Of a row: PostgreSQL refuses a question about a higher one, and a comment may name any."""
+ROWS_AT_ONCE = 500
+"""Rows in one question to the database, which takes a limited number of values."""
 
 
-def begin(session: Session, *, gateway: str, person: str, server: str, request: dict[str, Any]) -> Attempt:
-    """A new attempt, before anything is asked of Slurm."""
+def begin(
+    session: Session, *, gateway: str, person: str, os_account: str, server: str, request: dict[str, Any]
+) -> Attempt:
+    """Store a new attempt, before Slurm is asked for anything.
+
+    :param os_account: that the job will run as.
+    """
     row = ServerAttempt(
         gateway=gateway,
         person=person,
+        os_account=os_account,
+        nonce=naming.new_nonce(),
         server=server,
         request=request,
         state=AttemptState.SUBMITTING,
@@ -48,22 +62,22 @@ def begin(session: Session, *, gateway: str, person: str, server: str, request: 
 
 
 def find(session: Session, attempt: int) -> Attempt | None:
-    """One attempt by its number."""
+    """The attempt with this number; None: there is none."""
     row = session.get(ServerAttempt, attempt)
     return None if row is None else Attempt.model_validate(row)
 
 
 def submitted(session: Session, attempt: int, job_id: int) -> None:
-    """Slurm took it as this job."""
-    row = _open(session, attempt)
+    """Store the number of the job that Slurm accepted."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.job_id, row.submitted, row.state = job_id, now(), AttemptState.WAITING
         session.commit()
 
 
 def started(session: Session, attempt: int, *, node: str, ends: datetime | None) -> None:
-    """Slurm gave it a node."""
-    row = _open(session, attempt)
+    """Store the node that the job runs on, and when its time limit ends it."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.node, row.ends, row.started = node, ends, row.started or now()
         row.state = AttemptState.STARTING
@@ -71,8 +85,8 @@ def started(session: Session, attempt: int, *, node: str, ends: datetime | None)
 
 
 def requeued(session: Session, attempt: int) -> None:
-    """Slurm took its node away and put it back into the queue: it starts again, as the same job."""
-    row = _open(session, attempt)
+    """Note that Slurm put the job back into the queue: it starts again, on another node."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.requeues += 1
         row.node, row.port, row.started, row.ends = "", None, None, None
@@ -81,55 +95,58 @@ def requeued(session: Session, attempt: int) -> None:
 
 
 def announced(session: Session, attempt: int, port: int) -> None:
-    """Its server told us the port: a Hub that is killed now need not ask it again."""
-    row = _open(session, attempt)
+    """Store the port that the server announced, for a Hub that is restarted before the server is ready."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.port = port
         session.commit()
 
 
 def ready(session: Session, attempt: int) -> None:
-    """Its server answers."""
-    row = _open(session, attempt)
+    """Note that the server answers, and write to the person if they asked for it."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.state, row.ready = AttemptState.READY, row.ready or now()
         if row.tell:
-            _write(session, row, *_ready_letter(row))
+            _send_email(session, row, *_ready_email(row))
         session.commit()
 
 
 def stopping(session: Session, attempt: int) -> None:
-    """It shall end; it has not until Slurm says so."""
-    row = _open(session, attempt)
+    """Note that the server is being stopped; it has ended only when Slurm says so."""
+    row = _open_row(session, attempt)
     if row is not None:
         row.state = AttemptState.STOPPING
         session.commit()
 
 
 def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = None, log_tail: str = "") -> None:
-    """It is over, and why. The first word on this counts."""
-    row = _open(session, attempt)
+    """Note that the attempt is over, and why. Only the first call for an attempt counts."""
+    row = _open_row(session, attempt)
     if row is None:
         return
     row.state, row.ended = AttemptState.ENDED, now()
     row.ending, row.hint = verdict.ending, verdict.hint[:1000]
-    # What a job wrote may be anything, and PostgreSQL takes no text with a NUL in it: this end would never be written.
+    # A log may hold anything, and PostgreSQL takes no text with a NUL character: the end would never be stored.
     row.message, row.log_tail = _readable(verdict.message)[:1000], _readable(log_tail)[-LONGEST_LOG:]
     if job is not None:
         row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
         row.node = row.node or job.node
     if row.tell and row.ready is None and row.ending is not Ending.STOPPED:
-        _write(session, row, *_failed_letter(row))
+        _send_email(session, row, *_failed_email(row))
     session.commit()
 
 
 def _readable(text: str) -> str:
-    """Without what moves a terminal's cursor or is no text at all."""
+    """The text with control characters replaced, those that move a terminal's cursor included."""
     return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def tell_when_ready(session: Session, person: str, server: str, wanted: bool) -> None:
-    """Whether the person gets mail when this start is through; raises :class:`NotFound` when none is on its way."""
+def tell_when_ready(session: Session, person: str, server: str, tell: bool) -> None:
+    """Set whether the person gets an email when this start succeeds or fails.
+
+    :raises NotFound: no start of this server is under way.
+    """
     row = session.scalars(
         select(ServerAttempt)
         .where(
@@ -141,32 +158,53 @@ def tell_when_ready(session: Session, person: str, server: str, wanted: bool) ->
     ).first()
     if row is None:
         raise NotFound("No start of this server is on its way.")
-    row.tell = wanted
+    row.tell = tell
     session.commit()
 
 
-@dataclass(frozen=True)
-class Open:
-    """What has not ended: numbers of attempts, and of the jobs of those that have one."""
-
-    attempts: frozenset[int]
-    jobs: frozenset[int]
-
-
-def open_jobs(session: Session, gateway: str) -> Open:
-    """Everything of this gateway that has not ended."""
-    rows = session.execute(
-        select(ServerAttempt.id, ServerAttempt.job_id).where(
-            ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED
+def open_jobs(session: Session, gateway: str) -> frozenset[int]:
+    """Numbers of the jobs of this gateway's attempts that have not ended."""
+    numbers = session.scalars(
+        select(ServerAttempt.job_id).where(
+            ServerAttempt.gateway == gateway,
+            ServerAttempt.state != AttemptState.ENDED,
+            ServerAttempt.job_id.is_not(None),
         )
-    ).all()
-    return Open(frozenset(row.id for row in rows), frozenset(row.job_id for row in rows if row.job_id is not None))
+    )
+    return frozenset(number for number in numbers if number is not None)
 
 
-def orphan(session: Session, what: str, job: Job, comment: str) -> None:
-    """Tell admins of a job that no server owns."""
+@dataclass(frozen=True)
+class JobOwner:
+    """What a row says of its job's owner, to compare with what a job's comment says."""
+
+    os_account: str
+    nonce: str
+    is_open: bool
+    """Whether the attempt has not ended."""
+
+
+def job_owners(session: Session, gateway: str, attempts: Iterable[int]) -> dict[int, JobOwner]:
+    """Owners by the number of the attempt; numbers without a row of this gateway are left out."""
+    numbers, owners = sorted(number for number in set(attempts) if number <= HIGHEST_ID), {}
+    for start in range(0, len(numbers), ROWS_AT_ONCE):
+        rows = session.scalars(
+            select(ServerAttempt).where(
+                ServerAttempt.gateway == gateway, ServerAttempt.id.in_(numbers[start : start + ROWS_AT_ONCE])
+            )
+        )
+        for row in rows:
+            owners[row.id] = JobOwner(row.os_account, row.nonce, row.state is not AttemptState.ENDED)
+    return owners
+
+
+def orphan(session: Session, event: str, job: Job, comment: str) -> None:
+    """Record a job without a server in the audit trail.
+
+    :param event: "orphan job found" or "orphan job cancelled".
+    """
     audit.record(
-        session, who="hub", what=what, on=f"job {job.id}", after={"person": job.user, "comment": comment[:200]}
+        session, who="hub", what=event, on=f"job {job.id}", after={"person": job.user, "comment": comment[:200]}
     )
     session.commit()
 
@@ -180,24 +218,25 @@ def history(session: Session, person: str, *, server: str | None = None, limit: 
     return [Attempt.model_validate(row) for row in rows]
 
 
-def _open(session: Session, attempt: int) -> ServerAttempt | None:
+def _open_row(session: Session, attempt: int) -> ServerAttempt | None:
+    """The row of an attempt that has not ended."""
     row = session.get(ServerAttempt, attempt)
     return row if row is not None and row.state is not AttemptState.ENDED else None
 
 
-# -- mail to somebody who did not wait at the page --------------------------------------------------------------------
+# -- emails to people who did not wait at the page --------------------------------------------------------------------
 
 
-def _write(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
-    """In the transaction that tells what it is about; once for each time the attempt got so far."""
+def _send_email(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
+    """Queue an email in the transaction that changes the row; once for each time that the attempt reaches its state."""
     key = f"server-{row.id}-{row.state}-{row.requeues}"
     try:
         mail.enqueue(session, to=mail.address_of(row.person, load()), subject=subject, text=text, key=key)
     except InvalidInput as error:
-        logger.warning("%s cannot be written to: %s", row.person, error.message)
+        logger.warning("No email to %s, whose address is invalid: %s", row.person, error.message)
 
 
-def _ready_letter(row: ServerAttempt) -> tuple[str, str]:
+def _ready_email(row: ServerAttempt) -> tuple[str, str]:
     settings = load()
     lines = [
         translate("Your notebook{name} is ready on node {node}. Open it:").format(name=_name(row), node=row.node),
@@ -213,7 +252,7 @@ def _ready_letter(row: ServerAttempt) -> tuple[str, str]:
     )
 
 
-def _failed_letter(row: ServerAttempt) -> tuple[str, str]:
+def _failed_email(row: ServerAttempt) -> tuple[str, str]:
     settings = load()
     lines = [
         translate("Your notebook{name} did not start.").format(name=_name(row)),

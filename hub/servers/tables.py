@@ -22,6 +22,11 @@ class ServerAttempt(Base):
     gateway: Mapped[str] = mapped_column(String(20))
     """The deployment that started it: several may share one Slurm."""
     person: Mapped[str] = mapped_column(String(32))
+    """Name of the Hub user."""
+    os_account: Mapped[str] = mapped_column(String(32))
+    """The account that the job runs as and that its commands are run as."""
+    nonce: Mapped[str] = mapped_column(String(8))
+    """The random part of the job's comment (hub/slurm/naming.py); empty in rows of versions that had none."""
     server: Mapped[str] = mapped_column(String(32))
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[AttemptState] = mapped_column(Word(AttemptState), index=True)

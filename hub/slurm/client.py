@@ -26,8 +26,11 @@ MOST_ADDRESSES = 20_000
 
 
 class SlurmClient:
-    """Every call has the deadline of the settings and raises :class:`SlurmError` when Slurm refuses,
-    :class:`hub.errors.SlurmUnavailable` when it could not be asked."""
+    """Slurm's commands, run by the Hub. Every call has the deadline of the settings.
+
+    :raises SlurmError: Slurm refuses.
+    :raises SlurmUnavailable: Slurm does not answer.
+    """
 
     def __init__(self, settings: Slurm, transport: Transport | None = None) -> None:
         self._settings = settings
@@ -61,11 +64,11 @@ class SlurmClient:
         return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
     async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
-        """Everybody's jobs of this name that are not over: whose, and what they say of themselves."""
-        return commands.parse_said_jobs(await self._transport.run(commands.jobs_with_comments(name)))
+        """OS account and comment of everybody's jobs of this name that are not over."""
+        return commands.parse_jobs_with_comments(await self._transport.run(commands.jobs_with_comments(name)))
 
     async def job(self, job_id: int) -> Job | None:
-        """One job, over or not: the controller's memory first, then the accounts. None when neither knows it."""
+        """One job, over or not, from the controller or else from accounting. None when neither knows it."""
         try:
             jobs = commands.parse_queue(await self._transport.run(commands.queue_of(job_id)))
             if jobs:
@@ -89,8 +92,8 @@ class SlurmClient:
         return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
     async def node_address(self, node: str) -> str:
-        """Where a node is reached; asked again after some minutes, for a cloud's node may come back elsewhere."""
-        async with self._asking:  # fifty who start at once ask once
+        """Address of a node, cached for some minutes: a cloud's node may come back with another one."""
+        async with self._asking:  # fifty starts at the same time need one question
             address = self._addresses.get(node)
             if address is None:
                 address = commands.parse_node_address(await self._transport.run(commands.node(node)))
@@ -98,7 +101,7 @@ class SlurmClient:
             return address
 
     async def node_addresses(self) -> list[str]:
-        """Where all nodes are reached."""
+        """Addresses of all nodes."""
         return commands.parse_node_addresses(await self._transport.run(commands.node_addresses()))
 
     async def accounts_of(self, user: str) -> list[str]:
@@ -120,8 +123,8 @@ class SlurmClient:
 
         :param closed: no new jobs; those that run go on.
         """
-        wanted = [name for name in (parent, account) if name]
-        known = (await self._transport.run(commands.accounts(wanted))).split()
+        names = [name for name in (parent, account) if name]
+        known = (await self._transport.run(commands.accounts(names))).split()
         if parent and parent not in known:
             await self._unless_unchanged(commands.add_account(parent, "Atrium call"))
         if account not in known:
@@ -164,11 +167,11 @@ class SlurmClient:
 
     async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
         """What jobs of these accounts used on one day (UTC), by account, person and partition."""
-        found: dict[Share, Seconds] = {}
+        shares: dict[Share, Seconds] = {}
         for at in range(0, len(accounts), ACCOUNTS_AT_ONCE):
             argv = commands.day_of(day, accounts[at : at + ACCOUNTS_AT_ONCE])
-            found |= commands.parse_day(await self._transport.run(argv, environment={"TZ": "UTC"}))
-        return found
+            shares |= commands.parse_day(await self._transport.run(argv, environment={"TZ": "UTC"}))
+        return shares
 
     async def _unless_unchanged(self, argv: commands.Argv) -> None:
         """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""
@@ -206,8 +209,8 @@ class SlurmClient:
     async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
         """Where and when ``script`` would start if ``user`` submitted it now; raises what submitting it would."""
         argv = inventory.trial()
-        said = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
-        return inventory.parse_trial(said)
+        answer = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
+        return inventory.parse_trial(answer)
 
     async def ping(self) -> bool:
         """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""

@@ -85,17 +85,17 @@ def pending() -> Argv:
 
 def parse_pending(text: str) -> list[Pending]:
     """Waiting jobs, in no order; lines that cannot be read are left out."""
-    found = []
+    jobs = []
     for line in text.splitlines():
         number, _, rest = line.strip().partition("|")
         priority, _, partitions = rest.partition("|")
         if number.isdigit() and priority.isdigit():
-            found.append(Pending(int(number), tuple(partitions.split(",")), int(priority)))
-    return found
+            jobs.append(Pending(int(number), tuple(partitions.split(",")), int(priority)))
+    return jobs
 
 
 def named_jobs(name: str, user: str) -> Argv:
-    """A person's jobs of this name, over or not (MinJobAge), with the comment that tells what they are for."""
+    """A person's jobs of this name, over or not (MinJobAge), and their comments."""
     fields = "--format=%A|%k"
     return ["squeue", "--noheader", "--all", "--states=all", f"--name={name}", f"--user={user}", fields]
 
@@ -103,12 +103,12 @@ def named_jobs(name: str, user: str) -> Argv:
 def parse_named_jobs(text: str) -> dict[int, str]:
     """Comment of each job. Comments are the person's own words, newlines and all: they only choose among that person's
     jobs, and a line that is none of Slurm's must not end the reading."""
-    found = {}
+    comments = {}
     for line in text.split("\n"):
         number, _, comment = line.strip().partition("|")
         if _NUMBER.match(number):
-            found[int(number)] = comment
-    return found
+            comments[int(number)] = comment
+    return comments
 
 
 def jobs_with_comments(name: str) -> Argv:
@@ -116,15 +116,15 @@ def jobs_with_comments(name: str) -> Argv:
     return ["squeue", "--noheader", "--all", f"--name={name}", "--format=%A|%u|%k"]
 
 
-def parse_said_jobs(text: str) -> dict[int, tuple[str, str]]:
-    """Person and comment of each job; the comment is the person's own word, and comes last."""
-    found = {}
+def parse_jobs_with_comments(text: str) -> dict[int, tuple[str, str]]:
+    """OS account and comment of each job. People write comments themselves, so the comment is the last field."""
+    jobs = {}
     for line in text.splitlines():
         number, _, rest = line.strip().partition("|")
         user, _, comment = rest.partition("|")
         if number.isdigit() and user:
-            found[int(number)] = (user, comment)
-    return found
+            jobs[int(number)] = (user, comment)
+    return jobs
 
 
 def history(job_id: int) -> Argv:
@@ -228,14 +228,14 @@ def members(account: str) -> Argv:
 
 def parse_members(text: str) -> dict[str, Membership]:
     """People of an account; the account's own line names nobody."""
-    found: dict[str, Membership] = {}
+    members: dict[str, Membership] = {}
     for line in text.splitlines():
         user, partition, submit = (*line.strip().split("|"), "", "")[:3]
         if user:
-            known = found.get(user, Membership(frozenset(), barred=False))
+            known = members.get(user, Membership(frozenset(), barred=False))
             bound = known.partitions | ({partition} if partition else set())
-            found[user] = Membership(bound, barred=known.barred or submit == "0")
-    return found
+            members[user] = Membership(bound, barred=known.barred or submit == "0")
+    return members
 
 
 def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
@@ -296,15 +296,15 @@ def day_of(day: date, accounts: Sequence[str]) -> Argv:
 
 def parse_day(text: str) -> dict[Share, Seconds]:
     """Seconds of cores and cards by account, person and partition."""
-    found: dict[Share, Seconds] = {}
+    shares: dict[Share, Seconds] = {}
     for line in text.splitlines():
         account, user, partition, elapsed, tres = line.split("|", 4)
         if user and elapsed.isdigit() and int(elapsed):
             share = Share(account, user, partition)
-            seconds = found.get(share, Seconds(0, 0))
+            seconds = shares.get(share, Seconds(0, 0))
             cpus, gpus = (_allocated(name, tres) for name in ("cpu", "gres/gpu"))
-            found[share] = Seconds(seconds.cpu + cpus * int(elapsed), seconds.gpu + gpus * int(elapsed))
-    return found
+            shares[share] = Seconds(seconds.cpu + cpus * int(elapsed), seconds.gpu + gpus * int(elapsed))
+    return shares
 
 
 def _allocated(tres: str, text: str) -> int:
@@ -319,15 +319,15 @@ def account_usage(names: Iterable[str]) -> Argv:
 
 def parse_account_usage(text: str) -> dict[str, AccountUsage]:
     """Limits and use of accounts (not of their single users) out of ``scontrol show assoc_mgr``."""
-    found = {}
+    usage = {}
     for line in text.splitlines():
         account = re.search(r"\bAccount=(\S+) UserName=\s", line + " ")
         minutes = re.search(r"\bGrpTRESMins=(\S*)", line)
         if account and minutes:
-            found[account.group(1)] = AccountUsage(
+            usage[account.group(1)] = AccountUsage(
                 _minutes("cpu", minutes.group(1)), _minutes("gres/gpu", minutes.group(1))
             )
-    return found
+    return usage
 
 
 def _minutes(tres: str, text: str) -> Minutes:

@@ -44,11 +44,11 @@ def nodes() -> Argv:
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
     """Nodes in Slurm's order, each once, with all its partitions."""
-    found: dict[str, Node] = {}
+    nodes: dict[str, Node] = {}
     for node in _readable(text, _node, "sinfo"):
-        before = found.get(node.name)
-        found[node.name] = node if before is None else before.also_in(node.partitions)
-    return tuple(found.values())
+        before = nodes.get(node.name)
+        nodes[node.name] = node if before is None else before.also_in(node.partitions)
+    return tuple(nodes.values())
 
 
 def _node(line: str) -> Node:
@@ -72,13 +72,13 @@ def _node(line: str) -> Node:
 
 def _gres(text: str) -> dict[str, int]:
     """GPUs by kind ("" for those without one) out of ``gpu:a100:4(S:0-1),shard:8`` or ``gpu:a100:2(IDX:0,3)``."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for entry in re.sub(r"\([^)]*\)", "", text).split(","):
         name, _, rest = entry.strip().partition(":")
         kind, _, count = rest.rpartition(":")
         if name == "gpu" and count.isdigit():
-            found[kind] = found.get(kind, 0) + int(count)
-    return found
+            counts[kind] = counts.get(kind, 0) + int(count)
+    return counts
 
 
 # -- partitions and reservations --------------------------------------------------------------------------------------
@@ -216,15 +216,15 @@ def parse_trial(text: str) -> Trial:
 
     ``sbatch: Job 12 to start at 2026-11-24T21:05:46 using 2 processors on nodes cpu1 in partition notebooks``
     """
-    found = re.search(
+    match = re.search(
         r"\bto start at (?P<start>\S+)(?: a)? using (?P<cpus>\d+) processors on (?:nodes )?(?P<nodes>\S+)"
         r"(?: in partition (?P<partition>\S+))?",
         text,
     )
-    start = moment(found["start"]) if found else None
-    if found is None or start is None:
+    start = moment(match["start"]) if match else None
+    if match is None or start is None:
         raise SlurmError(text.strip()[:500] or "sbatch did not say when the job would start.")
-    return Trial(start, int(found["cpus"]), found["nodes"], found["partition"] or "")
+    return Trial(start, int(match["cpus"]), match["nodes"], match["partition"] or "")
 
 
 # -- Slurm's notations ------------------------------------------------------------------------------------------------
@@ -246,14 +246,14 @@ _UNITS = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 10
 
 def tres(text: str) -> dict[str, int]:
     """Limits by resource out of ``cpu=16,mem=64G,gres/gpu=4``; memory in MB."""
-    found = {}
+    limits = {}
     for entry in text.split(","):
         name, _, amount = entry.partition("=")
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTP]?)", amount.strip())
         if name and match:
             scale = _UNITS[match[2]] if name == "mem" else 1
-            found[name.strip()] = int(float(match[1]) * scale)
-    return found
+            limits[name.strip()] = int(float(match[1]) * scale)
+    return limits
 
 
 def _count(text: str) -> int | None:
@@ -275,12 +275,12 @@ def _pairs(line: str) -> dict[str, str]:
 
 def _readable(text: str, read: Callable[[str], T], command: str) -> Iterable[T]:
     lines = [line for line in text.splitlines() if line.strip()]
-    found = []
+    records = []
     for line in lines:
         try:
-            found.append(read(line))
+            records.append(read(line))
         except (KeyError, ValueError):
             continue
-    if lines and not found:
+    if lines and not records:
         raise SlurmError(f"{command} printed what we cannot read: {lines[0][:80]!r}.")
-    return found
+    return records

@@ -1,15 +1,40 @@
-"""How the gateway's jobs are named and commented, where they log, and how one is recognised.
+"""Names, comments and log files of the gateway's jobs; used by spawners, transfers and the sweep for orphans.
 
-The name tells the kind of job, the comment whose it is and what it belongs to. Both only choose among jobs: anybody can
-give a job of their own the same words, so whoever acts on one compares the comment with a row and with the job's owner.
+The job's name tells its kind, so that one ``squeue --name`` finds all jobs of a kind. The comment tells what the job
+belongs to::
+
+    GATEWAY:KIND:HUBUSER:SERVER:ATTEMPT:NONCE         notebook: a server; ATTEMPT is its row in the ledger
+    GATEWAY:KIND:HUBUSER:SERVER:ATTEMPT:NONCE:NAME    dask, training: fields of the server's job that submitted it, and
+                                                      the name of the cluster or the training
+    GATEWAY:KIND:HUBUSER::TRANSFER:NONCE              transfer: no server; TRANSFER is its row
+
+NONCE is 8 hexadecimal digits, made and stored with the row before the job is submitted. Characters of a field that a
+job script or this form cannot hold are written as ``=XX``, one for each byte of UTF-8 (``:`` is ``=3A``).
+
+Earlier versions wrote other forms, without a kind and a nonce. Their jobs may still run, so these are read, too, and
+written for rows without a nonce::
+
+    GATEWAY:HUBUSER:SERVER:ATTEMPT             a server
+    GATEWAY:HUBUSER:SERVER:ATTEMPT:CLUSTER     a worker
+    GATEWAY:NAME                               a training
+    GATEWAY:HUBUSER:transfer:TRANSFER          a transfer
+
+Anybody can give a job of their own any name and comment. Whoever acts on a job compares the comment with the row, the
+nonce included, and the job's owner with the row's OS account.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from urllib.parse import quote, unquote
 
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
+_NONCE = re.compile(r"[0-9a-f]{8}\Z")
+UNSAVED = "0" * 8
+"""Nonce of a script that is only tried (``sbatch --test-only``): there is no row."""
 
 
 class Kind(StrEnum):
@@ -21,25 +46,99 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
 
 
+_WITH_NAME = (Kind.WORKER, Kind.TRAINING)
+
+
 def job_name(gateway: str, kind: Kind) -> str:
     """Name of every job of one kind of one deployment, so that ``squeue --name`` asks for all of them at once."""
     return f"{gateway}-{kind}"
 
 
+def new_nonce() -> str:
+    """The random part of a comment, for a new row."""
+    return secrets.token_hex(4)
+
+
+@dataclass(frozen=True)
+class JobComment:
+    """The fields of a comment; ``str()`` is the comment."""
+
+    gateway: str
+    kind: Kind
+    user: str
+    """Name of the Hub user. The job's OS account may be another one: it is in the row, not in the comment."""
+    server: str
+    attempt: int
+    """Number of the row: of the attempt, or of the transfer."""
+    nonce: str
+    """Empty in the forms of earlier versions."""
+    name: str = ""
+    """Of the cluster or the training."""
+
+    def __str__(self) -> str:
+        if not self.nonce:
+            return self._old_form()
+        fields = [self.gateway, self.kind, self.user, self.server, str(self.attempt), self.nonce]
+        if self.kind in _WITH_NAME:
+            fields.append(self.name)
+        return ":".join(map(_quoted, fields))
+
+    def _old_form(self) -> str:
+        match self.kind:
+            case Kind.SERVER:
+                return f"{self.gateway}:{self.user}:{self.server}:{self.attempt}"
+            case Kind.WORKER:
+                return f"{self.gateway}:{self.user}:{self.server}:{self.attempt}:{self.name}"
+            case Kind.TRAINING:
+                return f"{self.gateway}:{self.name}"
+            case Kind.TRANSFER:
+                return f"{self.gateway}:{self.user}:transfer:{self.attempt}"
+
+
+def read(text: str, kind: Kind) -> JobComment | None:
+    """The fields of the comment of a job of this kind; None for a comment of any other form."""
+    fields = text.split(":")
+    comment = _read_fields(fields, kind) or _read_old_fields(fields, kind)
+    return comment if comment is not None and str(comment) == text else None
+
+
+def _read_fields(fields: list[str], kind: Kind) -> JobComment | None:
+    if len(fields) != 6 + (kind in _WITH_NAME) or fields[1] != kind:
+        return None
+    if not _NUMBER.match(fields[4]) or not _NONCE.match(fields[5]):
+        return None
+    gateway, _, user, server, attempt, nonce, *name = map(_unquoted, fields)
+    return JobComment(gateway, kind, user, server, int(attempt), nonce, *name)
+
+
+def _read_old_fields(fields: list[str], kind: Kind) -> JobComment | None:
+    match kind, fields:
+        case Kind.SERVER, [gateway, user, server, attempt] if _NUMBER.match(attempt):
+            return JobComment(gateway, kind, user, server, int(attempt), "")
+        case Kind.WORKER, [gateway, user, server, attempt, name] if _NUMBER.match(attempt):
+            return JobComment(gateway, kind, user, server, int(attempt), "", name)
+        case Kind.TRAINING, [gateway, name]:
+            return JobComment(gateway, kind, "", "", 0, "", name)
+        case Kind.TRANSFER, [gateway, user, "transfer", number] if _NUMBER.match(number):
+            return JobComment(gateway, kind, user, "", int(number), "")
+    return None
+
+
+def _quoted(field: str) -> str:
+    """As in a URL, with ``=`` for ``%``, which no word of a job script may hold (hub/slurm/quoting.py)."""
+    return quote(field, safe="").replace("~", "%7E").replace("%", "=")
+
+
+def _unquoted(field: str) -> str:
+    return unquote(field.replace("=", "%"))
+
+
 # -- servers ----------------------------------------------------------------------------------------------------------
 
 
-def server_comment(gateway: str, user: str, server: str, attempt: int) -> str:
+def server_comment(gateway: str, user: str, server: str, attempt: int = 0, nonce: str = UNSAVED) -> JobComment:
     """Comment of a server's job: one whose number was not stored is found by it, one without a row is an orphan."""
-    return f"{gateway}:{user}:{server}:{attempt}"
-
-
-def attempt_in(comment: str, gateway: str, user: str) -> int | None:
-    """Number of the attempt that a job of ``user`` says it belongs to; None for a comment of another form."""
-    words = comment.split(":")
-    if len(words) != 4 or words[:2] != [gateway, user] or not _NUMBER.match(words[3]):
-        return None
-    return int(words[3])
+    return JobComment(gateway, Kind.SERVER, user, server, attempt, nonce)
 
 
 def server_log(server: str) -> str:
@@ -55,40 +154,53 @@ def gateway_in(comment: str) -> str:
     return comment.partition(":")[0]
 
 
-def worker_comment(server: str, cluster: str) -> str:
-    """Comment of a worker's job. ``server`` is the comment of its server's job."""
-    return f"{server}:{cluster}"
+def worker_comment(server_comment: str, cluster: str) -> str:
+    """Comment of a worker's job.
+
+    :param server_comment: of its server's job; "" outside of a server.
+    """
+    server = read(server_comment, Kind.SERVER)
+    return f"{server_comment}:{cluster}" if server is None else str(replace(server, kind=Kind.WORKER, name=cluster))
 
 
-def server_of_worker(comment: str) -> str:
-    """The comment of the server's job that a worker's comment begins with."""
-    return comment.rpartition(":")[0]
+def same_server(worker_comment: str, server_comment: str) -> bool:
+    """Whether a worker belongs to the server, in any of its attempts, whose job has ``server_comment``."""
+    worker, server = read(worker_comment, Kind.WORKER), read(server_comment, Kind.SERVER)
+    if worker is None or server is None:
+        return False
+    return (worker.gateway, worker.user, worker.server) == (server.gateway, server.user, server.server)
 
 
 def cluster_in(comment: str) -> str:
-    """Name of the cluster that a worker's job belongs to."""
-    return comment.rpartition(":")[2]
+    """Name of the cluster that a worker's job belongs to; "" for a comment of another form."""
+    worker = read(comment, Kind.WORKER)
+    return "" if worker is None else worker.name
 
 
-def same_server(comment: str, other: str) -> bool:
-    """Whether a worker's comment names the server, in any of its attempts, whose job has the comment ``other``."""
-    return comment.startswith(f"{other.rpartition(':')[0]}:")
+def training_comment(server_comment: str, name: str, *, gateway: str) -> str:
+    """Comment of a training's job.
 
-
-def training_comment(gateway: str, name: str) -> str:
-    return f"{gateway}:{name}"
+    :param server_comment: of the server's job that submits it; "" outside of a server.
+    :param gateway: the deployment, for a training that no server submits.
+    """
+    server = read(server_comment, Kind.SERVER)
+    if server is None:
+        return str(JobComment(gateway, Kind.TRAINING, "", "", 0, "", name))
+    return str(replace(server, kind=Kind.TRAINING, name=name))
 
 
 def training_in(comment: str) -> str:
-    """Name of the training that a job is."""
-    return comment.rpartition(":")[2]
+    """Name of the training that a job is; the whole comment if it has another form."""
+    training = read(comment, Kind.TRAINING)
+    return comment if training is None else training.name
 
 
 # -- transfers --------------------------------------------------------------------------------------------------------
 
 
-def transfer_comment(gateway: str, user: str, transfer: int) -> str:
-    return f"{gateway}:{user}:transfer:{transfer}"
+def transfer_comment(gateway: str, user: str, transfer: int, nonce: str) -> str:
+    """Comment of a transfer's job."""
+    return str(JobComment(gateway, Kind.TRANSFER, user, "", transfer, nonce))
 
 
 def transfer_log(transfer: int) -> str:

@@ -65,9 +65,9 @@ class QueueWatcher:
         self.calls = 0
         """How often ``squeue`` was run (tests and metrics count it)."""
 
-    def watch(self, job_id: int, told: Watching) -> None:
+    def watch(self, job_id: int, on_news: Watching) -> None:
         """Have ``told`` called with news of a job, until :meth:`unwatch`."""
-        self._watched[job_id] = told
+        self._watched[job_id] = on_news
 
     def unwatch(self, job_id: int) -> None:
         self._watched.pop(job_id, None)
@@ -141,13 +141,13 @@ class QueueWatcher:
         self.error = error
 
     def _tell(self, before: Snapshot) -> None:
-        for job_id, told in list(self._watched.items()):
+        for job_id, on_news in list(self._watched.items()):
             job = self.snapshot.jobs.get(job_id)
             if job is None or job != before.jobs.get(job_id):
                 try:
-                    told(job)
+                    on_news(job)
                 except Exception:
-                    log.exception("News of job %i could not be told", job_id)
+                    log.exception("News of job %i could not be delivered", job_id)
 
     async def _ask_places(self) -> None:
         """The order of the queue: a second question, put only while somebody waits and wants to know."""
@@ -163,10 +163,10 @@ class QueueWatcher:
 def places(pending: list[Pending]) -> dict[tuple[int, str], int]:
     """Place of each waiting job in each partition it waits for, counted from 1: by priority, then by number."""
     count: dict[str, int] = {}
-    found = {}
-    for job in sorted(pending, key=lambda one: (-one.priority, one.id)):
+    places = {}
+    for job in sorted(pending, key=lambda job: (-job.priority, job.id)):
         for partition in job.partitions:
-            count[partition] = found[job.id, partition] = count.get(partition, 0) + 1
+            count[partition] = places[job.id, partition] = count.get(partition, 0) + 1
         if len(job.partitions) > 1:  # squeue names a job's partitions as it was asked for them: joined
-            found[job.id, ",".join(job.partitions)] = min(found[job.id, name] for name in job.partitions)
-    return found
+            places[job.id, ",".join(job.partitions)] = min(places[job.id, name] for name in job.partitions)
+    return places

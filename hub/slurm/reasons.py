@@ -279,9 +279,9 @@ _REFUSED = {
 
 def reason(text: str) -> Words:
     """Why a job waits (squeue's ``%r``) or ended (sacct's ``Reason``)."""
-    found = _reason(text)
-    if found is not None:
-        return found.translated(**_things(text))
+    words = _reason(text)
+    if words is not None:
+        return words.translated(**_things(text))
     plain = text.strip().strip("()").replace("_", " ")
     if not plain:
         return _REASONS["None"].translated()
@@ -304,23 +304,23 @@ def _first_word(text: str) -> str:
 
 
 def _limit(word: str) -> Words | None:
-    found = _LIMIT.match(word)
-    if found is None:
+    match = _LIMIT.match(word)
+    if match is None:
         return None
-    running = found["count"].startswith("Run")
-    if found["per"] in ("PerUser", "PerAccount"):
-        return _QUALITY[found["per"] + ("RunMins" if running else "")]
-    if found["kind"] == "Min":
+    running = match["count"].startswith("Run")
+    if match["per"] in ("PerUser", "PerAccount"):
+        return _QUALITY[match["per"] + ("RunMins" if running else "")]
+    if match["kind"] == "Min":
         return _QUALITY["Min"]
-    family = _PROJECT if found["owner"] == "Assoc" else _QUALITY
-    return family[("Grp" if found["kind"] == "Grp" else "") + ("RunMinutes" if running else found["count"])]
+    family = _PROJECT if match["owner"] == "Assoc" else _QUALITY
+    return family[("Grp" if match["kind"] == "Grp" else "") + ("RunMinutes" if running else match["count"])]
 
 
 def _things(text: str) -> dict[str, str]:
     """What a limit is about, for its sentence."""
-    found = _LIMIT.match(_first_word(text))
-    things, hours = _THINGS[found["what"]] if found else ("", "")
-    return {"things": translate(things), "hours": translate(hours)} if found else {}
+    match = _LIMIT.match(_first_word(text))
+    things, hours = _THINGS[match["what"]] if match else ("", "")
+    return {"things": translate(things), "hours": translate(hours)} if match else {}
 
 
 # -- states -----------------------------------------------------------------------------------------------------------
@@ -516,26 +516,26 @@ _WORD = re.compile(r"\b[A-Z][A-Za-z]{5,60}\b")
 def refusal(text: str) -> Words:
     """What ``sbatch`` said when it refused; a limit it names by its reason (``AssocMaxSubmitJobLimit``) goes first."""
     for word in _WORD.findall(text):
-        found = _REASONS.get(word) or _limit(word)
-        if found is not None:
-            todo = _REFUSED.get(found.todo, found.todo)
-            return Words(found.whose, found.means, todo).translated(**_things(word))
-    plain = said(text)
+        known = _REASONS.get(word) or _limit(word)
+        if known is not None:
+            todo = _REFUSED.get(known.todo, known.todo)
+            return Words(known.whose, known.means, todo).translated(**_things(word))
+    message = plain_message(text)
     lowered = text.lower()
     for sign, words in _REFUSALS:
         if sign in lowered:
             todo = _REFUSED.get(words.todo, words.todo)
-            return Words(words.whose, words.means, todo).translated(text=plain)
-    if not plain:
-        return Words(Whose.ADMIN, translate("Slurm refused the job without a word."), translate(_ADMIN))
+            return Words(words.whose, words.means, todo).translated(text=message)
+    if not message:
+        return Words(Whose.ADMIN, translate("Slurm refused the job without a reason."), translate(_ADMIN))
     return Words(
         Whose.ADMIN,
-        translate("Slurm refused the job: “{text}”.").format(text=plain.rstrip(".")),
+        translate("Slurm refused the job: “{text}”.").format(text=message.rstrip(".")),
         translate("Choose something else, or ask an administrator what it means."),
     )
 
 
-def said(text: str) -> str:
+def plain_message(text: str) -> str:
     """The last line of what a command printed, without its own name before it."""
     lines = [_PREFIX.sub("", line.strip()) for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""

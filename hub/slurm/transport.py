@@ -38,7 +38,7 @@ class Transport:
             command = ["/usr/bin/sudo", "--non-interactive", f"--user={user}", "--", *command]
         seconds = self._settings.deadline_seconds
         try:
-            done = await process.run(
+            result = await process.run(
                 command,
                 environment={**self._environment(), **(environment or {})},
                 deadline=seconds,
@@ -50,9 +50,9 @@ class Transport:
             raise SlurmUnavailable(f"Slurm has not answered for {seconds:.0f} s ({argv[0]}).") from error
         except OSError as error:
             raise SlurmUnavailable(f"{argv[0]} could not be started: {error.strerror}.") from error
-        if done.code:
-            raise _refusal(argv[0], done.error.strip() or done.out.strip())
-        return done.error if errors else done.out
+        if result.code:
+            raise _refusal(argv[0], result.error.strip() or result.out.strip())
+        return result.error if errors else result.out
 
     def _environment(self) -> dict[str, str]:
         """No more than Slurm needs: nothing of ours leaks into a job."""
@@ -64,5 +64,5 @@ class Transport:
 
 def _refusal(command: str, text: str) -> SlurmError:
     if process.could_not_ask(text):
-        return SlurmUnavailable(f"Slurm could not be asked ({command}): {text[:300]}")
-    return SlurmError(text[:500] or f"{command} failed without a word.")
+        return SlurmUnavailable(f"Slurm does not answer ({command}): {text[:300]}")
+    return SlurmError(text[:500] or f"{command} failed without a message.")

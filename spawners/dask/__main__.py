@@ -18,7 +18,8 @@ from tornado.httpserver import HTTPServer
 
 from spawners.dask import api
 from spawners.dask.manager import Manager
-from spawners.node.place import Place
+from spawners.dask.supervisor import Supervisor
+from spawners.node.job_context import JobContext
 
 END_SECONDS = 6.0
 """The server waits eight for everything it has to end."""
@@ -30,8 +31,8 @@ def configure_dask() -> None:
 
 
 async def main(listener: socket.socket, life: int) -> None:
-    manager = Manager(Place.from_environment())
-    manager.place.make_directories()
+    manager = Manager(JobContext.from_environment())
+    manager.context.make_directories()
     server = HTTPServer(api.application(manager))
     server.add_socket(listener)
     over = asyncio.Event()
@@ -39,7 +40,7 @@ async def main(listener: socket.socket, life: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
     loop.add_reader(life, over.set)
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     await over.wait()
     loop.remove_reader(life)
     rounds.cancel()

@@ -1,4 +1,4 @@
-"""What the manager answers on its socket. Whoever reaches the socket is the person: its directory is theirs alone."""
+"""The HTTP API of the manager on its Unix socket, whose directory is the person's alone."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Handler(web.RequestHandler):
     def write_error(self, status_code: int, **options: Any) -> None:
         error = options.get("exc_info", (None, None))[1]
         if isinstance(error, AtriumError):
-            told = {"message": error.message, "field": error.field, "hint": error.hint}
+            body = {"message": error.message, "field": error.field, "hint": error.hint}
         elif isinstance(error, web.HTTPError):
-            told = {"message": f"There is no such address ({status_code}).", "field": None, "hint": ""}
+            body = {"message": f"There is no such address ({status_code}).", "field": None, "hint": ""}
         else:
-            told = {"message": "Something went wrong on our side.", "field": None, "hint": "Try again, or report it."}
-        self.finish({"error": told})
+            body = {"message": "Something went wrong on our side.", "field": None, "hint": "Try again, or report it."}
+        self.finish({"error": body})
 
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
         if not isinstance(error, AtriumError):
@@ -60,39 +60,39 @@ class Handler(web.RequestHandler):
 
 class Clusters(Handler):
     async def get(self) -> None:
-        self.answer([managed.told(self.manager.place) for managed in self.manager.clusters.values()])
+        self.answer([managed.view(self.manager.context) for managed in self.manager.clusters.values()])
 
     async def post(self) -> None:
         managed = await self.manager.create(self.read(ClusterRequest))
         self.set_status(201)
-        self.answer(managed.told(self.manager.place))
+        self.answer(managed.view(self.manager.context))
 
 
-class One(Handler):
+class Cluster(Handler):
     async def get(self, name: str) -> None:
-        self.answer(self.manager.get(name).told(self.manager.place))
+        self.answer(self.manager.get(name).view(self.manager.context))
 
     async def patch(self, name: str) -> None:
         managed = await self.manager.change(name, self.read(ClusterChange))
-        self.answer(managed.told(self.manager.place))
+        self.answer(managed.view(self.manager.context))
 
     async def delete(self, name: str) -> None:
         await self.manager.end(name)
         self.set_status(204)
 
 
-class Of(Handler):
-    """What belongs to one cluster."""
+class ClusterDetail(Handler):
+    """The connection to a cluster, or the script of its workers' jobs."""
 
-    async def get(self, name: str, what: str) -> None:
-        if what == "connection":
+    async def get(self, name: str, detail: str) -> None:
+        if detail == "connection":
             self.answer(self.manager.connection(name))
         else:
             self.answer({"script": self.manager.get(name).cluster.job_script()})
 
 
 class Overview(Handler):
-    """What is allowed, and what happened while nobody looked."""
+    """What a worker may be, and how many."""
 
     async def get(self) -> None:
         self.answer(await self.manager.offer())
@@ -100,34 +100,34 @@ class Overview(Handler):
 
 class News(Handler):
     async def get(self) -> None:
-        self.answer(self.manager.told_news())
+        self.answer(self.manager.news_now())
 
 
 class Estimates(Handler):
     async def post(self) -> None:
-        asked = self.read(ClusterRequest)
-        self.answer(await self.manager.estimate(asked.shape, asked.size))
+        request = self.read(ClusterRequest)
+        self.answer(await self.manager.estimate(request.shape, request.size))
 
 
 class Trainings(Handler):
     async def get(self) -> None:
-        self.answer(await training.mine(self.manager.place))
+        self.answer(await training.mine(self.manager.context))
 
     async def post(self) -> None:
-        asked = self.read(TrainingRequest)
+        request = self.read(TrainingRequest)
         if self.get_query_argument("try", ""):
-            self.answer(await training.expected(self.manager.place, asked))
+            self.answer(await training.expected(self.manager.context, request))
             return
         self.set_status(201)
-        self.answer({"job": await training.submit(self.manager.place, asked)})
+        self.answer({"job": await training.submit(self.manager.context, request)})
 
 
 class OneTraining(Handler):
     async def get(self, job: str) -> None:
-        self.answer({"log": await training.log(self.manager.place, int(job))})
+        self.answer({"log": await training.log(self.manager.context, int(job))})
 
     async def delete(self, job: str) -> None:
-        await training.stop(self.manager.place, int(job))
+        await training.stop(self.manager.context, int(job))
         self.set_status(204)
 
 
@@ -136,8 +136,8 @@ def application(manager: Manager) -> web.Application:
     return web.Application(
         [
             (r"/clusters", Clusters, options),
-            (r"/clusters/([a-z][a-z0-9-]{0,29})", One, options),
-            (r"/clusters/([a-z][a-z0-9-]{0,29})/(connection|script)", Of, options),
+            (r"/clusters/([a-z][a-z0-9-]{0,29})", Cluster, options),
+            (r"/clusters/([a-z][a-z0-9-]{0,29})/(connection|script)", ClusterDetail, options),
             (r"/offer", Overview, options),
             (r"/news", News, options),
             (r"/estimate", Estimates, options),

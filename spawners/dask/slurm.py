@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -18,14 +19,14 @@ DEADLINE_SECONDS = 15.0
 AT_ONCE = 8
 """Commands of one process that run at the same time: fifty workers are no burst on the controller."""
 
-_KEPT_BACK = re.compile(r"(JUPYTER|JPY_|SLURM_|SLURMD_|SBATCH_|ATRIUM_TLS|ATRIUM_API)")
+_WITHHELD = re.compile(r"(JUPYTER|JPY_|SLURM_|SLURMD_|SBATCH_|ATRIUM_TLS|ATRIUM_API)")
 _gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 def job_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What a job of the person inherits: neither the server's token nor what Slurm says of the server's own job."""
-    kept = {name: value for name, value in environment.items() if not _KEPT_BACK.match(name)}
-    return kept | {name: environment[name] for name in ("SLURM_CONF",) if name in environment}
+    inherited = {name: value for name, value in environment.items() if not _WITHHELD.match(name)}
+    return inherited | {name: environment[name] for name in ("SLURM_CONF",) if name in environment}
 
 
 async def run(argv: commands.Argv, *, stdin: str | None = None, both: bool = False) -> str:
@@ -37,17 +38,17 @@ async def run(argv: commands.Argv, *, stdin: str | None = None, both: bool = Fal
     gate = _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
     try:
         async with gate:
-            done = await process.run(argv, environment=job_environment(), deadline=DEADLINE_SECONDS, stdin=stdin)
+            result = await process.run(argv, environment=job_environment(), deadline=DEADLINE_SECONDS, stdin=stdin)
     except TimeoutError as error:
         raise SlurmUnavailable(f"Slurm has not answered for {DEADLINE_SECONDS:.0f} s.") from error
     except OSError as error:
         raise SlurmUnavailable("Slurm's commands are not installed here.", hint="Report the problem.") from error
-    if done.code:
-        told = done.error.strip() or done.out.strip()
-        if process.could_not_ask(told):
+    if result.code:
+        message = result.error.strip() or result.out.strip()
+        if process.could_not_ask(message):
             raise SlurmUnavailable("Slurm does not answer.")
-        raise SlurmError(told[-2000:] or f"{argv[0]} failed without a word.")
-    return f"{done.out}\n{done.error}" if both else done.out
+        raise SlurmError(message[-2000:] or f"{argv[0]} failed without a message.")
+    return f"{result.out}\n{result.error}" if both else result.out
 
 
 async def submit(script: str) -> int:
@@ -57,8 +58,8 @@ async def submit(script: str) -> int:
     except SlurmUnavailable:
         raise
     except SlurmError as error:
-        told = reasons.refusal(error.message)
-        raise SlurmError(told.means, hint=told.todo) from error
+        refusal = reasons.refusal(error.message)
+        raise SlurmError(refusal.means, hint=refusal.todo) from error
 
 
 async def cancel(jobs: list[str]) -> None:
@@ -66,3 +67,23 @@ async def cancel(jobs: list[str]) -> None:
     if jobs:
         with suppress(SlurmError):
             await run(["scancel", "--quiet", *jobs])
+
+
+def job_end(job: str) -> float | None:
+    """When Slurm ends a job, in seconds since the epoch; None: not known."""
+    if not job:
+        return None
+    end = run_now(["squeue", "--noheader", f"--jobs={job}", "--format=%e"], SLURM_TIME_FORMAT="%s").strip()
+    return float(end) if re.fullmatch(r"\d+", end) else None
+
+
+def run_now(argv: commands.Argv, **variables: str) -> str:
+    """What a command prints, before there is an event loop; "" when there is no answer."""
+    environment = {**job_environment(), **variables}
+    try:
+        result = subprocess.run(
+            argv, env=environment, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout

@@ -19,7 +19,7 @@ from hub.slurm import inventory, naming, reasons
 from hub.slurm.jobs import Phase, moment, phase
 from hub.slurm.quoting import word
 from spawners.dask import slurm
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 LOG_BYTES = 20_000
 _FIELDS = "%A|%T|%B|%S|%e|%r|%k|%j"
@@ -47,56 +47,56 @@ def quoted(text: str) -> str:
 _environment.filters["quoted"] = quoted
 
 
-def script(place: Place, asked: TrainingRequest) -> str:
+def script(context: JobContext, request: TrainingRequest) -> str:
     """The job script, with everything from outside quoted."""
     return _environment.get_template("training.sh.j2").render(
-        asked=asked,
-        place=place,
-        job_name=place.job_name(naming.Kind.TRAINING),
-        comment=naming.training_comment(place.gateway, asked.name),
-        partition=asked.partition or place.partition,
-        python=asked.python or sys.executable,
-        program=_program(place, asked.script),
-        processes=asked.gpus or asked.processes,
+        request=request,
+        context=context,
+        job_name=context.job_name(naming.Kind.TRAINING),
+        comment=naming.training_comment(context.comment, request.name, gateway=context.gateway),
+        partition=request.partition or context.partition,
+        python=request.python or sys.executable,
+        program=_program(context, request.script),
+        processes=request.gpus or request.processes,
     )
 
 
-def _program(place: Place, path: str) -> str:
+def _program(context: JobContext, path: str) -> str:
     """Whole path of a file that is there; one without a beginning is in the home."""
-    whole = Path(path) if path.startswith("/") else place.home / path
+    whole = Path(path) if path.startswith("/") else context.home / path
     if not whole.is_file():
         raise InvalidInput(f"There is no file {path}.", field="script", hint="Give its path from your home directory.")
     return str(whole)
 
 
-async def expected(place: Place, asked: TrainingRequest) -> Estimate:
+async def expected(context: JobContext, request: TrainingRequest) -> Estimate:
     """When it would start, and what an hour of it costs."""
-    told: dict[str, Any] = {
-        "workers": asked.nodes,
-        "cpu_per_hour": float(asked.nodes * asked.cores),
-        "gpu_per_hour": float(asked.nodes * asked.gpus),
-        "minutes": asked.minutes,
+    values: dict[str, Any] = {
+        "workers": request.nodes,
+        "cpu_per_hour": float(request.nodes * request.cores),
+        "gpu_per_hour": float(request.nodes * request.gpus),
+        "minutes": request.minutes,
     }
     try:
-        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(place, asked), both=True))
+        trial = inventory.parse_trial(await slurm.run(inventory.trial(), stdin=script(context, request), both=True))
     except SlurmError as error:
         refused = reasons.refusal(error.message)
-        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
-    return Estimate(start=trial.start, **told)
+        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **values)
+    return Estimate(start=trial.start, **values)
 
 
-async def submit(place: Place, asked: TrainingRequest) -> int:
+async def submit(context: JobContext, request: TrainingRequest) -> int:
     """Number of its job."""
-    place.make_directories()
-    return await slurm.submit(script(place, asked))
+    context.make_directories()
+    return await slurm.submit(script(context, request))
 
 
-async def mine(place: Place) -> list[Training]:
+async def mine(context: JobContext) -> list[Training]:
     """The person's trainings that Slurm remembers, the newest first."""
-    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={place.job_name(naming.Kind.TRAINING)}"]
+    argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={context.job_name(naming.Kind.TRAINING)}"]
     lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
-    found = [_training(line) for line in lines if line.count("|") >= 7]
-    return sorted(found, key=lambda one: -one.job)
+    trainings = [_training(line) for line in lines if line.count("|") >= 7]
+    return sorted(trainings, key=lambda training: -training.job)
 
 
 def _training(line: str) -> Training:
@@ -115,9 +115,9 @@ def _training(line: str) -> Training:
     )
 
 
-async def log(place: Place, job: int) -> str:
+async def log(context: JobContext, job: int) -> str:
     """The end of what it wrote. Raises :class:`NotFound`."""
-    return await asyncio.to_thread(_read, place.logs / f"training-{job}.log")
+    return await asyncio.to_thread(_read, context.logs / f"training-{job}.log")
 
 
 def _read(path: Path) -> str:
@@ -130,8 +130,8 @@ def _read(path: Path) -> str:
         raise NotFound("Nothing has been written yet.", hint="The log begins when the job has its nodes.") from None
 
 
-async def stop(place: Place, job: int) -> None:
+async def stop(context: JobContext, job: int) -> None:
     """End it for good. Only trainings: this is no way to end any other job."""
-    if job not in {one.job for one in await mine(place)}:
+    if job not in {one.job for one in await mine(context)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
-    await slurm.run(["scancel", "--quiet", f"--name={place.job_name(naming.Kind.TRAINING)}", str(job)])
+    await slurm.run(["scancel", "--quiet", f"--name={context.job_name(naming.Kind.TRAINING)}", str(job)])

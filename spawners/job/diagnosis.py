@@ -60,7 +60,7 @@ class Facts:
     log_tail: str = ""
     """Last lines of what the job wrote; empty when it wrote none or they could not be read."""
     farewell: Farewell = Farewell.NONE
-    asked_to_stop: bool = False
+    stop_requested: bool = False
     """By the person or an admin, through the Hub."""
     refusal: str = ""
     """What ``sbatch`` said."""
@@ -263,7 +263,7 @@ _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
 def diagnose(facts: Facts) -> Verdict:
     """What happened, and what to do."""
     try:
-        return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.asked_to_stop else _ended(facts)
+        return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.stop_requested else _ended(facts)
     except Exception:  # a verdict in other words is better than an attempt that never ends
         log.exception("No verdict on %r", facts)
         return Verdict(ending=Ending.CRASHED, message=translate("It ended, and why is not known."))
@@ -272,27 +272,27 @@ def diagnose(facts: Facts) -> Verdict:
 def _refused(facts: Facts) -> Verdict:
     if facts.not_asked or not facts.refusal:
         return _verdict(_FINDINGS[Ending.NOT_ASKED], facts)
-    told = reasons.refusal(facts.refusal)
-    return Verdict(ending=Ending.REFUSED, message=told.means, hint=told.todo)
+    refusal = reasons.refusal(facts.refusal)
+    return Verdict(ending=Ending.REFUSED, message=refusal.means, hint=refusal.todo)
 
 
 def _ended(facts: Facts) -> Verdict:
-    if facts.asked_to_stop:
+    if facts.stop_requested:
         return _verdict(_FINDINGS[Ending.STOPPED], facts)
-    found = (
+    finding = (
         _OF_STATE.get(_state(facts.job))
         or _by_slurms_lines(facts)
         or _by_farewell(facts)
         or _by_exit(facts.job)
         or _by_reason(facts.job)
     )
-    if found is not None:
-        return _verdict(found, facts)
+    if finding is not None:
+        return _verdict(finding, facts)
     for pattern, finding in _OF_LINES if _unwell(facts) else ():
         matched = pattern.search(_last_lines(facts))
         if matched is not None:
             return _verdict(finding, facts, **matched.groupdict())
-    return _without_a_word(facts)
+    return _unexplained(facts)
 
 
 def _last_lines(facts: Facts) -> str:
@@ -301,8 +301,8 @@ def _last_lines(facts: Facts) -> str:
 
 
 def _by_slurms_lines(facts: Facts) -> _Finding | None:
-    said = "\n".join(line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd")))
-    return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search(said)), None)
+    lines = [line for line in _last_lines(facts).splitlines() if line.startswith(("slurmstepd", "slurmd"))]
+    return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search("\n".join(lines))), None)
 
 
 def _by_farewell(facts: Facts) -> _Finding | None:
@@ -331,7 +331,7 @@ def _unwell(facts: Facts) -> bool:
     return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
 
 
-def _without_a_word(facts: Facts) -> Verdict:
+def _unexplained(facts: Facts) -> Verdict:
     job = facts.job
     state = _state(job)
     if facts.silent:
@@ -345,8 +345,8 @@ def _without_a_word(facts: Facts) -> Verdict:
     if signal == 9 or code == 137:
         return _verdict(_KILLED, facts)
     if facts.stage is Stage.WAITING and job is not None and reasons.knows_reason(job.reason):
-        told = reasons.reason(job.reason)
-        return Verdict(ending=Ending.CRASHED, message=told.means, hint=told.todo)
+        reason = reasons.reason(job.reason)
+        return Verdict(ending=Ending.CRASHED, message=reason.means, hint=reason.todo)
     if job is None:
         message = translate("The job is gone, and Slurm does not know any more how it ended.")
     elif code or signal:

@@ -1,7 +1,7 @@
-"""Jobs of this gateway that no server owns: reported, and cancelled after a time of grace.
+"""Orphans: jobs of this gateway whose server is gone. They are reported, and cancelled after a time of grace.
 
-They come about when something was lost on the way: a database restored from a backup, a Hub killed at a bad moment.
-Workers of Dask clusters belong to a server, too: they end with it, and those that could not be told to are found here.
+They come about when the database was restored from a backup or the Hub was killed. Workers of Dask clusters end with
+their server; those that could not be cancelled then are found here.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hub.errors import SlurmError
 from hub.servers import service
+from hub.servers.service import JobOwner
 from hub.slurm import naming
 from hub.slurm.jobs import Job
+from hub.slurm.naming import JobComment
 from spawners.job.site import Site
 
 log = logging.getLogger(__name__)
@@ -36,8 +39,27 @@ async def sweep_for_ever(site: Site) -> None:
             log.exception("Looking for jobs without a server failed")
 
 
+def is_orphan(comment: JobComment | None, os_account: str, owner: JobOwner | None) -> bool:
+    """Whether a job of this gateway belongs to a server that is gone.
+
+    The job's name and comment prove nothing: anybody can give a job of their own the same ones.
+
+    :param comment: None if it has no form of ours; such a job belongs to nobody here.
+    :param os_account: that the job runs as.
+    :param owner: from the row of the attempt that the comment names; None: there is no such row.
+    """
+    if comment is None:
+        return False
+    if owner is None or owner.nonce != comment.nonce:
+        # The row was lost, or belongs to another attempt with the same number. Only the comment tells the owner then.
+        return comment.user == os_account
+    return owner.os_account == os_account and not owner.is_open
+
+
 @dataclass
 class Sweep:
+    """Rounds over the jobs of a gateway, and what was seen in earlier ones."""
+
     site: Site
     seen: dict[int, float] = field(default_factory=dict)
     """When each orphan was first seen (monotonic seconds)."""
@@ -45,13 +67,13 @@ class Sweep:
     """The same of workers of Dask clusters."""
 
     async def round(self) -> None:
-        """Look at the last answer of the queue; while servers run and nothing is suspect that costs no question."""
+        """Look for servers' jobs in the last answer of the queue; while all of them have rows, Slurm is not asked."""
         queue = self.site.queue
         snapshot = await queue.fresh(time.monotonic() - SELDOM_SECONDS)
         if queue.error is not None or snapshot is None:
             return
-        owned = await self.site.ledger.run(service.open_jobs, self.site.settings.spawn.gateway)
-        suspects = [job for job in snapshot.jobs.values() if job.id not in owned.jobs and not job.is_over]
+        known_jobs = await self.site.ledger.run(service.open_jobs, self.site.settings.spawn.gateway)
+        suspects = [job for job in snapshot.jobs.values() if job.id not in known_jobs and not job.is_over]
         if suspects:  # it may have ended, and its server with it, since the queue was asked
             snapshot = await queue.fresh(time.monotonic())
             if snapshot is None:
@@ -59,55 +81,65 @@ class Sweep:
             suspects = [now for job in suspects if (now := snapshot.jobs.get(job.id)) and not now.is_over]
         self.seen = {number: at for number, at in self.seen.items() if number in {job.id for job in suspects}}
         for job in suspects:
-            await self._look_at(job, owned.attempts)
+            await self._check(job)
 
     async def round_of_workers(self) -> None:
-        """The same for workers of Dask clusters, by one question for everybody: their comment names the attempt of
-        the server they belong to."""
+        """Look for workers of Dask clusters, all by one question: their comments name the attempt of their server."""
         gateway = self.site.settings.spawn.gateway
         try:
             jobs = await self.site.slurm.jobs_with_comments(naming.job_name(gateway, naming.Kind.WORKER))
         except SlurmError as error:
-            log.warning("Workers without a server could not be looked for: %s", error)
+            log.warning("Slurm does not list workers, so none without a server are looked for: %s", error)
             return
-        owned = await self.site.ledger.run(service.open_jobs, gateway)
-        homeless = {
-            number: user
-            for number, (user, comment) in jobs.items()
-            if (attempt := naming.attempt_in(naming.server_of_worker(comment), gateway, user)) is not None
-            and attempt not in owned.attempts
+        comments = {number: self._read(text, naming.Kind.WORKER) for number, (_, text) in jobs.items()}
+        owners = await self._owners(comments.values())
+        orphans = {
+            number: os_account
+            for number, (os_account, _) in jobs.items()
+            if is_orphan(comment := comments[number], os_account, owners.get(comment.attempt) if comment else None)
         }
-        self.workers = {number: self.workers.get(number, time.monotonic()) for number in homeless}
-        for number, user in homeless.items():
+        self.workers = {number: self.workers.get(number, time.monotonic()) for number in orphans}
+        for number, os_account in orphans.items():
             if time.monotonic() - self.workers[number] < self.site.settings.spawn.orphan_seconds:
                 continue
             try:
-                await self.site.slurm.cancel(number, user=user)
+                await self.site.slurm.cancel(number, user=os_account)
             except SlurmError as error:
-                log.warning("Worker %i without a server could not be cancelled: %s", number, error)
+                log.warning("Slurm does not cancel worker %i, whose server is gone: %s", number, error)
             else:
-                log.warning("Job %i of %s worked for a server that is gone and was cancelled", number, user)
+                log.warning("The Hub cancels worker %i of %s, whose server is gone", number, os_account)
 
-    async def _look_at(self, job: Job, attempts: frozenset[int]) -> None:
-        """The name alone proves nothing: anybody can call a job like ours. Its comment names the attempt, and a start
-        whose job's number is not written yet is nobody's orphan."""
-        gateway = self.site.settings.spawn.gateway
+    async def _check(self, job: Job) -> None:
+        """Report, and after a time of grace cancel, a server's job without a row that is open.
+
+        A start whose job's number is not stored yet has a row, which the job's comment names.
+        """
+        name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.SERVER)
         try:
-            name = naming.job_name(gateway, naming.Kind.SERVER)
-            comment = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
-            attempt = naming.attempt_in(comment, gateway, job.user)
-            if attempt is None or attempt in attempts:
+            text = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
+            comment = self._read(text, naming.Kind.SERVER)
+            owners = await self._owners([comment])
+            if not is_orphan(comment, job.user, owners.get(comment.attempt) if comment else None):
                 return
             if job.id not in self.seen:
                 self.seen[job.id] = time.monotonic()
-                await self._tell("orphan job found", job, comment)
+                await self._report("orphan job found", job, text)
             if time.monotonic() - self.seen[job.id] >= self.site.settings.spawn.orphan_seconds:
                 await self.site.slurm.cancel(job.id, user=job.user)
-                await self._tell("orphan job cancelled", job, comment)
+                await self._report("orphan job cancelled", job, text)
         except SlurmError as error:
-            log.warning("Job %i without a server could not be looked at: %s", job.id, error)
+            log.warning("Slurm does not answer about job %i, which has no server: %s", job.id, error)
 
-    async def _tell(self, what: str, job: Job, comment: str) -> None:
+    def _read(self, text: str, kind: naming.Kind) -> JobComment | None:
+        """The comment of a job of this gateway; None for any other."""
+        comment = naming.read(text, kind)
+        return comment if comment is not None and comment.gateway == self.site.settings.spawn.gateway else None
+
+    async def _owners(self, comments: Iterable[JobComment | None]) -> dict[int, JobOwner]:
+        attempts = {comment.attempt for comment in comments if comment is not None}
+        return await self.site.ledger.run(service.job_owners, self.site.settings.spawn.gateway, attempts)
+
+    async def _report(self, event: str, job: Job, comment: str) -> None:
         """In the log, and in the audit trail that admins read."""
-        log.warning("%s: %i of %s (%s)", what, job.id, job.user, comment)
-        await self.site.ledger.note(service.orphan, what, job, comment)
+        log.warning("%s: %i of %s (%s)", event, job.id, job.user, comment)
+        await self.site.ledger.note(service.orphan, event, job, comment)

@@ -75,11 +75,11 @@ def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
     if job is None or standing.state in (AttemptState.STOPPING, AttemptState.READY):
         return _without_a_job(standing)
     if job.is_over:
-        said = translate("The job is over ({state}). Finding out why.").format(state=reasons.state(job.state))
-        return "ended", 90, said
+        message = translate("The job is over ({state}). Finding out why.").format(state=reasons.state(job.state))
+        return "ended", 90, message
     if job.phase is Phase.RUNNING and job.node:
-        said = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
-        return "starting", 70, said
+        message = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
+        return "starting", 70, message
     if job.state.upper().startswith("CONFIGURING"):
         return "configuring", 50, translate("Its node is being prepared, which may take some minutes.")
     return "waiting", 25, _waiting(standing, job, now)
@@ -99,21 +99,21 @@ def _waiting(standing: Standing, job: Job, now: datetime) -> str:
     partition = job.partition or standing.partition
     why = reasons.reason(job.reason)
     if why.whose is reasons.Whose.TIME:
-        said = [translate("Waiting for a free node in {partition}.").format(partition=partition)]
+        sentences = [translate("Waiting for a free node in {partition}.").format(partition=partition)]
         if job.reason not in ("", "None", "Priority", "Resources"):
-            said.append(str(why))
+            sentences.append(str(why))
     else:
-        said = [translate("Waiting in {partition}.").format(partition=partition), str(why)]
+        sentences = [translate("Waiting in {partition}.").format(partition=partition), str(why)]
     if standing.requeues:
-        said.insert(0, translate("Its node was taken away, so it is in the queue again; nothing is lost."))
+        sentences.insert(0, translate("Its node was taken away, so it is in the queue again; nothing is lost."))
     if standing.place == 1:
-        said.append(translate("You are next in line."))
+        sentences.append(translate("You are next in line."))
     elif standing.place:
-        said.append(translate("You are {nth} in line.").format(nth=nth(standing.place)))
+        sentences.append(translate("You are {nth} in line.").format(nth=nth(standing.place)))
     expected = _expected(job, now)
     if expected:
-        said.append(translate("Slurm expects to start it in {time}.").format(time=about(expected, now)))
-    return " ".join(said)
+        sentences.append(translate("Slurm expects to start it in {time}.").format(time=about(expected, now)))
+    return " ".join(sentences)
 
 
 def _expected(job: Job | None, now: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ import logging
 from functools import partial
 from typing import Any
 
+from hub.servers.models import Attempt
 from spawners.job.background import in_background
 
 log = logging.getLogger(__name__)
@@ -56,11 +57,14 @@ async def stopped(user: Any, name: str) -> None:
     await user.stop(name)
 
 
-def keep(user: Any, name: str) -> None:
-    """A server that was ready stays so until Slurm says that its job is over, whether it answers just now or not."""
+def keep(user: Any, name: str, row: Attempt | None) -> None:
+    """A server that was ready stays so until Slurm says that its job is over, whether it answers just now or not.
+
+    :param row: of its attempt; None: it could not be read.
+    """
     spawner = user.spawners[name]
     spawner.add_poll_callback(stopped, user, name)
-    spawner.is_kept()
+    spawner.is_kept(row)
     spawner._check_pending = False
     in_background(_until_it_answers(spawner))
 
@@ -76,9 +80,9 @@ async def _until_it_answers(spawner: Any) -> None:
             return
 
 
-def stop(user: Any, name: str) -> None:
+def stop(user: Any, name: str, row: Attempt | None) -> None:
     """Go on with a stop."""
     spawner = user.spawners[name]
-    spawner.is_kept(stopping=True)
+    spawner.is_kept(row, stopping=True)
     spawner._stop_pending, spawner._check_pending = True, False
     in_background(stopped(user, name))

@@ -37,7 +37,7 @@ _BESIDE_A_PROFILE = ("profile", "account", "minutes", "reservation", "environmen
 class SpawnRequest(BaseModel):
     """A notebook server: which project pays, and what it gets. Unknown keys are refused.
 
-    The upper bounds only keep nonsense out; what one may really have is said by :mod:`spawners.options.limits`.
+    The upper bounds only keep nonsense out; what one may really have is said by :mod:`spawners.options.validation`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,7 +84,7 @@ def of_profile(name: object, settings: Settings) -> dict[str, Any]:
     """What the profile of that name says; nothing for none. Raises :class:`InvalidInput` for one that there is not."""
     if name in (None, ""):
         return {}
-    profile = next((one for one in settings.spawn.profiles if one.name == name), None)
+    profile = next((entry for entry in settings.spawn.profiles if entry.name == name), None)
     if profile is None:
         raise InvalidInput(translate("There is no size of that name."), field="profile")
     return values_of(profile)

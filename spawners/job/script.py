@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hub.errors import InvalidInput
 from hub.settings import Settings
 from hub.slurm import naming
+from hub.slurm.naming import JobComment
 from hub.slurm.quoting import word
 from spawners.job.request import SpawnRequest
 
@@ -27,14 +28,12 @@ _environment.filters["word"] = word
 def render(
     request: SpawnRequest,
     *,
-    user: str,
-    server: str,
-    attempt: int,
+    comment: JobComment,
     home: Path,
     settings: Settings,
     exported: Iterable[str],
 ) -> str:
-    """The job script of ``user``'s server ``server`` ("" is the default one).
+    """The job script of the server that ``comment`` names.
 
     :param exported: names, never values, of the environment variables the job keeps.
     :raises InvalidInput: a value could not be a harmless word, or names an environment that there is not.
@@ -43,8 +42,8 @@ def render(
     return _environment.get_template("job.sh.j2").render(
         request=request,
         job_name=naming.job_name(spawn.gateway, naming.Kind.SERVER),
-        comment=naming.server_comment(spawn.gateway, user, server, attempt),
-        log=naming.server_log(server),
+        comment=comment,
+        log=naming.server_log(comment.server),
         home=home,
         environment=_software(request.environment, settings),
         user_env=settings.paths.user_env,

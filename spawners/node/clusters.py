@@ -29,7 +29,7 @@ from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from spawners.node import keys
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +42,16 @@ MANAGER = rf"(?P<path>clusters(?:/{NAME}(?:/(?:connection|script))?)?|offer|news
 class Gate:
     """The manager's socket, and its process while there is one."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
         self._listener: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._life: int | None = None
 
     def open(self) -> None:
         """Listen; the first who connects waits until the manager is up."""
-        self.place.socket.unlink(missing_ok=True)
-        self._listener = bind_unix_socket(str(self.place.socket), mode=0o600)
+        self.context.socket.unlink(missing_ok=True)
+        self._listener = bind_unix_socket(str(self.context.socket), mode=0o600)
         self._await_visitor()
 
     @property
@@ -98,15 +98,15 @@ class Gate:
             self._close_life()
             with suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(process.wait, END_SECONDS)
-        keys.remove(self.place)
+        keys.remove(self.context)
 
     async def compute(self) -> bool:
         """Whether a cluster of this server works on something just now; False also when that cannot be told."""
         if not self.runs:
             return False
         try:
-            told = json.loads((await self.ask("clusters")).body or b"[]")
-            return any(cluster["tasks"]["processing"] for cluster in told)
+            clusters = json.loads((await self.ask("clusters")).body or b"[]")
+            return any(cluster["tasks"]["processing"] for cluster in clusters)
         except Exception as error:
             log.info("Whether clusters work could not be asked: %s", error)
             return False
@@ -114,7 +114,7 @@ class Gate:
     async def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> HTTPResponse:
         from jupyter_server_proxy.unixsock import UnixResolver
 
-        client = SimpleAsyncHTTPClient(force_instance=True, resolver=UnixResolver(str(self.place.socket)))
+        client = SimpleAsyncHTTPClient(force_instance=True, resolver=UnixResolver(str(self.context.socket)))
         try:
             request = HTTPRequest(
                 f"http://localhost/{path}",
@@ -181,8 +181,8 @@ class PanelHandler(GateHandler):
         if not self.gate.runs:
             self.finish("[]" if not name else json.dumps(None))
             return
-        told = await self._ask(f"clusters/{name}".rstrip("/"))
-        self.finish(json.dumps(panel_model(told) if name else [panel_model(one) for one in told]))
+        clusters = await self._ask(f"clusters/{name}".rstrip("/"))
+        self.finish(json.dumps(panel_model(clusters) if name else [panel_model(cluster) for cluster in clusters]))
 
     @web.authenticated
     @authorized
@@ -192,11 +192,11 @@ class PanelHandler(GateHandler):
     @web.authenticated
     @authorized
     async def patch(self, name: str) -> None:
-        asked = json.loads(self.request.body)
-        if asked.get("adapt") is not None:
-            size = {edge: int(asked["adapt"][edge]) for edge in ("minimum", "maximum")}
+        scaling = json.loads(self.request.body)
+        if scaling.get("adapt") is not None:
+            size = {edge: int(scaling["adapt"][edge]) for edge in ("minimum", "maximum")}
         else:
-            size = dict.fromkeys(("minimum", "maximum"), int(asked["workers"]))
+            size = dict.fromkeys(("minimum", "maximum"), int(scaling["workers"]))
         self.finish(json.dumps(panel_model(await self._ask(f"clusters/{name}", "PATCH", {"size": size}))))
 
     @web.authenticated
@@ -208,12 +208,12 @@ class PanelHandler(GateHandler):
 
     async def _ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         answer = await self.gate.ask(path, method, None if body is None else json.dumps(body).encode())
-        told = json.loads(answer.body or b"null")
+        body = json.loads(answer.body or b"null")
         if answer.code >= 400:
-            error = (told or {}).get("error", {})
+            error = (body or {}).get("error", {})
             sentence = f"{error.get('message', 'The clusters cannot be reached.')} {error.get('hint', '')}".strip()
             raise web.HTTPError(answer.code if answer.code < 599 else 503, sentence, reason=sentence)
-        return told
+        return body
 
 
 def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class CheckHandler(GateHandler):
             name = re.match(rf"(?:dask/dashboard|atrium/clusters)/({NAME})(?:/|$)", below)
             if name is None:
                 raise ValueError(path)
-            resolver = UnixResolver(str(self.gate.place.dashboard_socket(name[1])))
+            resolver = UnixResolver(str(self.gate.context.dashboard_socket(name[1])))
             client, address = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver), "http://localhost"
         try:
             answer = await client.fetch(f"{address}/individual-plots.json", request_timeout=5)
@@ -273,12 +273,12 @@ def dashboard_handler() -> type:
     class DashboardHandler(ProxyHandler):
         auth_resource = "server"
 
-        def initialize(self, place: Place) -> None:
-            self._place = place
+        def initialize(self, context: JobContext) -> None:
+            self._context = context
             self.update_last_activity = False  # an open picture is no use of the server
 
         def _at(self, name: str) -> None:
-            path = self._place.dashboard_socket(name)
+            path = self._context.dashboard_socket(name)
             if not path.exists():
                 raise web.HTTPError(404, f"There is no cluster {name} (any more).")
             setattr(self, "unix_socket", str(path))  # noqa: B010 - untyped there
@@ -304,9 +304,9 @@ def dashboard_handler() -> type:
 
 def load(server: ServerApp) -> Gate:
     """Add the addresses; :meth:`Gate.open` follows when the loop runs."""
-    place = Place.from_environment()
-    gate = Gate(place)
-    os.environ.update(keys.variables(place))  # for kernels, which inherit it
+    context = JobContext.from_environment()
+    gate = Gate(context)
+    os.environ.update(keys.variables(context))  # for kernels, which inherit it
     base = server.web_app.settings["base_url"]
     options = {"gate": gate}
     server.web_app.add_handlers(
@@ -318,7 +318,7 @@ def load(server: ServerApp) -> Gate:
                     base, rf"(?:atrium/clusters|dask/dashboard)/(?P<name>{NAME})(?:/dashboard)?(?P<path>/.*)"
                 ),
                 dashboard_handler(),
-                {"place": place},
+                {"context": context},
             ),
             (url_path_join(base, rf"dask/clusters/(?P<name>{NAME})"), PanelHandler, options),
             (url_path_join(base, r"dask/clusters/?"), PanelHandler, options),

@@ -69,7 +69,7 @@ class KeepHandler(APIHandler):
 
 def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The JSON of ``GET atrium/job``; seconds count from now, so that no clock but ours matters."""
-    left, idle_end = watch.seconds_left, watch.idle_end
+    seconds_left, idle_end = watch.seconds_left, watch.idle_end
     return {
         "server": environment.get("ATRIUM_SERVER_NAME", ""),
         "job": watch.job.id,
@@ -77,7 +77,7 @@ def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str,
         "partition": watch.job.partition,
         "project": watch.job.account,
         "ends": watch.job.ends,
-        "seconds_left": None if left is None else max(round(left), 0),
+        "seconds_left": None if seconds_left is None else max(round(seconds_left), 0),
         "ending": watch.ending,
         "idle_minutes": watch.idle.limit / 60,
         "idle_end": None if idle_end is None else round(idle_end),
@@ -143,4 +143,4 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     # Kept, or the loop may lose them.
     settings[CLUSTERS].open()
     work = (watch.run(), output.keep_short(), clusters.make_keys())
-    settings["atrium_tasks"] = [loop.create_task(one) for one in work]
+    settings["atrium_tasks"] = [loop.create_task(coroutine) for coroutine in work]

@@ -44,11 +44,11 @@ class ProjectHours:
 
     async def soon(self, seconds: float) -> dict[str, Any] | None:
         """The same, after having waited so long for a first answer."""
-        told = self.now()
-        if told is None and self._asking is not None:
+        hours = self.now()
+        if hours is None and self._asking is not None:
             await asyncio.wait({self._asking}, timeout=seconds)
-            told = self.now()
-        return told
+            hours = self.now()
+        return hours
 
     async def _ask(self) -> None:
         from tornado.httpclient import AsyncHTTPClient
@@ -59,17 +59,17 @@ class ProjectHours:
                 headers={"Authorization": f"token {self._token}"},
                 request_timeout=_DEADLINE_SECONDS,
             )
-            found = project(json.loads(answer.body), self._account)
+            hours = project(json.loads(answer.body), self._account)
         except Exception as error:  # whatever is wrong there, the server here goes on
             log.info("The project's hours could not be asked for: %s", error)
             self._stale = True
             return
-        self._last, self._stale = found, False
+        self._last, self._stale = hours, False
 
 
 def project(me: Mapping[str, Any], account: str) -> dict[str, Any] | None:
     """The project whose Slurm account the job runs on, out of what the API says of a person."""
-    for one in me["projects"]:
-        if account in (one.get("account"), one["slug"]):
-            return {"title": one["title"], "cpu": one["cpu"], "gpu": one["gpu"]}
+    for entry in me["projects"]:
+        if account in (entry.get("account"), entry["slug"]):
+            return {"title": entry["title"], "cpu": entry["cpu"], "gpu": entry["gpu"]}
     return None

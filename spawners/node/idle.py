@@ -86,8 +86,8 @@ class Activity:
         log_request = settings.get("log_function")
 
         def noting(handler: Any) -> None:
-            asked = handler.request
-            if asked.method in _PERSONS_METHODS and _PERSONS_WORK.search(asked.path) and handler.get_status() < 400:
+            request = handler.request
+            if request.method in _PERSONS_METHODS and _PERSONS_WORK.search(request.path) and handler.get_status() < 400:
                 self.person()
             if log_request is not None:
                 log_request(handler)
@@ -130,9 +130,9 @@ async def _output(argv: list[str]) -> str:
         env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
     )
     try:
-        told, _ = await asyncio.wait_for(process.communicate(), GPU_SECONDS)
+        output, _ = await asyncio.wait_for(process.communicate(), GPU_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return told.decode(errors="replace")
+    return output.decode(errors="replace")

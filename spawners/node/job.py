@@ -62,8 +62,8 @@ async def _squeue(job: str) -> str:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        told, _ = await asyncio.wait_for(process.communicate(), SQUEUE_SECONDS)
+        output, _ = await asyncio.wait_for(process.communicate(), SQUEUE_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
-    return told.decode(errors="replace").strip()
+    return output.decode(errors="replace").strip()

@@ -12,17 +12,17 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from spawners.node.place import CERTIFICATE, KEY, Place
+from spawners.node.job_context import CERTIFICATE, KEY, JobContext
 
 DAYS = 30
 
 
-def ensure(place: Place) -> None:
+def ensure(context: JobContext) -> None:
     """Have both files; safe to run twice, and at the same time."""
-    folder = place.keys
+    folder = context.keys
     if (folder / KEY).exists():
         return
-    place.make_directories()
+    context.make_directories()
     new = folder.with_name(f"{folder.name}.{os.getpid()}")
     new.mkdir(mode=0o700)
     key, certificate = _pair()
@@ -36,13 +36,13 @@ def ensure(place: Place) -> None:
         raise OSError(f"No keys could be written to {folder}.")
 
 
-def remove(place: Place) -> None:
-    shutil.rmtree(place.keys, ignore_errors=True)
+def remove(context: JobContext) -> None:
+    shutil.rmtree(context.keys, ignore_errors=True)
 
 
-def variables(place: Place) -> dict[str, str]:
+def variables(context: JobContext) -> dict[str, str]:
     """Dask's settings that name the files, for every process of the server."""
-    certificate, key = str(place.keys / CERTIFICATE), str(place.keys / KEY)
+    certificate, key = str(context.keys / CERTIFICATE), str(context.keys / KEY)
     names = {"CA_FILE": certificate, "CLIENT__CERT": certificate, "CLIENT__KEY": key}
     return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in names.items()}
 
@@ -76,4 +76,4 @@ def _write(path: Path, text: bytes) -> None:
 
 
 if __name__ == "__main__":
-    ensure(Place.from_environment())
+    ensure(JobContext.from_environment())

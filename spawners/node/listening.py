@@ -98,4 +98,5 @@ def _in_network(
     """The node's address in the network that the settings name; all of its addresses when it has none there."""
     names = (environment.get("SLURMD_NODENAME", ""), socket.gethostname())
     candidates = [towards_hub, *(address for name in names for address in sorted(_addresses(name)))]
-    return next((one for one in candidates if ipaddress.ip_address(one.partition("%")[0]) in network), EVERYWHERE)
+    matching = (entry for entry in candidates if ipaddress.ip_address(entry.partition("%")[0]) in network)
+    return next(matching, EVERYWHERE)

@@ -79,8 +79,8 @@ class Watch:
         await self._look_at_use()
 
     async def _look_at_time(self) -> None:
-        left = self.seconds_left
-        if left is not None and left < RECHECK_SECONDS and not self._rechecked:
+        seconds = self.seconds_left
+        if seconds is not None and seconds < RECHECK_SECONDS and not self._rechecked:
             self._rechecked = True
             await self.job.ask_end()
         if self.signalled and self._leaves():
@@ -89,8 +89,8 @@ class Watch:
                 self._end(TIME_LIMIT, "The job's time is over.")
 
     def _leaves(self) -> bool:
-        left = self.seconds_left
-        return left is not None and left <= LEAVE_SECONDS
+        seconds = self.seconds_left
+        return seconds is not None and seconds <= LEAVE_SECONDS
 
     async def _look_at_use(self) -> None:
         self.idle.happened(self.activity.last())

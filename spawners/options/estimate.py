@@ -17,8 +17,8 @@ from hub.language import duration, translate, translate_many
 from hub.slurm import reasons
 from hub.slurm.cluster import Cluster, Node, Trial
 from spawners.job.request import SpawnRequest
-from spawners.options import limits
-from spawners.options.limits import Offer, Project
+from spawners.options import validation
+from spawners.options.offer import Offer, ProjectOffer
 
 Ask = Callable[[SpawnRequest], Awaitable[Trial]]
 
@@ -47,56 +47,56 @@ class Estimates:
         """When the last trials were, and whose."""
 
     async def of(
-        self, name: str, request: SpawnRequest, have: Offer, cluster: Cluster, *, trial: Ask
+        self, name: str, request: SpawnRequest, offer: Offer, cluster: Cluster, *, trial: Ask
     ) -> dict[str, Any]:
         """``{"cost", "left"}``, and of ``"start"`` (ISO, UTC), ``"starts"``, ``"refused"``, ``"unknown"`` and
         ``"sooner"`` (``{"words", "values"}``) what there is to say."""
-        answer: dict[str, Any] = cost(request, have.project(request.account))
+        answer: dict[str, Any] = cost(request, offer.project(request.account))
         try:
-            found = await self._tried(name, request, trial)
+            trial_result = await self._tried(name, request, trial)
         except (SlurmUnavailable, TooMany):
             return answer | {"unknown": translate("When it would start cannot be told just now.")}
         except SlurmError as error:
             if not any(node.in_service for node in _nodes(request, cluster)):
                 # Slurm tries a job on nodes that are up; submitted, it waits for them.
                 return answer | {"unknown": str(reasons.reason("ReqNodeNotAvail"))}
-            said = reasons.refusal(error.message)
-            return answer | {"refused": f"{said.means} {said.todo}".strip()}
+            refusal = reasons.refusal(error.message)
+            return answer | {"refused": f"{refusal.means} {refusal.todo}".strip()}
         now = datetime.now(UTC)
         answer |= {
-            "start": found.start.isoformat(),
-            "starts": translate("Starts {when}").format(when=when(found.start, now)),
+            "start": trial_result.start.isoformat(),
+            "starts": translate("Starts {when}").format(when=when(trial_result.start, now)),
         }
-        if found.start - now > SOONER:
-            answer["sooner"] = await self._sooner(name, request, found.start, have, cluster, trial=trial)
+        if trial_result.start - now > SOONER:
+            answer["sooner"] = await self._sooner(name, request, trial_result.start, offer, cluster, trial=trial)
         return answer
 
     async def _sooner(
-        self, name: str, request: SpawnRequest, start: datetime, have: Offer, cluster: Cluster, *, trial: Ask
+        self, name: str, request: SpawnRequest, start: datetime, offer: Offer, cluster: Cluster, *, trial: Ask
     ) -> dict[str, Any] | None:
         """The first alternative with a free node, or else the first at all, if Slurm says that it is sooner."""
-        others = list(alternatives(request, have))
-        free = (one for one in others if any(limits.fits_now(node, one) for node in _nodes(one, cluster)))
+        others = list(alternatives(request, offer))
+        free = (other for other in others if any(validation.fits_now(node, other) for node in _nodes(other, cluster)))
         best = next(free, None) or next(iter(others), None)
         if best is None:
             return None
         try:
-            found = await self._tried(name, best, trial)
+            trial_result = await self._tried(name, best, trial)
         except (SlurmError, TooMany):
             return None
-        if start - found.start < SOONER:
+        if start - trial_result.start < SOONER:
             return None
-        said = translate("{change} it starts {when}.").format(
-            change=difference(request, best), when=when(found.start, datetime.now(UTC))
+        words = translate("{change} it starts {when}.").format(
+            change=difference(request, best), when=when(trial_result.start, datetime.now(UTC))
         )
-        return {"words": said, "values": best.model_dump(exclude={"profile"})}
+        return {"words": words, "values": best.model_dump(exclude={"profile"})}
 
     async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
         answer = self._kept.get((name, request))
         if answer is None:
             now = time.monotonic()
-            lately = [whose for at, whose in self._asked if now - at < 60]
-            if len(lately) >= A_MINUTE or lately.count(name) >= A_PERSON:
+            recent_askers = [whose for at, whose in self._asked if now - at < 60]
+            if len(recent_askers) >= A_MINUTE or recent_askers.count(name) >= A_PERSON:
                 raise TooMany
             self._asked.append((now, name))
             try:
@@ -111,16 +111,16 @@ class Estimates:
         return answer
 
 
-def cost(request: SpawnRequest, project: Project | None) -> dict[str, str]:
+def cost(request: SpawnRequest, project: ProjectOffer | None) -> dict[str, str]:
     """What it takes if it runs to its end, and what the project has left then."""
     cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
     parts = [_core_hours(cores)] + [_gpu_hours(gpus)] * bool(gpus)
-    left = []
+    amounts_left = []
     if project is not None and project.cpu_minutes is not None:
-        left.append(_core_hours(max(0, project.cpu_minutes - cores)))
+        amounts_left.append(_core_hours(max(0, project.cpu_minutes - cores)))
     if project is not None and project.gpu_minutes is not None and gpus:
-        left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
-    return {"cost": " · ".join(parts), "left": " · ".join(left)}
+        amounts_left.append(_gpu_hours(max(0, project.gpu_minutes - gpus)))
+    return {"cost": " · ".join(parts), "left": " · ".join(amounts_left)}
 
 
 def _core_hours(minutes: int) -> str:
@@ -138,10 +138,10 @@ def when(start: datetime, now: datetime) -> str:
     return translate("in {time}").format(time=duration((start - now).total_seconds()))
 
 
-def alternatives(request: SpawnRequest, have: Offer) -> Iterator[SpawnRequest]:
+def alternatives(request: SpawnRequest, offer: Offer) -> Iterator[SpawnRequest]:
     """Other choices that can be had, those that change least first: another partition, any GPU, less of it, shorter."""
-    project = have.project(request.account)
-    partitions = [] if project is None else list(dict.fromkeys(place.partition for place in project.places))
+    project = offer.project(request.account)
+    partitions = [] if project is None else list(dict.fromkeys(partition.name for partition in project.partitions))
     changes: list[dict[str, Any]] = [
         {"partition": name, "qos": "", "reservation": ""} for name in partitions if name != request.partition
     ]
@@ -155,15 +155,15 @@ def alternatives(request: SpawnRequest, have: Offer) -> Iterator[SpawnRequest]:
         if other == request or (not request.gpus and _has_gpus(other, project)):
             continue
         try:
-            limits.check(other, have)
+            validation.check(other, offer)
         except InvalidInput:
             continue
         yield other
 
 
-def _has_gpus(request: SpawnRequest, project: Project | None) -> bool:
+def _has_gpus(request: SpawnRequest, project: ProjectOffer | None) -> bool:
     """Whether the partition has any: nobody is sent to a GPU node without wanting one."""
-    place = None if project is None else project.place(request.partition, request.qos)
+    place = None if project is None else project.partition(request.partition, request.qos)
     return place is not None and any(place.gpu_types.values())
 
 

@@ -14,8 +14,9 @@ from hub.language import duration, translate
 from hub.settings import Settings
 from hub.slurm.cluster import Cluster
 from spawners.job.request import LABELS, SpawnRequest, in_words, of_profile, values_of
-from spawners.options import limits
-from spawners.options.limits import Bound, Offer, Place, Project
+from spawners.options import validation
+from spawners.options.offer import Offer, PartitionOffer, ProjectOffer
+from spawners.options.slurm_limits import Bound
 
 TIMES = (30, 60, 120, 240, 480, 720, 1440, 2880)
 _SIZE = ("cpus", "memory_gb", "gpus", "gpu_type", "partition", "qos")
@@ -81,52 +82,52 @@ class Page:
 
 
 def build(
-    have: Offer, cluster: Cluster, *, last: Mapping[str, Any], sent: Mapping[str, Any] | None, settings: Settings
+    offer: Offer, cluster: Cluster, *, last: Mapping[str, Any], sent: Mapping[str, Any] | None, settings: Settings
 ) -> Page:
     """The page for what was ``sent``, or else for the ``last`` choice as far as it can still be had."""
-    base = suggestion(have, last, settings)
+    base = suggestion(offer, last, settings)
     values, error = base.model_dump(), None
     if sent is not None:
-        values, error = _sent(sent, base, have, settings)
+        values, error = _sent(sent, base, offer, settings)
     errors = {error.field or "": f"{error.message} {error.hint}".strip()} if error else {}
     profile = "" if set(errors) & _ADVANCED else _named(values, settings)
-    sizes = _sizes(have, values, profile, settings)
-    free = _free(have, cluster)
+    sizes = _sizes(offer, values, profile, settings)
+    free = _free(offer, cluster)
     return Page(
-        fields=_fields(have, values, errors, free),
+        fields=_fields(offer, values, errors, free),
         sizes=sizes,
         own_size=not any(size.chosen for size in sizes),
         free=free,
         as_of=cluster.as_of,
-        stale=cluster.error or ("" if have.known else translate("Slurm has not been asked yet.")),
-        homeless=have.known and not have.projects,
+        stale=cluster.error or ("" if offer.known else translate("Slurm has not been asked yet.")),
+        homeless=offer.known and not offer.projects,
         errors=errors,
-        data=_data(have, settings),
+        data=_data(offer, settings),
     )
 
 
-def suggestion(have: Offer, last: Mapping[str, Any], settings: Settings) -> SpawnRequest:
+def suggestion(offer: Offer, last: Mapping[str, Any], settings: Settings) -> SpawnRequest:
     """The last choice if it can be had, or else the first profile that can."""
     sizes = [{"profile": profile.name} for profile in settings.spawn.profiles] or [{}]
-    accounts = [{"account": project.account} for project in have.projects] or [{}]
+    accounts = [{"account": project.account} for project in offer.projects] or [{}]
     own: list[Mapping[str, Any]] = [last] if last else []
     for chosen in [*own, *({**size, **account} for account in accounts for size in sizes), {}]:
         try:
-            request = limits.complete(chosen, have, settings)
+            request = validation.complete(chosen, offer, settings)
         except InvalidInput:
             continue
-        if limits.is_fine(request, have):
+        if validation.is_fine(request, offer):
             return request
-    return limits.complete({}, have, settings)
+    return validation.complete({}, offer, settings)
 
 
 def _sent(
-    sent: Mapping[str, Any], base: SpawnRequest, have: Offer, settings: Settings
+    sent: Mapping[str, Any], base: SpawnRequest, offer: Offer, settings: Settings
 ) -> tuple[dict[str, Any], InvalidInput | None]:
     """What to show of what was sent, as it was typed, and what is wrong with it."""
     try:
-        request = limits.complete(sent, have, settings)
-        limits.check(request, have)
+        request = validation.complete(sent, offer, settings)
+        validation.check(request, offer)
     except InvalidInput as error:
         try:
             of_size = of_profile(sent.get("profile"), settings)
@@ -139,24 +140,24 @@ def _sent(
 
 def _named(values: Mapping[str, Any], settings: Settings) -> str:
     """The profile whose size the values still are."""
-    profile = next((one for one in settings.spawn.profiles if one.name == values["profile"]), None)
+    profile = next((entry for entry in settings.spawn.profiles if entry.name == values["profile"]), None)
     if profile is None:
         return ""
     size = {"gpus": 0, "gpu_type": "", **values_of(profile)}
     return profile.name if all(str(values[name]) == str(size[name]) for name in _SIZE if name in size) else ""
 
 
-def _sizes(have: Offer, values: Mapping[str, Any], chosen: str, settings: Settings) -> tuple[Size, ...]:
+def _sizes(offer: Offer, values: Mapping[str, Any], chosen: str, settings: Settings) -> tuple[Size, ...]:
     """Profiles that can be had in some project."""
-    accounts = [project.account for project in have.projects] or [values["account"]]
-    found = []
+    accounts = [project.account for project in offer.projects] or [values["account"]]
+    sizes = []
     for profile in settings.spawn.profiles:
         requests = [
-            limits.complete({"profile": profile.name, "account": account}, have, settings) for account in accounts
+            validation.complete({"profile": profile.name, "account": account}, offer, settings) for account in accounts
         ]
-        if any(limits.is_fine(request, have) for request in requests):
+        if any(validation.is_fine(request, offer) for request in requests):
             name = profile.name
-            found.append(
+            sizes.append(
                 Size(
                     name,
                     profile.title,
@@ -165,52 +166,55 @@ def _sizes(have: Offer, values: Mapping[str, Any], chosen: str, settings: Settin
                     name == chosen,
                 )
             )
-    return tuple(found)
+    return tuple(sizes)
 
 
 # -- fields -----------------------------------------------------------------------------------------------------------
 
 
 def _fields(
-    have: Offer, values: Mapping[str, Any], errors: Mapping[str, str], free: Iterable[Free]
+    offer: Offer, values: Mapping[str, Any], errors: Mapping[str, str], free: Iterable[Free]
 ) -> dict[str, Field]:
-    places = [place for project in have.projects for place in project.places]
-    kinds = _once(kind for place in places for kind in place.gpu_types if kind)
+    partitions = [partition for project in offer.projects for partition in project.partitions]
+    kinds = _once(kind for partition in partitions for kind in partition.gpu_types if kind)
     choices: dict[str, list[tuple[str, str]]] = {
-        "account": [(one.account, _project_words(one)) for one in have.projects]
+        "account": [(entry.account, _project_words(entry)) for entry in offer.projects]
         or [(str(values["account"]), str(values["account"]))],
-        "partition": [(one.partition, _partition_words(one)) for one in free]
+        "partition": [(entry.partition, _partition_words(entry)) for entry in free]
         or [(str(values["partition"]), str(values["partition"]))],
-        "qos": [("", translate("the usual one")), *((name, name) for name in _once(place.qos for place in places))],
+        "qos": [
+            ("", translate("the usual one")),
+            *((name, name) for name in _once(partition.qos for partition in partitions)),
+        ],
         "gpu_type": [("", translate("any")), *((kind, kind) for kind in kinds)],
-        "minutes": _times(_most(places, "minutes"), values["minutes"]),
-        "reservation": [("", translate("none")), *((one.name, one.name) for one in have.reservations)],
-        "environment": [("", translate("the standard one")), *have.environments.items()],
+        "minutes": _times(_most(partitions, "minutes"), values["minutes"]),
+        "reservation": [("", translate("none")), *((entry.name, entry.name) for entry in offer.reservations)],
+        "environment": [("", translate("the standard one")), *offer.environments.items()],
     }
-    found = {}
+    fields = {}
     for name, label in LABELS.items():
         value = str(values[name])
         offered = choices.get(name, [])
-        if offered and value not in (one for one, _ in offered) and name in errors:
+        if offered and value not in (option for option, _ in offered) and name in errors:
             offered = [*offered, (value[:64], value[:64])]  # what was asked for stays in sight beside its error
-        found[name] = Field(
+        fields[name] = Field(
             name=name,
             label=translate(label),
             value=value,
-            choices=tuple(Choice(one, text, one == value) for one, text in offered),
-            most=_most(places, name) if name in ("cpus", "memory_gb", "gpus") else None,
+            choices=tuple(Choice(option, text, option == value) for option, text in offered),
+            most=_most(partitions, name) if name in ("cpus", "memory_gb", "gpus") else None,
             error=errors.get(name, ""),
         )
-    return found
+    return fields
 
 
-def _project_words(project: Project) -> str:
-    left = [
+def _project_words(project: ProjectOffer) -> str:
+    amounts = [
         f"{quantity(minutes / 60)} {kind}"
         for kind, minutes in (("GPU", project.gpu_minutes), ("CPU", project.cpu_minutes))
         if minutes is not None
     ]
-    return f"{project.account} ({' · '.join(left)})" if left else project.account
+    return f"{project.account} ({' · '.join(amounts)})" if amounts else project.account
 
 
 def _partition_words(free: Free) -> str:
@@ -219,32 +223,34 @@ def _partition_words(free: Free) -> str:
 
 
 def _times(most: int | None, chosen: Any) -> list[tuple[str, str]]:
-    wanted = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
+    chosen_minutes = int(chosen) if re.match(r"[0-9]{1,6}\Z", str(chosen)) else 0
     times = {minutes for minutes in TIMES if most is None or minutes <= most} | {
-        minutes for minutes in (wanted, most) if minutes
+        minutes for minutes in (chosen_minutes, most) if minutes
     }
     return [(str(minutes), duration(60 * minutes)) for minutes in sorted(times)]
 
 
-def _most(places: Iterable[Place], name: str) -> int | None:
-    bounds: list[Bound] = [getattr(place, name) for place in places]
-    return None if any(one.most is None for one in bounds) else max((one.most or 0 for one in bounds), default=None)
+def _most(partitions: Iterable[PartitionOffer], name: str) -> int | None:
+    bounds: list[Bound] = [getattr(partition, name) for partition in partitions]
+    if any(bound.most is None for bound in bounds):
+        return None
+    return max((bound.most or 0 for bound in bounds), default=None)
 
 
 def _once(names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name]
 
 
-def _free(have: Offer, cluster: Cluster) -> tuple[Free, ...]:
-    found = []
-    for name in _once(place.partition for project in have.projects for place in project.places):
+def _free(offer: Offer, cluster: Cluster) -> tuple[Free, ...]:
+    partitions = []
+    for name in _once(partition.name for project in offer.projects for partition in project.partitions):
         nodes = [node for node in cluster.nodes if name in node.partitions and node.in_service]
         nodes = [node for node in nodes if not node.state.startswith("reserved")]
         kinds: dict[str, int] = {}
         for node in nodes:
             for gpus in node.gpus:
                 kinds[gpus.kind] = kinds.get(gpus.kind, 0) + gpus.free
-        found.append(
+        partitions.append(
             Free(
                 partition=name,
                 cpus=sum(node.cpus_free for node in nodes),
@@ -253,24 +259,24 @@ def _free(have: Offer, cluster: Cluster) -> tuple[Free, ...]:
                 gpus=" + ".join(f"{count} {kind}".strip() for kind, count in kinds.items()),
             )
         )
-    return tuple(found)
+    return tuple(partitions)
 
 
 # -- data for the script ----------------------------------------------------------------------------------------------
 
 
-def _data(have: Offer, settings: Settings) -> dict[str, Any]:
+def _data(offer: Offer, settings: Settings) -> dict[str, Any]:
     return {
         "projects": {
             project.account: {
                 "default_qos": project.default_qos,
-                "places": [_place(place) for place in project.places],
+                "places": [_partition_data(partition) for partition in project.partitions],
             }
-            for project in have.projects
+            for project in offer.projects
         },
-        "profiles": {one.name: {"gpus": 0, "gpu_type": "", **values_of(one)} for one in settings.spawn.profiles},
+        "profiles": {entry.name: {"gpus": 0, "gpu_type": "", **values_of(entry)} for entry in settings.spawn.profiles},
         "partitions": {"cpu": settings.slurm.partition, "gpu": settings.slurm.gpu_partition},
-        "reservations": {one.name: one.partition for one in have.reservations},
+        "reservations": {entry.name: entry.partition for entry in offer.reservations},
         "words": {
             "upTo": translate("up to {n}"),
             "asking": translate("Asking Slurm …"),
@@ -279,13 +285,13 @@ def _data(have: Offer, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _place(place: Place) -> dict[str, Any]:
+def _partition_data(partition: PartitionOffer) -> dict[str, Any]:
     return {
-        "partition": place.partition,
-        "qos": place.qos,
-        "cpus": place.cpus.most,
-        "memory_gb": place.memory_gb.most,
-        "gpus": max(place.gpu_types.values(), default=0),
-        "gpu_types": dict(place.gpu_types),
-        "minutes": place.minutes.most,
+        "partition": partition.name,
+        "qos": partition.qos,
+        "cpus": partition.cpus.most,
+        "memory_gb": partition.memory_gb.most,
+        "gpus": max(partition.gpu_types.values(), default=0),
+        "gpu_types": dict(partition.gpu_types),
+        "minutes": partition.minutes.most,
     }

@@ -32,9 +32,9 @@ from hub.slurm.cluster import Cluster
 from spawners.job import request as options
 from spawners.job.request import SpawnRequest
 from spawners.job.site import site
-from spawners.options import form, limits
+from spawners.options import form, validation
 from spawners.options.estimate import Estimates
-from spawners.options.limits import Offer
+from spawners.options.offer import Offer, offer_for
 
 ESTIMATE = "/atrium/estimate"
 NEW_PROJECT_SECONDS = 5.0
@@ -48,12 +48,12 @@ async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
     """
     here = site()
     cluster = await here.cluster.look()
-    known = {one.account for one in cluster.associations if one.user == name}
+    known = {entry.account for entry in cluster.associations if entry.user == name}
     if cluster.accounting and (not known or (account and account not in known)):
         cluster = await here.cluster.look(since=time.monotonic() - NEW_PROJECT_SECONDS)
     groups = await asyncio.to_thread(_groups_of, name)
-    have = limits.offer(cluster, user=name, groups=groups, settings=here.settings, now=datetime.now(UTC))
-    return have, cluster
+    offer = offer_for(cluster, user=name, groups=groups, settings=here.settings, now=datetime.now(UTC))
+    return offer, cluster
 
 
 def _groups_of(name: str) -> frozenset[str]:
@@ -62,13 +62,13 @@ def _groups_of(name: str) -> frozenset[str]:
         numbers = os.getgrouplist(name, pwd.getpwnam(name).pw_gid)
     except KeyError:
         return frozenset()
-    found = set()
+    names = set()
     for number in numbers:
         try:
-            found.add(grp.getgrgid(number).gr_name)
+            names.add(grp.getgrgid(number).gr_name)
         except KeyError:
             continue
-    return frozenset(found)
+    return frozenset(names)
 
 
 async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
@@ -78,14 +78,14 @@ async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
 
     :raises InvalidInput: with the field it is about.
     """
-    have, _ = await offer_of(name, chosen.get("account"))
-    return settled(chosen, have)
+    offer, _ = await offer_of(name, chosen.get("account"))
+    return settled(chosen, offer)
 
 
-def settled(chosen: Mapping[str, Any], have: Offer) -> SpawnRequest:
+def settled(chosen: Mapping[str, Any], offer: Offer) -> SpawnRequest:
     """The same when the offer is at hand."""
-    request = limits.complete(chosen, have, site().settings)
-    limits.check(request, have)
+    request = validation.complete(chosen, offer, site().settings)
+    validation.check(request, offer)
     return request
 
 
@@ -98,8 +98,8 @@ async def fields(spawner: Any, sent: Mapping[str, Any] | None = None, *, own: bo
     :param own: whether the one who looks is the one who gets the server; nobody asks Slurm in another's name.
     """
     name = spawner.user.name
-    have, cluster = await offer_of(name)
-    page = form.build(have, cluster, last=last_choice(spawner), sent=sent, settings=site().settings)
+    offer, cluster = await offer_of(name)
+    page = form.build(offer, cluster, last=last_choice(spawner), sent=sent, settings=site().settings)
     return (
         _templates()
         .get_template("frame/choose.html")
@@ -124,8 +124,8 @@ def last_choice(spawner: Any) -> dict[str, Any]:
     """What was chosen for this server, or else for the person's latest one."""
     if spawner.orm_spawner.user_options:
         return dict(spawner.orm_spawner.user_options)
-    others = [one for one in spawner.user.orm_user._orm_spawners if one.user_options and one.started]
-    return dict(max(others, key=lambda one: one.started).user_options) if others else {}
+    others = [entry for entry in spawner.user.orm_user._orm_spawners if entry.user_options and entry.started]
+    return dict(max(others, key=lambda entry: entry.started).user_options) if others else {}
 
 
 class SpawnPage(SpawnHandler):
@@ -147,7 +147,7 @@ class SpawnPage(SpawnHandler):
         sent = self.link
         if self.request.method == "POST":
             body = self.request.body_arguments
-            sent = options.from_form({key: [one.decode(errors="replace") for one in body[key]] for key in body})
+            sent = options.from_form({key: [value.decode(errors="replace") for value in body[key]] for key in body})
         elif sent is not None:
             message = await self._problem(for_user.name, sent) or message
         chosen = await fields(spawner, sent, own=for_user.name == self.current_user.name)
@@ -185,10 +185,10 @@ class EstimateHandler(BaseHandler):
         sent = options.from_form({key: [self.get_body_argument(key)] for key in self.request.body_arguments})
         server = self.get_body_argument("server", "")
         spawner = user.spawners.get(server, user.spawner)
-        have, cluster = await offer_of(user_name)
+        offer, cluster = await offer_of(user_name)
         try:
-            request = settled(sent, have)
-            answer = await self.estimates.of(user_name, request, have, cluster, trial=spawner.trial)
+            request = settled(sent, offer)
+            answer = await self.estimates.of(user_name, request, offer, cluster, trial=spawner.trial)
         except InvalidInput as error:
             answer = {"field": error.field, "problem": f"{error.message} {error.hint}".strip()}
         except AtriumError as error:

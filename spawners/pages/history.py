@@ -165,25 +165,25 @@ class HistoryHandler(WithHistory):
 
 
 class TellHandler(BaseHandler):
-    """``POST /hub/atrium/tell-me/SERVER`` with ``wanted=1`` or ``0``: mail once the start on its way is through.
+    """``POST /hub/atrium/tell-me/SERVER`` with ``wanted=1`` or ``0``: an email when the start succeeds or fails.
 
     The XSRF token is checked before, as for every POST to the Hub.
     """
 
     @web.authenticated
     async def post(self, server_name: str = "") -> None:
-        wanted = self.get_body_argument("wanted", "1") == "1"
+        tell = self.get_body_argument("wanted", "1") == "1"
         person = self.current_user.name
         if server_name and server_name not in self.current_user.orm_user.orm_spawners:
             raise web.HTTPError(404, "You have no server of that name.")
         try:
-            await site().ledger.run(service.tell_when_ready, person, server_name or "", wanted)
+            await site().ledger.run(service.tell_when_ready, person, server_name or "", tell)
         except NotFound:
-            wanted = False  # it is through: its page knows better
+            tell = False  # it is through: its page knows better
         except AtriumError as error:
             raise web.HTTPError(error.status, f"{error.message} {error.hint}".strip()) from error
         pending = url_path_join(self.hub.base_url, "spawn-pending", person, server_name or "")
-        self.redirect(url_path_join(self.hub.base_url, "home") if wanted else pending)
+        self.redirect(url_path_join(self.hub.base_url, "home") if tell else pending)
 
 
 def install() -> None:

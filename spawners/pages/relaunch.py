@@ -25,8 +25,8 @@ ROUTE = r"/atrium/continue"
 
 def below(path: str, prefix: str) -> bool:
     """Whether the browser, asked to go to ``path``, ends up below ``prefix`` (which ends with a slash)."""
-    wanted = unquote(urlsplit(path).path).replace("\\", "/")
-    return (posixpath.normpath(wanted) + "/").startswith(prefix) and not wanted.startswith("//")
+    target = unquote(urlsplit(path).path).replace("\\", "/")
+    return (posixpath.normpath(target) + "/").startswith(prefix) and not target.startswith("//")
 
 
 class ContinueHandler(SpawnHandler):
@@ -101,7 +101,7 @@ class ContinueHandler(SpawnHandler):
         )
 
     async def _show(self, spawner: Any) -> None:
-        job = getattr(spawner, "seen", None)
+        job = getattr(spawner, "latest_job", None)
         self.finish(
             await self.render_template(
                 "continue.html",
@@ -124,8 +124,8 @@ class ContinueHandler(SpawnHandler):
     def _next(self, server_name: str) -> str:
         """Where to go in the server; nothing outside of it."""
         path = urlsplit(self.current_user.server_url(server_name)).path
-        wanted: str = self._validate_next_url(self.get_argument("next", ""))
-        return wanted if wanted and below(wanted, path) else path
+        target: str = self._validate_next_url(self.get_argument("next", ""))
+        return target if target and below(target, path) else path
 
     def _pending_page(self, server_name: str) -> str:
         return self._address("spawn-pending", server_name)

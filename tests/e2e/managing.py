@@ -23,10 +23,11 @@ from hub.dask.models import *
 from spawners.dask import ProjectCluster, slurm
 from spawners.dask.__main__ import configure_dask
 from spawners.dask.manager import Manager
-from spawners.node.place import Place
+from spawners.dask.supervisor import Supervisor
+from spawners.node.job_context import JobContext
 
 configure_dask()
-place = Place.from_environment()
+context = JobContext.from_environment()
 
 def tell(**words):
     print("TOLD", json.dumps(words), flush=True)
@@ -39,7 +40,7 @@ async def until(condition, seconds=90):
     return value
 
 async def managing():
-    manager = Manager(place)
+    manager = Manager(context)
     await manager.job.ask_end()
     return manager
 
@@ -47,7 +48,7 @@ async def heard():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 def working(managed):
-    return [w for w in managed.told(place).workers if w.phase == "working"]
+    return [w for w in managed.view(context).workers if w.phase == "working"]
 """
 
 

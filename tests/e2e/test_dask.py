@@ -86,7 +86,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_result_is_right(
         """
 async def main():
     manager = await managing()
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
     client = await Client(managed.cluster, asynchronous=True)
     await client.wait_for_workers(2)
@@ -236,7 +236,7 @@ cluster.scale(1)
 client = Client(cluster)
 client.wait_for_workers(1, timeout=60)
 scratch = list(client.run(lambda: __import__("os").environ["ATRIUM_SCRATCH"]).values())[0]
-at = {"keys": place.keys, "socket": place.dashboard_socket("guarded"), "address": cluster.scheduler_address}
+at = {"keys": context.keys, "socket": context.dashboard_socket("guarded"), "address": cluster.scheduler_address}
 tell(**{name: str(value) for name, value in at.items()}, scratch=scratch)
 time.sleep(60)
 """
@@ -280,7 +280,7 @@ def test_the_end_of_the_servers_job_ends_its_workers(deployment: Deployment, fou
 async def main():
     from spawners.dask import __main__ as program
     from tornado.netutil import bind_unix_socket
-    listener = bind_unix_socket(str(place.socket))
+    listener = bind_unix_socket(str(context.socket))
     life, _ = os.pipe()
     serving = asyncio.create_task(program.main(listener, life))
     from widgets.scaling.client import Clusters

@@ -69,7 +69,7 @@ async def main():
         cluster._job_kwargs["job_script_prologue"] = ["echo the disk is full >&2; exit 3"]
         return cluster
     manager._make = broken
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
     await until(lambda: managed.paused, 90)
     tell(message=managed.trouble.message, log=managed.trouble.log)
@@ -89,9 +89,11 @@ def test_workers_of_a_scheduler_that_was_killed_end_and_are_told_of(deployment: 
         """
 child = '''
 import asyncio, os, time
-from spawners.dask.manager import *
+from hub.dask.models import ClusterRequest, Shape, Size
+from spawners.dask.manager import Manager
+from spawners.node.job_context import JobContext
 async def main():
-    manager = Manager(Place.from_environment())
+    manager = Manager(JobContext.from_environment())
     await manager.job.ask_end()
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(2)))
     while len(managed.cluster.scheduler.workers) < 2:
@@ -116,15 +118,15 @@ def test_a_partition_that_is_switched_off_is_said_and_waited_for(deployment: Dep
     body = """
 async def main():
     manager = await managing()
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     estimate = await manager.estimate(Shape(memory_gb=1), Size.fixed(1))
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     def words():
-        return next((w.words for w in managed.told(place).workers if "switched off" in w.words), "")
+        return next((w.words for w in managed.view(context).workers if "switched off" in w.words), "")
     tell(words=await until(words), estimate=estimate.refusal and estimate.refusal.message)
     await heard()
     await until(lambda: working(managed))
-    tell(words="".join(worker.words for worker in managed.told(place).workers))
+    tell(words="".join(worker.words for worker in managed.view(context).workers))
     rounds.cancel(); await manager.end_all()
 asyncio.run(main())
 """
@@ -156,7 +158,7 @@ async def main():
     manager = await managing()
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(3)))
     await until(lambda: working(managed))
-    trouble = managed.told(place).trouble
+    trouble = managed.view(context).trouble
     tell(message=trouble.message, hint=trouble.hint, jobs=len(managed.cluster.jobs))
     asked = []
     submit = slurm.submit
@@ -212,14 +214,14 @@ def test_used_up_hours_are_said(deployment: Deployment, founder: str, poor: str)
         founder,
         f"""
 import dataclasses
-from spawners.dask.offer import Hours
-place = dataclasses.replace(place, account={poor!r})
+from spawners.dask.limits import Hours
+context = dataclasses.replace(context, account={poor!r})
 async def main():
     manager = await managing()
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     def words():
-        return next((w.words for w in managed.told(place).workers if "hours" in w.words), "")
+        return next((w.words for w in managed.view(context).workers if "hours" in w.words), "")
     tell(waits=await until(words))
     await manager.end_all()
     async def hours():
@@ -254,14 +256,14 @@ module.AGAIN_SECONDS = 3.0
 patience = slurm.DEADLINE_SECONDS
 async def main():
     manager = await managing()
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     await until(lambda: working(managed))
     tell(ready=True)
     await heard()
     slurm.DEADLINE_SECONDS = 3.0
     await manager.change(managed.name, ClusterChange(size=Size.fixed(2)))
-    trouble = managed.told(place).trouble
+    trouble = managed.view(context).trouble
     tell(message=trouble.message, hint=trouble.hint, working=len(working(managed)))
     await until(lambda: managed.silence)
     tell(message=managed.trouble.message, hint=managed.trouble.hint, working=len(working(managed)))
@@ -309,7 +311,7 @@ async def main():
     slurm.run = lost
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     slurm.run = run
-    said = os.popen(f"squeue --noheader --me --name={place.gateway}-dask --format=%A").read().split()
+    said = os.popen(f"squeue --noheader --me --name={context.gateway}-dask --format=%A").read().split()
     tell(known=managed.cluster.jobs, there=len(said), message=managed.trouble.message)
     await manager.end(managed.name)
 asyncio.run(main())
@@ -328,15 +330,15 @@ def test_a_server_whose_time_is_nearly_over_says_so(deployment: Deployment, foun
         """
 async def main():
     manager = await managing()
-    await manager.round()
-    news = manager.told_news()
+    await Supervisor(manager).round()
+    news = manager.news_now()
     offer = await manager.offer()
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     [job] = managed.cluster.jobs.values()
     limit = os.popen(f"squeue --noheader --jobs={job} --format=%l").read().strip()
     tell(message=news.message, hint=news.hint, left=offer.seconds_left, limit=limit)
     manager.job.ends += 3600
-    tell(moved=manager.told_news())
+    tell(moved=manager.news_now())
     await manager.end_all()
 asyncio.run(main())
 """,
@@ -354,23 +356,24 @@ def test_a_cluster_without_work_ends_after_a_warning(deployment: Deployment, fou
         deployment,
         founder,
         """
-import spawners.dask.manager as module
-module.IDLE_SECONDS, module.IDLE_WARNING_SECONDS, module.ROUND_SECONDS = 6, 3, 0.5
+from spawners.dask import managed_cluster, supervisor
+managed_cluster.IDLE_SECONDS, managed_cluster.IDLE_WARNING_SECONDS = 6, 3
+supervisor.ROUND_SECONDS = 0.5
 async def main():
     manager = await managing()
-    rounds = asyncio.create_task(manager.run())
+    rounds = asyncio.create_task(Supervisor(manager).run())
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     await until(lambda: working(managed))
     client = await Client(managed.cluster, asynchronous=True)
     await client.submit(time.sleep, 4.5)
-    idle_after_work = managed.told(place).idle_end
-    await until(lambda: managed.told(place).idle_end is not None)
+    idle_after_work = managed.view(context).idle_end
+    await until(lambda: managed.view(context).idle_end is not None)
     await manager.change(managed.name, ClusterChange(keep=True))
-    kept = managed.told(place).idle_end
-    warned = await until(lambda: managed.told(place).idle_end)
+    kept = managed.view(context).idle_end
+    warned = await until(lambda: managed.view(context).idle_end)
     await client.close()
     await until(lambda: not manager.clusters)
-    news = manager.told_news()
+    news = manager.news_now()
     tell(work=idle_after_work, kept=kept, warned=warned, message=news.message, hint=news.hint)
     rounds.cancel(); await manager.end_all()
 asyncio.run(main())

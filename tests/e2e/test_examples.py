@@ -67,20 +67,20 @@ import asyncio, json, re, time
 from pathlib import Path
 from hub.dask.models import TrainingRequest
 from spawners.dask import training
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 async def main():
-    place = Place.from_environment()
+    context = JobContext.from_environment()
     checkpoint = Path.home() / "test-language-model.pt"
     checkpoint.unlink(missing_ok=True)
     arguments = ("--steps", "100", "--checkpoint", str(checkpoint), "--pause", "0.8")
     asked = TrainingRequest(
         script=SCRIPT, arguments=arguments, nodes=2, cores=1, memory_gb=2, minutes=2, warn_seconds=60, python=PYTHON
     )
-    job = await training.submit(place, asked)
-    while not next(one for one in await training.mine(place) if one.job == job).over:
+    job = await training.submit(context, asked)
+    while not next(one for one in await training.mine(context) if one.job == job).over:
         await asyncio.sleep(2)
-    print("TOLD", json.dumps(await training.log(place, job)), flush=True)
+    print("TOLD", json.dumps(await training.log(context, job)), flush=True)
     checkpoint.unlink()
 
 asyncio.run(main())

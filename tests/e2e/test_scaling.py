@@ -244,7 +244,7 @@ def test_the_hub_ends_workers_whose_server_is_gone(deployment: Deployment, visit
     founder = visit("founder")
     gateway, account = deployment.settings.spawn.gateway, deployment.settings.slurm.default_account
     words = ["--begin=now+1hour", "--output=/dev/null", "--chdir=/tmp", f"--account={account}", "--wrap=true"]
-    named = [f"--job-name={gateway}-dask", f"--comment={gateway}:{founder.name}::999999:dask-1"]
+    named = [f"--job-name={gateway}-dask", f"--comment={gateway}:dask:{founder.name}::999999:0a1b2c3d:dask-1"]
     with changed_settings(deployment, "spawn", f"orphan_seconds = {GRACE_SECONDS}"):
         begun = time.monotonic()
         deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)

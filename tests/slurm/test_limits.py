@@ -11,11 +11,13 @@ import pytest
 
 from hub.errors import InvalidInput, SlurmError
 from hub.settings import Slurm
+from hub.slurm import naming
 from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import Cluster, ClusterWatcher
 from spawners.job import script
 from spawners.job.request import SpawnRequest
-from spawners.options import limits
+from spawners.options import validation
+from spawners.options.offer import offer_for
 from tests.deployment import Deployment
 from tests.slurm.conftest import ACCOUNT
 from tests.slurm.test_client import until
@@ -51,16 +53,14 @@ def request(**changes: object) -> SpawnRequest:
 def rendered(deployment: Deployment, asked: SpawnRequest, user: str) -> str:
     """The script that would be submitted, for a home that is there."""
     home = deployment.prefix / "home" / user
-    text = script.render(
-        asked, user=user, server="", attempt=0, home=home, settings=deployment.settings, exported=["LANG"]
-    )
-    return text
+    comment = naming.server_comment(deployment.settings.spawn.gateway, user, "")
+    return script.render(asked, comment=comment, home=home, settings=deployment.settings, exported=["LANG"])
 
 
 async def refused_by_us(deployment: Deployment, slurm: SlurmClient, asked: SpawnRequest, user: str) -> InvalidInput:
-    have = limits.offer(await look(slurm), user=user, groups=(), settings=deployment.settings, now=datetime.now(UTC))
+    have = offer_for(await look(slurm), user=user, groups=(), settings=deployment.settings, now=datetime.now(UTC))
     with pytest.raises(InvalidInput) as refused:
-        limits.check(asked, have)
+        validation.check(asked, have)
     return refused.value
 
 
@@ -172,11 +172,11 @@ async def test_a_reservation_is_offered_to_whom_it_is_for_and_ends_in_time(
 ) -> None:
     cluster = await look(slurm)
     now = datetime.now(UTC)
-    have = limits.offer(cluster, user=founder, groups=(), settings=deployment.settings, now=now)
+    have = offer_for(cluster, user=founder, groups=(), settings=deployment.settings, now=now)
     assert [one.name for one in have.reservations] == [workshop]
     other = deployment.person("colleague")
-    assert not limits.offer(cluster, user=other, groups=(), settings=deployment.settings, now=now).reservations
-    limits.check(request(reservation=workshop, minutes=30), have)
+    assert not offer_for(cluster, user=other, groups=(), settings=deployment.settings, now=now).reservations
+    validation.check(request(reservation=workshop, minutes=30), have)
     trial = await slurm.trial(
         rendered(deployment, request(reservation=workshop, minutes=30), founder), user=founder, environment={}
     )

@@ -57,23 +57,25 @@ async def queued(site: Site) -> dict[int, Job]:
 
 async def test_only_what_nobody_owns_is_cancelled(site: Site, founder: str) -> None:
     attempt = await site.ledger.run(
-        service.begin, gateway=GATEWAY, person=founder, server="", request={"account": ACCOUNT}
+        service.begin, gateway=GATEWAY, person=founder, os_account=founder, server="", request={"account": ACCOUNT}
     )
-    owned = await job(site, founder, f"{GATEWAY}:{founder}::{attempt.id}")
+    owned = await job(site, founder, f"{GATEWAY}:notebook:{founder}::{attempt.id}:{attempt.nonce}")
     unnumbered = await site.ledger.run(
-        service.begin, gateway=GATEWAY, person=founder, server="b", request={"account": ACCOUNT}
+        service.begin, gateway=GATEWAY, person=founder, os_account=founder, server="b", request={"account": ACCOUNT}
     )
-    just_submitted = await job(site, founder, f"{GATEWAY}:{founder}:b:{unnumbered.id}")
+    just_submitted = await job(site, founder, f"{GATEWAY}:notebook:{founder}:b:{unnumbered.id}:{unnumbered.nonce}")
     anothers = await job(site, founder, f"elsewhere:{founder}::99")
     own_name = await job(site, founder, "my-own-words")
-    orphan = await job(site, founder, f"{GATEWAY}:{founder}::99")
+    orphan = await job(site, founder, f"{GATEWAY}:notebook:{founder}::99:0a1b2c3d")
+    guessed = await job(site, founder, f"{GATEWAY}:notebook:{founder}::{attempt.id}:0a1b2c3d")
+    of_before = await job(site, founder, f"{GATEWAY}:{founder}::99")
     await site.ledger.run(service.submitted, attempt.id, owned)
     await queued(site)
 
     await Sweep(site).round()
 
     async def gone() -> bool:
-        return orphan not in await queued(site)
+        return not {orphan, guessed, of_before} & set(await queued(site))
 
     await until(gone)
     assert {owned, just_submitted, anothers, own_name} <= set(await queued(site))
@@ -107,22 +109,23 @@ async def test_while_slurm_is_silent_nothing_is_an_orphan(site: Site, founder: s
 
 async def test_workers_of_a_server_that_is_gone_are_cancelled(site: Site, founder: str) -> None:
     attempt = await site.ledger.run(
-        service.begin, gateway=GATEWAY, person=founder, server="", request={"account": ACCOUNT}
+        service.begin, gateway=GATEWAY, person=founder, os_account=founder, server="", request={"account": ACCOUNT}
     )
 
     async def worker(comment: str) -> int:
         directives = (f"--job-name={GATEWAY}-dask", f"--comment={comment}", "--begin=now+1hour")
         return await site.slurm.submit(script(*directives), user=founder, environment={})
 
-    owned = await worker(f"{GATEWAY}:{founder}::{attempt.id}:dask-1")
+    owned = await worker(f"{GATEWAY}:dask:{founder}::{attempt.id}:{attempt.nonce}:dask-1")
     anothers = await worker(f"elsewhere:{founder}::99:dask-1")
-    pretended = await worker(f"{GATEWAY}:somebody::99:dask-1")
-    orphan = await worker(f"{GATEWAY}:{founder}:b:99:dask-1")
+    pretended = await worker(f"{GATEWAY}:dask:somebody::99:0a1b2c3d:dask-1")
+    orphan = await worker(f"{GATEWAY}:dask:{founder}:b:99:0a1b2c3d:dask-1")
+    of_before = await worker(f"{GATEWAY}:{founder}:b:99:dask-1")
 
     await Sweep(site).round_of_workers()
 
     async def gone() -> bool:
-        return orphan not in await site.slurm.jobs_with_comments(f"{GATEWAY}-dask")
+        return not {orphan, of_before} & set(await site.slurm.jobs_with_comments(f"{GATEWAY}-dask"))
 
     await until(gone)
     assert {owned, anothers, pretended} <= set(await site.slurm.jobs_with_comments(f"{GATEWAY}-dask"))

@@ -9,8 +9,7 @@ from pathlib import Path
 from hub.settings import Settings, Software, Spawn
 from hub.slurm import commands, inventory
 from hub.slurm.cluster import Cluster
-from spawners.options import limits
-from spawners.options.limits import Offer
+from spawners.options.offer import Offer, offer_for
 
 DATA = Path(__file__).parents[1] / "data/slurm/22.05"
 NOW = datetime(2026, 11, 24, 22, 10, tzinfo=UTC)
@@ -35,7 +34,7 @@ CLUSTER = Cluster(
 
 
 def offer(cluster: Cluster = CLUSTER, *, user: str = "founder", groups: tuple[str, ...] = ()) -> Offer:
-    return limits.offer(cluster, user=user, groups=groups, settings=SETTINGS, now=NOW)
+    return offer_for(cluster, user=user, groups=groups, settings=SETTINGS, now=NOW)
 
 
 def changed(kind: str, name: str, **changes: object) -> Cluster:

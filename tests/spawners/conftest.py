@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place.from_environment(
+def context(tmp_path: Path) -> JobContext:
+    return JobContext.from_environment(
         {
             "HOME": str(tmp_path),
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "SLURM_JOB_ID": "7",
             "SLURM_JOB_ACCOUNT": "steel",
             "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
-            "ATRIUM_COMMENT": "atrium:maria::12",
+            "ATRIUM_COMMENT": "atrium:notebook:maria::12:0a1b2c3d",
             "JUPYTERHUB_SERVICE_PREFIX": "/user/maria/",
         }
     )

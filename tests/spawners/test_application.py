@@ -30,7 +30,7 @@ async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.
     ledger = Ledger(away=3)
     monkeypatch.setattr(application, "site", lambda: SimpleNamespace(ledger=ledger))
     monkeypatch.setattr(application, "LEDGER_SECONDS", 0)
-    monkeypatch.setattr(recovery, "keep", lambda user, name: kept.append((user.name, name)))
+    monkeypatch.setattr(recovery, "keep", lambda user, name, row: kept.append((user.name, name, row.state)))
     user = SimpleNamespace(name="founder", spawners={"": SimpleNamespace(attempt=1, _log_name="founder")})
     hub = application.AtriumHub()
     try:
@@ -38,5 +38,5 @@ async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.
         await hub._take_up_in_the_end(user, "")
     finally:
         application.AtriumHub.clear_instance()
-    assert kept == [("founder", "")]
+    assert kept == [("founder", "", AttemptState.READY)]
     assert not ledger.away

@@ -19,15 +19,16 @@ from hub.db.base import Base
 from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
+from hub.servers.tables import ServerAttempt
 from hub.settings import Api, Hub, Settings, Slurm
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners import gateway
-from spawners.job import recovery
-from spawners.job import server_job as jobs
+from spawners.job import cancellation, recovery, slurm_queries
 from spawners.job.diagnosis import Farewell
 from spawners.job.ledger import Ledger
+from spawners.job.server_job import ServerJob
 from spawners.job.site import Site
 from spawners.options import page as spawn_page
 
@@ -41,6 +42,8 @@ class FakeSlurm:
         self.comments: dict[int, str] = {}
         self.scripts: list[str] = []
         self.cancelled: list[int] = []
+        self.users: set[str] = set()
+        """OS accounts that jobs were looked for and cancelled as."""
         self.silent = False
         self.refusal = ""
         self.lost_answer = False
@@ -63,6 +66,7 @@ class FakeSlurm:
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
         self._answer()
+        self.users.add(user)
         return dict(self.comments)
 
     async def queue(self, name: str) -> list[Job]:
@@ -90,6 +94,7 @@ class FakeSlurm:
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         self._answer()
+        self.users.add(user)
         self.cancelled.append(job_id)
         self.end(job_id, "CANCELLED")
 
@@ -132,7 +137,7 @@ async def here(slurm, monkeypatch, tmp_path):
     found = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: found)
     monkeypatch.setattr(spawn_page, "site", lambda: found)
-    monkeypatch.setattr(jobs, "PAUSES", (0.001, 0.01))
+    monkeypatch.setattr(cancellation, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
     yield found
@@ -194,14 +199,15 @@ async def test_a_start_goes_from_a_row_to_a_job_to_an_address(spawner, slurm, he
     [attempt] = await attempts(here)
     assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
     assert spawner.orm_spawner.state["attempt"] == attempt.id
-    assert slurm.comments[7] == f"atrium:founder::{attempt.id}"
+    assert slurm.comments[7] == f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}"
+    assert attempt.os_account == "founder"
 
 
 async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, slurm, here, monkeypatch):
     """So that it knows a stream that hangs from one that has nothing new."""
     monkeypatch.setattr(gateway, "REPEAT_SECONDS", 0)
     start = asyncio.create_task(spawner.start())
-    await until(lambda: spawner.job is not None and spawner.job.seen is not None)
+    await until(lambda: spawner.job is not None and spawner.job.latest_job is not None)
     async with asyncio.timeout(5):
         told = spawner.progress()
         assert await anext(told) == await anext(told)
@@ -323,9 +329,10 @@ async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
 
 async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, slurm, here):
     attempt = await here.ledger.run(
-        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
     )
-    slurm.comments = {40: "something else", 41: f"atrium:founder::{attempt.id}"}
+    guessed = f"atrium:notebook:founder::{attempt.id}:0a1b2c3d"
+    slurm.comments = {40: "something else", 41: f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}", 42: guessed}
     slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
     spawner = make({"attempt": attempt.id, "api_token": "secret"})
     start = asyncio.create_task(spawner.start())
@@ -335,9 +342,41 @@ async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, 
     assert slurm.scripts == []
 
 
+async def test_a_job_of_an_earlier_version_is_known_by_its_comment(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
+    )
+    await here.ledger.run(forget_nonce, attempt.id)
+    slurm.comments = {41: f"atrium:founder::{attempt.id}"}
+    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
+    spawner = make({"attempt": attempt.id, "api_token": "secret"})
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id == "41")
+    spawner.take_port(34567)
+    await start
+    assert slurm.scripts == []
+
+
+def forget_nonce(session, attempt: int) -> None:
+    session.get(ServerAttempt, attempt).nonce = ""
+    session.commit()
+
+
+async def test_a_job_is_cancelled_as_the_os_account_of_its_row(make, slurm, here):
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="app", server="", request={"account": "demo"}
+    )
+    slurm.comments = {41: f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}"}
+    slurm.jobs[41] = Job(41, "RUNNING", "app", "cpu1")
+    spawner = make({"attempt": attempt.id, "api_token": "secret"})
+    spawner.is_kept(attempt, stopping=True)
+    await spawner.stop()
+    assert (slurm.cancelled, slurm.users) == ([41], {"app"})
+
+
 async def test_a_port_that_was_announced_need_not_be_announced_again(make, slurm, here):
     attempt = await here.ledger.run(
-        service.begin, gateway="atrium", person="founder", server="", request={"account": "demo"}
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
     )
     await here.ledger.run(service.submitted, attempt.id, 41)
     await here.ledger.run(service.announced, attempt.id, 34567)
@@ -461,7 +500,7 @@ async def test_a_job_that_loses_its_node_while_starting_is_waited_for_anew(spawn
 async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypatch):
     resumed = []
     monkeypatch.setattr(recovery, "resume", lambda user, name: resumed.append(name))
-    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 100)
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (0.01,) * 100)
     await started(spawner, slurm)
     slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
     poll = asyncio.create_task(spawner.poll())
@@ -474,7 +513,7 @@ async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypa
 
 
 async def test_a_job_that_is_ending_for_long_is_over(spawner, slurm, here, monkeypatch):
-    monkeypatch.setattr(jobs, "SETTLING_SECONDS", (0.01,) * 3)
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (0.01,) * 3)
     await started(spawner, slurm)
     told = []
     spawner.add_poll_callback(lambda: told.append("over"))
@@ -530,13 +569,13 @@ async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slur
         looked.append(1)
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(jobs.ServerJob, "_look_whether_it_is_gone", look)
+    monkeypatch.setattr(ServerJob, "_check_farewell", look)
     await started(spawner, slurm)
     for _ in range(100):
         spawner.take_farewell(Farewell.IDLE)
         await asyncio.sleep(0)
     assert len(looked) == 1
-    spawner.job._looking.cancel()
+    spawner.job._farewell_check.cancel()
 
 
 async def test_a_farewell_of_the_node_that_was_taken_away_says_nothing_of_the_next(spawner, slurm, here):

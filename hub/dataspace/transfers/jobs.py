@@ -209,4 +209,4 @@ def _job_name(settings: Settings) -> str:
 
 
 def _comment(settings: Settings, row: TransferRow) -> str:
-    return naming.transfer_comment(settings.spawn.gateway, row.person, row.id)
+    return naming.transfer_comment(settings.spawn.gateway, row.person, row.id, row.nonce)

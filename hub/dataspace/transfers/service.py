@@ -21,6 +21,7 @@ from hub.projects.models import ProjectState
 from hub.projects.tables import Member, Project
 from hub.settings import Settings
 from hub.slugs import slug_of
+from hub.slurm import naming
 
 AT_ONCE = 20
 """Of one person, not over."""
@@ -61,6 +62,7 @@ def ask(session: Session, settings: Settings, person: str, projects: frozenset[s
         address=order.address,
         order=order.model_dump_json(),
         state=TransferState.WAITING,
+        nonce=naming.new_nonce(),
         reason="",
         created=now(),
         touched=now(),

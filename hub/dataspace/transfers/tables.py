@@ -30,6 +30,8 @@ class TransferRow(Base):
     order: Mapped[str] = mapped_column("job_order", Text)
     state: Mapped[TransferState] = mapped_column(Word(TransferState), index=True)
     job_id: Mapped[int | None]
+    nonce: Mapped[str] = mapped_column(String(8))
+    """The random part of the job's comment (hub/slurm/naming.py); empty in rows of versions that had none."""
     progress: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(String(500))
     created: Mapped[datetime] = mapped_column(UtcDateTime)

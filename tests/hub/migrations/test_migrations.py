@@ -1,6 +1,7 @@
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, Table, inspect, text
 
 from hub import migrations
+from hub.db.base import now
 from hub.db.engine import make_engine
 
 
@@ -18,6 +19,20 @@ def test_from_nothing_to_the_newest_shape_and_again(settings):
 
 def test_the_tables_in_the_code_are_those_of_the_migrations(engine):
     migrations.check(engine)
+
+
+def test_old_attempts_get_the_os_account_of_their_person_and_no_nonce(settings):
+    engine = make_engine(settings.api.database_url)
+    migrations.upgrade(engine, "0032")
+    texts = ("server", "node", "message", "hint", "slurm_state", "exit_code", "reason", "log_tail")
+    row = {"gateway": "atrium", "person": "maria", "state": "ready", "request": {}, "requeues": 0, "tell": False}
+    with engine.begin() as connection:
+        table = Table("server_attempts", MetaData(), autoload_with=connection)
+        connection.execute(table.insert(), row | dict.fromkeys(texts, "") | {"id": 1, "created": now()})
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT os_account, nonce FROM server_attempts")).all() == [("maria", "")]
+    engine.dispose()
 
 
 def test_a_migration_that_breaks_leaves_nothing_half_done(settings):

@@ -99,8 +99,8 @@ def test_servers_tell_node_and_end_where_known() -> None:
     job = Job(7, "RUNNING", "maria", "cpu2", end=datetime(2026, 11, 24, 14, tzinfo=UTC))
     running, waiting = pages.servers(
         person(
-            spawner(seen=job),
-            spawner(name="big", pending="spawn", seen=None),
+            spawner(latest_job=job),
+            spawner(name="big", pending="spawn", latest_job=None),
             spawner(name="old", active=False),
         )
     )

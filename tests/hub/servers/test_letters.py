@@ -14,7 +14,9 @@ CRASHED = Verdict(ending=Ending.HOME_FULL, message="Your home directory is full.
 
 @pytest.fixture
 def attempt(session):
-    row = service.begin(session, gateway="atrium", person="maria", server="big", request={"cpus": 2})
+    row = service.begin(
+        session, gateway="atrium", person="maria", os_account="maria", server="big", request={"cpus": 2}
+    )
     service.submitted(session, row.id, 7)
     return row.id
 
@@ -48,7 +50,7 @@ def test_nobody_is_told_who_waited_changed_their_mind_or_stopped_it(session, att
     service.tell_when_ready(session, "maria", "big", False)
     service.ready(session, attempt)
     service.ended(session, attempt, CRASHED)
-    other = service.begin(session, gateway="atrium", person="maria", server="", request={}).id
+    other = service.begin(session, gateway="atrium", person="maria", os_account="maria", server="", request={}).id
     service.tell_when_ready(session, "maria", "", True)
     service.ended(session, other, Verdict(ending=Ending.STOPPED, message="It was stopped as asked."))
     assert letters(session) == []

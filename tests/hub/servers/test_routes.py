@@ -11,9 +11,11 @@ from tests.hub.test_client import URL, Through
 @pytest.fixture
 def past(session):
     for server in ("", "big"):
-        row = service.begin(session, gateway="atrium", person="maria", server=server, request={"cpus": 2})
+        row = service.begin(
+            session, gateway="atrium", person="maria", os_account="maria", server=server, request={"cpus": 2}
+        )
     service.ended(session, row.id, Verdict(ending=Ending.SILENT, message="It said nothing.", hint="Try."), None, "log")
-    service.begin(session, gateway="atrium", person="jan", server="", request={})
+    service.begin(session, gateway="atrium", person="jan", os_account="jan", server="", request={})
 
 
 def ask(api, token, path):

@@ -16,7 +16,8 @@ STOPPED = Verdict(ending=Ending.STOPPED, message="It was stopped as asked.")
 
 
 def begin(session: Session, server: str = "", person: str = "founder", gateway: str = "atrium") -> int:
-    return service.begin(session, gateway=gateway, person=person, server=server, request={"account": "demo"}).id
+    owner = {"person": person, "os_account": f"os-{person}"}
+    return service.begin(session, gateway=gateway, server=server, request={"account": "demo"}, **owner).id
 
 
 def only(session: Session):
@@ -28,6 +29,14 @@ def test_a_row_is_there_before_the_job(session: Session) -> None:
     begin(session)
     attempt = only(session)
     assert (attempt.state, attempt.job_id, attempt.request) == (AttemptState.SUBMITTING, None, {"account": "demo"})
+    assert (attempt.person, attempt.os_account) == ("founder", "os-founder")
+
+
+def test_each_row_has_a_nonce_of_its_own_which_the_api_does_not_show(session: Session) -> None:
+    begin(session), begin(session)
+    first, second = service.history(session, "founder")
+    assert first.nonce != second.nonce
+    assert {"nonce", "os_account"} & set(first.model_dump(mode="json")) == set()
 
 
 def test_a_whole_life(session: Session) -> None:
@@ -85,14 +94,24 @@ def test_what_a_job_wrote_is_kept_up_to_a_length_from_its_end(session: Session) 
 
 
 def test_open_is_what_has_not_ended_at_this_gateway(session: Session) -> None:
-    waiting, ended, unnumbered = begin(session), begin(session), begin(session, "b")
+    waiting, ended, _without_job = begin(session), begin(session), begin(session, "b")
     elsewhere = begin(session, gateway="elsewhere")
     for number, job in ((waiting, 7), (ended, 8), (elsewhere, 9)):
         service.submitted(session, number, job)
     service.ended(session, ended, STOPPED)
-    found = service.open_jobs(session, "atrium")
-    assert found.attempts == {waiting, unnumbered}
-    assert found.jobs == {7}
+    assert service.open_jobs(session, "atrium") == {7}
+
+
+def test_owners_of_jobs_are_found_by_the_attempt_whatever_number_is_asked_for(session: Session) -> None:
+    waiting, ended, elsewhere = begin(session), begin(session), begin(session, gateway="elsewhere")
+    service.ended(session, ended, STOPPED)
+    numbers = [waiting, ended, elsewhere, 0, 2**31, 10**17, *range(1000, 3000)]
+    owners = service.job_owners(session, "atrium", numbers)
+    assert {number: (owner.os_account, owner.is_open) for number, owner in owners.items()} == {
+        waiting: ("os-founder", True),
+        ended: ("os-founder", False),
+    }
+    assert owners[waiting].nonce == service.find(session, waiting).nonce
 
 
 def test_history_is_ones_own_the_newest_first(session: Session) -> None:

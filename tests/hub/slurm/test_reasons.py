@@ -113,7 +113,7 @@ def test_what_sbatch_refuses_is_explained(text, part):
 def test_an_unknown_refusal_is_shown_as_slurm_says_it():
     told = reasons.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
     assert "“Flux {0} too low”" in told.means and told.whose is Whose.ADMIN
-    assert "without a word" in reasons.refusal("").means
+    assert "without a reason" in reasons.refusal("").means
 
 
 @given(st.text())

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from hub.dask.models import ClusterRequest, Shape, Size, TrainingRequest
 from hub.errors import InvalidInput
 from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
-from spawners.dask import offer, slurm, training
-from spawners.dask.cluster import Times
-from spawners.dask.offer import Hours
-from spawners.node.place import Place
+from spawners.dask import limits, slurm, training
+from spawners.dask.limits import Hours
+from spawners.dask.worker import Times
+from spawners.node.job_context import JobContext
 
 # -- times ------------------------------------------------------------------------------------------------------------
 
@@ -72,8 +72,8 @@ SITE = Cluster(
 )
 
 
-async def most(place: Place, shape: Shape, hours: Hours, minutes: int = 60) -> tuple[int, str]:
-    site = offer.Site(place, "maria")
+async def most(context: JobContext, shape: Shape, hours: Hours, minutes: int = 60) -> tuple[int, str]:
+    site = limits.Site(context, "maria")
 
     async def ask() -> Cluster:
         return Cluster(**{**vars(SITE), "as_of": __import__("datetime").datetime.now(__import__("datetime").UTC)})
@@ -91,8 +91,10 @@ async def most(place: Place, shape: Shape, hours: Hours, minutes: int = 60) -> t
         (Shape(partition="gpu", gpus=2), Hours(gpu=0.0), 0, "The project has 0 GPU hours left."),
     ],
 )
-async def test_the_narrowest_bound_is_told(place: Place, shape: Shape, hours: Hours, number: int, reason: str) -> None:
-    assert await most(place, shape, hours) == (number, reason)
+async def test_the_narrowest_bound_is_told(
+    context: JobContext, shape: Shape, hours: Hours, number: int, reason: str
+) -> None:
+    assert await most(context, shape, hours) == (number, reason)
 
 
 # -- training ---------------------------------------------------------------------------------------------------------
@@ -105,22 +107,22 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_typed_stays_one_word_of_the_script(place: Place, program: Path) -> None:
+def test_what_is_typed_stays_one_word_of_the_script(context: JobContext, program: Path) -> None:
     wicked = "$(touch /tmp/pwned); `id` 'quoted' \"too\""
-    text = training.script(place, TrainingRequest(script="train it.py", arguments=("--name", wicked)))
+    text = training.script(context, TrainingRequest(script="train it.py", arguments=("--name", wicked)))
     lines = [line for line in text.splitlines() if wicked.split(";", maxsplit=1)[0] in line or "train it.py" in line]
     command = lines[0].rstrip("& ").strip()
 
     said = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines()[1:] == [str(program), "--name", wicked]
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
-    assert "#SBATCH --comment=atrium:training" in text
+    assert "#SBATCH --comment=atrium:training:maria::12:0a1b2c3d:training" in text
     assert "#SBATCH --signal=B:USR1@60" in text
     assert "#SBATCH --requeue" in text
 
 
-def test_a_program_has_to_be_there_and_an_argument_in_one_line(place: Place, program: Path) -> None:
+def test_a_program_has_to_be_there_and_an_argument_in_one_line(context: JobContext, program: Path) -> None:
     with pytest.raises(InvalidInput, match="There is no file"):
-        training.script(place, TrainingRequest(script="elsewhere.py"))
+        training.script(context, TrainingRequest(script="elsewhere.py"))
     with pytest.raises(InvalidInput, match="Line breaks"):
-        training.script(place, TrainingRequest(script=str(program), arguments=("a\n#SBATCH --uid=0",)))
+        training.script(context, TrainingRequest(script=str(program), arguments=("a\n#SBATCH --uid=0",)))

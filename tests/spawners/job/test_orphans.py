@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from sqlalchemy import create_engine
 
 from hub.audit import service as audit
 from hub.db.base import Base
+from hub.servers import service
+from hub.servers.service import JobOwner
 from hub.settings import Settings, Spawn
+from hub.slurm import naming
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners.job.ledger import Ledger
-from spawners.job.orphans import Sweep
+from spawners.job.orphans import Sweep, is_orphan
 from spawners.job.site import Site
 
 
@@ -24,6 +28,7 @@ class Slurm:
     def __init__(self, **comments: str) -> None:
         self.jobs = {number: Job(number, "RUNNING", user) for number, user in enumerate(comments, 1)}
         self.comments = dict(enumerate(comments.values(), 1))
+        self.workers: dict[int, tuple[str, str]] = {}
         self.cancelled: list[int] = []
 
     async def queue(self, name: str) -> list[Job]:
@@ -31,6 +36,9 @@ class Slurm:
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
         return self.comments
+
+    async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
+        return self.workers
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         self.cancelled.append(job_id)
@@ -45,30 +53,105 @@ def site(slurm: Slurm, path: Path) -> Site:
     return Site(Settings(spawn=Spawn(orphan_seconds=0)), slurm, queue, Ledger(url), None)  # type: ignore[arg-type]
 
 
-async def told(here: Site) -> list[str]:
+async def events(here: Site) -> list[str]:
     return [event.what for event in await here.ledger.run(audit.events)]
 
 
-async def test_an_orphan_is_found_although_nobody_has_a_server(tmp_path: Path) -> None:
-    slurm = Slurm(founder="atrium:founder::99")
+OWNER = JobOwner("founder", "0a1b2c3d", is_open=True)
+ENDED = replace(OWNER, is_open=False)
+COMMENT = "atrium:notebook:founder::99:0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("comment", "os_account", "owner", "orphan"),
+    [
+        (COMMENT, "founder", OWNER, False),
+        (COMMENT, "founder", ENDED, True),
+        (COMMENT, "founder", None, True),  # the row was lost
+        (COMMENT, "mallory", OWNER, False),  # somebody repeats another's comment
+        (COMMENT, "mallory", ENDED, False),
+        (COMMENT, "mallory", None, False),
+        ("atrium:notebook:founder::99:99999999", "founder", OWNER, True),  # guessed, or of a row that was lost
+        ("atrium:founder::99", "founder", OWNER, True),
+        # The OS account of the row decides, not the Hub user of the comment.
+        ("atrium:notebook:app::99:0a1b2c3d", "founder", OWNER, False),
+        ("atrium:notebook:app::99:0a1b2c3d", "founder", ENDED, True),
+        ("atrium:notebook:app::99:0a1b2c3d", "app", ENDED, False),
+        # Written by an earlier version.
+        ("atrium:founder::99", "founder", replace(OWNER, nonce=""), False),
+        ("atrium:founder::99", "founder", replace(ENDED, nonce=""), True),
+        ("atrium:founder::99", "founder", None, True),
+        ("atrium:founder::99", "mallory", None, False),
+        ("my own words", "founder", None, False),
+    ],
+)
+def test_a_job_is_an_orphan_if_its_attempt_is_over_or_unknown(
+    comment: str, os_account: str, owner: JobOwner | None, orphan: bool
+) -> None:
+    assert is_orphan(naming.read(comment, naming.Kind.SERVER), os_account, owner) is orphan
+
+
+@pytest.mark.parametrize("comment", [COMMENT, "atrium:founder::99"])
+async def test_an_orphan_is_found_although_nobody_has_a_server(comment: str, tmp_path: Path) -> None:
+    slurm = Slurm(founder=comment)
     await Sweep(site(slurm, tmp_path)).round()
     assert slurm.cancelled == [1]
 
 
+async def test_a_start_whose_number_is_not_stored_is_no_orphan(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    for person in ("founder", "app"):
+        attempt = await here.ledger.run(
+            service.begin, gateway="atrium", person=person, os_account="founder", server="", request={}
+        )
+        slurm.jobs[attempt.id] = Job(attempt.id, "RUNNING", "founder")
+        slurm.comments[attempt.id] = f"atrium:notebook:{person}::{attempt.id}:{attempt.nonce}"
+    await Sweep(here).round()
+    assert slurm.cancelled == []
+
+
+async def test_workers_are_orphans_when_their_server_is(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="app", os_account="founder", server="", request={}
+    )
+    slurm.workers = {
+        1: ("founder", f"atrium:dask:app::{attempt.id}:{attempt.nonce}:dask-1"),
+        2: ("founder", "atrium:dask:founder::99:0a1b2c3d:dask-1"),
+        3: ("founder", "atrium:founder::99:dask-1"),
+        4: ("founder", "elsewhere:dask:founder::99:0a1b2c3d:dask-1"),
+        5: ("mallory", "atrium:dask:founder::99:0a1b2c3d:dask-1"),
+        6: ("founder", "(null)"),
+    }
+    await Sweep(here).round_of_workers()
+    assert slurm.cancelled == [2, 3]
+
+
 async def test_a_job_that_ended_since_the_queue_was_asked_is_no_orphan(tmp_path: Path) -> None:
-    slurm = Slurm(founder="atrium:founder::99")
+    slurm = Slurm(founder=COMMENT)
     here = site(slurm, tmp_path)
     await here.queue.fresh(time.monotonic())
     slurm.jobs.clear()
     await Sweep(here).round()
     assert slurm.cancelled == []
-    assert await told(here) == []
+    assert await events(here) == []
 
 
 @pytest.mark.parametrize(
-    "comment", ["atrium:mallory::²", "atrium:mallory::-1", "atrium:mallory:::", "²", f"atrium:mallory::{'9' * 5000}"]
+    "comment",
+    [
+        "atrium:mallory::²",
+        "atrium:mallory::-1",
+        "atrium:mallory:::",
+        "²",
+        f"atrium:mallory::{'9' * 5000}",
+        f"atrium:founder::{'9' * 18}",
+        f"atrium:notebook:founder::{'9' * 18}:0a1b2c3d",
+    ],
 )
 async def test_nobodys_comment_hides_the_orphans_of_others(comment: str, tmp_path: Path) -> None:
-    slurm = Slurm(mallory=comment, founder="atrium:founder::99")
+    slurm = Slurm(mallory=comment, founder=COMMENT)
     await Sweep(site(slurm, tmp_path)).round()
     assert slurm.cancelled == [2]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from hub.errors import InvalidInput
 from hub.settings import Paths, Settings, Software, Spawn
+from hub.slurm import naming
 from spawners.job import request as options
 from spawners.job import script
 from spawners.job.request import SpawnRequest
@@ -24,10 +25,9 @@ EXPORTED = ["LANG", "JUPYTERHUB_API_TOKEN"]
 
 
 def render(request: SpawnRequest | None = None, **changes: object) -> str:
+    user, server = changes.pop("user", "founder"), changes.pop("server", "")
     values = {
-        "user": "founder",
-        "server": "",
-        "attempt": 7,
+        "comment": naming.server_comment("atrium", user, server, 7, "0a1b2c3d"),  # type: ignore[arg-type]
         "home": Path("/home/founder"),
         "settings": SETTINGS,
         "exported": EXPORTED,
@@ -52,7 +52,7 @@ def expected(request: SpawnRequest, *, user: str = "founder", server: str = "") 
     kind = f"{request.gpu_type}:" if request.gpu_type else ""
     return [
         "--job-name=atrium-notebook",
-        f"--comment=atrium:{user}:{server}:7",
+        f"--comment={naming.server_comment('atrium', user, server, 7, '0a1b2c3d')}",
         f"--account={request.account}",
         f"--partition={request.partition}",
         *([f"--qos={request.qos}"] if request.qos else []),
@@ -113,8 +113,8 @@ def test_an_environment_that_there_is_not() -> None:
 def test_nothing_breaks_out(bad: str) -> None:
     with pytest.raises(InvalidInput):
         render(server=bad)
-    with pytest.raises(InvalidInput):
-        render(user=bad)
+    request = SpawnRequest(account="demo", partition="notebooks", minutes=180)
+    assert directives(render(request, user=bad)) == expected(request, user=bad), "it is quoted in the comment"
     with pytest.raises(InvalidInput):
         render(home=Path("/home") / bad)
     with pytest.raises(InvalidInput):
@@ -176,7 +176,7 @@ def test_no_name_of_a_person_or_a_server_does(user: str, server: str) -> None:
             text = render(asked, user=person, server=name)
         except InvalidInput:
             continue
-        assert re.fullmatch(r"[A-Za-z0-9_./,:=@+-]*", person + name)
+        assert re.fullmatch(r"[A-Za-z0-9_./,:=@+-]*", name)
         assert directives(text) == expected(asked, user=person, server=name)
 
 

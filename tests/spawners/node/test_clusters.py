@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spawners.node.clusters import Gate, panel_model
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 
 def test_a_cluster_in_the_words_of_the_dask_panel() -> None:
@@ -44,9 +44,9 @@ def test_a_cluster_in_the_words_of_the_dask_panel() -> None:
     ],
 )
 async def test_a_server_whose_cluster_works_is_not_idle(
-    place: Place, monkeypatch: pytest.MonkeyPatch, runs: bool, answer: str, computes: bool
+    context: JobContext, monkeypatch: pytest.MonkeyPatch, runs: bool, answer: str, computes: bool
 ) -> None:
-    gate = Gate(place)
+    gate = Gate(context)
 
     async def ask(_: str) -> Any:
         assert runs, "a manager is not started for that"

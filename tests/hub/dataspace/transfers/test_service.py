@@ -119,7 +119,7 @@ async def test_from_a_row_to_a_file(ask, tend, cluster, settings):
     assert (row.state, row.job_id, row.account) == ("queued", 100, "demo")
     script = cluster.scripts[100]
     assert "#SBATCH --partition=transfer" in script
-    assert f"#SBATCH --comment=atrium:founder:transfer:{number}" in script
+    assert f"#SBATCH --comment=atrium:transfer:founder::{number}:{row.nonce}" in script
     assert f"exec {settings.paths.user_version}/bin/python -P -m " in script
     assert "$(id)" not in script, "what somebody else wrote never reaches a shell"
 

@@ -18,7 +18,7 @@ CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
 @dataclass(frozen=True)
-class Place:
+class JobContext:
     """Of one server's job; "" is what is not known (a program outside of a server)."""
 
     job: str
@@ -27,7 +27,7 @@ class Place:
     """The site's partition for workers."""
     interface: str
     comment: str
-    """``GATEWAY:USER:SERVER:ATTEMPT`` of the server's job, which its workers' jobs repeat."""
+    """Of the server's job (hub/slurm/naming.py); comments of its workers' jobs have the same fields."""
     node: str
     home: Path
     runtime: Path
@@ -36,7 +36,7 @@ class Place:
     """Path of the server on its own address."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Place:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> JobContext:
         def get(name: str) -> str:
             return environment.get(name, "")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from spawners.node.place import Place
+from spawners.node.job_context import JobContext
 
 
-def test_what_servers_left_is_tidied_up(place: Place) -> None:
+def test_what_servers_left_is_tidied_up(context: JobContext) -> None:
     """Keys and lists of jobs that are over, and old logs; nothing of this server's or of another one that runs."""
-    place.make_directories()
-    folder, old = place.keys.parent, place.logs / "old.err"
-    kept = [folder / "keys-7", folder / "keys-8", folder / "keys-here", place.logs / "new.err", folder / "my-own-9"]
+    context.make_directories()
+    folder, old = context.keys.parent, context.logs / "old.err"
+    kept = [folder / "keys-7", folder / "keys-8", folder / "keys-here", context.logs / "new.err", folder / "my-own-9"]
     gone = [folder / "keys-9", folder / "keys-9.123", folder / "clusters-9.json", old]
     for path in kept + gone:
         if path.suffix in (".json", ".err"):
@@ -20,7 +20,7 @@ def test_what_servers_left_is_tidied_up(place: Place) -> None:
             path.mkdir()
     os.utime(old, (0, 0))
 
-    place.tidy({"8"})
+    context.tidy({"8"})
 
     assert [path.name for path in kept if not path.exists()] == []
     assert [path.name for path in gone if path.exists()] == []

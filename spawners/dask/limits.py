@@ -22,8 +22,8 @@ from hub.slurm import inventory, reasons
 from hub.slurm.cluster import Cluster
 from hub.slurm.quoting import word
 from spawners.dask import slurm
-from spawners.node.place import Place
-from spawners.options import limits
+from spawners.node.job_context import JobContext
+from spawners.options.offer import PartitionOffer, limits_at_a_time, offer_for
 
 log = logging.getLogger(__name__)
 
@@ -33,38 +33,38 @@ FARTHEST = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Hours:
-    """Left of the project, None: no limit, or not known."""
+    """Hours left of the project; None: no limit, or not known."""
 
     cpu: float | None = None
     gpu: float | None = None
 
     @classmethod
-    def told(cls, project: Mapping[str, Any] | None) -> Hours:
-        """Out of what :class:`spawners.node.hours.ProjectHours` says."""
-        left = {} if project is None else {kind: project[kind] for kind in ("cpu", "gpu")}
-        return cls(**{kind: hours["left"] for kind, hours in left.items() if hours["granted"] or kind == "gpu"})
+    def from_project(cls, project: Mapping[str, Any] | None) -> Hours:
+        """From an answer of :class:`spawners.node.hours.ProjectHours`."""
+        hours_left = {} if project is None else {kind: project[kind] for kind in ("cpu", "gpu")}
+        return cls(**{kind: hours["left"] for kind, hours in hours_left.items() if hours["granted"] or kind == "gpu"})
 
 
 class Site:
     """The cluster as the person sees it, asked for at most once a minute."""
 
-    def __init__(self, place: Place, user: str = "") -> None:
-        self.place = place
+    def __init__(self, context: JobContext, user: str = "") -> None:
+        self.context = context
         self._user = user or getpass.getuser()
         self._cluster = Cluster()
-        self._asked = float("-inf")
+        self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def cluster(self) -> Cluster:
         """Raises :class:`SlurmError` when Slurm cannot be asked and never could be."""
         async with self._lock:
-            if time.monotonic() - self._asked > FRESH_SECONDS:
+            if time.monotonic() - self._asked_at > FRESH_SECONDS:
                 try:
                     self._cluster = await self._ask()
                 except SlurmError:
                     if self._cluster.as_of is None:
                         raise
-                self._asked = time.monotonic()
+                self._asked_at = time.monotonic()
         return self._cluster
 
     async def _ask(self) -> Cluster:
@@ -78,39 +78,39 @@ class Site:
             as_of=datetime.now(UTC),
         )
 
-    async def places(self) -> tuple[limits.Place, ...]:
+    async def partitions(self) -> tuple[PartitionOffer, ...]:
         """Partitions that take jobs of this project under its default QOS."""
         cluster = await self.cluster()
-        nothing_else = cast(
+        settings = cast(
             Any, SimpleNamespace(spawn=SimpleNamespace(environments=()), slurm=SimpleNamespace(default_account=""))
         )
-        have = limits.offer(cluster, user=self._user, groups=_groups(), settings=nothing_else, now=datetime.now(UTC))
-        project = have.project(self.place.account)
+        whole = offer_for(cluster, user=self._user, groups=_groups(), settings=settings, now=datetime.now(UTC))
+        project = whole.project(self.context.account)
         if project is None:
             return ()
-        found: dict[str, limits.Place] = {}
-        for one in project.places:
-            if one.nodes and (one.partition not in found or one.qos == project.default_qos):
-                found[one.partition] = one
-        usual = self.place.partition
-        return tuple(sorted(found.values(), key=lambda one: one.partition != usual))
+        by_name: dict[str, PartitionOffer] = {}
+        for partition in project.partitions:
+            if partition.nodes and (partition.name not in by_name or partition.qos == project.default_qos):
+                by_name[partition.name] = partition
+        return tuple(sorted(by_name.values(), key=lambda partition: partition.name != self.context.partition))
 
     async def most(self, shape: Shape, hours: Hours, minutes: int) -> tuple[int, str]:
         """How many such workers limits and hours allow at a time, and why not more."""
-        cluster, places = await self.cluster(), await self.places()
-        partition = shape.partition or self.place.partition
-        place = next((one for one in places if one.partition == partition), None)
+        cluster, partitions = await self.cluster(), await self.partitions()
+        name = shape.partition or self.context.partition
+        partition = next((entry for entry in partitions if entry.name == name), None)
         bounds = [(models.MOST_WORKERS, f"One cluster has at most {models.MOST_WORKERS} workers.")]
-        if place is not None:
-            bounds.extend(self.by_limits(shape, place, cluster))
+        if partition is not None:
+            bounds.extend(self.by_limits(shape, partition, cluster))
         bounds.extend(_by_hours(shape, hours, minutes))
         return min(bounds, key=lambda bound: bound[0])
 
-    def by_limits(self, shape: Shape, place: limits.Place, cluster: Cluster) -> Iterator[tuple[int, str]]:
+    def by_limits(self, shape: Shape, partition: PartitionOffer, cluster: Cluster) -> Iterator[tuple[int, str]]:
+        """Numbers of workers by each limit of Slurm, and the sentence on it."""
         needs = {"cpu": shape.cores, "mem": shape.memory_gb * 1024, "gres/gpu": shape.gpus}
         units = {"cpu": "cores", "mem": "MB of memory", "gres/gpu": "GPUs"}
         for tres, each in needs.items():
-            for bound in limits.at_a_time(self.place.account, self._user, place, cluster, tres):
+            for bound in limits_at_a_time(self.context.account, self._user, partition, cluster, tres):
                 if each and bound.most is not None:
                     yield bound.most // each, f"{bound.giver} {bound.most} {units[tres]}.".replace("*", "")
 
@@ -127,42 +127,42 @@ def _groups() -> list[str]:
     import grp
     import os
 
-    found = []
+    names = []
     for number in os.getgroups():
         try:
-            found.append(grp.getgrgid(number).gr_name)
+            names.append(grp.getgrgid(number).gr_name)
         except KeyError:
             continue
-    return found
+    return names
 
 
 async def offer(site: Site, hours: Hours, seconds_left: float | None) -> Offer:
     """What a worker may be; with a trouble in it when Slurm cannot be asked."""
     known: dict[str, Any] = {
-        "account": site.place.account,
+        "account": site.context.account,
         "cpu_hours": hours.cpu,
         "gpu_hours": hours.gpu,
         "seconds_left": seconds_left,
     }
     try:
-        places, cluster = await site.places(), await site.cluster()
+        partitions, cluster = await site.partitions(), await site.cluster()
     except SlurmError as error:
         return Offer(places=(), trouble=Trouble(message=error.message, hint=error.hint), **known)
-    offered = []
-    for one in places:
-        workers, _ = min(site.by_limits(Shape(memory_gb=1), one, cluster), default=(None, ""))
-        offered.append(
+    places = []
+    for partition in partitions:
+        workers, _ = min(site.by_limits(Shape(memory_gb=1), partition, cluster), default=(None, ""))
+        places.append(
             models.Place(
-                partition=one.partition,
-                cores=one.cpus.most or 1,
-                memory_gb=one.memory_gb.most or 1,
-                gpus=one.gpus.most or 0,
-                gpu_types=tuple(kind for kind in one.gpu_types if kind),
-                minutes=one.minutes.most,
+                partition=partition.name,
+                cores=partition.cpus.most or 1,
+                memory_gb=partition.memory_gb.most or 1,
+                gpus=partition.gpus.most or 0,
+                gpu_types=tuple(kind for kind in partition.gpu_types if kind),
+                minutes=partition.minutes.most,
                 workers=workers,
             )
         )
-    return Offer(places=tuple(offered), **known)
+    return Offer(places=tuple(places), **known)
 
 
 async def estimate(site: Site, shape: Shape, size: Size, *, hours: Hours, minutes: int) -> Estimate:
@@ -170,7 +170,7 @@ async def estimate(site: Site, shape: Shape, size: Size, *, hours: Hours, minute
     most, why = await site.most(shape, hours, minutes)
     workers = min(size.maximum, most)
     cpu, gpu = float(shape.cores * workers), float(shape.gpus * workers)
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "workers": workers,
         "reason": why if most < size.maximum else "",
         "cpu_per_hour": cpu,
@@ -180,12 +180,12 @@ async def estimate(site: Site, shape: Shape, size: Size, *, hours: Hours, minute
     }
     try:
         trial = inventory.parse_trial(
-            await slurm.run(inventory.trial(), stdin=_script(site.place, shape, minutes), both=True)
+            await slurm.run(inventory.trial(), stdin=_script(site.context, shape, minutes), both=True)
         )
     except SlurmError as error:
-        refused = reasons.refusal(error.message)
-        return Estimate(refusal=Trouble(message=refused.means, hint=refused.todo), **told)
-    return Estimate(start=trial.start, **told)
+        refusal = reasons.refusal(error.message)
+        return Estimate(refusal=Trouble(message=refusal.means, hint=refusal.todo), **values)
+    return Estimate(start=trial.start, **values)
 
 
 def _end(hours: Hours, cpu: float, gpu: float) -> datetime | None:
@@ -195,16 +195,16 @@ def _end(hours: Hours, cpu: float, gpu: float) -> datetime | None:
     return datetime.now(UTC) + timedelta(hours=max(min(spans), 0))
 
 
-def _script(place: Place, shape: Shape, minutes: int) -> str:
+def _script(context: JobContext, shape: Shape, minutes: int) -> str:
     """Only to be tried: what a worker's job asks Slurm for."""
-    wanted = {
-        "account": place.account,
-        "partition": shape.partition or place.partition,
+    directives = {
+        "account": context.account,
+        "partition": shape.partition or context.partition,
         "ntasks": 1,
         "cpus-per-task": shape.cores,
         "mem": f"{shape.memory_gb}G",
         "time": minutes,
         "gres": f"gpu:{f'{shape.gpu_type}:' if shape.gpu_type else ''}{shape.gpus}" if shape.gpus else "",
     }
-    lines = [f"#SBATCH --{name}={word(value)}" for name, value in wanted.items() if value]
+    lines = [f"#SBATCH --{name}={word(value)}" for name, value in directives.items() if value]
     return "\n".join(["#!/bin/sh", *lines, "true", ""])

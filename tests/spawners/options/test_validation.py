@@ -9,7 +9,7 @@ from hub.errors import InvalidInput
 from hub.slurm.cluster import Association, Cluster, Limits, Qos
 from hub.slurm.jobs import AccountUsage, Minutes
 from spawners.job.request import SpawnRequest
-from spawners.options import limits
+from spawners.options import validation
 from tests.spawners.cluster import CLUSTER, NOW, SETTINGS, changed, offer
 
 
@@ -19,7 +19,7 @@ def request(**changes):
 
 def refusal(changes, have=None):
     with pytest.raises(InvalidInput) as refused:
-        limits.check(request(**changes), have or offer())
+        validation.check(request(**changes), have or offer())
     return refused.value
 
 
@@ -46,7 +46,7 @@ def with_limits(*, user=None, account=None, **more):
     ],
 )
 def test_what_can_be_had(changes):
-    limits.check(request(**changes), offer())
+    validation.check(request(**changes), offer())
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_a_partition_s_qos_gives_one_person():
 def test_the_partition_s_qos_goes_before_the_job_s(partition_qos, job_qos, expected):
     def place(flags):
         qos = (Qos("notebook", limits=partition_qos), Qos("normal", flags=flags, limits=job_qos))
-        found = offer(replace(CLUSTER, qos=qos)).projects[0].place("notebooks", "")
+        found = offer(replace(CLUSTER, qos=qos)).projects[0].partition("notebooks", "")
         assert found is not None
         return found.cpus.most
 
@@ -129,7 +129,7 @@ def test_a_qos_overrules_the_association_and_the_time_of_the_partition():
     assert "the project “demo” gives one job (2)" in refusal({"cpus": 3}, offer(cluster)).message
     qos = (Qos("normal", flags=frozenset({"PartitionTimeLimit"}), limits=Limits(minutes=900, job={"cpu": 5})),)
     have = offer(replace(cluster, qos=qos))
-    limits.check(request(minutes=900, cpus=5), have)
+    validation.check(request(minutes=900, cpus=5), have)
     assert refusal({"minutes": 901}, have).message.endswith("“normal” gives (15\u202fh).")
 
 
@@ -150,7 +150,7 @@ def test_what_an_account_may_use_at_a_time_counts_at_every_level():
 def test_hours_left():
     usage = {"demo": AccountUsage(Minutes(600, 0), Minutes(60, 0))}
     have = offer(replace(CLUSTER, usage=usage))
-    limits.check(request(cpus=2, minutes=300), have)
+    validation.check(request(cpus=2, minutes=300), have)
     error = refusal({"cpus": 4, "minutes": 300}, have)
     assert error.field == "minutes"
     assert "10\u202fh of CPU time left, and this would take 20\u202fh" in error.message
@@ -164,7 +164,7 @@ def test_hours_left():
 def test_one_node_must_have_all_of_it():
     small, large = replace(CLUSTER.nodes[0], cpus=4), replace(CLUSTER.nodes[1], name="x", memory_mb=4096)
     have = offer(replace(CLUSTER, nodes=(small, large)))
-    limits.check(request(cpus=4, memory_gb=32), have)
+    validation.check(request(cpus=4, memory_gb=32), have)
     assert "No single node of “notebooks” has all of that" in refusal({"cpus": 8, "memory_gb": 8}, have).message
 
 
@@ -182,7 +182,7 @@ def test_one_node_must_have_all_of_it():
 )
 def test_a_partition_that_is_not_for_them_is_not_offered(changes):
     have = offer(changed("partitions", "notebooks", **changes))
-    assert "notebooks" not in {place.partition for place in have.projects[0].places}
+    assert "notebooks" not in {entry.name for entry in have.projects[0].partitions}
     assert refusal({}, have).field == "partition"
 
 
@@ -196,14 +196,14 @@ def test_a_partition_that_is_not_for_them_is_not_offered(changes):
     ],
 )
 def test_one_that_is_for_them_is(changes):
-    limits.check(request(), offer(changed("partitions", "notebooks", **changes), groups=("atrium-users",)))
+    validation.check(request(), offer(changed("partitions", "notebooks", **changes), groups=("atrium-users",)))
 
 
 def test_a_right_in_one_partition_only():
     mine = Association("demo", "founder", partition="gpu", qos=("normal",), default_qos="normal")
     others = tuple(one for one in CLUSTER.associations if one.user != "founder")
     have = offer(replace(CLUSTER, associations=(*others, mine)))
-    assert {place.partition for place in have.projects[0].places} == {"gpu"}
+    assert {entry.name for entry in have.projects[0].partitions} == {"gpu"}
 
 
 def test_a_project_that_one_may_not_submit_to_any_more_is_none():
@@ -222,7 +222,7 @@ def test_projects_without_hours_come_last():
     usage = {"demo": AccountUsage(Minutes(60, 60), Minutes(0, 0)), "steel": AccountUsage(Minutes(60, 0), Minutes(0, 0))}
     have = offer(replace(CLUSTER, associations=(*CLUSTER.associations, mine), usage=usage))
     assert [project.account for project in have.projects] == ["steel", "demo"]
-    assert limits.complete({}, have, SETTINGS).account == "steel"
+    assert validation.complete({}, have, SETTINGS).account == "steel"
 
 
 @pytest.mark.parametrize(
@@ -251,31 +251,31 @@ def test_a_slurm_without_accounts_gives_what_its_partitions_give():
     bare = replace(CLUSTER, accounting=False, associations=(), qos=(), usage={})
     have = offer(bare)
     assert [project.account for project in have.projects] == ["demo"]
-    limits.check(request(), have)
+    validation.check(request(), have)
     assert refusal({"minutes": 10**4}, have).field == "minutes"
 
 
 def test_a_slurm_that_was_never_heard_has_to_judge_itself():
     have = offer(Cluster())
-    limits.check(request(cpus=4000), have)
+    validation.check(request(cpus=4000), have)
     assert refusal({"environment": "none"}, have).field == "environment"
 
 
 def test_what_is_left_open_is_filled_in():
-    assert limits.complete({"profile": "one-gpu"}, offer(), SETTINGS).partition == "gpu"
+    assert validation.complete({"profile": "one-gpu"}, offer(), SETTINGS).partition == "gpu"
     closed = offer(changed("partitions", "notebooks", up=False))
-    assert limits.complete({}, closed, SETTINGS).partition in ("short", "batch")
-    assert limits.complete({"partition": "notebooks"}, closed, SETTINGS).partition == "notebooks"
-    assert limits.complete({"reservation": "workshop", "gpus": 1}, offer(), SETTINGS).partition == "notebooks"
+    assert validation.complete({}, closed, SETTINGS).partition in ("short", "batch")
+    assert validation.complete({"partition": "notebooks"}, closed, SETTINGS).partition == "notebooks"
+    assert validation.complete({"reservation": "workshop", "gpus": 1}, offer(), SETTINGS).partition == "notebooks"
 
 
 def test_free_now():
     gpu1 = next(node for node in CLUSTER.nodes if node.name == "gpu1")
     cpu2 = next(node for node in CLUSTER.nodes if node.name == "cpu2")
     cpu3 = next(node for node in CLUSTER.nodes if node.name == "cpu3")
-    assert limits.fits_now(gpu1, request(gpus=1, gpu_type="a100"))
-    assert not limits.fits_now(gpu1, request(gpus=2))
-    assert not limits.fits_now(gpu1, request(gpus=1, gpu_type="l40s"))
-    assert not limits.fits_now(cpu2, request()), "out of service"
-    assert not limits.fits_now(cpu3, request()), "kept for a reservation"
-    assert limits.fits_now(cpu3, request(reservation="workshop"))
+    assert validation.fits_now(gpu1, request(gpus=1, gpu_type="a100"))
+    assert not validation.fits_now(gpu1, request(gpus=2))
+    assert not validation.fits_now(gpu1, request(gpus=1, gpu_type="l40s"))
+    assert not validation.fits_now(cpu2, request()), "out of service"
+    assert not validation.fits_now(cpu3, request()), "kept for a reservation"
+    assert validation.fits_now(cpu3, request(reservation="workshop"))

@@ -1,0 +1,65 @@
+"""Workers that are sent for others whose time is nearly over. Used by ``cluster``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from spawners.dask import status
+from spawners.dask.worker import Times
+
+AGAIN_SECONDS = 30.0
+"""Pause after Slurm has refused a worker or could not be asked, and after a relief that did not come."""
+LAST_SECONDS = 120.0
+"""No worker is replaced any more so shortly before the server's end."""
+
+
+class Reliefs:
+    """Which worker of a cluster comes for which, and when another one is due.
+
+    :param cluster: a :class:`spawners.dask.cluster.ProjectCluster`.
+    """
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.pairs: dict[str, str] = {}
+        """The new worker by the old one's name, while both are there."""
+        self._working_since: dict[str, float] = {}
+        """When each worker was first seen to work (monotonic seconds)."""
+        self._sent_at: dict[str, float] = {}
+        """When another worker was last sent for each one (monotonic seconds)."""
+
+    def update(self) -> None:
+        """Send another worker before one has to leave, and let that one go when the other is there: so what it holds
+        has somewhere to go even when all workers began, and so would end, at the same time.
+
+        Changes the cluster's specification of workers; the correction that follows submits and retires them.
+        """
+        cluster, now = self._cluster, time.monotonic()
+        joined = status.joined(cluster)
+        self._working_since = {name: self._working_since.get(name, now) for name in joined}
+        self._sent_at = {name: at for name, at in self._sent_at.items() if name in joined}
+        self._release(joined)
+        for name, since in self._working_since.items():
+            job = cluster.workers.get(name)
+            if job is None or name not in cluster.worker_spec or name in self.pairs or not self._helps(job.times):
+                continue
+            if now > max(since + job.times.relief(name), self._sent_at.get(name, float("-inf")) + AGAIN_SECONDS):
+                self._sent_at[name] = now
+                spec = cluster.new_worker_spec()
+                cluster.worker_spec.update(spec)
+                self.pairs[name] = next(iter(spec))
+
+    def _release(self, joined: set[str]) -> None:
+        """Let workers go whose relief has joined, and forget pairs of which one is gone."""
+        specification = self._cluster.worker_spec
+        for old, new in tuple(self.pairs.items()):
+            if new in specification and (new in joined or old not in joined):
+                specification.pop(old, None)
+            if old not in specification or new not in specification:
+                del self.pairs[old]
+
+    def _helps(self, times: Times) -> bool:
+        """Not when the next one would have to go with the server as soon as this one."""
+        ends = self._cluster.ends
+        return ends is None or ends - time.time() > max(LAST_SECONDS, times.limit - times.lifetime + 60)

@@ -1,0 +1,56 @@
+"""The scheduler of a cluster: where it listens, and with which certificate. Used by ``cluster``."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from distributed import Scheduler, Security
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
+
+from hub.errors import SlurmError, SlurmUnavailable
+from hub.slurm import commands
+from spawners.dask import slurm
+from spawners.node.job_context import CERTIFICATE, KEY, JobContext
+
+
+class GuardedScheduler(Scheduler):
+    """Its dashboard is a page of the person's server: on a socket in a closed directory, not on a port of the node."""
+
+    dashboard_socket = ""
+
+    def start_http_server(
+        self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
+    ) -> None:
+        """As :meth:`distributed.node.ServerNode.start_http_server`, on ``dashboard_address``, which is a path."""
+        from distributed.http.routing import RoutingApplication
+
+        self.http_application = RoutingApplication(routes)
+        self.http_server = HTTPServer(self.http_application)
+        self.http_server.add_socket(bind_unix_socket(str(dashboard_address), mode=0o600))
+        vars(self.http_server).update(address="localhost", port=0)  # what Dask asks its server for
+        self.services["dashboard"] = self.http_server
+
+
+def security(context: JobContext) -> Security:
+    """TLS with the server's own certificate, for scheduler, workers and clients."""
+    files = {"cert": str(context.keys / CERTIFICATE), "key": str(context.keys / KEY)}
+    roles = {f"tls_{role}_{part}": files[part] for role in ("scheduler", "worker", "client") for part in files}
+    return Security(require_encryption=True, tls_ca_file=files["cert"], **roles)
+
+
+def scheduler_address(context: JobContext) -> dict[str, str]:
+    """Options of the scheduler for where it listens: the interface the site names, or Slurm's address of this node.
+
+    :raises SlurmUnavailable: Slurm does not tell the address.
+    """
+    if context.interface:
+        return {"interface": context.interface}
+    if not context.node:
+        return {"host": "127.0.0.1"}
+    try:
+        node = slurm.run_now(commands.node(context.node))
+        return {"host": socket.gethostbyname(commands.parse_node_address(node))}
+    except (SlurmError, OSError) as error:  # and not on Dask's choice, which is every address
+        raise SlurmUnavailable("Slurm does not tell this node's address.", hint="Try again in a minute.") from error

@@ -1,0 +1,62 @@
+"""Ending a server's job: ask the server, then cancel the job until Slurm says that it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from itertools import repeat
+
+from hub.errors import SlurmError, SlurmUnavailable
+from hub.slurm.jobs import Job, Phase
+from spawners.job.site import Site
+
+log = logging.getLogger(__name__)
+
+GOODBYE_SECONDS = 10.0
+"""How long a server that was asked to end may take before its job is cancelled."""
+PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between tries; the last one for ever."""
+
+
+async def end_job(
+    site: Site, number: int, os_account: str, ask_server: Callable[[], Awaitable[bool]] | None = None
+) -> Job | None:
+    """The job once it is over, however long that takes; None when Slurm does not know it any more.
+
+    :param ask_server: asks the server itself to end, and returns whether it answered.
+    """
+    if ask_server is not None and await ask_server():
+        with suppress(SlurmError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                return await _wait_until_over(site, number)
+    for pause in _pauses():
+        try:
+            await site.slurm.cancel(number, user=os_account)
+            async with asyncio.timeout(max(5.0, pause)):
+                return await _wait_until_over(site, number)
+        except (SlurmError, TimeoutError) as error:
+            log.warning("Job %i does not end yet, trying again: %s", number, error)
+        await asyncio.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+async def _wait_until_over(site: Site, number: int) -> Job | None:
+    """All that are being stopped share one question; only a job that is out of the queue is asked for by number."""
+    for pause in _pauses():
+        snapshot = await site.queue.fresh(time.monotonic())
+        if snapshot is None:
+            raise SlurmUnavailable("Slurm does not answer.")
+        if number not in snapshot.jobs:
+            job = await site.slurm.job(number)
+            if job is None or job.phase is Phase.ENDED:
+                return job
+        await asyncio.sleep(min(pause, 2.0))
+    raise AssertionError("unreachable")
+
+
+def _pauses() -> Iterator[float]:
+    yield from PAUSES
+    yield from repeat(PAUSES[-1])

@@ -1,0 +1,107 @@
+"""Questions of :mod:`spawners.job.server_job` to Slurm about one job; no answer never means that the job is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from hub.errors import SlurmError
+from hub.slurm import naming
+from hub.slurm.jobs import Job, Phase
+from hub.slurm.naming import JobComment
+from spawners.job.site import Site
+
+log = logging.getLogger(__name__)
+
+SETTLING_SECONDS = (0.5, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses between questions about a job that is ending: it becomes over, or waits again."""
+EXIT_CODE_SECONDS = (0.0, 0.3, 0.7)
+"""Pauses between questions to accounting, which learns of an end a moment later."""
+
+
+async def find_job(site: Site, os_account: str, comment: JobComment) -> int | None:
+    """Number of the job with this comment, asked for until Slurm answers. None: there is none.
+
+    ``sbatch`` may have submitted a job although its answer did not arrive, so "none" takes two answers, some seconds
+    apart.
+    """
+    name = naming.job_name(comment.gateway, naming.Kind.SERVER)
+    answers = 0
+    while answers < 2:
+        try:
+            jobs = await site.slurm.named_jobs(name, os_account)
+        except SlurmError as error:
+            log.warning("Slurm does not list the jobs of %s, asking again in a moment: %s", os_account, error)
+        else:
+            numbers = [number for number, text in jobs.items() if text == str(comment)]
+            if numbers:
+                return max(numbers)
+            answers += 1
+        if answers < 2:
+            await asyncio.sleep(site.settings.slurm.waiting_seconds)
+    return None
+
+
+async def current_job(site: Site, number: int, *, submitted_at: float) -> Job | None:
+    """The job now; None when Slurm does not answer, or does not know the job yet.
+
+    :param submitted_at: monotonic seconds; an older answer of the queue does not count.
+    """
+    oldest = max(submitted_at, time.monotonic() - 2 * site.settings.slurm.idle_seconds)
+    snapshot = await site.queue.fresh(oldest)
+    if snapshot is None:
+        return None
+    if number in snapshot.jobs:
+        return snapshot.jobs[number]
+    # Not in the queue: only the controller or accounting can say that it is over.
+    try:
+        return await site.slurm.job(number)
+    except SlurmError as error:
+        log.warning("Job %i is not in the queue, and Slurm does not say why: %s", number, error)
+        return None
+
+
+async def settled(site: Site, job: Job | None) -> Job | None:
+    """What a job that is ending becomes: over, or waiting again. One that takes too long counts as over."""
+    for pause in SETTLING_SECONDS:
+        if job is None or job.phase is not Phase.ENDING:
+            break
+        await asyncio.sleep(pause)
+        with suppress(SlurmError):
+            job = await site.slurm.job(job.id) or job
+    return job
+
+
+async def node_address(site: Site, node: str) -> str:
+    """Address of a node; "", after a pause, when Slurm does not answer."""
+    try:
+        return await site.slurm.node_address(node)
+    except SlurmError as error:
+        log.warning("Slurm does not tell the address of %s, asking again in a moment: %s", node, error)
+        await asyncio.sleep(site.settings.slurm.waiting_seconds)
+        return ""
+
+
+async def with_exit_code(site: Site, job: Job) -> Job:
+    """The job with its exit code from accounting, as far as that knows it."""
+    for pause in EXIT_CODE_SECONDS:
+        await asyncio.sleep(pause)
+        try:
+            past_job = await site.slurm.past_job(job.id)
+        except SlurmError:
+            return job
+        if past_job is not None and past_job.is_over:
+            return replace(past_job, reason=job.reason)
+    return job
+
+
+async def log_tail(site: Site, server: str, os_account: str) -> str:
+    """The last lines of the log of a server's job; "" when they cannot be read."""
+    try:
+        return await site.slurm.job_log(server, user=os_account)
+    except SlurmError as error:
+        log.info("The log of server %r of %s cannot be read: %s", server, os_account, error)
+        return ""

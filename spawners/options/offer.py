@@ -1,0 +1,206 @@
+"""What a person may have now, and where each bound comes from. Pure; used by the spawn page, the check and Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from hub.slurm.cluster import Association, Cluster, Node, Partition, Reservation
+from hub.slurm.jobs import Minutes
+from spawners.options.slurm_limits import Bound, SlurmLimits, ancestors, number_of
+
+if TYPE_CHECKING:  # a person's server has neither the Hub's settings nor their library
+    from hub.settings import Settings
+
+SOON = timedelta(hours=24)
+"""How long before its start a reservation can be chosen."""
+
+
+@dataclass(frozen=True)
+class PartitionOffer:
+    """A partition under one QOS, as one project may use it. Memory in GB, time in minutes."""
+
+    name: str
+    qos: str
+    cpus: Bound
+    memory_gb: Bound
+    gpus: Bound
+    gpu_types: Mapping[str, int]
+    """The most GPUs of each kind that one job may have; "" where the site names no kinds."""
+    minutes: Bound
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProjectOffer:
+    """A Slurm account. Minutes left are core-minutes and GPU-minutes; None: without end."""
+
+    account: str
+    cpu_minutes: int | None
+    gpu_minutes: int | None
+    default_qos: str
+    partitions: tuple[PartitionOffer, ...]
+
+    def partition(self, partition: str, qos: str) -> PartitionOffer | None:
+        """This partition under this QOS; "" is the QOS that Slurm takes when none is asked for."""
+        key = (partition, qos or self.default_qos)
+        return next((offer for offer in self.partitions if (offer.name, offer.qos) == key), None)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """All of it for one person. ``known`` False: Slurm has not answered yet, and will have to judge itself."""
+
+    projects: tuple[ProjectOffer, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    environments: Mapping[str, str] = field(default_factory=dict)
+    """Titles by name, beside the standard one."""
+    known: bool = True
+    now: datetime | None = None
+
+    def project(self, account: str) -> ProjectOffer | None:
+        return next((project for project in self.projects if project.account == account), None)
+
+
+def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings: Settings, now: datetime) -> Offer:
+    """What ``user``, a member of the OS ``groups``, may have at ``now`` (UTC)."""
+    environments = {software.name: software.title for software in settings.spawn.environments}
+    if cluster.as_of is None:
+        return Offer(environments=environments, known=False, now=now)
+    associations = [entry for entry in cluster.associations if entry.user == user and not entry.barred]
+    if not cluster.accounting:
+        associations = [Association(settings.slurm.default_account, user)]
+    accounts = list(dict.fromkeys(association.account for association in associations))
+    projects = [_project(account, associations, cluster, groups) for account in accounts]
+    projects = [project for project in projects if project.partitions]
+    default_account = settings.slurm.default_account
+    reservations = [
+        reservation
+        for reservation in cluster.reservations
+        if reservation.start - SOON <= now < reservation.end
+        and any(_may_use(reservation, user, project.account, groups) for project in projects)
+    ]
+    return Offer(
+        projects=tuple(
+            sorted(
+                projects, key=lambda entry: (entry.cpu_minutes == 0, entry.account != default_account, entry.account)
+            )
+        ),
+        reservations=tuple(reservations),
+        environments=environments,
+        now=now,
+    )
+
+
+def _project(
+    account: str, associations: Iterable[Association], cluster: Cluster, groups: Collection[str]
+) -> ProjectOffer:
+    own = [association for association in associations if association.account == account]
+    default_qos = next((association.default_qos for association in own if association.default_qos), "")
+    partitions = []
+    for partition in cluster.partitions:
+        association = next((entry for entry in own if entry.partition == partition.name), None) or next(
+            (entry for entry in own if not entry.partition), None
+        )
+        if association is None or not _admits(partition, account, groups):
+            continue
+        for qos in _qos_names(association, partition, default_qos):
+            partitions.append(_partition(partition, qos, association, cluster))
+    return ProjectOffer(
+        account=account,
+        cpu_minutes=_left(account, cluster, lambda usage: usage.cpu),
+        gpu_minutes=_left(account, cluster, lambda usage: usage.gpu),
+        default_qos=default_qos,
+        partitions=tuple(partitions),
+    )
+
+
+def _admits(partition: Partition, account: str, groups: Collection[str]) -> bool:
+    if not (partition.up and partition.open):
+        return False
+    if partition.allow_groups is not None and not partition.allow_groups & set(groups):
+        return False
+    if partition.allow_accounts is not None:  # Slurm does not look at DenyAccounts then
+        return account in partition.allow_accounts
+    return account not in partition.deny_accounts
+
+
+def _qos_names(association: Association, partition: Partition, default_qos: str) -> Iterator[str]:
+    """QOS of the association that the partition takes, the default one first; "" where the site has none."""
+    names = sorted(association.qos, key=lambda name: name != (association.default_qos or default_qos)) or [""]
+    for name in names:
+        if partition.allow_qos is not None:
+            if name in partition.allow_qos:
+                yield name
+        elif name not in partition.deny_qos:
+            yield name
+
+
+def _partition(partition: Partition, qos_name: str, association: Association, cluster: Cluster) -> PartitionOffer:
+    limits = SlurmLimits(partition, qos_name, association, cluster)
+    nodes = tuple(node for node in cluster.nodes if partition.name in node.partitions)
+    kinds = _kinds(nodes)
+    gpus = limits.most("gres/gpu", max(kinds.values(), default=0))
+    return PartitionOffer(
+        name=partition.name,
+        qos=qos_name,
+        cpus=limits.most("cpu", max((node.cpus for node in nodes), default=0), partition.max_cpus),
+        memory_gb=_gb(limits.most("mem", max((node.memory_mb for node in nodes), default=0), partition.max_memory_mb)),
+        gpus=gpus,
+        gpu_types={
+            kind: min(number_of(gpus), number_of(limits.most(f"gres/gpu:{kind}", count)))
+            for kind, count in kinds.items()
+        },
+        minutes=limits.minutes(),
+        nodes=nodes,
+    )
+
+
+def _kinds(nodes: Iterable[Node]) -> dict[str, int]:
+    kinds: dict[str, int] = {}
+    for node in nodes:
+        for gpus in node.gpus:
+            kinds[gpus.kind] = max(kinds.get(gpus.kind, 0), gpus.total)
+    return kinds
+
+
+def _gb(bound: Bound) -> Bound:
+    return Bound(None if bound.most is None else bound.most // 1024, bound.giver)
+
+
+def limits_at_a_time(account: str, user: str, offer: PartitionOffer, cluster: Cluster, tres: str) -> tuple[Bound, ...]:
+    """Bounds on all jobs of a person in a partition together; ``tres``: ``cpu``, ``mem`` (MB) or ``gres/gpu``."""
+    name = offer.name
+    partition = next((entry for entry in cluster.partitions if entry.name == name), Partition(name))
+    own = [entry for entry in cluster.associations if (entry.account, entry.user) == (account, user)]
+    association = next((entry for entry in own if entry.partition in ("", name)), Association(account, user))
+    return tuple(SlurmLimits(partition, offer.qos, association, cluster).together(tres))
+
+
+def _left(account: str, cluster: Cluster, kind: Callable[..., Minutes]) -> int | None:
+    """Minutes left of the account and of those above it, whichever is less."""
+    accounts = (association.account for association in ancestors(Association(account), cluster))
+    budgets = [kind(cluster.usage[name]) for name in accounts if name in cluster.usage]
+    return min((max(0, budget.limit - budget.used) for budget in budgets if budget.limit is not None), default=None)
+
+
+def _may_use(reservation: Reservation, user: str, account: str, groups: Collection[str]) -> bool:
+    """Whether a reservation is open to a person: by its users, its accounts and its groups, all of those it names."""
+    return not reservation.maintenance and all(
+        admitted(names, own_names)
+        for names, own_names in (
+            (reservation.users, {user}),
+            (reservation.accounts, {account}),
+            (reservation.groups, set(groups)),
+        )
+    )
+
+
+def admitted(names: Collection[str], own_names: set[str]) -> bool:
+    """Whether a list of a reservation admits one of ``own_names``; a name with a minus in front is excluded."""
+    if not names:
+        return True
+    excluded = {name[1:] for name in names if name.startswith("-")}
+    return not (excluded & own_names) if excluded else bool(set(names) & own_names)
