@@ -126,7 +126,7 @@ class Calls(AdminPart):
         self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first=None)
         self.stage = choice("state", "State", CALL_STATES, first=None)
         self.full = {one.id: check("full_systems", f"{one.title} is full") for one in programme.systems}
-        self.remark = line("note", "Note (may stay empty)", "Applicants read it, so say until when.")
+        self.remark = line("note", "Note (optional)", "Shown to applicants: say until when.")
         self.call.control.observe(lambda _: self.fill(), "value")
         self.fill()
         return [
@@ -135,8 +135,8 @@ class Calls(AdminPart):
                 "Change a call",
                 row(self.call, self.stage, self.remark),
                 VBox(list(self.full.values())),
-                buttons(button("Change the call", self.do("Changing it", self._change), "primary")),
-                about="Drafts are kept whatever you do; nobody can submit to a call that is paused, closed or full.",
+                buttons(button("Change the call", self.do("Changing the call", self._change), "primary")),
+                about="Drafts are always kept. Nobody can submit to a call that is paused, closed or full.",
             ),
         ]
 
@@ -172,7 +172,7 @@ class Calls(AdminPart):
 class Projects(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
-        return [self.text, buttons(button("Show more", self.do("Looking further", self.state.more_projects)))]
+        return [self.text, buttons(button("Show more", self.do("Loading more", self.state.more_projects)))]
 
     def draw(self) -> None:
         rows = [
@@ -186,7 +186,7 @@ class Projects(AdminPart):
             )
             for one in self.state.projects
         ]
-        self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "What is stuck"), rows))
+        self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "Failed steps"), rows))
 
 
 class Mail(AdminPart):
@@ -195,14 +195,14 @@ class Mail(AdminPart):
         return [
             self.text,
             buttons(
-                button("Look again", self.do("Looking", lambda api: self.state.open(api, Part.MAIL))),
-                button("Show older mail", self.do("Looking further", self.state.more_letters)),
+                button("Refresh", self.do("Looking", lambda api: self.state.open(api, Part.MAIL))),
+                button("Show older mail", self.do("Loading more", self.state.more_letters)),
             ),
         ]
 
     def draw(self) -> None:
         if not self.state.letters:
-            self.text.value = str(notice("info", "No mail was written yet."))
+            self.text.value = str(notice("info", "No mail has been written yet."))
             return
         letters = Markup("").join(letter(one) for one in self.state.letters)
         self.text.value = str(
@@ -216,7 +216,7 @@ def letter(one: Email) -> Markup:
     inside = (
         Markup('<pre class="typed" tabindex="0">{}</pre>').format(one.text)
         if one.text
-        else (Markup('<p class="quiet">The mail server has it; its text is gone from here.</p>'))
+        else (Markup('<p class="quiet">Handed to the mail server. The text is no longer kept here.</p>'))
     )
     return Markup(
         '<li><details><summary>{subject}</summary>{inside}</details><p class="quiet">To {to} · {written} · '
@@ -235,8 +235,8 @@ def letter(one: Email) -> Markup:
 class Audit(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
-        self.on = line("on", "On (like project/steel-1)")
-        self.who = line("who", "By (a person, or worker)")
+        self.on = line("on", "Object (for example project/steel-1)")
+        self.who = line("who", "Person (or worker)")
         return [
             fieldset(
                 "Find",
@@ -244,7 +244,7 @@ class Audit(AdminPart):
                 buttons(button("Find events", self.do("Looking", self._find), "primary")),
             ),
             self.text,
-            buttons(button("Show older events", self.do("Looking further", self._more))),
+            buttons(button("Show older events", self.do("Loading more", self._more))),
         ]
 
     async def _find(self, api: Api) -> None:
@@ -255,7 +255,7 @@ class Audit(AdminPart):
 
     def draw(self) -> None:
         rows = [(moment(one.at), one.who, one.what, one.on, change(one)) for one in self.state.events]
-        self.text.value = str(table(("When", "Who", "What", "On what", "Before and after"), rows))
+        self.text.value = str(table(("Time", "Person", "Event", "Object", "Before and after"), rows))
 
 
 def change(event: Event) -> Markup:
@@ -297,15 +297,15 @@ class ProgrammeView(AdminPart):
             + table(
                 ("Source", "As of", "Address"),
                 [(one.title, str(one.as_of), one.url or "") for one in programme.sources],
-                "Where the programme's numbers come from",
+                "Sources of the programme's figures",
             )
         )
 
 
 HOW_TO_EDIT = notice(
     "info",
-    "Modes, calls, numbers and helpers are in one file on the server; atrium.toml names it ([paths] programme).",
-    "It is read again as soon as it changes; a copy with a mistake in it changes nothing and is told in the API's log.",
+    "Access modes, calls, figures and helpers come from one file on the server ([paths] programme in atrium.toml).",
+    "Changes take effect at once. If the file has an error, the last valid version stays in use; see the API's log.",
 )
 
 PARTS: dict[Part, type[PartView]] = {
@@ -318,7 +318,7 @@ PARTS: dict[Part, type[PartView]] = {
 
 
 class Admin(PartedView):
-    loading = "Looking up the factory"
+    loading = "Loading the administration"
     state: AdminState
 
     def __init__(self, state: AdminState | None = None, person: Visitor = visitor) -> None:
@@ -328,7 +328,7 @@ class Admin(PartedView):
     def go(self, address: str) -> None:
         part = address.strip("/")
         if part in tuple(Part) and self.state.phase is Phase.READY:
-            self.do("Opening it", lambda api: self.state.open(api, Part(part)))
+            self.do("Opening", lambda api: self.state.open(api, Part(part)))
 
     def part(self) -> PartView:
         if self.state.part not in self._parts:

@@ -10,7 +10,7 @@ from widgets.base import moment
 STATES = {
     ApplicationState.DRAFT: ("info", "Draft"),
     ApplicationState.SUBMITTED: ("info", "Under review"),
-    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes are asked for"),
+    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes requested"),
     ApplicationState.APPROVED: ("ok", "Approved"),
     ApplicationState.REJECTED: ("bad", "Not approved"),
     ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),

@@ -94,7 +94,7 @@ class State(HasTraits):
             self.fail(error)
         except Exception:
             log.exception("a dashboard failed")
-            self.fail(AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it."))
+            self.fail(unexpected_error())
         else:
             self.problem = None
             self.phase = phase
@@ -119,7 +119,7 @@ class State(HasTraits):
             self.problems, self.trouble = told, error
         except Exception:
             log.exception("a dashboard failed")
-            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+            self.trouble = unexpected_error()
         finally:
             self.busy = ""
         return self.trouble is None
@@ -130,6 +130,11 @@ class State(HasTraits):
             await work
         except AtriumError as error:
             log.info("not found out: %s", error.message)
+
+
+def unexpected_error() -> AtriumError:
+    """What the page shows for an exception that no code expected; the traceback is in the log."""
+    return AtriumError("Something went wrong on our side.", hint="Try again. If the problem continues, report it.")
 
 
 async def ask(question: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
@@ -185,13 +190,13 @@ class View(VBox):
     All text goes through :class:`markupsafe.Markup`'s ``format``, which escapes it.
     """
 
-    loading = "Getting your data"
+    loading = "Loading your data"
 
     def __init__(self, state: State, person: Visitor = visitor) -> None:
         self.state = state
         self.person = person
         self.text = HTML()
-        self.retry = Button(description="Try again", tooltip="Ask for your data again")
+        self.retry = Button(description="Try again", tooltip="Load your data again")
         self.retry.on_click(lambda _: self.reload())
         super().__init__([self.text, self.retry, *self.controls()])
         state.observe(lambda _: self.draw())

@@ -185,7 +185,7 @@ class Invalid(InvalidInput):
     """What stands in the fields cannot be sent: ``problems`` has a sentence for each that is wrong."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("Some fields need another look.", hint="They are marked below.")
+        super().__init__("Some fields have errors.", hint="Correct the fields that are marked below.")
         self.problems = dict(problems)
 
 
@@ -194,20 +194,33 @@ def problems_of(error: ValidationError, prefix: str = "", whole: str = "") -> di
     found: dict[str, str] = {}
     for one in error.errors():
         where = prefix + ".".join(str(part) for part in one["loc"]) if one["loc"] else whole or prefix.rstrip(".")
-        found.setdefault(where, _sentence(one["type"], one["msg"]))
+        found.setdefault(where, _sentence(where.rpartition(".")[2], one["type"], one["msg"]))
     return found
 
 
+_PATTERNS = {
+    "access_url": "Enter an address starting with https://, http:// or s3://.",
+    "contact": "Enter a mail address.",
+    "download_url": "Enter an address starting with https://, http:// or s3://.",
+    "name": "Use lowercase letters, digits and hyphens, and start with a letter.",
+    "orcid": "Enter an ORCID iD such as 0000-0002-1825-0097.",
+    "url": "Enter a web address starting with https://.",
+    "website": "Enter a web address starting with https://.",
+}
+"""What to enter, by the last part of a field's name, where the value does not match the field's pattern."""
+
 _SENTENCES = {
-    "string_pattern_mismatch": "This does not look as it should.",
-    "date_from_datetime_parsing": "This is no date.",
-    "string_too_short": "Write something here.",
+    "string_pattern_mismatch": "The format is not valid.",
+    "date_from_datetime_parsing": "Enter a date.",
+    "string_too_short": "Fill in this field.",
 }
 
 
-def _sentence(kind: str, message: str) -> str:
+def _sentence(field: str, kind: str, message: str) -> str:
+    if kind == "string_pattern_mismatch" and field in _PATTERNS:
+        return _PATTERNS[field]
     words = _SENTENCES.get(kind) or message.removeprefix("Value error, ").removeprefix("String ").strip()
-    words = words.replace("should have", "use").replace("Input should be", "It has to be")
+    words = words.replace("should have", "use").replace("Input should be", "Must be")
     return words[:1].upper() + words[1:].rstrip(".") + "."
 
 

@@ -83,7 +83,7 @@ def _note(project: ProjectHours) -> Markup:
         role=ROLES[project.role],
         slug=project.slug,
         ends=f"until {project.until.day} {project.until:%b %Y}, " if project.until else "",
-        counted=Markup("counted {}").format(_ago(project.as_of)) if project.as_of else "not counted yet",
+        counted=Markup("updated {}").format(_ago(project.as_of)) if project.as_of else "not updated yet",
     )
 
 

@@ -45,7 +45,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
             ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
         ],
     )
-    yield "What for", _purpose(programme, form)
+    yield "Purpose", _purpose(programme, form)
     yield "Resources", _resources(form)
     datasets = [f"{one.title} {one.url}".strip() for one in form.data.datasets]
     yield (
@@ -65,7 +65,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
         [
             ("Ethics", said.issues),
             ("Civilian use only", "confirmed" if said.civilian_use else "not confirmed"),
-            ("All of this is true", "confirmed" if said.truthful else "not confirmed"),
+            ("Information is true", "confirmed" if said.truthful else "not confirmed"),
         ],
     )
 
@@ -89,7 +89,7 @@ def _resources(form: Form) -> list[tuple[str, str]]:
         ("Storage", f"{wanted.storage_gb:,} GB"),
         ("Duration", f"{wanted.months} months" if wanted.months else ""),
         ("Systems", ", ".join(wanted.systems)),
-        ("Why so much", wanted.justification),
+        ("Justification", wanted.justification),
     ]
 
 

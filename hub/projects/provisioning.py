@@ -131,7 +131,7 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
     audit.record(
         session,
         who=audit.WORKER,
-        what=f"made real: {row.step}",
+        what=f"{row.step} {'updated' if row.revision else 'created'}",
         on=f"project/{desired.slug}",
         before={"revision": row.revision},
         after={"revision": desired.revision, **({"remark": remark} if remark else {})},

@@ -118,7 +118,7 @@ def ask_back(session: Session, settings: Settings, reviewer: str, number: int, s
         session,
         settings,
         row,
-        subject="changes are asked for",
+        subject="changes requested",
         text=f"Reviewers ask you to amend it:\n\n{said.text}\n",
         key=f"changes-{said.version}",
     )

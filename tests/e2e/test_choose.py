@@ -65,7 +65,7 @@ def test_choosing_by_hand_narrows_as_one_goes(visit: Visit) -> None:
     expect(page.get_by_label("CPU cores")).to_have_attribute("max", "16")
     partition.select_option("gpu")
     expect(page.get_by_label("GPUs", exact=True)).to_be_visible()
-    page.get_by_label("Kind of GPU").select_option("l40s")
+    page.get_by_label("GPU type").select_option("l40s")
     page.get_by_label("GPUs", exact=True).fill("2")
     page.get_by_label("CPU cores").fill("2")
     page.get_by_label("CPU cores").press("Tab")
@@ -105,7 +105,7 @@ def test_a_link_fills_the_form_in_and_starts_nothing(visit: Visit) -> None:
         ("?opt-cpus=99&opt-memory_gb=7", "CPU cores", "more cores than a node of “notebooks” has (16)"),
         ("?opt-minutes=900", "Time", "more time than “notebooks” gives (12"),
         ("?opt-partition=vip", "Partition", "cannot use the partition “vip” now"),
-        ("?opt-gpu_type=%3Cb%3Ex", "Kind of GPU", "not the name of one"),
+        ("?opt-gpu_type=%3Cb%3Ex", "GPU type", "not the name of one"),
     ],
 )
 def test_a_link_that_asks_for_too_much_is_told_so_at_the_field(visit: Visit, query: str, label: str, said: str) -> None:
@@ -151,7 +151,7 @@ def test_a_sooner_alternative_is_offered_and_fills_the_form_in(deployment: Deplo
         expect(page.locator("#sooner")).to_contain_text("With any kind of GPU it starts now.", timeout=TOLD)
         screenshot(page, "choose-sooner")
         page.get_by_role("button", name="Use this instead").click()
-        expect(page.get_by_label("Kind of GPU")).to_have_value("")
+        expect(page.get_by_label("GPU type")).to_have_value("")
         forecast(page, "Starts now")
 
 

@@ -197,10 +197,10 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     assert accessibility_problems(page) == []
 
     page.get_by_role("button", name="Bring to my project").first.click()
-    page.get_by_role("link", name="Brought to projects").click()
+    page.get_by_role("link", name="Transfers").click()
     here = page.locator(".card", has_text="Nitrogen dioxide").first
     expect(here.get_by_text("arrived")).to_be_visible(timeout=3 * SECONDS)
-    expect(here.get_by_text("as its publisher states")).to_be_visible()
+    expect(here.get_by_text("matches the publisher's checksum")).to_be_visible()
     screenshot(page, "dataspaces-transfers")
     assert accessibility_problems(page) == []
     file = Path(here.locator("dd code").first.inner_text())
@@ -280,7 +280,7 @@ def test_a_transfer_is_cancelled_in_the_middle_of_it(shop: Shop, visit: Callable
     page.get_by_role("button", name="Cancel Long series").first.press("Enter")
     here = page.locator(".card", has_text="Long series").first
     expect(here.get_by_text("cancelled", exact=True)).to_be_visible(timeout=2 * SECONDS)
-    expect(page.get_by_role("heading", name="Brought to projects")).to_be_focused()
+    expect(page.get_by_role("heading", name="Transfers")).to_be_focused()
     assert mine.transfer(begun.id).state is TransferState.CANCELLED
     founder.wait_until_nothing_runs()
     assert not list(data.glob("*/series*.csv"))
@@ -341,7 +341,7 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     expect(page.locator("[aria-pressed=true]")).to_have_text(re.compile("Public"))
     page.get_by_label("Find data").press("Control+a")
     page.keyboard.type("zzzz")
-    expect(page.get_by_role("heading", name="Nothing matches all of this")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("heading", name="No data sets match your search")).to_be_visible(timeout=SECONDS)
     assert "q=zzzz" in page.url
     page.get_by_label("Find data").press("Control+a")
     page.keyboard.type("nitrogen zzzz")
@@ -360,7 +360,7 @@ def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor])
     link = page.locator(".ds-hits h3 a").first
     expect(link).to_contain_text("<img src=x onerror", timeout=SECONDS)
     link.click()
-    expect(page.get_by_text("Not understood, so not allowed")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Not recognised, so not allowed")).to_be_visible(timeout=SECONDS)
     expect(page.locator(".ds-main")).to_contain_text("<script>window.hit=1</script>")
     screenshot(page, "dataspaces-hostile")
     assert page.evaluate("window.hit") == 0
@@ -406,7 +406,7 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
         expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
-        here.get_by_text("What was refused (1)").press("Enter")
+        here.get_by_text("Refused records (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
         screenshot(page, "dataspaces-refused")
         assert accessibility_problems(page) == []
@@ -416,7 +416,7 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         expect(form.get_by_label("Title")).to_be_focused()
         expect(form.get_by_label("Title")).to_have_value("Extra <b>source</b>")
         form.get_by_label("Title").fill("Other")
-        form.get_by_role("button", name="Keep changes").press("Enter")
+        form.get_by_role("button", name="Save changes").press("Enter")
         expect(page.get_by_role("heading", name="Other", exact=True)).to_be_visible(timeout=SECONDS)
         expect(page.get_by_role("heading", name="Add a source")).to_be_visible()
         page.get_by_role("button", name="Remove").last.press("Enter")
@@ -463,7 +463,7 @@ def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Vis
     expect(form.get_by_label("Description")).to_have_value("The measurements without their gaps.")
     expect(form.get_by_label("Sector")).to_have_value("ENVI")
     form.get_by_label("Who may find it").select_option("factory")
-    form.get_by_role("button", name="Keep changes").press("Enter")
+    form.get_by_role("button", name="Save changes").press("Enter")
     expect(made).to_contain_text("seen by the factory", timeout=2 * SECONDS)
     expect(page.get_by_role("button", name="Publish record")).to_be_visible()
     made.get_by_role("button", name="Withdraw").click()
@@ -487,4 +487,4 @@ def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visit
     screenshot(page, "dataspaces-saved")
     assert accessibility_problems(page) == []
     page.get_by_role("button", name="Delete Air for me").click()
-    expect(page.get_by_role("heading", name="None yet")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("heading", name="No saved searches yet")).to_be_visible(timeout=SECONDS)

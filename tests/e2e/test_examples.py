@@ -139,7 +139,7 @@ def test_a_training_is_started_followed_and_stopped_by_the_page(deployment: Depl
             field.press("Tab")
 
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("Say which program to run.")).to_be_visible(timeout=READY_MS)
+    expect(page.get_by_text("Enter the program to run.")).to_be_visible(timeout=READY_MS)
     fill(Program=str(examples(deployment) / "train_language_model.py"), Python=PYTHON, Nodes="2", Minutes="10")
     fill(Cores_a_node="1", Arguments="--steps 60 --checkpoint panel-test.pt")
     expect(page.get_by_text("of CPU each hour with 2 nodes")).to_be_visible(timeout=READY_MS)

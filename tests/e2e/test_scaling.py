@@ -73,7 +73,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     expect(card).to_contain_text("2 working", timeout=READY_MS)
     assert len(dask_jobs(founder)) == 2
     assert dask_jobs(founder)[0].split()[1].startswith(f"{deployment.settings.spawn.gateway}:{founder.name}::")
-    card.get_by_text("Workers one by one").click()
+    card.get_by_text("List of workers").click()
     expect(card.locator("tbody tr")).to_have_count(2)
     card.get_by_text("Job script of a worker").click()
     expect(card.get_by_label("Job script")).to_contain_text("distributed.cli.dask_worker")
@@ -81,8 +81,8 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     screenshot(page, "scaling-working")
     assert accessibility_problems(page) == []
 
-    card.get_by_label("Most workers").fill("3")
-    card.get_by_label("Fewest workers").fill("3")
+    card.get_by_label("Maximum workers").fill("3")
+    card.get_by_label("Minimum workers").fill("3")
     card.get_by_role("button", name="Change size").click()
     expect(card).to_contain_text("3 working", timeout=READY_MS)
     card.get_by_role("button", name="Pause").click()

@@ -86,8 +86,8 @@ def test_servers_go_on_in_their_version_which_is_removed_after_them(
 
     assert run_cell(lab, "kept + 1") == "42", "the open page lost its kernel"
     assert run_cell(lab, "client.submit(sum, [4, 5]).result()") == "9", "workers do not compute"
-    card.get_by_label("Most workers").fill("2")
-    card.get_by_label("Fewest workers").fill("2")
+    card.get_by_label("Maximum workers").fill("2")
+    card.get_by_label("Minimum workers").fill("2")
     card.get_by_role("button", name="Change size").click()
     expect(card).to_contain_text("2 working", timeout=READY_MS)
     page.reload()

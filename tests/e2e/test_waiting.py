@@ -145,7 +145,7 @@ def test_a_start_that_fails_says_why_and_how_to_go_on(deployment: Deployment, fo
         expect(page.get_by_role("alert")).to_contain_text("home directory", timeout=SECONDS)
         expect(page.get_by_role("alert")).to_contain_text("Ask an administrator")
         expect(page.locator("main")).to_contain_text("2 cores, 4\u202fGB, 4\u202fh in notebooks")
-        page.get_by_text("In Slurm's words").click()
+        page.get_by_text("Slurm details").click()
         expect(page.locator(".facts")).to_contain_text("FAILED")
         screenshot(page, "failed")
         assert accessibility_problems(page) == []
@@ -207,7 +207,7 @@ def test_what_ended_by_itself_is_told_once(deployment: Deployment, founder: Visi
         return bool(notice.count())
 
     eventually(told, within=60, what="the start page tells of the end", every=1)
-    expect(notice).to_contain_text("cancelled in Slurm by somebody who runs the machine")
+    expect(notice).to_contain_text("An administrator cancelled this job")
     notice.get_by_role("button", name="Dismiss").click()
     page.reload()
     expect(notice).to_have_count(0)

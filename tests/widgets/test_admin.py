@@ -106,7 +106,7 @@ async def test_a_call_is_paused_with_a_note() -> None:
     calls: Any = view._parts[Part.CALLS]
     calls.stage.value, calls.remark.value = CallState.PAUSED, "Until Monday."
     calls.full["atrium-gpu"].value = True
-    view.do("Changing it", calls._change)
+    view.do("Changing the call", calls._change)
     await settled(view)
 
     [(slug, change)] = office.changed
@@ -122,7 +122,7 @@ async def test_the_trail_can_be_searched_and_read_further() -> None:
     trail.on.value, trail.who.value = " project/steel-1 ", ""
     view.do("Looking", trail._find)
     await settled(view)
-    view.do("Looking further", trail._more)
+    view.do("Loading more", trail._more)
     await settled(view)
 
     assert office.asked[-2:] == [("project/steel-1", None, None), ("project/steel-1", None, 9)]

@@ -132,8 +132,8 @@ async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, An
     ("changed", "field", "sentence"),
     [
         ({"address": "ftp://x.example/"}, "address", ADDRESS),
-        ({"title": ""}, "title", "Title: Write something here."),
-        ({"every_hours": 0}, "every_hours", "Every hours: It has to be greater than or equal to 0.25."),
+        ({"title": ""}, "title", "Title: Fill in this field."),
+        ({"every_hours": 0}, "every_hours", "Every hours: Must be greater than or equal to 0.25."),
     ],
 )
 async def test_what_is_wrong_in_a_form_is_told_in_words_with_its_field(

@@ -217,7 +217,7 @@ def test_every_gap_has_a_step_where_it_is_filled() -> None:
 async def test_the_page_says_where_one_is(factory: Factory) -> None:
     view = await shown(factory)
 
-    assert "You are here: step 1 of 6." in view.text.value
+    assert "Step 1 of 6." in view.text.value
     assert view.text.value.count('aria-current="step"') == 1
 
 
@@ -238,7 +238,7 @@ async def test_the_way_through_all_steps_by_their_fields(factory: Factory) -> No
     assert mode.call.value == "playground-2026"
     await on(view)
     resources = form_of(view)
-    await view.state.act("Working it out", resources._calculate(factory))
+    await view.state.act("Checking the size", resources._calculate(factory))
     resources._take()
     resources.systems["atrium-gpu"].value = True
     assert resources.gpu_hours.value == round(view.state.calculation.gpu_hours)  # type: ignore[union-attr]
@@ -273,7 +273,7 @@ async def test_a_field_that_is_wrong_is_marked_and_nothing_is_sent(factory: Fact
     await settled(view)
 
     assert view.state.step is Step.PEOPLE
-    assert people.orcid.complaint == "This does not look as it should."
+    assert people.orcid.complaint == "Enter an ORCID iD such as 0000-0002-1825-0097."
     assert factory.kept == {}
 
 
@@ -314,7 +314,7 @@ async def test_messages_and_decisions_are_text(factory: Factory) -> None:
     markup = everything(await shown(factory))
 
     assert "<script" not in markup
-    assert "50 of 100 asked for" in markup
+    assert "50 of 100 requested" in markup
     assert "Start your first notebook" in markup
 
 
@@ -348,7 +348,7 @@ async def test_an_invitation_is_shown_before_it_is_accepted(factory: Factory) ->
     next(one for one in card.children[1].children if one.description == "Join the project").click()
     await settled(view)
     assert factory.owned[0].role is MemberRole.MEMBER
-    assert "You are in now." in everything(view.invited)
+    assert "You have joined the project." in everything(view.invited)
 
 
 async def test_a_used_invitation_is_refused_in_words(factory: Factory) -> None:

@@ -58,7 +58,7 @@ async def test_a_page_rendered_ahead_waits_for_its_visitor() -> None:
     person = Visitor()
     view = Dataspace(person=person)
     assert 'role="status"' in view.text.value
-    assert "Looking for data sets" in view.text.value
+    assert "Loading data sets" in view.text.value
 
     person.api = api(me(project()))
 
@@ -152,7 +152,7 @@ def test_a_card_says_what_is_left_of_what() -> None:
     card = project_cards([ProjectHours.model_validate(project())])
 
     assert "<strong>3\u202f100\xa0h</strong> of 5\u202f000\xa0h left" in card
-    assert "not counted yet" in card
+    assert "not updated yet" in card
     assert "GPU" not in card
 
 

@@ -11,15 +11,15 @@ const LICENCES = {
 };
 const ACCESS = { "public": "public", "restricted": "restricted", "contract": "by contract", "not-stated": "access not stated" };
 const VERDICTS = {
-  yes: ["ok", "Usable now"], ask: ["warn", "Usable after a question"], no: ["bad", "Not usable"],
+  yes: ["ok", "Usable now"], ask: ["warn", "Usable on request"], no: ["bad", "Not usable"],
 };
 const RULES = {
   permission: ["ok", "You may"], prohibition: ["bad", "You may not"], duty: ["warn", "You must"],
-  "not-understood": ["warn", "Not understood, so not allowed"],
+  "not-understood": ["warn", "Not recognised, so not allowed"],
 };
 const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly described"], poor: ["bad", "poorly described"] };
 const TRANSFERS = {
-  waiting: ["", "about to be handed to Slurm"], submitting: ["", "being handed to Slurm"], queued: ["", "waiting for a node"],
+  waiting: ["", "waiting for submission to Slurm"], submitting: ["", "being submitted to Slurm"], queued: ["", "waiting for a node"],
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
   quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
@@ -30,7 +30,7 @@ const RUNS = {
 const OVER = ["done", "quarantined", "failed", "cancelled"];
 const PAGES = ["search", "saved", "transfers", "publish", "sources"];
 const TABS = {
-  search: "Search", saved: "Saved searches", transfers: "Brought to projects", publish: "Publish", sources: "Sources",
+  search: "Search", saved: "Saved searches", transfers: "Transfers", publish: "Publish", sources: "Sources",
 };
 const THEMES = {
   "": "not chosen", AGRI: "Agriculture, fisheries, forestry and food", ECON: "Economy and finance", EDUC: "Education, culture and sport",
@@ -304,7 +304,7 @@ class Page {
 
   sorting() {
     const choices = { relevance: "Best match first", date: "Newest first", size: "Largest first" };
-    return h("label", { class: "ds-sort" }, "Order ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
+    return h("label", { class: "ds-sort" }, "Sort by ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
       Object.entries(choices).map(([value, words]) => h("option", { value, selected: value === this.place.sort }, words))));
   }
 
@@ -317,7 +317,7 @@ class Page {
         this.ask("save", { title: title.value, mail: mail.checked, query: this.query });
       } },
         h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
-        h("label", { class: "check" }, mail, "Write me a mail when something new matches, at most once a day"),
+        h("label", { class: "check" }, mail, "Mail me when new records match, at most once a day"),
         h("button", { type: "submit", class: "button small", "data-key": "save-search" }, "Save search")));
   }
 
@@ -330,11 +330,11 @@ class Page {
 
   chosen() {
     if (!this.place.chips.length) return null;
-    return h("ul", { class: "ds-chips", "aria-label": "Chosen filters" },
+    return h("ul", { class: "ds-chips", "aria-label": "Active filters" },
       this.place.chips.map((chip) => h("li", {}, button(
         [h("span", { class: "visually-hidden" }, "Remove filter "), `${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`],
         () => this.toggle(chip), { class: "ds-chip", "data-key": `chosen-${chip}` }))),
-      h("li", {}, button("Remove all", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
+      h("li", {}, button("Remove all filters", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
   }
 
   facets(answer) {
@@ -349,7 +349,7 @@ class Page {
             h("span", {}, one.label), h("span", { class: "quiet" }, number(one.count))));
         }))));
     if (!groups.length) return null;
-    return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Narrow down")), groups);
+    return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Filters")), groups);
   }
 
   hits(answer) {
@@ -359,7 +359,7 @@ class Page {
       h("ol", { class: "ds-hits" }, answer.hits.map((card) => h("li", { class: "card" }, this.card(card)))),
       pages > 1 && h("nav", { class: "actions", "aria-label": "Pages of results" },
         this.place.page > 1 && button("Previous page", () => this.turn(-1), { "data-key": "previous" }),
-        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}${answer.total > pages * 20 ? `: the first ${number(pages * 20)} records; narrow down to see others` : ""}`),
+        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}${answer.total > pages * 20 ? `: the first ${number(pages * 20)} records; add filters to see others` : ""}`),
         this.place.page < pages && button("Next page", () => this.turn(1), { "data-key": "next" })),
     ];
   }
@@ -386,16 +386,16 @@ class Page {
     const { suggestions = [] } = this.told;
     const nothingAtAll = !this.place.text && !this.place.chips.length;
     return h("section", { class: "card empty" },
-      h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "Nothing matches all of this"),
+      h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "No data sets match your search"),
       h("p", {}, nothingAtAll
         ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; a project can publish its own."
-        : suggestions.length ? "This finds something:" : "Try other words, or fewer filters."),
+        : suggestions.length ? "These searches have results:" : "Try other words, or fewer filters."),
       suggestions.length > 0 && h("ul", {}, suggestions.map((one) => h("li", {}, button(
         `${one.text} (${number(one.total)})`, () => { this.field.value = one.query.text || ""; this.go({ text: one.query.text || "", chips: one.query.chips || [], page: 1 }); })))),
       nothingAtAll && h("p", { class: "actions" }, this.admin
         ? button("Add a source", () => this.go({ view: "sources" }))
         : button("Publish data", () => this.go({ view: "publish" }))),
-      !nothingAtAll && h("p", { class: "actions" }, button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
+      !nothingAtAll && h("p", { class: "actions" }, button("Clear search", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
   }
 
   // -- one record
@@ -411,7 +411,7 @@ class Page {
       h("p", { class: "quiet" }, [text(record.publisher.name) || "publisher not stated", page.space, record.kind].join(" · ")),
       h("div", { class: "cards wide" }, this.canI(page), this.whatMayI(page)),
       h("h3", {}, "What it is"),
-      (text(record.description) || "Its source does not say.").split(/\n{2,}/).map((part) => h("p", { class: "ds-text" }, part)),
+      (text(record.description) || "The source gives no description.").split(/\n{2,}/).map((part) => h("p", { class: "ds-text" }, part)),
       this.keywords(record),
       h("h3", {}, "How to get it"), this.files(page),
       h("h3", {}, "Where it comes from"), this.provenance(page),
@@ -451,7 +451,7 @@ class Page {
 
   files(page) {
     const files = page.record.distributions;
-    if (!files.length) return h("p", {}, "Its source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Its own page"));
+    if (!files.length) return h("p", {}, "The source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Landing page"));
     return h("ol", { class: "ds-hits" }, files.map((file, at) => h("li", { class: "card" }, this.file(page, file, at))));
   }
 
@@ -472,7 +472,7 @@ class Page {
         this.bringing(page, file, at)),
       shown && this.preview(),
       code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
-        h("p", { class: "quiet" }, this.told.preview && shown ? (this.told.preview.ranges ? "Its server hands out parts of the file, so this reads only what it needs." : "Its server does not say that it hands out parts: this may read the whole file.") : "Reads the parts it needs where the file is, if its server hands out parts. Run it in a notebook of yours."),
+        h("p", { class: "quiet" }, this.told.preview && shown ? (this.told.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
         h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
       this.further(file, `further-${at}`),
     ];
@@ -481,7 +481,7 @@ class Page {
   bringing(page, file, at) {
     const projects = this.told.me.projects;
     if (!file.download_url || page.record.access === "restricted" || page.record.access === "contract") return null;
-    if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring it there.");
+    if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring the file to its storage.");
     const which = h("select", { "aria-label": "Project", "data-key": `project-${at}` }, projects.map((one) => h("option", { value: one.slug }, one.title || one.slug)));
     return h("span", { class: "with-button ds-bring" }, projects.length > 1 && which,
       button("Bring to my project", () => this.ask("bring", { record_id: page.id, file: at, project: which.value || projects[0].slug }),
@@ -501,13 +501,13 @@ class Page {
   provenance(page) {
     const { record } = page;
     return facts({
-      "Publisher": who(record.publisher), "Made by": record.creators.map((one) => text(one.name)).filter(Boolean).join(", "),
+      "Publisher": who(record.publisher), "Creator": record.creators.map((one) => text(one.name)).filter(Boolean).join(", "),
       "Contact": record.contact.length ? record.contact.map(who) : null, "History": text(record.provenance),
-      "Made from": each(record.origins),
-      "Its own page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
+      "Derived from": each(record.origins),
+      "Landing page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
       "Catalogue": page.source ? `${page.source}, read ${moment(page.harvested)}` : `published by the project ${page.project}`,
       "Area": each(record.spatial), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
-      "How often": record.frequency.replaceAll("_", " ").toLowerCase(), "Follows": each(record.conforms_to),
+      "Update frequency": record.frequency.replaceAll("_", " ").toLowerCase(), "Conforms to": each(record.conforms_to),
     });
   }
 
@@ -523,8 +523,8 @@ class Page {
   savedView() {
     const { saved } = this.told;
     const head = h("h2", { tabindex: -1 }, "Saved searches");
-    if (!saved) return [head, this.coming("Looking for what you saved")];
-    if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "None yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
+    if (!saved) return [head, this.coming("Loading saved searches")];
+    if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "No saved searches yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
     return [head, h("ul", { class: "ds-hits" }, saved.map((one) => h("li", { class: "card" },
       h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
         event.preventDefault(); const query = asked(one.query); this.field.value = query.text; this.go({ ...query, view: "search" });
@@ -538,9 +538,9 @@ class Page {
 
   transfersView() {
     const { transfers } = this.told;
-    const head = h("h2", { tabindex: -1 }, "Brought to projects");
-    if (!transfers) return [head, this.coming("Looking for what was brought")];
-    if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "Nothing yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
+    const head = h("h2", { tabindex: -1 }, "Transfers");
+    if (!transfers) return [head, this.coming("Loading transfers")];
+    if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "No transfers yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
     return [head, h("ul", { class: "ds-hits" }, transfers.map((one) => h("li", { class: "card" }, this.transfer(one))))];
   }
 
@@ -550,16 +550,16 @@ class Page {
     const file = told?.path && `${one.directory}/${told.path}`;
     const lab = told?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[one.project, ...told.notebook.split("/")].map(encodeURIComponent).join("/")}`;
     return [
-      h("h3", {}, one.title), h("p", { class: "quiet" }, `to ${one.project} · asked ${moment(one.created)}`),
+      h("h3", {}, one.title), h("p", { class: "quiet" }, `to ${one.project} · requested ${moment(one.created)}`),
       h("p", { role: "status" }, state([kind, words]), told && !OVER.includes(one.state) ? `  ${size(told.bytes)}${told.total ? ` of ${size(told.total)}` : ""}` : ""),
       told?.total && one.state === "running" ? h("progress", { max: told.total, value: Math.min(told.bytes, told.total), "aria-label": `Copied of ${one.title}` }) : null,
       one.reason && h("p", {}, one.reason),
       file && facts({ "File": h("code", {}, file), "Size": size(told.bytes),
-        "Checksum": told.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${told.sha256}`), told.verified ? " as its publisher states" : one.state === "quarantined" ? " not what its publisher states" : " computed here, not verified: its publisher states none that we know"] }),
+        "Checksum": told.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${told.sha256}`), told.verified ? " matches the publisher's checksum" : one.state === "quarantined" ? " differs from the publisher's checksum" : " computed here, not verified: the publisher states no checksum"] }),
       actions(
         lab && one.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${one.id}` }, "Open in notebook"),
         !OVER.includes(one.state) && one.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: one.id }), { class: "button small danger", "data-key": `cancel-${one.id}`, "aria-label": `Cancel ${one.title}` }),
-        OVER.includes(one.state) && one.state !== "done" && button("Open its record", () => this.go({ view: "record", record: one.record_id }), { "data-key": `record-${one.id}`, "aria-label": `Open its record: ${one.title}` })),
+        OVER.includes(one.state) && one.state !== "done" && button("Open record", () => this.go({ view: "record", record: one.record_id }), { "data-key": `record-${one.id}`, "aria-label": `Open record: ${one.title}` })),
     ];
   }
 
@@ -570,14 +570,14 @@ class Page {
     const projects = this.told.me.projects;
     const head = h("h2", { tabindex: -1 }, "Publish data or a model of a project");
     if (!projects.length) return [head, h("section", { class: "card empty" }, h("p", {}, "Once you are in a project, you can describe its results here for others."))];
-    if (!made) return [head, this.coming("Looking for what was published")];
-    return [head, h("p", {}, "What you describe here is found by your project, by everybody in the factory, or by other catalogues, too, as you choose."),
+    if (!made) return [head, this.coming("Loading publications")];
+    return [head, h("p", {}, "You choose who can find what you describe here: your project, everybody in the factory, or other catalogues too."),
       made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
         h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
         h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${QUALITY[one.quality.badge][1]}: ${one.quality.score} of 100`),
         h("p", { class: "actions" },
           button("Change", () => { this.publishing = one; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${one.form.title}`, "data-key": `change-${one.slug}` }),
-          this.confirmed(`withdraw-${one.slug}`, "Withdraw", one.form.title, `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+          this.confirmed(`withdraw-${one.slug}`, "Withdraw", one.form.title, `Withdraw “${one.form.title}”? Others can no longer find the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
       this.publishForm(projects)];
   }
 
@@ -611,13 +611,13 @@ class Page {
       entry("contact", "Contact", { required: true, type: "email", maxlength: 200, value: old?.contact }),
       choice("licence", "Licence", old && !(old.licence in LICENCE_CHOICES) ? { [old.licence]: old.licence, ...LICENCE_CHOICES } : LICENCE_CHOICES, old?.licence),
       choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }, old?.visibility),
-      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "http, https or s3; may be left empty."),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "Optional. An http, https or s3 address."),
       entry("file_title", "Name of the file", { maxlength: 200, value: first?.title }), entry("format", "Format", { maxlength: 40, value: first?.format }, "input", "CSV, PARQUET, JSON …"),
-      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Made from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
+      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Derived from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
       entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
       entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Publish record"),
-        old && button("Leave it as it is", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Save changes" : "Publish record"),
+        old && button("Discard changes", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 
@@ -635,7 +635,7 @@ class Page {
   sourcesView() {
     const { sources } = this.told;
     const head = h("h2", { tabindex: -1 }, "Sources");
-    if (!sources) return [head, this.coming("Looking for sources")];
+    if (!sources) return [head, this.coming("Loading sources")];
     return [head,
       !sources.length && h("section", { class: "card empty" }, h("p", {}, "No catalogue is harvested yet. Add the first one below.")),
       h("ul", { class: "ds-hits" }, sources.map((one) => h("li", { class: "card" }, this.source(one)))),
@@ -650,7 +650,7 @@ class Page {
       h("p", { class: "ds-address" }, link(form.address)),
       h("p", {}, `${one.records === 1 ? "1 record" : `${number(one.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
         last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
-      one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "The worker takes it up at its next look." : `Next harvest ${moment(one.due)}.`),
+      one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "Harvesting starts within a minute." : `Next harvest ${moment(one.due)}.`),
       last && this.refusals(last, `refused-${form.name}`),
       this.reports === form.name && this.told.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
       this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.told.runs || []).map((run) => h("li", {},
@@ -670,9 +670,9 @@ class Page {
 
   refusals(run, key) {
     if (!run.refusals.length) return null;
-    return h("details", { "data-key": key }, h("summary", {}, `What was refused (${number(run.refused)})`),
+    return h("details", { "data-key": key }, h("summary", {}, `Refused records (${number(run.refused)})`),
       h("ul", { class: "ds-reports" }, run.refusals.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`))),
-      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are kept.`));
+      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are listed.`));
   }
 
   sourceForm() {
@@ -688,20 +688,20 @@ class Page {
       } });
     } },
       h("h3", {}, old ? `Change ${old.title}` : "Add a source"),
-      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
+      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Lowercase letters, digits and hyphens."),
       entry("title", "Title", { required: true, maxlength: 120, value: old?.title }), entry("space", "Data space", { required: true, maxlength: 60, value: old?.space }),
-      choice("protocol", "How it is read", PROTOCOLS, old?.protocol),
+      choice("protocol", "Protocol", PROTOCOLS, old?.protocol),
       entry("address", "Address", { required: true, maxlength: 1000, value: old?.address }, "input", "http(s), or a path in a folder of the settings."),
       entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: old?.every_hours ?? 24 }),
       choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }, old?.visibility),
-      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest it on its timetable"),
+      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest regularly"),
       h("details", { "data-key": "limits" }, h("summary", {}, "Limits"),
         entry("timeout_seconds", "Seconds to wait for a page", { type: "number", min: 1, max: 3600, value: old?.timeout_seconds ?? 60 }),
         entry("max_pages", "Most pages", { type: "number", min: 1, max: 1000000, value: old?.max_pages ?? 10000 }),
         entry("max_records", "Most records", { type: "number", min: 1, max: 5000000, value: old?.max_records ?? 1000000 }),
         entry("page_mb", "Largest page in MiB", { type: "number", min: 1, max: 2048, step: "any", value: old ? old.max_page_bytes / 2 ** 20 : 256 })),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Add source"),
-        old && button("Leave it as it is", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Save changes" : "Add source"),
+        old && button("Discard changes", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 }

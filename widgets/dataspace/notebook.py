@@ -53,13 +53,13 @@ class DataSpace:
     def _only_project(self) -> str:
         projects = self._api.me().projects
         if len(projects) != 1:
-            raise InvalidInput("Say which project it shall be brought to.", field="project")
+            raise InvalidInput("Choose the project to bring the file to.", field="project")
         return projects[0].slug
 
     def _arrived(self, transfer: Transfer, until: float) -> Path:
         while transfer.state not in OVER:
             if time.monotonic() > until:
-                raise AtriumError("The file is still on its way.", hint="Look at it on the Data page.")
+                raise AtriumError("The transfer is still running.", hint="See “Transfers” on the Data page.")
             time.sleep(LOOK_SECONDS)
             transfer = self._api.dataspace.transfer(transfer.id)
         if transfer.state is not TransferState.DONE or transfer.progress is None:

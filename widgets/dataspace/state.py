@@ -20,7 +20,7 @@ from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
 from hub.errors import AtriumError, InvalidInput
 from hub.home.models import Me
-from widgets.base import Phase, State
+from widgets.base import Phase, State, unexpected_error
 from widgets.fields import problems_of
 
 log = logging.getLogger("atrium.widgets")
@@ -94,7 +94,7 @@ class DataspaceState(State):
         except Exception:
             log.exception("%s failed", name)
             self.failed = name
-            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+            self.trouble = unexpected_error()
         finally:
             self.working = False
 
@@ -149,7 +149,7 @@ class DataspaceState(State):
 
     async def _bring(self, api: Api, message: dict[str, Any]) -> None:
         begun = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
-        self.done = f"On its way to {begun.project}: see “Brought to projects”."
+        self.done = f"Transfer to {begun.project} started: see “Transfers”."
         await self._transfers(api, {})
 
     async def _cancel(self, api: Api, message: dict[str, Any]) -> None:
@@ -199,8 +199,8 @@ class DataspaceState(State):
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
         await asyncio.to_thread(api.dataspace.put_source, form)
-        when = "is harvested at the worker's next look" if form.enabled else "is not harvested until it is switched on"
-        self.done = f"Kept. {form.title} {when}."
+        when = "Harvesting starts within a minute." if form.enabled else "Switch it on to have it harvested."
+        self.done = f"{form.title} saved. {when}"
         await self._sources(api, {})
 
     async def _run_source(self, api: Api, message: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ class Front(AnyWidget):
 class Dataspace(View):
     """Search, records, saved searches, transfers, publications and, for admins, sources."""
 
-    loading = "Looking for data sets"
+    loading = "Loading data sets"
     state: DataspaceState
 
     def __init__(

@@ -32,7 +32,7 @@ _KINDS = {Outcome.PROHIBITED: "bad", Outcome.HIGH_RISK: "warn", Outcome.GPAI: "w
 class DatasetRow(VBox):
     def __init__(self, place: int, remove: Any) -> None:
         self.title = line(f"data.datasets.{place}.title", "Data set")
-        self.url = line(f"data.datasets.{place}.url", "Its address (may stay empty)")
+        self.url = line(f"data.datasets.{place}.url", "Web address (optional)")
         drop = button("Remove this data set", lambda: remove(self))
         super().__init__([row(self.title, self.url), buttons(drop)], _dom_classes=("repeated",))
 
@@ -44,8 +44,8 @@ class Declarations(StepForm):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.datasets = VBox()
-        self.personal = yes_no("data.personal_data", "Are personal data involved?")
-        self.remarks = paragraphs("data.remarks", "Remarks on data (may stay empty)", rows=3)
+        self.personal = yes_no("data.personal_data", "Does the project use personal data?")
+        self.remarks = paragraphs("data.remarks", "Remarks on data (optional)", rows=3)
         data = fieldset(
             "Data you need",
             self.datasets,
@@ -61,15 +61,15 @@ class Declarations(StepForm):
         self_check = fieldset(
             "EU AI Act self-check",
             *self.questions.values(),
-            buttons(button("Show what it means", self.do("Keeping your answers", self._answer), "info")),
+            buttons(button("Check my answers", self.do("Saving your answers", self._answer), "info")),
             self.result,
             about=programme.ai_act.advice,
         )
         self.issues = paragraphs(
-            "declaration.issues", "Ethics", "Questions that your work raises, and how you meet them.", rows=4
+            "declaration.issues", "Ethics", "Ethical questions that your work raises, and how you address them.", rows=4
         )
-        self.civilian = check("declaration.civilian_use", "The use is civilian only.")
-        self.truthful = check("declaration.truthful", "What I say in this application is true.")
+        self.civilian = check("declaration.civilian_use", "The use is for civilian purposes only.")
+        self.truthful = check("declaration.truthful", "The information in this application is true.")
         declaration = fieldset("Ethics and civilian use", self.issues, self.civilian, self.truthful)
         return [data, self_check, declaration]
 

@@ -21,7 +21,7 @@ KINDS = (
     ("Research organisation", OrganisationKind.RESEARCH),
     ("Public body", OrganisationKind.PUBLIC),
 )
-RELATIONS = (("Partner: 25 to 50 per cent", Relation.PARTNER), ("Linked: more than 50 per cent", Relation.LINKED))
+RELATIONS = (("Partner: 25% to 50%", Relation.PARTNER), ("Linked: more than 50%", Relation.LINKED))
 MOST_RELATIVES = 50
 
 
@@ -30,12 +30,12 @@ class RelativeRow(VBox):
 
     def __init__(self, place: int, remove: Any) -> None:
         at = f"organisation.figures.relatives.{place}."
-        self.name = line(f"{at}name", "Its name")
+        self.name = line(f"{at}name", "Name of the enterprise")
         self.relation = choice(f"{at}relation", "Relation", RELATIONS, first=None)
         self.share = number(f"{at}share", "Share held (%)")
-        self.staff = number(f"{at}staff", "Its staff")
-        self.turnover = whole(f"{at}turnover", "Its turnover (€ a year)")
-        self.balance = whole(f"{at}balance", "Its balance sheet (€)")
+        self.staff = number(f"{at}staff", "Staff of the enterprise")
+        self.turnover = whole(f"{at}turnover", "Turnover of the enterprise (€ per year)")
+        self.balance = whole(f"{at}balance", "Balance sheet of the enterprise (€)")
         drop = button("Remove this enterprise", lambda: remove(self))
         super().__init__(
             [
@@ -68,15 +68,15 @@ class People(StepForm):
 
     def build(self) -> list[Any]:
         self.full_name = line("profile.full_name", "Your full name")
-        self.position = line("profile.position", "Position (may stay empty)")
-        self.contact = line("profile.contact", "Mail address for reviewers (may stay empty)")
-        self.orcid = line("profile.orcid", "ORCID (may stay empty)", "Like 0000-0002-1825-0097.")
+        self.position = line("profile.position", "Position (optional)")
+        self.contact = line("profile.contact", "Mail address for reviewers (optional)")
+        self.orcid = line("profile.orcid", "ORCID (optional)", "For example 0000-0002-1825-0097.")
         profile = fieldset("About you", row(self.full_name, self.position), row(self.contact, self.orcid))
         self.founding = VBox(self._organisation_fields())
         self.joining = self._joining()
         self.members = HTML()
         self.code = buttons(
-            button("Make a new code", self.do("Making a new code", self._renew), hint="The old code stops working"),
+            button("Create a new code", self.do("Creating a new code", self._renew), hint="The old code stops working"),
             button("Leave this organisation", self.do("Leaving", self._leave), "danger"),
         )
         return [profile, self.joining, self.founding, self.members, self.code]
@@ -88,11 +88,11 @@ class People(StepForm):
         self.name = line("organisation.name", "Name of the organisation")
         self.kind = choice("organisation.kind", "Kind", KINDS)
         self.country = choice("organisation.country", "Country", sorted(countries))
-        self.registration = line("organisation.registration", "Registration or VAT number (may stay empty)")
-        self.website = line("organisation.website", "Website (may stay empty)", "With https:// in front.")
+        self.registration = line("organisation.registration", "Registration or VAT number (optional)")
+        self.website = line("organisation.website", "Website (optional)", "For example https://example.org.")
         self.kind.control.observe(lambda _: self.draw(), "value")
-        self.staff = number("organisation.figures.staff", "Staff", "Full-time units over the year.")
-        self.turnover = whole("organisation.figures.turnover", "Turnover (€ a year)")
+        self.staff = number("organisation.figures.staff", "Staff", "Annual work units (full-time equivalents).")
+        self.turnover = whole("organisation.figures.turnover", "Turnover (€ per year)")
         self.balance = whole("organisation.figures.balance", "Balance sheet (€)")
         self.public = number("organisation.figures.public_share", "Public share (%)", "Held by public bodies.")
         self.relatives = VBox()
@@ -103,11 +103,11 @@ class People(StepForm):
             self.relatives,
             buttons(
                 button("Add a partner or linked enterprise", self._add),
-                button("Work out whether it is an SME", self.do("Working it out", self._test)),
+                button("Check whether it is an SME", self.do("Checking the size", self._test)),
             ),
             self.result,
-            about="Figures of the last closed year. They decide whether it is an SME; mind enterprises that hold "
-            "25 per cent or more of it, or that it holds.",
+            about="Figures of the last closed financial year: they decide whether it is an SME (small or medium-sized "
+            "enterprise). Include companies that own 25% or more of yours, or that yours owns.",
         )
         return [
             fieldset(
@@ -119,12 +119,12 @@ class People(StepForm):
         ]
 
     def _joining(self) -> VBox:
-        self.join_code = line("code", "Code of the organisation", "Colleagues find it on this page.")
+        self.join_code = line("code", "Code of the organisation", "Colleagues find the code on this page.")
         return fieldset(
-            "Is a colleague here already?",
+            "Is your organisation already registered?",
             row(self.join_code),
             buttons(button("Join their organisation", self.do("Joining", self._join))),
-            about="Then join their organisation with its code. Else describe your organisation below.",
+            about="If so, enter its code. Otherwise add its details below.",
         )
 
     def _add(self) -> None:
@@ -263,6 +263,6 @@ def sme_result(result: SmeResult) -> Markup:
 def _members(organisation: Organisation) -> Markup:
     return Markup(
         '<section class="card"><h3>People of {}</h3><p>{}</p>'
-        "<p>Colleagues join with the code <code>{}</code>. Give it to nobody else: whoever has it sees what your "
-        "organisation submits.</p></section>"
+        "<p>Colleagues join with the code <code>{}</code>. Share it with colleagues only: whoever has it sees what "
+        "your organisation submits.</p></section>"
     ).format(organisation.form.name, ", ".join(organisation.people), organisation.join_code)

@@ -38,12 +38,12 @@ class Purpose(StepForm):
         self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors])
         self.goal = choice("goal", "What you want to do", GOALS)
         self.use_case = paragraphs(
-            "use_case", "Use case", "What problem, with which method, for whom? At least 50 characters.", rows=8
+            "use_case", "Use case", "Describe the problem, the method and who benefits. At least 50 characters.", rows=8
         )
         self.nearby = HTML()
         self.sector.control.observe(lambda _: self._look(), "value")
         return [
-            fieldset("What it is about", row(self.title, self.sector, self.goal), self.use_case),
+            fieldset("Your project", row(self.title, self.sector, self.goal), self.use_case),
             self.nearby,
         ]
 
@@ -79,8 +79,8 @@ def nearby(state: OnboardingState) -> Markup:
     if not state.helpers:
         return Markup("")
     return Markup(
-        '<section class="card"><h3>Helpers nearby</h3><p>They match your sector and country, and cost nothing to ask.'
-        '</p><ul class="card-list">{}</ul></section>'
+        '<section class="card"><h3>Helpers nearby</h3><p>They match your sector and country, and advise you free of '
+        'charge.</p><ul class="card-list">{}</ul></section>'
     ).format(Markup("").join(_helper(state, one) for one in state.helpers))
 
 

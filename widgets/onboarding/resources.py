@@ -40,17 +40,17 @@ class ResourcesStep(StepForm):
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.partitions = HTML(str(self._machine(programme.systems)))
         self.systems = {one.id: check("resources.systems", one.title) for one in programme.systems}
-        self.gpu_hours = whole("resources.gpu_hours", "GPU hours", "One card for one hour.")
+        self.gpu_hours = whole("resources.gpu_hours", "GPU hours", "One GPU for one hour.")
         self.cpu_hours = whole("resources.cpu_hours", "Core hours", "One core for one hour.")
         self.storage = whole("resources.storage_gb", "Storage (GB)")
         self.months = choice("resources.months", "Duration", [])
-        self.starts = day("resources.starts", "Wanted start (may stay empty)")
-        self.why = paragraphs("resources.justification", "Why so much", "How the hours add up: runs × hours × cards.")
+        self.starts = day("resources.starts", "Preferred start (optional)")
+        self.why = paragraphs("resources.justification", "Justification", "How the hours add up: runs × hours × GPUs.")
         return [
             fieldset("The machine", self.partitions, VBox(list(self.systems.values())), about="Tick what you need."),
             self._calculator([one for one in programme.systems if one.peak_tflops]),
             fieldset(
-                "What you ask for",
+                "Resources you need",
                 row(self.gpu_hours, self.cpu_hours, self.storage),
                 row(self.months, self.starts),
                 self.why,
@@ -64,15 +64,15 @@ class ResourcesStep(StepForm):
         self.gpus = whole("workload.gpus", "GPUs at once", value=8)
         self.on = choice("workload.system", "System", [(one.title, one.id) for one in systems], first=None)
         self.result = HTML()
-        self.take = button("Take these GPU hours", self._take)
+        self.take = button("Use these GPU hours", self._take)
         self.take.layout.display = "none"
         return fieldset(
-            "From model size to hours",
+            "Estimate GPU hours from the model size",
             row(self.task, self.parameters, self.tokens, self.gpus, self.on),
-            buttons(button("Work out the hours", self.do("Working out the hours", self._calculate), "info")),
+            buttons(button("Calculate GPU hours", self.do("Calculating GPU hours", self._calculate), "info")),
             self.result,
             buttons(self.take),
-            about="For language models and the like. For other work, measure a small run and multiply.",
+            about="For language models and similar. For other work, measure a short run and multiply.",
         )
 
     def _machine(self, systems: tuple[System, ...]) -> Markup:
@@ -85,7 +85,7 @@ class ResourcesStep(StepForm):
             )
             for one in systems
         ]
-        return table(("System", "Partitions", "GPUs", "Source"), rows, "What this machine has")
+        return table(("System", "Partitions", "GPUs", "Source"), rows, "Systems of this machine")
 
     def _workload(self) -> Workload:
         values = {
@@ -99,7 +99,7 @@ class ResourcesStep(StepForm):
 
     async def _calculate(self, api: Api) -> None:
         if self.on.value is None:
-            raise InvalidInput("There is no system with GPUs to calculate with.")
+            raise InvalidInput("No system with GPUs is available for this calculation.")
         self.state.calculation = await ask(api.calls.calculation, self._workload())
 
     def _take(self) -> None:
@@ -156,8 +156,8 @@ def _months(count: int) -> str:
 def calculated(found: Calculation) -> Markup:
     """Hours, memory, the formula they come from, and what to mind."""
     return Markup(
-        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, {wall:,.0f} hours on the clock'
-        '</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
+        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, about {wall:,.0f} hours of run '
+        'time</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
         "<code>{formula}</code></p></div>{remarks}<p>{sources}</p>"
     ).format(
         hours=found.gpu_hours,

@@ -30,9 +30,9 @@ class Status(VBox):
         self.text = paragraphs("text", "Message to the reviewers", rows=3)
         send = button("Send message", self.do("Sending", self._say))
         self.talk = fieldset("Messages", self.messages, self.text, buttons(send))
-        make = button("Make a PDF of what was submitted", self.do("Making the PDF", self._document))
-        self.papers = fieldset("For your files", buttons(make), self.pdf)
-        self.sure = check("sure", "Yes, take it back. Its place in the queue is lost; the text stays.")
+        make = button("Create a PDF of the submitted application", self.do("Creating the PDF", self._document))
+        self.papers = fieldset("For your records", buttons(make), self.pdf)
+        self.sure = check("sure", "Yes, withdraw it. It loses its place in the queue; the text is kept.")
         leave = button("Withdraw the application", self.do("Withdrawing", self._withdraw), "danger")
         self.leaving = fieldset("Withdraw", self.sure, buttons(leave))
         super().__init__([self.head, self.talk, self.papers, self.leaving], _dom_classes=("step-form",))
@@ -42,7 +42,7 @@ class Status(VBox):
 
     async def _say(self, api: Api) -> None:
         if not self.text.value.strip():
-            raise InvalidInput("Write a message first.", field="text")
+            raise InvalidInput("Enter a message.", field="text")
         await self.state.say(api, self.text.value)
         self.text.value = ""
 
@@ -51,7 +51,7 @@ class Status(VBox):
 
     async def _withdraw(self, api: Api) -> None:
         if not self.sure.value:
-            raise InvalidInput("Tick that you are sure.", field="sure")
+            raise InvalidInput("Tick the box to confirm.", field="sure")
         await self.state.withdraw(api)
 
     def draw(self) -> None:
@@ -106,12 +106,12 @@ def _decision(application: Application) -> Markup:
     wanted = application.form.resources
     granted = facts(
         [
-            ("GPU hours", f"{decided.gpu_hours:,} of {wanted.gpu_hours:,} asked for"),
-            ("Core hours", f"{decided.cpu_hours:,} of {wanted.cpu_hours:,} asked for"),
+            ("GPU hours", f"{decided.gpu_hours:,} of {wanted.gpu_hours:,} requested"),
+            ("Core hours", f"{decided.cpu_hours:,} of {wanted.cpu_hours:,} requested"),
             ("Storage", f"{decided.storage_gb:,} GB" if decided.storage_gb else ""),
         ]
     )
-    return Markup('<h3>The decision, {}</h3>{}<p class="typed">{}</p>').format(
+    return Markup('<h3>Decision, {}</h3>{}<p class="typed">{}</p>').format(
         moment(decided.at), granted if decided.approved else "", decided.reason
     )
 
@@ -122,7 +122,7 @@ def changes(application: Application) -> Markup:
         return Markup("")
     asked = [one for one in application.messages if one.kind is MessageKind.CHANGES]
     said = Markup('<blockquote class="typed">{}</blockquote>').format(asked[-1].text) if asked else Markup("")
-    return notice("warn", "Reviewers ask for changes. Make them below, then submit it again.") + said
+    return notice("warn", "The reviewers request changes. Make them below, then submit again.") + said
 
 
 def next_steps(project: ProjectView) -> Markup:
@@ -140,7 +140,7 @@ def next_steps(project: ProjectView) -> Markup:
     words = (
         Markup("Your project <code>{}</code> is ready.").format(project.slug)
         if ready
-        else Markup("Your project <code>{}</code> is being made; this page shows how far it is.").format(project.slug)
+        else Markup("Your project <code>{}</code> is being set up. This page shows the progress.").format(project.slug)
     )
     page = f"projects.ipynb#/project/{project.slug}"
     todo = [
@@ -148,10 +148,10 @@ def next_steps(project: ProjectView) -> Markup:
         Markup('<a class="button" href="projects.ipynb#/project/{}/members">Invite colleagues</a>').format(
             project.slug
         ),
-        Markup('<a class="button" href="{}/usage">See the hours</a>').format(page),
+        Markup('<a class="button" href="{}/usage">View hours</a>').format(page),
     ]
     return Markup(
-        '<section class="card part"><h3>Next for you</h3><p role="status">{words}</p>{steps}{todo}</section>'
+        '<section class="card part"><h3>Your next steps</h3><p role="status">{words}</p>{steps}{todo}</section>'
     ).format(
         words=words,
         steps=Markup('<ol class="steps">{}</ol>').format(steps) if steps and not ready else "",

@@ -31,10 +31,10 @@ def application(programme: Programme, version: Version) -> Markup:
 
 def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
     form = version.form
-    yield "Who applies", _people(programme, version)
+    yield "Applicant", _people(programme, version)
     call = programme.call(form.call) if form.call else None
     yield (
-        "What for",
+        "Purpose",
         [
             ("Title", form.title or "not given yet"),
             ("Call", call.title if call else "not chosen yet"),
@@ -49,11 +49,11 @@ def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]
         "Data and declarations",
         [
             ("Data sets", datasets),
-            ("Personal data", {True: "yes", False: "no", None: "not said yet"}[form.data.personal_data]),
+            ("Personal data", {True: "yes", False: "no", None: "not answered yet"}[form.data.personal_data]),
             ("Remarks on data", form.data.remarks),
             ("Ethics", form.declaration.issues),
             ("Civilian use only", "confirmed" if form.declaration.civilian_use else "not confirmed"),
-            ("All of this is true", "confirmed" if form.declaration.truthful else "not confirmed"),
+            ("Information is true", "confirmed" if form.declaration.truthful else "not confirmed"),
         ],
     )
 
@@ -83,7 +83,7 @@ def _resources(programme: Programme, form: Form) -> Rows:
         ("Core hours", f"{wanted.cpu_hours:,}"),
         ("Storage", f"{wanted.storage_gb:,} GB"),
         ("Duration", f"{wanted.months} months" if wanted.months else "not chosen yet"),
-        ("Wanted start", date_words(wanted.starts) if wanted.starts else ""),
+        ("Preferred start", date_words(wanted.starts) if wanted.starts else ""),
         ("Systems", ", ".join(titles.get(one, one) for one in wanted.systems)),
-        ("Why so much", wanted.justification),
+        ("Justification", wanted.justification),
     ]

@@ -33,7 +33,7 @@ _ORDER = tuple(Step)
 
 
 class Onboarding(View):
-    loading = "Looking up where you are"
+    loading = "Loading your applications"
     state: OnboardingState
 
     def __init__(self, state: OnboardingState | None = None, person: Visitor = visitor) -> None:
@@ -62,7 +62,7 @@ class Onboarding(View):
         if what == "step" and which in _ORDER:
             self._keep_and_go(Step(which))
         elif what == "application" and which.isdigit():
-            self.do("Opening it", lambda api: self.state.open(api, int(which)))
+            self.do("Opening", lambda api: self.state.open(api, int(which)))
         elif what == "invitation":
             self._show_invitation(which)
 
@@ -126,7 +126,7 @@ class Onboarding(View):
         if not hasattr(self, "_steer"):
             self._back = button("Back", lambda: self._next(-1), hint="Save and go back")
             self._save = button("Save", lambda: self._next(0))
-            self._on = button("Save and go on", lambda: self._next(1), "primary")
+            self._on = button("Save and continue", lambda: self._next(1), "primary")
             self._steer = buttons(self._back, self._save, self._on)
         first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
         self._back.layout.display = "none" if first else ""
@@ -135,12 +135,12 @@ class Onboarding(View):
 
     def _theirs(self) -> Any:
         if not hasattr(self, "_clash"):
-            mine = button("Keep what I typed here", lambda: self.do("Saving", self.state.keep_mine), "primary")
-            other = button("Go on with the other one", self.state.take_theirs)
+            mine = button("Keep my changes", lambda: self.do("Saving", self.state.keep_mine), "primary")
+            other = button("Use the other version", self.state.take_theirs)
             self._clash = fieldset(
-                "It was changed on another device",
+                "This application was changed on another device",
                 buttons(mine, other),
-                about="Nothing is lost: what you typed still stands below, and what the other device kept is kept.",
+                about="Nothing is lost: your changes are still below, and the other device's version is saved.",
             )
         return self._clash
 
@@ -161,7 +161,7 @@ class Onboarding(View):
                 "Your applications",
                 row(self._others),
                 buttons(
-                    button("Open it", lambda: self.go(f"application/{self._others.value}")),
+                    button("Open application", lambda: self.go(f"application/{self._others.value}")),
                     button("Start another application", state.start_another),
                 ),
             )
@@ -175,11 +175,11 @@ class Onboarding(View):
 
     def _code(self) -> Any:
         if not hasattr(self, "_invitation_code"):
-            self.code = line("token", "Code of the invitation", "It is in the mail that invited you.")
+            self.code = line("token", "Code of the invitation", "You find it in the invitation mail.")
             self._invitation_code = fieldset(
-                "Were you invited to a project?",
+                "Have you been invited to a project?",
                 row(self.code),
-                buttons(button("Look at the invitation", lambda: self._show_invitation(self.code.value.strip()))),
+                buttons(button("View invitation", lambda: self._show_invitation(self.code.value.strip()))),
             )
         self.code.complain(self.state.problems.get("token", ""))
         return self._invitation_code
@@ -191,21 +191,21 @@ class Onboarding(View):
             await self.state.look_at_invitation(api, token)
             self._offer()
 
-        self.do("Looking at the invitation", look)
+        self.do("Loading the invitation", look)
 
     def _offer(self) -> None:
         offer = self.state.offer
         if offer is None:
             self.invited.children = ()
             return
-        words = Markup("{} invites you to <strong>{}</strong> as {}. It holds until {}.").format(
+        words = Markup("{} invites you to <strong>{}</strong> as {}. The invitation expires on {}.").format(
             offer.by, offer.title, "a lead" if offer.role.value == "lead" else "a member", moment(offer.expires)
         )
 
         async def accept(api: Api) -> None:
             await self.state.accept(api, self.token)
             joined = Markup(
-                'You are in now. <a href="projects.ipynb#/project/{}/usage">Open the project {}</a>'
+                'You have joined the project. <a href="projects.ipynb#/project/{}/usage">Open the project {}</a>'
             ).format(offer.project, offer.title)
             self.invited.children = (HTML(str(notice("ok", joined))),)
 
@@ -235,7 +235,7 @@ def path(state: OnboardingState) -> Markup:
     place = _ORDER.index(here) + 1
     return Markup(
         '<nav aria-label="Steps of the application"><ol class="stations">{}</ol></nav>'
-        '<h2 tabindex="-1" data-arrived="{}">{}</h2><p class="quiet">You are here: step {} of {}.</p>'
+        '<h2 tabindex="-1" data-arrived="{}">{}</h2><p class="quiet">Step {} of {}.</p>'
     ).format(steps, here.value, TITLES[here], place, len(_ORDER))
 
 
@@ -243,6 +243,6 @@ def told(state: OnboardingState) -> Markup:
     """As everywhere; and when it was saved last."""
     if state.saved is None or state.busy or state.trouble or not state.editable:
         return base.told(state)
-    return Markup('<p class="quiet" role="status">✓ Saved {}. You can go on from any device.</p>').format(
+    return Markup('<p class="quiet" role="status">✓ Saved {}. You can continue later on any device.</p>').format(
         moment(state.saved, "clock")
     )

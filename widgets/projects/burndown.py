@@ -67,12 +67,12 @@ def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
     rows = [(date_words(one.day), hours(one.used), hours(one.left)) for one in reversed(points[1:][-ROWS:])]
     return Markup(
         '<section class="part"><h3>{kind} hours</h3><p>{said}</p>{picture}'
-        "<details><summary>The same as a table</summary>{table}</details></section>"
+        "<details><summary>Show as a table</summary>{table}</details></section>"
     ).format(
         kind=kind.upper(),
         said=said,
         picture=_picture(usage, kind, points, said),
-        table=table(("Day", "Used", "Left"), rows, f"{kind.upper()} hours, the last days first"),
+        table=table(("Day", "Used", "Left"), rows, f"{kind.upper()} hours, newest day first"),
     )
 
 
@@ -128,8 +128,8 @@ def shares(usage: ProjectUsage) -> Markup:
     people = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.people]
     partitions = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.partitions]
     if not people:
-        return Markup('<p class="quiet">Accounting knows of no use yet; it is asked every few minutes.</p>')
+        return Markup('<p class="quiet">No usage is recorded yet. It is updated every few minutes.</p>')
     part = Markup('<section class="part"><h3>{}</h3>{}</section>')
-    return part.format("Who used them", table(("Person", "CPU", "GPU"), people)) + part.format(
-        "Where", table(("Partition", "CPU", "GPU"), partitions)
+    return part.format("By person", table(("Person", "CPU", "GPU"), people)) + part.format(
+        "By partition", table(("Partition", "CPU", "GPU"), partitions)
     )

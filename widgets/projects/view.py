@@ -62,13 +62,13 @@ class Usage(ProjectPart):
         if usage is None or project is None or usage.slug != project.slug:
             return
         today = datetime.now(UTC).date()
-        counted = Markup("Counted {}.").format(moment(usage.as_of, "ago")) if usage.as_of else "Not counted yet."
+        counted = Markup("Updated {}.").format(moment(usage.as_of, "ago")) if usage.as_of else "Not updated yet."
         self.text.value = str(
             facts(_about(project))
             + burn_down(usage, "gpu", today)
             + burn_down(usage, "cpu", today)
             + shares(usage)
-            + Markup('<p class="quiet">{} Hours of days are in UTC.</p>').format(counted)
+            + Markup('<p class="quiet">{} Days are in UTC.</p>').format(counted)
         )
 
 
@@ -92,11 +92,11 @@ class Members(ProjectPart):
             "Invite a colleague",
             row(self.address, self.role),
             buttons(button("Send invitation", self.do("Inviting", self._invite), "primary")),
-            about="They get a mail with a link that works once and for some days.",
+            about="They get a mail with a link. It works once and expires after some days.",
         )
         self.person = choice("person", "Person", [], first=None)
         self.new_role = choice("new_role", "New role", ROLE_CHOICE, first=None)
-        self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled at once; files stay.")
+        self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled, their files are kept.")
         self.changing = fieldset(
             "Change or remove a member",
             row(self.person, self.new_role),
@@ -110,7 +110,7 @@ class Members(ProjectPart):
             "Open invitations",
             self.waiting,
             row(self.invitation),
-            buttons(button("Take it back", self.do("Taking it back", self._take_back))),
+            buttons(button("Withdraw invitation", self.do("Withdrawing the invitation", self._take_back))),
         )
         return [self.text, self.inviting, self.taking, self.changing]
 
@@ -135,8 +135,8 @@ class Members(ProjectPart):
         for field in (self.address, self.role, self.person, self.new_role, self.sure):
             field.complain(self.state.problems.get(field.name, ""))
         leads, waiting = self.state.leads, [one for one in self.state.invitations if one.accepted_by is None]
-        rows = [(one.person, one.role.value, "leaving" if one.leaving else "in") for one in project.members]
-        self.text.value = str(table(("Person", "Role", "State"), rows, f"Members of {project.title}"))
+        rows = [(one.person, one.role.value, "leaving" if one.leaving else "active") for one in project.members]
+        self.text.value = str(table(("Person", "Role", "Status"), rows, f"Members of {project.title}"))
         staying = [(one.person, one.person) for one in project.members if not one.leaving]
         self.person.offer(staying, first=None)
         self.invitation.offer([(one.address, one.id) for one in waiting], first=None)
@@ -156,12 +156,12 @@ class Extension(ProjectPart):
         self.months = whole("months", "More months")
         self.gpu = whole("gpu_hours", "More GPU hours")
         self.cpu = whole("cpu_hours", "More core hours")
-        self.reason = paragraphs("reason", "Reason", "What is done, what is left, why it takes longer.")
+        self.reason = paragraphs("reason", "Reason", "What is done, what remains, and why you need more.")
         self.form = fieldset(
-            "Ask for an extension",
+            "Request an extension",
             row(self.months, self.gpu, self.cpu),
             self.reason,
-            buttons(button("Ask for the extension", self.do("Asking", self._ask), "primary")),
+            buttons(button("Request extension", self.do("Asking", self._ask), "primary")),
         )
         return [self.text, self.form]
 
@@ -189,7 +189,7 @@ class Extension(ProjectPart):
         ]
         waits = any(one.state is ExtensionState.OPEN for one in self.state.extensions)
         self.form.layout.display = "" if self.state.leads and not waits else "none"
-        nothing = "Nobody asked for more yet." if self.state.leads else "Nobody asked for more yet; leads may."
+        nothing = "No extension was requested yet." + ("" if self.state.leads else " Leads can request one.")
         self.text.value = str(
             table(("Asked", "For", "State", "Answer"), rows) if rows else Markup("<p>{}</p>").format(nothing)
         )
@@ -202,25 +202,25 @@ class FinalReport(ProjectPart):
         self.results = paragraphs("form.results", "Results")
         self.publications = paragraphs("form.publications", "Publications, models, products", rows=3)
         self.difficulties = paragraphs("form.difficulties", "Difficulties", rows=3)
-        self.sure = check("sure", "It is complete. A submitted report does not change any more.")
+        self.sure = check("sure", "The report is complete. It cannot be changed after submission.")
         self.save = button("Save the draft", self.do("Saving", lambda api: self._write(api, submit=False)))
         finish = self.do("Submitting", lambda api: self._write(api, submit=True))
         self.form = fieldset(
-            "What came of it",
+            "Results of the project",
             self.summary,
             self.results,
             self.publications,
             self.difficulties,
             self.sure,
             buttons(self.save, button("Submit the report", finish, "primary")),
-            about="The numbers come from accounting; the words are yours.",
+            about="The figures come from Slurm accounting; you add the text.",
         )
         self.shown: Report | None = None
         return [self.text, self.form]
 
     async def _write(self, api: Api, *, submit: bool) -> None:
         if submit and not self.sure.value:
-            raise InvalidInput("Tick that it is complete.", field="sure")
+            raise InvalidInput("Tick the box to confirm that the report is complete.", field="sure")
         values = {
             "summary": self.summary.value,
             "results": self.results.value,
@@ -272,7 +272,7 @@ PARTS: dict[Part, type[PartView]] = {
 
 
 class Projects(PartedView):
-    loading = "Looking up your projects"
+    loading = "Loading your projects"
     state: ProjectsState
 
     def __init__(self, state: ProjectsState | None = None, person: Visitor = visitor) -> None:
@@ -289,7 +289,7 @@ class Projects(PartedView):
             self._wanted = address
             return
         wanted = Part(part) if part in tuple(Part) else Part.USAGE
-        self.do("Opening it", lambda api: self.state.open(api, slug, wanted))
+        self.do("Opening", lambda api: self.state.open(api, slug, wanted))
 
     def part(self) -> PartView:
         if self.state.part not in self._parts:
@@ -307,7 +307,7 @@ class Projects(PartedView):
         assert state.me is not None  # noqa: S101 - the phases READY and EMPTY say so
         if state.phase is Phase.EMPTY or state.project is None:
             return greeting(state.me) + empty(
-                "You are in no project yet",
+                "You have no project yet",
                 "A project gives you hours on the cluster, storage, and colleagues to share both with.",
                 Markup('<a class="button primary" href="onboarding.ipynb">Apply for hours</a>'),
             )

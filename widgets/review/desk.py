@@ -30,18 +30,18 @@ class Desk(Part):
         self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first="All")
         self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors], first="All")
         self.overdue = check("overdue", "Overdue only")
-        self.back = button("Earlier in the queue", lambda: self._turn(-PAGE))
-        self.on = button("Further down the queue", lambda: self._turn(PAGE))
-        apply = button("Filter", lambda: self._apply(0), "primary")
+        self.back = button("Previous page", lambda: self._turn(-PAGE))
+        self.on = button("Next page", lambda: self._turn(PAGE))
+        apply = button("Apply filters", lambda: self._apply(0), "primary")
         self.list = HTML()
         self.extensions = self._extensions()
         super().__init__(
             [
                 fieldset(
-                    "What to show",
+                    "Filters",
                     row(self.stage, self.mode, self.call, self.sector),
                     self.overdue,
-                    buttons(apply, button("Look again", view.reload)),
+                    buttons(apply, button("Refresh", view.reload)),
                 ),
                 self.list,
                 buttons(self.back, self.on),
@@ -54,15 +54,14 @@ class Desk(Part):
         self.waiting = HTML()
         self.which = choice("extension", "Extension", [], first=None)
         self.answer = paragraphs("answer", "Answer to the project", rows=3)
+        grant = self.view.doing("Granting", lambda api: self._decide(api, grant=True))
+        refuse = self.view.doing("Refusing", lambda api: self._decide(api, grant=False))
         return fieldset(
-            "Extensions that wait for an answer",
+            "Open extension requests",
             self.waiting,
             row(self.which),
             self.answer,
-            buttons(
-                button("Grant it", self.view.doing("Granting", lambda api: self._decide(api, grant=True)), "primary"),
-                button("Refuse it", self.view.doing("Refusing", lambda api: self._decide(api, grant=False)), "danger"),
-            ),
+            buttons(button("Grant extension", grant, "primary"), button("Refuse extension", refuse, "danger")),
         )
 
     async def _decide(self, api: Api, *, grant: bool) -> None:
@@ -92,7 +91,8 @@ class Desk(Part):
         self.on.layout.display = "" if offset + len(queue.entries) < queue.total else "none"
         self.extensions.layout.display = "" if self.state.extensions else "none"
         self.answer.complain(self.state.problems.get("answer", ""))
-        self.which.offer([(f"{one.project}, asked by {one.by}", one.id) for one in self.state.extensions], first=None)
+        options = [(f"{request.project}, requested by {request.by}", request.id) for request in self.state.extensions]
+        self.which.offer(options, first=None)
         rows = [
             (
                 one.project,
@@ -108,7 +108,7 @@ class Desk(Part):
 def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     """A page of the queue; what is overdue has a sign and a word."""
     if not queue.entries:
-        return notice("ok", "Nothing waits here.", "Change the filters to see more.")
+        return notice("ok", "No application matches these filters.", "Change the filters to see more.")
     titles = {mode.id: mode.title for mode in programme.modes}
     titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
@@ -125,4 +125,4 @@ def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
         for one in queue.entries
     ]
     heads = ("Application", "Organisation", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
-    return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, due first on top")
+    return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, earliest due date first")

@@ -51,7 +51,7 @@ class ReviewState(State):
         self.done, self.document = "", b""
         entry = next((one for one in self.queue.entries if one.id == number), None) if self.queue else None
         if entry is None:
-            raise InvalidInput("It is not on this page of the queue.", hint="Change the filters.")
+            raise InvalidInput("This application is not on this page of the queue.", hint="Change the filters.")
         self.entry, self.case = entry, None
         if entry.declared is False and not entry.barred:
             self._show(await ask(api.reviews.case, number))
@@ -86,33 +86,33 @@ class ReviewState(State):
 
     async def review(self, api: Api, form: ReviewForm) -> None:
         number = self.number
-        await self._do(api, ask(api.reviews.review, number, form), "Your review is kept.")
+        await self._do(api, ask(api.reviews.review, number, form), "Review saved.")
 
     async def ask_back(self, api: Api, text: str) -> None:
         if not text.strip():
-            raise InvalidInput("Say what has to be changed.", field="changes")
+            raise InvalidInput("Describe the changes you request.", field="changes")
         work = ask(api.reviews.ask_back, self.number, self.version, text)
-        await self._do(api, work, "It is back with the applicant, who gets a mail.")
+        await self._do(api, work, "Changes requested. The applicant gets a mail.")
 
     async def say(self, api: Api, text: str) -> None:
         if not text.strip():
-            raise InvalidInput("Write a message first.", field="message")
-        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "The message is sent.")
+            raise InvalidInput("Enter a message.", field="message")
+        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "Message sent.")
 
     async def decide(self, api: Api, form: DecisionForm) -> None:
         """Raises :class:`hub.errors.Conflict` when reviews are missing, or somebody decided first."""
-        words = "The project is being made." if form.approve else "The applicant gets the reason."
-        await self._do(api, ask(api.reviews.decide, self.number, form), words)
+        approved, rejected = "Application approved. The project is being set up.", "Application rejected."
+        await self._do(api, ask(api.reviews.decide, self.number, form), approved if form.approve else rejected)
 
     async def make_document(self, api: Api) -> None:
         self.document = await ask(api.reviews.case_document, self.number)
 
     async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
         if not answer.strip():
-            raise InvalidInput("Give an answer; the project's members read it.", field="answer")
+            raise InvalidInput("Enter an answer. The project's members read it.", field="answer")
         await ask(api.projects.decide_extension, number, grant=grant, answer=answer)
         self.extensions = await ask(api.projects.open_extensions)
-        self.done = "The extension is granted." if grant else "The extension is refused."
+        self.done = "Extension granted." if grant else "Extension refused."
 
     @property
     def number(self) -> int:

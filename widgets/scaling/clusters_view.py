@@ -87,11 +87,11 @@ class ScalingState(ManagerState):
         await self._do("Asking for another number of workers", lambda: self._change(name, size=size))
 
     async def pause(self, name: str, paused: bool) -> None:
-        words = "Letting the workers go" if paused else "Asking Slurm for workers"
+        words = "Releasing the workers" if paused else "Asking Slurm for workers"
         await self._do(words, lambda: self._change(name, paused=paused))
 
     async def keep(self, name: str) -> None:
-        await self._do("Keeping it", lambda: self._change(name, keep=True))
+        await self._do("Keeping the cluster", lambda: self._change(name, keep=True))
 
     async def stop(self, name: str) -> None:
         await self._do(f"Ending {name}", lambda: self._clusters.end(name))
@@ -137,7 +137,7 @@ class Live(anywidget.AnyWidget):
 class Scaling(View):
     """Hours, the clusters there are, and a form for a new one."""
 
-    loading = "Looking up your hours and your clusters"
+    loading = "Loading your hours and clusters"
     state: ScalingState
 
     def __init__(self, state: ScalingState | None = None, person: Visitor = visitor) -> None:
@@ -156,12 +156,12 @@ class Scaling(View):
         self.name = Text(description="Name", placeholder="dask-1", tooltip="Name of the cluster, or nothing", **_WIDE)
         self.partition = Dropdown(description="Partition", options=[("…", "")], **_WIDE)
         self.mode = Dropdown(
-            description="Size", options=[("Fixed", False), ("As much as there is work", True)], **_WIDE
+            description="Size", options=[("Fixed", False), ("Adaptive (follows the work)", True)], **_WIDE
         )
         self.least, self.most = _number("At least", 0, 0), _number("Workers", 2, 1)
-        self.cores, self.memory = _number("Cores each", 1, 1), _number("Memory each (GB)", 2, 1)
-        self.gpus = _number("GPUs each", 0, 0)
-        self.gpu_type = Dropdown(description="Kind of GPU", options=[("any", "")], **_WIDE)
+        self.cores, self.memory = _number("Cores per worker", 1, 1), _number("Memory per worker (GB)", 2, 1)
+        self.gpus = _number("GPUs per worker", 0, 0)
+        self.gpu_type = Dropdown(description="GPU type", options=[("any", "")], **_WIDE)
         self.start = Button(description="Start cluster", tooltip="Start cluster", button_style="primary")
         self.start.on_click(lambda _: self._start())
         self.means = HTML()
@@ -192,8 +192,8 @@ class Scaling(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "A name is made of small letters, digits and hyphens, and begins with a letter."
-            raise InvalidInput(words if field == "name" else "This cannot be asked for.", field=field) from None
+            words = "Use lowercase letters, digits and hyphens, and start with a letter."
+            raise InvalidInput(words if field == "name" else "This request is not valid.", field=field) from None
 
     def _start(self) -> None:
         if self.state.busy:
@@ -231,7 +231,7 @@ class Scaling(View):
         try:
             in_background(deeds[message["do"]]())
         except (KeyError, TypeError, ValueError):
-            self.state.trouble = InvalidInput("The smallest number of workers is larger than the largest.")
+            self.state.trouble = InvalidInput("The minimum number of workers is larger than the maximum.")
 
     async def _watch(self) -> None:
         while True:

@@ -80,7 +80,7 @@ class TrainingState(ManagerState):
 class TrainingPanel(View):
     """A form, the trainings there are, and the log of one."""
 
-    loading = "Looking for your trainings"
+    loading = "Loading your trainings"
     state: TrainingState
 
     def __init__(self, state: TrainingState | None = None, person: Visitor = visitor) -> None:
@@ -100,9 +100,9 @@ class TrainingPanel(View):
             description="Python", placeholder="this environment's", tooltip="Python with PyTorch", **style
         )
         self.partition = Dropdown(description="Partition", options=[("…", "")], **style)
-        self.nodes, self.gpus = number("Nodes", 2, 1), number("GPUs a node", 0)
-        self.cores, self.memory = number("Cores a node", 2, 1), number("Memory a node (GB)", 4, 1)
-        self.minutes, self.restarts = number("Minutes", 60, 1), number("Go on after the time limit, times", 3)
+        self.nodes, self.gpus = number("Nodes", 2, 1), number("GPUs per node", 0)
+        self.cores, self.memory = number("Cores per node", 2, 1), number("Memory per node (GB)", 4, 1)
+        self.minutes, self.restarts = number("Minutes", 60, 1), number("Automatic restarts after the time limit", 3)
         self.submit = Button(description="Start training", tooltip="Start training", button_style="primary")
         self.stop = Button(description="Stop training", tooltip="Stop training", button_style="danger")
         self.submit.on_click(lambda _: self._submit())
@@ -133,10 +133,10 @@ class TrainingPanel(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "Say which program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
+            words = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
             raise InvalidInput(words, field=field) from None
         except ValueError:
-            raise InvalidInput("A quotation mark among the arguments has no partner.", field="arguments") from None
+            raise InvalidInput("The arguments contain an unclosed quotation mark.", field="arguments") from None
 
     def _submit(self) -> None:
         try:
@@ -191,11 +191,11 @@ class TrainingPanel(View):
             '<h3>Your trainings</h3><table class="records"><thead><tr><th scope="col">Job</th><th scope="col">Name</th>'
             '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table><h3>Log of job {}</h3>'
             '<pre class="training-log" tabindex="0" aria-label="Log of the training">{}</pre>'
-        ).format(rows, state.chosen.job, state.log or "It begins when the job has its nodes.")
+        ).format(rows, state.chosen.job, state.log or "The log starts when the job starts.")
 
     def content(self) -> Markup:
         return Markup(
             "<h2>Train on several nodes</h2><p>One job with several nodes; on each of them <code>torchrun</code> "
-            "starts your program, which needs PyTorch. Before the time limit it is told to write a checkpoint, and "
-            "goes on from there. The training outlives this page and your notebook server.</p>"
+            "starts your program, which needs PyTorch. Before the time limit it gets a signal to write a checkpoint; "
+            "the job then restarts and continues from it. The training does not end with this page or your server.</p>"
         )

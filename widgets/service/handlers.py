@@ -98,7 +98,7 @@ class PageHandler(JupyterHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, AtriumError):
             self.set_status(error.status)
-            title, message, hint = "No dashboard just now", error.message, error.hint
+            title, message, hint = "The dashboard is not available", error.message, error.hint
         else:
             title, message, hint = REFUSALS.get(status_code, REFUSALS[500])
         person = self.current_user.display_name if self.current_user else ""
@@ -115,13 +115,17 @@ TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "t
 PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
 
 REFUSALS = {
-    403: ("This is not yours to open", "You may not open this page.", "Sign in, then open it again."),
+    403: ("You do not have access to this page", "You may not open this page.", "Sign in, then open it again."),
     404: (
-        "There is no such page",
+        "Page not found",
         "There is nothing at this address.",
-        "It may be mistyped, or what was here is gone.",
+        "Check the address. The page may have been removed.",
     ),
-    500: ("Something went wrong here", "This page could not be made.", "Try again; if it stays like this, report it."),
+    500: (
+        "Something went wrong here",
+        "This page could not be displayed.",
+        "Try again. If the problem continues, report it.",
+    ),
 }
 """Status -> title, what happened, what to do."""
 

@@ -109,11 +109,11 @@ class Leases:
         """A new lease; raises :class:`TooManyOpen` or :class:`AllInUse`."""
         if sum(lease.owner == owner for lease in self._leases) >= self.per_visitor:
             raise TooManyOpen(
-                f"You have {self.per_visitor} dashboards open, which is as many as one person may have.",
+                f"You have {self.per_visitor} dashboards open, which is the limit for one person.",
                 hint="Close one of their tabs, wait half a minute and reload this page.",
             )
         if len(self._leases) >= self.total:
-            raise AllInUse("All places for dashboards are taken by other visitors at the moment.")
+            raise AllInUse("All dashboards are in use by other visitors at the moment.")
         lease = Lease(owner, dashboard, self.clock())
         self._leases.append(lease)
         return lease
@@ -310,6 +310,6 @@ class Culler:
         await self._kernels.tell(
             kernel_id,
             "leave",
-            f"Nobody used this page for {minutes} minutes, so it was put to sleep to make room. Reload it to go on.",
+            f"Nobody used this page for {minutes} minutes, so it was closed to free memory. Reload it to continue.",
         )
         await asyncio.sleep(0.5)  # the words are on their way to the page, over another socket than the answer

@@ -47,7 +47,7 @@ def exactly_one_of_everything(session, slurm, around, slug):
     assert around.groups.groups == {slug: {"founder"}}
     assert letters(session) == 1
     made = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
-    assert made == [f"made real: {step}" for step in STEPS]
+    assert made == [f"{step} created" for step in STEPS]
 
 
 async def test_every_step_is_recorded(session, slurm, around):

@@ -85,7 +85,7 @@ def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, sessi
     assert [member.person for member in project.members] == ["founder"]
     assert "Start your first notebook" in decided.next
     subjects = [row.subject for row in session.scalars(select(LetterRow).order_by(LetterRow.id))]
-    assert [one.partition(": ")[2] for one in subjects if ": " in one] == ["changes are asked for", "approved"]
+    assert [one.partition(": ")[2] for one in subjects if ": " in one] == ["changes requested", "approved"]
 
 
 def test_before_a_declaration_nothing_is_shown(founder, reviewer):

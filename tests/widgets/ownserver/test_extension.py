@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
     answer = httpx2.get(server + "other/lab", headers={"Authorization": "token t"}, timeout=20)
 
     assert answer.status_code == 404
-    assert "<h1>There is no such page</h1>" in answer.text
+    assert "<h1>Page not found</h1>" in answer.text
     assert 'class="button primary" href="http://localhost:8000/hub/home"' in answer.text
 
 

@@ -40,7 +40,7 @@ def test_the_picture_has_words_and_a_table() -> None:
     drawn = burn_down(usage(), "cpu", TODAY)
 
     assert 'role="img" aria-label="60' in drawn
-    assert "<caption>CPU hours, the last days first</caption>" in drawn
+    assert "<caption>CPU hours, newest day first</caption>" in drawn
     assert 'class="forecast"' in drawn
 
 

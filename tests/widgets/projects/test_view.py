@@ -133,7 +133,7 @@ async def test_somebody_elses_project_is_none() -> None:
     await settled(view)
 
     assert view.state.slug == "steel-1"
-    assert "You have no such project." in everything(view)
+    assert "You are not a member of this project." in everything(view)
 
 
 async def test_without_a_project_the_page_says_how_to_get_one() -> None:
@@ -159,7 +159,7 @@ async def test_a_lead_invites_and_is_told_what_is_no_address() -> None:
             assert members.address.complaint == "This is no mail address."
 
     assert [one.address for one in inside.invited] == ["jan@example.org"]
-    assert "An invitation is on its way to jan@example.org" in everything(view)
+    assert "Invitation sent to jan@example.org" in everything(view)
 
 
 async def test_removing_asks_for_the_name() -> None:

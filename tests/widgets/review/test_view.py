@@ -151,7 +151,7 @@ async def opened(desk: Desk, *, free: bool = True) -> ReviewDesk:
     await settled(view)
     if free:
         assert view.case is not None
-        view.do("Noting it", view.case._no_conflict)
+        view.do("Saving your answer", view.case._no_conflict)
         await settled(view)
     return view
 
@@ -181,11 +181,11 @@ async def test_before_the_declaration_nothing_of_it_is_shown(desk: Desk) -> None
 async def test_with_a_conflict_it_stays_closed(desk: Desk) -> None:
     view = await opened(desk, free=False)
     assert view.case is not None
-    view.do("Noting it", view.case._conflict)
+    view.do("Saving your answer", view.case._conflict)
     await settled(view)
 
     assert view.state.case is None
-    assert "others review it" in everything(view)
+    assert "Other reviewers handle this application" in everything(view)
 
 
 async def test_a_review_needs_a_score_for_each_criterion(desk: Desk) -> None:

@@ -132,7 +132,7 @@ async def test_a_name_that_cannot_be_one_is_refused_before_anything_is_asked(
     page.start.click()
 
     assert state.trouble is not None
-    assert "small letters" in state.trouble.message
+    assert "lowercase letters" in state.trouble.message
     assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
 
 

@@ -364,7 +364,7 @@ def test_what_is_not_there_is_said_in_words(service: Service, path: str) -> None
     answer = service.get("founder", path)
 
     assert answer.status_code == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
 
 
 def test_scaling_leads_to_the_persons_own_server(service: Service) -> None:
