@@ -36,7 +36,7 @@ def render(programme: Programme, version: Version, reference: str) -> bytes:
 def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     form, organisation = version.form, version.organisation
     yield (
-        "Who applies",
+        "Applicant",
         [
             ("Name", version.profile.full_name),
             ("Position", version.profile.position),

@@ -350,7 +350,7 @@ def _checked_project(request: SpawnRequest, have: Offer) -> Project:
     if not have.projects:
         raise _no(
             "account",
-            mark("You are in no project yet, and a notebook's hours are a project's."),
+            mark("You have no project yet. A notebook uses the hours of a project."),
             mark("Apply for one under Onboarding, or ask the lead of a project to add you."),
         )
     project = have.project(request.account)

@@ -147,7 +147,7 @@ def open_case(reviewer: Dashboards, title: str) -> None:
     reviewer.expect_text("Review queue")
     reviewer.page.locator(".records a").last.click()
     none = reviewer.page.get_by_role("button", name="No conflict", exact=True)
-    content = reviewer.page.get_by_role("heading", name="Who applies")
+    content = reviewer.page.get_by_role("heading", name="Applicant", exact=True)
     expect(none.or_(content).first).to_be_visible(timeout=WAIT)
     if none.is_visible():
         expect(reviewer.page.get_by_text(title)).to_have_count(0)

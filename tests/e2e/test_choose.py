@@ -182,7 +182,7 @@ def test_by_keyboard_alone(visit: Visit) -> None:
         seen.append(page.evaluate("document.activeElement.name || document.activeElement.innerText.trim()"))
         if seen[-1] == "Start notebook":
             break
-    assert [one.partition(",")[0] for one in seen] == ["account", "minutes", "What is free", "Start notebook"]
+    assert [one.partition(",")[0] for one in seen] == ["account", "minutes", "Free resources", "Start notebook"]
     page.keyboard.press("Enter")
     founder.wait_for_lab()
 
