@@ -17,14 +17,14 @@ STATES = {
 }
 
 
-def messages(said: tuple[Message, ...]) -> Markup:
-    if not said:
+def messages(entries: tuple[Message, ...]) -> Markup:
+    if not entries:
         return Markup('<p class="quiet">There are no messages yet.</p>')
     return Markup('<ol class="card-list messages">{}</ol>').format(
         Markup("").join(
             Markup('<li><p class="quiet">{} · {}</p><p class="typed">{}</p></li>').format(
-                one.author, moment(one.at), one.text
+                message.author, moment(message.at), message.text
             )
-            for one in said
+            for message in entries
         )
     )

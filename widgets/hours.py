@@ -56,7 +56,7 @@ def _card(project: ProjectHours) -> Markup:
 def _amount(kind: str, amount: Hours) -> Markup:
     if amount.granted <= 0:
         return Markup("")
-    word = _low(amount)
+    warning = _low(amount)
     return Markup(
         '<div><p class="amount-words"><span>{kind}</span>'
         "<span><strong>{left}</strong> of {granted} left{word}</span></p>"
@@ -67,8 +67,8 @@ def _amount(kind: str, amount: Hours) -> Markup:
         granted=hours(amount.granted),
         max=amount.granted,
         value=max(amount.left, 0),
-        word=f" · {word}" if word else "",
-        low="low" if word else "",
+        word=f" · {warning}" if warning else "",
+        low="low" if warning else "",
     )
 
 

@@ -228,7 +228,7 @@ async def test_hostile_text_reaches_the_page_as_text(text: Any) -> None:
     words = str(text)
     view = Dataspace()
     view.state.record = page(words)
-    assert view.front.told["record"]["record"]["title"]["en"] == words
+    assert view.front.page_state["record"]["record"]["title"]["en"] == words
     assert words not in view.text.value or not words.strip("<>")
 
 

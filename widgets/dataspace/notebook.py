@@ -45,10 +45,10 @@ class DataSpace:
         :param project: its slug; may be left out by whoever is in one project only.
         :raises AtriumError: it did not come, or its checksum is wrong; the message says why.
         """
-        begun = self._api.dataspace.bring(
+        transfer = self._api.dataspace.bring(
             TransferForm(record_id=_id(record), file=file, project=project or self._only_project())
         )
-        return self._arrived(begun, time.monotonic() + minutes * 60)
+        return self._arrived(transfer, time.monotonic() + minutes * 60)
 
     def _only_project(self) -> str:
         projects = self._api.me().projects

@@ -51,7 +51,7 @@ class DataspaceState(State):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = 0
+        self._search_count = 0
         self._actions: dict[str, Action] = {
             "search": self._search,
             "open": self._open,
@@ -102,14 +102,14 @@ class DataspaceState(State):
 
     async def _search(self, api: Api, message: dict[str, Any]) -> None:
         """Answers that come late, after the next key was pressed, are dropped."""
-        self._asked += 1
-        mine = self._asked
+        self._search_count += 1
+        number = self._search_count
         query = Query.model_validate(message.get("query", {}))
         answer = await asyncio.to_thread(api.dataspace.search, query)
-        if mine != self._asked:
+        if number != self._search_count:
             return
         relaxed = () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query)
-        if mine == self._asked:
+        if number == self._search_count:
             self.suggestions, self.answer = relaxed, answer
 
     async def _open(self, api: Api, message: dict[str, Any]) -> None:
@@ -134,8 +134,8 @@ class DataspaceState(State):
         self.saved = await asyncio.to_thread(api.dataspace.saved_searches)
 
     async def _save(self, api: Api, message: dict[str, Any]) -> None:
-        kept = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
-        self.done = f"Saved as “{kept.title}”{'' if kept.mail else ', without mail'}."
+        saved_search = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
+        self.done = f"Saved as “{saved_search.title}”{'' if saved_search.mail else ', without mail'}."
         await self._saved(api, {})
 
     async def _forget(self, api: Api, message: dict[str, Any]) -> None:
@@ -148,8 +148,8 @@ class DataspaceState(State):
         self.transfers = await asyncio.to_thread(api.dataspace.transfers)
 
     async def _bring(self, api: Api, message: dict[str, Any]) -> None:
-        begun = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
-        self.done = f"Transfer to {begun.project} started: see “Transfers”."
+        transfer = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
+        self.done = f"Transfer to {transfer.project} started: see “Transfers”."
         await self._transfers(api, {})
 
     async def _cancel(self, api: Api, message: dict[str, Any]) -> None:
@@ -159,15 +159,16 @@ class DataspaceState(State):
     @property
     def something_moves(self) -> bool:
         """Whether a transfer is not over."""
-        return any(one.state not in OVER for one in self.transfers or ())
+        return any(transfer.state not in OVER for transfer in self.transfers or ())
 
     @property
     def something_is_harvested(self) -> bool:
         """Whether a source that is shown is being harvested, or is about to be."""
         moment = datetime.now(UTC)
         return any(
-            (one.due is not None and one.due <= moment) or (one.last is not None and one.last.state is RunState.RUNNING)
-            for one in self.sources or ()
+            (source.due is not None and source.due <= moment)
+            or (source.last is not None and source.last.state is RunState.RUNNING)
+            for source in self.sources or ()
         )
 
     # -- giving back --------------------------------------------------------------------------------------------------
@@ -177,14 +178,15 @@ class DataspaceState(State):
 
     async def _publish(self, api: Api, message: dict[str, Any]) -> None:
         form = PublicationForm.model_validate(message["form"])
-        made = await asyncio.to_thread(api.dataspace.publish, form)
-        self.done = f"Published as {made.slug}; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        publication = await asyncio.to_thread(api.dataspace.publish, form)
+        quality = publication.quality
+        self.done = f"Published as {publication.slug}; its description is {quality.badge} ({quality.score} of 100)."
         await self._publications(api, {})
 
     async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
         form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
-        made = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
-        self.done = f"Changed; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        self.done = f"Changed; its description is {publication.quality.badge} ({publication.quality.score} of 100)."
         await self._publications(api, {})
 
     async def _withdraw(self, api: Api, message: dict[str, Any]) -> None:

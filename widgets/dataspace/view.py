@@ -28,12 +28,12 @@ SHOWN = (
 
 
 class Front(AnyWidget):
-    """The part in the browser. ``told``: the traits of the state that it shows, as JSON has them."""
+    """The part in the browser. ``page_state``: the traits of the state that it shows, as JSON has them."""
 
     _esm = (HERE / "front.js").read_text()
     _css = (HERE / "front.css").read_text()
 
-    told = Dict().tag(sync=True)
+    page_state = Dict().tag(sync=True)
     hub_url = Unicode().tag(sync=True)
     address_bar = Unicode("yes").tag(sync=True)
     """Whether the page's address is ours to keep the search in; in a notebook it is not."""
@@ -49,7 +49,7 @@ class Dataspace(View):
         self, state: DataspaceState | None = None, person: Visitor = visitor, *, own_page: bool = True
     ) -> None:
         self.front = Front(hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"), address_bar="yes" if own_page else "no")
-        self.front.on_msg(self._asked)
+        self.front.on_msg(self._on_message)
         super().__init__(state or DataspaceState(), person)
         self.state.observe(self._tell, names=list(SHOWN))
         self._watching = False
@@ -67,9 +67,9 @@ class Dataspace(View):
         self.front.layout.display = "" if ready else "none"
 
     def _tell(self, change: Any) -> None:
-        self.front.told = {**self.front.told, change["name"]: plain(change["new"])}
+        self.front.page_state = {**self.front.page_state, change["name"]: plain(change["new"])}
 
-    def _asked(self, _front: Any, message: Any, _buffers: Any) -> None:
+    def _on_message(self, _front: Any, message: Any, _buffers: Any) -> None:
         if self.person.api is not None and isinstance(message, dict):
             in_background(self._do(message))
 
@@ -105,5 +105,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, AtriumError):
         return {"message": value.message, "hint": value.hint, "field": value.field}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value

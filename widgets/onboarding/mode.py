@@ -61,7 +61,7 @@ class Mode(StepForm):
             "starts_within_days": self.urgency.value,
         }
         self.state.advice = await ask(api.calls.advice, checked(Need, need, "need."))
-        best = next((one for one in self.state.advice if one.recommended), None)
+        best = next((mode_advice for mode_advice in self.state.advice if mode_advice.recommended), None)
         if best is not None and self.call.value is None:
             self.call.value = next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None)
 
@@ -128,11 +128,11 @@ def _advice(advice: tuple[ModeAdvice, ...]) -> Markup:
         return Markup("")
     nothing = (
         ""
-        if any(one.recommended for one in advice)
+        if any(mode_advice.recommended for mode_advice in advice)
         else (Markup('<p class="state warn">No access mode fits. See below why.</p>'))
     )
     return Markup('<div role="status">{}</div><div class="cards">{}</div>').format(
-        nothing, Markup("").join(_card(one) for one in advice)
+        nothing, Markup("").join(_card(mode_advice) for mode_advice in advice)
     )
 
 

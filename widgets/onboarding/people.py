@@ -84,7 +84,10 @@ class People(StepForm):
     def _organisation_fields(self) -> list[Any]:
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
-        countries = [(one.name if one.eligible else f"{one.name} (no access)", one.code) for one in programme.countries]
+        countries = [
+            (country.name if country.eligible else f"{country.name} (no access)", country.code)
+            for country in programme.countries
+        ]
         self.name = line("organisation.name", "Name of the organisation")
         self.kind = choice("organisation.kind", "Kind", KINDS)
         self.country = choice("organisation.country", "Country", sorted(countries))
@@ -134,18 +137,18 @@ class People(StepForm):
                 RelativeRow(len(self.relatives.children), self._remove),
             )
 
-    def _remove(self, gone: RelativeRow) -> None:
-        rows = [child.read() for child in self.relatives.children if child is not gone]
+    def _remove(self, removed_row: RelativeRow) -> None:
+        rows = [child.read() for child in self.relatives.children if child is not removed_row]
         self.relatives.children = ()
-        for kept in rows:
+        for values in rows:
             self._add()
-            self.relatives.children[-1].fill(Relative.model_construct(**kept))
+            self.relatives.children[-1].fill(Relative.model_construct(**values))
 
     # -- what the buttons do
 
     async def _test(self, api: Api) -> None:
-        found = await ask(api.organisations.sme_test, self._figures())
-        show(self.result, sme_result(found))
+        result = await ask(api.organisations.sme_test, self._figures())
+        show(self.result, sme_result(result))
 
     async def _join(self, api: Api) -> None:
         await ask(api.organisations.join, self.join_code.value.strip())
@@ -203,14 +206,14 @@ class People(StepForm):
 
     def _form(self) -> OrganisationForm:
         company = self.kind.value is OrganisationKind.COMPANY
-        given = any(field.value for field in (self.staff, self.turnover, self.balance))
+        has_figures = any(field.value for field in (self.staff, self.turnover, self.balance))
         values = {
             "name": self.name.value,
             "kind": self.kind.value,
             "country": self.country.value,
             "registration": self.registration.value,
             "website": self.website.value.strip(),
-            "figures": self._figures() if company and given else None,
+            "figures": self._figures() if company and has_figures else None,
         }
         return checked(OrganisationForm, values, "organisation.")
 
@@ -223,18 +226,18 @@ class People(StepForm):
             "orcid": self.orcid.value.strip(),
         }
         profile = checked(ProfileForm, values, "profile.")
-        wanted = self._form() if self.state.organisation or self.name.value.strip() else None
+        form = self._form() if self.state.organisation or self.name.value.strip() else None
         await self.state.write_profile(api, profile)
-        if wanted is not None:
-            await self._keep_organisation(api, wanted)
+        if form is not None:
+            await self._keep_organisation(api, form)
         await self.state.keep(api, {}, go_to=go_to)
 
-    async def _keep_organisation(self, api: Api, wanted: OrganisationForm) -> None:
-        known = self.state.organisation
-        if known is None:
-            organisation = await ask(api.organisations.create, wanted)
-        elif wanted != known.form:
-            organisation = await ask(api.organisations.change, known.revision, wanted)
+    async def _keep_organisation(self, api: Api, form: OrganisationForm) -> None:
+        saved = self.state.organisation
+        if saved is None:
+            organisation = await ask(api.organisations.create, form)
+        elif form != saved.form:
+            organisation = await ask(api.organisations.change, saved.revision, form)
         else:
             return
         assert self.state.profile is not None  # noqa: S101 - written a line above

@@ -35,7 +35,7 @@ class Purpose(StepForm):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.title = line("title", "Title of the project")
-        self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors])
+        self.sector = choice("sector", "Sector", [(sector.title, sector.id) for sector in programme.sectors])
         self.goal = choice("goal", "What you want to do", GOALS)
         self.use_case = paragraphs(
             "use_case", "Use case", "Describe the problem, the method and who benefits. At least 50 characters.", rows=8
@@ -81,7 +81,7 @@ def nearby(state: OnboardingState) -> Markup:
     return Markup(
         '<section class="card"><h3>Helpers nearby</h3><p>They match your sector and country, and advise you free of '
         'charge.</p><ul class="card-list">{}</ul></section>'
-    ).format(Markup("").join(_helper(state, one) for one in state.helpers))
+    ).format(Markup("").join(_helper(state, helper) for helper in state.helpers))
 
 
 def _helper(state: OnboardingState, helper: Helper) -> Markup:

@@ -73,7 +73,7 @@ class Status(VBox):
 def head(application: Application, project: ProjectView | None) -> Markup:
     """Where it stands, and what comes next."""
     summary = application.summary
-    kind, word = STATES[summary.state]
+    kind, label = STATES[summary.state]
     rows: list[tuple[str, Markup | str]] = [
         ("Reference", summary.reference),
         ("Submitted", moment(summary.submitted) if summary.submitted else ""),
@@ -91,7 +91,7 @@ def head(application: Application, project: ProjectView | None) -> Markup:
         ref=f"{summary.id} {summary.state}",
         title=summary.title,
         kind=kind,
-        word=word,
+        word=label,
         next=application.next,
         facts=facts(rows),
         decision=_decision(application),
@@ -103,11 +103,11 @@ def _decision(application: Application) -> Markup:
     decided = application.decision
     if decided is None:
         return Markup("")
-    wanted = application.form.resources
+    resources = application.form.resources
     granted = facts(
         [
-            ("GPU hours", f"{decided.gpu_hours:,} of {wanted.gpu_hours:,} requested"),
-            ("Core hours", f"{decided.cpu_hours:,} of {wanted.cpu_hours:,} requested"),
+            ("GPU hours", f"{decided.gpu_hours:,} of {resources.gpu_hours:,} requested"),
+            ("Core hours", f"{decided.cpu_hours:,} of {resources.cpu_hours:,} requested"),
             ("Storage", f"{decided.storage_gb:,} GB" if decided.storage_gb else ""),
         ]
     )
@@ -120,9 +120,9 @@ def changes(application: Application) -> Markup:
     """Above the path, when reviewers asked for changes: what they said last."""
     if application.summary.state is not ApplicationState.CHANGES_REQUESTED:
         return Markup("")
-    asked = [one for one in application.messages if one.kind is MessageKind.CHANGES]
-    said = Markup('<blockquote class="typed">{}</blockquote>').format(asked[-1].text) if asked else Markup("")
-    return notice("warn", "The reviewers request changes. Make them below, then submit again.") + said
+    requests = [message for message in application.messages if message.kind is MessageKind.CHANGES]
+    quote = Markup('<blockquote class="typed">{}</blockquote>').format(requests[-1].text) if requests else Markup("")
+    return notice("warn", "The reviewers request changes. Make them below, then submit again.") + quote
 
 
 def next_steps(project: ProjectView) -> Markup:
@@ -137,7 +137,7 @@ def next_steps(project: ProjectView) -> Markup:
         for step in project.steps
     )
     ready = project.state is ProjectState.ACTIVE
-    words = (
+    progress = (
         Markup("Your project <code>{}</code> is ready.").format(project.slug)
         if ready
         else Markup("Your project <code>{}</code> is being set up. This page shows the progress.").format(project.slug)
@@ -153,7 +153,7 @@ def next_steps(project: ProjectView) -> Markup:
     return Markup(
         '<section class="card part"><h3>Your next steps</h3><p role="status">{words}</p>{steps}{todo}</section>'
     ).format(
-        words=words,
+        words=progress,
         steps=Markup('<ol class="steps">{}</ol>').format(steps) if steps and not ready else "",
         todo=Markup('<p class="actions">{}</p>').format(Markup("").join(todo)) if ready else "",
     )

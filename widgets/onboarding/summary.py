@@ -23,7 +23,7 @@ def application(programme: Programme, version: Version) -> Markup:
         Markup('<section class="card part"><h3>{}</h3>{}</section>').format(title, facts(rows))
         for title, rows in _parts(programme, version)
     )
-    source = next((one for one in programme.sources if one.id == programme.ai_act.source), None)
+    source = next((source for source in programme.sources if source.id == programme.ai_act.source), None)
     return parts + Markup('<section class="card part"><h3>EU AI Act self-check</h3>{}</section>').format(
         self_check(version.self_check, source)
     )
@@ -38,13 +38,13 @@ def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]
         [
             ("Title", form.title or "not given yet"),
             ("Call", call.title if call else "not chosen yet"),
-            ("Sector", next((one.title for one in programme.sectors if one.id == form.sector), "")),
-            ("Goal", next((words for words, goal in GOALS if goal is form.goal), "")),
+            ("Sector", next((sector.title for sector in programme.sectors if sector.id == form.sector), "")),
+            ("Goal", next((label for label, goal in GOALS if goal is form.goal), "")),
             ("Use case", form.use_case),
         ],
     )
     yield "Resources", _resources(programme, form)
-    datasets = "\n".join(f"{one.title} {one.url}".strip() for one in form.data.datasets)
+    datasets = "\n".join(f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets)
     yield (
         "Data and declarations",
         [
@@ -60,14 +60,16 @@ def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]
 
 def _people(programme: Programme, version: Version) -> Rows:
     profile, organisation, sme = version.profile, version.organisation, version.sme
-    country = next((one.name for one in programme.countries if one.code == organisation.country), organisation.country)
+    country = next(
+        (country.name for country in programme.countries if country.code == organisation.country), organisation.country
+    )
     return [
         ("Name", profile.full_name),
         ("Position", profile.position),
         ("Contact", profile.contact or ""),
         ("ORCID", profile.orcid),
         ("Organisation", organisation.name),
-        ("Kind", next(words for words, kind in KINDS if kind is organisation.kind)),
+        ("Kind", next(label for label, kind in KINDS if kind is organisation.kind)),
         ("Country", country),
         ("Registration", organisation.registration),
         ("Website", organisation.website),
@@ -76,14 +78,14 @@ def _people(programme: Programme, version: Version) -> Rows:
 
 
 def _resources(programme: Programme, form: Form) -> Rows:
-    wanted = form.resources
-    titles = {one.id: one.title for one in programme.systems}
+    resources = form.resources
+    titles = {system.id: system.title for system in programme.systems}
     return [
-        ("GPU hours", f"{wanted.gpu_hours:,}"),
-        ("Core hours", f"{wanted.cpu_hours:,}"),
-        ("Storage", f"{wanted.storage_gb:,} GB"),
-        ("Duration", f"{wanted.months} months" if wanted.months else "not chosen yet"),
-        ("Preferred start", date_words(wanted.starts) if wanted.starts else ""),
-        ("Systems", ", ".join(titles.get(one, one) for one in wanted.systems)),
-        ("Justification", wanted.justification),
+        ("GPU hours", f"{resources.gpu_hours:,}"),
+        ("Core hours", f"{resources.cpu_hours:,}"),
+        ("Storage", f"{resources.storage_gb:,} GB"),
+        ("Duration", f"{resources.months} months" if resources.months else "not chosen yet"),
+        ("Preferred start", date_words(resources.starts) if resources.starts else ""),
+        ("Systems", ", ".join(titles.get(system, system) for system in resources.systems)),
+        ("Justification", resources.justification),
     ]

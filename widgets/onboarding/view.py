@@ -1,4 +1,4 @@
-"""The page: where one is on the path, one step at a time, and afterwards what became of it."""
+"""The onboarding page: the steps of an application, one at a time, and the status after submission."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class Onboarding(View):
         in_background(self._watch())
 
     def controls(self) -> tuple[Any, ...]:
-        """Few at first: a step is made when it is shown, so that the page is there soon."""
+        """Empty boxes at first: a step is built when it is shown, so that the page loads fast."""
         self.address = Address(self.go, self.state)
         self.invited = VBox()
-        self.told = HTML()
+        self.activity = HTML()
         self.place = VBox()
         self.more = VBox()
         self.status: Status | None = None
         self.token = ""
-        return (self.address, self.told, self.invited, self.place, self.more)
+        return (self.address, self.activity, self.invited, self.place, self.more)
 
     # -- doing
 
     def go(self, address: str) -> None:
-        """To a place within the page, as the page's script read it from the address."""
+        """Open a step, an application or an invitation; ``address`` is the text after ``#/``."""
         what, _, which = address.strip("/").partition("/")
         if what == "step" and which in _ORDER:
             self._keep_and_go(Step(which))
@@ -77,7 +77,7 @@ class Onboarding(View):
             self._keep_and_go(_ORDER[place])
 
     async def _watch(self) -> None:
-        """What happens elsewhere shows up here without a reload."""
+        """Poll for changes that happen elsewhere (messages, decisions, provisioning)."""
         while not self.person.farewell:
             await asyncio.sleep(LOOK_SECONDS)
             if self.person.api is not None and self.state.phase is Phase.READY:
@@ -88,11 +88,11 @@ class Onboarding(View):
     def draw(self) -> None:
         super().draw()
         ready = self.state.phase is Phase.READY and not self.person.farewell
-        for part in (self.told, self.invited, self.place, self.more):
+        for part in (self.activity, self.invited, self.place, self.more):
             part.layout.display = "" if ready else "none"
         if not ready:
             return
-        show(self.told, told(self.state))
+        show(self.activity, activity(self.state))
         self._draw_place()
         self._draw_more()
 
@@ -148,8 +148,8 @@ class Onboarding(View):
         """Other applications, and a new one; only where there is more than the first."""
         state = self.state
         entries = [
-            (f"{one.reference} {one.title or 'untitled'}: {STATES[one.state][1].lower()}"[:120], one.id)
-            for one in state.applications
+            (f"{summary.reference} {summary.title or 'untitled'}: {STATES[summary.state][1].lower()}"[:120], summary.id)
+            for summary in state.applications
         ]
         code = (self._code(),) if state.step is _ORDER[0] or not state.editable else ()
         if not entries:
@@ -198,7 +198,7 @@ class Onboarding(View):
         if offer is None:
             self.invited.children = ()
             return
-        words = Markup("{} invites you to <strong>{}</strong> as {}. The invitation expires on {}.").format(
+        about = Markup("{} invites you to <strong>{}</strong> as {}. The invitation expires on {}.").format(
             offer.by, offer.title, "a lead" if offer.role.value == "lead" else "a member", moment(offer.expires)
         )
 
@@ -211,7 +211,7 @@ class Onboarding(View):
 
         accepting = button("Join the project", lambda: self.do("Joining", accept), "primary")
         leave = button("Not now", lambda: setattr(self.invited, "children", ()))
-        self.invited.children = (fieldset("You are invited", buttons(accepting, leave), about=words),)
+        self.invited.children = (fieldset("You are invited", buttons(accepting, leave), about=about),)
         accepting.focus()
 
     def content(self) -> Markup:
@@ -239,10 +239,10 @@ def path(state: OnboardingState) -> Markup:
     ).format(steps, here.value, TITLES[here], place, len(_ORDER))
 
 
-def told(state: OnboardingState) -> Markup:
-    """As everywhere; and when it was saved last."""
+def activity(state: OnboardingState) -> Markup:
+    """As in other dashboards, plus the time of the last save."""
     if state.saved is None or state.busy or state.trouble or not state.editable:
-        return base.told(state)
+        return base.activity(state)
     return Markup('<p class="quiet" role="status">✓ Saved {}. You can continue later on any device.</p>').format(
         moment(state.saved, "clock")
     )

@@ -80,15 +80,15 @@ class ProjectsState(State):
             self.report = await ask(api.report, self.slug)
 
     def _know(self, project: ProjectView) -> None:
-        self.projects = tuple(project if one.slug == project.slug else one for one in self.projects)
+        self.projects = tuple(project if known.slug == project.slug else known for known in self.projects)
 
     async def invite(self, api: Api, address: str, role: MemberRole) -> None:
         """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
         if not address:
             raise InvalidInput("Enter a mail address.", field="address")
-        sent = await ask(api.projects.invite, self.slug, address, role)
+        invitation = await ask(api.projects.invite, self.slug, address, role)
         self.invitations = await ask(api.projects.invitations, self.slug)
-        self.done = f"Invitation sent to {sent.address}. It expires on {date_words(sent.expires.date())}."
+        self.done = f"Invitation sent to {invitation.address}. It expires on {date_words(invitation.expires.date())}."
 
     async def take_back(self, api: Api, number: int) -> None:
         await ask(api.projects.take_back_invitation, self.slug, number)

@@ -134,16 +134,24 @@ class Members(ProjectPart):
             return
         for field in (self.address, self.role, self.person, self.new_role, self.sure):
             field.complain(self.state.problems.get(field.name, ""))
-        leads, waiting = self.state.leads, [one for one in self.state.invitations if one.accepted_by is None]
-        rows = [(one.person, one.role.value, "leaving" if one.leaving else "active") for one in project.members]
+        leads, waiting = (
+            self.state.leads,
+            [invitation for invitation in self.state.invitations if invitation.accepted_by is None],
+        )
+        rows = [
+            (member.person, member.role.value, "leaving" if member.leaving else "active") for member in project.members
+        ]
         self.text.value = str(table(("Person", "Role", "Status"), rows, f"Members of {project.title}"))
-        staying = [(one.person, one.person) for one in project.members if not one.leaving]
+        staying = [(member.person, member.person) for member in project.members if not member.leaving]
         self.person.offer(staying, first=None)
-        self.invitation.offer([(one.address, one.id) for one in waiting], first=None)
+        self.invitation.offer([(invitation.address, invitation.id) for invitation in waiting], first=None)
         self.waiting.value = str(
             table(
                 ("Address", "Role", "By", "Until"),
-                [(one.address, one.role.value, one.by, moment(one.expires)) for one in waiting],
+                [
+                    (invitation.address, invitation.role.value, invitation.by, moment(invitation.expires))
+                    for invitation in waiting
+                ],
             )
         )
         self.inviting.layout.display = self.changing.layout.display = "" if leads else "none"
@@ -180,14 +188,14 @@ class Extension(ProjectPart):
             field.complain(self.state.problems.get(field.name, ""))
         rows = [
             (
-                moment(one.created, "day"),
-                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-                EXTENSION_STATES[one.state],
-                one.answer,
+                moment(extension.created, "day"),
+                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                EXTENSION_STATES[extension.state],
+                extension.answer,
             )
-            for one in self.state.extensions
+            for extension in self.state.extensions
         ]
-        waits = any(one.state is ExtensionState.OPEN for one in self.state.extensions)
+        waits = any(extension.state is ExtensionState.OPEN for extension in self.state.extensions)
         self.form.layout.display = "" if self.state.leads and not waits else "none"
         nothing = "No extension was requested yet." + ("" if self.state.leads else " Leads can request one.")
         self.text.value = str(
@@ -247,7 +255,7 @@ class FinalReport(ProjectPart):
                 *((kind.upper(), sentence(report.usage, kind, today)) for kind in ("gpu", "cpu") if _has(report, kind)),
             ]
         )
-        words = facts(
+        texts = facts(
             [
                 ("Summary", report.form.summary),
                 ("Results", report.form.results),
@@ -256,7 +264,7 @@ class FinalReport(ProjectPart):
             ]
         )
         closed = report.submitted is not None or not self.state.leads
-        self.text.value = str(numbers + (words if closed else Markup("")))
+        self.text.value = str(numbers + (texts if closed else Markup("")))
 
 
 def _has(report: Report, kind: str) -> bool:
@@ -277,7 +285,7 @@ class Projects(PartedView):
 
     def __init__(self, state: ProjectsState | None = None, person: Visitor = visitor) -> None:
         self._parts: dict[Part, PartView] = {}
-        self._wanted = ""
+        self._pending_address = ""
         super().__init__(state or ProjectsState(), person)
 
     def go(self, address: str) -> None:
@@ -286,10 +294,10 @@ class Projects(PartedView):
         if what != "project":
             return
         if self.state.phase is Phase.LOADING:
-            self._wanted = address
+            self._pending_address = address
             return
-        wanted = Part(part) if part in tuple(Part) else Part.USAGE
-        self.do("Opening", lambda api: self.state.open(api, slug, wanted))
+        target = Part(part) if part in tuple(Part) else Part.USAGE
+        self.do("Opening", lambda api: self.state.open(api, slug, target))
 
     def part(self) -> PartView:
         if self.state.part not in self._parts:
@@ -297,9 +305,9 @@ class Projects(PartedView):
         return self._parts[self.state.part]
 
     def draw(self) -> None:
-        if self._wanted and self.state.phase is Phase.READY and not self.person.farewell:
-            wanted, self._wanted = self._wanted, ""
-            self.go(wanted)
+        if self._pending_address and self.state.phase is Phase.READY and not self.person.farewell:
+            address, self._pending_address = self._pending_address, ""
+            self.go(address)
         super().draw()
 
     def content(self) -> Markup:
@@ -325,8 +333,8 @@ def _places(state: ProjectsState) -> Markup:
     entry = Markup('<li><a href="#/project/{}/{}"{}>{}</a></li>')
     here = Markup(' aria-current="page"')
     projects = Markup("").join(
-        entry.format(one.slug, state.part.value, here if one.slug == state.slug else "", one.title)
-        for one in state.projects
+        entry.format(project.slug, state.part.value, here if project.slug == state.slug else "", project.title)
+        for project in state.projects
     )
     parts = Markup("").join(
         entry.format(state.slug, part.value, here if part is state.part else "", TITLES[part]) for part in Part

@@ -51,13 +51,13 @@ class CaseView(Part):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
         self.scores = {
-            one.id: choice(
-                f"scores.{one.id}",
-                f"{one.title} (0 to {one.best})",
-                [(str(points), points) for points in range(one.best + 1)],
-                one.text,
+            criterion.id: choice(
+                f"scores.{criterion.id}",
+                f"{criterion.title} (0 to {criterion.best})",
+                [(str(points), points) for points in range(criterion.best + 1)],
+                criterion.text,
             )
-            for one in programme.criteria
+            for criterion in programme.criteria
         }
         self.gpu = whole("gpu_hours", "GPU hours you recommend")
         self.cpu = whole("cpu_hours", "Core hours you recommend")
@@ -73,14 +73,14 @@ class CaseView(Part):
         return self.reviewing
 
     def _talk(self) -> VBox:
-        self.said = HTML()
+        self.conversation = HTML()
         self.message = paragraphs(
             "message", "Message to the applicant", "The applicant does not see your name.", rows=3
         )
         self.changes = paragraphs("changes", "Changes you request", rows=3)
         self.talking = fieldset(
             "Messages with the applicant",
-            self.said,
+            self.conversation,
             self.message,
             buttons(button("Send message", self.view.doing("Sending", self._say))),
             self.changes,
@@ -150,17 +150,17 @@ class CaseView(Part):
 
     def fill(self, case: Case) -> None:
         """My review if there is one, else what was asked for."""
-        wanted = case.version.form.resources
+        resources = case.version.form.resources
         me = self.state.me.name if self.state.me else ""
-        mine = next((one for one in case.reviews if one.reviewer == me), None)
-        source: Review | Any = mine or wanted
+        mine = next((review for review in case.reviews if review.reviewer == me), None)
+        source: Review | Any = mine or resources
         self.gpu.value, self.cpu.value = source.gpu_hours, source.cpu_hours
         self.approve.value = mine.approve if mine else None
         self.comment.value = mine.comment if mine else ""
         for name, field in self.scores.items():
             field.value = mine.scores.get(name) if mine else None
         self.grant_gpu.value, self.grant_cpu.value = source.gpu_hours, source.cpu_hours
-        self.grant_storage.value = wanted.storage_gb
+        self.grant_storage.value = resources.storage_gb
         self.verdict.value, self.reason.value = None, ""
 
     def draw(self) -> None:
@@ -183,7 +183,7 @@ class CaseView(Part):
         if case is None:
             return
         self.text.value = str(summary.application(programme, case.version))
-        self.said.value = str(messages(case.messages))
+        self.conversation.value = str(messages(case.messages))
         self.others.value = str(reviews(case))
         self.pdf.value = str(pdf_link(self.state.document, entry.reference))
         self.enough.value = str(enough(entry))
@@ -197,18 +197,18 @@ class CaseView(Part):
 
 
 def case_head(entry: QueueEntry) -> Markup:
-    kind, word = STATES[entry.state]
+    kind, label = STATES[entry.state]
     about = facts(
         [
-            ("State", Markup('<span class="state {}">{}</span>').format(kind, word)),
+            ("State", Markup('<span class="state {}">{}</span>').format(kind, label)),
             ("Submitted", Markup("{}, version {}").format(moment(entry.submitted), entry.version)),
             ("Due", due(entry)),
             ("Reviews", f"{entry.reviews} of {entry.reviews_needed} needed"),
         ]
     )
     barred = notice("warn", entry.barred) if entry.barred else Markup("")
-    words = "You declared a conflict of interest. Other reviewers handle this application."
-    return about + barred + (notice("warn", words) if entry.declared else Markup(""))
+    declared = "You declared a conflict of interest. Other reviewers handle this application."
+    return about + barred + (notice("warn", declared) if entry.declared else Markup(""))
 
 
 def reviews(case: Case) -> Markup:
@@ -217,13 +217,13 @@ def reviews(case: Case) -> Markup:
         return Markup("")
     rows = [
         (
-            one.reviewer,
-            ", ".join(f"{name} {points}" for name, points in one.scores.items()),
-            "approve" if one.approve else "do not approve",
-            f"{one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-            one.comment,
+            review.reviewer,
+            ", ".join(f"{name} {points}" for name, points in review.scores.items()),
+            "approve" if review.approve else "do not approve",
+            f"{review.gpu_hours:,} GPU h, {review.cpu_hours:,} core h",
+            review.comment,
         )
-        for one in case.reviews
+        for review in case.reviews
     ]
     return table(("Reviewer", "Scores", "Recommends", "Hours", "Comment"), rows, "Reviews of this version")
 

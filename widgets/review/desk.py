@@ -23,12 +23,14 @@ class Desk(Part):
         self.view, self.state = view, state
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
-        states = [(word, state) for state, (_, word) in STATES.items() if state is not ApplicationState.DRAFT]
+        states = [(label, state) for state, (_, label) in STATES.items() if state is not ApplicationState.DRAFT]
         self.stage = choice("state", "State", states, first="All")
         self.stage.value = ApplicationState.SUBMITTED
-        self.mode = choice("mode", "Access mode", [(one.title, one.id) for one in programme.modes], first="All")
-        self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first="All")
-        self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors], first="All")
+        self.mode = choice("mode", "Access mode", [(mode.title, mode.id) for mode in programme.modes], first="All")
+        self.call = choice("call", "Call", [(call.title, call.slug) for call in programme.calls], first="All")
+        self.sector = choice(
+            "sector", "Sector", [(sector.title, sector.id) for sector in programme.sectors], first="All"
+        )
         self.overdue = check("overdue", "Overdue only")
         self.back = button("Previous page", lambda: self._turn(-PAGE))
         self.on = button("Next page", lambda: self._turn(PAGE))
@@ -69,7 +71,7 @@ class Desk(Part):
         self.answer.value = ""
 
     def _apply(self, offset: int) -> None:
-        wanted = QueueFilter(
+        queue_filter = QueueFilter(
             state=self.stage.value,
             mode=self.mode.value,
             call=self.call.value,
@@ -77,13 +79,13 @@ class Desk(Part):
             overdue=self.overdue.value,
             offset=offset,
         )
-        self.view.do("Looking", lambda api: self.state.filter(api, wanted))
+        self.view.do("Looking", lambda api: self.state.filter(api, queue_filter))
 
     def _turn(self, by: int) -> None:
-        self._apply(max(0, self.state.wanted.offset + by))
+        self._apply(max(0, self.state.queue_filter.offset + by))
 
     def draw(self) -> None:
-        queue, programme, offset = self.state.queue, self.state.programme, self.state.wanted.offset
+        queue, programme, offset = self.state.queue, self.state.programme, self.state.queue_filter.offset
         if queue is None or programme is None:
             return
         self.list.value = str(listing(queue, programme, offset))
@@ -95,12 +97,12 @@ class Desk(Part):
         self.which.offer(options, first=None)
         rows = [
             (
-                one.project,
-                one.by,
-                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-                one.reason,
+                extension.project,
+                extension.by,
+                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                extension.reason,
             )
-            for one in self.state.extensions
+            for extension in self.state.extensions
         ]
         self.waiting.value = str(table(("Project", "By", "Asks for", "Reason"), rows))
 
@@ -113,16 +115,16 @@ def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
         (
-            Markup('<a href="#/case/{}">{}</a>').format(one.id, one.reference),
-            f"{one.organisation} ({one.country})",
-            ", ".join(titles.get(name, name) for name in (one.mode, one.sector)),
-            STATES[one.state][1],
-            "today" if one.age_days == 0 else "1 day" if one.age_days == 1 else f"{one.age_days} days",
-            due(one),
-            f"{one.reviews} of {one.reviews_needed}",
-            one.barred or ("conflict declared" if one.declared else "reviewed" if one.reviewed else "to do"),
+            Markup('<a href="#/case/{}">{}</a>').format(entry.id, entry.reference),
+            f"{entry.organisation} ({entry.country})",
+            ", ".join(titles.get(name, name) for name in (entry.mode, entry.sector)),
+            STATES[entry.state][1],
+            "today" if entry.age_days == 0 else "1 day" if entry.age_days == 1 else f"{entry.age_days} days",
+            due(entry),
+            f"{entry.reviews} of {entry.reviews_needed}",
+            entry.barred or ("conflict declared" if entry.declared else "reviewed" if entry.reviewed else "to do"),
         )
-        for one in queue.entries
+        for entry in queue.entries
     ]
     heads = ("Application", "Organisation", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
     return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, earliest due date first")

@@ -24,7 +24,7 @@ class ReviewState(State):
     me = Instance(Me, allow_none=True)
     programme = Instance(Programme, allow_none=True)
     queue = Instance(Queue, allow_none=True)
-    wanted = Instance(QueueFilter, kw={"state": ApplicationState.SUBMITTED})
+    queue_filter = Instance(QueueFilter, kw={"state": ApplicationState.SUBMITTED})
     entry = Instance(QueueEntry, allow_none=True, help="The application in front of the reviewer.")
     case = Instance(Case, allow_none=True, help="What is in it, once there is no conflict of interest.")
     extensions = Tuple()
@@ -36,20 +36,20 @@ class ReviewState(State):
         self.me, self.programme, self.queue, extensions = await asyncio.gather(
             ask(api.me),
             ask(api.calls.programme),
-            ask(api.reviews.queue, self.wanted),
+            ask(api.reviews.queue, self.queue_filter),
             ask(api.projects.open_extensions),
         )
         self.extensions = extensions
         return Phase.READY
 
-    async def filter(self, api: Api, wanted: QueueFilter) -> None:
-        self.wanted = wanted
-        self.queue = await ask(api.reviews.queue, wanted)
+    async def filter(self, api: Api, queue_filter: QueueFilter) -> None:
+        self.queue_filter = queue_filter
+        self.queue = await ask(api.reviews.queue, queue_filter)
 
     async def open(self, api: Api, number: int) -> None:
         """One application of the queue; its content only for those who have said that they have no conflict."""
         self.done, self.document = "", b""
-        entry = next((one for one in self.queue.entries if one.id == number), None) if self.queue else None
+        entry = next((entry for entry in self.queue.entries if entry.id == number), None) if self.queue else None
         if entry is None:
             raise InvalidInput("This application is not on this page of the queue.", hint="Change the filters.")
         self.entry, self.case = entry, None
@@ -73,7 +73,7 @@ class ReviewState(State):
     def _show(self, case: Case) -> None:
         self.case, self.entry = case, case.entry
 
-    async def _do(self, api: Api, work: Any, done: str) -> None:
+    async def _do(self, api: Api, work: Any, message: str) -> None:
         """A change of the case; if somebody was quicker, what they did is shown beside the refusal."""
         assert self.case is not None  # noqa: S101 - its fields are only shown with one
         try:
@@ -81,8 +81,8 @@ class ReviewState(State):
         except Conflict:
             self._show(await ask(api.reviews.case, self.case.entry.id))
             raise
-        self.done = done
-        self.queue = await ask(api.reviews.queue, self.wanted)
+        self.done = message
+        self.queue = await ask(api.reviews.queue, self.queue_filter)
 
     async def review(self, api: Api, form: ReviewForm) -> None:
         number = self.number
@@ -131,6 +131,6 @@ def due(entry: QueueEntry) -> Markup:
         return Markup("{}").format(day)
     if entry.overdue:
         return Markup('<span class="state bad">overdue since {}</span>').format(day)
-    left = entry.working_days_left
-    words = "today" if left == 0 else "in 1 working day" if left == 1 else f"in {left} working days"
-    return Markup('<span class="state {}">{}</span> {}').format("warn" if left <= 1 else "ok", words, day)
+    days = entry.working_days_left
+    label = "today" if days == 0 else "in 1 working day" if days == 1 else f"in {days} working days"
+    return Markup('<span class="state {}">{}</span> {}').format("warn" if days <= 1 else "ok", label, day)

@@ -109,8 +109,8 @@ class Clusters:
 def _refusal(answer: httpx2.Response) -> AtriumError:
     kind = _ERRORS.get(answer.status_code, AtriumError)
     try:
-        told = answer.json()["error"]
-        return kind(str(told["message"]), field=told.get("field"), hint=told.get("hint"))
+        details = answer.json()["error"]
+        return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
     except (ValueError, KeyError, TypeError):
         return kind(f"The manager of your clusters answered with status {answer.status_code}.")
 
@@ -150,14 +150,14 @@ class Cluster:
     @classmethod
     def join(cls, name: str = "", clusters: Clusters | None = None) -> Self:
         """One that is there already; without a name the newest. Raises :class:`NotFound` when there is none."""
-        asked = clusters or Clusters.here()
+        manager = clusters or Clusters.here()
         if not name:
-            there = sorted(asked.all(), key=lambda one: one.since)
+            there = sorted(manager.all(), key=lambda cluster: cluster.since)
             if not there:
                 raise NotFound("You have no cluster.", hint="Start one on the Scale page, or with Cluster(workers=2).")
             name = there[-1].name
         joined = cls.__new__(cls)
-        joined._clusters, joined.name, joined._client = asked, asked.get(name).name, None
+        joined._clusters, joined.name, joined._client = manager, manager.get(name).name, None
         return joined
 
     @property

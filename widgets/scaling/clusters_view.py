@@ -87,8 +87,8 @@ class ScalingState(ManagerState):
         await self._do("Asking for another number of workers", lambda: self._change(name, size=size))
 
     async def pause(self, name: str, paused: bool) -> None:
-        words = "Releasing the workers" if paused else "Asking Slurm for workers"
-        await self._do(words, lambda: self._change(name, paused=paused))
+        activity = "Releasing the workers" if paused else "Asking Slurm for workers"
+        await self._do(activity, lambda: self._change(name, paused=paused))
 
     async def keep(self, name: str) -> None:
         await self._do("Keeping the cluster", lambda: self._change(name, keep=True))
@@ -113,8 +113,8 @@ class ScalingState(ManagerState):
     def _change(self, name: str, **change: Any) -> models.Cluster:
         return self._clusters.change(name, ClusterChange(**change))
 
-    async def _do(self, words: str, work: Callable[[], Any]) -> None:
-        self.trouble, self.busy = None, words
+    async def _do(self, activity: str, work: Callable[[], Any]) -> None:
+        self.trouble, self.busy = None, activity
         try:
             await asyncio.to_thread(work)
         except AtriumError as error:
@@ -147,10 +147,10 @@ class Scaling(View):
 
     def controls(self) -> tuple[Any, ...]:
         self.live = Live()
-        self.live.on_msg(lambda _, message, __: self._told(message))
-        self.told = HTML()
+        self.live.on_msg(lambda _, message, __: self._on_card_message(message))
+        self.notices = HTML()
         self.form = self._form()
-        return (self.told, self.live, self.form)
+        return (self.notices, self.live, self.form)
 
     def _form(self) -> VBox:
         self.name = Text(description="Name", placeholder="dask-1", tooltip="Name of the cluster, or nothing", **_WIDE)
@@ -192,8 +192,8 @@ class Scaling(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "Use lowercase letters, digits and hyphens, and start with a letter."
-            raise InvalidInput(words if field == "name" else "This request is not valid.", field=field) from None
+            rule = "Use lowercase letters, digits and hyphens, and start with a letter."
+            raise InvalidInput(rule if field == "name" else "This request is not valid.", field=field) from None
 
     def _start(self) -> None:
         if self.state.busy:
@@ -218,7 +218,7 @@ class Scaling(View):
         except InvalidInput:
             return
 
-    def _told(self, message: Any) -> None:
+    def _on_card_message(self, message: Any) -> None:
         """A button of a card. Whatever the browser sends is checked once more by the manager."""
         deeds: dict[str, Callable[[], Any]] = {
             "pause": lambda: self.state.pause(message["name"], True),
@@ -245,14 +245,14 @@ class Scaling(View):
         super().draw()
         state = self.state
         ready = state.phase is Phase.READY and not self.person.farewell
-        for part in (self.told, self.live, self.form):
+        for part in (self.notices, self.live, self.form):
             part.layout.display = "" if ready else "none"
         if not ready or state.offer is None:
             return
         self.live.hours = {"cpu": state.offer.cpu_hours, "gpu": state.offer.gpu_hours}
         self.live.scripts = state.scripts
         self.live.clusters = [cluster.model_dump(mode="json") for cluster in state.clusters]
-        self.told.value = str(self._news())
+        self.notices.value = str(self._news())
         self.means.value = str(means(state.estimate, state.offer)) if state.estimate else ""
         if not self.partition.value and state.offer.places:
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
@@ -261,7 +261,7 @@ class Scaling(View):
     def _fit(self) -> None:
         """The form offers what one can have."""
         places = self.state.offer.places if self.state.offer else ()
-        place = next((one for one in places if one.partition == self.partition.value), None)
+        place = next((place for place in places if place.partition == self.partition.value), None)
         if place is None:
             return
         self.cores.max, self.memory.max = place.cores, place.memory_gb
@@ -274,23 +274,23 @@ class Scaling(View):
 
     def _news(self) -> Markup:
         state = self.state
-        found = Markup("")
+        markup = Markup("")
         if state.offer and state.offer.trouble:
-            found += notice("bad", state.offer.trouble.message, state.offer.trouble.hint)
+            markup += notice("bad", state.offer.trouble.message, state.offer.trouble.hint)
         if state.news:
-            found += notice("warn", state.news.message, state.news.hint)
+            markup += notice("warn", state.news.message, state.news.hint)
         if state.trouble:
-            found += notice("bad", state.trouble.message, state.trouble.hint)
+            markup += notice("bad", state.trouble.message, state.trouble.hint)
         if state.busy:
-            found += Markup('<p role="status">{}…</p>').format(state.busy)
+            markup += Markup('<p role="status">{}…</p>').format(state.busy)
         if not state.clusters and not state.busy:
-            found += Markup(
+            markup += Markup(
                 '<section class="card empty"><h2>You have no cluster</h2><p>A cluster lets Dask compute on many nodes '
                 "at once. It belongs to your notebook server: notebooks, this page and JupyterLab’s Dask panel share "
                 "it, and it goes on when you close this page. It ends with the server, or after half an hour without "
                 "work.</p></section>"
             )
-        return found
+        return markup
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so
@@ -310,8 +310,8 @@ def means(estimate: Estimate, offer: Offer, what: str = "worker") -> Markup:
         return notice("bad", estimate.refusal.message, estimate.refusal.hint)
     rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate, what)), ("Left", _left(estimate, offer))]
     table = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
-    words = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
-    return words + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
+    markup = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
+    return markup + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
 
 
 def _start(estimate: Estimate) -> str:
@@ -329,12 +329,12 @@ def _uses(estimate: Estimate, what: str) -> str:
 
 def _left(estimate: Estimate, offer: Offer) -> str:
     kinds = (("CPU", offer.cpu_hours, True), ("GPU", offer.gpu_hours, estimate.gpu_per_hour > 0))
-    left = " and ".join(f"{hours(value)} of {kind}" for kind, value, shown in kinds if shown and value is not None)
-    if not left:
+    amounts = " and ".join(f"{hours(value)} of {kind}" for kind, value, counts in kinds if counts and value is not None)
+    if not amounts:
         return "the project’s hours are not limited"
     if estimate.hours_end is None:
-        return left
-    return f"{left}, enough for {_span((estimate.hours_end - datetime.now(UTC)).total_seconds())} of this"
+        return amounts
+    return f"{amounts}, enough for {_span((estimate.hours_end - datetime.now(UTC)).total_seconds())} of this"
 
 
 def _span(seconds: float) -> str:

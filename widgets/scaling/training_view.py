@@ -41,8 +41,8 @@ class TrainingState(ManagerState):
         try:
             self.trainings = await asyncio.to_thread(self._clusters.trainings)
             number = self.chosen.job if self.chosen else None
-            found = next((one for one in self.trainings if one.job == number), None)
-            self.chosen = found or next(iter(self.trainings), None)
+            training = next((training for training in self.trainings if training.job == number), None)
+            self.chosen = training or next(iter(self.trainings), None)
             if self.chosen is not None:
                 self.log = await asyncio.to_thread(self._clusters.training_log, self.chosen.job)
         except AtriumError as error:
@@ -65,7 +65,7 @@ class TrainingState(ManagerState):
             return
         self.chosen, self.log = None, ""
         await self.look()
-        self.chosen = next((one for one in self.trainings if one.job == job), None)
+        self.chosen = next((training for training in self.trainings if training.job == job), None)
 
     async def stop(self, job: int) -> None:
         """For good: what was not saved in a checkpoint is lost."""
@@ -107,12 +107,12 @@ class TrainingPanel(View):
         self.stop = Button(description="Stop training", tooltip="Stop training", button_style="danger")
         self.submit.on_click(lambda _: self._submit())
         self.stop.on_click(lambda _: self._stop())
-        self.means, self.told = HTML(), HTML()
+        self.means, self.trainings = HTML(), HTML()
         sizes = (self.nodes, self.gpus, self.cores, self.memory, self.minutes, self.restarts)
         fields = [self.script, self.arguments, self.python, self.partition, *sizes]
         for field in fields:
             field.observe(lambda _: self._changed(), "value")
-        self.form = VBox([grid(*fields), self.means, HBox([self.submit, self.stop]), self.told])
+        self.form = VBox([grid(*fields), self.means, HBox([self.submit, self.stop]), self.trainings])
         return (self.form,)
 
     @property
@@ -133,8 +133,8 @@ class TrainingPanel(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
-            raise InvalidInput(words, field=field) from None
+            message = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
+            raise InvalidInput(message, field=field) from None
         except ValueError:
             raise InvalidInput("The arguments contain an unclosed quotation mark.", field="arguments") from None
 
@@ -174,20 +174,20 @@ class TrainingPanel(View):
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
         self.means.value = str(means(state.estimate, state.offer, "node")) if state.estimate else ""
         self.stop.layout.display = "" if state.chosen and not state.chosen.over else "none"
-        self.told.value = str(self._told())
+        self.trainings.value = str(self._trainings_html())
 
-    def _told(self) -> Markup:
+    def _trainings_html(self) -> Markup:
         state = self.state
-        found = notice("bad", state.trouble.message, state.trouble.hint) if state.trouble else Markup("")
+        markup = notice("bad", state.trouble.message, state.trouble.hint) if state.trouble else Markup("")
         if state.chosen is None:
-            return found
+            return markup
         rows = Markup("").join(
             Markup(
                 '<tr><td data-label="Job">{}</td><td data-label="Name">{}</td><td data-label="State">{}</td></tr>'
-            ).format(one.job, one.name, one.words)
-            for one in state.trainings
+            ).format(training.job, training.name, training.words)
+            for training in state.trainings
         )
-        return found + Markup(
+        return markup + Markup(
             '<h3>Your trainings</h3><table class="records"><thead><tr><th scope="col">Job</th><th scope="col">Name</th>'
             '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table><h3>Log of job {}</h3>'
             '<pre class="training-log" tabindex="0" aria-label="Log of the training">{}</pre>'

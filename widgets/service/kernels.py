@@ -133,7 +133,7 @@ class Leases:
         lease = self.of(kernel_id)
         return lease if lease is not None and lease.owner == owner else None
 
-    def gone(self, owner: str | None = None, *, after: float, never_came: float) -> list[Lease]:
+    def abandoned(self, owner: str | None = None, *, after: float, never_came: float) -> list[Lease]:
         """Leases whose page has been without a socket for ``after`` seconds, or never had one for ``never_came``."""
         now = self.clock()
         return [
@@ -275,12 +275,12 @@ class Culler:
     def __init__(self, kernels: Kernels, *, idle_seconds: float, gone_seconds: float, never_came: float = 60.0) -> None:
         self._kernels = kernels
         self._idle = idle_seconds
-        self._gone = gone_seconds
+        self._abandoned_after = gone_seconds
         self._never_came = never_came
 
     async def cull(self) -> None:
         """One round over all leases."""
-        await self.end(self._kernels.leases.gone(after=self._gone, never_came=self._never_came))
+        await self.end(self._kernels.leases.abandoned(after=self._abandoned_after, never_came=self._never_came))
         for lease in self._kernels.leases:
             if lease.kernel_id is None:
                 continue
@@ -292,7 +292,7 @@ class Culler:
 
     async def make_room(self, owner: str) -> None:
         """Before somebody is refused: their own tabs that closed a moment ago do not count."""
-        await self.end(self._kernels.leases.gone(owner, after=1.0, never_came=self._never_came))
+        await self.end(self._kernels.leases.abandoned(owner, after=1.0, never_came=self._never_came))
 
     async def end(self, leases: Sequence[Lease]) -> None:
         for lease in leases:

@@ -173,7 +173,7 @@ async def test_what_a_browser_makes_up_does_nothing(
     page = await ready(state)
     before = len(manager.asked)
 
-    page._told(message)
+    page._on_card_message(message)
     await asyncio.sleep(0)
 
     assert [asked for asked in manager.asked[before:] if asked[0] != "GET"] == []
@@ -182,7 +182,7 @@ async def test_what_a_browser_makes_up_does_nothing(
 async def test_buttons_of_a_card_do_what_they_say(state: ScalingState, manager: Manager) -> None:
     page = await ready(state)
     await state.start(ClusterRequest())
-    page._told({"do": "resize", "name": "dask-1", "size": {"minimum": 0, "maximum": 4}})
+    page._on_card_message({"do": "resize", "name": "dask-1", "size": {"minimum": 0, "maximum": 4}})
 
     async def asked() -> None:
         while not [one for one in manager.asked if one[0] == "PATCH"]:

@@ -33,7 +33,7 @@ class FakeKernels:
         self.leases = leases
         self.running: set[str] = set()
         self.last_activity = datetime.now(UTC)
-        self.told: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
 
     async def start_kernel(self, **_: Any) -> str:
         await asyncio.sleep(0)
@@ -48,7 +48,7 @@ class FakeKernels:
         return self
 
     async def tell(self, kernel_id: str, verb: str, text: str) -> bool:
-        self.told.append((verb, text))
+        self.calls.append((verb, text))
         return True
 
     async def shutdown_kernel(self, kernel_id: str, now: bool = False) -> None:
@@ -145,22 +145,22 @@ def test_a_page_is_gone_when_its_last_socket_is(leases: Leases, clock: Clock) ->
     page.connect(two)
     page.disconnect(one, clock.now)
     clock.now += 1000
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
 
     page.disconnect(two, clock.now)
     clock.now += 29
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
     clock.now += 2
-    assert leases.gone("colleague", after=30, never_came=60) == []
-    assert leases.gone("founder", after=30, never_came=60) == [page]
+    assert leases.abandoned("colleague", after=30, never_came=60) == []
+    assert leases.abandoned("founder", after=30, never_came=60) == [page]
 
 
 def test_a_page_that_never_came_is_gone_later(leases: Leases, clock: Clock) -> None:
     page = lease(leases, "founder", "k1")
     clock.now += 59
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
     clock.now += 2
-    assert leases.gone(after=30, never_came=60) == [page]
+    assert leases.abandoned(after=30, never_came=60) == [page]
 
 
 # -- culling ----------------------------------------------------------------------------------------------------------
@@ -192,8 +192,8 @@ async def test_an_idle_page_is_told_before_its_kernel_ends(leases: Leases, kerne
     await culler(kernels).cull()
 
     assert kernels.running == {"rendered-ahead"}
-    assert [verb for verb, _ in kernels.told] == ["leave"]
-    assert "20 minutes" in kernels.told[0][1]
+    assert [verb for verb, _ in kernels.calls] == ["leave"]
+    assert "20 minutes" in kernels.calls[0][1]
     assert len(leases) == 0
 
 
@@ -206,7 +206,7 @@ async def test_a_closed_tab_takes_its_kernel_along(leases: Leases, kernels: Fake
     await culler(kernels).cull()
 
     assert kernels.running == {"rendered-ahead"}
-    assert kernels.told == []
+    assert kernels.calls == []
 
 
 async def test_a_dead_kernel_frees_its_place(leases: Leases, kernels: FakeKernels) -> None:
