@@ -245,7 +245,7 @@ def test_inside_a_subject_the_file_names_are_always_the_same(subject: str) -> No
     assert {name.name for name in files if name.suffix != ".py"} <= {"README.md", "py.typed"}
 
 
-def test_what_travels_needs_pydantic_and_nothing_of_the_server() -> None:
+def test_models_import_only_pydantic() -> None:
     allowed = sys.stdlib_module_names | {"pydantic", "hub"}
     for name, tree in trees().items():
         if name.parts[0] == "hub" and name.name == "models.py":
@@ -263,7 +263,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-def test_there_are_no_drawers_for_odds_and_ends() -> None:
+def test_no_module_is_called_utils_or_common() -> None:
     assert [str(name) for name in tracked() if DRAWERS & {Path(part).stem for part in name.parts}] == []
 
 
@@ -319,15 +319,17 @@ def test_no_path_of_a_developers_machine_is_named() -> None:
     assert matches(MACHINE_PATHS) == []
 
 
-def test_nobody_gets_in_without_a_password_of_their_own() -> None:
+def test_no_authenticator_without_passwords_and_no_default_password() -> None:
     assert matches(OPEN_DOORS, tests=False) == []
     assert matches(DEFAULT_PASSWORD, tests=False) == []
 
 
 def test_no_command_goes_through_a_shell() -> None:
-    found = [f"{name}:{call.lineno}" for name, tree in trees().items() for call in calls(tree) if uses_a_shell(call)]
+    violations = [
+        f"{name}:{call.lineno}" for name, tree in trees().items() for call in calls(tree) if uses_a_shell(call)
+    ]
 
-    assert found == []
+    assert violations == []
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:
@@ -336,9 +338,9 @@ def calls(tree: ast.Module) -> Iterator[ast.Call]:
 
 def uses_a_shell(call: ast.Call) -> bool:
     owner, _, name = ast.unparse(call.func).rpartition(".")
-    asked = any(keyword.arg == "shell" and not is_false(keyword.value) for keyword in call.keywords)
+    shell_option = any(keyword.arg == "shell" and not is_false(keyword.value) for keyword in call.keywords)
     return (
-        (asked and name in SHELL_OPTION)
+        (shell_option and name in SHELL_OPTION)
         or (owner, name) in SHELLS
         or name in ("create_subprocess_shell", "subprocess_shell")
     )
@@ -348,13 +350,13 @@ def is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-def test_names_are_words_that_people_from_the_field_search_for() -> None:
-    found = [
+def test_retired_names_are_not_used() -> None:
+    retired = [
         f"{name} is called {RETIRED_MODULES[name.stem]}"
         for name in trees()
         if name.parts[0] in PACKAGES and name.stem in RETIRED_MODULES
     ]
-    found += [
+    retired += [
         f"{name}:{node.lineno} {node.name} is called {RETIRED_NAMES[node.name]}"
         for name, tree in trees().items()
         if name.parts[0] in PACKAGES
@@ -362,12 +364,12 @@ def test_names_are_words_that_people_from_the_field_search_for() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name in RETIRED_NAMES
     ]
 
-    assert found == []
+    assert retired == []
 
 
 def test_functions_are_short() -> None:
     """Statements and branches are counted by ruff (PLR0915, C901); this counts what a reader scrolls."""
-    found = [
+    too_long = [
         f"{name}:{node.lineno} {node.name}"
         for name, tree in trees().items()
         for node in ast.walk(tree)
@@ -375,18 +377,18 @@ def test_functions_are_short() -> None:
         and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
 
-    assert found == []
+    assert too_long == []
 
 
-def test_dashboards_only_arrange_and_are_kept_without_outputs() -> None:
+def test_dashboard_notebooks_are_short_and_have_no_outputs() -> None:
     for notebook in (name for name in tracked() if name.suffix == ".ipynb"):
         cells = json.loads((ROOT / notebook).read_text())["cells"]
         code = [cell for cell in cells if cell["cell_type"] == "code"]
         assert not any(cell["outputs"] or cell["execution_count"] for cell in code), f"{notebook} has outputs"
         if notebook.parts[:2] == ("notebooks", "dashboards"):
             lines = "\n".join("".join(cell["source"]) for cell in code).splitlines()
-            written = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-            assert len(written) <= DASHBOARD_CODE_LINES, f"{notebook} has {len(written)} lines of code"
+            code_lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            assert len(code_lines) <= DASHBOARD_CODE_LINES, f"{notebook} has {len(code_lines)} lines of code"
 
 
 @pytest.mark.parametrize(

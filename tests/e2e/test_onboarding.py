@@ -181,7 +181,7 @@ def is_refused(founder: Visitor, slug: str) -> None:
 # -- two devices, hostile words, the keyboard, who may see what --------------------------------------------------------
 
 
-def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
+def test_a_second_device_shows_a_notice_and_keeps_the_draft(visit: Visit) -> None:
     here, there = Dashboards(visit("founder")), Dashboards(visit("founder"))
     start_a_path(here)
     here.press("Save and continue")
@@ -209,8 +209,8 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
     """Its code stands behind ``#``, which no server sees and which a form would drop."""
     context = browser.new_context()
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{deployment.settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{'x' * 40}")
     name = deployment.person("colleague")
     page.locator("input[name=username]").fill(name)
@@ -219,7 +219,7 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
 
     expect(page.get_by_role("alert")).to_contain_text("This invitation is used, over, or never was.", timeout=WAIT)
     assert "#" not in page.url
-    assert [url for url in asked if "x" * 40 in url.partition("#")[0]] == []
+    assert [url for url in requests if "x" * 40 in url.partition("#")[0]] == []
     context.close()
 
 
@@ -227,7 +227,9 @@ def test_a_page_is_there_after_few_requests(visit: Visit) -> None:
     """Each script by itself would be about a hundred (``widgets/service/bundle.py``)."""
     learner = Dashboards(visit("learner01"))
     scripts: list[str] = []
-    learner.page.on("request", lambda one: scripts.append(one.url) if one.resource_type == "script" else None)
+    learner.page.on(
+        "request", lambda request: scripts.append(request.url) if request.resource_type == "script" else None
+    )
     learner.open("onboarding")
     learner.expect_text("Step 1 of 6")
 
@@ -235,12 +237,12 @@ def test_a_page_is_there_after_few_requests(visit: Visit) -> None:
     assert len([url for url in scripts if "/voila/labextensions/" in url]) == 3, scripts
 
 
-def test_what_people_type_stays_text(visit: Visit) -> None:
+def test_user_input_is_escaped(visit: Visit) -> None:
     founder = Dashboards(visit("founder"))
-    asked: list[str] = []
+    requests: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
-        asked.append(dialog.message)
+        requests.append(dialog.message)
         dialog.dismiss()
 
     founder.page.on("dialog", dismiss)
@@ -258,7 +260,7 @@ def test_what_people_type_stays_text(visit: Visit) -> None:
     founder.expect_text("Still to do")
     assert hostile in founder.page.locator(".facts").first.locator("xpath=ancestor::main").inner_text()
     assert founder.page.locator("main img").count() == 0
-    assert asked == []
+    assert requests == []
 
 
 def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
@@ -333,4 +335,4 @@ def test_pages_keep_to_wcag_2_2_aa(visit: Visit) -> None:
         screenshot(admin.page, f"admin-{part}")
         problems[f"admin {part}"] = accessibility_problems(admin.page)
 
-    assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: violations for name, violations in problems.items() if violations} == {}

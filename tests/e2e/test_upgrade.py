@@ -53,7 +53,7 @@ def _up(deployment: Deployment, checkout: Path) -> None:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     log = ARTIFACTS / "upgrade.log"
     with log.open("w") as output:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(checkout / "deploy/dev/atrium.sh"), "up"],
             env={**os.environ, "ATRIUM_PREFIX": str(deployment.prefix)},
             stdin=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ def _up(deployment: Deployment, checkout: Path) -> None:
             timeout=UP_SECONDS,
             check=False,
         )
-    assert done.returncode == 0, log.read_text()[-3000:]
+    assert process.returncode == 0, log.read_text()[-3000:]
 
 
 def test_servers_go_on_in_their_version_which_is_removed_after_them(

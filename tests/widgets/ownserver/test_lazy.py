@@ -41,7 +41,7 @@ def server(tmp_path: Path, monkeypatch: MonkeyPatch) -> ServerApp:
     return app
 
 
-async def test_what_failed_is_tried_again_by_the_next_request(server: ServerApp, tmp_path: Path) -> None:
+async def test_a_failed_load_is_retried_by_the_next_request(server: ServerApp, tmp_path: Path) -> None:
     late = Late(server, {"probe": ("atrium_late_probe",)})
 
     assert not await late.load("probe")
