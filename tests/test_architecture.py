@@ -1,4 +1,5 @@
-"""The walls of the house. To move one, change it here and say why in the folder's README."""
+"""Architecture tests: layout, names, imports and forbidden texts. To change a rule, change it here and say why in the
+folder's README."""
 
 from __future__ import annotations
 
@@ -79,6 +80,31 @@ RETIRED_NAMES = {
     "said_jobs": "jobs_with_comments",
 }
 """Names that were hard to find or to understand, and what the same thing is called now."""
+
+PLAIN_NAMES_IN = (
+    "notebooks",
+    "tests/bench",
+    "tests/e2e",
+    "tests/widgets",
+    "widgets",
+)
+"""Folders in which no name of VAGUE_NAMES is bound."""
+VAGUE_NAMES = {
+    "asked",
+    "begun",
+    "brought",
+    "found",
+    "heard",
+    "kept",
+    "made",
+    "meant",
+    "one",
+    "said",
+    "taken",
+    "told",
+    "wanted",
+}
+"""Names that do not say which value they hold: a variable is called ``content_length`` or ``pending_jobs``."""
 
 NOT_SUBJECTS = {
     "locale",
@@ -196,7 +222,7 @@ def tracked() -> tuple[Path, ...]:
 
 
 def texts(*, tests: bool = True) -> Iterator[tuple[Path, str]]:
-    """Tracked text files but this one, which has to name what it forbids."""
+    """Tracked text files but this one, which contains the forbidden texts."""
     for name in tracked():
         if ROOT / name == Path(__file__) or (not tests and name.parts[0] == "tests"):
             continue
@@ -367,6 +393,32 @@ def test_retired_names_are_not_used() -> None:
     assert retired == []
 
 
+def test_names_say_which_value_they_hold() -> None:
+    vague = [
+        f"{name}:{line} {bound}"
+        for name, tree in trees().items()
+        if any(name.is_relative_to(folder) for folder in PLAIN_NAMES_IN)
+        for line, bound in bound_names(tree)
+        if bound.strip("_") in VAGUE_NAMES
+    ]
+
+    assert vague == []
+
+
+def bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable, parameter, attribute, function and import alias that a file binds."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from ((node.lineno, alias.asname) for alias in aliases if alias.asname)
+
+
 def test_functions_are_short() -> None:
     """Statements and branches are counted by ruff (PLR0915, C901); this counts what a reader scrolls."""
     too_long = [
@@ -409,6 +461,29 @@ def test_a_shell_is_recognised(source: str, shell: bool) -> None:
     [call] = calls(ast.parse(source))
 
     assert uses_a_shell(call) is shell
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "told = 1",
+        "for told in (): ...",
+        "[told for told in ()]",
+        "self.told = 1",
+        "told: int",
+        "def told(): ...",
+        "def f(told): ...",
+        "def f(*, told=1): ...",
+        "lambda told: 1",
+        "with open('x') as told: ...",
+        "try: ...\nexcept OSError as told: ...",
+        "import json as told",
+        "match x:\n case [told]: ...",
+        "if told := 1: ...",
+    ],
+)
+def test_a_bound_name_is_recognised(source: str) -> None:
+    assert "told" in {name for _, name in bound_names(ast.parse(source))}
 
 
 @pytest.mark.parametrize(
