@@ -1,4 +1,4 @@
-"""For admins: calls, the factory's mail, the audit trail, all projects, and who helps nearby."""
+"""The administration page: calls, projects, mail, the audit trail, and the programme with its helpers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class AdminState(State):
     projects = Tuple(help="ProjectView, by slug.")
 
     async def fetch(self, api: Api) -> Phase:
-        """Raises :class:`hub.errors.NotAllowed` for anybody who is no admin: the audit trail says so."""
+        """Raises :class:`hub.errors.NotAllowed` unless the visitor is an admin (checked by the audit trail's route)."""
         self.me, self.programme, calls, events = await asyncio.gather(
             ask(api.me), ask(api.calls.programme), ask(api.calls.all), ask(api.audit)
         )
@@ -215,7 +215,7 @@ class Mail(AdminPart):
 
 
 def letter(email: Email) -> Markup:
-    """A mail as it was written; links in it stay text, as it is not the admin's."""
+    """A mail as plain text; links in it are not clickable, because they are meant for the recipient."""
     kind, label = LETTER_STATES[email.state]
     inside = (
         Markup('<pre class="typed" tabindex="0">{}</pre>').format(email.text)
@@ -263,7 +263,7 @@ class Audit(AdminPart):
 
 
 def change(event: Event) -> Markup:
-    """What was there before and what is there after, as text."""
+    """Values before and after an event, as escaped JSON in a disclosure."""
     parts = [
         Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(label, json.dumps(values, ensure_ascii=False))
         for label, values in (("before", event.before), ("after", event.after))

@@ -1,4 +1,4 @@
-"""How an application is shown, to those who wrote it and to those who review it."""
+"""States and messages of an application, shown to applicants and reviewers."""
 
 from __future__ import annotations
 

@@ -171,9 +171,9 @@ def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:
 
 
 def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, whole: str = "") -> Model:
-    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names.
+    """Validate field values as ``model``; raises :class:`Invalid` with the errors by field name.
 
-    ``whole`` is the field that is marked for what is wrong with all of them together.
+    ``whole`` is the field that shows errors of the whole model.
     """
     try:
         return model.model_validate(dict(values))
@@ -182,7 +182,7 @@ def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, 
 
 
 class Invalid(InvalidInput):
-    """What stands in the fields cannot be sent: ``problems`` has a sentence for each that is wrong."""
+    """Field values are invalid: ``problems`` maps field names to error messages."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("Some fields have errors.", hint="Correct the fields that are marked below.")

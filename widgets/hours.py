@@ -29,7 +29,7 @@ def _number(value: float) -> str:
 
 
 def greeting(me: Me) -> Markup:
-    """Says hello, and tells the frame (``theme.js``) whose page this is and what they may open: known only now."""
+    """Greeting; its data attributes give the frame (``theme.js``) the visitor's name, hours and roles."""
     return Markup(
         '<p class="words" data-frame-person="{name}" data-frame-hours="{hours}" data-frame-roles="{roles}">'
         "Welcome, {name}.</p>"

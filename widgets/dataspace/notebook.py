@@ -40,7 +40,7 @@ class DataSpace:
         return self._api.dataspace.preview(_id(record), file)
 
     def fetch(self, record: int | Card, file: int = 0, *, project: str = "", minutes: float = 240) -> Path:
-        """Have a file brought into a project and wait for it; where it is then.
+        """Transfer a file to a project and wait for it; returns its path.
 
         :param project: its slug; may be left out by whoever is in one project only.
         :raises AtriumError: it did not come, or its checksum is wrong; the message says why.

@@ -1,4 +1,4 @@
-"""What the data-space page shows, without a browser: every action of the page is a method here."""
+"""State of the data-space page, independent of widgets; each action of the page is a method."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 class DataspaceState(State):
-    """``trouble`` is what the last action ran into; the page goes on showing what it has."""
+    """``trouble`` is the error of the last action; the page keeps showing the data it has."""
 
     me = Instance(Me, allow_none=True)
     answer = Instance(SearchAnswer, allow_none=True)
@@ -74,12 +74,12 @@ class DataspaceState(State):
         }
 
     async def fetch(self, api: Api) -> Phase:
-        """Who is there. What they look for is in the address, which the page reads."""
+        """Fetch the visitor. The page reads the search from its own address."""
         self.me = await asyncio.to_thread(api.me)
         return Phase.READY
 
     async def do(self, api: Api, message: dict[str, Any]) -> None:
-        """Do what the page asks: ``{"do": NAME, …}``. Trouble is told, never raised."""
+        """Run the action of a message ``{"do": NAME, …}``; errors are stored in ``trouble``, never raised."""
         name = str(message.get("do", ""))
         action = self._actions.get(name)
         if action is None:
@@ -101,7 +101,7 @@ class DataspaceState(State):
     # -- finding ------------------------------------------------------------------------------------------------------
 
     async def _search(self, api: Api, message: dict[str, Any]) -> None:
-        """Answers that come late, after the next key was pressed, are dropped."""
+        """Search; an answer that arrives after a newer search started is dropped."""
         self._search_count += 1
         number = self._search_count
         query = Query.model_validate(message.get("query", {}))
@@ -158,7 +158,7 @@ class DataspaceState(State):
 
     @property
     def something_moves(self) -> bool:
-        """Whether a transfer is not over."""
+        """Whether a transfer is still in progress."""
         return any(transfer.state not in OVER for transfer in self.transfers or ())
 
     @property
@@ -219,7 +219,7 @@ class DataspaceState(State):
 
 
 def in_words(error: ValidationError) -> InvalidInput:
-    """The first thing that is wrong with what somebody filled in."""
+    """The first validation error as an :class:`InvalidInput` with its field."""
     where, sentence = next(iter(problems_of(error).items()))
     field = next((part for part in reversed(where.split(".")) if part and not part.isdigit()), "")
     name = field.replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""The data-space page: an anywidget draws what the state holds, as text, and says what the person does."""
+"""The data-space page: an anywidget that draws the state and sends the actions of the visitor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = (
     *("me", "answer", "suggestions", "record", "snippets", "preview", "saved", "transfers"),
     *("publications", "sources", "runs", "working", "done", "trouble", "failed"),
 )
-"""What the page is told of the state, under these names."""
+"""Traits of the state that are sent to the browser."""
 
 
 class Front(AnyWidget):
@@ -36,7 +36,7 @@ class Front(AnyWidget):
     page_state = Dict().tag(sync=True)
     hub_url = Unicode().tag(sync=True)
     address_bar = Unicode("yes").tag(sync=True)
-    """Whether the page's address is ours to keep the search in; in a notebook it is not."""
+    """Whether the search is kept in the page's address; not in a notebook."""
 
 
 class Dataspace(View):
@@ -99,7 +99,7 @@ class Dataspace(View):
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it; an error is its sentence."""
+    """A JSON-serialisable copy; an error becomes its message, hint and field."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, AtriumError):

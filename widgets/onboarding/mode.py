@@ -1,4 +1,4 @@
-"""Step 3: which access mode, with reasons and with what speaks against the others."""
+"""Step 3: the access mode, with reasons for and against each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 1: who somebody is, their organisation, and whether it is an SME."""
+"""Step 1: the applicant, their organisation, and its SME status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_RELATIVES = 50
 
 
 class RelativeRow(VBox):
-    """Another enterprise whose figures count."""
+    """A partner or linked enterprise whose figures count."""
 
     def __init__(self, place: int, remove: Any) -> None:
         at = f"organisation.figures.relatives.{place}."

@@ -1,4 +1,4 @@
-"""Step 2: sector, goal and use case; and who helps nearby."""
+"""Step 2: sector, goal and use case, with helpers nearby."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Purpose(StepForm):
 
 
 def nearby(state: OnboardingState) -> Markup:
-    """Those who help in the sector and country, each with link, source and date."""
+    """Helpers for the sector and country, each with link, source and date."""
     if not state.helpers:
         return Markup("")
     return Markup(

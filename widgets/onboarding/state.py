@@ -1,4 +1,4 @@
-"""Where a person stands on the path, without a browser. What they typed is kept by the API at every step."""
+"""State of the onboarding page, independent of widgets; the API saves the input at every step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from widgets.base import Phase, State, ask
 
 
 class Step(StrEnum):
-    """The path, in its order; the names are kept with a draft."""
+    """Steps in their order; the names are stored with a draft."""
 
     PEOPLE = "people"
     PURPOSE = "purpose"
@@ -53,7 +53,7 @@ _STEP_OF_FIELD = {
 
 
 def step_of(field: str) -> Step:
-    """On which step a field of the application is asked for."""
+    """The step that contains a field of the application."""
     return _STEP_OF_FIELD.get(field.partition(".")[0], Step.DECLARATIONS)
 
 
@@ -155,7 +155,7 @@ class OnboardingState(State):
 
     @property
     def project(self) -> ProjectView | None:
-        """What became of the application."""
+        """The project of the approved application, if any."""
         slug = self.application.decision.project if self.application and self.application.decision else None
         return next((project for project in self.projects if project.slug == slug), None)
 
@@ -179,7 +179,7 @@ class OnboardingState(State):
 
     @property
     def gaps(self) -> dict[str, str]:
-        """What is missing, by field; of several at one field the first."""
+        """Missing fields: field name -> first message."""
         messages: dict[str, str] = {}
         for gap in self.application.gaps if self.application else ():
             messages.setdefault(gap.field, gap.message)
@@ -187,7 +187,7 @@ class OnboardingState(State):
 
     @property
     def complaints(self) -> dict[str, str]:
-        """What to mark at the fields."""
+        """Error messages to show at the fields."""
         return {**(self.gaps if self.looked_over else {}), **self.problems}
 
     def is_done(self, step: Step) -> bool:
@@ -201,7 +201,7 @@ class OnboardingState(State):
     # -- writing
 
     async def keep(self, api: Api, changes: Mapping[str, Any], *, go_to: Step | None = None) -> None:
-        """Keep fields of the application with the API, and go on to a step.
+        """Save fields of the application and go to a step.
 
         :raises Conflict: another device kept something since; what is typed here stays, see :meth:`keep_mine`.
         """
@@ -242,13 +242,13 @@ class OnboardingState(State):
             self.applications = await ask(api.applications.mine)
 
     def take_theirs(self) -> None:
-        """Go on with what the other device kept; what was typed here is dropped."""
+        """Continue with the version of the other device; drop the input of this one."""
         if self.theirs is not None:
             self._set_saved(self.theirs, self.step)
             self.trouble, self.filled = None, self.filled + 1
 
     async def keep_mine(self, api: Api) -> None:
-        """Keep what was typed here on top of what the other device kept: this step's fields, the rest is theirs."""
+        """Save the fields changed here on top of the version of the other device."""
         if self.theirs is None or self.typed is None or self.application is None:
             return
         before, mine = self.application.form.model_dump(), self.typed.model_dump()
@@ -268,13 +268,13 @@ class OnboardingState(State):
         self.filled += 1
 
     def start_another(self) -> None:
-        """An empty path; nothing is kept before its first step is."""
+        """Start an empty application; it is created when its first step is saved."""
         self.application, self.step, self.looked_over = None, Step.PEOPLE, False
         self.saved = self.theirs = None
         self.filled += 1
 
     async def submit(self, api: Api) -> None:
-        """Raises :class:`hub.errors.InvalidInput` naming what is missing; the draft is kept."""
+        """Submit the draft. Raises :class:`hub.errors.InvalidInput` that names missing fields; the draft is kept."""
         if self.application is None:
             return
         self.looked_over = True

@@ -1,4 +1,4 @@
-"""What became of an application: where it stands, messages, the decision with its reason, and what to do next."""
+"""Status of a submitted application: state, messages, decision with reason, next steps."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Status(VBox):
 
 
 def head(application: Application, project: ProjectView | None) -> Markup:
-    """Where it stands, and what comes next."""
+    """State, facts, decision and next steps."""
     summary = application.summary
     kind, label = STATES[summary.state]
     rows: list[tuple[str, Markup | str]] = [
@@ -117,7 +117,7 @@ def _decision(application: Application) -> Markup:
 
 
 def changes(application: Application) -> Markup:
-    """Above the path, when reviewers asked for changes: what they said last."""
+    """Notice above the steps with the reviewers' last request for changes."""
     if application.summary.state is not ApplicationState.CHANGES_REQUESTED:
         return Markup("")
     requests = [message for message in application.messages if message.kind is MessageKind.CHANGES]
@@ -126,7 +126,7 @@ def changes(application: Application) -> Markup:
 
 
 def next_steps(project: ProjectView) -> Markup:
-    """How far the project is made real; then the way to the first notebook."""
+    """Progress of the project's provisioning; afterwards links to the first notebook."""
     hub = os.environ.get("ATRIUM_HUB_URL", "/hub/")
     steps = Markup("").join(
         Markup("<li{}><span>{}{}</span></li>").format(

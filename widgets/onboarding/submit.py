@@ -1,4 +1,4 @@
-"""Step 6: everything once more, what is missing, the PDF, and submitting."""
+"""Step 6: summary, missing fields, PDF and submission."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WHAT_HAPPENS = (
 
 
 def missing(state: OnboardingState) -> Markup:
-    """What is to be done still, each with the way there."""
+    """Missing fields, each with a link to its step."""
     if state.application is None:
         return Markup("")
     if not state.application.gaps:

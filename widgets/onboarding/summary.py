@@ -1,4 +1,4 @@
-"""An application as it reads: for its author before submitting, and for reviewers as it was submitted."""
+"""Summary of an application, for its author before submission and for reviewers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = list[tuple[str, Markup | str]]
 
 
 def application(programme: Programme, version: Version) -> Markup:
-    """All of it as text; whatever somebody typed is shown as they typed it and is never markup."""
+    """The whole application; user input is escaped."""
     parts = Markup("").join(
         Markup('<section class="card part"><h3>{}</h3>{}</section>').format(title, facts(rows))
         for title, rows in _parts(programme, version)

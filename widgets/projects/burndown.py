@@ -1,4 +1,4 @@
-"""A project's hours over time: a picture, the same as a table, and in a sentence."""
+"""Burn-down of a project's hours: a chart, the same as a table, and a sentence."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def course(usage: ProjectUsage, kind: str, today: date) -> list[Left]:
 
 
 def sentence(usage: ProjectUsage, kind: str, today: date) -> str:
-    """What the picture says."""
+    """The chart in a sentence, with the forecast."""
     amount: Hours = getattr(usage, kind)
     ends: date | None = getattr(usage, f"{kind}_runs_out")
     balance = f"{hours(amount.left)} of {hours(amount.granted)} {kind.upper()} left"
@@ -77,7 +77,7 @@ def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
 
 
 def _picture(usage: ProjectUsage, kind: str, points: list[Left], summary: str) -> Markup:
-    """Hours left as steps, the way they go at this pace as a dashed line, the project's end as an upright one."""
+    """Hours left as a step line, the forecast as a dashed line, the project's end as a vertical line."""
     amount: Hours = getattr(usage, kind)
     ends: date | None = getattr(usage, f"{kind}_runs_out")
     first, now = points[0], points[-1]

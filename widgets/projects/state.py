@@ -19,7 +19,7 @@ from widgets.hours import ROLES
 
 
 class Part(StrEnum):
-    """What of a project is shown."""
+    """Parts of the page of a project."""
 
     USAGE = "usage"
     MEMBERS = "members"
@@ -63,7 +63,7 @@ class ProjectsState(State):
         return self.project is not None and self.project.role is MemberRole.LEAD
 
     async def open(self, api: Api, slug: str, part: Part) -> None:
-        """Show a part of a project; one that is not mine leaves everything as it is."""
+        """Show a part of a project. Raises :class:`hub.errors.InvalidInput` for a project of others."""
         if slug not in {project.slug for project in self.projects}:
             raise InvalidInput("You are not a member of this project.")
         self.slug, self.part, self.done = slug, part, ""
@@ -83,7 +83,7 @@ class ProjectsState(State):
         self.projects = tuple(project if known.slug == project.slug else known for known in self.projects)
 
     async def invite(self, api: Api, address: str, role: MemberRole) -> None:
-        """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
+        """Send an invitation. Raises :class:`hub.errors.InvalidInput` for an invalid mail address."""
         if not address:
             raise InvalidInput("Enter a mail address.", field="address")
         invitation = await ask(api.projects.invite, self.slug, address, role)
@@ -100,7 +100,7 @@ class ProjectsState(State):
         self.done = f"{person} is {ROLES[role]} now."
 
     async def remove(self, api: Api, person: str, typed: str) -> None:
-        """End somebody's access; their name has to be typed, because their jobs end with it."""
+        """Remove a member. The name is typed as confirmation, because the member's jobs are cancelled."""
         if typed.strip() != person:
             raise InvalidInput(f"Type {person} to confirm.", field="sure")
         await ask(api.projects.remove_member, self.slug, person)

@@ -149,7 +149,7 @@ class CaseView(Part):
     # -- drawing
 
     def fill(self, case: Case) -> None:
-        """My review if there is one, else what was asked for."""
+        """Fill the form with the reviewer's own review, else with the requested hours."""
         resources = case.version.form.resources
         me = self.state.me.name if self.state.me else ""
         mine = next((review for review in case.reviews if review.reviewer == me), None)
@@ -212,7 +212,7 @@ def case_head(entry: QueueEntry) -> Markup:
 
 
 def reviews(case: Case) -> Markup:
-    """Mine, and those of others once mine is in."""
+    """The reviewer's own review, and those of others after the own one is saved."""
     if not case.reviews:
         return Markup("")
     rows = [

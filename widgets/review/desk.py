@@ -108,7 +108,7 @@ class Desk(Part):
 
 
 def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
-    """A page of the queue; what is overdue has a sign and a word."""
+    """A page of the queue."""
     if not queue.entries:
         return notice("ok", "No application matches these filters.", "Change the filters to see more.")
     titles = {mode.id: mode.title for mode in programme.modes}

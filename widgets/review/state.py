@@ -47,7 +47,7 @@ class ReviewState(State):
         self.queue = await ask(api.reviews.queue, queue_filter)
 
     async def open(self, api: Api, number: int) -> None:
-        """One application of the queue; its content only for those who have said that they have no conflict."""
+        """Open an application of the queue; its content is shown only after a declaration of no conflict."""
         self.done, self.document = "", b""
         entry = next((entry for entry in self.queue.entries if entry.id == number), None) if self.queue else None
         if entry is None:
@@ -74,7 +74,7 @@ class ReviewState(State):
         self.case, self.entry = case, case.entry
 
     async def _do(self, api: Api, work: Any, message: str) -> None:
-        """A change of the case; if somebody was quicker, what they did is shown beside the refusal."""
+        """Change the case; after a conflict, reload it so that the page shows the other reviewer's change."""
         assert self.case is not None  # noqa: S101 - its fields are only shown with one
         try:
             self._show(await work)
@@ -100,7 +100,7 @@ class ReviewState(State):
         await self._do(api, ask(api.reviews.message_applicant, self.number, text), "Message sent.")
 
     async def decide(self, api: Api, form: DecisionForm) -> None:
-        """Raises :class:`hub.errors.Conflict` when reviews are missing, or somebody decided first."""
+        """Decide. Raises :class:`hub.errors.Conflict` if reviews are missing or the case is already decided."""
         approved, rejected = "Application approved. The project is being set up.", "Application rejected."
         await self._do(api, ask(api.reviews.decide, self.number, form), approved if form.approve else rejected)
 

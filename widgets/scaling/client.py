@@ -29,7 +29,7 @@ _ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: Inva
 
 
 class Clusters:
-    """What the manager of this server's clusters is asked; what fails raises a class of :mod:`hub.errors`."""
+    """HTTP client of the manager of this server's clusters; errors are classes of :mod:`hub.errors`."""
 
     def __init__(self, transport: httpx2.BaseTransport) -> None:
         self._http = httpx2.Client(
@@ -69,7 +69,7 @@ class Clusters:
         return self._ask("GET", "/offer", Offer)
 
     def news(self) -> Trouble | None:
-        """What happened while nobody looked."""
+        """The last trouble, such as a cluster that was ended from outside; None without one."""
         return self._ask("GET", "/news", Trouble | None)  # type: ignore[arg-type]
 
     def estimate(self, request: ClusterRequest) -> Estimate:
@@ -186,18 +186,18 @@ class Cluster:
         self._clusters.change(self.name, ClusterChange(size=_size(workers)))
 
     def wait(self, workers: int = 1, timeout: float = 300) -> None:
-        """Until so many work. Raises :class:`TimeoutError`."""
+        """Wait until ``workers`` workers are connected. Raises :class:`TimeoutError`."""
         self.client.wait_for_workers(workers, timeout=timeout)
 
     def pause(self) -> None:
-        """No workers until :meth:`resume`; what they held in memory is computed again."""
+        """Release all workers until :meth:`resume`; data in their memory is computed again."""
         self._clusters.change(self.name, ClusterChange(paused=True))
 
     def resume(self) -> None:
         self._clusters.change(self.name, ClusterChange(paused=False))
 
     def stop(self) -> None:
-        """End it for everybody who uses it. What workers hold in memory is gone."""
+        """End the cluster for all its users. Data in the workers' memory is lost."""
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -50,7 +50,7 @@ class ManagerState(State):
 
 
 class ScalingState(ManagerState):
-    """Clusters, what is allowed, and what the choice in the form would mean."""
+    """Clusters, the offer of the cluster, and the estimate for the form."""
 
     me = Instance(Me, allow_none=True)
     offer = Instance(Offer, allow_none=True)
@@ -68,7 +68,7 @@ class ScalingState(ManagerState):
         return Phase.READY
 
     async def look(self) -> None:
-        """Bring clusters and news up to date; silence concludes nothing."""
+        """Update clusters and news; while the manager does not answer, the last values stay."""
         try:
             self.clusters = await asyncio.to_thread(self._clusters.all)
             self.news = await asyncio.to_thread(self._clusters.news)
@@ -97,14 +97,14 @@ class ScalingState(ManagerState):
         await self._do(f"Ending {name}", lambda: self._clusters.end(name))
 
     async def script(self, name: str) -> None:
-        """For the curious."""
+        """Fetch the job script of a cluster's workers."""
         try:
             self.scripts = {**self.scripts, name: await asyncio.to_thread(lambda: self._clusters.script(name))}
         except AtriumError as error:
             self.trouble = error
 
     async def ask(self, request: ClusterRequest) -> None:
-        """What this choice would mean."""
+        """Fetch the estimate for a request."""
         try:
             self.estimate = await asyncio.to_thread(lambda: self._clusters.estimate(request))
         except AtriumError as error:
@@ -176,7 +176,7 @@ class Scaling(View):
 
     @property
     def request(self) -> ClusterRequest:
-        """What the form says. Raises :class:`InvalidInput`."""
+        """The request of the form. Raises :class:`InvalidInput`."""
         try:
             least = self.least.value if self.mode.value else self.most.value
             return ClusterRequest(
@@ -206,7 +206,7 @@ class Scaling(View):
         in_background(self.state.start(request))
 
     def _changed(self) -> None:
-        """Ask what it means, once the person pauses."""
+        """Fetch an estimate once the form has not changed for a moment."""
         self.least.layout.display = "" if self.mode.value else "none"
         self.most.description = "At most" if self.mode.value else "Workers"
         self._fit()
@@ -259,7 +259,7 @@ class Scaling(View):
             self._changed()
 
     def _fit(self) -> None:
-        """The form offers what one can have."""
+        """Limit the form to the selected partition."""
         places = self.state.offer.places if self.state.offer else ()
         place = next((place for place in places if place.partition == self.partition.value), None)
         if place is None:
@@ -305,7 +305,7 @@ def _number(label: str, value: int, least: int) -> BoundedIntText:
 
 
 def means(estimate: Estimate, offer: Offer, what: str = "worker") -> Markup:
-    """Start, cost, and what is left, in sentences."""
+    """Expected start, cost and hours left."""
     if estimate.refusal:
         return notice("bad", estimate.refusal.message, estimate.refusal.hint)
     rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate, what)), ("Left", _left(estimate, offer))]

@@ -22,7 +22,7 @@ LOOK_SECONDS = 3.0
 
 
 class TrainingState(ManagerState):
-    """Trainings there are, the log of the chosen one, and what the choice in the form would mean."""
+    """Trainings, the log of the selected one, and the estimate for the form."""
 
     offer = Instance(Offer, allow_none=True)
     trainings = List(Instance(Training))
@@ -50,7 +50,7 @@ class TrainingState(ManagerState):
                 self.trouble = error
 
     async def ask(self, request: TrainingRequest) -> None:
-        """What it would mean."""
+        """Fetch the estimate for a request."""
         try:
             self.estimate = await asyncio.to_thread(self._clusters.try_training, request)
         except AtriumError as error:
@@ -68,7 +68,7 @@ class TrainingState(ManagerState):
         self.chosen = next((training for training in self.trainings if training.job == job), None)
 
     async def stop(self, job: int) -> None:
-        """For good: what was not saved in a checkpoint is lost."""
+        """Stop a training; progress after the last checkpoint is lost."""
         self.trouble = None
         try:
             await asyncio.to_thread(self._clusters.stop_training, job)
@@ -117,7 +117,7 @@ class TrainingPanel(View):
 
     @property
     def request(self) -> TrainingRequest:
-        """What the form says. Raises :class:`InvalidInput`."""
+        """The request of the form. Raises :class:`InvalidInput`."""
         try:
             return TrainingRequest(
                 script=self.script.value.strip(),

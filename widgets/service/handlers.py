@@ -1,4 +1,4 @@
-"""What the dashboards service answers at its addresses. Who may have what is decided here and in ``kernels.Leases``."""
+"""Request handlers of the dashboards service. Access is checked here and in ``kernels.Leases``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Addresses(Protocol):
 
 
 class Service(Protocol):
-    """What handlers need of the service; :class:`widgets.service.server.Dashboards` is it."""
+    """Interface of the service for its handlers, implemented by :class:`widgets.service.server.Dashboards`."""
 
     catalogue: dict[str, Dashboard]
     leases: Leases
@@ -63,7 +63,7 @@ class Hub(HubOAuth):
 
 
 class SignIn(JupyterHubIdentityProvider):
-    """People signed in at the Hub, and nobody else: a service's token opens no dashboard."""
+    """Authentication with the Hub; tokens of services are refused."""
 
     hub_auth: Hub
 
@@ -78,7 +78,7 @@ class SignIn(JupyterHubIdentityProvider):
     async def get_user(self, handler: web.RequestHandler) -> Any:
         user = await super().get_user(handler)
         if user is not None and user.hub_user.get("kind") != "user":
-            raise web.HTTPError(403, "Dashboards are for people.")
+            raise web.HTTPError(403, "Service tokens cannot open dashboards. Sign in as a person.")
         return user
 
 

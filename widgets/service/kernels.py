@@ -91,7 +91,7 @@ class Lease:
 
 
 class Leases:
-    """Who has which kernel. A kernel without a lease (rendered ahead) belongs to nobody."""
+    """Owners of kernels. A kernel without a lease (rendered ahead) has no owner."""
 
     def __init__(self, *, per_visitor: int, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_visitor = per_visitor
@@ -222,7 +222,7 @@ class Pool:
         *,
         never: Collection[str] = (),
     ) -> None:
-        """``never``: dashboards that are made when asked for."""
+        """``never``: dashboards that are not rendered ahead."""
         self._kernels = kernels
         self._renderer = renderer
         self._size = size
@@ -232,7 +232,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, dashboard: str) -> Page:
-        """A page nobody has seen, from the pool if there is one; the pool is filled up again behind it."""
+        """A new page, from the pool if one is ready; the pool is refilled afterwards."""
         ready = self._ready[dashboard]
         try:
             while ready:
@@ -270,7 +270,7 @@ class Pool:
 
 
 class Culler:
-    """Ends kernels whose tab is gone, which nobody uses, or which died."""
+    """Ends kernels whose tab is closed, that are idle, or that died."""
 
     def __init__(self, kernels: Kernels, *, idle_seconds: float, gone_seconds: float, never_came: float = 60.0) -> None:
         self._kernels = kernels
@@ -291,7 +291,7 @@ class Culler:
                 await self.end([lease])
 
     async def make_room(self, owner: str) -> None:
-        """Before somebody is refused: their own tabs that closed a moment ago do not count."""
+        """End the owner's recently closed tabs before a refusal, so that they do not count."""
         await self.end(self._kernels.leases.abandoned(owner, after=1.0, never_came=self._never_came))
 
     async def end(self, leases: Sequence[Lease]) -> None:
