@@ -68,8 +68,8 @@ def fetch(page: Page, method: str, url: str, body: str | None = None) -> dict[st
 
 def api_token(page: Page, deployment: Deployment, name: str) -> str:
     """A token of ``name`` that lives for an hour, asked for on a page of the Hub."""
-    asked = json.dumps({"note": "tests", "expires_in": 3600})
-    answer = fetch(page, "POST", f"{deployment.public_url}/hub/api/users/{name}/tokens", asked)
+    body = json.dumps({"note": "tests", "expires_in": 3600})
+    answer = fetch(page, "POST", f"{deployment.public_url}/hub/api/users/{name}/tokens", body)
     if answer["status"] not in (200, 201):
         raise AssertionError(f"no token for {name}: {answer}")
     return str(json.loads(answer["text"])["token"])
@@ -109,5 +109,5 @@ def screenshot(page: Page, name: str) -> None:
 def accessibility_problems(page: Page) -> list[str]:
     """WCAG 2.2 A and AA rules that axe-core finds broken, each with the elements that break it."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", WCAG_AA)
-    return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found["violations"]]
+    violations = page.evaluate("tags => axe.run(document, {runOnly: tags})", WCAG_AA)
+    return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in violations["violations"]]

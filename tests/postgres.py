@@ -93,7 +93,7 @@ def running_postgres() -> Iterator[Postgres]:
         capture_output=True,
         timeout=START_SECONDS,
     )
-    options = [word for option in UNSAFE_AND_FAST for word in ("-c", option)]
+    options = [argument for option in UNSAFE_AND_FAST for argument in ("-c", option)]
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
             [*as_account, programs / "postgres", "-D", home / "data", "-k", home, *options],

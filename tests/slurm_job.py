@@ -24,8 +24,8 @@ def in_job(
     with TemporaryDirectory(prefix="injob-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         path, runtime = Path(folder) / "program.py", Path(folder) / "run"
         path.write_text(program)
-        for made in (Path(folder), path):
-            made.chmod(0o755)
+        for directory in (Path(folder), path):
+            directory.chmod(0o755)
         runtime.mkdir(mode=0o700)
         os.chown(runtime, account.pw_uid, account.pw_gid)
         environment = {

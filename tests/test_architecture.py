@@ -1,4 +1,5 @@
-"""The walls of the house. To move one, change it here and say why in the folder's README."""
+"""Architecture tests: layout, names, imports and forbidden texts. To change a rule, change it here and say why in the
+folder's README."""
 
 from __future__ import annotations
 
@@ -81,6 +82,31 @@ RETIRED_NAMES = {
     "said_jobs": "jobs_with_comments",
 }
 """Names that were hard to find or to understand, and what the same thing is called now."""
+
+PLAIN_NAMES_IN = (
+    "notebooks",
+    "tests/bench",
+    "tests/e2e",
+    "tests/widgets",
+    "widgets",
+)
+"""Folders in which no name of VAGUE_NAMES is bound."""
+VAGUE_NAMES = {
+    "asked",
+    "begun",
+    "brought",
+    "found",
+    "heard",
+    "kept",
+    "made",
+    "meant",
+    "one",
+    "said",
+    "taken",
+    "told",
+    "wanted",
+}
+"""Names that do not say which value they hold: a variable is called ``content_length`` or ``pending_jobs``."""
 
 NOT_SUBJECTS = {
     "locale",
@@ -212,7 +238,7 @@ def tracked() -> tuple[Path, ...]:
 
 
 def texts(*, tests: bool = True) -> Iterator[tuple[Path, str]]:
-    """Tracked text files but this one, which has to name what it forbids."""
+    """Tracked text files but this one, which contains the forbidden texts."""
     for name in tracked():
         if ROOT / name == Path(__file__) or (not tests and name.parts[0] == "tests"):
             continue
@@ -261,7 +287,7 @@ def test_inside_a_subject_the_file_names_are_always_the_same(subject: str) -> No
     assert {name.name for name in files if name.suffix != ".py"} <= {"README.md", "py.typed"}
 
 
-def test_what_travels_needs_pydantic_and_nothing_of_the_server() -> None:
+def test_models_import_only_pydantic() -> None:
     allowed = sys.stdlib_module_names | {"pydantic", "hub"}
     for name, tree in trees().items():
         if name.parts[0] == "hub" and name.name == "models.py":
@@ -279,7 +305,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-def test_there_are_no_drawers_for_odds_and_ends() -> None:
+def test_no_module_is_called_utils_or_common() -> None:
     assert [str(name) for name in tracked() if DRAWERS & {Path(part).stem for part in name.parts}] == []
 
 
@@ -335,15 +361,17 @@ def test_no_path_of_a_developers_machine_is_named() -> None:
     assert matches(MACHINE_PATHS) == []
 
 
-def test_nobody_gets_in_without_a_password_of_their_own() -> None:
+def test_no_authenticator_without_passwords_and_no_default_password() -> None:
     assert matches(OPEN_DOORS, tests=False) == []
     assert matches(DEFAULT_PASSWORD, tests=False) == []
 
 
 def test_no_command_goes_through_a_shell() -> None:
-    found = [f"{name}:{call.lineno}" for name, tree in trees().items() for call in calls(tree) if uses_a_shell(call)]
+    violations = [
+        f"{name}:{call.lineno}" for name, tree in trees().items() for call in calls(tree) if uses_a_shell(call)
+    ]
 
-    assert found == []
+    assert violations == []
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:
@@ -352,9 +380,9 @@ def calls(tree: ast.Module) -> Iterator[ast.Call]:
 
 def uses_a_shell(call: ast.Call) -> bool:
     owner, _, name = ast.unparse(call.func).rpartition(".")
-    asked = any(keyword.arg == "shell" and not is_false(keyword.value) for keyword in call.keywords)
+    shell_option = any(keyword.arg == "shell" and not is_false(keyword.value) for keyword in call.keywords)
     return (
-        (asked and name in SHELL_OPTION)
+        (shell_option and name in SHELL_OPTION)
         or (owner, name) in SHELLS
         or name in ("create_subprocess_shell", "subprocess_shell")
     )
@@ -364,13 +392,13 @@ def is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-def test_names_are_words_that_people_from_the_field_search_for() -> None:
-    found = [
+def test_retired_names_are_not_used() -> None:
+    retired = [
         f"{name} is called {RETIRED_MODULES[name.stem]}"
         for name in trees()
         if name.parts[0] in PACKAGES and name.stem in RETIRED_MODULES
     ]
-    found += [
+    retired += [
         f"{name}:{node.lineno} {node.name} is called {RETIRED_NAMES[node.name]}"
         for name, tree in trees().items()
         if name.parts[0] in PACKAGES
@@ -378,12 +406,38 @@ def test_names_are_words_that_people_from_the_field_search_for() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name in RETIRED_NAMES
     ]
 
-    assert found == []
+    assert retired == []
+
+
+def test_names_say_which_value_they_hold() -> None:
+    vague = [
+        f"{name}:{line} {bound}"
+        for name, tree in trees().items()
+        if any(name.is_relative_to(folder) for folder in PLAIN_NAMES_IN)
+        for line, bound in bound_names(tree)
+        if bound.strip("_") in VAGUE_NAMES
+    ]
+
+    assert vague == []
+
+
+def bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable, parameter, attribute, function and import alias that a file binds."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from ((node.lineno, alias.asname) for alias in aliases if alias.asname)
 
 
 def test_functions_are_short() -> None:
     """Statements and branches are counted by ruff (PLR0915, C901); this counts what a reader scrolls."""
-    found = [
+    too_long = [
         f"{name}:{node.lineno} {node.name}"
         for name, tree in trees().items()
         for node in ast.walk(tree)
@@ -391,18 +445,18 @@ def test_functions_are_short() -> None:
         and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
 
-    assert found == []
+    assert too_long == []
 
 
-def test_dashboards_only_arrange_and_are_kept_without_outputs() -> None:
+def test_dashboard_notebooks_are_short_and_have_no_outputs() -> None:
     for notebook in (name for name in tracked() if name.suffix == ".ipynb"):
         cells = json.loads((ROOT / notebook).read_text())["cells"]
         code = [cell for cell in cells if cell["cell_type"] == "code"]
         assert not any(cell["outputs"] or cell["execution_count"] for cell in code), f"{notebook} has outputs"
         if notebook.parts[:2] == ("notebooks", "dashboards"):
             lines = "\n".join("".join(cell["source"]) for cell in code).splitlines()
-            written = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-            assert len(written) <= DASHBOARD_CODE_LINES, f"{notebook} has {len(written)} lines of code"
+            code_lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            assert len(code_lines) <= DASHBOARD_CODE_LINES, f"{notebook} has {len(code_lines)} lines of code"
 
 
 @pytest.mark.parametrize(
@@ -423,6 +477,29 @@ def test_a_shell_is_recognised(source: str, shell: bool) -> None:
     [call] = calls(ast.parse(source))
 
     assert uses_a_shell(call) is shell
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "told = 1",
+        "for told in (): ...",
+        "[told for told in ()]",
+        "self.told = 1",
+        "told: int",
+        "def told(): ...",
+        "def f(told): ...",
+        "def f(*, told=1): ...",
+        "lambda told: 1",
+        "with open('x') as told: ...",
+        "try: ...\nexcept OSError as told: ...",
+        "import json as told",
+        "match x:\n case [told]: ...",
+        "if told := 1: ...",
+    ],
+)
+def test_a_bound_name_is_recognised(source: str) -> None:
+    assert "told" in {name for _, name in bound_names(ast.parse(source))}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def project() -> dict[str, Any]:
     return table
 
 
-def asked(*extras: str) -> list[Requirement]:
+def requirements(*extras: str) -> list[Requirement]:
     """What pyproject.toml asks for with ``extras``."""
     lines = list(project()["dependencies"])
     for extra in extras:
@@ -70,14 +70,14 @@ def installed(lock: str, python: str) -> dict[str, str]:
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
     }
-    found: dict[str, str] = {}
+    pins: dict[str, str] = {}
     for entry in lock_entries(lock):
         requirement = Requirement(entry.partition(" --hash")[0].strip())
         if requirement.marker is None or requirement.marker.evaluate(environment):
             name = canonicalize_name(requirement.name)
-            assert name not in found, f"{lock}.txt has {name} twice for Python {python}"
-            found[name] = pin(requirement)
-    return found
+            assert name not in pins, f"{lock}.txt has {name} twice for Python {python}"
+            pins[name] = pin(requirement)
+    return pins
 
 
 def conda_packages() -> dict[str, str]:
@@ -96,10 +96,10 @@ def conda_name(requirement: Requirement) -> str:
 
 
 def test_conda_environment_is_the_hubs_and_the_users_set() -> None:
-    wanted = {conda_name(requirement): f"={pin(requirement)}" for requirement in asked("hub", "user")}
+    pins = {conda_name(requirement): f"={pin(requirement)}" for requirement in requirements("hub", "user")}
     listed = {name: version for name, version in conda_packages().items() if name not in CONDA_ONLY}
 
-    assert listed == wanted
+    assert listed == pins
 
 
 def test_conda_environment_has_the_python_and_the_proxy_of_a_deployment() -> None:
@@ -112,16 +112,14 @@ def test_conda_environment_has_the_python_and_the_proxy_of_a_deployment() -> Non
 
 
 def test_the_table_of_conda_names_has_no_dead_entries() -> None:
-    written = {
-        line.partition("==")[0] for extra in ("hub", "user") for line in project()["optional-dependencies"][extra]
-    }
+    pins = {line.partition("==")[0] for extra in ("hub", "user") for line in project()["optional-dependencies"][extra]}
 
-    assert CONDA_NAMES.keys() <= written
+    assert CONDA_NAMES.keys() <= pins
 
 
 def test_both_sides_ask_for_the_same_version_of_what_they_share() -> None:
     pins: dict[str, set[str]] = {}
-    for requirement in asked("hub", "user", "dev"):
+    for requirement in requirements("hub", "user", "dev"):
         pins.setdefault(requirement.name, set()).add(pin(requirement))
 
     assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
@@ -131,9 +129,9 @@ def test_both_sides_ask_for_the_same_version_of_what_they_share() -> None:
 @pytest.mark.parametrize(("lock", "extras"), [("hub", ["hub"]), ("user", ["user"]), ("dev", ["hub", "user", "dev"])])
 def test_a_lock_pins_exactly_what_pyproject_asks_for(lock: str, extras: list[str], python: str) -> None:
     locked = installed(lock, python)
-    wanted = {canonicalize_name(requirement.name): pin(requirement) for requirement in asked(*extras)}
+    pins = {canonicalize_name(requirement.name): pin(requirement) for requirement in requirements(*extras)}
 
-    assert {name: locked.get(name) for name in wanted} == wanted
+    assert {name: locked.get(name) for name in pins} == pins
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -58,7 +58,7 @@ def test_a_module_stays_on_one_worker_and_queues_start_in_order(queues: Queues) 
     assert second.tests[:2] == [2, 3], "the Slurm tests share one Slurm, and so one worker"
 
 
-def test_a_crash_fails_one_test_which_is_not_tried_again_and_the_others_of_its_module_run(queues: Queues) -> None:
+def test_a_crash_fails_a_single_test_without_retry_and_the_others_run(queues: Queues) -> None:
     first, second = start(queues, SLOW + SLURM + UNIT)
     assert queues.remove_node(cast(Any, first)) == SLOW[0]
     replacement = Worker()

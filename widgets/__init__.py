@@ -12,7 +12,7 @@ __all__ = ["Cluster", "DataSpace"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: the dashboards service starts kernels that need none of it."""
+    """Import on first access: kernels of the dashboards service need neither class."""
     if name == "Cluster":
         from widgets.scaling.client import Cluster
 

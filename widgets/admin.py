@@ -1,4 +1,4 @@
-"""For admins: calls, the factory's mail, the audit trail, all projects, and who helps nearby."""
+"""The administration page: calls, projects, mail, the audit trail, and the programme with its helpers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class AdminState(State):
     projects = Tuple(help="ProjectView, by slug.")
 
     async def fetch(self, api: Api) -> Phase:
-        """Raises :class:`hub.errors.NotAllowed` for anybody who is no admin: the audit trail says so."""
+        """Raises :class:`hub.errors.NotAllowed` unless the visitor is an admin (checked by the audit trail's route)."""
         self.me, self.programme, calls, events = await asyncio.gather(
             ask(api.me), ask(api.calls.programme), ask(api.calls.all), ask(api.audit)
         )
@@ -82,19 +82,19 @@ class AdminState(State):
         self.part = part
 
     async def _read(self, api: Api, part: Part | None = None) -> None:
-        wanted = part or self.part
-        if wanted is Part.CALLS:
+        shown_part = part or self.part
+        if shown_part is Part.CALLS:
             self.calls = await ask(api.calls.all)
-        elif wanted is Part.MAIL:
+        elif shown_part is Part.MAIL:
             self.letters = await ask(api.letters)
-        elif wanted is Part.AUDIT:
+        elif shown_part is Part.AUDIT:
             self.events = await ask(api.audit)
-        elif wanted is Part.PROJECTS:
+        elif shown_part is Part.PROJECTS:
             self.projects = await ask(api.projects.all)
 
     async def change_call(self, api: Api, slug: str, change: CallChange) -> None:
         changed = await ask(api.calls.change, slug, change)
-        self.calls = tuple(changed if one.call.slug == slug else one for one in self.calls)
+        self.calls = tuple(changed if status.call.slug == slug else status for status in self.calls)
         self.done = f"{changed.call.title} is {changed.state.value} now."
 
     async def more_letters(self, api: Api) -> None:
@@ -123,10 +123,10 @@ class Calls(AdminPart):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
         self.text = HTML()
-        self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first=None)
+        self.call = choice("call", "Call", [(call.title, call.slug) for call in programme.calls], first=None)
         self.stage = choice("state", "State", CALL_STATES, first=None)
-        self.full = {one.id: check("full_systems", f"{one.title} is full") for one in programme.systems}
-        self.remark = line("note", "Note (may stay empty)", "Applicants read it, so say until when.")
+        self.full = {system.id: check("full_systems", f"{system.title} is full") for system in programme.systems}
+        self.remark = line("note", "Note (optional)", "Shown to applicants: say until when.")
         self.call.control.observe(lambda _: self.fill(), "value")
         self.fill()
         return [
@@ -135,13 +135,13 @@ class Calls(AdminPart):
                 "Change a call",
                 row(self.call, self.stage, self.remark),
                 VBox(list(self.full.values())),
-                buttons(button("Change the call", self.do("Changing it", self._change), "primary")),
-                about="Drafts are kept whatever you do; nobody can submit to a call that is paused, closed or full.",
+                buttons(button("Change the call", self.do("Changing the call", self._change), "primary")),
+                about="Drafts are always kept. Nobody can submit to a call that is paused, closed or full.",
             ),
         ]
 
     def fill(self) -> None:
-        status = next((one for one in self.state.calls if one.call.slug == self.call.value), None)
+        status = next((status for status in self.state.calls if status.call.slug == self.call.value), None)
         if status is not None:
             self.stage.value, self.remark.value = status.state, status.note
             for name, full in self.full.items():
@@ -158,13 +158,15 @@ class Calls(AdminPart):
             field.complain(self.state.problems.get(field.name, ""))
         rows = [
             (
-                one.call.title,
-                Markup('<span class="state {}">{}</span>').format("ok" if one.accepts else "warn", one.state.value),
-                ", ".join(one.full_systems) or "none",
-                moment(one.next_cut_off) if one.next_cut_off else "at any time",
-                one.why_not or one.note,
+                status.call.title,
+                Markup('<span class="state {}">{}</span>').format(
+                    "ok" if status.accepts else "warn", status.state.value
+                ),
+                ", ".join(status.full_systems) or "none",
+                moment(status.next_cut_off) if status.next_cut_off else "at any time",
+                status.why_not or status.note,
             )
-            for one in self.state.calls
+            for status in self.state.calls
         ]
         self.text.value = str(table(("Call", "State", "Full systems", "Next cut-off", "Note"), rows))
 
@@ -172,21 +174,23 @@ class Calls(AdminPart):
 class Projects(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
-        return [self.text, buttons(button("Show more", self.do("Looking further", self.state.more_projects)))]
+        return [self.text, buttons(button("Show more", self.do("Loading more", self.state.more_projects)))]
 
     def draw(self) -> None:
         rows = [
             (
-                one.slug,
-                one.title,
-                f"{one.phase.value}, {one.state.value}",
-                f"{one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-                str(one.until or ""),
-                "; ".join(f"{step.step.value}: {step.remark}" for step in one.steps if step.remark and not step.done),
+                project.slug,
+                project.title,
+                f"{project.phase.value}, {project.state.value}",
+                f"{project.gpu_hours:,} GPU h, {project.cpu_hours:,} core h",
+                str(project.until or ""),
+                "; ".join(
+                    f"{step.step.value}: {step.remark}" for step in project.steps if step.remark and not step.done
+                ),
             )
-            for one in self.state.projects
+            for project in self.state.projects
         ]
-        self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "What is stuck"), rows))
+        self.text.value = str(table(("Project", "Title", "State", "Hours", "Until", "Failed steps"), rows))
 
 
 class Mail(AdminPart):
@@ -195,48 +199,48 @@ class Mail(AdminPart):
         return [
             self.text,
             buttons(
-                button("Look again", self.do("Looking", lambda api: self.state.open(api, Part.MAIL))),
-                button("Show older mail", self.do("Looking further", self.state.more_letters)),
+                button("Refresh", self.do("Looking", lambda api: self.state.open(api, Part.MAIL))),
+                button("Show older mail", self.do("Loading more", self.state.more_letters)),
             ),
         ]
 
     def draw(self) -> None:
         if not self.state.letters:
-            self.text.value = str(notice("info", "No mail was written yet."))
+            self.text.value = str(notice("info", "No mail has been written yet."))
             return
-        letters = Markup("").join(letter(one) for one in self.state.letters)
+        letters = Markup("").join(letter(email) for email in self.state.letters)
         self.text.value = str(
             Markup('<section class="card part"><ul class="card-list">{}</ul></section>').format(letters)
         )
 
 
-def letter(one: Email) -> Markup:
-    """A mail as it was written; links in it stay text, as it is not the admin's."""
-    kind, word = LETTER_STATES[one.state]
+def letter(email: Email) -> Markup:
+    """A mail as plain text; links in it are not clickable, because they are meant for the recipient."""
+    kind, label = LETTER_STATES[email.state]
     inside = (
-        Markup('<pre class="typed" tabindex="0">{}</pre>').format(one.text)
-        if one.text
-        else (Markup('<p class="quiet">The mail server has it; its text is gone from here.</p>'))
+        Markup('<pre class="typed" tabindex="0">{}</pre>').format(email.text)
+        if email.text
+        else (Markup('<p class="quiet">Handed to the mail server. The text is no longer kept here.</p>'))
     )
     return Markup(
         '<li><details><summary>{subject}</summary>{inside}</details><p class="quiet">To {to} · {written} · '
         '<span class="state {kind}">{word}</span>{reason}</p></li>'
     ).format(
-        subject=one.subject,
+        subject=email.subject,
         inside=inside,
-        to=one.to,
-        written=moment(one.written),
+        to=email.to,
+        written=moment(email.written),
         kind=kind,
-        word=word,
-        reason=f" · {one.reason}" if one.reason else "",
+        word=label,
+        reason=f" · {email.reason}" if email.reason else "",
     )
 
 
 class Audit(AdminPart):
     def build(self) -> list[Any]:
         self.text = HTML()
-        self.on = line("on", "On (like project/steel-1)")
-        self.who = line("who", "By (a person, or worker)")
+        self.on = line("on", "Object (for example project/steel-1)")
+        self.who = line("who", "Person (or worker)")
         return [
             fieldset(
                 "Find",
@@ -244,7 +248,7 @@ class Audit(AdminPart):
                 buttons(button("Find events", self.do("Looking", self._find), "primary")),
             ),
             self.text,
-            buttons(button("Show older events", self.do("Looking further", self._more))),
+            buttons(button("Show older events", self.do("Loading more", self._more))),
         ]
 
     async def _find(self, api: Api) -> None:
@@ -254,16 +258,16 @@ class Audit(AdminPart):
         await self.state.more_events(api, on=self.on.value, who=self.who.value)
 
     def draw(self) -> None:
-        rows = [(moment(one.at), one.who, one.what, one.on, change(one)) for one in self.state.events]
-        self.text.value = str(table(("When", "Who", "What", "On what", "Before and after"), rows))
+        rows = [(moment(event.at), event.who, event.what, event.on, change(event)) for event in self.state.events]
+        self.text.value = str(table(("Time", "Person", "Event", "Object", "Before and after"), rows))
 
 
 def change(event: Event) -> Markup:
-    """What was there before and what is there after, as text."""
+    """Values before and after an event, as escaped JSON in a disclosure."""
     parts = [
-        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(word, json.dumps(said, ensure_ascii=False))
-        for word, said in (("before", event.before), ("after", event.after))
-        if said
+        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(label, json.dumps(values, ensure_ascii=False))
+        for label, values in (("before", event.before), ("after", event.after))
+        if values
     ]
     if not parts:
         return Markup("")
@@ -279,16 +283,16 @@ class ProgrammeView(AdminPart):
         programme = self.state.programme
         if programme is None:
             return
-        sources = {one.id: one for one in programme.sources}
+        sources = {source.id: source for source in programme.sources}
         helpers = [
             (
-                Markup('<a href="{}" rel="noreferrer">{}</a>').format(one.url, one.name),
-                one.kind.value.upper(),
-                ", ".join(one.countries) or "all",
-                ", ".join(one.sectors) or "all",
-                f"{sources[one.source].title}, {sources[one.source].as_of}",
+                Markup('<a href="{}" rel="noreferrer">{}</a>').format(helper.url, helper.name),
+                helper.kind.value.upper(),
+                ", ".join(helper.countries) or "all",
+                ", ".join(helper.sectors) or "all",
+                f"{sources[helper.source].title}, {sources[helper.source].as_of}",
             )
-            for one in programme.helpers
+            for helper in programme.helpers
         ]
         self.text.value = str(
             facts([("Programme", programme.title), ("As of", str(programme.as_of))])
@@ -296,16 +300,16 @@ class ProgrammeView(AdminPart):
             + table(("Helper", "Kind", "Countries", "Sectors", "Source"), helpers, "Helpers nearby")
             + table(
                 ("Source", "As of", "Address"),
-                [(one.title, str(one.as_of), one.url or "") for one in programme.sources],
-                "Where the programme's numbers come from",
+                [(source.title, str(source.as_of), source.url or "") for source in programme.sources],
+                "Sources of the programme's figures",
             )
         )
 
 
 HOW_TO_EDIT = notice(
     "info",
-    "Modes, calls, numbers and helpers are in one file on the server; atrium.toml names it ([paths] programme).",
-    "It is read again as soon as it changes; a copy with a mistake in it changes nothing and is told in the API's log.",
+    "Access modes, calls, figures and helpers come from one file on the server ([paths] programme in atrium.toml).",
+    "Changes take effect at once. If the file has an error, the last valid version stays in use; see the API's log.",
 )
 
 PARTS: dict[Part, type[PartView]] = {
@@ -318,7 +322,7 @@ PARTS: dict[Part, type[PartView]] = {
 
 
 class Admin(PartedView):
-    loading = "Looking up the factory"
+    loading = "Loading the administration"
     state: AdminState
 
     def __init__(self, state: AdminState | None = None, person: Visitor = visitor) -> None:
@@ -328,7 +332,7 @@ class Admin(PartedView):
     def go(self, address: str) -> None:
         part = address.strip("/")
         if part in tuple(Part) and self.state.phase is Phase.READY:
-            self.do("Opening it", lambda api: self.state.open(api, Part(part)))
+            self.do("Opening", lambda api: self.state.open(api, Part(part)))
 
     def part(self) -> PartView:
         if self.state.part not in self._parts:

@@ -1,4 +1,4 @@
-"""How an application is shown, to those who wrote it and to those who review it."""
+"""States and messages of an application, shown to applicants and reviewers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from widgets.base import moment
 STATES = {
     ApplicationState.DRAFT: ("info", "Draft"),
     ApplicationState.SUBMITTED: ("info", "Under review"),
-    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes are asked for"),
+    ApplicationState.CHANGES_REQUESTED: ("warn", "Changes requested"),
     ApplicationState.APPROVED: ("ok", "Approved"),
     ApplicationState.REJECTED: ("bad", "Not approved"),
     ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),
 }
 
 
-def messages(said: tuple[Message, ...]) -> Markup:
-    if not said:
+def messages(entries: tuple[Message, ...]) -> Markup:
+    if not entries:
         return Markup('<p class="quiet">There are no messages yet.</p>')
     return Markup('<ol class="card-list messages">{}</ol>').format(
         Markup("").join(
             Markup('<li><p class="quiet">{} · {}</p><p class="typed">{}</p></li>').format(
-                one.author, moment(one.at), one.text
+                message.author, moment(message.at), message.text
             )
-            for one in said
+            for message in entries
         )
     )

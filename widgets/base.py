@@ -1,4 +1,4 @@
-"""What every dashboard shares: who is in front of it, and the states a view can be in."""
+"""Base of all dashboards: the signed-in visitor, the state of a view, the view itself and small pieces of HTML."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ log = logging.getLogger("atrium.widgets")
 
 Answer = TypeVar("Answer")
 Work = Callable[[Api], Coroutine[Any, Any, object]]
-"""Something to be done with the API."""
+"""A coroutine that calls the API."""
 
 _running: set[asyncio.Task[Any]] = set()
 
 
 def in_background(work: Coroutine[Any, Any, Any]) -> None:
-    """Let a view go on answering while ``work`` waits for others."""
+    """Run ``work`` as a task of the running loop, so that the view stays responsive."""
     task = asyncio.get_running_loop().create_task(work)
-    _running.add(task)  # the loop alone would let go of it
+    _running.add(task)  # the loop keeps only a weak reference to a task
     task.add_done_callback(_running.discard)
 
 
 class Visitor(HasTraits):
-    """The person in front of this kernel, known by what the API answers to their token.
+    """The person who uses this kernel, identified by their API token.
 
-    In the dashboards service the server calls :meth:`sign_in` when it hands the page out: until then (a page rendered
-    ahead) nobody is there. In a person's own server the environment says who it is.
+    The dashboards service calls :meth:`sign_in` when it delivers the page; a page that is rendered ahead has no visitor
+    until then. In a person's own server the token comes from the environment.
     """
 
     api = Instance(Api, allow_none=True)
-    farewell = Unicode(help="Why the page ends, once it does.")
+    farewell = Unicode(help="Message shown when the page ends.")
 
     def sign_in(self, token: str) -> None:
         """Called by the server, over the kernel's own socket."""
@@ -57,7 +57,7 @@ class Visitor(HasTraits):
 
 
 visitor = Visitor()
-"""The one of this kernel."""
+"""The visitor of this kernel."""
 
 
 class Phase(StrEnum):
@@ -68,33 +68,33 @@ class Phase(StrEnum):
 
 
 class State(HasTraits):
-    """What a view shows, without a browser. Subclasses say in :meth:`fetch` how to get it."""
+    """The data that a view shows; independent of widgets. Subclasses implement :meth:`fetch`."""
 
     phase = UseEnum(Phase, Phase.LOADING)
-    problem = Instance(AtriumError, allow_none=True, help="Why there is nothing to show.")
-    busy = Unicode(help="What is being done, in a few words.")
-    trouble = Instance(AtriumError, allow_none=True, help="Why the last thing that was tried did not work.")
-    done = Unicode(help="What was done last, in a sentence.")
-    problems = Dict(help="Field -> what is wrong with it, in a sentence.")
+    problem = Instance(AtriumError, allow_none=True, help="Error that prevents showing anything.")
+    busy = Unicode(help="Description of the running action; empty if none runs.")
+    trouble = Instance(AtriumError, allow_none=True, help="Error of the last action.")
+    done = Unicode(help="Result of the last action, as a sentence.")
+    problems = Dict(help="Field -> error message.")
 
     async def fetch(self, api: Api) -> Phase:
-        """Fill the traits; ``READY``, or ``EMPTY`` when there is nothing to show."""
+        """Fill the traits. Returns ``READY``, or ``EMPTY`` if there is nothing to show."""
         raise NotImplementedError
 
     async def load(self, api: Api) -> None:
-        """Fetch, and turn whatever goes wrong into a sentence."""
+        """Call :meth:`fetch` and set ``phase``; errors are stored in ``problem``."""
         self.phase = Phase.LOADING
         await self.attempt(self.fetch(api))
 
     async def attempt(self, work: Awaitable[Phase]) -> None:
-        """Await a phase; an error is one, too."""
+        """Await ``work`` and set the phase that it returns, or ``ERROR``."""
         try:
             phase = await work
         except AtriumError as error:
             self.fail(error)
         except Exception:
             log.exception("a dashboard failed")
-            self.fail(AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it."))
+            self.fail(unexpected_error())
         else:
             self.problem = None
             self.phase = phase
@@ -104,9 +104,11 @@ class State(HasTraits):
         self.phase = Phase.ERROR
 
     async def act(self, doing: str, work: Coroutine[Any, Any, object]) -> bool:
-        """Do something while the page stays as it is; whether it worked. What did not is told in ``trouble``.
+        """Run an action and return whether it succeeded; an error is stored in ``trouble``.
 
-        One thing at a time: a second click does nothing.
+        :param doing: description of the action, shown while it runs.
+
+        Only one action runs at a time: a second one is dropped.
         """
         if self.busy:
             work.close()
@@ -115,36 +117,41 @@ class State(HasTraits):
         try:
             await work
         except AtriumError as error:
-            told = getattr(error, "problems", None) or ({error.field: error.message} if error.field else {})
-            self.problems, self.trouble = told, error
+            problems = getattr(error, "problems", None) or ({error.field: error.message} if error.field else {})
+            self.problems, self.trouble = problems, error
         except Exception:
             log.exception("a dashboard failed")
-            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+            self.trouble = unexpected_error()
         finally:
             self.busy = ""
         return self.trouble is None
 
     async def quietly(self, work: Awaitable[object]) -> None:
-        """Do something that nobody asked for; if it fails, nothing is told."""
+        """Run a background action; an error is logged and not shown."""
         try:
             await work
         except AtriumError as error:
-            log.info("not found out: %s", error.message)
+            log.info("background action failed: %s", error.message)
+
+
+def unexpected_error() -> AtriumError:
+    """What the page shows for an exception that no code expected; the traceback is in the log."""
+    return AtriumError("Something went wrong on our side.", hint="Try again. If the problem continues, report it.")
 
 
 async def ask(question: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
-    """Call the API while the page goes on answering."""
+    """Call the API in a thread, so that the kernel stays responsive."""
     return await asyncio.to_thread(question, *arguments, **options)
 
 
 class Address(Text):
-    """What stands behind ``#/`` in the page's address, told by the page's script: a link within a dashboard.
+    """The part of the page's address after ``#/``, set by the page's script: a link within a dashboard.
 
-    The script takes it out of the address bar at once, so that the same link works twice and a code is not kept there.
+    The script removes it from the address bar at once, so that the same link works twice and no code stays there.
 
-    It also says ``WAITING`` while the page does not know its visitor. What a kernel changes in the moment between
-    telling the page its widgets and the page listening to them is lost; if there is something to show, the page is told
-    ``AGAIN``, and loads itself anew, once.
+    The script sends ``WAITING`` while the page has no visitor. A change that the kernel makes after it sends its
+    widgets and before the page listens to them is lost. If there is something to show by then, the answer ``AGAIN``
+    makes the page reload once.
     """
 
     WAITING, AGAIN = "waiting", "again"
@@ -166,7 +173,7 @@ class Address(Text):
 
 
 class AfterAPause:
-    """Does something once nobody has said :meth:`again` for some seconds."""
+    """Debounces: calls ``then`` once :meth:`again` has not been called for ``seconds``."""
 
     def __init__(self, seconds: float, then: Callable[[], None]) -> None:
         self._seconds = seconds
@@ -180,18 +187,18 @@ class AfterAPause:
 
 
 class View(VBox):
-    """Shows one of: a skeleton, an error with a retry, or what the subclass draws.
+    """Shows a skeleton while loading, an error with a retry button, or the content of the subclass.
 
-    All text goes through :class:`markupsafe.Markup`'s ``format``, which escapes it.
+    All texts are inserted with :meth:`markupsafe.Markup.format`, which escapes them.
     """
 
-    loading = "Getting your data"
+    loading = "Loading your data"
 
     def __init__(self, state: State, person: Visitor = visitor) -> None:
         self.state = state
         self.person = person
         self.text = HTML()
-        self.retry = Button(description="Try again", tooltip="Ask for your data again")
+        self.retry = Button(description="Try again", tooltip="Load your data again")
         self.retry.on_click(lambda _: self.reload())
         super().__init__([self.text, self.retry, *self.controls()])
         state.observe(lambda _: self.draw())
@@ -214,7 +221,7 @@ class View(VBox):
             in_background(self.state.load(self.person.api))
 
     def do(self, doing: str, work: Work) -> None:
-        """Something that a person asked for; what goes wrong is told on the page."""
+        """Run an action of the visitor; its error is shown on the page."""
         if self.person.api is not None:
             in_background(self.state.act(doing, work(self.person.api)))
 
@@ -223,12 +230,12 @@ class View(VBox):
         return lambda: self.do(doing, work)
 
     def aside(self, work: Work) -> None:
-        """Something that may fail without a word."""
+        """Run a background action; its error is not shown."""
         if self.person.api is not None:
             in_background(self.state.quietly(work(self.person.api)))
 
     def draw(self) -> None:
-        """Bring the page in line with the state."""
+        """Update the widgets from the state."""
         failed = self.state.phase is Phase.ERROR and not self.person.farewell
         self.retry.layout.display = "" if failed else "none"
         self.text.value = str(self._html())
@@ -243,20 +250,20 @@ class View(VBox):
         return self.content()
 
 
-def skeleton(words: str) -> Markup:
-    """The loading state: grey bars at once, words for who listens (and, by the theme, for who waits)."""
-    return Markup('<div class="skeleton" role="status"><i></i><i></i><i></i><p>{}…</p></div>').format(words)
+def skeleton(text: str) -> Markup:
+    """The loading state: grey bars, and a text for screen readers that the theme shows after a while."""
+    return Markup('<div class="skeleton" role="status"><i></i><i></i><i></i><p>{}…</p></div>').format(text)
 
 
 def notice(kind: str, message: str, hint: str = "") -> Markup:
-    """One sentence with a sign; errors are read out at once."""
+    """A message box; screen readers announce errors (``bad``) at once."""
     return Markup('<div class="notice {}" role="{}"><p>{} {}</p></div>').format(
         kind, "alert" if kind == "bad" else "status", message, hint
     )
 
 
 def moment(when: datetime, show: str = "moment") -> Markup:
-    """A time that the page's script turns into the reader's zone; without it, it stands as it is."""
+    """A time element in UTC; the page's script shows it in the reader's time zone."""
     when = when.astimezone(UTC)
     return Markup('<time datetime="{}" data-show="{}">{:%d %b %Y, %H:%M} UTC</time>').format(
         when.isoformat(), show, when
@@ -264,7 +271,7 @@ def moment(when: datetime, show: str = "moment") -> Markup:
 
 
 def table(heads: tuple[str, ...], rows: Any, caption: str = "") -> Markup:
-    """Records; on a phone a list of label and value. Cells are text, or markup that was made as such."""
+    """A table; on a phone a list of label and value. Cells are text (escaped) or Markup."""
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
             Markup("").join(
@@ -282,7 +289,7 @@ def table(heads: tuple[str, ...], rows: Any, caption: str = "") -> Markup:
 
 
 def facts(rows: Any) -> Markup:
-    """Label and value, empty ones left out; line ends of what somebody typed stay."""
+    """A description list; empty values are left out, line breaks are kept."""
     return Markup('<dl class="facts">{}</dl>').format(
         Markup("").join(
             Markup('<dt>{}</dt><dd class="typed">{}</dd>').format(label, value) for label, value in rows if value
@@ -290,8 +297,8 @@ def facts(rows: Any) -> Markup:
     )
 
 
-def told(state: State) -> Markup:
-    """What is being done, what did not work, or what was done last."""
+def activity(state: State) -> Markup:
+    """The running action, the last error, or the last result."""
     if state.busy:
         return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
     if state.trouble is not None:
@@ -300,7 +307,7 @@ def told(state: State) -> Markup:
 
 
 def pdf_link(document: bytes, name: str) -> Markup:
-    """A link that saves a PDF which is in the page already; nothing without one."""
+    """A download link with the PDF as a data URL; empty without a document."""
     if not document:
         return Markup("")
     data = base64.b64encode(document).decode()
@@ -311,5 +318,5 @@ def pdf_link(document: bytes, name: str) -> Markup:
 
 
 def empty(title: str, what: str, first_step: Markup | str = "") -> Markup:
-    """The empty state: what this is for, and the first step."""
+    """The empty state: what the page is for, and the first step."""
     return Markup('<section class="card empty"><h2>{}</h2><p>{}</p><p>{}</p></section>').format(title, what, first_step)

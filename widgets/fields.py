@@ -1,4 +1,4 @@
-"""Fields of a form: a control with its label above, what it is for below, and what is wrong with it.
+"""Form fields: a control with a label above and a hint and an error message below it.
 
 The script of the page (``hub/pages/static/dashboard.js``) ties hint and complaint to the control for screen readers.
 """
@@ -32,16 +32,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 CHOOSE = "Choose …"
 NOTHING = ""
-"""What the entry "choose" stands for; a Dropdown takes None for no entry at all."""
+"""Value of the entry "Choose …"; a Dropdown uses None for "no entry selected"."""
 
 
 PLAIN = Layout()
-"""One for all controls: each of their own would be sent to the browser, and half of a page's weight would be layouts
-that say nothing. What is shown and hidden is a field as a whole, which has a layout of its own."""
+"""Shared by all controls: a layout per control would double the size of a page. Only whole fields are shown and hidden,
+and those have their own layout."""
 
 
 class Field(VBox):
-    """One control. ``name`` is the field's name at the API, so that what it says is wrong finds its place."""
+    """A control with hint and error. ``name`` is the field's name in the API, used to place its error messages."""
 
     def __init__(self, name: str, control: Any, hint: str = "", *, wide: bool = False) -> None:
         self.name = name
@@ -61,7 +61,7 @@ class Field(VBox):
         self.control.value = value
 
     def complain(self, message: str) -> None:
-        """Show what is wrong; empty: nothing is."""
+        """Show an error message; an empty one removes it."""
         if message != self.complaint:
             self.complaint = message
             self._show()
@@ -78,7 +78,7 @@ class Field(VBox):
 
 
 class Choice(Field):
-    """One of several; None is the first entry, "choose", if it has one."""
+    """A drop-down field; the value None is the entry "Choose …"."""
 
     @property
     def value(self) -> Any:
@@ -87,15 +87,15 @@ class Choice(Field):
     @value.setter
     def value(self, value: Any) -> None:
         values = [option for _, option in self.control.options]
-        wanted = NOTHING if value is None else value
-        self.control.value = wanted if wanted in values else (values[0] if values else None)
+        selected = NOTHING if value is None else value
+        self.control.value = selected if selected in values else (values[0] if values else None)
 
     def offer(self, options: Iterable[tuple[str, Any]], *, first: str | None = CHOOSE) -> None:
-        """Other options; what was chosen stays chosen if it is still among them."""
-        entries, chosen = _entries(options, first), self.value
+        """Replace the options; the selection is kept if it is still available."""
+        entries, value = _entries(options, first), self.value
         if tuple(self.control.options) != entries:
             self.control.options = entries
-            self.value = chosen
+            self.value = value
 
 
 def _entries(options: Iterable[tuple[str, Any]], first: str | None) -> tuple[tuple[str, Any], ...]:
@@ -143,10 +143,10 @@ def yes_no(name: str, label: str, hint: str = "") -> Choice:
     return field
 
 
-def button(words: str, click: Callable[[], object], style: str = "", hint: str = "") -> Button:
-    made = Button(description=words, tooltip=hint or words, button_style=style)
-    made.on_click(lambda _: click())
-    return made
+def button(label: str, click: Callable[[], object], style: str = "", hint: str = "") -> Button:
+    widget = Button(description=label, tooltip=hint or label, button_style=style)
+    widget.on_click(lambda _: click())
+    return widget
 
 
 def row(*children: Any) -> HBox:
@@ -171,9 +171,9 @@ def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:
 
 
 def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, whole: str = "") -> Model:
-    """A model of what stands in the fields; raises :class:`Invalid` with what is wrong, by the fields' names.
+    """Validate field values as ``model``; raises :class:`Invalid` with the errors by field name.
 
-    ``whole`` is the field that is marked for what is wrong with all of them together.
+    ``whole`` is the field that shows errors of the whole model.
     """
     try:
         return model.model_validate(dict(values))
@@ -182,33 +182,48 @@ def checked(model: type[Model], values: Mapping[str, Any], prefix: str = "", *, 
 
 
 class Invalid(InvalidInput):
-    """What stands in the fields cannot be sent: ``problems`` has a sentence for each that is wrong."""
+    """Field values are invalid: ``problems`` maps field names to error messages."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("Some fields need another look.", hint="They are marked below.")
+        super().__init__("Some fields have errors.", hint="Correct the fields that are marked below.")
         self.problems = dict(problems)
 
 
 def problems_of(error: ValidationError, prefix: str = "", whole: str = "") -> dict[str, str]:
-    """A sentence for each field, by its name at the API."""
-    found: dict[str, str] = {}
-    for one in error.errors():
-        where = prefix + ".".join(str(part) for part in one["loc"]) if one["loc"] else whole or prefix.rstrip(".")
-        found.setdefault(where, _sentence(one["type"], one["msg"]))
-    return found
+    """Field name in the API -> error message."""
+    problems: dict[str, str] = {}
+    for problem in error.errors():
+        where = (
+            prefix + ".".join(str(part) for part in problem["loc"]) if problem["loc"] else whole or prefix.rstrip(".")
+        )
+        problems.setdefault(where, _sentence(where.rpartition(".")[2], problem["type"], problem["msg"]))
+    return problems
 
+
+_PATTERNS = {
+    "access_url": "Enter an address starting with https://, http:// or s3://.",
+    "contact": "Enter a mail address.",
+    "download_url": "Enter an address starting with https://, http:// or s3://.",
+    "name": "Use lowercase letters, digits and hyphens, and start with a letter.",
+    "orcid": "Enter an ORCID iD such as 0000-0002-1825-0097.",
+    "url": "Enter a web address starting with https://.",
+    "website": "Enter a web address starting with https://.",
+}
+"""What to enter, by the last part of a field's name, where the value does not match the field's pattern."""
 
 _SENTENCES = {
-    "string_pattern_mismatch": "This does not look as it should.",
-    "date_from_datetime_parsing": "This is no date.",
-    "string_too_short": "Write something here.",
+    "string_pattern_mismatch": "The format is not valid.",
+    "date_from_datetime_parsing": "Enter a date.",
+    "string_too_short": "Fill in this field.",
 }
 
 
-def _sentence(kind: str, message: str) -> str:
-    words = _SENTENCES.get(kind) or message.removeprefix("Value error, ").removeprefix("String ").strip()
-    words = words.replace("should have", "use").replace("Input should be", "It has to be")
-    return words[:1].upper() + words[1:].rstrip(".") + "."
+def _sentence(field: str, kind: str, message: str) -> str:
+    if kind == "string_pattern_mismatch" and field in _PATTERNS:
+        return _PATTERNS[field]
+    sentence = _SENTENCES.get(kind) or message.removeprefix("Value error, ").removeprefix("String ").strip()
+    sentence = sentence.replace("should have", "use").replace("Input should be", "Must be")
+    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
 
 
 def date_words(day: date) -> str:

@@ -29,7 +29,7 @@ def _number(value: float) -> str:
 
 
 def greeting(me: Me) -> Markup:
-    """Says hello, and tells the frame (``theme.js``) whose page this is and what they may open: known only now."""
+    """Greeting; its data attributes give the frame (``theme.js``) the visitor's name, hours and roles."""
     return Markup(
         '<p class="words" data-frame-person="{name}" data-frame-hours="{hours}" data-frame-roles="{roles}">'
         "Welcome, {name}.</p>"
@@ -56,7 +56,7 @@ def _card(project: ProjectHours) -> Markup:
 def _amount(kind: str, amount: Hours) -> Markup:
     if amount.granted <= 0:
         return Markup("")
-    word = _low(amount)
+    warning = _low(amount)
     return Markup(
         '<div><p class="amount-words"><span>{kind}</span>'
         "<span><strong>{left}</strong> of {granted} left{word}</span></p>"
@@ -67,8 +67,8 @@ def _amount(kind: str, amount: Hours) -> Markup:
         granted=hours(amount.granted),
         max=amount.granted,
         value=max(amount.left, 0),
-        word=f" · {word}" if word else "",
-        low="low" if word else "",
+        word=f" · {warning}" if warning else "",
+        low="low" if warning else "",
     )
 
 
@@ -83,7 +83,7 @@ def _note(project: ProjectHours) -> Markup:
         role=ROLES[project.role],
         slug=project.slug,
         ends=f"until {project.until.day} {project.until:%b %Y}, " if project.until else "",
-        counted=Markup("counted {}").format(_ago(project.as_of)) if project.as_of else "not counted yet",
+        counted=Markup("updated {}").format(_ago(project.as_of)) if project.as_of else "not updated yet",
     )
 
 

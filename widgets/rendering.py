@@ -39,14 +39,14 @@ class Dashboard:
 
 def find_dashboards(folder: Path) -> dict[str, Dashboard]:
     """The notebooks that are really in the folder: a link that leads out of it is none of them."""
-    found = {}
+    dashboards = {}
     for path in sorted(folder.glob("*.ipynb")):
         if path.is_file() and path.resolve().parent == folder:
             about = nbformat.read(path, as_version=4).metadata.get("atrium", {})
-            found[path.name] = Dashboard(
+            dashboards[path.name] = Dashboard(
                 path.stem, own_server=about.get("runs") == "own-server", ahead=about.get("ahead", True)
             )
-    return found
+    return dashboards
 
 
 class DashboardContents(LargeFileManager):

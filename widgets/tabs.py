@@ -1,4 +1,4 @@
-"""Pages of several parts, one of which is shown at a time; each is made when it is first shown."""
+"""Base of dashboards with several parts, one shown at a time; a part is built when it is first shown."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from ipywidgets import HTML, VBox
 
-from widgets.base import Address, Phase, View, Work, told
+from widgets.base import Address, Phase, View, Work, activity
 
 
 class Part(VBox):
-    """What a page shows in its place."""
+    """One part of a page."""
 
     def draw(self) -> None:
-        """Bring it in line with the state."""
+        """Update the widgets from the state."""
         raise NotImplementedError
 
 
 class PartedView(View):
-    """A page whose address within it (``#/…``) says which part is shown."""
+    """A page with several parts; the address after ``#/`` selects the part."""
 
     def controls(self) -> tuple[Any, ...]:
         self.address = Address(self.go, self.state)
-        self.told = HTML()
+        self.activity = HTML()
         self.place = VBox()
-        return (self.address, self.told, self.place)
+        return (self.address, self.activity, self.place)
 
     def go(self, address: str) -> None:
-        """To a place within the page, as the page's script read it from the address."""
+        """Open a part of the page; ``address`` is the text after ``#/``."""
         raise NotImplementedError
 
     def part(self) -> Part:
@@ -38,10 +38,10 @@ class PartedView(View):
     def draw(self) -> None:
         super().draw()
         ready = self.state.phase is Phase.READY and not self.person.farewell
-        self.told.layout.display = self.place.layout.display = "" if ready else "none"
+        self.activity.layout.display = self.place.layout.display = "" if ready else "none"
         if not ready:
             return
-        self.told.value = str(told(self.state))
+        self.activity.value = str(activity(self.state))
         part = self.part()
         part.draw()
         if self.place.children != (part,):
@@ -49,7 +49,7 @@ class PartedView(View):
 
 
 class PartView(Part):
-    """A part that is a form; each page says which state it has."""
+    """A part with a form; subclasses declare the type of their state."""
 
     state: Any
 

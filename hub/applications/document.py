@@ -65,7 +65,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
         [
             ("Ethics", declaration.issues),
             ("Civilian use only", "confirmed" if declaration.civilian_use else "not confirmed"),
-            ("Statements are true", "confirmed" if declaration.truthful else "not confirmed"),
+            ("Information is true", "confirmed" if declaration.truthful else "not confirmed"),
         ],
     )
 

@@ -41,7 +41,7 @@ class Size(Model):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.minimum > self.maximum:
-            raise ValueError("The smallest number of workers is larger than the largest.")
+            raise ValueError("The minimum number of workers is larger than the maximum.")
         return self
 
     @classmethod

@@ -103,7 +103,7 @@ def request_changes(session: Session, settings: Settings, reviewer: str, number:
         settings,
         row,
         subject="changes requested",
-        text=f"Reviewers request changes:\n\n{request.text}\n",
+        text=f"Reviewers ask you to amend it:\n\n{request.text}\n",
         key=f"changes-{request.version}",
     )
     audit.record(session, who=reviewer, what="changes requested", on=views.audit_name(number))

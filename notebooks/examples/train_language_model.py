@@ -54,10 +54,10 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """The step to go on from."""
     if not path.exists():
         return 0
-    kept = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(kept["model"])
-    optimizer.load_state_dict(kept["optimizer"])
-    return int(kept["step"])
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    return int(checkpoint["step"])
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, default=Path("language-model.pt"))
     parser.add_argument("--every", type=int, default=20, help="steps between two checkpoints")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds to wait after each step (to try restarts)")
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
     warned = []
     signal.signal(signal.SIGUSR1, lambda *_: warned.append(True))
@@ -93,26 +93,26 @@ def main() -> int:
     torch.manual_seed(0)
     model = Model(len(letters)).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    first = load(asked.checkpoint, model, optimizer)
+    first = load(options.checkpoint, model, optimizer)
     shared = DistributedDataParallel(model)
     if rank == 0:
         say(f"{world} processes, {sum(p.numel() for p in model.parameters())} parameters, from step {first}")
 
-    for step in range(first, asked.steps):
-        seen, wanted = (part.to(device) for part in batch(text, 16, step, rank))
-        loss = functional.cross_entropy(shared(seen).flatten(0, 1), wanted.flatten())
+    for step in range(first, options.steps):
+        seen, targets = (part.to(device) for part in batch(text, 16, step, rank))
+        loss = functional.cross_entropy(shared(seen).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        time.sleep(asked.pause)
+        time.sleep(options.pause)
         stop = torch.tensor([float(bool(warned)), loss.item()])
         dist.all_reduce(stop)  # all of them stop at the same step
-        if rank == 0 and (step % 10 == 0 or step + 1 == asked.steps):
+        if rank == 0 and (step % 10 == 0 or step + 1 == options.steps):
             say(f"step {step} loss {stop[1].item() / world:.3f}")
         done = step + 1
-        if rank == 0 and (done % asked.every == 0 or done == asked.steps or stop[0] > 0):
-            save(asked.checkpoint, model, optimizer, done)
-        if stop[0] > 0 and done < asked.steps:
+        if rank == 0 and (done % options.every == 0 or done == options.steps or stop[0] > 0):
+            save(options.checkpoint, model, optimizer, done)
+        if stop[0] > 0 and done < options.steps:
             if rank == 0:
                 say(f"told to stop: checkpoint at step {done}")
             break

@@ -115,7 +115,7 @@ _FINDINGS = {
     ),
     Ending.CANCELLED: _Finding(
         Ending.CANCELLED,
-        mark("It was cancelled in Slurm by somebody who runs the machine."),
+        mark("An administrator cancelled this job."),
         mark("What you had saved is still there. Ask an administrator why before you start it again."),
     ),
     Ending.FINISHED: _Finding(Ending.FINISHED, mark("It ended by itself, without an error."), _AGAIN),

@@ -61,7 +61,7 @@ def _event(standing: Standing, now: datetime) -> dict[str, Any]:
         "silent_since": _iso(standing.silent_since),
     }
     if standing.silent_since:
-        message = f"{message} {translate('Slurm does not answer just now; your start goes on.')}"
+        message = f"{message} {translate('Slurm does not answer at the moment; your start goes on.')}"
     return {
         "progress": percent,
         "message": message,

@@ -22,7 +22,7 @@ LABELS = {
     "cpus": mark("CPU cores"),
     "memory_gb": mark("Memory"),
     "gpus": mark("GPUs"),
-    "gpu_type": mark("Kind of GPU"),
+    "gpu_type": mark("GPU type"),
     "minutes": mark("Time"),
     "reservation": mark("Reservation"),
     "environment": mark("Environment"),

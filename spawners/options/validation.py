@@ -85,7 +85,7 @@ def _checked_project(request: SpawnRequest, offer: Offer) -> ProjectOffer:
     if not offer.projects:
         raise _refusal(
             "account",
-            mark("You are in no project yet, and a notebook's hours are a project's."),
+            mark("You have no project yet. A notebook uses the hours of a project."),
             mark("Apply for one under Onboarding, or ask the lead of a project to add you."),
         )
     project = offer.project(request.account)

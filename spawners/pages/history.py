@@ -33,7 +33,7 @@ REMEMBERED = timedelta(days=7)
 """How long the start page tells of an ending that the person has not dismissed."""
 
 STATES = {
-    AttemptState.SUBMITTING: mark("being handed to Slurm"),
+    AttemptState.SUBMITTING: mark("being submitted to Slurm"),
     AttemptState.WAITING: mark("waiting for a node"),
     AttemptState.STARTING: mark("starting"),
     AttemptState.READY: mark("running"),

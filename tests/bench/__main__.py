@@ -20,11 +20,11 @@ MODULES = (spawn, running, burst, dashboards, search, dask, scaling)  # importin
 
 def main() -> int:
     """Exit code: 0 when every scenario asked for was measured or has no measurement yet."""
-    asked = _arguments()
+    arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what a scenario has made goes with it
     results = report.read(FOLDER / "results.json")
     failed = []
-    for name in asked:
+    for name in arguments:
         if name not in SCENARIOS:
             print(f"{name:26} {report.NOT_MEASURED}")
             continue
@@ -43,10 +43,10 @@ def main() -> int:
 def _arguments() -> list[str]:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(NAMES))
-    asked: list[str] = parser.parse_args().scenario
-    if unknown := set(asked) - set(NAMES):
+    names: list[str] = parser.parse_args().scenario
+    if unknown := set(names) - set(NAMES):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; the names are {', '.join(NAMES)}")
-    return asked or list(NAMES)
+    return names or list(NAMES)
 
 
 def _run(scenario: Scenario, deployment: Deployment) -> Result:

@@ -78,7 +78,7 @@ def _through(deployment: Deployment, hub: hubs.Hub, people: list[str]) -> float:
 
         def look() -> tuple[set[str], set[str]]:
             listed = http.get(hub.api("users"), params={"state": "active", "limit": 2 * PEOPLE}).json()
-            servers = {one["name"]: one["servers"].get("", {}) for one in listed}
+            servers = {user["name"]: user["servers"].get("", {}) for user in listed}
             ready = {name for name, server in servers.items() if server.get("ready")}
             return ready, {name for name, server in servers.items() if server.get("pending") == "spawn"}
 
@@ -170,9 +170,9 @@ def _end_everything(deployment: Deployment, people: list[str]) -> None:
 def accounts(deployment: Deployment, people: list[str]) -> Iterator[None]:
     """OS accounts with homes, let into the gateway and Slurm's default account; gone afterwards."""
     group, account = deployment.settings.login.os_group, deployment.settings.slurm.default_account
-    taken = [name for name in people if _exists(name)]
-    if taken:
-        raise AssertionError(f"{', '.join(taken)} exist already: left by a run that was killed? userdel them")
+    existing = [name for name in people if _exists(name)]
+    if existing:
+        raise AssertionError(f"{', '.join(existing)} exist already: left by a run that was killed? userdel them")
     home = Path(mkdtemp(prefix="atrium-throwaway-homes-", dir="/var/tmp"))
     home.chmod(0o755)
     try:

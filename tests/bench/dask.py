@@ -126,7 +126,7 @@ def _ask(process: subprocess.Popen[str], line: str) -> float:
     assert process.stderr is not None
     process.stdin.write(f"{line}\n")
     process.stdin.flush()
-    for said in process.stdout:
-        if said.startswith("TOLD "):
-            return float(json.loads(said.removeprefix("TOLD ")))
+    for report in process.stdout:
+        if report.startswith("TOLD "):
+            return float(json.loads(report.removeprefix("TOLD ")))
     raise RuntimeError(f"the job ended before it was measured: {process.stderr.read()[-2000:]}")

@@ -223,8 +223,8 @@ def _role() -> dict[str, object]:
 
 
 def _package(deployment: Deployment, name: str) -> Path:
-    [found] = deployment.hub_python.parent.parent.glob(f"lib/python3*/site-packages/{name}")
-    return found
+    [package] = deployment.hub_python.parent.parent.glob(f"lib/python3*/site-packages/{name}")
+    return package
 
 
 def _environment_of(program: Path, folder: Path) -> Path:

@@ -106,15 +106,15 @@ def sbatch() -> None:
 
 
 def squeue() -> None:
-    wanted, user, name = option("-j", "--jobs"), option("-u", "--user"), option("-n", "--name")
+    job_ids, user, name = option("-j", "--jobs"), option("-u", "--user"), option("-n", "--name")
     layout, fields = option("-o", "--format"), option("-O", "--Format")
     if option("-t", "--states") == "PENDING":
         return  # every job runs
-    for number in wanted.split(",") if wanted else sorted((job.name for job in JOBS.iterdir()), key=int):
+    for number in job_ids.split(",") if job_ids else sorted((job.name for job in JOBS.iterdir()), key=int):
         try:
             values = {**RECORDED, "A": number, "i": number, "F": number, **json.loads((JOBS / number).read_text())}
         except OSError:
-            if wanted:
+            if job_ids:
                 sys.exit("slurm_load_jobs error: Invalid job id specified")
             continue
         if (not user or values["u"] in user.split(",")) and (not name or values["j"] in name.split(",")):

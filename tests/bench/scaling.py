@@ -125,11 +125,11 @@ class _Seen:
 
 def _watched(deployment: Deployment, server: int, page: Page, updates: Callable[[], int]) -> _Seen:
     family = [server, *map(int, deployment.run("pgrep", f"--parent={server}").stdout.split())]
-    before, drawn, start = [_cpu_seconds(process) for process in family], updates(), time.perf_counter()
+    before, updates_before, start = [_cpu_seconds(process) for process in family], updates(), time.perf_counter()
     page.wait_for_timeout(1000 * WATCH_SECONDS)  # and not asleep: the browser's events are read meanwhile
     seconds = time.perf_counter() - start
     used = [100 * (_cpu_seconds(process) - was) / seconds for process, was in zip(family, before, strict=True)]
-    return _Seen(used[0], sum(used), (updates() - drawn) / seconds)
+    return _Seen(used[0], sum(used), (updates() - updates_before) / seconds)
 
 
 def _cpu_seconds(process: int) -> float:
@@ -138,8 +138,8 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _server_process(deployment: Deployment, founder: Visitor) -> int:
-    found = deployment.run("pgrep", f"--uid={founder.name}", "--oldest", "--full", "spawners.node.launch").stdout
-    return int(found)
+    pids = deployment.run("pgrep", f"--uid={founder.name}", "--oldest", "--full", "spawners.node.launch").stdout
+    return int(pids)
 
 
 @contextmanager
@@ -157,8 +157,8 @@ def _server(deployment: Deployment) -> Iterator[Visitor]:
 def _crowd(deployment: Deployment, founder: Visitor) -> Iterator[str]:
     """A cluster of the person's with fifty workers that are busy, by its name."""
     base = deployment.server_url(founder.name)
-    asked = json.dumps({"name": "crowd", "size": {"minimum": 0, "maximum": 0}})
-    fetch(founder.page, "POST", f"{base}atrium/clusters", asked)
+    body = json.dumps({"name": "crowd", "size": {"minimum": 0, "maximum": 0}})
+    fetch(founder.page, "POST", f"{base}atrium/clusters", body)
     at = fetch(founder.page, "GET", f"{base}atrium/clusters/crowd/connection")["text"]
     command = [str(deployment.user_python), "-P", "-c", CROWD, at, str(WORKERS)]
     process = subprocess.Popen(

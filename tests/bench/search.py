@@ -86,10 +86,11 @@ class World:
                     return
                 yield from batch
 
-        begun, start = time.perf_counter(), time.process_time()
+        wall_start, start = time.perf_counter(), time.process_time()
         work(records())
         seconds = time.process_time() - start - reading
-        print(f"  {RECORDS:,} records: {seconds:,.0f} s of CPU, {time.perf_counter() - begun:,.0f} s with reading them")
+        wall = time.perf_counter() - wall_start
+        print(f"  {RECORDS:,} records: {seconds:,.0f} s of CPU, {wall:,.0f} s with reading them")
         return RECORDS / seconds
 
     def _fill(self, records: Iterator[Entry]) -> None:
@@ -131,9 +132,9 @@ def world() -> World:
 @scenario("index_rate", metric="records indexed in a second of one core, higher is better", unit="1/s", runs=1)
 @contextmanager
 def index_rate(_deployment: Deployment) -> Iterator[Pair]:
-    made = world()
-    sizes = (made.index_size, made.reference_size)
-    yield Pair(ours=made.index, reference=made.reference, further={"size on disk, MiB": sizes})
+    rig = world()
+    sizes = (rig.index_size, rig.reference_size)
+    yield Pair(ours=rig.index, reference=rig.reference, further={"size on disk, MiB": sizes})
 
 
 @scenario("search_common_p95", metric="top 20 and all counts, common words, 20 clients", unit="ms", runs=3)
@@ -152,27 +153,27 @@ def search_rare(_deployment: Deployment) -> Iterator[Pair]:
 
 @contextmanager
 def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
-    made = world().prepared()
-    words, seeds = made.words[ranks], iter(range(1000))
-    with _api(made.folder) as (port, server):
+    rig = world().prepared()
+    words, seeds = rig.words[ranks], iter(range(1000))
+    with _api(rig.folder) as (port, server):
         _wait_until_prepared(port, server)
 
         spent = {"ours": 0.0, "reference": 0.0}
 
         def ours() -> float:
             before = _cpu(server)
-            taken = asyncio.run(_load(port, words, random.Random(next(seeds))))
-            spent["ours"] = (_cpu(server) - before) * 1000 / len(taken)
-            print(f"  {len(taken):,} searches; median {median(taken):.2f} ms")
-            return _p95(taken)
+            latencies = asyncio.run(_load(port, words, random.Random(next(seeds))))
+            spent["ours"] = (_cpu(server) - before) * 1000 / len(latencies)
+            print(f"  {len(latencies):,} searches; median {median(latencies):.2f} ms")
+            return _p95(latencies)
 
         def reference() -> float:
             chosen = random.Random(next(seeds)).sample(words, reference_queries)
             start = time.thread_time()
-            with sqlite3.connect(made.database) as db:
-                taken = [_timed(partial(_ask_sqlite, db, word)) for word in chosen]
-            spent["reference"] = (time.thread_time() - start) * 1000 / len(taken)
-            return _p95(taken)
+            with sqlite3.connect(rig.database) as db:
+                latencies = [_timed(partial(_ask_sqlite, db, word)) for word in chosen]
+            spent["reference"] = (time.thread_time() - start) * 1000 / len(latencies)
+            return _p95(latencies)
 
         further = {
             "CPU of a search, HTTP included in ours, ms": (lambda: spent["ours"], lambda: spent["reference"]),
@@ -216,14 +217,14 @@ async def _load(port: int, words: Sequence[str], rng: random.Random) -> list[flo
     """Milliseconds of every search of all clients."""
     until = time.perf_counter() + SECONDS
     seeds = [rng.random() for _ in range(CLIENTS)]
-    taken = await asyncio.gather(*(_client(port, words, random.Random(seed), until) for seed in seeds))
-    return [one for client in taken for one in client]
+    latencies = await asyncio.gather(*(_client(port, words, random.Random(seed), until) for seed in seeds))
+    return [latency for client in latencies for latency in client]
 
 
 async def _client(port: int, words: Sequence[str], rng: random.Random, until: float) -> list[float]:
     """One connection, kept; raw, so that the client costs next to nothing beside the server."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    taken = []
+    latencies = []
     while time.perf_counter() < until:
         await asyncio.sleep(rng.expovariate(1 / PAUSE))
         request = f"GET {_PATH}?text={quote(rng.choice(words))} HTTP/1.1\r\nHost: api\r\nAuthorization: token x\r\n\r\n"
@@ -233,13 +234,13 @@ async def _client(port: int, words: Sequence[str], rng: random.Random, until: fl
         assert head.startswith(b"HTTP/1.1 200"), head
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
         await reader.readexactly(length)
-        taken.append((time.perf_counter() - start) * 1000)
+        latencies.append((time.perf_counter() - start) * 1000)
     writer.close()
-    return taken
+    return latencies
 
 
 def _ask_sqlite(db: sqlite3.Connection, word: str) -> None:
-    found = "SELECT rowid FROM words WHERE words MATCH ?"
+    query = "SELECT rowid FROM words WHERE words MATCH ?"
     db.execute(
         "SELECT card FROM (SELECT rowid AS found FROM words WHERE words MATCH ? ORDER BY rank LIMIT 20) "
         "JOIN record ON record.id = found",
@@ -247,9 +248,9 @@ def _ask_sqlite(db: sqlite3.Connection, word: str) -> None:
     ).fetchall()
     db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (word,)).fetchall()
     for name in _FACETS:
-        db.execute(f"SELECT {name}, count(*) FROM record WHERE id IN ({found}) GROUP BY 1", (word,)).fetchall()
+        db.execute(f"SELECT {name}, count(*) FROM record WHERE id IN ({query}) GROUP BY 1", (word,)).fetchall()
     for name in _MANY:
-        db.execute(f"SELECT value, count(*) FROM {name} WHERE id IN ({found}) GROUP BY 1", (word,)).fetchall()
+        db.execute(f"SELECT value, count(*) FROM {name} WHERE id IN ({query}) GROUP BY 1", (word,)).fetchall()
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -258,8 +259,8 @@ def _timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _p95(taken: Sequence[float]) -> float:
-    return sorted(taken)[int(0.95 * (len(taken) - 1))]
+def _p95(latencies: Sequence[float]) -> float:
+    return sorted(latencies)[int(0.95 * (len(latencies) - 1))]
 
 
 def _mebibytes(folder: Path) -> float:

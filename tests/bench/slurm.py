@@ -63,8 +63,8 @@ def counted(deployment: Deployment, *, replayed: bool) -> Iterator[Commands]:
 
 def _lay_down(deployment: Deployment, folder: Path, commands: Commands, replayed: bool) -> None:
     replay = folder / "replay"
-    for made in (commands.path, replay, replay / "jobs"):
-        made.mkdir()
+    for directory in (commands.path, replay, replay / "jobs"):
+        directory.mkdir()
     (replay / "jobs").chmod(0o777)
     commands.log.touch()
     commands.log.chmod(0o666)

@@ -45,7 +45,7 @@ def test_a_scenario_without_a_measurement_is_named_and_has_no_number() -> None:
     assert further == "| | stock | | 6 / 6 / 6 | 1 / 1.5 / 2 | 4.00 | |"
 
 
-def test_the_table_in_the_repository_says_what_the_json_says() -> None:
+def test_the_table_in_the_repository_matches_the_json() -> None:
     results = report.read(FOLDER / "results.json")
 
     assert set(results) <= set(NAMES)

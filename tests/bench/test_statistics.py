@@ -20,7 +20,7 @@ def test_sides_are_measured_by_turns_and_each_goes_first_in_its_turn() -> None:
     assert (ours, reference) == ([1, 4, 5], [2, 3, 6])
 
 
-def test_the_ratio_is_of_medians_so_that_one_slow_run_does_not_make_it() -> None:
+def test_the_ratio_uses_medians_so_that_a_slow_run_does_not_matter() -> None:
     result = summarise("spawn", "time", "s", [2.0, 100.0, 3.0], [1.0, 2.0, 0.5])
 
     assert result.ours == Spread(2.0, 3.0, 100.0)
@@ -30,9 +30,9 @@ def test_the_ratio_is_of_medians_so_that_one_slow_run_does_not_make_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("ours", "reference", "said"),
+    ("ours", "reference", "text"),
     [([], [], "0 measurements"), ([1.0], [], "against 0"), ([1.0], [0.0], "no ratio")],
 )
-def test_no_number_without_a_measurement(ours: list[float], reference: list[float], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_no_number_without_a_measurement(ours: list[float], reference: list[float], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         summarise("spawn", "time", "s", ours, reference)

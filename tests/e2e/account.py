@@ -42,12 +42,12 @@ class Account:
     def server(self, server: str = "") -> dict[str, Any] | None:
         """The Hub's model of an active server, None when it has none."""
         people = self.http.get(f"{self.deployment.public_url}/hub/api/users/{self.name}")
-        found: dict[str, Any] | None = people.raise_for_status().json()["servers"].get(server)
-        return found
+        server_model: dict[str, Any] | None = people.raise_for_status().json()["servers"].get(server)
+        return server_model
 
     def is_ready(self, server: str = "") -> bool:
-        found = self.server(server)
-        return bool(found and found["ready"])
+        server_model = self.server(server)
+        return bool(server_model and server_model["ready"])
 
     def wait_until_ready(self, server: str = "") -> None:
         eventually(lambda: self.is_ready(server), within=READY_SECONDS, what=f"{self.name}'s server is ready")

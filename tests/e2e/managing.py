@@ -74,17 +74,17 @@ def go_on(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def told(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> dict[str, Any]:
-    """Everything that ``body`` told; it has left no worker behind, waiting or running."""
+def reported_values(deployment: Deployment, user: str, body: str, *, minutes: int = 20) -> dict[str, Any]:
+    """Values that ``body`` reports with ``tell``; checks that it leaves no worker behind, waiting or running."""
     with job(deployment, user, body, minutes=minutes) as process:
         out, error = process.communicate(timeout=JOB_SECONDS)
         assert process.returncode == 0, error[-3000:]
         no_worker_is_left(deployment, user)
-    words: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for line in out.splitlines():
         if line.startswith("TOLD "):
-            words |= json.loads(line.removeprefix("TOLD "))
-    return words
+            values |= json.loads(line.removeprefix("TOLD "))
+    return values
 
 
 def workers_of(deployment: Deployment, user: str) -> list[str]:

@@ -25,8 +25,8 @@ def full(deployment: Deployment) -> Iterator[Callable[[], None]]:
     try:
         for person in people:
             deployment.run("runuser", "-u", person, "--", "sbatch", *TAKE.split(), "--wrap=sleep 600")
-        taken = ["--name=fill", "--state=RUNNING"]
-        eventually(lambda: len(deployment.squeue(*taken)) == len(people), within=90, what="every node is taken")
+        options = ["--name=fill", "--state=RUNNING"]
+        eventually(lambda: len(deployment.squeue(*options)) == len(people), within=90, what="every node is taken")
         yield free
     finally:
         free()

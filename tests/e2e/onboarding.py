@@ -56,7 +56,7 @@ def start_a_path(founder: Dashboards) -> None:
     )
     if another(founder).count():
         another(founder).click()
-    expect(founder.page.get_by_text("You are here: step 1 of 6.")).to_be_visible(timeout=WAIT)
+    expect(founder.page.get_by_text("Step 1 of 6.")).to_be_visible(timeout=WAIT)
 
 
 def another(founder: Dashboards) -> Locator:
@@ -68,9 +68,9 @@ def describe_themselves(founder: Dashboards, organisation: str) -> None:
     founder.field("Name of the organisation").fill(organisation)
     founder.field("Kind").select_option(label="Company or start-up")
     founder.field("Country").select_option(label="Germany")
-    for label, number in (("Staff", "12"), ("Turnover (€ a year)", "900000"), ("Balance sheet (€)", "400000")):
+    for label, number in (("Staff", "12"), ("Turnover (€ per year)", "900000"), ("Balance sheet (€)", "400000")):
         founder.field(label).fill(number)
-    founder.press("Work out whether it is an SME")
+    founder.press("Check whether it is an SME")
     founder.expect_text("It is a small enterprise, and an SME.")
 
 
@@ -83,17 +83,17 @@ def say_what_for(founder: Dashboards, title: str) -> None:
 
 
 def take_advice(founder: Dashboards) -> None:
-    founder.field("GPU hours, roughly").fill("100")
-    founder.field("Core hours, roughly").fill("10")
+    founder.field("GPU hours (estimate)").fill("100")
+    founder.field("Core hours (estimate)").fill("10")
     founder.field("When you want to start").select_option(label="Within a week")
-    founder.press("Advise me")
+    founder.press("Compare access modes")
     expect(founder.page.locator(".card.chosen")).to_contain_text("Playground", timeout=WAIT)
-    founder.expect_text("What speaks against it:")
-    expect(founder.field("Call to apply in")).to_have_value(re.compile("."))
+    founder.expect_text("Why it does not fit:")
+    expect(founder.field("Call to apply to")).to_have_value(re.compile("."))
 
 
 def ask_for_hours(founder: Dashboards) -> None:
-    founder.press("Work out the hours")
+    founder.press("Calculate GPU hours")
     founder.expect_text("GPU hours = 6 ×")
     founder.field("CPU partition").check()
     founder.field("GPU partition").check()
@@ -101,15 +101,15 @@ def ask_for_hours(founder: Dashboards) -> None:
 
 
 def declare(founder: Dashboards) -> None:
-    founder.field("Are personal data involved?").select_option(label="No")
+    founder.field("Does the project use personal data?").select_option(label="No")
     questions = founder.page.locator(".field", has=founder.page.locator(".hint", has_text=", AI Act")).locator("select")
     for place in range(questions.count()):
         questions.nth(place).select_option(label="No")
     questions.nth(questions.count() - 2).select_option(label="Yes")
-    founder.press("Show what it means")
+    founder.press("Check my answers")
     founder.expect_text("Transparency duties apply.")
-    founder.field("The use is civilian only.").check()
-    founder.field("What I say in this application is true.").check()
+    founder.field("The use is for civilian purposes only.").check()
+    founder.field("The information in this application is true.").check()
 
 
 def apply(founder: Dashboards, title: str, *, pictures: bool = False) -> None:
@@ -128,7 +128,7 @@ def apply(founder: Dashboards, title: str, *, pictures: bool = False) -> None:
         fill()
         if pictures:
             screenshot(founder.page, f"onboarding-{number}")
-        founder.press("Save and go on")
+        founder.press("Save and continue")
     founder.arrives("Review and submit")
     founder.expect_text("Nothing is missing.")
     if pictures:
@@ -144,10 +144,10 @@ def submit(founder: Dashboards) -> None:
 def open_case(reviewer: Dashboards, title: str) -> None:
     """The newest application on the desk; a declaration is asked for before anything of it is shown."""
     reviewer.open("review")
-    reviewer.expect_text("What waits for you")
+    reviewer.expect_text("Review queue")
     reviewer.page.locator(".records a").last.click()
-    none = reviewer.page.get_by_role("button", name="I have none", exact=True)
-    content = reviewer.page.get_by_role("heading", name="Who applies")
+    none = reviewer.page.get_by_role("button", name="No conflict", exact=True)
+    content = reviewer.page.get_by_role("heading", name="Applicant", exact=True)
     expect(none.or_(content).first).to_be_visible(timeout=WAIT)
     if none.is_visible():
         expect(reviewer.page.get_by_text(title)).to_have_count(0)
@@ -156,9 +156,9 @@ def open_case(reviewer: Dashboards, title: str) -> None:
 
 
 def ask_for_changes(reviewer: Dashboards, words: str) -> None:
-    reviewer.field("What has to be changed").fill(words)
-    reviewer.press("Ask for changes")
-    reviewer.expect_text("It is back with the applicant")
+    reviewer.field("Changes you request").fill(words)
+    reviewer.press("Request changes")
+    reviewer.expect_text("Changes requested. The applicant gets a mail.")
 
 
 def approve(reviewer: Dashboards, *, gpu_hours: int, cpu_hours: int, reason: str) -> None:
@@ -166,10 +166,10 @@ def approve(reviewer: Dashboards, *, gpu_hours: int, cpu_hours: int, reason: str
         reviewer.page.locator(".field").get_by_label(re.compile(f"^{criterion}")).select_option(label="4")
     reviewer.field("Recommendation").select_option(label="Approve")
     reviewer.press("Save my review")
-    reviewer.expect_text("Your review is kept.")
+    reviewer.expect_text("Review saved.")
     reviewer.field("Decision").select_option(label="Approve")
     reviewer.field("GPU hours granted").fill(str(gpu_hours))
     reviewer.field("Core hours granted").fill(str(cpu_hours))
     reviewer.field("Reason").fill(reason)
-    reviewer.press("Decide")
-    reviewer.expect_text("The project is being made.")
+    reviewer.press("Save decision")
+    reviewer.expect_text("Application approved. The project is being set up.")

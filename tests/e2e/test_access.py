@@ -45,8 +45,8 @@ def as_(deployment: Deployment, browser: Browser) -> Iterator[As]:
         return clients[role]
 
     yield client
-    for one in clients.values():
-        one.close()
+    for api in clients.values():
+        api.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,8 +89,8 @@ def approved(as_: As, **hours: int) -> str:
 
 
 def _amend(founder: Api, number: int) -> Application:
-    asked = founder.applications.get(number)
-    saved = founder.applications.save(number, asked.revision, form(title="Steel, amended"))
+    application = founder.applications.get(number)
+    saved = founder.applications.save(number, application.revision, form(title="Steel, amended"))
     return founder.applications.submit(number, saved.revision)
 
 
@@ -99,16 +99,16 @@ def ready(client: Api, slug: str) -> ProjectView:
         project = client.projects.get(slug)
         return project if project.state == "active" else None
 
-    found = eventually(look, within=READY_SECONDS, what=f"{slug} is ready")
-    assert found is not None
-    return found
+    ready_project = eventually(look, within=READY_SECONDS, what=f"{slug} is ready")
+    assert ready_project is not None
+    return ready_project
 
 
 def submit(deployment: Deployment, person: str, slug: str, *options: str) -> str:
     """What ``sbatch`` says to a person: a job's number, or a refusal."""
     argv = ["runuser", "-u", person, "--", "sbatch", "--parsable", f"--account={slug}", *options, "--wrap=sleep 600"]
-    done = deployment.run(*argv, "--output=/dev/null", check=False)
-    return done.stdout.strip() or done.stderr.strip()
+    process = deployment.run(*argv, "--output=/dev/null", check=False)
+    return process.stdout.strip() or process.stderr.strip()
 
 
 def accounts(deployment: Deployment, slug: str) -> list[str]:
@@ -138,12 +138,14 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
     directory = Path(project.directory)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o2770
     assert group_of(deployment, slug).gr_mem == [name]
-    letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
-    assert [one.to.partition("@")[0] for one in letters] == [name]
+    letters = [email for email in admin.letters() if email.subject == f"Your project {slug} is ready"]
+    assert [email.to.partition("@")[0] for email in letters] == [name]
 
     founder.projects.invite(slug, "colleague@example.eu")
     letter = eventually(
-        lambda: next((one for one in admin.letters() if slug in one.subject and one.text.count("#/invitation/")), None),
+        lambda: next(
+            (email for email in admin.letters() if slug in email.subject and email.text.count("#/invitation/")), None
+        ),
         within=60,
         what="the invitation lies in the mailbox",
     )
@@ -183,7 +185,7 @@ def test_a_program_killed_while_a_project_is_made(deployment: Deployment, as_: A
         f"||call-playground-2026|cpu={500 * 60},gres/gpu={20 * 60}"
     ]
     assert Path(founder.projects.get(slug).directory).is_dir()
-    letters = [one for one in admin.letters() if one.subject == f"Your project {slug} is ready"]
+    letters = [email for email in admin.letters() if email.subject == f"Your project {slug} is ready"]
     assert len(letters) == 1
 
 
@@ -198,12 +200,12 @@ def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As, spen
     founder, name = as_("founder"), deployment.person("founder")
 
     def moved() -> ProjectUsage | None:
-        found = founder.usage(spent)
-        return found if found.cpu.used > 0 and found.people else None
+        usage = founder.usage(spent)
+        return usage if usage.cpu.used > 0 and usage.people else None
 
     used = eventually(moved, within=240, every=0.5, what="usage moves")
-    assert [one.name for one in used.people] == [name]
-    assert [one.name for one in used.partitions] == ["notebooks"]
+    assert [person.name for person in used.people] == [name]
+    assert [partition.name for partition in used.partitions] == ["notebooks"]
     assert used.cpu_runs_out is not None
     deployment.run("scancel", f"--user={name}")
     too_long = submit(deployment, name, spent, "--partition=notebooks", "--cpus-per-task=8", "--time=60")
@@ -214,6 +216,6 @@ def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As, spen
     )
 
 
-def _why_it_waits(deployment: Deployment, said: str) -> str:
+def _why_it_waits(deployment: Deployment, job_id: str) -> str:
     """The reason of a waiting job, or the refusal itself."""
-    return "".join(deployment.squeue(f"--jobs={said}", "--format=%r")) if said.isdigit() else said
+    return "".join(deployment.squeue(f"--jobs={job_id}", "--format=%r")) if job_id.isdigit() else job_id

@@ -36,7 +36,7 @@ def forecast(page: Page, text: str | re.Pattern[str]) -> None:
     expect(page.locator("#forecast")).to_contain_text(text, timeout=TOLD)
 
 
-def test_a_small_notebook_is_one_press_away_and_the_choice_is_remembered(visit: Visit) -> None:
+def test_a_small_notebook_needs_a_single_click_and_the_choice_is_remembered(visit: Visit) -> None:
     founder = visit("founder")
     page = spawn_page(founder, "?opt-profile=small&opt-minutes=60")
     forecast(page, re.compile(r"Starts (now|in )"))
@@ -54,7 +54,7 @@ def test_a_small_notebook_is_one_press_away_and_the_choice_is_remembered(visit: 
     expect(page.get_by_label("Time", exact=True)).to_have_value("60")
 
 
-def test_choosing_by_hand_narrows_as_one_goes(visit: Visit) -> None:
+def test_advanced_options_narrow_with_each_choice(visit: Visit) -> None:
     page = spawn_page(visit("founder"))
     choose(page, "Small")
     expect(page.get_by_label("Partition")).to_be_hidden()
@@ -65,7 +65,7 @@ def test_choosing_by_hand_narrows_as_one_goes(visit: Visit) -> None:
     expect(page.get_by_label("CPU cores")).to_have_attribute("max", "16")
     partition.select_option("gpu")
     expect(page.get_by_label("GPUs", exact=True)).to_be_visible()
-    page.get_by_label("Kind of GPU").select_option("l40s")
+    page.get_by_label("GPU type").select_option("l40s")
     page.get_by_label("GPUs", exact=True).fill("2")
     page.get_by_label("CPU cores").fill("2")
     page.get_by_label("CPU cores").press("Tab")
@@ -100,34 +100,36 @@ def test_a_link_fills_the_form_in_and_starts_nothing(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "label", "said"),
+    ("query", "label", "message"),
     [
         ("?opt-cpus=99&opt-memory_gb=7", "CPU cores", "more cores than a node of “notebooks” has (16)"),
         ("?opt-minutes=900", "Time", "more time than “notebooks” gives (12"),
         ("?opt-partition=vip", "Partition", "cannot use the partition “vip” now"),
-        ("?opt-gpu_type=%3Cb%3Ex", "Kind of GPU", "not the name of one"),
+        ("?opt-gpu_type=%3Cb%3Ex", "GPU type", "not the name of one"),
     ],
 )
-def test_a_link_that_asks_for_too_much_is_told_so_at_the_field(visit: Visit, query: str, label: str, said: str) -> None:
+def test_a_link_that_requests_too_much_shows_an_error_at_the_field(
+    visit: Visit, query: str, label: str, message: str
+) -> None:
     founder = visit("founder")
     page = spawn_page(founder, query)
     field = page.get_by_label(label, exact=True)
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_have_accessible_description(re.compile(re.escape(said)))
-    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(field).to_have_accessible_description(re.compile(re.escape(message)))
+    expect(page.get_by_role("alert")).to_contain_text(message)
     assert accessibility_problems(page) == []
     screenshot(page, "choose-refused")
     assert founder.deployment.jobs_of(founder.name) == []
 
 
-def test_a_choice_that_is_not_on_the_list_is_told_at_the_top(visit: Visit) -> None:
+def test_an_unknown_choice_shows_an_error_at_the_top(visit: Visit) -> None:
     founder = visit("founder")
     page = spawn_page(founder, "?opt-cmd=id")
     expect(page.get_by_role("alert")).to_contain_text("There is no such choice")
     assert founder.deployment.jobs_of(founder.name) == []
 
 
-def test_what_was_posted_and_refused_stands_in_the_form_again(visit: Visit) -> None:
+def test_a_refused_form_keeps_its_values(visit: Visit) -> None:
     founder = visit("founder")
     page = spawn_page(founder, server="second")
     choose(page, "Advanced")
@@ -151,7 +153,7 @@ def test_a_sooner_alternative_is_offered_and_fills_the_form_in(deployment: Deplo
         expect(page.locator("#sooner")).to_contain_text("With any kind of GPU it starts now.", timeout=TOLD)
         screenshot(page, "choose-sooner")
         page.get_by_role("button", name="Use this instead").click()
-        expect(page.get_by_label("Kind of GPU")).to_have_value("")
+        expect(page.get_by_label("GPU type")).to_have_value("")
         forecast(page, "Starts now")
 
 
@@ -176,13 +178,13 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("radio", name=re.compile("Large memory"))).to_be_checked()
     page.keyboard.press("ArrowUp")
-    seen = []
+    focused = []
     for _ in range(12):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("document.activeElement.name || document.activeElement.innerText.trim()"))
-        if seen[-1] == "Start notebook":
+        focused.append(page.evaluate("document.activeElement.name || document.activeElement.innerText.trim()"))
+        if focused[-1] == "Start notebook":
             break
-    assert [one.partition(",")[0] for one in seen] == ["account", "minutes", "What is free", "Start notebook"]
+    assert [label.partition(",")[0] for label in focused] == ["account", "minutes", "Free resources", "Start notebook"]
     page.keyboard.press("Enter")
     founder.wait_for_lab()
 
@@ -208,7 +210,7 @@ def test_the_estimate_is_for_oneself_and_not_for_other_origins(deployment: Deplo
     founder = visit("founder")
     url = f"{deployment.public_url}/hub/atrium/estimate"
     page = spawn_page(founder)
-    cookies = {str(one.get("name")): str(one.get("value")) for one in page.context.cookies(url)}
+    cookies = {str(cookie.get("name")): str(cookie.get("value")) for cookie in page.context.cookies(url)}
     with client() as stranger:
         assert stranger.post(url, data={"profile": "small"}).status_code == 403
         stranger.cookies.update(cookies)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.deployment import Deployment
-from tests.e2e.managing import job, next_words, no_worker_is_left, told, workers_of
+from tests.e2e.managing import job, next_words, no_worker_is_left, reported_values, workers_of
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
@@ -21,7 +21,7 @@ def founder(deployment: Deployment) -> str:
 
 
 def test_workers_come_and_go_and_compute(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -42,18 +42,18 @@ client.close(); cluster.close()
 """,
     )
 
-    assert said["address"].startswith("tls://127.0.0.1:"), "only where workers come from"
-    assert said["sum"] == 4950
-    assert len(set(said["jobs"].values())) == 3
-    assert said["token"] == [None] * 3
-    assert all(address.startswith("tls://127.0.0.1:") for address in said["listens"])
-    assert set(said["spill"]) == {"0o700"}
-    assert len(set(said["scratch"])) == 3
-    eventually(lambda: not any(map(os.path.exists, said["scratch"])), within=30, what="nothing is left on the nodes")
+    assert values["address"].startswith("tls://127.0.0.1:"), "only where workers come from"
+    assert values["sum"] == 4950
+    assert len(set(values["jobs"].values())) == 3
+    assert values["token"] == [None] * 3
+    assert all(address.startswith("tls://127.0.0.1:") for address in values["listens"])
+    assert set(values["spill"]) == {"0o700"}
+    assert len(set(values["scratch"])) == 3
+    eventually(lambda: not any(map(os.path.exists, values["scratch"])), within=30, what="nothing is left on the nodes")
 
 
 def test_adaptive_from_none_to_some_and_back_without_a_lost_result(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -72,15 +72,15 @@ asyncio.run(main())
 """,
     )
 
-    assert said["before"] == 0
-    assert 3 <= said["most"] <= 4
-    assert said["sum"] == sum(x * x for x in range(60))
+    assert values["before"] == 0
+    assert 3 <= values["most"] <= 4
+    assert values["sum"] == sum(x * x for x in range(60))
 
 
 def test_a_worker_killed_in_the_middle_is_replaced_and_the_result_is_right(
     deployment: Deployment, founder: str
 ) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -102,16 +102,16 @@ asyncio.run(main())
 """,
     )
 
-    assert said["left"] > 0, "it was in the middle"
-    assert said["sum"] == sum(range(1, 41))
-    assert said["cost"] > 0
+    assert values["left"] > 0, "it was in the middle"
+    assert values["sum"] == sum(range(1, 41))
+    assert values["cost"] > 0
 
 
 @pytest.fixture(scope="module")
 def handed_on(deployment: Deployment) -> dict[str, Any]:
     """Two clusters side by side, with work until none of their first workers is there, on data that is only in the
     workers' memory."""
-    return told(
+    return reported_values(
         deployment,
         deployment.person("founder"),
         """
@@ -149,26 +149,26 @@ asyncio.run(main())
 
 
 def test_workers_whose_time_is_over_hand_on_and_the_result_is_right(handed_on: dict[str, Any]) -> None:
-    said = handed_on["fixed"]
-    assert "-t 00:02:00" in said["script"]
-    assert "--lifetime 80s" in said["script"]
-    assert said["first"] == 2
-    assert 2 < said["most"] <= 4, "one relief for each at most"
-    assert said["sums"] == [x + 1000 for x in range(10)] * (len(said["sums"]) // 10)
+    values = handed_on["fixed"]
+    assert "-t 00:02:00" in values["script"]
+    assert "--lifetime 80s" in values["script"]
+    assert values["first"] == 2
+    assert 2 < values["most"] <= 4, "one relief for each at most"
+    assert values["sums"] == [x + 1000 for x in range(10)] * (len(values["sums"]) // 10)
 
 
 def test_an_adaptive_cluster_hands_on_too(handed_on: dict[str, Any]) -> None:
     """What only one worker holds in its memory outlives all the workers that there were at first, and when there is no
     work any more there are as few workers as asked for."""
-    said = handed_on["adaptive"]
-    assert said["first"] == 1
-    assert 1 < said["most"] <= 4, "one relief for each at most"
-    assert said["sums"] == [x + 1000 for x in range(10)] * (len(said["sums"]) // 10)
+    values = handed_on["adaptive"]
+    assert values["first"] == 1
+    assert 1 < values["most"] <= 4, "one relief for each at most"
+    assert values["sums"] == [x + 1000 for x in range(10)] * (len(values["sums"]) // 10)
 
 
 def test_a_worker_that_is_sent_later_ends_with_the_server_too(deployment: Deployment, founder: str) -> None:
     """The server's end has come nearer meanwhile, as time goes or because an administrator has moved it."""
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -197,13 +197,13 @@ asyncio.run(main())
 """,
     )
 
-    assert (said["first"], said["second"]) == ("10:00", "3:00")
-    assert said["last"] == 0, "so near the end none is sent any more"
+    assert (values["first"], values["second"]) == ("10:00", "3:00")
+    assert values["last"] == 0, "so near the end none is sent any more"
 
 
 def test_gpu_workers_run_on_gpu_nodes(deployment: Deployment, founder: str) -> None:
     """From --gres to a task that asks for a GPU."""
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -223,8 +223,8 @@ asyncio.run(main())
 """,
     )
 
-    assert said["where"] == ["gpu2", "0,1", "gpu"]
-    assert said["gres"] == "gres:gpu:l40s:2"
+    assert values["where"] == ["gpu2", "0,1", "gpu"]
+    assert values["gres"] == "gres:gpu:l40s:2"
 
 
 def test_another_user_of_the_node_can_neither_join_nor_look(deployment: Deployment, founder: str) -> None:
@@ -262,12 +262,12 @@ for name, attempt in {
     with job(deployment, founder, body) as process:
         at = next_words(process)
         argv = [str(deployment.user_python), "-c", attack, at["address"], at["keys"], at["socket"], at["scratch"]]
-        said = deployment.run(
+        output = deployment.run(
             "runuser", "-u", colleague, "--", "env", "-i", "PATH=/usr/bin:/bin", "HOME=/tmp", *argv
         ).stdout
         assert Path(at["scratch"]).is_dir(), "there is something to be kept from"
 
-    lines = [line for line in said.splitlines() if line.endswith(("refused", "GOT IN"))]
+    lines = [line for line in output.splitlines() if line.endswith(("refused", "GOT IN"))]
     assert lines == [
         f"{name} refused" for name in ("plain", "without keys", "own keys", "keys", "dashboard", "spilled")
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from hub.slurm.client import SlurmClient
 from tests.deployment import Deployment
-from tests.e2e.managing import changed, go_on, job, next_words, no_worker_is_left, told
+from tests.e2e.managing import changed, go_on, job, next_words, no_worker_is_left, reported_values
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400, func_only=True)]
@@ -23,7 +23,7 @@ def founder(deployment: Deployment) -> str:
 
 
 def test_more_than_is_allowed_is_cut_with_the_reason(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -46,18 +46,18 @@ asyncio.run(main())
 """,
     )
 
-    assert next(place["partition"] for place in said["places"]) == "batch"
-    assert 0 < said["left"] <= 20 * 60
-    assert (said["workers"], said["got"]) == (4, 4)
-    assert "gives one person 4 GPUs" in said["reason"]
-    assert said["trouble"] == said["reason"]
-    assert said["start"]
-    assert "memory" in said["memory"][0]
-    assert "partition" in said["nowhere"][0]
+    assert next(place["partition"] for place in values["places"]) == "batch"
+    assert 0 < values["left"] <= 20 * 60
+    assert (values["workers"], values["got"]) == (4, 4)
+    assert "gives one person 4 GPUs" in values["reason"]
+    assert values["trouble"] == values["reason"]
+    assert values["start"]
+    assert "memory" in values["memory"][0]
+    assert "partition" in values["nowhere"][0]
 
 
 def test_workers_that_die_at_their_start_are_not_started_for_ever(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -78,12 +78,12 @@ asyncio.run(main())
 """,
     )
 
-    assert "right after their start" in said["message"]
-    assert "the disk is full" in said["log"]
+    assert "right after their start" in values["message"]
+    assert "the disk is full" in values["log"]
 
 
-def test_workers_of_a_scheduler_that_was_killed_end_and_are_told_of(deployment: Deployment, founder: str) -> None:
-    said = told(
+def test_workers_of_a_killed_scheduler_end_and_are_reported(deployment: Deployment, founder: str) -> None:
+    values = reported_values(
         deployment,
         founder,
         """
@@ -111,10 +111,10 @@ asyncio.run(main())
 """,
     )
 
-    assert "dask-1 was ended from outside" in said["news"]
+    assert "dask-1 was ended from outside" in values["news"]
 
 
-def test_a_partition_that_is_switched_off_is_said_and_waited_for(deployment: Deployment, founder: str) -> None:
+def test_workers_wait_for_a_partition_that_is_down_and_say_why(deployment: Deployment, founder: str) -> None:
     body = """
 async def main():
     manager = await managing()
@@ -134,21 +134,20 @@ asyncio.run(main())
     with job(deployment, founder, body) as process:
         down, up = (f"scontrol update {partition} state={state}" for state in ("down", "up"))
         with changed(deployment, down, up):
-            said = next_words(process)
+            values = next_words(process)
         go_on(process)
         after = next_words(process)
         process.communicate(timeout=60)
         no_worker_is_left(deployment, founder)
 
     assert (
-        said["words"] == "This partition is switched off. Cancel it and choose another partition or quality of service."
+        values["words"]
+        == "This partition is switched off. Cancel it and choose another partition or quality of service."
     )
     assert after["words"] == ""
 
 
-def test_a_limit_of_the_project_is_said_and_not_asked_for_again_every_second(
-    deployment: Deployment, founder: str
-) -> None:
+def test_a_project_limit_is_reported_and_not_retried_every_second(deployment: Deployment, founder: str) -> None:
     """Slurm refuses at submission; an adaptive cluster with work for more would ask for ever."""
     account = deployment.settings.slurm.default_account
     modify = f"sacctmgr --immediate modify user {founder} where account={account} set GrpSubmitJobs="
@@ -207,9 +206,9 @@ def poor(deployment: Deployment, founder: str) -> str:
     return POOR
 
 
-def test_used_up_hours_are_said(deployment: Deployment, founder: str, poor: str) -> None:
+def test_used_up_hours_are_reported(deployment: Deployment, founder: str, poor: str) -> None:
     """By Slurm when only it knows, by us before anything is asked for when the project's hours are known."""
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         f"""
@@ -240,15 +239,15 @@ asyncio.run(main())
 """,
     )
 
-    assert said["waits"].startswith("The project's CPU hours are used up, or too few are left for what you ask.")
-    assert "ask the project's lead" in said["waits"]
-    assert (said["workers"], said["reason"]) == (0, "The project has 0.167 CPU hours left.")
-    assert said["refused"].startswith("Not even one such worker is possible. The project has 0.167 CPU hours left.")
-    assert said["hint"] == "Ask for smaller workers, or for more hours."
-    assert (said["cut"], said["why"]) == (2, "The project has 0.167 CPU hours left.")
+    assert values["waits"].startswith("The project's CPU hours are used up, or too few are left for what you ask.")
+    assert "ask the project's lead" in values["waits"]
+    assert (values["workers"], values["reason"]) == (0, "The project has 0.167 CPU hours left.")
+    assert values["refused"].startswith("Not even one such worker is possible. The project has 0.167 CPU hours left.")
+    assert values["hint"] == "Ask for smaller workers, or for more hours."
+    assert (values["cut"], values["why"]) == (2, "The project has 0.167 CPU hours left.")
 
 
-def test_slurm_that_does_not_answer_is_said_and_asked_again(deployment: Deployment, founder: str) -> None:
+def test_an_unreachable_slurm_is_reported_and_retried(deployment: Deployment, founder: str) -> None:
     """Nothing is concluded from silence: workers go on, and those that were asked for meanwhile come afterwards."""
     body = """
 import spawners.dask.cluster as module
@@ -279,7 +278,7 @@ asyncio.run(main())
         try:
             deployment.supervisorctl("stop", "slurmctld")
             go_on(process)
-            asked, looked = next_words(process), next_words(process)
+            requested, looked = next_words(process), next_words(process)
         finally:
             deployment.supervisorctl("start", "slurmctld")
         go_on(process)
@@ -287,15 +286,15 @@ asyncio.run(main())
         process.communicate(timeout=60)
         no_worker_is_left(deployment, founder)
 
-    assert asked["message"].startswith("Slurm ")
-    assert "Try again in a minute." in asked["hint"]
+    assert requested["message"].startswith("Slurm ")
+    assert "Try again in a minute." in requested["hint"]
     assert looked["message"].startswith("Slurm")
     assert looked["hint"].startswith("What you see is from before; your workers go on.")
-    assert asked["working"] == looked["working"] == 1
+    assert requested["working"] == looked["working"] == 1
 
 
 def test_a_worker_whose_number_never_arrived_ends_with_its_cluster(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -318,13 +317,13 @@ asyncio.run(main())
 """,
     )
 
-    assert said["known"] == {}
-    assert said["there"] == 1
-    assert said["message"] == "Slurm has not answered for 15 s."
+    assert values["known"] == {}
+    assert values["there"] == 1
+    assert values["message"] == "Slurm has not answered for 15 s."
 
 
 def test_a_server_whose_time_is_nearly_over_says_so(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -345,14 +344,14 @@ asyncio.run(main())
         minutes=9,
     )
 
-    assert said["message"] == "This server ends in 9 min, and its clusters with it."
-    assert said["hint"] == "Save results now, or continue in a new job (Atrium menu)."
-    assert said["limit"] == "8:00", "never longer than the server has left"
-    assert said["moved"] is None
+    assert values["message"] == "This server ends in 9 min, and its clusters with it."
+    assert values["hint"] == "Save results now, or continue in a new job (Atrium menu)."
+    assert values["limit"] == "8:00", "never longer than the server has left"
+    assert values["moved"] is None
 
 
 def test_a_cluster_without_work_ends_after_a_warning(deployment: Deployment, founder: str) -> None:
-    said = told(
+    values = reported_values(
         deployment,
         founder,
         """
@@ -380,7 +379,7 @@ asyncio.run(main())
 """,
     )
 
-    assert (said["work"], said["kept"]) == (None, None)
-    assert 0 < said["warned"] <= 3
-    assert said["message"].startswith("The cluster dask-1 has ended: it computed nothing for")
-    assert said["hint"] == "Start a new one when you need it."
+    assert (values["work"], values["kept"]) == (None, None)
+    assert 0 < values["warned"] <= 3
+    assert values["message"].startswith("The cluster dask-1 has ended: it computed nothing for")
+    assert values["hint"] == "Start a new one when you need it."

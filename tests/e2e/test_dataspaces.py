@@ -40,8 +40,8 @@ class Publisher:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = ""
-        self.asked: list[tuple[str, str]] = []
-        """Paths, and the parts that were asked for."""
+        self.requests: list[tuple[str, str]] = []
+        """Paths and Range headers of the requests."""
         self.held: set[str] = set()
         self.go_on = threading.Event()
 
@@ -62,7 +62,7 @@ def published(folder: Path) -> Iterator[Publisher]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path, part = self.path.partition("?")[0], self.headers.get("Range", "")
-            publisher.asked.append((path, part))
+            publisher.requests.append((path, part))
             file = folder / path[1:]
             if not file.is_file():
                 self.send_error(404)
@@ -106,10 +106,10 @@ def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
     """Settings that name 127.0.0.1, and the programs that read them."""
     path = deployment.etc / "atrium.toml"
     before = path.read_text()
-    told = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
+    settings = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
     try:
         if "[dataspace]" not in before:
-            path.write_text(f"{before}\n{told}")
+            path.write_text(f"{before}\n{settings}")
             deployment.supervisorctl("restart", "api", "worker")
         yield
     finally:
@@ -138,7 +138,7 @@ def opened_shop(
         (folder / "catalogue.ttl").write_text(text)
         api = Api(deployment.settings.api_url, token)
         form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
-        eventually(lambda: _kept(api, form), within=60, what="the API is back, and an earlier source gone")
+        eventually(lambda: _source_saved(api, form), within=60, what="the API is back, and an earlier source gone")
         try:
             api.dataspace.run_source("browser")
             eventually(lambda: _indexed(api, url), within=90, what="the catalogue is indexed")
@@ -151,14 +151,14 @@ def opened_shop(
 def shop(opened_shop: Shop) -> Iterator[Shop]:
     """The same with a publisher that holds nothing back, and of whom nothing has been asked."""
     publisher = opened_shop.publisher
-    publisher.asked.clear()
+    publisher.requests.clear()
     publisher.held.clear()
     publisher.go_on = threading.Event()
     yield opened_shop
     publisher.go_on.set()
 
 
-def _kept(api: Api, form: SourceForm) -> bool:
+def _source_saved(api: Api, form: SourceForm) -> bool:
     try:
         return bool(api.dataspace.put_source(form))
     except (InvalidInput, HubUnavailable):
@@ -197,10 +197,10 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     assert accessibility_problems(page) == []
 
     page.get_by_role("button", name="Bring to my project").first.click()
-    page.get_by_role("link", name="Brought to projects").click()
+    page.get_by_role("link", name="Transfers").click()
     here = page.locator(".card", has_text="Nitrogen dioxide").first
     expect(here.get_by_text("arrived")).to_be_visible(timeout=3 * SECONDS)
-    expect(here.get_by_text("as its publisher states")).to_be_visible()
+    expect(here.get_by_text("matches the publisher's checksum")).to_be_visible()
     screenshot(page, "dataspaces-transfers")
     assert accessibility_problems(page) == []
     file = Path(here.locator("dd code").first.inner_text())
@@ -227,19 +227,19 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     screenshot(founder.page, "dataspaces-in-lab")
 
 
-def test_a_transfer_that_was_killed_goes_on_where_it_was(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+def test_a_killed_transfer_resumes_where_it_stopped(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     founder = visit("founder")
     mine = as_(shop, founder)
     wish = TransferForm(record_id=mine.search("series").hits[0].id, project="demo")
     shop.publisher.held.add("/series.csv")
     data = shop.deployment.settings.paths.projects / "demo" / "data"
 
-    begun = mine.bring(wish)
-    eventually(lambda: _begun(data) > len(SERIES) // 4, within=120, what="half of it is there")
+    transfer = mine.bring(wish)
+    eventually(lambda: _partial_bytes(data) > len(SERIES) // 4, within=120, what="half of it is there")
     assert not list(data.glob("*/series*.csv")), "what is not whole is no data"
     [job] = shop.deployment.squeue(f"--user={founder.name}", "--format=%i", "--states=running")
     shop.deployment.run("scancel", "--signal=KILL", "--full", job)
-    over = eventually(lambda: _over(mine, begun.id), within=120, what="its end is seen")
+    over = eventually(lambda: _over(mine, transfer.id), within=120, what="its end is seen")
     assert (over.state, "Bring it again" in over.reason) == (TransferState.FAILED, True)
 
     shop.publisher.held.clear()
@@ -247,7 +247,7 @@ def test_a_transfer_that_was_killed_goes_on_where_it_was(shop: Shop, visit: Call
     again = mine.bring(wish)
     over = eventually(lambda: _over(mine, again.id), within=120, what="it arrives")
     assert over.state is TransferState.DONE, over.reason
-    parts = [part for path, part in shop.publisher.asked if path == "/series.csv"]
+    parts = [part for path, part in shop.publisher.requests if path == "/series.csv"]
     assert parts[0] == ""
     assert int(parts[-1].removeprefix("bytes=").removesuffix("-")) > len(SERIES) // 4, "only the rest was asked for"
     assert over.progress is not None
@@ -257,15 +257,15 @@ def test_a_transfer_that_was_killed_goes_on_where_it_was(shop: Shop, visit: Call
     assert file.owner() == founder.name
     assert file.group() == data.group(), "it is the project's"
     assert json.loads(Path(f"{file}.manifest.json").read_text())["licence"].endswith("/by/4.0/")
-    told = shop.deployment.run("sacct", "-nPX", "-o", "account,partition", "-j", job).stdout
+    accounting = shop.deployment.run("sacct", "-nPX", "-o", "account,partition", "-j", job).stdout
     account = shop.deployment.run("sacctmgr", "-nP", "show", "account", "demo", "format=account").stdout.strip()
-    assert told.split() == [f"{account}|transfer"], "and counts as the project's"
-    for one in data.glob("*/series.csv*"):
-        one.unlink()
+    assert accounting.split() == [f"{account}|transfer"], "and counts as the project's"
+    for series in data.glob("*/series.csv*"):
+        series.unlink()
 
 
-def _begun(data: Path) -> int:
-    """Bytes of the series that have come so far."""
+def _partial_bytes(data: Path) -> int:
+    """Bytes of the series copied so far."""
     return sum(part.stat().st_size for part in data.glob("*/.series.csv.*.part"))
 
 
@@ -274,27 +274,27 @@ def test_a_transfer_is_cancelled_in_the_middle_of_it(shop: Shop, visit: Callable
     mine = as_(shop, founder)
     shop.publisher.held.add("/series.csv")
     data = shop.deployment.settings.paths.projects / "demo" / "data"
-    begun = mine.bring(TransferForm(record_id=mine.search("series").hits[0].id, project="demo"))
-    eventually(lambda: _begun(data) > len(SERIES) // 4, within=120, what="half of it is there")
+    transfer = mine.bring(TransferForm(record_id=mine.search("series").hits[0].id, project="demo"))
+    eventually(lambda: _partial_bytes(data) > len(SERIES) // 4, within=120, what="half of it is there")
     page = open_page(founder, "#view=transfers")
     page.get_by_role("button", name="Cancel Long series").first.press("Enter")
     here = page.locator(".card", has_text="Long series").first
     expect(here.get_by_text("cancelled", exact=True)).to_be_visible(timeout=2 * SECONDS)
-    expect(page.get_by_role("heading", name="Brought to projects")).to_be_focused()
-    assert mine.transfer(begun.id).state is TransferState.CANCELLED
+    expect(page.get_by_role("heading", name="Transfers")).to_be_focused()
+    assert mine.transfer(transfer.id).state is TransferState.CANCELLED
     founder.wait_until_nothing_runs()
     assert not list(data.glob("*/series*.csv"))
-    for one in data.glob("*/.series.csv.*.part*"):
-        one.unlink()
+    for path in data.glob("*/.series.csv.*.part*"):
+        path.unlink()
 
 
-def test_what_does_not_fit_is_not_asked_for(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+def test_a_file_that_does_not_fit_is_not_requested(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     mine = as_(shop, visit("founder"))
-    begun = mine.bring(TransferForm(record_id=mine.search("satellite").hits[0].id, project="demo"))
-    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is refused")
+    transfer = mine.bring(TransferForm(record_id=mine.search("satellite").hits[0].id, project="demo"))
+    over = eventually(lambda: _over(mine, transfer.id), within=120, what="the transfer is refused")
     assert over.state is TransferState.FAILED
     assert "It needs 1 PB" in over.reason
-    assert not [path for path, _ in shop.publisher.asked if path == "/archive.csv"]
+    assert not [path for path, _ in shop.publisher.requests if path == "/archive.csv"]
 
 
 def as_(shop: Shop, visitor: Visitor) -> Dataspace:
@@ -310,8 +310,8 @@ def test_a_wrong_checksum_and_a_person_who_changes_their_mind(shop: Shop, visit:
     file = shop.publisher.folder / "no2.csv"
     file.write_bytes(ROWS[:-1] + b"!")
     try:
-        begun = mine.bring(wish)
-        over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is over")
+        transfer = mine.bring(wish)
+        over = eventually(lambda: _over(mine, transfer.id), within=120, what="the transfer is over")
     finally:
         file.write_bytes(ROWS)
     assert over.state is TransferState.QUARANTINED
@@ -321,16 +321,16 @@ def test_a_wrong_checksum_and_a_person_who_changes_their_mind(shop: Shop, visit:
     assert aside.owner() == founder.name
     aside.unlink()
 
-    begun = mine.bring(wish)
-    mine.cancel_transfer(begun.id)
-    over = eventually(lambda: _over(mine, begun.id), within=120, what="the transfer is cancelled")
+    transfer = mine.bring(wish)
+    mine.cancel_transfer(transfer.id)
+    over = eventually(lambda: _over(mine, transfer.id), within=120, what="the transfer is cancelled")
     assert over.state is TransferState.CANCELLED
     founder.wait_until_nothing_runs()
 
 
 def _over(mine: Dataspace, number: int) -> Transfer | None:
-    seen = mine.transfer(number)
-    return seen if seen.ended else None
+    transfer = mine.transfer(number)
+    return transfer if transfer.ended else None
 
 
 def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, visit: Callable[[str], Visitor]) -> None:
@@ -341,7 +341,7 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     expect(page.locator("[aria-pressed=true]")).to_have_text(re.compile("Public"))
     page.get_by_label("Find data").press("Control+a")
     page.keyboard.type("zzzz")
-    expect(page.get_by_role("heading", name="Nothing matches all of this")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("heading", name="No data sets match your search")).to_be_visible(timeout=SECONDS)
     assert "q=zzzz" in page.url
     page.get_by_label("Find data").press("Control+a")
     page.keyboard.type("nitrogen zzzz")
@@ -354,13 +354,13 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     expect(page.get_by_label("Find data")).to_have_value("nitrogen")
 
 
-def test_what_a_record_says_is_text(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+def test_text_of_a_record_is_escaped(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     page = open_page(visit("founder"), "#q=hostile")
     page.evaluate("window.hit = 0")
     link = page.locator(".ds-hits h3 a").first
     expect(link).to_contain_text("<img src=x onerror", timeout=SECONDS)
     link.click()
-    expect(page.get_by_text("Not understood, so not allowed")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Not recognised, so not allowed")).to_be_visible(timeout=SECONDS)
     expect(page.locator(".ds-main")).to_contain_text("<script>window.hit=1</script>")
     screenshot(page, "dataspaces-hostile")
     assert page.evaluate("window.hit") == 0
@@ -380,7 +380,7 @@ def test_an_admin_sees_sources_and_others_do_not(shop: Shop, visit: Callable[[st
     assert accessibility_problems(page) == []
 
 
-def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
+def test_an_admin_adds_a_source_sees_refused_records_and_changes_it(
     shop: Shop, visit: Callable[[str], Visitor]
 ) -> None:
     good = (
@@ -406,7 +406,7 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
         expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
-        here.get_by_text("What was refused (1)").press("Enter")
+        here.get_by_text("Refused records (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
         screenshot(page, "dataspaces-refused")
         assert accessibility_problems(page) == []
@@ -416,7 +416,7 @@ def test_an_admin_adds_a_source_sees_what_was_refused_and_changes_it(
         expect(form.get_by_label("Title")).to_be_focused()
         expect(form.get_by_label("Title")).to_have_value("Extra <b>source</b>")
         form.get_by_label("Title").fill("Other")
-        form.get_by_role("button", name="Keep changes").press("Enter")
+        form.get_by_role("button", name="Save changes").press("Enter")
         expect(page.get_by_role("heading", name="Other", exact=True)).to_be_visible(timeout=SECONDS)
         expect(page.get_by_role("heading", name="Add a source")).to_be_visible()
         page.get_by_role("button", name="Remove").last.press("Enter")
@@ -443,7 +443,7 @@ def test_on_a_phone_nothing_scrolls_sideways(shop: Shop, visit: Callable[[str], 
     assert accessibility_problems(page) == []
 
 
-def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+def test_a_project_publishes_its_results(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     founder = visit("founder")
     page = open_page(founder, "#view=publish")
     page.get_by_label("Title").fill("Cleaned nitrogen", timeout=SECONDS)
@@ -456,22 +456,22 @@ def test_what_a_project_made_is_published(shop: Shop, visit: Callable[[str], Vis
     page.get_by_label("Sector").select_option("ENVI")
     page.get_by_role("button", name="Publish record").click()
     expect(page.get_by_text("its description is")).to_be_visible(timeout=2 * SECONDS)
-    made = page.locator(".card", has_text="Cleaned nitrogen")
-    expect(made).to_contain_text("seen by the project")
-    made.get_by_role("button", name="Change Cleaned nitrogen").press("Enter")
+    card = page.locator(".card", has_text="Cleaned nitrogen")
+    expect(card).to_contain_text("seen by the project")
+    card.get_by_role("button", name="Change Cleaned nitrogen").press("Enter")
     form = page.locator("form[data-kept]")
     expect(form.get_by_label("Description")).to_have_value("The measurements without their gaps.")
     expect(form.get_by_label("Sector")).to_have_value("ENVI")
     form.get_by_label("Who may find it").select_option("factory")
-    form.get_by_role("button", name="Keep changes").press("Enter")
-    expect(made).to_contain_text("seen by the factory", timeout=2 * SECONDS)
+    form.get_by_role("button", name="Save changes").press("Enter")
+    expect(card).to_contain_text("seen by the factory", timeout=2 * SECONDS)
     expect(page.get_by_role("button", name="Publish record")).to_be_visible()
-    made.get_by_role("button", name="Withdraw").click()
-    made.get_by_role("button", name="Yes, withdraw").click()
-    expect(made).to_have_count(0, timeout=SECONDS)
+    card.get_by_role("button", name="Withdraw").click()
+    card.get_by_role("button", name="Yes, withdraw").click()
+    expect(card).to_have_count(0, timeout=SECONDS)
 
 
-def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visitor]) -> None:
+def test_a_search_is_saved_and_deleted(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     page = open_page(visit("founder"), "#q=air")
     page.get_by_text("Save this search").click(timeout=SECONDS)
     page.get_by_label("Name", exact=True).fill("Air for me")
@@ -487,4 +487,4 @@ def test_a_search_is_kept_and_forgotten(shop: Shop, visit: Callable[[str], Visit
     screenshot(page, "dataspaces-saved")
     assert accessibility_problems(page) == []
     page.get_by_role("button", name="Delete Air for me").click()
-    expect(page.get_by_role("heading", name="None yet")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("heading", name="No saved searches yet")).to_be_visible(timeout=SECONDS)

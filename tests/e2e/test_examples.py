@@ -38,23 +38,23 @@ print("TOLD", json.dumps([time.time() - start, pictures, "".join(rows), texts]))
 """
 
 
-def told(said: str) -> list[object]:
-    found = re.search(r"TOLD (\[.*\])", said, re.DOTALL)
-    assert found, said
-    return list(json.loads(found[1].replace("\n", "")))
+def printed_values(text: str) -> list[object]:
+    match = re.search(r"TOLD (\[.*\])", text, re.DOTALL)
+    assert match, text
+    return list(json.loads(match[1].replace("\n", "")))
 
 
 def examples(deployment: Deployment) -> Path:
     return deployment.settings.paths.user_env / "share/atrium/examples"
 
 
-def test_each_example_runs_and_shows_what_more_workers_bring(deployment: Deployment, visit: Visit) -> None:
+def test_each_example_runs_and_shows_its_speed_up(deployment: Deployment, visit: Visit) -> None:
     founder = visit("founder")
     founder.start_notebook()
     new_notebook(founder.page)
     for name in MEASURED:
         program = RUN.format(folder=examples(deployment), name=name)
-        seconds, pictures, tables, texts = told(run_cell(founder.page, program, within=400))
+        seconds, pictures, tables, texts = printed_values(run_cell(founder.page, program, within=400))
         print(f"{name}: {seconds:.0f} s")
         assert isinstance(pictures, int)
         assert pictures >= 1, (name, texts)
@@ -100,12 +100,12 @@ def test_a_training_goes_on_from_its_checkpoint_after_its_time_limit(deployment:
     assert process.returncode == 0, error
     log = json.loads(next(line for line in out.splitlines() if line.startswith("TOLD ")).removeprefix("TOLD "))
 
-    begun = [int(step) for step in re.findall(r"2 processes, \d+ parameters, from step (\d+)", log)]
+    first_steps = [int(step) for step in re.findall(r"2 processes, \d+ parameters, from step (\d+)", log)]
     stopped = [int(step) for step in re.findall(r"told to stop: checkpoint at step (\d+)", log)]
     losses = [float(loss) for loss in re.findall(r"step \d+ loss ([\d.]+)", log)]
-    assert begun[0] == 0
-    assert begun[1:] == stopped, "it goes on where it was told to stop"
-    assert len(begun) > 1, log
+    assert first_steps[0] == 0
+    assert first_steps[1:] == stopped, "it goes on where it was told to stop"
+    assert len(first_steps) > 1, log
     assert log.rstrip().endswith("finished")
     assert losses[-1] < 0.6 * losses[0]
 
@@ -117,7 +117,7 @@ def test_the_language_model_learns_on_two_nodes(deployment: Deployment, visit: V
     new_notebook(founder.page)
     program = f"import os; os.environ['TRAINING_PYTHON'] = {PYTHON!r}\n"
     program += RUN.format(folder=examples(deployment), name="training")
-    texts = told(run_cell(founder.page, program, within=600))[3]
+    texts = printed_values(run_cell(founder.page, program, within=600))[3]
     assert isinstance(texts, list)
     losses = [float(loss) for loss in re.findall(r"\(\d+, ([\d.]+)\)", "".join(texts))]
     assert len(losses) == 2, texts
@@ -139,7 +139,7 @@ def test_a_training_is_started_followed_and_stopped_by_the_page(deployment: Depl
             field.press("Tab")
 
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("Say which program to run.")).to_be_visible(timeout=READY_MS)
+    expect(page.get_by_text("Enter the program to run.")).to_be_visible(timeout=READY_MS)
     fill(Program=str(examples(deployment) / "train_language_model.py"), Python=PYTHON, Nodes="2", Minutes="10")
     fill(Cores_a_node="1", Arguments="--steps 60 --checkpoint panel-test.pt")
     expect(page.get_by_text("of CPU each hour with 2 nodes")).to_be_visible(timeout=READY_MS)

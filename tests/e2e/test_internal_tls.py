@@ -55,23 +55,23 @@ def founder(with_tls: Deployment, signed_in: Callable[[str], Page]) -> Iterator[
 
 
 def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment, founder: Visitor) -> None:
-    seen = run_cell(founder.page, "import os; [name for name in os.environ if name.startswith('ATRIUM_TLS')]")
-    assert seen == "[]"
+    output = run_cell(founder.page, "import os; [name for name in os.environ if name.startswith('ATRIUM_TLS')]")
+    assert output == "[]"
     [job] = with_tls.jobs_of(founder.name)
     script = with_tls.run("scontrol", "write", "batch_script", job, "-").stdout
-    shown = with_tls.run("scontrol", "show", "job", "-dd", job).stdout
+    description = with_tls.run("scontrol", "show", "job", "-dd", job).stdout
     key = server_process(founder.name).environ()["ATRIUM_TLS_KEY"]
 
     assert key
-    assert key not in script + shown
+    assert key not in script + description
     runtime = Path(server_process(founder.name).environ()["JUPYTER_RUNTIME_DIR"])
     assert {(runtime / name).stat().st_mode & 0o777 for name in ("server.key", "server.crt", "ca.crt")} == {0o600}
 
 
 def test_a_notebook_and_a_dashboard_work(founder: Visitor) -> None:
     assert run_cell(founder.page, "6 * 7") == "42"
-    asked = "import os; from hub.client import Api; Api.from_environment().me().name"
-    assert run_cell(founder.page, asked) == repr(founder.name), "a kernel and Atrium's API"
+    code = "import os; from hub.client import Api; Api.from_environment().me().name"
+    assert run_cell(founder.page, code) == repr(founder.name), "a kernel and Atrium's API"
     founder.open_dashboard("onboarding")
     assert "https://" in client_address(founder.name)
 
@@ -91,12 +91,12 @@ def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: De
 
 
 class Impostor(BaseHTTPRequestHandler):
-    """Says yes to everything, and keeps what it heard."""
+    """Says yes to everything, and keeps what it received."""
 
-    heard: ClassVar[list[str]]
+    received: ClassVar[list[str]]
 
     def do_GET(self) -> None:
-        self.heard.append(self.path)
+        self.received.append(self.path)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"give me your cookies")
@@ -107,7 +107,7 @@ class Impostor(BaseHTTPRequestHandler):
 
 @contextmanager
 def impostor(folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """A TLS server with a certificate of its own making: its port, and what it heard."""
+    """A TLS server with a certificate of its own making: its port, and what it received."""
     pem = folder / "own.pem"
     files = ["-keyout", str(pem), "-out", str(folder / "own.crt")]
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -117,12 +117,12 @@ def impostor(folder: Path) -> Iterator[tuple[int, list[str]]]:
     context.load_cert_chain(folder / "own.crt", pem)
 
     class Handler(Impostor):
-        heard: ClassVar[list[str]] = []
+        received: ClassVar[list[str]] = []
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], Handler.heard
+        yield server.server_address[1], Handler.received
         server.shutdown()
 
 
@@ -135,7 +135,10 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
     context.load_cert_chain(with_tls.settings.paths.state / "tls/client.pem")
     token = (with_tls.etc / "secrets/proxy").read_text().strip()
     headers = {"Authorization": f"token {token}"}
-    with impostor(tmp_path) as (port, heard), httpx2.Client(verify=context, trust_env=False, headers=headers) as proxy:
+    with (
+        impostor(tmp_path) as (port, received),
+        httpx2.Client(verify=context, trust_env=False, headers=headers) as proxy,
+    ):
         proxy.post(route, json={"target": f"https://127.0.0.1:{port}"}).raise_for_status()
         try:
             with client() as somebody:
@@ -145,7 +148,7 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
             proxy.delete(route)
 
     assert status == 503
-    assert heard == []
+    assert received == []
 
 
 def test_a_project_gets_its_group_in_the_hub(with_tls: Deployment, founder: Visitor) -> None:

@@ -93,9 +93,9 @@ def open_onboarding(visitor: Visitor) -> str:
     """The id of the kernel behind the visitor's page."""
     with visitor.page.expect_websocket(lambda socket: bool(KERNEL.search(socket.url))) as opened:
         visitor.open_dashboard("onboarding")
-    found = KERNEL.search(opened.value.url)
-    assert found
-    return found[1]
+    match = KERNEL.search(opened.value.url)
+    assert match
+    return match[1]
 
 
 def kernel_requests(kernel: str) -> Iterator[tuple[str, str]]:
@@ -289,9 +289,9 @@ def token_of_waiting_job(deployment: Deployment, job: str) -> str:
     config = deployment.run("scontrol", "show", "config").stdout
     [folder] = re.findall(r"^StateSaveLocation\s*=\s*(\S+)", config, flags=re.MULTILINE)
     [environment] = Path(folder).glob(f"hash.*/job.{job}/environment")
-    found = re.search(rb"JUPYTERHUB_API_TOKEN=([^\0]+)", environment.read_bytes())
-    assert found
-    return found[1].decode()
+    match = re.search(rb"JUPYTERHUB_API_TOKEN=([^\0]+)", environment.read_bytes())
+    assert match
+    return match[1].decode()
 
 
 def announce(deployment: Deployment, token: str, body: str) -> int:

@@ -119,4 +119,4 @@ def test_pages_keep_to_wcag_2_2_aa(deployment: Deployment, browser: Browser, vis
         founder.open_dashboard(name)
         problems[name] = accessibility_problems(founder.page)
 
-    assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: violations for name, violations in problems.items() if violations} == {}

@@ -66,7 +66,7 @@ def kill(deployment: Deployment, names: list[str]) -> None:
     eventually(healthy, within=BACK_SECONDS, every=0.5, what=f"status is well again after {names} were killed")
 
 
-def test_status_tells_what_does_not_run(deployment: Deployment) -> None:
+def test_status_lists_programs_that_do_not_run(deployment: Deployment) -> None:
     assert re.search(r"^worker\b", atrium("status", within=STATUS_SECONDS), flags=re.MULTILINE)
     deployment.supervisorctl("stop", "worker")
     try:

@@ -35,7 +35,7 @@ def founder(deployment: Deployment, browser: Browser) -> Iterator[Account]:
 # -- the Hub goes away ------------------------------------------------------------------------------------------------
 
 
-def test_a_ready_server_is_kept(deployment: Deployment, founder: Account) -> None:
+def test_a_ready_server_survives_a_restart_of_the_hub(deployment: Deployment, founder: Account) -> None:
     founder.start()
     founder.wait_until_ready()
     jobs = founder.jobs()
@@ -71,7 +71,7 @@ def test_a_start_whose_server_was_just_coming_up_goes_on(deployment: Deployment,
     assert founder.jobs() == [job]
 
 
-def test_a_job_whose_number_was_not_written_is_known_by_its_comment(deployment: Deployment, founder: Account) -> None:
+def test_a_job_without_a_stored_number_is_found_by_its_comment(deployment: Deployment, founder: Account) -> None:
     """As if the Hub had been killed after ``sbatch`` and before the number was in either database."""
     with full(deployment):
         in_background(founder.start)
@@ -89,7 +89,9 @@ def test_a_job_whose_number_was_not_written_is_known_by_its_comment(deployment: 
     assert founder.attempt()["id"] == attempt["id"]
 
 
-def test_a_job_that_never_came_about_is_told_and_not_submitted_again(deployment: Deployment, founder: Account) -> None:
+def test_a_job_that_was_never_created_is_reported_and_not_submitted_again(
+    deployment: Deployment, founder: Account
+) -> None:
     with full(deployment):
         in_background(founder.start)
         attempt = founder.wait_for_state("waiting")
@@ -129,7 +131,7 @@ def test_a_stop_that_slurm_does_not_hear_goes_on_until_it_does(deployment: Deplo
     assert founder.attempt()["ending"] == "stopped"
 
 
-def test_a_silent_slurm_ends_nobodys_server_and_is_told(deployment: Deployment, founder: Account) -> None:
+def test_a_silent_slurm_ends_no_server_and_is_reported(deployment: Deployment, founder: Account) -> None:
     founder.start()
     founder.wait_until_ready()
     with silent(deployment, "slurmctld"):
@@ -290,8 +292,8 @@ def in_background(start: object) -> None:
 
 
 def processes_of(user: str, command: str) -> list[psutil.Process]:
-    found = psutil.process_iter(["username", "name"])
-    return [process for process in found if process.info["username"] == user and process.info["name"] == command]
+    processes = psutil.process_iter(["username", "name"])
+    return [process for process in processes if process.info["username"] == user and process.info["name"] == command]
 
 
 def alive(processes: list[psutil.Process]) -> bool:

@@ -46,14 +46,14 @@ def test_from_an_application_to_the_last_hour(deployment: Deployment, visit: Vis
 
 def amend(founder: Dashboards, words: str) -> None:
     """The page shows by itself what reviewers ask; the founder answers and submits again."""
-    founder.expect_text("Reviewers ask for changes.")
+    founder.expect_text("The reviewers request changes.")
     founder.expect_text(words)
     screenshot(founder.page, "onboarding-changes")
     founder.page.get_by_role("navigation", name="Steps of the application").get_by_role(
         "link", name="Resources"
     ).click()
     founder.arrives("Resources")
-    founder.field("Why so much").fill("Eight cards, for twelve hours.")
+    founder.field("Justification").fill("Eight cards, for twelve hours.")
     founder.page.get_by_role("link", name="Review and submit").click()
     founder.arrives("Review and submit")
     expect(founder.page.locator(".facts").get_by_text("Eight cards, for twelve hours.")).to_be_visible()
@@ -63,7 +63,7 @@ def amend(founder: Dashboards, words: str) -> None:
 def read_the_decision(founder: Dashboards, title: str) -> str:
     """The decision with its reason, then a project that is ready; its slug."""
     founder.expect_text("Sound; start smaller.")
-    founder.expect_text("10 of 100 asked for")
+    founder.expect_text("10 of 100 requested")
     expect(founder.page.get_by_role("link", name="Start your first notebook")).to_be_visible(
         timeout=PROVISIONED_SECONDS * 1000
     )
@@ -86,7 +86,7 @@ def invite(founder: Dashboards, admin: Dashboards, colleague: Dashboards, slug: 
     founder.open("projects", f"project/{slug}/members")
     founder.field("Mail address of a colleague").fill("colleague@example.org")
     founder.press("Send invitation")
-    founder.expect_text("An invitation is on its way")
+    founder.expect_text("Invitation sent to")
     screenshot(founder.page, "projects-members")
     admin.open("admin")
     admin.page.get_by_role("link", name="Mail", exact=True).click()
@@ -97,7 +97,7 @@ def invite(founder: Dashboards, admin: Dashboards, colleague: Dashboards, slug: 
     colleague.page.goto("about:blank")
     colleague.page.goto(link[0])
     colleague.press("Join the project")
-    colleague.expect_text("You are in now.")
+    colleague.expect_text("You have joined the project.")
     assert link[1] not in colleague.page.url
     logs = deployment_logs(colleague.visitor.deployment)
     assert [name for name, text in logs.items() if link[1] in text] == []
@@ -181,10 +181,10 @@ def is_refused(founder: Visitor, slug: str) -> None:
 # -- two devices, hostile words, the keyboard, who may see what --------------------------------------------------------
 
 
-def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
+def test_a_second_device_shows_a_notice_and_keeps_the_draft(visit: Visit) -> None:
     here, there = Dashboards(visit("founder")), Dashboards(visit("founder"))
     start_a_path(here)
-    here.press("Save and go on")
+    here.press("Save and continue")
     here.arrives("Sector and use case")
     there.open("onboarding")
     expect(there.field("Title of the project")).to_be_visible(timeout=WAIT)
@@ -198,7 +198,7 @@ def test_a_second_device_is_told_and_nothing_is_lost(visit: Visit) -> None:
     there.expect_text("This application was changed on another device")
     screenshot(there.page, "onboarding-two-devices")
     assert there.field("Use case").input_value() == "Written there"
-    there.press("Keep what I typed here")
+    there.press("Keep my changes")
     expect(there.page.get_by_text("This application was changed on another device")).to_have_count(0, timeout=WAIT)
     there.open("onboarding")
     expect(there.field("Use case")).to_have_value("Written there", timeout=WAIT)
@@ -209,8 +209,8 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
     """Its code stands behind ``#``, which no server sees and which a form would drop."""
     context = browser.new_context()
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{deployment.settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{'x' * 40}")
     name = deployment.person("colleague")
     page.locator("input[name=username]").fill(name)
@@ -219,7 +219,7 @@ def test_an_invitation_survives_the_sign_in(deployment: Deployment, browser: Bro
 
     expect(page.get_by_role("alert")).to_contain_text("This invitation is used, expired or invalid.", timeout=WAIT)
     assert "#" not in page.url
-    assert [url for url in asked if "x" * 40 in url.partition("#")[0]] == []
+    assert [url for url in requests if "x" * 40 in url.partition("#")[0]] == []
     context.close()
 
 
@@ -227,30 +227,32 @@ def test_a_page_is_there_after_few_requests(visit: Visit) -> None:
     """Each script by itself would be about a hundred (``widgets/service/bundle.py``)."""
     learner = Dashboards(visit("learner01"))
     scripts: list[str] = []
-    learner.page.on("request", lambda one: scripts.append(one.url) if one.resource_type == "script" else None)
+    learner.page.on(
+        "request", lambda request: scripts.append(request.url) if request.resource_type == "script" else None
+    )
     learner.open("onboarding")
-    learner.expect_text("You are here")
+    learner.expect_text("Step 1 of 6")
 
     assert len([url for url in scripts if "/voila/static/" in url]) == 1, scripts
     assert len([url for url in scripts if "/voila/labextensions/" in url]) == 3, scripts
 
 
-def test_what_people_type_stays_text(visit: Visit) -> None:
+def test_user_input_is_escaped(visit: Visit) -> None:
     founder = Dashboards(visit("founder"))
-    asked: list[str] = []
+    requests: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
-        asked.append(dialog.message)
+        requests.append(dialog.message)
         dialog.dismiss()
 
     founder.page.on("dialog", dismiss)
     hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202e\U0001f600 {{7*7}}'
     start_a_path(founder)
-    founder.press("Save and go on")
+    founder.press("Save and continue")
     founder.arrives("Sector and use case")
     founder.field("Title of the project").fill(hostile)
     founder.field("Use case").fill(hostile * 20)
-    founder.press("Save and go on")
+    founder.press("Save and continue")
     founder.arrives("Access mode")
     founder.page.get_by_role("link", name="Review and submit").first.click()
     founder.arrives("Review and submit")
@@ -258,7 +260,7 @@ def test_what_people_type_stays_text(visit: Visit) -> None:
     founder.expect_text("Still to do")
     assert hostile in founder.page.locator(".facts").first.locator("xpath=ancestor::main").inner_text()
     assert founder.page.locator("main img").count() == 0
-    assert asked == []
+    assert requests == []
 
 
 def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
@@ -272,7 +274,7 @@ def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
     founder.page.keyboard.type("Maria by keyboard")
     for _ in range(60):
         founder.page.keyboard.press("Tab")
-        if founder.page.evaluate("document.activeElement.textContent").strip() == "Save and go on":
+        if founder.page.evaluate("document.activeElement.textContent").strip() == "Save and continue":
             break
     founder.page.keyboard.press("Enter")
 
@@ -282,14 +284,14 @@ def test_the_first_step_by_keyboard_alone(visit: Visit) -> None:
 def test_a_wrong_field_is_marked_and_gets_the_focus(visit: Visit) -> None:
     founder = Dashboards(visit("founder"))
     start_a_path(founder)
-    orcid = founder.field("ORCID (may stay empty)")
+    orcid = founder.field("ORCID (optional)")
     orcid.fill("nonsense")
-    founder.press("Save and go on")
+    founder.press("Save and continue")
 
     expect(orcid).to_be_focused(timeout=WAIT)
     expect(orcid).to_have_attribute("aria-invalid", "true")
     words = founder.page.locator(f"#{(orcid.get_attribute('aria-describedby') or '').split()[0]}")
-    expect(words).to_contain_text("This does not look as it should.")
+    expect(words).to_contain_text("Enter an ORCID iD such as 0000-0002-1825-0097.")
     screenshot(founder.page, "onboarding-wrong")
 
 
@@ -315,7 +317,7 @@ def test_pages_keep_to_wcag_2_2_aa(visit: Visit) -> None:
         problems[step] = accessibility_problems(founder.page)
         if step != "submit":
             here = founder.page.locator("h2[data-arrived]").get_attribute("data-arrived")
-            founder.press("Save and go on")
+            founder.press("Save and continue")
             expect(founder.page.locator(f"h2[data-arrived]:not([data-arrived='{here}'])")).to_be_visible(timeout=WAIT)
     for part in ("members", "extension", "report"):
         founder.open("projects", f"project/demo/{part}")
@@ -323,7 +325,7 @@ def test_pages_keep_to_wcag_2_2_aa(visit: Visit) -> None:
         screenshot(founder.page, f"projects-{part}")
         problems[f"projects {part}"] = accessibility_problems(founder.page)
     reviewer.open("review")
-    reviewer.expect_text("What waits for you")
+    reviewer.expect_text("Review queue")
     screenshot(reviewer.page, "review")
     problems["review"] = accessibility_problems(reviewer.page)
     for part in ("calls", "projects", "mail", "audit", "programme"):
@@ -333,4 +335,4 @@ def test_pages_keep_to_wcag_2_2_aa(visit: Visit) -> None:
         screenshot(admin.page, f"admin-{part}")
         problems[f"admin {part}"] = accessibility_problems(admin.page)
 
-    assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: violations for name, violations in problems.items() if violations} == {}

@@ -50,7 +50,7 @@ def job_of(visitor: Visitor) -> str:
     return job
 
 
-def told(visitor: Visitor) -> dict[str, Any]:
+def job_status(visitor: Visitor) -> dict[str, Any]:
     answer = fetch(visitor.page, "GET", f"{visitor.deployment.server_url(visitor.name)}atrium/job")
     assert answer["status"] == 200, answer
     return dict(json.loads(answer["text"]))
@@ -107,7 +107,7 @@ def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: D
     dialog.get_by_role("button", name="Close").click()
 
     ends = deployment.run("squeue", "--noheader", f"--jobs={job_of(notebook)}", "--format=%e").stdout.strip()
-    assert time.mktime(time.strptime(ends, TIME)) == told(notebook)["ends"]
+    assert time.mktime(time.strptime(ends, TIME)) == job_status(notebook)["ends"]
 
 
 def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: Deployment, visit: Visit) -> None:
@@ -206,21 +206,23 @@ def hub_answers(deployment: Deployment) -> bool:
         return anybody.get(f"{deployment.public_url}/hub/api/health").status_code == 200
 
 
-def test_an_idle_server_warns_can_be_kept_and_ends(
+def test_an_idle_server_warns_can_be_extended_and_ends(
     deployment: Deployment, visit: Visit, forgotten: tuple[Visitor, str]
 ) -> None:
     founder = visit("founder")
     page = founder.page
     page.clock.install()
     start(founder, profile="impatient")
-    eventually(lambda: told(founder)["idle_end"] is not None, within=60, what="the founder's server thinks of its end")
+    eventually(
+        lambda: job_status(founder)["idle_end"] is not None, within=60, what="the founder's server thinks of its end"
+    )
     page.clock.fast_forward(POLL_SECONDS * 1000)
     notice = warning(page, "Nothing has happened here for a while")
     expect(notice).to_be_visible()
     screenshot(page, "lab-idle")
     notice.get_by_role("button", name="Keep it running").click()
     expect(notice).to_be_hidden()
-    assert told(founder)["idle_end"] is None
+    assert job_status(founder)["idle_end"] is None
 
     forgetful, job = forgotten
     forgetful.wait_until_nothing_runs_within(150)
@@ -286,7 +288,7 @@ def test_a_terminal_can_be_interrupted(notebook: Visitor) -> None:
 # -- what is wrong on a node --------------------------------------------------------------------------------------
 
 
-def test_a_closed_home_and_a_missing_environment_are_told_apart(deployment: Deployment, visit: Visit) -> None:
+def test_a_closed_home_and_a_missing_environment_have_different_messages(deployment: Deployment, visit: Visit) -> None:
     founder = visit("founder")
     home, software = Path(pwd.getpwnam(founder.name).pw_dir), deployment.settings.paths.user_env
     assert failed_start(founder) is None, "all is well"

@@ -73,7 +73,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     expect(card).to_contain_text("2 working", timeout=READY_MS)
     assert len(dask_jobs(founder)) == 2
     assert dask_jobs(founder)[0].split()[1].startswith(f"{deployment.settings.spawn.gateway}:{founder.name}::")
-    card.get_by_text("Workers one by one").click()
+    card.get_by_text("List of workers").click()
     expect(card.locator("tbody tr")).to_have_count(2)
     card.get_by_text("Job script of a worker").click()
     expect(card.get_by_label("Job script")).to_contain_text("distributed.cli.dask_worker")
@@ -81,8 +81,8 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     screenshot(page, "scaling-working")
     assert accessibility_problems(page) == []
 
-    card.get_by_label("Most workers").fill("3")
-    card.get_by_label("Fewest workers").fill("3")
+    card.get_by_label("Maximum workers").fill("3")
+    card.get_by_label("Minimum workers").fill("3")
     card.get_by_role("button", name="Change size").click()
     expect(card).to_contain_text("3 working", timeout=READY_MS)
     card.get_by_role("button", name="Pause").click()
@@ -136,7 +136,7 @@ def test_one_cluster_in_all_places(deployment: Deployment, visit: Visit) -> None
     assert "9" in run_cell(founder.page, plain)
 
     panel = json.loads(ask(founder, "GET", "dask/clusters")["text"])
-    assert [(one["name"], one["workers"]) for one in panel] == [("mine", 2)]
+    assert [(cluster["name"], cluster["workers"]) for cluster in panel] == [("mine", 2)]
     check = ask(founder, "GET", f"dask/dashboard-check/{deployment.server_url(founder.name)}dask/dashboard/mine")
     assert "Individual Task Stream" in json.loads(check["text"])["plots"], check
 
@@ -155,7 +155,7 @@ def test_one_cluster_in_all_places(deployment: Deployment, visit: Visit) -> None
     founder.page.goto("about:blank")
     dashboard.close()
     founder.page.goto(f"{deployment.server_url(founder.name)}lab")
-    assert [one["name"] for one in clusters(founder)] == ["mine"]
+    assert [cluster["name"] for cluster in clusters(founder)] == ["mine"]
     assert len(dask_jobs(founder)) == 2
 
     founder.page.goto(founder.home)
@@ -163,7 +163,7 @@ def test_one_cluster_in_all_places(deployment: Deployment, visit: Visit) -> None
     eventually(lambda: not workers_jobs(founder), within=60, what="no job is left after the server")
 
 
-def test_what_changes_clusters_needs_the_pages_token(visit: Visit) -> None:
+def test_changing_clusters_needs_the_xsrf_token_of_the_page(visit: Visit) -> None:
     founder = visit("founder")
     founder.start_notebook()
     script = """async url => (await fetch(url, {method: "POST", body: "{}"})).status"""
@@ -174,11 +174,11 @@ def test_what_changes_clusters_needs_the_pages_token(visit: Visit) -> None:
 
 
 def manager_process(visitor: Visitor) -> int:
-    found = visitor.deployment.run("pgrep", f"--uid={visitor.name}", "--full", "spawners[.]dask [0-9]")
-    return int(found.stdout.split()[0])
+    pids = visitor.deployment.run("pgrep", f"--uid={visitor.name}", "--full", "spawners[.]dask [0-9]")
+    return int(pids.stdout.split()[0])
 
 
-def test_a_manager_that_was_killed_starts_again_and_says_what_is_lost(deployment: Deployment, visit: Visit) -> None:
+def test_a_killed_manager_restarts_and_reports_lost_clusters(deployment: Deployment, visit: Visit) -> None:
     """By the next request, on the same socket; its workers are gone, and a new cluster can have the same name."""
     founder = visit("founder")
     founder.start_notebook()
@@ -239,18 +239,18 @@ def notebook_job(deployment: Deployment) -> str:
     return f"{deployment.settings.spawn.gateway}-notebook"
 
 
-def test_the_hub_ends_workers_whose_server_is_gone(deployment: Deployment, visit: Visit) -> None:
+def test_the_hub_ends_workers_without_a_server(deployment: Deployment, visit: Visit) -> None:
     """By its own rounds, and not before the time of grace: a job that says it is of an attempt that is over."""
     founder = visit("founder")
     gateway, account = deployment.settings.spawn.gateway, deployment.settings.slurm.default_account
     words = ["--begin=now+1hour", "--output=/dev/null", "--chdir=/tmp", f"--account={account}", "--wrap=true"]
     named = [f"--job-name={gateway}-dask", f"--comment={gateway}:dask:{founder.name}::999999:0a1b2c3d:dask-1"]
     with changed_settings(deployment, "spawn", f"orphan_seconds = {GRACE_SECONDS}"):
-        begun = time.monotonic()
+        start = time.monotonic()
         deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)
         assert dask_jobs(founder)
         eventually(lambda: not dask_jobs(founder), within=90, what="the Hub has ended it", every=0.1)
-        assert time.monotonic() - begun >= GRACE_SECONDS
+        assert time.monotonic() - start >= GRACE_SECONDS
 
 
 def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: Deployment, visit: Visit) -> None:

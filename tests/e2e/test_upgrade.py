@@ -53,7 +53,7 @@ def _up(deployment: Deployment, checkout: Path) -> None:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     log = ARTIFACTS / "upgrade.log"
     with log.open("w") as output:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(checkout / "deploy/dev/atrium.sh"), "up"],
             env={**os.environ, "ATRIUM_PREFIX": str(deployment.prefix)},
             stdin=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ def _up(deployment: Deployment, checkout: Path) -> None:
             timeout=UP_SECONDS,
             check=False,
         )
-    assert done.returncode == 0, log.read_text()[-3000:]
+    assert process.returncode == 0, log.read_text()[-3000:]
 
 
 def test_servers_go_on_in_their_version_which_is_removed_after_them(
@@ -86,8 +86,8 @@ def test_servers_go_on_in_their_version_which_is_removed_after_them(
 
     assert run_cell(lab, "kept + 1") == "42", "the open page lost its kernel"
     assert run_cell(lab, "client.submit(sum, [4, 5]).result()") == "9", "workers do not compute"
-    card.get_by_label("Most workers").fill("2")
-    card.get_by_label("Fewest workers").fill("2")
+    card.get_by_label("Maximum workers").fill("2")
+    card.get_by_label("Minimum workers").fill("2")
     card.get_by_role("button", name="Change size").click()
     expect(card).to_contain_text("2 working", timeout=READY_MS)
     page.reload()

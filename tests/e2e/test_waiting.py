@@ -61,10 +61,10 @@ def letters(deployment: Deployment, name: str) -> list[str]:
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def test_somebody_who_leaves_is_told_by_mail(
+def test_a_mail_is_sent_to_people_who_leave_the_page(
     deployment: Deployment, founder: Visitor, full: Callable[[], None]
 ) -> None:
-    told = len(letters(deployment, founder.name))
+    mails_before = len(letters(deployment, founder.name))
     page = ask_for_a_notebook(founder)
     expect(page.locator(WORDS)).to_have_text(
         re.compile(r"Waiting for a free node in notebooks\. .*You are next in line"), timeout=SECONDS
@@ -81,8 +81,8 @@ def test_somebody_who_leaves_is_told_by_mail(
     screenshot(page, "home-waiting")
 
     full()
-    eventually(lambda: len(letters(deployment, founder.name)) > told, within=START_SECONDS, what="a mail")
-    assert letters(deployment, founder.name)[told:] == ["Your notebook is ready"]
+    eventually(lambda: len(letters(deployment, founder.name)) > mails_before, within=START_SECONDS, what="a mail")
+    assert letters(deployment, founder.name)[mails_before:] == ["Your notebook is ready"]
     expect(page.locator("#servers")).to_contain_text("left", timeout=SECONDS)
 
 
@@ -145,7 +145,7 @@ def test_a_start_that_fails_says_why_and_how_to_go_on(deployment: Deployment, fo
         expect(page.get_by_role("alert")).to_contain_text("home directory", timeout=SECONDS)
         expect(page.get_by_role("alert")).to_contain_text("Ask an administrator")
         expect(page.locator("main")).to_contain_text("2 cores, 4\u202fGB, 4\u202fh in notebooks")
-        page.get_by_text("In Slurm's words").click()
+        page.get_by_text("Slurm details").click()
         expect(page.locator(".facts")).to_contain_text("FAILED")
         screenshot(page, "failed")
         assert accessibility_problems(page) == []
@@ -180,7 +180,7 @@ def closed_home(name: str) -> Iterator[None]:
         home.chmod(mode)
 
 
-def test_what_slurm_refuses_is_said_on_the_form(founder: Visitor) -> None:
+def test_a_refusal_by_slurm_is_shown_on_the_form(founder: Visitor) -> None:
     page, deployment = founder.page, founder.deployment
     page.goto(f"{deployment.public_url}/hub/spawn")
     body = "account=demo&partition=notebooks&cpus=2&memory_gb=999&minutes=60"
@@ -190,11 +190,11 @@ def test_what_slurm_refuses_is_said_on_the_form(founder: Visitor) -> None:
         data=f"{body}&_xsrf={cookies['_xsrf']}",
         headers={"Content-Type": "application/x-www-form-urlencoded", "Referer": page.url},
     )
-    said = answer.text()
-    assert "memory" in said and "sbatch" not in said
+    text = answer.text()
+    assert "memory" in text and "sbatch" not in text
 
 
-def test_what_ended_by_itself_is_told_once(deployment: Deployment, founder: Visitor) -> None:
+def test_an_unexpected_end_is_shown_once(deployment: Deployment, founder: Visitor) -> None:
     founder.start_notebook()
     deployment.run("scancel", f"--user={founder.name}")
     founder.wait_until_nothing_runs()
@@ -202,12 +202,12 @@ def test_what_ended_by_itself_is_told_once(deployment: Deployment, founder: Visi
     page.goto(founder.home)
     notice = page.locator("aside.notice", has_text="Your notebook ended at")
 
-    def told() -> bool:
+    def ended_notice_shown() -> bool:
         page.reload()
         return bool(notice.count())
 
-    eventually(told, within=60, what="the start page tells of the end", every=1)
-    expect(notice).to_contain_text("cancelled in Slurm by somebody who runs the machine")
+    eventually(ended_notice_shown, within=60, what="the start page tells of the end", every=1)
+    expect(notice).to_contain_text("An administrator cancelled this job")
     notice.get_by_role("button", name="Dismiss").click()
     page.reload()
     expect(notice).to_have_count(0)
@@ -227,20 +227,20 @@ def test_every_page_says_that_slurm_is_silent(deployment: Deployment, founder: V
     banner = page.locator(".notice", has_text="Slurm has not answered for")
     with silent(deployment, "slurmctld"):
 
-        def told() -> bool:
+        def banner_shown() -> bool:
             page.goto(founder.home)
             return bool(banner.count())
 
-        eventually(told, within=90, what="the banner", every=2)
+        eventually(banner_shown, within=90, what="the banner", every=2)
         expect(banner).to_contain_text("your notebooks go on running")
         screenshot(page, "slurm-silent")
         assert accessibility_problems(page) == []
 
-    def gone() -> bool:
+    def banner_hidden() -> bool:
         page.goto(founder.home)
         return not banner.count()
 
-    eventually(gone, within=90, what="no banner any more", every=2)
+    eventually(banner_hidden, within=90, what="no banner any more", every=2)
 
 
 # -- who may ----------------------------------------------------------------------------------------------------------

@@ -105,20 +105,20 @@ def test_the_readmes_commands_make_a_catalogue(tmp_path, monkeypatch):
 
     extract, init, compile_ = commands
     run(extract)
-    for text in ("Others are before you in the queue.", "Handed to Slurm", "It was stopped as asked.", "{n} day"):
+    for text in ("Others are before you in the queue.", "Submitted to Slurm", "It was stopped as asked.", "{n} day"):
         assert f'msgid "{text}"' in pot.read_text()
     run(init)
     po = locale / "de/LC_MESSAGES/atrium.po"
-    untranslated = 'msgid "Handed to Slurm"\nmsgstr ""'
+    untranslated = 'msgid "Submitted to Slurm"\nmsgstr ""'
     assert untranslated in po.read_text()
-    po.write_text(po.read_text().replace(untranslated, 'msgid "Handed to Slurm"\nmsgstr "An Slurm gegeben"'))
+    po.write_text(po.read_text().replace(untranslated, 'msgid "Submitted to Slurm"\nmsgstr "An Slurm gegeben"'))
     run(compile_)
     forget()
     monkeypatch.setattr(language, "LOCALE", locale)
 
     def as_a_german():
         language.use(language.choose("de"))
-        return language.translate("Handed to Slurm")
+        return language.translate("Submitted to Slurm")
 
     assert copy_context().run(as_a_german) == "An Slurm gegeben"
     forget()

@@ -136,7 +136,7 @@ async def test_an_admin_and_the_person_cancel_it(
         verdict = diagnose(facts(await over(slurm, job_id), founder=founder))
         assert verdict.ending is Ending.CANCELLED
         said.append(verdict.message)
-    assert "somebody who runs the machine" in said[0] and "your own account" in said[1]
+    assert "administrator cancelled" in said[0] and "your own account" in said[1]
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ class FakeOrganisations(Organisations):
         return sme.classify(PROGRAMME, figures)
 
     def profile(self) -> Profile:
-        known = self.factory
-        return Profile(person="maria", form=known.profile_form, organisation=known.own, changed=None)
+        factory = self.factory
+        return Profile(person="maria", form=factory.profile_form, organisation=factory.own, changed=None)
 
     def write_profile(self, form: ProfileForm) -> Profile:
         self.factory.profile_form = form
@@ -125,31 +125,31 @@ class FakeApplications(Applications):
         self.factory = factory
 
     def mine(self) -> tuple[ApplicationSummary, ...]:
-        return tuple(one.summary for one in reversed(self.factory.kept.values()))
+        return tuple(application.summary for application in reversed(self.factory.saved.values()))
 
     def get(self, number: int) -> Application:
-        if number not in self.factory.kept:
+        if number not in self.factory.saved:
             raise NotFound("You have no such application.")
-        return self.factory.kept[number]
+        return self.factory.saved[number]
 
     def start(self, form: Form) -> Application:
-        return self.factory.keep(len(self.factory.kept) + 1, form, 1)
+        return self.factory.keep(len(self.factory.saved) + 1, form, 1)
 
     def save(self, number: int, revision: int, form: Form) -> Application:
-        known = self.factory.kept[number]
-        if known.summary.state not in EDITABLE:
-            raise Conflict(f"This application is {known.summary.state}.", field="state")
-        if known.revision != revision:
+        saved = self.factory.saved[number]
+        if saved.summary.state not in EDITABLE:
+            raise Conflict(f"This application is {saved.summary.state}.", field="state")
+        if saved.revision != revision:
             raise Conflict("This application was changed on another device after you opened it here.", field="revision")
         return self.factory.keep(number, form, revision + 1)
 
     def submit(self, number: int, revision: int) -> Application:
-        known = self.factory.kept[number]
-        if known.gaps:
-            raise InvalidInput(known.gaps[0].message, field=known.gaps[0].field)
-        if known.revision != revision:
+        saved = self.factory.saved[number]
+        if saved.gaps:
+            raise InvalidInput(saved.gaps[0].message, field=saved.gaps[0].field)
+        if saved.revision != revision:
             raise Conflict("This application was changed on another device after you opened it here.", field="revision")
-        return self.factory.turns(number, ApplicationState.SUBMITTED, versions=known.versions + 1)
+        return self.factory.turns(number, ApplicationState.SUBMITTED, versions=saved.versions + 1)
 
     def withdraw(self, number: int) -> Application:
         return self.factory.turns(number, ApplicationState.WITHDRAWN)
@@ -187,7 +187,7 @@ class Factory(Api):
         self.person = Me(name="maria", display_name="Maria", roles=(), projects=())
         self.profile_form = ProfileForm()
         self.own: Organisation | None = None
-        self.kept: dict[int, Application] = {}
+        self.saved: dict[int, Application] = {}
         self.owned: tuple[ProjectView, ...] = ()
         self.down = False
         self.applications = FakeApplications(self)
@@ -201,27 +201,27 @@ class Factory(Api):
     # -- what others do
 
     def says(self, number: int, author: str, kind: MessageKind, text: str) -> Application:
-        known = self.kept[number]
-        said = (*known.messages, Message(at=MOMENT, author=author, kind=kind, text=text))
-        self.kept[number] = known.model_copy(update={"messages": said})
-        return self.kept[number]
+        saved = self.saved[number]
+        messages = (*saved.messages, Message(at=MOMENT, author=author, kind=kind, text=text))
+        self.saved[number] = saved.model_copy(update={"messages": messages})
+        return self.saved[number]
 
     def asks_back(self, number: int, text: str) -> None:
         self.says(number, "reviewer", MessageKind.CHANGES, text)
         self.turns(number, ApplicationState.CHANGES_REQUESTED)
 
     def turns(self, number: int, state: ApplicationState, **changes: Any) -> Application:
-        known = self.kept[number]
-        summary = known.summary.model_copy(update={"state": state, "submitted": MOMENT, "due": date(2026, 11, 26)})
-        more = {"revision": known.revision + 1, "next": f"It is {state}.", **changes}
-        self.kept[number] = known.model_copy(update={"summary": summary, **more})
-        return self.kept[number]
+        saved = self.saved[number]
+        summary = saved.summary.model_copy(update={"state": state, "submitted": MOMENT, "due": date(2026, 11, 26)})
+        more = {"revision": saved.revision + 1, "next": f"It is {state}.", **changes}
+        self.saved[number] = saved.model_copy(update={"summary": summary, **more})
+        return self.saved[number]
 
     def keep(self, number: int, form: Form, revision: int) -> Application:
-        status = next((one for one in self.calls.all() if one.call.slug == form.call), None)
+        status = next((status for status in self.calls.all() if status.call.slug == form.call), None)
         own = self.own.form if self.own else None
-        before = self.kept.get(number)
-        self.kept[number] = Application(
+        before = self.saved.get(number)
+        self.saved[number] = Application(
             summary=ApplicationSummary(
                 id=number,
                 reference=f"A-{number:05}",
@@ -243,7 +243,7 @@ class Factory(Api):
             decision=None,
             next="Go on.",
         )
-        return self.kept[number]
+        return self.saved[number]
 
 
 def version(form: Form, organisation: OrganisationForm) -> Version:

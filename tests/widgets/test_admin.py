@@ -30,7 +30,7 @@ class OfficeCalls(FakeCalls):
 
     def change(self, slug: str, change: CallChange) -> CallStatus:
         self.office.changed.append((slug, change))
-        status = next(one for one in self.all() if one.call.slug == slug)
+        status = next(status for status in self.all() if status.call.slug == slug)
         return status.model_copy(update={"state": change.state, "accepts": False, "why_not": "The call is paused."})
 
 
@@ -40,10 +40,10 @@ class Office(Factory):
         self.calls = OfficeCalls(self)
         self.projects = OfficeProjects(self)
         self.changed: list[tuple[str, CallChange]] = []
-        self.asked: list[tuple[str | None, str | None, int | None]] = []
+        self.audit_queries: list[tuple[str | None, str | None, int | None]] = []
 
     def audit(self, *, on: str | None = None, who: str | None = None, before: int | None = None) -> tuple[Event, ...]:
-        self.asked.append((on, who, before))
+        self.audit_queries.append((on, who, before))
         return (
             Event(id=9, at=MOMENT, who="rita", what="decided", on="application/1", before={}, after={"why": HOSTILE}),
         )
@@ -85,7 +85,7 @@ def everything(widget: Any) -> str:
 
 
 @pytest.mark.parametrize("part", list(Part))
-async def test_each_part_is_shown_and_what_people_typed_is_text(part: Part) -> None:
+async def test_each_part_is_shown_and_user_input_is_escaped(part: Part) -> None:
     view = await shown(Office(), part)
 
     assert view.state.part is part
@@ -106,7 +106,7 @@ async def test_a_call_is_paused_with_a_note() -> None:
     calls: Any = view._parts[Part.CALLS]
     calls.stage.value, calls.remark.value = CallState.PAUSED, "Until Monday."
     calls.full["atrium-gpu"].value = True
-    view.do("Changing it", calls._change)
+    view.do("Changing the call", calls._change)
     await settled(view)
 
     [(slug, change)] = office.changed
@@ -122,10 +122,10 @@ async def test_the_trail_can_be_searched_and_read_further() -> None:
     trail.on.value, trail.who.value = " project/steel-1 ", ""
     view.do("Looking", trail._find)
     await settled(view)
-    view.do("Looking further", trail._more)
+    view.do("Loading more", trail._more)
     await settled(view)
 
-    assert office.asked[-2:] == [("project/steel-1", None, None), ("project/steel-1", None, 9)]
+    assert office.audit_queries[-2:] == [("project/steel-1", None, None), ("project/steel-1", None, 9)]
 
 
 async def test_others_get_a_sentence() -> None:

@@ -30,12 +30,12 @@ def page(title: str = "Air", **more: Any) -> RecordPage:
     file = Distribution(download_url="https://x.example/a.csv", format="CSV")
     record = Record(uri="https://x.example/1", kind="dataset", title={"en": title}, distributions=(file,))
     usable = UsableNow(verdict=Verdict.YES, reason="Open.")
-    told = {"id": 1, "record": record, "space": "Test", "source": "cat", "harvested": NOW, "visibility": "factory"}
-    return RecordPage.model_validate(told | {"sentences": (), "usable": usable} | more)
+    fields = {"id": 1, "record": record, "space": "Test", "source": "cat", "harvested": NOW, "visibility": "factory"}
+    return RecordPage.model_validate(fields | {"sentences": (), "usable": usable} | more)
 
 
 def transfer(state: TransferState, **more: Any) -> Transfer:
-    told = {
+    fields = {
         "id": 3,
         "project": "demo",
         "directory": "/projects/demo",
@@ -44,19 +44,19 @@ def transfer(state: TransferState, **more: Any) -> Transfer:
         "title": "Air",
         "address": "https://x.example/",
     }
-    return Transfer.model_validate(told | {"state": state, "created": NOW} | more)
+    return Transfer.model_validate(fields | {"state": state, "created": NOW} | more)
 
 
 class Answers:
     """An API: what it was asked, and by method and path what it says."""
 
-    def __init__(self, **said: Any) -> None:
-        self.asked: list[httpx2.Request] = []
-        self.said: dict[str, Any] = said
+    def __init__(self, **responses: Any) -> None:
+        self.requests: list[httpx2.Request] = []
+        self.responses: dict[str, Any] = responses
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(request)
-        answer = self.said[request.url.path.removeprefix("/").replace("/", "_").replace("-", "_")]
+        self.requests.append(request)
+        answer = self.responses[request.url.path.removeprefix("/").replace("/", "_").replace("-", "_")]
         answer = answer(request) if callable(answer) else answer
         if isinstance(answer, int):
             return httpx2.Response(
@@ -73,13 +73,17 @@ FOUND = SearchAnswer(total=2, hits=(), facets={}, generation=1)
 NOTHING = SearchAnswer(total=0, hits=(), facets={}, generation=1)
 
 
-async def test_a_search_asks_what_the_page_says() -> None:
+async def test_a_search_sends_the_query_of_the_page() -> None:
     answers, state = Answers(dataspace_search=FOUND), DataspaceState()
     query = {"text": "water", "chips": ["licence:open"], "sort": "date", "page": 2, "language": "de", "typing": True}
     await state.do(answers.api, {"do": "search", "query": query})
     assert state.answer == FOUND
-    asked = answers.asked[0].url.params
-    assert (asked["text"], asked.get_list("chips"), asked["typing"]) == ("water", ["licence:open"], "true")
+    parameters = answers.requests[0].url.params
+    assert (parameters["text"], parameters.get_list("chips"), parameters["typing"]) == (
+        "water",
+        ["licence:open"],
+        "true",
+    )
 
 
 async def test_an_answer_that_comes_late_is_dropped() -> None:
@@ -102,11 +106,11 @@ async def test_an_answer_that_comes_late_is_dropped() -> None:
     assert state.answer == quick
 
 
-async def test_nothing_found_says_what_to_relax() -> None:
+async def test_no_results_show_suggestions() -> None:
     relaxed = [{"text": "Without “CSV”", "query": Query(text="water").model_dump(mode="json"), "total": 7}]
     answers, state = Answers(dataspace_search=NOTHING, dataspace_suggestions=relaxed), DataspaceState()
     await state.do(answers.api, {"do": "search", "query": {"text": "water", "chips": ["format:CSV"]}})
-    assert [one.total for one in state.suggestions] == [7]
+    assert [suggestion.total for suggestion in state.suggestions] == [7]
 
 
 @pytest.mark.parametrize(
@@ -121,24 +125,22 @@ async def test_nothing_found_says_what_to_relax() -> None:
         {"do": "change_publication", "slug": "x", "form": {"title": "x"}},
     ],
 )
-async def test_what_makes_no_sense_is_said_and_asks_nobody(message: dict[str, Any]) -> None:
+async def test_an_invalid_message_is_reported_without_a_request(message: dict[str, Any]) -> None:
     answers, state = Answers(), DataspaceState()
     await state.do(answers.api, message)
     assert isinstance(state.trouble, InvalidInput)
-    assert (state.failed, answers.asked, state.working) == (message["do"], [], False)
+    assert (state.failed, answers.requests, state.working) == (message["do"], [], False)
 
 
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
         ({"address": "ftp://x.example/"}, "address", ADDRESS),
-        ({"title": ""}, "title", "Title: Write something here."),
-        ({"every_hours": 0}, "every_hours", "Every hours: It has to be greater than or equal to 0.25."),
+        ({"title": ""}, "title", "Title: Fill in this field."),
+        ({"every_hours": 0}, "every_hours", "Every hours: Must be greater than or equal to 0.25."),
     ],
 )
-async def test_what_is_wrong_in_a_form_is_told_in_words_with_its_field(
-    changed: dict[str, Any], field: str, sentence: str
-) -> None:
+async def test_a_form_error_names_its_field(changed: dict[str, Any], field: str, sentence: str) -> None:
     form = {"name": "x", "title": "X", "space": "Test", "address": "https://x.example/"} | changed
     state = DataspaceState()
     await state.do(Answers().api, {"do": "put_source", "form": form})
@@ -156,10 +158,10 @@ async def test_a_list_is_empty_only_when_that_is_known() -> None:
     assert state.saved == ()
 
 
-async def test_trouble_leaves_what_is_shown() -> None:
+async def test_an_error_keeps_the_results_on_the_page() -> None:
     answers, state = Answers(dataspace_search=FOUND), DataspaceState()
     await state.do(answers.api, {"do": "search", "query": {}})
-    answers.said["dataspace_search"] = 503
+    answers.responses["dataspace_search"] = 503
     await state.do(answers.api, {"do": "search", "query": {"text": "x"}})
     assert state.trouble is not None
     assert (state.answer, state.trouble.message) == (FOUND, "No.")
@@ -172,7 +174,7 @@ async def test_a_record_with_lines_for_a_notebook() -> None:
     await state.do(answers.api, {"do": "open", "id": 1, "language": "de"})
     assert state.record == page()
     assert "fsspec.open" in state.snippets[0]
-    assert answers.asked[0].url.params["language"] == "de"
+    assert answers.requests[0].url.params["language"] == "de"
 
 
 def source(**more: Any) -> Source:
@@ -182,12 +184,12 @@ def source(**more: Any) -> Source:
 
 def run(state: RunState) -> Run:
     counts = dict.fromkeys(("pages", "read", "new", "changed", "removed", "refused"), 0)
-    told = {"id": 1, "state": state, "started": NOW, "ended": None, "refusals": (), "reason": ""}
-    return Run.model_validate(counts | told)
+    fields = {"id": 1, "state": state, "started": NOW, "ended": None, "refusals": (), "reason": ""}
+    return Run.model_validate(counts | fields)
 
 
 @pytest.mark.parametrize(
-    ("shown", "moves"),
+    ("harvested", "moves"),
     [
         (source(), False),
         (source(due=datetime.now(UTC) - timedelta(seconds=1)), True),
@@ -195,20 +197,22 @@ def run(state: RunState) -> Run:
         (source(last=run(RunState.RUNNING)), True),
     ],
 )
-async def test_a_harvest_is_followed_until_it_is_over(shown: Source, moves: bool) -> None:
-    answers, state = Answers(dataspace_sources=[shown]), DataspaceState()
+async def test_a_harvest_is_followed_until_it_is_over(harvested: Source, moves: bool) -> None:
+    answers, state = Answers(dataspace_sources=[harvested]), DataspaceState()
     await state.do(answers.api, {"do": "sources"})
     assert state.something_is_harvested is moves
 
 
 async def test_mail_about_a_saved_search_is_stopped_by_keeping_it_without() -> None:
-    kept = SavedSearch(id=1, title="Air", query=Query(text="air"), mail=False, created=NOW)
-    answers = Answers(dataspace_saved_searches=lambda request: kept if request.method == "PUT" else [kept])
+    saved_search = SavedSearch(id=1, title="Air", query=Query(text="air"), mail=False, created=NOW)
+    answers = Answers(
+        dataspace_saved_searches=lambda request: saved_search if request.method == "PUT" else [saved_search]
+    )
     state = DataspaceState()
-    query = kept.query.model_dump(mode="json")
+    query = saved_search.query.model_dump(mode="json")
     await state.do(answers.api, {"do": "save", "title": "Air", "mail": False, "query": query})
-    assert json.loads(answers.asked[0].content)["mail"] is False
-    assert (state.done, state.saved) == ("Saved as “Air”, without mail.", (kept,))
+    assert json.loads(answers.requests[0].content)["mail"] is False
+    assert (state.done, state.saved) == ("Saved as “Air”, without mail.", (saved_search,))
 
 
 async def test_bringing_is_followed_until_it_is_over() -> None:
@@ -225,11 +229,11 @@ async def test_bringing_is_followed_until_it_is_over() -> None:
 @pytest.mark.parametrize("text", HOSTILE if isinstance(HOSTILE, list) else [*HOSTILE.values()])
 async def test_hostile_text_reaches_the_page_as_text(text: Any) -> None:
     """As JSON has it: the page's script puts strings in as text nodes and knows no markup."""
-    words = str(text)
+    title = str(text)
     view = Dataspace()
-    view.state.record = page(words)
-    assert view.front.told["record"]["record"]["title"]["en"] == words
-    assert words not in view.text.value or not words.strip("<>")
+    view.state.record = page(title)
+    assert view.front.page_state["record"]["record"]["title"]["en"] == title
+    assert title not in view.text.value or not title.strip("<>")
 
 
 def test_the_script_of_the_page_never_parses_markup() -> None:
@@ -249,9 +253,9 @@ def test_a_snippet_is_one_call_whatever_the_name(path: str) -> None:
         assert "system" not in names
 
 
-def test_a_notebook_shows_words_about_the_data_as_text() -> None:
-    made = snippets.notebook("```\n# <script>", "a\n```\n<img src=x>", "1")
-    source = made["cells"][0]["source"]
+def test_a_notebook_escapes_texts_about_the_data() -> None:
+    notebook = snippets.notebook("```\n# <script>", "a\n```\n<img src=x>", "1")
+    source = notebook["cells"][0]["source"]
     assert source.count("```") == 2
     assert source.startswith("```text\n") and source.endswith("\n```")
 
@@ -266,7 +270,7 @@ def test_a_file_is_fetched_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(dataspace_transfers=transfer(TransferState.WAITING), dataspace_transfers_3=lambda _: next(states))
     space = DataSpace(answers.api)
     assert space.fetch(1, project="demo") == Path("/projects/demo/data/air-1/a.csv")
-    assert json.loads(answers.asked[0].content) == {"record_id": 1, "project": "demo"}
+    assert json.loads(answers.requests[0].content) == {"record_id": 1, "project": "demo"}
 
 
 def test_a_file_that_does_not_come_says_why() -> None:

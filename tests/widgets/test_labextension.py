@@ -24,24 +24,24 @@ HOURS = {
 }
 
 
-def said(folder: Path, seconds_left: float | None, *, later: float = 0, **changes: Any) -> dict[str, Any]:
+def status_text(folder: Path, seconds_left: float | None, *, later: float = 0, **changes: Any) -> dict[str, Any]:
     """Text, warning and sentences of a job ``later`` seconds after the server told this."""
     shutil.copy(SOURCE, folder / "job.mjs")
-    told = {"seconds_left": seconds_left, "ends": 1_800_000_000, "job": "7", "node": "cpu1", "partition": "notebooks"}
-    told |= {"project": "demo", "hours": None, "idle_minutes": 120, "idle_end": None, **changes}
+    fields = {"seconds_left": seconds_left, "ends": 1_800_000_000, "job": "7", "node": "cpu1", "partition": "notebooks"}
+    fields |= {"project": "demo", "hours": None, "idle_minutes": 120, "idle_end": None, **changes}
     script = f"""
         import {{ Job }} from "./job.mjs";
         let now = Date.now();
         Date.now = () => now;
         const job = new Job();
-        job.take({json.dumps(told)});
+        job.take({json.dumps(fields)});
         now += {later * 1000};
         const {{ text, warning, sentences, idleEnd }} = job;
         console.log(JSON.stringify({{ text, warning, sentences, idleEnd }}));
     """
     argv = [str(NODE), "--input-type=module", "--eval", script]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=30)
-    return dict(json.loads(done.stdout))
+    process = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=30)
+    return dict(json.loads(process.stdout))
 
 
 @pytest.mark.parametrize(
@@ -58,21 +58,21 @@ def said(folder: Path, seconds_left: float | None, *, later: float = 0, **change
         (None, "No time limit known", None),
     ],
 )
-def test_time_left_in_words_and_its_two_warnings(
+def test_time_left_is_shown_with_two_warnings(
     tmp_path: Path, seconds: float | None, text: str, warning: int | None
 ) -> None:
-    got = said(tmp_path, seconds)
+    got = status_text(tmp_path, seconds)
     assert (got["text"], got.get("warning")) == (text, warning)
 
 
 def test_time_goes_by_without_asking(tmp_path: Path) -> None:
-    assert said(tmp_path, 960, later=120)["text"] == "⚠ 14 min left"
-    assert said(tmp_path, 960, later=7200)["text"] == "⚠ less than a minute left"
-    assert said(tmp_path, 960, later=30, idle_end=100)["idleEnd"] == 70
+    assert status_text(tmp_path, 960, later=120)["text"] == "⚠ 14 min left"
+    assert status_text(tmp_path, 960, later=7200)["text"] == "⚠ less than a minute left"
+    assert status_text(tmp_path, 960, later=30, idle_end=100)["idleEnd"] == 70
 
 
 def test_hours_stand_beside_the_time(tmp_path: Path) -> None:
-    got = said(tmp_path, 11_520, hours=HOURS)
+    got = status_text(tmp_path, 11_520, hours=HOURS)
     assert got["text"] == "3 h 12 min left · 2\u202f000 CPU h"
     assert "Project Demo project (demo): 2\u202f000 CPU h left." in got["sentences"]
     assert "It also ends when nothing happens in it for 2 h." in got["sentences"]

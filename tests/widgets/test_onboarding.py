@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
     "use_case": "We predict the quality of steel from sensor data, for people at the furnace.",
     "resources": {"systems": ("atrium-gpu",), "gpu_hours": 100, "cpu_hours": 10, "months": 3},
     "data": {"personal_data": False},
-    "ai_act": {one.id: False for one in PROGRAMME.ai_act.questions},
+    "ai_act": {question.id: False for question in PROGRAMME.ai_act.questions},
     "declaration": {"civilian_use": True, "truthful": True},
 }
 
@@ -79,24 +79,24 @@ def everything(widget: Any) -> str:
 # -- the state --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_newcomer_starts_at_the_first_step_and_nothing_is_kept_yet(api: Api, factory: Factory) -> None:
+async def test_a_new_person_starts_at_the_first_step_without_a_saved_draft(api: Api, factory: Factory) -> None:
     state = await started(api)
 
     assert (state.phase, state.step, state.editable) == (Phase.READY, Step.PEOPLE, True)
-    assert factory.kept == {}
+    assert factory.saved == {}
 
 
-async def test_each_step_is_kept_and_another_device_goes_on_there(api: Api, factory: Factory) -> None:
+async def test_each_step_is_saved_and_another_device_continues_there(api: Api, factory: Factory) -> None:
     state = await started(api)
 
     await state.keep(api, {"title": "Green steel"}, go_to=Step.MODE)
 
-    assert factory.kept[1].form.title == "Green steel"
+    assert factory.saved[1].form.title == "Green steel"
     elsewhere = await started(api)
     assert (elsewhere.step, elsewhere.form.title) == (Step.MODE, "Green steel")
 
 
-async def test_a_second_device_is_told_and_what_it_typed_can_be_kept(api: Api, factory: Factory) -> None:
+async def test_a_second_device_shows_a_notice_and_can_keep_its_changes(api: Api, factory: Factory) -> None:
     here = await started(api)
     await here.keep(api, {"title": "First"}, go_to=Step.PURPOSE)
     there = await started(api)
@@ -105,13 +105,13 @@ async def test_a_second_device_is_told_and_what_it_typed_can_be_kept(api: Api, f
     assert not await there.act("Saving", there.keep(api, {"use_case": "There"}))
 
     assert there.theirs is not None
-    assert factory.kept[1].form.use_case == ""
+    assert factory.saved[1].form.use_case == ""
     await there.keep_mine(api)
-    assert (factory.kept[1].form.title, factory.kept[1].form.use_case) == ("Here", "There")
+    assert (factory.saved[1].form.title, factory.saved[1].form.use_case) == ("Here", "There")
     assert there.theirs is None
 
 
-async def test_a_second_device_can_take_what_the_first_kept(api: Api, factory: Factory) -> None:
+async def test_a_second_device_can_take_the_saved_version(api: Api, factory: Factory) -> None:
     here = await started(api)
     await here.keep(api, {"title": "First"})
     there = await started(api)
@@ -126,7 +126,7 @@ async def test_a_second_device_can_take_what_the_first_kept(api: Api, factory: F
     assert there.filled == before + 1
 
 
-async def test_what_is_missing_is_marked_only_after_it_was_shown_once(api: Api) -> None:
+async def test_missing_fields_are_marked_only_after_the_last_step_was_opened(api: Api) -> None:
     state = await started(api)
     await state.keep(api, {})
     assert state.complaints == {}
@@ -173,7 +173,7 @@ async def test_changes_that_reviewers_ask_for_arrive_without_a_reload(api: Api, 
     assert state.editable
 
 
-async def test_an_api_that_is_down_is_a_sentence_and_what_was_typed_stays(api: Api, factory: Factory) -> None:
+async def test_an_unreachable_api_is_reported_and_the_input_stays(api: Api, factory: Factory) -> None:
     state = await started(api)
 
     def down(form: Form) -> Any:
@@ -194,7 +194,7 @@ async def test_two_clicks_are_one(api: Api, factory: Factory) -> None:
     assert not await state.act("Saving", state.keep(api, {"title": "Twice"}))
     await first
 
-    assert [one.form.title for one in factory.kept.values()] == ["Once"]
+    assert [application.form.title for application in factory.saved.values()] == ["Once"]
 
 
 def test_every_gap_has_a_step_where_it_is_filled() -> None:
@@ -214,10 +214,10 @@ def test_every_gap_has_a_step_where_it_is_filled() -> None:
 # -- the view ---------------------------------------------------------------------------------------------------------
 
 
-async def test_the_page_says_where_one_is(factory: Factory) -> None:
+async def test_the_page_shows_the_current_step(factory: Factory) -> None:
     view = await shown(factory)
 
-    assert "You are here: step 1 of 6." in view.text.value
+    assert "Step 1 of 6." in view.text.value
     assert view.text.value.count('aria-current="step"') == 1
 
 
@@ -238,16 +238,16 @@ async def test_the_way_through_all_steps_by_their_fields(factory: Factory) -> No
     assert mode.call.value == "playground-2026"
     await on(view)
     resources = form_of(view)
-    await view.state.act("Working it out", resources._calculate(factory))
+    await view.state.act("Checking the size", resources._calculate(factory))
     resources._take()
     resources.systems["atrium-gpu"].value = True
     assert resources.gpu_hours.value == round(view.state.calculation.gpu_hours)  # type: ignore[union-attr]
     await on(view)
-    said = form_of(view)
-    said.personal.value = False
-    for question in said.questions.values():
+    declarations = form_of(view)
+    declarations.personal.value = False
+    for question in declarations.questions.values():
         question.value = False
-    said.civilian.value = said.truthful.value = True
+    declarations.civilian.value = declarations.truthful.value = True
     await on(view)
 
     assert view.state.step is Step.SUBMIT
@@ -273,8 +273,8 @@ async def test_a_field_that_is_wrong_is_marked_and_nothing_is_sent(factory: Fact
     await settled(view)
 
     assert view.state.step is Step.PEOPLE
-    assert people.orcid.complaint == "This does not look as it should."
-    assert factory.kept == {}
+    assert people.orcid.complaint == "Enter an ORCID iD such as 0000-0002-1825-0097."
+    assert factory.saved == {}
 
 
 async def test_partner_enterprises_can_be_added_and_removed(factory: Factory) -> None:
@@ -286,11 +286,11 @@ async def test_partner_enterprises_can_be_added_and_removed(factory: Factory) ->
 
     people._remove(people.relatives.children[0])
 
-    assert [one.name.value for one in people.relatives.children] == ["Second"]
+    assert [row.name.value for row in people.relatives.children] == ["Second"]
 
 
 @pytest.mark.parametrize("step", list(FORMS))
-async def test_what_people_type_is_never_markup(factory: Factory, step: Step) -> None:
+async def test_user_input_is_never_markup(factory: Factory, step: Step) -> None:
     factory.organisations.create(OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE"))
     data = {"datasets": ({"title": HOSTILE},), "remarks": HOSTILE}
     changes = {**GOOD, "title": HOSTILE, "use_case": HOSTILE * 50, "data": data}
@@ -314,7 +314,7 @@ async def test_messages_and_decisions_are_text(factory: Factory) -> None:
     markup = everything(await shown(factory))
 
     assert "<script" not in markup
-    assert "50 of 100 asked for" in markup
+    assert "50 of 100 requested" in markup
     assert "Start your first notebook" in markup
 
 
@@ -343,15 +343,15 @@ async def test_an_invitation_is_shown_before_it_is_accepted(factory: Factory) ->
 
     assert view.address.value == ""
     assert "jan invites you to <strong>Green steel</strong>" in everything(view.invited)
-    assert [one.slug for one in factory.owned] == []
+    assert [project.slug for project in factory.owned] == []
     card: Any = view.invited.children[0]
-    next(one for one in card.children[1].children if one.description == "Join the project").click()
+    next(button for button in card.children[1].children if button.description == "Join the project").click()
     await settled(view)
     assert factory.owned[0].role is MemberRole.MEMBER
-    assert "You are in now." in everything(view.invited)
+    assert "You have joined the project." in everything(view.invited)
 
 
-async def test_a_used_invitation_is_refused_in_words(factory: Factory) -> None:
+async def test_a_used_invitation_is_refused_with_a_message(factory: Factory) -> None:
     view = await shown(factory)
 
     view.go("invitation/used")
@@ -382,7 +382,7 @@ async def test_the_pdf_is_in_the_page(factory: Factory, api: Api) -> None:
     assert state.document_name == "A-00001-draft"
 
 
-async def test_a_page_that_missed_what_its_kernel_said_is_told_to_load_again(factory: Factory) -> None:
+async def test_a_page_that_missed_updates_reloads(factory: Factory) -> None:
     person = Visitor()
     view = Onboarding(person=person)
     view.address.value = "waiting"

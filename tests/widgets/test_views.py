@@ -58,7 +58,7 @@ async def test_a_page_rendered_ahead_waits_for_its_visitor() -> None:
     person = Visitor()
     view = Dataspace(person=person)
     assert 'role="status"' in view.text.value
-    assert "Looking for data sets" in view.text.value
+    assert "Loading data sets" in view.text.value
 
     person.api = api(me(project()))
 
@@ -81,7 +81,7 @@ def test_sign_in_takes_the_token_and_shows_it_nowhere(monkeypatch: pytest.Monkey
     assert "very-secret" not in repr(person) + repr(vars(person.api))
 
 
-async def test_the_end_of_a_page_is_told() -> None:
+async def test_the_end_of_a_page_shows_a_message() -> None:
     person = Visitor(api=api(me()))
     view = Dataspace(person=person)
     await shown(view)
@@ -107,7 +107,7 @@ async def test_an_error_is_a_sentence_and_can_be_tried_again() -> None:
     assert view.retry.layout.display == "none"
 
 
-async def test_what_nobody_foresaw_is_no_traceback() -> None:
+async def test_an_unexpected_error_shows_no_traceback() -> None:
     state = DataspaceState()
 
     await state.load(object())  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ async def test_what_nobody_foresaw_is_no_traceback() -> None:
     assert "on our side" in state.problem.message
 
 
-async def test_the_apis_own_words_are_kept() -> None:
+async def test_the_apis_message_is_shown() -> None:
     state = DataspaceState()
 
     await state.load(api(503))
@@ -148,11 +148,11 @@ def test_hours_have_a_unit_and_thin_spaces(value: float, words: str) -> None:
     assert hours(value) == words
 
 
-def test_a_card_says_what_is_left_of_what() -> None:
+def test_a_card_shows_remaining_and_granted_hours() -> None:
     card = project_cards([ProjectHours.model_validate(project())])
 
     assert "<strong>3\u202f100\xa0h</strong> of 5\u202f000\xa0h left" in card
-    assert "not counted yet" in card
+    assert "not updated yet" in card
     assert "GPU" not in card
 
 
@@ -167,14 +167,14 @@ def test_a_budget_that_runs_out_is_marked() -> None:
     assert "left · used up<" in project_cards([gone])
 
 
-def test_times_can_be_told_in_the_readers_zone() -> None:
+def test_times_can_be_shown_in_the_readers_zone() -> None:
     card = project_cards([ProjectHours.model_validate({**project(), "as_of": "2027-01-02T03:04:00+01:00"})])
 
     assert "You are a lead of green-steel; until 14 Mar 2027" in card
     assert '<time datetime="2027-01-02T02:04:00+00:00" data-show="ago">02 Jan, 02:04 UTC</time>' in card
 
 
-async def test_the_frame_is_told_whose_page_it_is() -> None:
+async def test_the_frame_gets_name_and_roles_of_the_visitor() -> None:
     html = await shown(Dataspace(person=Visitor(api=api(me(project(), project(cpu_left=100), name='"><b>')))))
 
     assert 'data-frame-person="&#34;&gt;&lt;b&gt;"' in html

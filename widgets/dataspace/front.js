@@ -11,15 +11,15 @@ const LICENCES = {
 };
 const ACCESS = { "public": "public", "restricted": "restricted", "contract": "by contract", "not-stated": "access not stated" };
 const VERDICTS = {
-  yes: ["ok", "Usable now"], ask: ["warn", "Usable after a question"], no: ["bad", "Not usable"],
+  yes: ["ok", "Usable now"], ask: ["warn", "Usable on request"], no: ["bad", "Not usable"],
 };
 const RULES = {
   permission: ["ok", "You may"], prohibition: ["bad", "You may not"], duty: ["warn", "You must"],
-  "not-understood": ["warn", "Not understood, so not allowed"],
+  "not-understood": ["warn", "Not recognised, so not allowed"],
 };
 const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly described"], poor: ["bad", "poorly described"] };
 const TRANSFERS = {
-  waiting: ["", "about to be handed to Slurm"], submitting: ["", "being handed to Slurm"], queued: ["", "waiting for a node"],
+  waiting: ["", "waiting for submission to Slurm"], submitting: ["", "being submitted to Slurm"], queued: ["", "waiting for a node"],
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
   quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
@@ -30,7 +30,7 @@ const RUNS = {
 const OVER = ["done", "quarantined", "failed", "cancelled"];
 const PAGES = ["search", "saved", "transfers", "publish", "sources"];
 const TABS = {
-  search: "Search", saved: "Saved searches", transfers: "Brought to projects", publish: "Publish", sources: "Sources",
+  search: "Search", saved: "Saved searches", transfers: "Transfers", publish: "Publish", sources: "Sources",
 };
 const THEMES = {
   "": "not chosen", AGRI: "Agriculture, fisheries, forestry and food", ECON: "Economy and finance", EDUC: "Education, culture and sport",
@@ -64,11 +64,11 @@ function link(address, words) {
   return h("a", { href: address, rel: "noopener noreferrer", target: "_blank" }, words || address);
 }
 
-/** A licence as people call it; an address that we do not know is told by what it comes down to. */
-function licenceName(told, kind) {
-  const known = /^https?:\/\/creativecommons\.org\/(?:licenses\/([a-z-]+)|publicdomain\/(zero))\/([\d.]+)/i.exec(told || "");
+/** A licence as people call it; an address that we do not know is named by its class. */
+function licenceName(licence, kind) {
+  const known = /^https?:\/\/creativecommons\.org\/(?:licenses\/([a-z-]+)|publicdomain\/(zero))\/([\d.]+)/i.exec(licence || "");
   if (known) return known[2] ? `CC0 ${known[3]}` : `CC ${known[1].toUpperCase()} ${known[3]}`;
-  return !told || /^https?:/i.test(told) ? LICENCES[kind] : told;
+  return !licence || /^https?:/i.test(licence) ? LICENCES[kind] : licence;
 }
 
 const button = (words, act, options = {}) => h("button", { type: "button", class: "button small", onclick: act, ...options }, words);
@@ -101,29 +101,29 @@ function size(bytes) {
 // ---- the address ----
 
 function readAddress(hash) {
-  const asked = new URLSearchParams(hash.replace(/^#/, ""));
-  const record = asked.get("record") || "";
-  const sort = asked.get("sort");
-  const page = Number.parseInt(asked.get("page"), 10);
+  const parameters = new URLSearchParams(hash.replace(/^#/, ""));
+  const record = parameters.get("record") || "";
+  const sort = parameters.get("sort");
+  const page = Number.parseInt(parameters.get("page"), 10);
   return {
-    view: /^\d{1,9}$/.test(record) ? "record" : PAGES.includes(asked.get("view")) ? asked.get("view") : "search",
+    view: /^\d{1,9}$/.test(record) ? "record" : PAGES.includes(parameters.get("view")) ? parameters.get("view") : "search",
     record: /^\d{1,9}$/.test(record) ? Number(record) : null,
-    text: (asked.get("q") || "").slice(0, 500),
-    chips: asked.getAll("chip").slice(0, 40).filter((chip) => chip.split(":", 1)[0] in FACETS && chip.length < 300),
+    text: (parameters.get("q") || "").slice(0, 500),
+    chips: parameters.getAll("chip").slice(0, 40).filter((chip) => chip.split(":", 1)[0] in FACETS && chip.length < 300),
     sort: ["date", "size"].includes(sort) ? sort : "relevance",
     page: page >= 1 && page <= 100 ? page : 1,
   };
 }
 
 function writeAddress(place) {
-  const told = new URLSearchParams();
-  if (place.view !== "search" && place.view !== "record") told.set("view", place.view);
-  if (place.text) told.set("q", place.text);
-  for (const chip of place.chips) told.append("chip", chip);
-  if (place.sort !== "relevance") told.set("sort", place.sort);
-  if (place.page > 1) told.set("page", place.page);
-  if (place.view === "record") told.set("record", place.record);
-  return `#${told}`;
+  const parameters = new URLSearchParams();
+  if (place.view !== "search" && place.view !== "record") parameters.set("view", place.view);
+  if (place.text) parameters.set("q", place.text);
+  for (const chip of place.chips) parameters.append("chip", chip);
+  if (place.sort !== "relevance") parameters.set("sort", place.sort);
+  if (place.page > 1) parameters.set("page", place.page);
+  if (place.view === "record") parameters.set("record", place.record);
+  return `#${parameters}`;
 }
 
 // ---- the page ----
@@ -148,14 +148,14 @@ class Page {
     this.signIn();
   }
 
-  ask(deed, more = {}) {
-    this.deed = deed;
-    this.model.send({ do: deed, ...more });
+  ask(action, more = {}) {
+    this.action = action;
+    this.model.send({ do: action, ...more });
   }
 
-  get told() { return this.model.get("told"); }
+  get state() { return this.model.get("page_state"); }
 
-  get admin() { return this.told.me?.roles.includes("admin"); }
+  get admin() { return this.state.me?.roles.includes("admin"); }
 
   get query() {
     const { text: words, chips, sort, page } = this.place;
@@ -163,7 +163,7 @@ class Page {
   }
 
   signIn() {
-    if (this.signedIn || !this.told.me) return; // the kernel does not know yet who is there
+    if (this.signedIn || !this.state.me) return; // the kernel does not know yet who is there
     this.signedIn = true;
     this.go(this.place, "none");
   }
@@ -208,11 +208,11 @@ class Page {
     this.go({}, "none");
   }
 
-  // -- what the kernel tells
+  // -- what the kernel sends
 
   news(before) {
-    const told = this.told;
-    const changed = (name) => told[name] !== before[name] && JSON.stringify(told[name]) !== JSON.stringify(before[name]);
+    const now = this.state;
+    const changed = (name) => now[name] !== before[name] && JSON.stringify(now[name]) !== JSON.stringify(before[name]);
     if (changed("trouble") || changed("done")) this.drawMessage();
     const view = this.place.view;
     const matters = {
@@ -220,9 +220,9 @@ class Page {
       transfers: ["transfers", "trouble"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "trouble", "done"],
     }[view];
     if (!matters.some(changed)) return;
-    const kept = told.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.deed);
-    if (kept) this.editing = this.publishing = null; // what was filled in is done with
-    this.draw(kept || (view === "record" && changed("record")));
+    const saved = now.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.action);
+    if (saved) this.editing = this.publishing = null; // the form is empty again
+    this.draw(saved || (view === "record" && changed("record")));
     if (changed("trouble")) this.mark();
     if (view === "record" && this.arriving && this.main.querySelector("h2")) {
       this.arriving = false;
@@ -231,7 +231,7 @@ class Page {
   }
 
   drawMessage() {
-    const { trouble, failed, done } = this.told;
+    const { trouble, failed, done } = this.state;
     const shown = trouble && failed !== "preview" ? notice("bad", `${trouble.message} ${trouble.hint || ""}`) : done ? notice("ok", done) : null;
     shown?.append(button("✕", () => { this.message.replaceChildren(); this.main.querySelector("#ds-search, h2")?.focus(); }, { "aria-label": "Close this message" }));
     this.message.replaceChildren(...(shown ? [shown] : []));
@@ -241,7 +241,7 @@ class Page {
   mark() {
     const form = this.main.querySelector("form[data-kept]");
     for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
-    const { message, field } = this.told.trouble || {};
+    const { message, field } = this.state.trouble || {};
     const control = field && form?.elements[field];
     if (!control) return;
     control.closest(".field").append(h("span", { class: "field-error" }, message));
@@ -250,7 +250,7 @@ class Page {
 
   /** What stands in a view before its answer has come: a skeleton, or after trouble a way to ask once more. */
   coming(words) {
-    if (!this.told.trouble) return skeleton(words);
+    if (!this.state.trouble) return skeleton(words);
     return h("p", { class: "actions" }, button("Try again", () => this.go({}, "none"), { "data-key": "again" }));
   }
 
@@ -267,7 +267,7 @@ class Page {
   /** Puts new content in; whoever has the focus keeps it. */
   draw(fresh = false) {
     const focused = this.main.contains(document.activeElement) ? document.activeElement : null;
-    const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
+    const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((details) => details.dataset.key));
     const kept = fresh ? null : this.main.querySelector("form.form[data-kept]");
     const content = { search: () => this.searchView(), record: () => this.recordView(), saved: () => this.savedView(),
       transfers: () => this.transfersView(), publish: () => this.publishView(), sources: () => this.sourcesView() }[this.place.view]();
@@ -275,17 +275,17 @@ class Page {
     const form = kept && this.main.querySelector("form.form[data-kept]");
     if (form && form.dataset.kept === kept.dataset.kept) form.replaceWith(kept);
     this.main.removeAttribute("aria-busy");
-    for (const one of this.main.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
+    for (const details of this.main.querySelectorAll("details[data-key]")) if (open.has(details.dataset.key)) details.open = true;
     if (!focused) return;
     const { key } = focused.dataset;
-    const same = this.main.contains(focused) ? focused : key && [...this.main.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+    const same = this.main.contains(focused) ? focused : key && [...this.main.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key);
     (same || this.main.querySelector("#ds-search, h2"))?.focus(); // what was pressed may be gone, as a chip is
   }
 
   // -- search
 
   searchView() {
-    const answer = this.told.answer;
+    const answer = this.state.answer;
     const form = h("form", { class: "ds-search form", role: "search", onsubmit: (event) => {
       event.preventDefault();
       clearTimeout(this.timer);
@@ -294,7 +294,7 @@ class Page {
       h("label", { for: "ds-search" }, "Find data"),
       h("div", { class: "with-button" }, this.field, h("button", { type: "submit", class: "button primary" }, "Search")));
     if (!answer) return [form, this.coming("Searching")];
-    for (const [facet, values] of Object.entries(answer.facets)) for (const one of values) this.labels[`${facet}:${one.value}`] = one.label;
+    for (const [facet, values] of Object.entries(answer.facets)) for (const value of values) this.labels[`${facet}:${value.value}`] = value.label;
     const words = answer.total === 1 ? "1 record" : `${number(answer.total)} records`;
     if (this.count.textContent !== words) this.count.textContent = words;
     const head = h("div", { class: "ds-head" }, this.count, this.sorting(), this.savingForm());
@@ -304,7 +304,7 @@ class Page {
 
   sorting() {
     const choices = { relevance: "Best match first", date: "Newest first", size: "Largest first" };
-    return h("label", { class: "ds-sort" }, "Order ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
+    return h("label", { class: "ds-sort" }, "Sort by ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
       Object.entries(choices).map(([value, words]) => h("option", { value, selected: value === this.place.sort }, words))));
   }
 
@@ -317,24 +317,24 @@ class Page {
         this.ask("save", { title: title.value, mail: mail.checked, query: this.query });
       } },
         h("p", { class: "field" }, h("label", { for: "ds-save-title" }, "Name"), title),
-        h("label", { class: "check" }, mail, "Write me a mail when something new matches, at most once a day"),
+        h("label", { class: "check" }, mail, "Mail me when new records match, at most once a day"),
         h("button", { type: "submit", class: "button small", "data-key": "save-search" }, "Save search")));
   }
 
   label(chip) { return this.labels[chip] || chip.slice(chip.indexOf(":") + 1); }
 
   toggle(chip) {
-    const chips = this.place.chips.includes(chip) ? this.place.chips.filter((one) => one !== chip) : [...this.place.chips, chip];
+    const chips = this.place.chips.includes(chip) ? this.place.chips.filter((other) => other !== chip) : [...this.place.chips, chip];
     this.go({ chips, page: 1 });
   }
 
   chosen() {
     if (!this.place.chips.length) return null;
-    return h("ul", { class: "ds-chips", "aria-label": "Chosen filters" },
+    return h("ul", { class: "ds-chips", "aria-label": "Active filters" },
       this.place.chips.map((chip) => h("li", {}, button(
         [h("span", { class: "visually-hidden" }, "Remove filter "), `${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`],
         () => this.toggle(chip), { class: "ds-chip", "data-key": `chosen-${chip}` }))),
-      h("li", {}, button("Remove all", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
+      h("li", {}, button("Remove all filters", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
   }
 
   facets(answer) {
@@ -342,14 +342,14 @@ class Page {
     const groups = Object.entries(FACETS).filter(([facet]) => answer.facets[facet]?.length).map(([facet, words], at) =>
       h("details", { "data-key": `facet-${facet}`, open: at < 3 || this.place.chips.some((chip) => chip.startsWith(`${facet}:`)) },
         h("summary", {}, words),
-        h("ul", {}, answer.facets[facet].map((one) => {
-          const chip = `${facet}:${one.value}`;
+        h("ul", {}, answer.facets[facet].map((value) => {
+          const chip = `${facet}:${value.value}`;
           return h("li", {}, h("button", { type: "button", class: "ds-value", "data-key": chip,
             "aria-pressed": String(this.place.chips.includes(chip)), onclick: () => this.toggle(chip) },
-            h("span", {}, one.label), h("span", { class: "quiet" }, number(one.count))));
+            h("span", {}, value.label), h("span", { class: "quiet" }, number(value.count))));
         }))));
     if (!groups.length) return null;
-    return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Narrow down")), groups);
+    return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Filters")), groups);
   }
 
   hits(answer) {
@@ -359,7 +359,7 @@ class Page {
       h("ol", { class: "ds-hits" }, answer.hits.map((card) => h("li", { class: "card" }, this.card(card)))),
       pages > 1 && h("nav", { class: "actions", "aria-label": "Pages of results" },
         this.place.page > 1 && button("Previous page", () => this.turn(-1), { "data-key": "previous" }),
-        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}${answer.total > pages * 20 ? `: the first ${number(pages * 20)} records; narrow down to see others` : ""}`),
+        h("span", { class: "quiet" }, `Page ${this.place.page} of ${pages}${answer.total > pages * 20 ? `: the first ${number(pages * 20)} records; add filters to see others` : ""}`),
         this.place.page < pages && button("Next page", () => this.turn(1), { "data-key": "next" })),
     ];
   }
@@ -383,26 +383,26 @@ class Page {
   }
 
   nothing() {
-    const { suggestions = [] } = this.told;
+    const { suggestions = [] } = this.state;
     const nothingAtAll = !this.place.text && !this.place.chips.length;
     return h("section", { class: "card empty" },
-      h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "Nothing matches all of this"),
+      h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "No data sets match your search"),
       h("p", {}, nothingAtAll
         ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; a project can publish its own."
-        : suggestions.length ? "This finds something:" : "Try other words, or fewer filters."),
-      suggestions.length > 0 && h("ul", {}, suggestions.map((one) => h("li", {}, button(
-        `${one.text} (${number(one.total)})`, () => { this.field.value = one.query.text || ""; this.go({ text: one.query.text || "", chips: one.query.chips || [], page: 1 }); })))),
+        : suggestions.length ? "These searches have results:" : "Try other words, or fewer filters."),
+      suggestions.length > 0 && h("ul", {}, suggestions.map((suggestion) => h("li", {}, button(
+        `${suggestion.text} (${number(suggestion.total)})`, () => { this.field.value = suggestion.query.text || ""; this.go({ text: suggestion.query.text || "", chips: suggestion.query.chips || [], page: 1 }); })))),
       nothingAtAll && h("p", { class: "actions" }, this.admin
         ? button("Add a source", () => this.go({ view: "sources" }))
         : button("Publish data", () => this.go({ view: "publish" }))),
-      !nothingAtAll && h("p", { class: "actions" }, button("Start over", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
+      !nothingAtAll && h("p", { class: "actions" }, button("Clear search", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
   }
 
   // -- one record
 
   recordView() {
     const back = h("p", {}, h("a", { href: writeAddress({ ...this.place, view: "search" }), onclick: (event) => { event.preventDefault(); this.go({ view: "search" }); } }, "← Back to the search"));
-    const page = this.told.record;
+    const page = this.state.record;
     if (!page || page.id !== this.place.record) return [back, this.coming("Opening the record")];
     const record = page.record;
     return [
@@ -411,7 +411,7 @@ class Page {
       h("p", { class: "quiet" }, [text(record.publisher.name) || "publisher not stated", page.space, record.kind].join(" · ")),
       h("div", { class: "cards wide" }, this.canI(page), this.whatMayI(page)),
       h("h3", {}, "What it is"),
-      (text(record.description) || "Its source does not say.").split(/\n{2,}/).map((part) => h("p", { class: "ds-text" }, part)),
+      (text(record.description) || "The source gives no description.").split(/\n{2,}/).map((part) => h("p", { class: "ds-text" }, part)),
       this.keywords(record),
       h("h3", {}, "How to get it"), this.files(page),
       h("h3", {}, "Where it comes from"), this.provenance(page),
@@ -439,8 +439,8 @@ class Page {
     return h("section", { class: "card" }, h("h3", {}, "What may I do?"),
       h("p", { class: "words" }, record.licence.uri || text(record.licence.label) ? "Licence: " : "", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
       record.licence.kind !== "not-stated" && h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
-      sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((one) => h("li", {},
-        state(RULES[one.rule]), h("span", {}, one.text), one.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, one.verbatim)))),
+      sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((sentence) => h("li", {},
+        state(RULES[sentence.rule]), h("span", {}, sentence.text), sentence.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, sentence.verbatim)))),
       !sentences.length && h("p", { class: "quiet" }, "No further policy is attached."));
   }
 
@@ -451,13 +451,13 @@ class Page {
 
   files(page) {
     const files = page.record.distributions;
-    if (!files.length) return h("p", {}, "Its source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Its own page"));
+    if (!files.length) return h("p", {}, "The source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Landing page"));
     return h("ol", { class: "ds-hits" }, files.map((file, at) => h("li", { class: "card" }, this.file(page, file, at))));
   }
 
   file(page, file, at) {
     const address = file.download_url || file.access_url;
-    const code = (this.told.snippets || [])[at];
+    const code = (this.state.snippets || [])[at];
     const shown = this.previewed?.record === page.id && this.previewed.file === at;
     return [
       h("h4", {}, text(file.title) || `File ${at + 1}`),
@@ -472,24 +472,24 @@ class Page {
         this.bringing(page, file, at)),
       shown && this.preview(),
       code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
-        h("p", { class: "quiet" }, this.told.preview && shown ? (this.told.preview.ranges ? "Its server hands out parts of the file, so this reads only what it needs." : "Its server does not say that it hands out parts: this may read the whole file.") : "Reads the parts it needs where the file is, if its server hands out parts. Run it in a notebook of yours."),
+        h("p", { class: "quiet" }, this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
         h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
       this.further(file, `further-${at}`),
     ];
   }
 
   bringing(page, file, at) {
-    const projects = this.told.me.projects;
+    const projects = this.state.me.projects;
     if (!file.download_url || page.record.access === "restricted" || page.record.access === "contract") return null;
-    if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring it there.");
-    const which = h("select", { "aria-label": "Project", "data-key": `project-${at}` }, projects.map((one) => h("option", { value: one.slug }, one.title || one.slug)));
+    if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring the file to its storage.");
+    const which = h("select", { "aria-label": "Project", "data-key": `project-${at}` }, projects.map((project) => h("option", { value: project.slug }, project.title || project.slug)));
     return h("span", { class: "with-button ds-bring" }, projects.length > 1 && which,
       button("Bring to my project", () => this.ask("bring", { record_id: page.id, file: at, project: which.value || projects[0].slug }),
         { class: "button small primary", "data-key": `bring-${at}` }));
   }
 
   preview() {
-    const { preview, trouble, failed } = this.told;
+    const { preview, trouble, failed } = this.state;
     if (trouble && failed === "preview") return notice("warn", `${trouble.message} ${trouble.hint || ""}`);
     if (!preview) return skeleton("Fetching the first rows");
     return h("div", { class: "ds-scroll", tabindex: 0, role: "region", "aria-label": "First rows" },
@@ -501,13 +501,13 @@ class Page {
   provenance(page) {
     const { record } = page;
     return facts({
-      "Publisher": who(record.publisher), "Made by": record.creators.map((one) => text(one.name)).filter(Boolean).join(", "),
+      "Publisher": who(record.publisher), "Creator": record.creators.map((creator) => text(creator.name)).filter(Boolean).join(", "),
       "Contact": record.contact.length ? record.contact.map(who) : null, "History": text(record.provenance),
-      "Made from": each(record.origins),
-      "Its own page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
+      "Derived from": each(record.origins),
+      "Landing page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
       "Catalogue": page.source ? `${page.source}, read ${moment(page.harvested)}` : `published by the project ${page.project}`,
       "Area": each(record.spatial), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
-      "How often": record.frequency.replaceAll("_", " ").toLowerCase(), "Follows": each(record.conforms_to),
+      "Update frequency": record.frequency.replaceAll("_", " ").toLowerCase(), "Conforms to": each(record.conforms_to),
     });
   }
 
@@ -521,77 +521,77 @@ class Page {
   // -- saved searches, transfers
 
   savedView() {
-    const { saved } = this.told;
+    const { saved } = this.state;
     const head = h("h2", { tabindex: -1 }, "Saved searches");
-    if (!saved) return [head, this.coming("Looking for what you saved")];
-    if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "None yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
-    return [head, h("ul", { class: "ds-hits" }, saved.map((one) => h("li", { class: "card" },
-      h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...asked(one.query), view: "search" }), onclick: (event) => {
-        event.preventDefault(); const query = asked(one.query); this.field.value = query.text; this.go({ ...query, view: "search" });
-      } }, one.title)),
-      h("p", { class: "quiet" }, [one.query.text && `“${one.query.text}”`, ...(one.query.chips || []).map((chip) => this.label(chip)), one.mail ? "a mail when something is new, at most once a day" : "no mail", one.mailed && `last mail ${day(one.mailed)}`].filter(Boolean).join(" · ")),
+    if (!saved) return [head, this.coming("Loading saved searches")];
+    if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "No saved searches yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
+    return [head, h("ul", { class: "ds-hits" }, saved.map((search) => h("li", { class: "card" },
+      h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...searchPlace(search.query), view: "search" }), onclick: (event) => {
+        event.preventDefault(); const query = searchPlace(search.query); this.field.value = query.text; this.go({ ...query, view: "search" });
+      } }, search.title)),
+      h("p", { class: "quiet" }, [search.query.text && `“${search.query.text}”`, ...(search.query.chips || []).map((chip) => this.label(chip)), search.mail ? "a mail when something is new, at most once a day" : "no mail", search.mailed && `last mail ${day(search.mailed)}`].filter(Boolean).join(" · ")),
       h("p", { class: "actions" },
-        button(one.mail ? "Stop mail" : "Write me mail", () => this.ask("save", { title: one.title, query: one.query, mail: !one.mail }),
-          { "aria-label": `${one.mail ? "Stop mail about" : "Write me mail about"} ${one.title}`, "data-key": `mail-${one.id}` }),
-        button("Delete", () => this.ask("forget", { id: one.id }), { "aria-label": `Delete ${one.title}`, "data-key": `forget-${one.id}` })))))];
+        button(search.mail ? "Stop mail" : "Write me mail", () => this.ask("save", { title: search.title, query: search.query, mail: !search.mail }),
+          { "aria-label": `${search.mail ? "Stop mail about" : "Write me mail about"} ${search.title}`, "data-key": `mail-${search.id}` }),
+        button("Delete", () => this.ask("forget", { id: search.id }), { "aria-label": `Delete ${search.title}`, "data-key": `forget-${search.id}` })))))];
   }
 
   transfersView() {
-    const { transfers } = this.told;
-    const head = h("h2", { tabindex: -1 }, "Brought to projects");
-    if (!transfers) return [head, this.coming("Looking for what was brought")];
-    if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "Nothing yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
-    return [head, h("ul", { class: "ds-hits" }, transfers.map((one) => h("li", { class: "card" }, this.transfer(one))))];
+    const { transfers } = this.state;
+    const head = h("h2", { tabindex: -1 }, "Transfers");
+    if (!transfers) return [head, this.coming("Loading transfers")];
+    if (!transfers.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "No transfers yet"), h("p", {}, "Open a record and choose “Bring to my project”: a job of yours copies the file to the project's storage."))];
+    return [head, h("ul", { class: "ds-hits" }, transfers.map((transfer) => h("li", { class: "card" }, this.transfer(transfer))))];
   }
 
-  transfer(one) {
-    const told = one.progress;
-    const [kind, words] = TRANSFERS[one.state];
-    const file = told?.path && `${one.directory}/${told.path}`;
-    const lab = told?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[one.project, ...told.notebook.split("/")].map(encodeURIComponent).join("/")}`;
+  transfer(transfer) {
+    const progress = transfer.progress;
+    const [kind, words] = TRANSFERS[transfer.state];
+    const file = progress?.path && `${transfer.directory}/${progress.path}`;
+    const lab = progress?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[transfer.project, ...progress.notebook.split("/")].map(encodeURIComponent).join("/")}`;
     return [
-      h("h3", {}, one.title), h("p", { class: "quiet" }, `to ${one.project} · asked ${moment(one.created)}`),
-      h("p", { role: "status" }, state([kind, words]), told && !OVER.includes(one.state) ? `  ${size(told.bytes)}${told.total ? ` of ${size(told.total)}` : ""}` : ""),
-      told?.total && one.state === "running" ? h("progress", { max: told.total, value: Math.min(told.bytes, told.total), "aria-label": `Copied of ${one.title}` }) : null,
-      one.reason && h("p", {}, one.reason),
-      file && facts({ "File": h("code", {}, file), "Size": size(told.bytes),
-        "Checksum": told.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${told.sha256}`), told.verified ? " as its publisher states" : one.state === "quarantined" ? " not what its publisher states" : " computed here, not verified: its publisher states none that we know"] }),
+      h("h3", {}, transfer.title), h("p", { class: "quiet" }, `to ${transfer.project} · requested ${moment(transfer.created)}`),
+      h("p", { role: "status" }, state([kind, words]), progress && !OVER.includes(transfer.state) ? `  ${size(progress.bytes)}${progress.total ? ` of ${size(progress.total)}` : ""}` : ""),
+      progress?.total && transfer.state === "running" ? h("progress", { max: progress.total, value: Math.min(progress.bytes, progress.total), "aria-label": `Copied of ${transfer.title}` }) : null,
+      transfer.reason && h("p", {}, transfer.reason),
+      file && facts({ "File": h("code", {}, file), "Size": size(progress.bytes),
+        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : transfer.state === "quarantined" ? " differs from the publisher's checksum" : " computed here, not verified: the publisher states no checksum"] }),
       actions(
-        lab && one.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${one.id}` }, "Open in notebook"),
-        !OVER.includes(one.state) && one.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: one.id }), { class: "button small danger", "data-key": `cancel-${one.id}`, "aria-label": `Cancel ${one.title}` }),
-        OVER.includes(one.state) && one.state !== "done" && button("Open its record", () => this.go({ view: "record", record: one.record_id }), { "data-key": `record-${one.id}`, "aria-label": `Open its record: ${one.title}` })),
+        lab && transfer.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${transfer.id}` }, "Open in notebook"),
+        !OVER.includes(transfer.state) && transfer.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: transfer.id }), { class: "button small danger", "data-key": `cancel-${transfer.id}`, "aria-label": `Cancel ${transfer.title}` }),
+        OVER.includes(transfer.state) && transfer.state !== "done" && button("Open record", () => this.go({ view: "record", record: transfer.record_id }), { "data-key": `record-${transfer.id}`, "aria-label": `Open record: ${transfer.title}` })),
     ];
   }
 
   // -- giving back
 
   publishView() {
-    const made = this.told.publications;
-    const projects = this.told.me.projects;
+    const publications = this.state.publications;
+    const projects = this.state.me.projects;
     const head = h("h2", { tabindex: -1 }, "Publish data or a model of a project");
     if (!projects.length) return [head, h("section", { class: "card empty" }, h("p", {}, "Once you are in a project, you can describe its results here for others."))];
-    if (!made) return [head, this.coming("Looking for what was published")];
-    return [head, h("p", {}, "What you describe here is found by your project, by everybody in the factory, or by other catalogues, too, as you choose."),
-      made.length > 0 && h("ul", { class: "ds-hits" }, made.map((one) => h("li", { class: "card" },
-        h("h3", {}, h("a", { href: `#record=${one.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: one.record_id }); } }, one.form.title)),
-        h("p", { class: "quiet" }, `${one.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[one.form.visibility]} · ${QUALITY[one.quality.badge][1]}: ${one.quality.score} of 100`),
+    if (!publications) return [head, this.coming("Loading publications")];
+    return [head, h("p", {}, "You choose who can find what you describe here: your project, everybody in the factory, or other catalogues too."),
+      publications.length > 0 && h("ul", { class: "ds-hits" }, publications.map((publication) => h("li", { class: "card" },
+        h("h3", {}, h("a", { href: `#record=${publication.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: publication.record_id }); } }, publication.form.title)),
+        h("p", { class: "quiet" }, `${publication.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[publication.form.visibility]} · ${QUALITY[publication.quality.badge][1]}: ${publication.quality.score} of 100`),
         h("p", { class: "actions" },
-          button("Change", () => { this.publishing = one; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${one.form.title}`, "data-key": `change-${one.slug}` }),
-          this.confirmed(`withdraw-${one.slug}`, "Withdraw", one.form.title, `Withdraw “${one.form.title}”? Others lose the record.`, () => this.ask("withdraw", { slug: one.slug })))))),
+          button("Change", () => { this.publishing = publication; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${publication.form.title}`, "data-key": `change-${publication.slug}` }),
+          this.confirmed(`withdraw-${publication.slug}`, "Withdraw", publication.form.title, `Withdraw “${publication.form.title}”? Others can no longer find the record.`, () => this.ask("withdraw", { slug: publication.slug })))))),
       this.publishForm(projects)];
   }
 
   publishForm(projects) {
-    const made = this.publishing;
-    const old = made?.form;
+    const publication = this.publishing;
+    const old = publication?.form;
     const first = old?.files[0];
-    const form = h("form", { class: "form ds-box", "data-kept": `publish-${made?.slug || ""}`, onsubmit: (event) => {
+    const form = h("form", { class: "form ds-box", "data-kept": `publish-${publication?.slug || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
-      const list = (name) => value(name).split(",").map((one) => one.trim()).filter(Boolean);
+      const list = (name) => value(name).split(",").map((item) => item.trim()).filter(Boolean);
       const same = first && value("address") === first.access_url ? first : { download_url: value("address") };
       const file = value("address") && { ...same, title: value("file_title") || value("title"), access_url: value("address"), format: value("format").toUpperCase() };
-      this.ask(made ? "change_publication" : "publish", { slug: made?.slug, form: {
+      this.ask(publication ? "change_publication" : "publish", { slug: publication?.slug, form: {
         project: old ? old.project : value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
         themes: value("theme") ? [value("theme"), ...(old?.themes.slice(1) || [])] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"),
         visibility: value("visibility"), language: old?.language || language, access: old?.access || "public",
@@ -601,7 +601,7 @@ class Page {
     } },
       h("h3", {}, old ? `Change ${old.title}` : "Describe something new"),
       h("p", { class: "quiet" }, "Title, description, publisher and contact are needed. The rest helps others to find it and to know what they may do."),
-      !old && choice("project", "Project", Object.fromEntries(projects.map((one) => [one.slug, one.title || one.slug]))),
+      !old && choice("project", "Project", Object.fromEntries(projects.map((project) => [project.slug, project.title || project.slug]))),
       choice("kind", "What it is", { dataset: "Data", model: "A model" }, old?.kind),
       entry("title", "Title", { required: true, minlength: 3, maxlength: 300, value: old?.title }),
       entry("description", "Description", { required: true, minlength: 10, maxlength: 20000 }, "textarea", "", old?.description),
@@ -611,13 +611,13 @@ class Page {
       entry("contact", "Contact", { required: true, type: "email", maxlength: 200, value: old?.contact }),
       choice("licence", "Licence", old && !(old.licence in LICENCE_CHOICES) ? { [old.licence]: old.licence, ...LICENCE_CHOICES } : LICENCE_CHOICES, old?.licence),
       choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }, old?.visibility),
-      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "http, https or s3; may be left empty."),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "Optional. An http, https or s3 address."),
       entry("file_title", "Name of the file", { maxlength: 200, value: first?.title }), entry("format", "Format", { maxlength: 40, value: first?.format }, "input", "CSV, PARQUET, JSON …"),
-      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Made from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
+      entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Derived from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
       entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
       entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Publish record"),
-        old && button("Leave it as it is", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Save changes" : "Publish record"),
+        old && button("Discard changes", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 
@@ -633,33 +633,33 @@ class Page {
   // -- sources (admins)
 
   sourcesView() {
-    const { sources } = this.told;
+    const { sources } = this.state;
     const head = h("h2", { tabindex: -1 }, "Sources");
-    if (!sources) return [head, this.coming("Looking for sources")];
+    if (!sources) return [head, this.coming("Loading sources")];
     return [head,
-      !sources.length && h("section", { class: "card empty" }, h("p", {}, "No catalogue is harvested yet. Add the first one below.")),
-      h("ul", { class: "ds-hits" }, sources.map((one) => h("li", { class: "card" }, this.source(one)))),
+      !sources.length && h("section", { class: "card empty" }, h("p", {}, "No catalogue is harvested yet. Add the first source below.")),
+      h("ul", { class: "ds-hits" }, sources.map((source) => h("li", { class: "card" }, this.source(source)))),
       this.sourceForm()];
   }
 
-  source(one) {
-    const { form, last } = one;
+  source(source) {
+    const { form, last } = source;
     const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
     return [h("h3", {}, form.title),
-      h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${one.from_settings ? " · from the settings" : ""}`),
+      h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${source.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
-      h("p", {}, `${one.records === 1 ? "1 record" : `${number(one.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
+      h("p", {}, `${source.records === 1 ? "1 record" : `${number(source.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
         last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
-      one.due && h("p", { class: "quiet" }, new Date(one.due) <= new Date() ? "The worker takes it up at its next look." : `Next harvest ${moment(one.due)}.`),
+      source.due && h("p", { class: "quiet" }, new Date(source.due) <= new Date() ? "Harvesting starts within a minute." : `Next harvest ${moment(source.due)}.`),
       last && this.refusals(last, `refused-${form.name}`),
-      this.reports === form.name && this.told.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
-      this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.told.runs || []).map((run) => h("li", {},
+      this.reports === form.name && this.state.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
+      this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.state.runs || []).map((run) => h("li", {},
         `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
         this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
-        !one.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
-        !one.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${one.records === 1 ? "1 record" : `${number(one.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];
+        !source.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
+        !source.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${source.records === 1 ? "1 record" : `${number(source.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];
   }
 
   showReports(name) {
@@ -670,9 +670,9 @@ class Page {
 
   refusals(run, key) {
     if (!run.refusals.length) return null;
-    return h("details", { "data-key": key }, h("summary", {}, `What was refused (${number(run.refused)})`),
+    return h("details", { "data-key": key }, h("summary", {}, `Refused records (${number(run.refused)})`),
       h("ul", { class: "ds-reports" }, run.refusals.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`))),
-      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are kept.`));
+      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are listed.`));
   }
 
   sourceForm() {
@@ -688,25 +688,25 @@ class Page {
       } });
     } },
       h("h3", {}, old ? `Change ${old.title}` : "Add a source"),
-      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Small letters, digits and hyphens."),
+      !old && entry("name", "Short name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,39}" }, "input", "Lowercase letters, digits and hyphens."),
       entry("title", "Title", { required: true, maxlength: 120, value: old?.title }), entry("space", "Data space", { required: true, maxlength: 60, value: old?.space }),
-      choice("protocol", "How it is read", PROTOCOLS, old?.protocol),
+      choice("protocol", "Protocol", PROTOCOLS, old?.protocol),
       entry("address", "Address", { required: true, maxlength: 1000, value: old?.address }, "input", "http(s), or a path in a folder of the settings."),
       entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: old?.every_hours ?? 24 }),
       choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }, old?.visibility),
-      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest it on its timetable"),
+      h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest regularly"),
       h("details", { "data-key": "limits" }, h("summary", {}, "Limits"),
         entry("timeout_seconds", "Seconds to wait for a page", { type: "number", min: 1, max: 3600, value: old?.timeout_seconds ?? 60 }),
         entry("max_pages", "Most pages", { type: "number", min: 1, max: 1000000, value: old?.max_pages ?? 10000 }),
         entry("max_records", "Most records", { type: "number", min: 1, max: 5000000, value: old?.max_records ?? 1000000 }),
         entry("page_mb", "Largest page in MiB", { type: "number", min: 1, max: 2048, step: "any", value: old ? old.max_page_bytes / 2 ** 20 : 256 })),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Keep changes" : "Add source"),
-        old && button("Leave it as it is", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Save changes" : "Add source"),
+        old && button("Discard changes", () => { this.editing = null; this.draw(); this.main.querySelector("h2").focus(); })));
     return form;
   }
 }
 
-const asked = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
+const searchPlace = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
 
 function who(agent) {
   const name = text(agent.name) || agent.email || agent.uri;
@@ -714,7 +714,7 @@ function who(agent) {
   return h("span", {}, agent.homepage ? link(agent.homepage, name) : name || "not stated", mail && mail.textContent !== name ? [" ", mail] : "");
 }
 
-const each = (addresses) => addresses.length ? h("ul", {}, addresses.map((one) => h("li", {}, link(one)))) : null;
+const each = (addresses) => addresses.length ? h("ul", {}, addresses.map((address) => h("li", {}, link(address)))) : null;
 
 /** A row of buttons, if there are any. */
 function actions(...buttons) {
@@ -741,13 +741,13 @@ function choice(name, words, choices, chosen) {
 export default {
   render({ model, el }) {
     const page = new Page(model, el);
-    let before = page.told;
-    const news = () => { const last = before; before = page.told; page.signIn(); if (page.signedIn) page.news(last); };
+    let before = page.state;
+    const news = () => { const last = before; before = page.state; page.signIn(); if (page.signedIn) page.news(last); };
     const arrive = () => page.arrive();
-    model.on("change:told", news);
+    model.on("change:page_state", news);
     if (page.keepsAddress) for (const event of ["popstate", "hashchange"]) addEventListener(event, arrive);
     return () => {
-      model.off("change:told", news);
+      model.off("change:page_state", news);
       for (const event of ["popstate", "hashchange"]) removeEventListener(event, arrive);
     };
   },

@@ -40,26 +40,26 @@ class DataSpace:
         return self._api.dataspace.preview(_id(record), file)
 
     def fetch(self, record: int | Card, file: int = 0, *, project: str = "", minutes: float = 240) -> Path:
-        """Have a file brought into a project and wait for it; where it is then.
+        """Transfer a file to a project and wait for it; returns its path.
 
         :param project: its slug; may be left out by whoever is in one project only.
         :raises AtriumError: it did not come, or its checksum is wrong; the message says why.
         """
-        begun = self._api.dataspace.bring(
+        transfer = self._api.dataspace.bring(
             TransferForm(record_id=_id(record), file=file, project=project or self._only_project())
         )
-        return self._arrived(begun, time.monotonic() + minutes * 60)
+        return self._arrived(transfer, time.monotonic() + minutes * 60)
 
     def _only_project(self) -> str:
         projects = self._api.me().projects
         if len(projects) != 1:
-            raise InvalidInput("Say which project it shall be brought to.", field="project")
+            raise InvalidInput("Choose the project to bring the file to.", field="project")
         return projects[0].slug
 
     def _arrived(self, transfer: Transfer, until: float) -> Path:
         while transfer.state not in OVER:
             if time.monotonic() > until:
-                raise AtriumError("The file is still on its way.", hint="Look at it on the Data page.")
+                raise AtriumError("The transfer is still running.", hint="See “Transfers” on the Data page.")
             time.sleep(LOOK_SECONDS)
             transfer = self._api.dataspace.transfer(transfer.id)
         if transfer.state is not TransferState.DONE or transfer.progress is None:

@@ -1,4 +1,4 @@
-"""What the data-space page shows, without a browser: every action of the page is a method here."""
+"""State of the data-space page, independent of widgets; each action of the page is a method."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
 from hub.errors import AtriumError, InvalidInput
 from hub.home.models import Me
-from widgets.base import Phase, State
+from widgets.base import Phase, State, unexpected_error
 from widgets.fields import problems_of
 
 log = logging.getLogger("atrium.widgets")
@@ -31,7 +31,7 @@ Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 class DataspaceState(State):
-    """``trouble`` is what the last action ran into; the page goes on showing what it has."""
+    """``trouble`` is the error of the last action; the page keeps showing the data it has."""
 
     me = Instance(Me, allow_none=True)
     answer = Instance(SearchAnswer, allow_none=True)
@@ -51,7 +51,7 @@ class DataspaceState(State):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = 0
+        self._search_count = 0
         self._actions: dict[str, Action] = {
             "search": self._search,
             "open": self._open,
@@ -74,12 +74,12 @@ class DataspaceState(State):
         }
 
     async def fetch(self, api: Api) -> Phase:
-        """Who is there. What they look for is in the address, which the page reads."""
+        """Fetch the visitor. The page reads the search from its own address."""
         self.me = await asyncio.to_thread(api.me)
         return Phase.READY
 
     async def do(self, api: Api, message: dict[str, Any]) -> None:
-        """Do what the page asks: ``{"do": NAME, …}``. Trouble is told, never raised."""
+        """Run the action of a message ``{"do": NAME, …}``; errors are stored in ``trouble``, never raised."""
         name = str(message.get("do", ""))
         action = self._actions.get(name)
         if action is None:
@@ -94,22 +94,22 @@ class DataspaceState(State):
         except Exception:
             log.exception("%s failed", name)
             self.failed = name
-            self.trouble = AtriumError("Something went wrong on our side.", hint="Try again; if it stays, report it.")
+            self.trouble = unexpected_error()
         finally:
             self.working = False
 
     # -- finding ------------------------------------------------------------------------------------------------------
 
     async def _search(self, api: Api, message: dict[str, Any]) -> None:
-        """Answers that come late, after the next key was pressed, are dropped."""
-        self._asked += 1
-        mine = self._asked
+        """Search; an answer that arrives after a newer search started is dropped."""
+        self._search_count += 1
+        number = self._search_count
         query = Query.model_validate(message.get("query", {}))
         answer = await asyncio.to_thread(api.dataspace.search, query)
-        if mine != self._asked:
+        if number != self._search_count:
             return
         relaxed = () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query)
-        if mine == self._asked:
+        if number == self._search_count:
             self.suggestions, self.answer = relaxed, answer
 
     async def _open(self, api: Api, message: dict[str, Any]) -> None:
@@ -134,8 +134,8 @@ class DataspaceState(State):
         self.saved = await asyncio.to_thread(api.dataspace.saved_searches)
 
     async def _save(self, api: Api, message: dict[str, Any]) -> None:
-        kept = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
-        self.done = f"Saved as “{kept.title}”{'' if kept.mail else ', without mail'}."
+        saved_search = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
+        self.done = f"Saved as “{saved_search.title}”{'' if saved_search.mail else ', without mail'}."
         await self._saved(api, {})
 
     async def _forget(self, api: Api, message: dict[str, Any]) -> None:
@@ -148,8 +148,8 @@ class DataspaceState(State):
         self.transfers = await asyncio.to_thread(api.dataspace.transfers)
 
     async def _bring(self, api: Api, message: dict[str, Any]) -> None:
-        begun = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
-        self.done = f"On its way to {begun.project}: see “Brought to projects”."
+        transfer = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
+        self.done = f"Transfer to {transfer.project} started: see “Transfers”."
         await self._transfers(api, {})
 
     async def _cancel(self, api: Api, message: dict[str, Any]) -> None:
@@ -158,16 +158,17 @@ class DataspaceState(State):
 
     @property
     def something_moves(self) -> bool:
-        """Whether a transfer is not over."""
-        return any(one.state not in OVER for one in self.transfers or ())
+        """Whether a transfer is still in progress."""
+        return any(transfer.state not in OVER for transfer in self.transfers or ())
 
     @property
     def something_is_harvested(self) -> bool:
         """Whether a source that is shown is being harvested, or is about to be."""
         moment = datetime.now(UTC)
         return any(
-            (one.due is not None and one.due <= moment) or (one.last is not None and one.last.state is RunState.RUNNING)
-            for one in self.sources or ()
+            (source.due is not None and source.due <= moment)
+            or (source.last is not None and source.last.state is RunState.RUNNING)
+            for source in self.sources or ()
         )
 
     # -- giving back --------------------------------------------------------------------------------------------------
@@ -177,14 +178,15 @@ class DataspaceState(State):
 
     async def _publish(self, api: Api, message: dict[str, Any]) -> None:
         form = PublicationForm.model_validate(message["form"])
-        made = await asyncio.to_thread(api.dataspace.publish, form)
-        self.done = f"Published as {made.slug}; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        publication = await asyncio.to_thread(api.dataspace.publish, form)
+        quality = publication.quality
+        self.done = f"Published as {publication.slug}; its description is {quality.badge} ({quality.score} of 100)."
         await self._publications(api, {})
 
     async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
         form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
-        made = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
-        self.done = f"Changed; its description is {made.quality.badge} ({made.quality.score} of 100)."
+        publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        self.done = f"Changed; its description is {publication.quality.badge} ({publication.quality.score} of 100)."
         await self._publications(api, {})
 
     async def _withdraw(self, api: Api, message: dict[str, Any]) -> None:
@@ -199,8 +201,8 @@ class DataspaceState(State):
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
         await asyncio.to_thread(api.dataspace.put_source, form)
-        when = "is harvested at the worker's next look" if form.enabled else "is not harvested until it is switched on"
-        self.done = f"Kept. {form.title} {when}."
+        when = "Harvesting starts within a minute." if form.enabled else "Switch it on to have it harvested."
+        self.done = f"{form.title} saved. {when}"
         await self._sources(api, {})
 
     async def _run_source(self, api: Api, message: dict[str, Any]) -> None:
@@ -217,7 +219,7 @@ class DataspaceState(State):
 
 
 def in_words(error: ValidationError) -> InvalidInput:
-    """The first thing that is wrong with what somebody filled in."""
+    """The first validation error as an :class:`InvalidInput` with its field."""
     where, sentence = next(iter(problems_of(error).items()))
     field = next((part for part in reversed(where.split(".")) if part and not part.isdigit()), "")
     name = field.replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""The data-space page: an anywidget draws what the state holds, as text, and says what the person does."""
+"""The data-space page: an anywidget that draws the state and sends the actions of the visitor."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ SHOWN = (
     *("me", "answer", "suggestions", "record", "snippets", "preview", "saved", "transfers"),
     *("publications", "sources", "runs", "working", "done", "trouble", "failed"),
 )
-"""What the page is told of the state, under these names."""
+"""Traits of the state that are sent to the browser."""
 
 
 class Front(AnyWidget):
-    """The part in the browser. ``told``: the traits of the state that it shows, as JSON has them."""
+    """The part in the browser. ``page_state``: the traits of the state that it shows, as JSON has them."""
 
     _esm = (HERE / "front.js").read_text()
     _css = (HERE / "front.css").read_text()
 
-    told = Dict().tag(sync=True)
+    page_state = Dict().tag(sync=True)
     hub_url = Unicode().tag(sync=True)
     address_bar = Unicode("yes").tag(sync=True)
-    """Whether the page's address is ours to keep the search in; in a notebook it is not."""
+    """Whether the search is kept in the page's address; not in a notebook."""
 
 
 class Dataspace(View):
     """Search, records, saved searches, transfers, publications and, for admins, sources."""
 
-    loading = "Looking for data sets"
+    loading = "Loading data sets"
     state: DataspaceState
 
     def __init__(
         self, state: DataspaceState | None = None, person: Visitor = visitor, *, own_page: bool = True
     ) -> None:
         self.front = Front(hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"), address_bar="yes" if own_page else "no")
-        self.front.on_msg(self._asked)
+        self.front.on_msg(self._on_message)
         super().__init__(state or DataspaceState(), person)
         self.state.observe(self._tell, names=list(SHOWN))
         self._watching = False
@@ -67,9 +67,9 @@ class Dataspace(View):
         self.front.layout.display = "" if ready else "none"
 
     def _tell(self, change: Any) -> None:
-        self.front.told = {**self.front.told, change["name"]: plain(change["new"])}
+        self.front.page_state = {**self.front.page_state, change["name"]: plain(change["new"])}
 
-    def _asked(self, _front: Any, message: Any, _buffers: Any) -> None:
+    def _on_message(self, _front: Any, message: Any, _buffers: Any) -> None:
         if self.person.api is not None and isinstance(message, dict):
             in_background(self._do(message))
 
@@ -99,11 +99,11 @@ class Dataspace(View):
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it; an error is its sentence."""
+    """A JSON-serialisable copy; an error becomes its message, hint and field."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, AtriumError):
         return {"message": value.message, "hint": value.hint, "field": value.field}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value

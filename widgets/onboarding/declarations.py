@@ -32,7 +32,7 @@ _KINDS = {Outcome.PROHIBITED: "bad", Outcome.HIGH_RISK: "warn", Outcome.GPAI: "w
 class DatasetRow(VBox):
     def __init__(self, place: int, remove: Any) -> None:
         self.title = line(f"data.datasets.{place}.title", "Data set")
-        self.url = line(f"data.datasets.{place}.url", "Its address (may stay empty)")
+        self.url = line(f"data.datasets.{place}.url", "Web address (optional)")
         drop = button("Remove this data set", lambda: remove(self))
         super().__init__([row(self.title, self.url), buttons(drop)], _dom_classes=("repeated",))
 
@@ -44,8 +44,8 @@ class Declarations(StepForm):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.datasets = VBox()
-        self.personal = yes_no("data.personal_data", "Are personal data involved?")
-        self.remarks = paragraphs("data.remarks", "Remarks on data (may stay empty)", rows=3)
+        self.personal = yes_no("data.personal_data", "Does the project use personal data?")
+        self.remarks = paragraphs("data.remarks", "Remarks on data (optional)", rows=3)
         data = fieldset(
             "Data you need",
             self.datasets,
@@ -55,21 +55,22 @@ class Declarations(StepForm):
             about=DATA_SPACES,
         )
         self.questions = {
-            one.id: yes_no(f"ai_act.{one.id}", one.text, f"{one.article}, AI Act") for one in programme.ai_act.questions
+            question.id: yes_no(f"ai_act.{question.id}", question.text, f"{question.article}, AI Act")
+            for question in programme.ai_act.questions
         }
         self.result = HTML()
         self_check = fieldset(
             "EU AI Act self-check",
             *self.questions.values(),
-            buttons(button("Show what it means", self.do("Keeping your answers", self._answer), "info")),
+            buttons(button("Check my answers", self.do("Saving your answers", self._answer), "info")),
             self.result,
             about=programme.ai_act.advice,
         )
         self.issues = paragraphs(
-            "declaration.issues", "Ethics", "Questions that your work raises, and how you meet them.", rows=4
+            "declaration.issues", "Ethics", "Ethical questions that your work raises, and how you address them.", rows=4
         )
-        self.civilian = check("declaration.civilian_use", "The use is civilian only.")
-        self.truthful = check("declaration.truthful", "What I say in this application is true.")
+        self.civilian = check("declaration.civilian_use", "The use is for civilian purposes only.")
+        self.truthful = check("declaration.truthful", "The information in this application is true.")
         declaration = fieldset("Ethics and civilian use", self.issues, self.civilian, self.truthful)
         return [data, self_check, declaration]
 
@@ -80,9 +81,13 @@ class Declarations(StepForm):
                 DatasetRow(len(self.datasets.children), self._remove),
             )
 
-    def _remove(self, gone: DatasetRow) -> None:
-        kept = [(one.title.value, one.url.value) for one in self.datasets.children if one is not gone]
-        self._fill_datasets(kept)
+    def _remove(self, removed_row: DatasetRow) -> None:
+        datasets = [
+            (dataset_row.title.value, dataset_row.url.value)
+            for dataset_row in self.datasets.children
+            if dataset_row is not removed_row
+        ]
+        self._fill_datasets(datasets)
 
     def _fill_datasets(self, datasets: list[tuple[str, str]]) -> None:
         self.datasets.children = ()
@@ -95,7 +100,7 @@ class Declarations(StepForm):
 
     def fill(self) -> None:
         form = self.state.form
-        self._fill_datasets([(one.title, one.url) for one in form.data.datasets])
+        self._fill_datasets([(dataset.title, dataset.url) for dataset in form.data.datasets])
         self.personal.value = form.data.personal_data
         self.remarks.value = form.data.remarks
         for name, question in self.questions.items():
@@ -104,21 +109,24 @@ class Declarations(StepForm):
         self.civilian.value, self.truthful.value = form.declaration.civilian_use, form.declaration.truthful
 
     def changes(self) -> dict[str, Any]:
-        datasets = [{"title": one.title.value, "url": one.url.value.strip()} for one in self.datasets.children]
+        datasets = [
+            {"title": dataset_row.title.value, "url": dataset_row.url.value.strip()}
+            for dataset_row in self.datasets.children
+        ]
         needs = {
-            "datasets": [one for one in datasets if one["title"] or one["url"]],
+            "datasets": [dataset for dataset in datasets if dataset["title"] or dataset["url"]],
             "personal_data": self.personal.value,
             "remarks": self.remarks.value,
         }
-        said = {
+        declaration = {
             "issues": self.issues.value,
             "civilian_use": self.civilian.value,
             "truthful": self.truthful.value,
         }
-        answers = {name: one.value for name, one in self.questions.items() if one.value is not None}
+        answers = {name: question.value for name, question in self.questions.items() if question.value is not None}
         return {
             "data": checked(DataNeeds, needs, "data.").model_dump(),
-            "declaration": checked(Declaration, said, "declaration.").model_dump(),
+            "declaration": checked(Declaration, declaration, "declaration.").model_dump(),
             "ai_act": checked(Form, {"ai_act": answers}).ai_act,
         }
 
@@ -129,15 +137,17 @@ class Declarations(StepForm):
             show(self.result, self_check(application.self_check, self.state.source(programme.ai_act.source)))
 
 
-def self_check(found: SelfCheck, source: Source | None) -> Markup:
+def self_check(result: SelfCheck, source: Source | None) -> Markup:
     """The outcome, and what each yes means; that it is advice is said with it."""
-    kind = _KINDS.get(found.outcome, "ok") if found.outcome else "info"
+    kind = _KINDS.get(result.outcome, "ok") if result.outcome else "info"
     means = Markup("").join(
-        Markup("<li><p><strong>{}</strong> · {}</p><p>{}</p></li>").format(one.article, one.question, one.consequence)
-        for one in found.findings
+        Markup("<li><p><strong>{}</strong> · {}</p><p>{}</p></li>").format(
+            finding.article, finding.question, finding.consequence
+        )
+        for finding in result.findings
     )
     return Markup('{}<ul class="card-list">{}</ul><p class="quiet">{} {}</p>').format(
-        notice(kind, found.summary), means, found.advice, cited(source)
+        notice(kind, result.summary), means, result.advice, cited(source)
     )
 
 

@@ -1,4 +1,4 @@
-"""What every step of the path is: fields that are filled from the state, read back, and marked where wrong."""
+"""Base of all steps: fields that are filled from the state, read back, and marked with errors."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class StepForm(VBox):
         raise NotImplementedError
 
     def fill(self) -> None:
-        """Bring the fields in line with what is kept."""
+        """Fill the fields from the saved state."""
 
     def changes(self) -> dict[str, Any]:
-        """Fields of the application as they stand; raises :class:`widgets.fields.Invalid`."""
+        """Application fields from the form; raises :class:`widgets.fields.Invalid`."""
         return {}
 
     async def keep(self, api: Api, go_to: Step) -> None:
         await self.state.keep(api, self.changes(), go_to=go_to)
 
     def draw(self) -> None:
-        """Bring everything but the fields' values in line with the state."""
+        """Update everything except the fields' values from the state."""
         complaints = self.state.complaints
         for field in fields_of(self):
             field.complain(complaints.get(field.name, ""))
@@ -59,13 +59,13 @@ def fields_of(box: VBox) -> Iterator[Field]:
 
 
 def show(html: HTML, markup: Markup | str) -> None:
-    """Send it only if it is something new."""
+    """Set the widget's value only if it changed, to avoid a message to the browser."""
     if html.value != str(markup):
         html.value = str(markup)
 
 
 def cited(source: Source | None) -> Markup:
-    """Where a number comes from, and of which day."""
+    """The source of a figure and its date."""
     if source is None:
         return Markup("")
     title = (

@@ -1,4 +1,4 @@
-"""Step 3: which access mode, with reasons and with what speaks against the others."""
+"""Step 3: the access mode, with reasons for and against each."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Mode(StepForm):
 
     def build(self) -> list[Any]:
         self.goal = choice("goal", "What you want to do", GOALS)
-        self.gpu_hours = whole("resources.gpu_hours", "GPU hours, roughly")
-        self.cpu_hours = whole("resources.cpu_hours", "Core hours, roughly")
-        self.months = whole("need.months", "For how many months", value=3)
+        self.gpu_hours = whole("resources.gpu_hours", "GPU hours (estimate)")
+        self.cpu_hours = whole("resources.cpu_hours", "Core hours (estimate)")
+        self.months = whole("need.months", "Duration in months", value=3)
         self.urgency = choice("need.starts_within_days", "When you want to start", URGENCY, first="No hurry")
         self.advice = HTML()
-        self.call = choice("call", "Call to apply in", [], "Its rules are checked when you submit.")
+        self.call = choice("call", "Call to apply to", [], "The rules of the call are checked when you submit.")
         self.note = HTML()
         self.call.control.observe(lambda _: self.draw(), "value")
         return [
             fieldset(
                 "Advice",
                 row(self.goal, self.gpu_hours, self.cpu_hours, self.months, self.urgency),
-                buttons(button("Advise me", self.do("Comparing the access modes", self._advise), "info")),
+                buttons(button("Compare access modes", self.do("Comparing the access modes", self._advise), "info")),
                 self.advice,
                 about="From your goal, size, hurry and organisation. You will work out the hours on the next step; "
                 "a rough number is enough here.",
@@ -48,7 +48,7 @@ class Mode(StepForm):
     async def _advise(self, api: Api) -> None:
         organisation = self.state.organisation
         if organisation is None:
-            raise InvalidInput("Describe your organisation first.", hint="That is the first step.")
+            raise InvalidInput("Add your organisation first.", hint="Go to step 1, “You and your organisation”.")
         if self.goal.value is None:
             raise InvalidInput("Choose what you want to do.", field="goal")
         need = {
@@ -61,7 +61,7 @@ class Mode(StepForm):
             "starts_within_days": self.urgency.value,
         }
         self.state.advice = await ask(api.calls.advice, checked(Need, need, "need."))
-        best = next((one for one in self.state.advice if one.recommended), None)
+        best = next((mode_advice for mode_advice in self.state.advice if mode_advice.recommended), None)
         if best is not None and self.call.value is None:
             self.call.value = next((s.call.slug for s in self.state.calls if s.call.mode == best.mode), None)
 
@@ -120,7 +120,7 @@ class Mode(StepForm):
 def _label(status: CallStatus) -> str:
     if status.accepts:
         return status.call.title
-    return f"{status.call.title} ({'not now' if status.state is CallState.OPEN else status.state.value})"
+    return f"{status.call.title} ({'not open now' if status.state is CallState.OPEN else status.state.value})"
 
 
 def _advice(advice: tuple[ModeAdvice, ...]) -> Markup:
@@ -128,11 +128,11 @@ def _advice(advice: tuple[ModeAdvice, ...]) -> Markup:
         return Markup("")
     nothing = (
         ""
-        if any(one.recommended for one in advice)
-        else (Markup('<p class="state warn">Nothing fits as it stands; see what speaks against each.</p>'))
+        if any(mode_advice.recommended for mode_advice in advice)
+        else (Markup('<p class="state warn">No access mode fits. See below why.</p>'))
     )
     return Markup('<div role="status">{}</div><div class="cards">{}</div>').format(
-        nothing, Markup("").join(_card(one) for one in advice)
+        nothing, Markup("").join(_card(mode_advice) for mode_advice in advice)
     )
 
 
@@ -147,7 +147,7 @@ def _card(advice: ModeAdvice) -> Markup:
         kind=sign[0],
         word=sign[1],
         reasons=items(advice.reasons, "reasons"),
-        against=Markup("<p>What speaks against it:</p>{}").format(items(advice.against, "against"))
+        against=Markup("<p>Why it does not fit:</p>{}").format(items(advice.against, "against"))
         if advice.against
         else "",
         source=cited(advice.source),

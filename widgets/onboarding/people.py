@@ -1,4 +1,4 @@
-"""Step 1: who somebody is, their organisation, and whether it is an SME."""
+"""Step 1: the applicant, their organisation, and its SME status."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ KINDS = (
     ("Research organisation", OrganisationKind.RESEARCH),
     ("Public body", OrganisationKind.PUBLIC),
 )
-RELATIONS = (("Partner: 25 to 50 per cent", Relation.PARTNER), ("Linked: more than 50 per cent", Relation.LINKED))
+RELATIONS = (("Partner: 25% to 50%", Relation.PARTNER), ("Linked: more than 50%", Relation.LINKED))
 MOST_RELATIVES = 50
 
 
 class RelativeRow(VBox):
-    """Another enterprise whose figures count."""
+    """A partner or linked enterprise whose figures count."""
 
     def __init__(self, place: int, remove: Any) -> None:
         at = f"organisation.figures.relatives.{place}."
-        self.name = line(f"{at}name", "Its name")
+        self.name = line(f"{at}name", "Name of the enterprise")
         self.relation = choice(f"{at}relation", "Relation", RELATIONS, first=None)
         self.share = number(f"{at}share", "Share held (%)")
-        self.staff = number(f"{at}staff", "Its staff")
-        self.turnover = whole(f"{at}turnover", "Its turnover (€ a year)")
-        self.balance = whole(f"{at}balance", "Its balance sheet (€)")
+        self.staff = number(f"{at}staff", "Staff of the enterprise")
+        self.turnover = whole(f"{at}turnover", "Turnover of the enterprise (€ per year)")
+        self.balance = whole(f"{at}balance", "Balance sheet of the enterprise (€)")
         drop = button("Remove this enterprise", lambda: remove(self))
         super().__init__(
             [
@@ -68,15 +68,15 @@ class People(StepForm):
 
     def build(self) -> list[Any]:
         self.full_name = line("profile.full_name", "Your full name")
-        self.position = line("profile.position", "Position (may stay empty)")
-        self.contact = line("profile.contact", "Mail address for reviewers (may stay empty)")
-        self.orcid = line("profile.orcid", "ORCID (may stay empty)", "Like 0000-0002-1825-0097.")
+        self.position = line("profile.position", "Position (optional)")
+        self.contact = line("profile.contact", "Mail address for reviewers (optional)")
+        self.orcid = line("profile.orcid", "ORCID (optional)", "For example 0000-0002-1825-0097.")
         profile = fieldset("About you", row(self.full_name, self.position), row(self.contact, self.orcid))
         self.founding = VBox(self._organisation_fields())
         self.joining = self._joining()
         self.members = HTML()
         self.code = buttons(
-            button("Make a new code", self.do("Making a new code", self._renew), hint="The old code stops working"),
+            button("Create a new code", self.do("Creating a new code", self._renew), hint="The old code stops working"),
             button("Leave this organisation", self.do("Leaving", self._leave), "danger"),
         )
         return [profile, self.joining, self.founding, self.members, self.code]
@@ -84,15 +84,18 @@ class People(StepForm):
     def _organisation_fields(self) -> list[Any]:
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
-        countries = [(one.name if one.eligible else f"{one.name} (no access)", one.code) for one in programme.countries]
+        countries = [
+            (country.name if country.eligible else f"{country.name} (no access)", country.code)
+            for country in programme.countries
+        ]
         self.name = line("organisation.name", "Name of the organisation")
         self.kind = choice("organisation.kind", "Kind", KINDS)
         self.country = choice("organisation.country", "Country", sorted(countries))
-        self.registration = line("organisation.registration", "Registration or VAT number (may stay empty)")
-        self.website = line("organisation.website", "Website (may stay empty)", "With https:// in front.")
+        self.registration = line("organisation.registration", "Registration or VAT number (optional)")
+        self.website = line("organisation.website", "Website (optional)", "For example https://example.org.")
         self.kind.control.observe(lambda _: self.draw(), "value")
-        self.staff = number("organisation.figures.staff", "Staff", "Full-time units over the year.")
-        self.turnover = whole("organisation.figures.turnover", "Turnover (€ a year)")
+        self.staff = number("organisation.figures.staff", "Staff", "Annual work units (full-time equivalents).")
+        self.turnover = whole("organisation.figures.turnover", "Turnover (€ per year)")
         self.balance = whole("organisation.figures.balance", "Balance sheet (€)")
         self.public = number("organisation.figures.public_share", "Public share (%)", "Held by public bodies.")
         self.relatives = VBox()
@@ -103,11 +106,11 @@ class People(StepForm):
             self.relatives,
             buttons(
                 button("Add a partner or linked enterprise", self._add),
-                button("Work out whether it is an SME", self.do("Working it out", self._test)),
+                button("Check whether it is an SME", self.do("Checking the size", self._test)),
             ),
             self.result,
-            about="Figures of the last closed year. They decide whether it is an SME; mind enterprises that hold "
-            "25 per cent or more of it, or that it holds.",
+            about="Figures of the last closed financial year: they decide whether it is an SME (small or medium-sized "
+            "enterprise). Include companies that own 25% or more of yours, or that yours owns.",
         )
         return [
             fieldset(
@@ -119,12 +122,12 @@ class People(StepForm):
         ]
 
     def _joining(self) -> VBox:
-        self.join_code = line("code", "Code of the organisation", "Colleagues find it on this page.")
+        self.join_code = line("code", "Code of the organisation", "Colleagues find the code on this page.")
         return fieldset(
-            "Is a colleague here already?",
+            "Is your organisation already registered?",
             row(self.join_code),
             buttons(button("Join their organisation", self.do("Joining", self._join))),
-            about="Then join their organisation with its code. Else describe your organisation below.",
+            about="If so, enter its code. Otherwise add its details below.",
         )
 
     def _add(self) -> None:
@@ -134,18 +137,18 @@ class People(StepForm):
                 RelativeRow(len(self.relatives.children), self._remove),
             )
 
-    def _remove(self, gone: RelativeRow) -> None:
-        rows = [child.read() for child in self.relatives.children if child is not gone]
+    def _remove(self, removed_row: RelativeRow) -> None:
+        rows = [child.read() for child in self.relatives.children if child is not removed_row]
         self.relatives.children = ()
-        for kept in rows:
+        for values in rows:
             self._add()
-            self.relatives.children[-1].fill(Relative.model_construct(**kept))
+            self.relatives.children[-1].fill(Relative.model_construct(**values))
 
     # -- what the buttons do
 
     async def _test(self, api: Api) -> None:
-        found = await ask(api.organisations.sme_test, self._figures())
-        show(self.result, sme_result(found))
+        result = await ask(api.organisations.sme_test, self._figures())
+        show(self.result, sme_result(result))
 
     async def _join(self, api: Api) -> None:
         await ask(api.organisations.join, self.join_code.value.strip())
@@ -203,14 +206,14 @@ class People(StepForm):
 
     def _form(self) -> OrganisationForm:
         company = self.kind.value is OrganisationKind.COMPANY
-        given = any(field.value for field in (self.staff, self.turnover, self.balance))
+        has_figures = any(field.value for field in (self.staff, self.turnover, self.balance))
         values = {
             "name": self.name.value,
             "kind": self.kind.value,
             "country": self.country.value,
             "registration": self.registration.value,
             "website": self.website.value.strip(),
-            "figures": self._figures() if company and given else None,
+            "figures": self._figures() if company and has_figures else None,
         }
         return checked(OrganisationForm, values, "organisation.")
 
@@ -223,18 +226,18 @@ class People(StepForm):
             "orcid": self.orcid.value.strip(),
         }
         profile = checked(ProfileForm, values, "profile.")
-        wanted = self._form() if self.state.organisation or self.name.value.strip() else None
+        form = self._form() if self.state.organisation or self.name.value.strip() else None
         await self.state.write_profile(api, profile)
-        if wanted is not None:
-            await self._keep_organisation(api, wanted)
+        if form is not None:
+            await self._keep_organisation(api, form)
         await self.state.keep(api, {}, go_to=go_to)
 
-    async def _keep_organisation(self, api: Api, wanted: OrganisationForm) -> None:
-        known = self.state.organisation
-        if known is None:
-            organisation = await ask(api.organisations.create, wanted)
-        elif wanted != known.form:
-            organisation = await ask(api.organisations.change, known.revision, wanted)
+    async def _keep_organisation(self, api: Api, form: OrganisationForm) -> None:
+        saved = self.state.organisation
+        if saved is None:
+            organisation = await ask(api.organisations.create, form)
+        elif form != saved.form:
+            organisation = await ask(api.organisations.change, saved.revision, form)
         else:
             return
         assert self.state.profile is not None  # noqa: S101 - written a line above
@@ -263,6 +266,6 @@ def sme_result(result: SmeResult) -> Markup:
 def _members(organisation: Organisation) -> Markup:
     return Markup(
         '<section class="card"><h3>People of {}</h3><p>{}</p>'
-        "<p>Colleagues join with the code <code>{}</code>. Give it to nobody else: whoever has it sees what your "
-        "organisation submits.</p></section>"
+        "<p>Colleagues join with the code <code>{}</code>. Share it with colleagues only: whoever has it sees what "
+        "your organisation submits.</p></section>"
     ).format(organisation.form.name, ", ".join(organisation.people), organisation.join_code)

@@ -1,4 +1,4 @@
-"""Step 2: sector, goal and use case; and who helps nearby."""
+"""Step 2: sector, goal and use case, with helpers nearby."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Purpose(StepForm):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.title = line("title", "Title of the project")
-        self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors])
+        self.sector = choice("sector", "Sector", [(sector.title, sector.id) for sector in programme.sectors])
         self.goal = choice("goal", "What you want to do", GOALS)
         self.use_case = paragraphs(
-            "use_case", "Use case", "What problem, with which method, for whom? At least 50 characters.", rows=8
+            "use_case", "Use case", "Describe the problem, the method and who benefits. At least 50 characters.", rows=8
         )
         self.nearby = HTML()
         self.sector.control.observe(lambda _: self._look(), "value")
         return [
-            fieldset("What it is about", row(self.title, self.sector, self.goal), self.use_case),
+            fieldset("Your project", row(self.title, self.sector, self.goal), self.use_case),
             self.nearby,
         ]
 
@@ -75,13 +75,13 @@ class Purpose(StepForm):
 
 
 def nearby(state: OnboardingState) -> Markup:
-    """Those who help in the sector and country, each with link, source and date."""
+    """Helpers for the sector and country, each with link, source and date."""
     if not state.helpers:
         return Markup("")
     return Markup(
-        '<section class="card"><h3>Helpers nearby</h3><p>They match your sector and country, and cost nothing to ask.'
-        '</p><ul class="card-list">{}</ul></section>'
-    ).format(Markup("").join(_helper(state, one) for one in state.helpers))
+        '<section class="card"><h3>Helpers nearby</h3><p>They match your sector and country, and advise you free of '
+        'charge.</p><ul class="card-list">{}</ul></section>'
+    ).format(Markup("").join(_helper(state, helper) for helper in state.helpers))
 
 
 def _helper(state: OnboardingState, helper: Helper) -> Markup:

@@ -39,18 +39,18 @@ class ResourcesStep(StepForm):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
         self.partitions = HTML(str(self._machine(programme.systems)))
-        self.systems = {one.id: check("resources.systems", one.title) for one in programme.systems}
-        self.gpu_hours = whole("resources.gpu_hours", "GPU hours", "One card for one hour.")
+        self.systems = {system.id: check("resources.systems", system.title) for system in programme.systems}
+        self.gpu_hours = whole("resources.gpu_hours", "GPU hours", "One GPU for one hour.")
         self.cpu_hours = whole("resources.cpu_hours", "Core hours", "One core for one hour.")
         self.storage = whole("resources.storage_gb", "Storage (GB)")
         self.months = choice("resources.months", "Duration", [])
-        self.starts = day("resources.starts", "Wanted start (may stay empty)")
-        self.why = paragraphs("resources.justification", "Why so much", "How the hours add up: runs × hours × cards.")
+        self.starts = day("resources.starts", "Preferred start (optional)")
+        self.why = paragraphs("resources.justification", "Justification", "How the hours add up: runs × hours × GPUs.")
         return [
             fieldset("The machine", self.partitions, VBox(list(self.systems.values())), about="Tick what you need."),
-            self._calculator([one for one in programme.systems if one.peak_tflops]),
+            self._calculator([system for system in programme.systems if system.peak_tflops]),
             fieldset(
-                "What you ask for",
+                "Resources you need",
                 row(self.gpu_hours, self.cpu_hours, self.storage),
                 row(self.months, self.starts),
                 self.why,
@@ -62,30 +62,30 @@ class ResourcesStep(StepForm):
         self.parameters = number("workload.parameters", "Billion parameters", value=1.0)
         self.tokens = number("workload.tokens", "Billion tokens", value=20.0)
         self.gpus = whole("workload.gpus", "GPUs at once", value=8)
-        self.on = choice("workload.system", "System", [(one.title, one.id) for one in systems], first=None)
+        self.on = choice("workload.system", "System", [(system.title, system.id) for system in systems], first=None)
         self.result = HTML()
-        self.take = button("Take these GPU hours", self._take)
+        self.take = button("Use these GPU hours", self._take)
         self.take.layout.display = "none"
         return fieldset(
-            "From model size to hours",
+            "Estimate GPU hours from the model size",
             row(self.task, self.parameters, self.tokens, self.gpus, self.on),
-            buttons(button("Work out the hours", self.do("Working out the hours", self._calculate), "info")),
+            buttons(button("Calculate GPU hours", self.do("Calculating GPU hours", self._calculate), "info")),
             self.result,
             buttons(self.take),
-            about="For language models and the like. For other work, measure a small run and multiply.",
+            about="For language models and similar. For other work, measure a short run and multiply.",
         )
 
     def _machine(self, systems: tuple[System, ...]) -> Markup:
         rows = [
             (
-                one.title,
-                ", ".join(one.partitions),
-                f"{one.gpus} × {one.gpu}, {one.gpu_memory_gb} GB each" if one.gpus else "no GPUs",
-                cited(self.state.source(one.source)),
+                system.title,
+                ", ".join(system.partitions),
+                f"{system.gpus} × {system.gpu}, {system.gpu_memory_gb} GB each" if system.gpus else "no GPUs",
+                cited(self.state.source(system.source)),
             )
-            for one in systems
+            for system in systems
         ]
-        return table(("System", "Partitions", "GPUs", "Source"), rows, "What this machine has")
+        return table(("System", "Partitions", "GPUs", "Source"), rows, "Systems of this machine")
 
     def _workload(self) -> Workload:
         values = {
@@ -99,7 +99,7 @@ class ResourcesStep(StepForm):
 
     async def _calculate(self, api: Api) -> None:
         if self.on.value is None:
-            raise InvalidInput("There is no system with GPUs to calculate with.")
+            raise InvalidInput("No system with GPUs is available for this calculation.")
         self.state.calculation = await ask(api.calls.calculation, self._workload())
 
     def _take(self) -> None:
@@ -107,15 +107,19 @@ class ResourcesStep(StepForm):
             self.gpu_hours.value = max(1, round(self.state.calculation.gpu_hours))
 
     def fill(self) -> None:
-        wanted = self.state.form.resources
-        self.gpu_hours.value, self.cpu_hours.value = wanted.gpu_hours, wanted.cpu_hours
-        self.storage.value, self.starts.value, self.why.value = wanted.storage_gb, wanted.starts, wanted.justification
-        self.months.offer([(_months(one), one) for one in self.state.mode.months] if self.state.mode else [])
-        self.months.value = wanted.months
+        resources = self.state.form.resources
+        self.gpu_hours.value, self.cpu_hours.value = resources.gpu_hours, resources.cpu_hours
+        self.storage.value, self.starts.value, self.why.value = (
+            resources.storage_gb,
+            resources.starts,
+            resources.justification,
+        )
+        self.months.offer([(_months(months), months) for months in self.state.mode.months] if self.state.mode else [])
+        self.months.value = resources.months
         for name, ticked in self.systems.items():
-            ticked.value = name in wanted.systems
-        if wanted.workload is not None:
-            self._fill_calculator(wanted.workload)
+            ticked.value = name in resources.systems
+        if resources.workload is not None:
+            self._fill_calculator(resources.workload)
 
     def _fill_calculator(self, workload: Workload) -> None:
         self.task.value = workload.task
@@ -140,31 +144,31 @@ class ResourcesStep(StepForm):
     def draw(self) -> None:
         super().draw()
         if self.state.mode is not None and not self.months.value:
-            self.months.offer([(_months(one), one) for one in self.state.mode.months])
+            self.months.offer([(_months(months), months) for months in self.state.mode.months])
         call = self.state.call
         for name, ticked in self.systems.items():
             ticked.layout.display = "" if call is None or name in call.systems else "none"
-        found = self.state.calculation
-        self.take.layout.display = "" if found else "none"
-        show(self.result, calculated(found) if found else "")
+        calculation = self.state.calculation
+        self.take.layout.display = "" if calculation else "none"
+        show(self.result, calculated(calculation) if calculation else "")
 
 
 def _months(count: int) -> str:
     return "1 month" if count == 1 else f"{count} months"
 
 
-def calculated(found: Calculation) -> Markup:
+def calculated(calculation: Calculation) -> Markup:
     """Hours, memory, the formula they come from, and what to mind."""
     return Markup(
-        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, {wall:,.0f} hours on the clock'
-        '</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
+        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, about {wall:,.0f} hours of run '
+        'time</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
         "<code>{formula}</code></p></div>{remarks}<p>{sources}</p>"
     ).format(
-        hours=found.gpu_hours,
-        wall=found.wall_hours,
-        memory=found.memory_gb,
-        gpus="1 GPU" if found.gpus_at_least == 1 else f"{found.gpus_at_least} GPUs",
-        formula=found.formula,
-        remarks=items(found.remarks),
-        sources=Markup(" ").join(cited(source) for source in found.sources),
+        hours=calculation.gpu_hours,
+        wall=calculation.wall_hours,
+        memory=calculation.memory_gb,
+        gpus="1 GPU" if calculation.gpus_at_least == 1 else f"{calculation.gpus_at_least} GPUs",
+        formula=calculation.formula,
+        remarks=items(calculation.remarks),
+        sources=Markup(" ").join(cited(source) for source in calculation.sources),
     )

@@ -1,4 +1,4 @@
-"""Where a person stands on the path, without a browser. What they typed is kept by the API at every step."""
+"""State of the onboarding page, independent of widgets; the API saves the input at every step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from widgets.base import Phase, State, ask
 
 
 class Step(StrEnum):
-    """The path, in its order; the names are kept with a draft."""
+    """Steps in their order; the names are stored with a draft."""
 
     PEOPLE = "people"
     PURPOSE = "purpose"
@@ -53,7 +53,7 @@ _STEP_OF_FIELD = {
 
 
 def step_of(field: str) -> Step:
-    """On which step a field of the application is asked for."""
+    """The step that contains a field of the application."""
     return _STEP_OF_FIELD.get(field.partition(".")[0], Step.DECLARATIONS)
 
 
@@ -91,14 +91,16 @@ class OnboardingState(State):
             ask(api.projects.mine),
         )
         self.calls, self.applications, self.projects = calls, applications, projects
-        wanted = self.application.summary.id if self.application else self._most_recent()
-        if wanted is not None:
-            self._take(await ask(api.applications.get, wanted))
+        number = self.application.summary.id if self.application else self._most_recent()
+        if number is not None:
+            self._take(await ask(api.applications.get, number))
         self.filled += 1
         return Phase.READY
 
     def _most_recent(self) -> int | None:
-        mine = [one for one in self.applications if one.mine and one.state is not ApplicationState.WITHDRAWN]
+        mine = [
+            summary for summary in self.applications if summary.mine and summary.state is not ApplicationState.WITHDRAWN
+        ]
         return mine[0].id if mine else None
 
     async def look(self, api: Api) -> None:
@@ -153,7 +155,7 @@ class OnboardingState(State):
 
     @property
     def project(self) -> ProjectView | None:
-        """What became of the application."""
+        """The project of the approved application, if any."""
         slug = self.application.decision.project if self.application and self.application.decision else None
         return next((project for project in self.projects if project.slug == slug), None)
 
@@ -177,15 +179,15 @@ class OnboardingState(State):
 
     @property
     def gaps(self) -> dict[str, str]:
-        """What is missing, by field; of several at one field the first."""
-        found: dict[str, str] = {}
+        """Missing fields: field name -> first message."""
+        messages: dict[str, str] = {}
         for gap in self.application.gaps if self.application else ():
-            found.setdefault(gap.field, gap.message)
-        return found
+            messages.setdefault(gap.field, gap.message)
+        return messages
 
     @property
     def complaints(self) -> dict[str, str]:
-        """What to mark at the fields."""
+        """Error messages to show at the fields."""
         return {**(self.gaps if self.looked_over else {}), **self.problems}
 
     def is_done(self, step: Step) -> bool:
@@ -199,26 +201,26 @@ class OnboardingState(State):
     # -- writing
 
     async def keep(self, api: Api, changes: Mapping[str, Any], *, go_to: Step | None = None) -> None:
-        """Keep fields of the application with the API, and go on to a step.
+        """Save fields of the application and go to a step.
 
         :raises Conflict: another device kept something since; what is typed here stays, see :meth:`keep_mine`.
         """
         step = go_to or self.step
         form = Form.model_validate({**self.form.model_dump(), **changes, "step": step.value})
         if self.application is None:
-            kept = await ask(api.applications.start, form)
+            application = await ask(api.applications.start, form)
         else:
-            kept = await self._save(api, self.application, form)
-        self._kept(kept, step)
+            application = await self._save(api, self.application, form)
+        self._set_saved(application, step)
         await self._list(api)
 
-    async def _save(self, api: Api, known: Application, form: Form) -> Application:
-        if form == known.form:
-            return known
+    async def _save(self, api: Api, saved: Application, form: Form) -> Application:
+        if form == saved.form:
+            return saved
         try:
-            return await ask(api.applications.save, known.summary.id, known.revision, form)
+            return await ask(api.applications.save, saved.summary.id, saved.revision, form)
         except Conflict as conflict:
-            fresh = await ask(api.applications.get, known.summary.id)
+            fresh = await ask(api.applications.get, saved.summary.id)
             if conflict.field == "revision" and self._is_draft(fresh):
                 self.theirs, self.typed = fresh, form
             else:  # it was submitted, withdrawn or decided elsewhere
@@ -226,7 +228,7 @@ class OnboardingState(State):
                 self.filled += 1
             raise
 
-    def _kept(self, application: Application, step: Step) -> None:
+    def _set_saved(self, application: Application, step: Step) -> None:
         self.application, self.saved = application, application.summary.changed
         self.theirs = self.typed = None
         self.step = step
@@ -235,18 +237,18 @@ class OnboardingState(State):
             self.looked_over = True
 
     async def _list(self, api: Api) -> None:
-        known = {one.id: one for one in self.applications}
-        if self.application and known.get(self.application.summary.id) != self.application.summary:
+        summaries = {summary.id: summary for summary in self.applications}
+        if self.application and summaries.get(self.application.summary.id) != self.application.summary:
             self.applications = await ask(api.applications.mine)
 
     def take_theirs(self) -> None:
-        """Go on with what the other device kept; what was typed here is dropped."""
+        """Continue with the version of the other device; drop the input of this one."""
         if self.theirs is not None:
-            self._kept(self.theirs, self.step)
+            self._set_saved(self.theirs, self.step)
             self.trouble, self.filled = None, self.filled + 1
 
     async def keep_mine(self, api: Api) -> None:
-        """Keep what was typed here on top of what the other device kept: this step's fields, the rest is theirs."""
+        """Save the fields changed here on top of the version of the other device."""
         if self.theirs is None or self.typed is None or self.application is None:
             return
         before, mine = self.application.form.model_dump(), self.typed.model_dump()
@@ -266,13 +268,13 @@ class OnboardingState(State):
         self.filled += 1
 
     def start_another(self) -> None:
-        """An empty path; nothing is kept before its first step is."""
+        """Start an empty application; it is created when its first step is saved."""
         self.application, self.step, self.looked_over = None, Step.PEOPLE, False
         self.saved = self.theirs = None
         self.filled += 1
 
     async def submit(self, api: Api) -> None:
-        """Raises :class:`hub.errors.InvalidInput` naming what is missing; the draft is kept."""
+        """Submit the draft. Raises :class:`hub.errors.InvalidInput` that names missing fields; the draft is kept."""
         if self.application is None:
             return
         self.looked_over = True
@@ -307,8 +309,8 @@ class OnboardingState(State):
 
     async def find_helpers(self, api: Api, sector: str | None) -> None:
         country = self.organisation.form.country if self.organisation else None
-        found: tuple[Helper, ...] = await ask(api.calls.helpers, country=country, sector=sector)
-        self.helpers = found
+        helpers: tuple[Helper, ...] = await ask(api.calls.helpers, country=country, sector=sector)
+        self.helpers = helpers
 
     # -- invitations
 
@@ -319,4 +321,4 @@ class OnboardingState(State):
     async def accept(self, api: Api, token: str) -> None:
         project = await ask(api.projects.accept_invitation, token)
         self.offer = None
-        self.projects = (*(one for one in self.projects if one.slug != project.slug), project)
+        self.projects = (*(known for known in self.projects if known.slug != project.slug), project)

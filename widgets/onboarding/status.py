@@ -1,4 +1,4 @@
-"""What became of an application: where it stands, messages, the decision with its reason, and what to do next."""
+"""Status of a submitted application: state, messages, decision with reason, next steps."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Status(VBox):
         self.text = paragraphs("text", "Message to the reviewers", rows=3)
         send = button("Send message", self.do("Sending", self._say))
         self.talk = fieldset("Messages", self.messages, self.text, buttons(send))
-        make = button("Make a PDF of what was submitted", self.do("Making the PDF", self._document))
-        self.papers = fieldset("For your files", buttons(make), self.pdf)
-        self.sure = check("sure", "Yes, take it back. Its place in the queue is lost; the text stays.")
+        make = button("Create a PDF of the submitted application", self.do("Creating the PDF", self._document))
+        self.papers = fieldset("For your records", buttons(make), self.pdf)
+        self.sure = check("sure", "Yes, withdraw it. It loses its place in the queue; the text is kept.")
         leave = button("Withdraw the application", self.do("Withdrawing", self._withdraw), "danger")
         self.leaving = fieldset("Withdraw", self.sure, buttons(leave))
         super().__init__([self.head, self.talk, self.papers, self.leaving], _dom_classes=("step-form",))
@@ -42,7 +42,7 @@ class Status(VBox):
 
     async def _say(self, api: Api) -> None:
         if not self.text.value.strip():
-            raise InvalidInput("Write a message first.", field="text")
+            raise InvalidInput("Enter a message.", field="text")
         await self.state.say(api, self.text.value)
         self.text.value = ""
 
@@ -51,7 +51,7 @@ class Status(VBox):
 
     async def _withdraw(self, api: Api) -> None:
         if not self.sure.value:
-            raise InvalidInput("Tick that you are sure.", field="sure")
+            raise InvalidInput("Tick the box to confirm.", field="sure")
         await self.state.withdraw(api)
 
     def draw(self) -> None:
@@ -71,9 +71,9 @@ class Status(VBox):
 
 
 def head(application: Application, project: ProjectView | None) -> Markup:
-    """Where it stands, and what comes next."""
+    """State, facts, decision and next steps."""
     summary = application.summary
-    kind, word = STATES[summary.state]
+    kind, label = STATES[summary.state]
     rows: list[tuple[str, Markup | str]] = [
         ("Reference", summary.reference),
         ("Submitted", moment(summary.submitted) if summary.submitted else ""),
@@ -91,7 +91,7 @@ def head(application: Application, project: ProjectView | None) -> Markup:
         ref=f"{summary.id} {summary.state}",
         title=summary.title,
         kind=kind,
-        word=word,
+        word=label,
         next=application.next,
         facts=facts(rows),
         decision=_decision(application),
@@ -103,30 +103,30 @@ def _decision(application: Application) -> Markup:
     decided = application.decision
     if decided is None:
         return Markup("")
-    wanted = application.form.resources
+    resources = application.form.resources
     granted = facts(
         [
-            ("GPU hours", f"{decided.gpu_hours:,} of {wanted.gpu_hours:,} asked for"),
-            ("Core hours", f"{decided.cpu_hours:,} of {wanted.cpu_hours:,} asked for"),
+            ("GPU hours", f"{decided.gpu_hours:,} of {resources.gpu_hours:,} requested"),
+            ("Core hours", f"{decided.cpu_hours:,} of {resources.cpu_hours:,} requested"),
             ("Storage", f"{decided.storage_gb:,} GB" if decided.storage_gb else ""),
         ]
     )
-    return Markup('<h3>The decision, {}</h3>{}<p class="typed">{}</p>').format(
+    return Markup('<h3>Decision, {}</h3>{}<p class="typed">{}</p>').format(
         moment(decided.at), granted if decided.approved else "", decided.reason
     )
 
 
 def changes(application: Application) -> Markup:
-    """Above the path, when reviewers asked for changes: what they said last."""
+    """Notice above the steps with the reviewers' last request for changes."""
     if application.summary.state is not ApplicationState.CHANGES_REQUESTED:
         return Markup("")
-    asked = [one for one in application.messages if one.kind is MessageKind.CHANGES]
-    said = Markup('<blockquote class="typed">{}</blockquote>').format(asked[-1].text) if asked else Markup("")
-    return notice("warn", "Reviewers ask for changes. Make them below, then submit it again.") + said
+    requests = [message for message in application.messages if message.kind is MessageKind.CHANGES]
+    quote = Markup('<blockquote class="typed">{}</blockquote>').format(requests[-1].text) if requests else Markup("")
+    return notice("warn", "The reviewers request changes. Make them below, then submit again.") + quote
 
 
 def next_steps(project: ProjectView) -> Markup:
-    """How far the project is made real; then the way to the first notebook."""
+    """Progress of the project's provisioning; afterwards links to the first notebook."""
     hub = os.environ.get("ATRIUM_HUB_URL", "/hub/")
     steps = Markup("").join(
         Markup("<li{}><span>{}{}</span></li>").format(
@@ -137,10 +137,10 @@ def next_steps(project: ProjectView) -> Markup:
         for step in project.steps
     )
     ready = project.state is ProjectState.ACTIVE
-    words = (
+    progress = (
         Markup("Your project <code>{}</code> is ready.").format(project.slug)
         if ready
-        else Markup("Your project <code>{}</code> is being made; this page shows how far it is.").format(project.slug)
+        else Markup("Your project <code>{}</code> is being set up. This page shows the progress.").format(project.slug)
     )
     page = f"projects.ipynb#/project/{project.slug}"
     todo = [
@@ -148,12 +148,12 @@ def next_steps(project: ProjectView) -> Markup:
         Markup('<a class="button" href="projects.ipynb#/project/{}/members">Invite colleagues</a>').format(
             project.slug
         ),
-        Markup('<a class="button" href="{}/usage">See the hours</a>').format(page),
+        Markup('<a class="button" href="{}/usage">View hours</a>').format(page),
     ]
     return Markup(
-        '<section class="card part"><h3>Next for you</h3><p role="status">{words}</p>{steps}{todo}</section>'
+        '<section class="card part"><h3>Your next steps</h3><p role="status">{words}</p>{steps}{todo}</section>'
     ).format(
-        words=words,
+        words=progress,
         steps=Markup('<ol class="steps">{}</ol>').format(steps) if steps and not ready else "",
         todo=Markup('<p class="actions">{}</p>').format(Markup("").join(todo)) if ready else "",
     )

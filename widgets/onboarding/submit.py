@@ -1,4 +1,4 @@
-"""Step 6: everything once more, what is missing, the PDF, and submitting."""
+"""Step 6: summary, missing fields, PDF and submission."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Submit(StepForm):
         self.whole = HTML()
         self.pdf = HTML()
         self.submit = button("Submit the application", self.do("Submitting", self.state.submit), "primary")
-        make = button("Make a PDF of the draft", self.do("Making the PDF", self._document))
+        make = button("Create a PDF of the draft", self.do("Creating the PDF", self._document))
         return [
             self.missing,
             self.whole,
@@ -37,7 +37,7 @@ class Submit(StepForm):
         state = self.state
         gaps = state.application.gaps if state.application else ()
         self.submit.disabled = state.application is None or bool(gaps)
-        self.submit.tooltip = "Some things are missing, see above" if gaps else "Submit the application"
+        self.submit.tooltip = "Complete the missing items above first" if gaps else "Submit the application"
         show(self.missing, missing(state))
         show(self.pdf, pdf_link(state.document, state.document_name))
         draft = state.as_submitted
@@ -46,18 +46,18 @@ class Submit(StepForm):
 
 
 WHAT_HAPPENS = (
-    "What you submit is kept as it is, and reviewers see exactly that. They may ask back; then you change it and "
-    "submit it again. You get a mail when something happens, and this page shows it."
+    "Reviewers see the application exactly as you submit it. They may request changes: you then edit it and "
+    "submit it again. You get a mail whenever its state changes, and this page shows it."
 )
 
 
 def missing(state: OnboardingState) -> Markup:
-    """What is to be done still, each with the way there."""
+    """Missing fields, each with a link to its step."""
     if state.application is None:
         return Markup("")
     if not state.application.gaps:
         return Markup(
-            '<div class="notice ok" role="status"><p>Nothing is missing. Read it once more and submit it.</p></div>'
+            '<div class="notice ok" role="status"><p>Nothing is missing. Check your answers, then submit.</p></div>'
         )
     todo = Markup("").join(
         Markup('<li>{} <a href="#/step/{}">{}</a></li>').format(

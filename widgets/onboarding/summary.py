@@ -1,4 +1,4 @@
-"""An application as it reads: for its author before submitting, and for reviewers as it was submitted."""
+"""Summary of an application, for its author before submission and for reviewers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Rows = list[tuple[str, Markup | str]]
 
 
 def application(programme: Programme, version: Version) -> Markup:
-    """All of it as text; whatever somebody typed is shown as they typed it and is never markup."""
+    """The whole application; user input is escaped."""
     parts = Markup("").join(
         Markup('<section class="card part"><h3>{}</h3>{}</section>').format(title, facts(rows))
         for title, rows in _parts(programme, version)
     )
-    source = next((one for one in programme.sources if one.id == programme.ai_act.source), None)
+    source = next((source for source in programme.sources if source.id == programme.ai_act.source), None)
     return parts + Markup('<section class="card part"><h3>EU AI Act self-check</h3>{}</section>').format(
         self_check(version.self_check, source)
     )
@@ -31,43 +31,45 @@ def application(programme: Programme, version: Version) -> Markup:
 
 def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
     form = version.form
-    yield "Who applies", _people(programme, version)
+    yield "Applicant", _people(programme, version)
     call = programme.call(form.call) if form.call else None
     yield (
-        "What for",
+        "Purpose",
         [
             ("Title", form.title or "not given yet"),
             ("Call", call.title if call else "not chosen yet"),
-            ("Sector", next((one.title for one in programme.sectors if one.id == form.sector), "")),
-            ("Goal", next((words for words, goal in GOALS if goal is form.goal), "")),
+            ("Sector", next((sector.title for sector in programme.sectors if sector.id == form.sector), "")),
+            ("Goal", next((label for label, goal in GOALS if goal is form.goal), "")),
             ("Use case", form.use_case),
         ],
     )
     yield "Resources", _resources(programme, form)
-    datasets = "\n".join(f"{one.title} {one.url}".strip() for one in form.data.datasets)
+    datasets = "\n".join(f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets)
     yield (
         "Data and declarations",
         [
             ("Data sets", datasets),
-            ("Personal data", {True: "yes", False: "no", None: "not said yet"}[form.data.personal_data]),
+            ("Personal data", {True: "yes", False: "no", None: "not answered yet"}[form.data.personal_data]),
             ("Remarks on data", form.data.remarks),
             ("Ethics", form.declaration.issues),
             ("Civilian use only", "confirmed" if form.declaration.civilian_use else "not confirmed"),
-            ("All of this is true", "confirmed" if form.declaration.truthful else "not confirmed"),
+            ("Information is true", "confirmed" if form.declaration.truthful else "not confirmed"),
         ],
     )
 
 
 def _people(programme: Programme, version: Version) -> Rows:
     profile, organisation, sme = version.profile, version.organisation, version.sme
-    country = next((one.name for one in programme.countries if one.code == organisation.country), organisation.country)
+    country = next(
+        (country.name for country in programme.countries if country.code == organisation.country), organisation.country
+    )
     return [
         ("Name", profile.full_name),
         ("Position", profile.position),
         ("Contact", profile.contact or ""),
         ("ORCID", profile.orcid),
         ("Organisation", organisation.name),
-        ("Kind", next(words for words, kind in KINDS if kind is organisation.kind)),
+        ("Kind", next(label for label, kind in KINDS if kind is organisation.kind)),
         ("Country", country),
         ("Registration", organisation.registration),
         ("Website", organisation.website),
@@ -76,14 +78,14 @@ def _people(programme: Programme, version: Version) -> Rows:
 
 
 def _resources(programme: Programme, form: Form) -> Rows:
-    wanted = form.resources
-    titles = {one.id: one.title for one in programme.systems}
+    resources = form.resources
+    titles = {system.id: system.title for system in programme.systems}
     return [
-        ("GPU hours", f"{wanted.gpu_hours:,}"),
-        ("Core hours", f"{wanted.cpu_hours:,}"),
-        ("Storage", f"{wanted.storage_gb:,} GB"),
-        ("Duration", f"{wanted.months} months" if wanted.months else "not chosen yet"),
-        ("Wanted start", date_words(wanted.starts) if wanted.starts else ""),
-        ("Systems", ", ".join(titles.get(one, one) for one in wanted.systems)),
-        ("Why so much", wanted.justification),
+        ("GPU hours", f"{resources.gpu_hours:,}"),
+        ("Core hours", f"{resources.cpu_hours:,}"),
+        ("Storage", f"{resources.storage_gb:,} GB"),
+        ("Duration", f"{resources.months} months" if resources.months else "not chosen yet"),
+        ("Preferred start", date_words(resources.starts) if resources.starts else ""),
+        ("Systems", ", ".join(titles.get(system, system) for system in resources.systems)),
+        ("Justification", resources.justification),
     ]

@@ -1,4 +1,4 @@
-"""The page: where one is on the path, one step at a time, and afterwards what became of it."""
+"""The onboarding page: the steps of an application, one at a time, and the status after submission."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ORDER = tuple(Step)
 
 
 class Onboarding(View):
-    loading = "Looking up where you are"
+    loading = "Loading your applications"
     state: OnboardingState
 
     def __init__(self, state: OnboardingState | None = None, person: Visitor = visitor) -> None:
@@ -44,25 +44,25 @@ class Onboarding(View):
         in_background(self._watch())
 
     def controls(self) -> tuple[Any, ...]:
-        """Few at first: a step is made when it is shown, so that the page is there soon."""
+        """Empty boxes at first: a step is built when it is shown, so that the page loads fast."""
         self.address = Address(self.go, self.state)
         self.invited = VBox()
-        self.told = HTML()
+        self.activity = HTML()
         self.place = VBox()
         self.more = VBox()
         self.status: Status | None = None
         self.token = ""
-        return (self.address, self.told, self.invited, self.place, self.more)
+        return (self.address, self.activity, self.invited, self.place, self.more)
 
     # -- doing
 
     def go(self, address: str) -> None:
-        """To a place within the page, as the page's script read it from the address."""
+        """Open a step, an application or an invitation; ``address`` is the text after ``#/``."""
         what, _, which = address.strip("/").partition("/")
         if what == "step" and which in _ORDER:
             self._keep_and_go(Step(which))
         elif what == "application" and which.isdigit():
-            self.do("Opening it", lambda api: self.state.open(api, int(which)))
+            self.do("Opening", lambda api: self.state.open(api, int(which)))
         elif what == "invitation":
             self._show_invitation(which)
 
@@ -77,7 +77,7 @@ class Onboarding(View):
             self._keep_and_go(_ORDER[place])
 
     async def _watch(self) -> None:
-        """What happens elsewhere shows up here without a reload."""
+        """Poll for changes that happen elsewhere (messages, decisions, provisioning)."""
         while not self.person.farewell:
             await asyncio.sleep(LOOK_SECONDS)
             if self.person.api is not None and self.state.phase is Phase.READY:
@@ -88,11 +88,11 @@ class Onboarding(View):
     def draw(self) -> None:
         super().draw()
         ready = self.state.phase is Phase.READY and not self.person.farewell
-        for part in (self.told, self.invited, self.place, self.more):
+        for part in (self.activity, self.invited, self.place, self.more):
             part.layout.display = "" if ready else "none"
         if not ready:
             return
-        show(self.told, told(self.state))
+        show(self.activity, activity(self.state))
         self._draw_place()
         self._draw_more()
 
@@ -126,7 +126,7 @@ class Onboarding(View):
         if not hasattr(self, "_steer"):
             self._back = button("Back", lambda: self._next(-1), hint="Save and go back")
             self._save = button("Save", lambda: self._next(0))
-            self._on = button("Save and go on", lambda: self._next(1), "primary")
+            self._on = button("Save and continue", lambda: self._next(1), "primary")
             self._steer = buttons(self._back, self._save, self._on)
         first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
         self._back.layout.display = "none" if first else ""
@@ -135,12 +135,12 @@ class Onboarding(View):
 
     def _theirs(self) -> Any:
         if not hasattr(self, "_clash"):
-            mine = button("Keep what I typed here", lambda: self.do("Saving", self.state.keep_mine), "primary")
-            other = button("Go on with the other one", self.state.take_theirs)
+            mine = button("Keep my changes", lambda: self.do("Saving", self.state.keep_mine), "primary")
+            other = button("Use the other version", self.state.take_theirs)
             self._clash = fieldset(
-                "It was changed on another device",
+                "This application was changed on another device",
                 buttons(mine, other),
-                about="Nothing is lost: what you typed still stands below, and what the other device kept is kept.",
+                about="Nothing is lost: your changes are still below, and the other device's version is saved.",
             )
         return self._clash
 
@@ -148,8 +148,8 @@ class Onboarding(View):
         """Other applications, and a new one; only where there is more than the first."""
         state = self.state
         entries = [
-            (f"{one.reference} {one.title or 'untitled'}: {STATES[one.state][1].lower()}"[:120], one.id)
-            for one in state.applications
+            (f"{summary.reference} {summary.title or 'untitled'}: {STATES[summary.state][1].lower()}"[:120], summary.id)
+            for summary in state.applications
         ]
         code = (self._code(),) if state.step is _ORDER[0] or not state.editable else ()
         if not entries:
@@ -161,7 +161,7 @@ class Onboarding(View):
                 "Your applications",
                 row(self._others),
                 buttons(
-                    button("Open it", lambda: self.go(f"application/{self._others.value}")),
+                    button("Open application", lambda: self.go(f"application/{self._others.value}")),
                     button("Start another application", state.start_another),
                 ),
             )
@@ -175,11 +175,11 @@ class Onboarding(View):
 
     def _code(self) -> Any:
         if not hasattr(self, "_invitation_code"):
-            self.code = line("token", "Code of the invitation", "It is in the mail that invited you.")
+            self.code = line("token", "Code of the invitation", "You find it in the invitation mail.")
             self._invitation_code = fieldset(
-                "Were you invited to a project?",
+                "Have you been invited to a project?",
                 row(self.code),
-                buttons(button("Look at the invitation", lambda: self._show_invitation(self.code.value.strip()))),
+                buttons(button("View invitation", lambda: self._show_invitation(self.code.value.strip()))),
             )
         self.code.complain(self.state.problems.get("token", ""))
         return self._invitation_code
@@ -191,27 +191,27 @@ class Onboarding(View):
             await self.state.look_at_invitation(api, token)
             self._offer()
 
-        self.do("Looking at the invitation", look)
+        self.do("Loading the invitation", look)
 
     def _offer(self) -> None:
         offer = self.state.offer
         if offer is None:
             self.invited.children = ()
             return
-        words = Markup("{} invites you to <strong>{}</strong> as {}. It holds until {}.").format(
+        about = Markup("{} invites you to <strong>{}</strong> as {}. The invitation expires on {}.").format(
             offer.by, offer.title, "a lead" if offer.role.value == "lead" else "a member", moment(offer.expires)
         )
 
         async def accept(api: Api) -> None:
             await self.state.accept(api, self.token)
             joined = Markup(
-                'You are in now. <a href="projects.ipynb#/project/{}/usage">Open the project {}</a>'
+                'You have joined the project. <a href="projects.ipynb#/project/{}/usage">Open the project {}</a>'
             ).format(offer.project, offer.title)
             self.invited.children = (HTML(str(notice("ok", joined))),)
 
         accepting = button("Join the project", lambda: self.do("Joining", accept), "primary")
         leave = button("Not now", lambda: setattr(self.invited, "children", ()))
-        self.invited.children = (fieldset("You are invited", buttons(accepting, leave), about=words),)
+        self.invited.children = (fieldset("You are invited", buttons(accepting, leave), about=about),)
         accepting.focus()
 
     def content(self) -> Markup:
@@ -235,14 +235,14 @@ def path(state: OnboardingState) -> Markup:
     place = _ORDER.index(here) + 1
     return Markup(
         '<nav aria-label="Steps of the application"><ol class="stations">{}</ol></nav>'
-        '<h2 tabindex="-1" data-arrived="{}">{}</h2><p class="quiet">You are here: step {} of {}.</p>'
+        '<h2 tabindex="-1" data-arrived="{}">{}</h2><p class="quiet">Step {} of {}.</p>'
     ).format(steps, here.value, TITLES[here], place, len(_ORDER))
 
 
-def told(state: OnboardingState) -> Markup:
-    """As everywhere; and when it was saved last."""
+def activity(state: OnboardingState) -> Markup:
+    """As in other dashboards, plus the time of the last save."""
     if state.saved is None or state.busy or state.trouble or not state.editable:
-        return base.told(state)
-    return Markup('<p class="quiet" role="status">✓ Saved {}. You can go on from any device.</p>').format(
+        return base.activity(state)
+    return Markup('<p class="quiet" role="status">✓ Saved {}. You can continue later on any device.</p>').format(
         moment(state.saved, "clock")
     )

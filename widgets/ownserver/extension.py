@@ -58,8 +58,8 @@ def keep_lab_extensions(settings: dict[str, Any], base_url: str) -> None:
 
     Stock asks again for each of some twenty files at every visit. Ours, written by hand, has no hash in its name.
     """
-    kept = (name for folder in jupyter_path("labextensions") for name in _hashed_extensions(Path(folder)))
-    urls = [url_path_join(base_url, "lab/extensions", name, "static/") for name in kept]
+    names = (name for folder in jupyter_path("labextensions") for name in _hashed_extensions(Path(folder)))
+    urls = [url_path_join(base_url, "lab/extensions", name, "static/") for name in names]
     settings["static_immutable_cache"] = [*settings.get("static_immutable_cache", ()), *urls]
 
 

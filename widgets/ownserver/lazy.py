@@ -1,4 +1,4 @@
-"""Extensions of a person's own server that are imported when somebody first asks for them, not when it starts.
+"""Lazy server extensions: imported on the first request below their addresses, not when the server starts.
 
 A server is ready a good half second sooner for it, and many never need them. Jupyter's own switches turn these
 extensions off (``spawners/jupyter``); the first request below one of their addresses turns them on.
@@ -20,7 +20,7 @@ from tornado.routing import AnyMatches, Router, Rule
 log = logging.getLogger(__name__)
 
 
-class Late(Router):
+class LazyRouter(Router):
     """Asked before all other routes: sends the first request for a late extension to :class:`Load`.
 
     :param parts: the modules of the extensions that the addresses below a path need, in the order they are loaded.
@@ -37,7 +37,7 @@ class Late(Router):
         path = next((path for path in self._waiting if below == path or below.startswith(f"{path}/")), None)
         if path is None:
             return None  # the routes after this one have it
-        return app.get_handler_delegate(request, Load, {"late": self, "path": path})
+        return app.get_handler_delegate(request, Load, {"router": self, "path": path})
 
     async def load(self, path: str) -> bool:
         """Turn on what ``path`` needs. False when that failed: it is in the log, and the next request tries again.
@@ -84,13 +84,13 @@ class Load(JupyterHandler):
     :raises tornado.web.HTTPError: 503 when it could not be loaded; asking again tries again.
     """
 
-    def initialize(self, late: Late, path: str) -> None:
-        self._late = late
+    def initialize(self, router: LazyRouter, path: str) -> None:
+        self._router = router
         self._path = path
 
     @web.authenticated
     async def get(self) -> None:
-        if not await self._late.load(self._path):
+        if not await self._router.load(self._path):
             raise web.HTTPError(503, "This part of the server could not be started. Reload the page to try again.")
         self.redirect(self.request.uri or "", status=307)
 
@@ -99,4 +99,4 @@ class Load(JupyterHandler):
 
 def install(server: ServerApp, parts: Mapping[str, tuple[str, ...]]) -> None:
     """Put the route for ``parts``, by their paths below the server's base, before all others of ``server``."""
-    server.web_app.default_router.rules.insert(0, Rule(AnyMatches(), Late(server, parts)))
+    server.web_app.default_router.rules.insert(0, Rule(AnyMatches(), LazyRouter(server, parts)))

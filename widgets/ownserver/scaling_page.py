@@ -51,12 +51,12 @@ class PageKernels:
 
     async def end_abandoned(self) -> None:
         """One round over the kernels of pages."""
-        for kernel_id, seen in tuple(self._seen.items()):
+        for kernel_id, last_seen in tuple(self._seen.items()):
             if kernel_id not in self._manager:
                 del self._seen[kernel_id]
             elif self._manager.kernel_model(kernel_id)["connections"]:
                 self._seen[kernel_id] = self._clock()
-            elif self._clock() - seen > ABANDONED_SECONDS:
+            elif self._clock() - last_seen > ABANDONED_SECONDS:
                 await ensure_async(self._manager.shutdown_kernel(kernel_id))
 
 

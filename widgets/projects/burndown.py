@@ -1,4 +1,4 @@
-"""A project's hours over time: a picture, the same as a table, and in a sentence."""
+"""Burn-down of a project's hours: a chart, the same as a table, and a sentence."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def course(usage: ProjectUsage, kind: str, today: date) -> list[Left]:
     """
     amount: Hours = getattr(usage, kind)
     left, points = amount.granted, [Left(usage.starts - timedelta(days=1), 0.0, amount.granted)]
-    for one in usage.days:
-        if usage.starts <= one.day < today:
-            left -= getattr(one, kind)
-            points.append(Left(one.day, getattr(one, kind), max(left, 0.0)))
+    for use in usage.days:
+        if usage.starts <= use.day < today:
+            left -= getattr(use, kind)
+            points.append(Left(use.day, getattr(use, kind), max(left, 0.0)))
     if today >= usage.starts:
         points.append(Left(today, max(left - amount.left, 0.0), amount.left))
     return points
 
 
 def sentence(usage: ProjectUsage, kind: str, today: date) -> str:
-    """What the picture says."""
+    """The chart in a sentence, with the forecast."""
     amount: Hours = getattr(usage, kind)
     ends: date | None = getattr(usage, f"{kind}_runs_out")
-    words = f"{hours(amount.left)} of {hours(amount.granted)} {kind.upper()} left"
+    balance = f"{hours(amount.left)} of {hours(amount.granted)} {kind.upper()} left"
     if amount.left <= 0:
-        return f"{words}: they are used up, and Slurm refuses new jobs that need them."
+        return f"{balance}: they are used up, and Slurm refuses new jobs that need them."
     if ends is None:
-        return f"{words}. Nothing was used in the last two weeks, so there is no forecast."
+        return f"{balance}. Nothing was used in the last two weeks, so there is no forecast."
     if usage.until is not None and ends > usage.until:
-        return f"{words}. At this pace they last beyond the project's end on {date_words(usage.until)}."
-    return f"{words}. At this pace they are enough until {date_words(ends)}."
+        return f"{balance}. At this pace they last beyond the project's end on {date_words(usage.until)}."
+    return f"{balance}. At this pace they are enough until {date_words(ends)}."
 
 
 def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
@@ -63,21 +63,21 @@ def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
     if amount.granted <= 0:
         return Markup("")
     points = course(usage, kind, today)
-    said = sentence(usage, kind, today)
-    rows = [(date_words(one.day), hours(one.used), hours(one.left)) for one in reversed(points[1:][-ROWS:])]
+    summary = sentence(usage, kind, today)
+    rows = [(date_words(point.day), hours(point.used), hours(point.left)) for point in reversed(points[1:][-ROWS:])]
     return Markup(
-        '<section class="part"><h3>{kind} hours</h3><p>{said}</p>{picture}'
-        "<details><summary>The same as a table</summary>{table}</details></section>"
+        '<section class="part"><h3>{kind} hours</h3><p>{summary}</p>{picture}'
+        "<details><summary>Show as a table</summary>{table}</details></section>"
     ).format(
         kind=kind.upper(),
-        said=said,
-        picture=_picture(usage, kind, points, said),
-        table=table(("Day", "Used", "Left"), rows, f"{kind.upper()} hours, the last days first"),
+        summary=summary,
+        picture=_picture(usage, kind, points, summary),
+        table=table(("Day", "Used", "Left"), rows, f"{kind.upper()} hours, newest day first"),
     )
 
 
-def _picture(usage: ProjectUsage, kind: str, points: list[Left], said: str) -> Markup:
-    """Hours left as steps, the way they go at this pace as a dashed line, the project's end as an upright one."""
+def _picture(usage: ProjectUsage, kind: str, points: list[Left], summary: str) -> Markup:
+    """Hours left as a step line, the forecast as a dashed line, the project's end as a vertical line."""
     amount: Hours = getattr(usage, kind)
     ends: date | None = getattr(usage, f"{kind}_runs_out")
     first, now = points[0], points[-1]
@@ -87,10 +87,10 @@ def _picture(usage: ProjectUsage, kind: str, points: list[Left], said: str) -> M
     def x(day: date) -> float:
         return LEFT + (WIDTH - LEFT - 8) * (day - first.day).days / days
 
-    def y(left: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - left / amount.granted)
+    def y(remaining: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - remaining / amount.granted)
 
-    line = " ".join(f"{x(one.day):.1f},{y(one.left):.1f}" for one in points)
+    line = " ".join(f"{x(point.day):.1f},{y(point.left):.1f}" for point in points)
     parts = [
         *_grid(amount.granted, y),
         Markup('<polyline class="burn" points="{}"/>').format(line),
@@ -110,7 +110,7 @@ def _picture(usage: ProjectUsage, kind: str, points: list[Left], said: str) -> M
             )
         )
     return Markup('<svg class="burndown" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, HEIGHT, said, Markup("").join(parts)
+        WIDTH, HEIGHT, summary, Markup("").join(parts)
     )
 
 
@@ -125,11 +125,11 @@ def _grid(granted: float, y: Callable[[float], float]) -> Iterator[Markup]:
 
 def shares(usage: ProjectUsage) -> Markup:
     """Who and which partitions used how much."""
-    people = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.people]
-    partitions = [(one.name, hours(one.cpu), hours(one.gpu)) for one in usage.partitions]
+    people = [(person.name, hours(person.cpu), hours(person.gpu)) for person in usage.people]
+    partitions = [(partition.name, hours(partition.cpu), hours(partition.gpu)) for partition in usage.partitions]
     if not people:
-        return Markup('<p class="quiet">Accounting knows of no use yet; it is asked every few minutes.</p>')
+        return Markup('<p class="quiet">No usage is recorded yet. It is updated every few minutes.</p>')
     part = Markup('<section class="part"><h3>{}</h3>{}</section>')
-    return part.format("Who used them", table(("Person", "CPU", "GPU"), people)) + part.format(
-        "Where", table(("Partition", "CPU", "GPU"), partitions)
+    return part.format("By person", table(("Person", "CPU", "GPU"), people)) + part.format(
+        "By partition", table(("Partition", "CPU", "GPU"), partitions)
     )

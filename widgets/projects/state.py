@@ -19,7 +19,7 @@ from widgets.hours import ROLES
 
 
 class Part(StrEnum):
-    """What of a project is shown."""
+    """Parts of the page of a project."""
 
     USAGE = "usage"
     MEMBERS = "members"
@@ -63,9 +63,9 @@ class ProjectsState(State):
         return self.project is not None and self.project.role is MemberRole.LEAD
 
     async def open(self, api: Api, slug: str, part: Part) -> None:
-        """Show a part of a project; one that is not mine leaves everything as it is."""
+        """Show a part of a project. Raises :class:`hub.errors.InvalidInput` for a project of others."""
         if slug not in {project.slug for project in self.projects}:
-            raise InvalidInput("You have no such project.")
+            raise InvalidInput("You are not a member of this project.")
         self.slug, self.part, self.done = slug, part, ""
         await self._read(api)
 
@@ -80,43 +80,43 @@ class ProjectsState(State):
             self.report = await ask(api.report, self.slug)
 
     def _know(self, project: ProjectView) -> None:
-        self.projects = tuple(project if one.slug == project.slug else one for one in self.projects)
+        self.projects = tuple(project if known.slug == project.slug else known for known in self.projects)
 
     async def invite(self, api: Api, address: str, role: MemberRole) -> None:
-        """Raises :class:`hub.errors.InvalidInput` for what is no mail address."""
+        """Send an invitation. Raises :class:`hub.errors.InvalidInput` for an invalid mail address."""
         if not address:
-            raise InvalidInput("Write a mail address.", field="address")
-        sent = await ask(api.projects.invite, self.slug, address, role)
+            raise InvalidInput("Enter a mail address.", field="address")
+        invitation = await ask(api.projects.invite, self.slug, address, role)
         self.invitations = await ask(api.projects.invitations, self.slug)
-        self.done = f"An invitation is on its way to {sent.address}; it holds until {date_words(sent.expires.date())}."
+        self.done = f"Invitation sent to {invitation.address}. It expires on {date_words(invitation.expires.date())}."
 
     async def take_back(self, api: Api, number: int) -> None:
         await ask(api.projects.take_back_invitation, self.slug, number)
         self.invitations = await ask(api.projects.invitations, self.slug)
-        self.done = "The invitation is taken back; its link works no more."
+        self.done = "Invitation withdrawn. Its link no longer works."
 
     async def change_role(self, api: Api, person: str, role: MemberRole) -> None:
         self._know(await ask(api.projects.change_role, self.slug, person, role))
         self.done = f"{person} is {ROLES[role]} now."
 
     async def remove(self, api: Api, person: str, typed: str) -> None:
-        """End somebody's access; their name has to be typed, because their jobs end with it."""
+        """Remove a member. The name is typed as confirmation, because the member's jobs are cancelled."""
         if typed.strip() != person:
-            raise InvalidInput(f"Type {person} to say that you are sure.", field="sure")
+            raise InvalidInput(f"Type {person} to confirm.", field="sure")
         await ask(api.projects.remove_member, self.slug, person)
         self.projects = await ask(api.projects.mine)
-        self.done = f"{person} has no access any more. Their jobs are being cancelled, their files stay."
+        self.done = f"{person} no longer has access. Their jobs are being cancelled; their files are kept."
         if self.project is None and self.projects:
             self.slug = self.projects[0].slug
 
     async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
         await ask(api.projects.ask_for_extension, self.slug, form)
         self.extensions = await ask(api.projects.extensions, self.slug)
-        self.done = "You asked for an extension. You get a mail with the answer."
+        self.done = "Extension requested. You get a mail with the answer."
 
     async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:
         """Keep the report, or submit it for good; raises :class:`hub.errors.Conflict` if another lead wrote since."""
         assert self.report is not None  # noqa: S101 - its part of the page reads it first
         draft = ReportDraft(revision=self.report.revision, form=form, submit=submit)
         self.report = await ask(api.write_report, self.slug, draft)
-        self.done = "The report is submitted." if submit else "The report is saved."
+        self.done = "Report submitted." if submit else "Report saved."

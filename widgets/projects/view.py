@@ -62,13 +62,13 @@ class Usage(ProjectPart):
         if usage is None or project is None or usage.slug != project.slug:
             return
         today = datetime.now(UTC).date()
-        counted = Markup("Counted {}.").format(moment(usage.as_of, "ago")) if usage.as_of else "Not counted yet."
+        counted = Markup("Updated {}.").format(moment(usage.as_of, "ago")) if usage.as_of else "Not updated yet."
         self.text.value = str(
             facts(_about(project))
             + burn_down(usage, "gpu", today)
             + burn_down(usage, "cpu", today)
             + shares(usage)
-            + Markup('<p class="quiet">{} Hours of days are in UTC.</p>').format(counted)
+            + Markup('<p class="quiet">{} Days are in UTC.</p>').format(counted)
         )
 
 
@@ -92,11 +92,11 @@ class Members(ProjectPart):
             "Invite a colleague",
             row(self.address, self.role),
             buttons(button("Send invitation", self.do("Inviting", self._invite), "primary")),
-            about="They get a mail with a link that works once and for some days.",
+            about="They get a mail with a link. It works once and expires after some days.",
         )
         self.person = choice("person", "Person", [], first=None)
         self.new_role = choice("new_role", "New role", ROLE_CHOICE, first=None)
-        self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled at once; files stay.")
+        self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled, their files are kept.")
         self.changing = fieldset(
             "Change or remove a member",
             row(self.person, self.new_role),
@@ -110,7 +110,7 @@ class Members(ProjectPart):
             "Open invitations",
             self.waiting,
             row(self.invitation),
-            buttons(button("Take it back", self.do("Taking it back", self._take_back))),
+            buttons(button("Withdraw invitation", self.do("Withdrawing the invitation", self._take_back))),
         )
         return [self.text, self.inviting, self.taking, self.changing]
 
@@ -134,16 +134,24 @@ class Members(ProjectPart):
             return
         for field in (self.address, self.role, self.person, self.new_role, self.sure):
             field.complain(self.state.problems.get(field.name, ""))
-        leads, waiting = self.state.leads, [one for one in self.state.invitations if one.accepted_by is None]
-        rows = [(one.person, one.role.value, "leaving" if one.leaving else "in") for one in project.members]
-        self.text.value = str(table(("Person", "Role", "State"), rows, f"Members of {project.title}"))
-        staying = [(one.person, one.person) for one in project.members if not one.leaving]
+        leads, waiting = (
+            self.state.leads,
+            [invitation for invitation in self.state.invitations if invitation.accepted_by is None],
+        )
+        rows = [
+            (member.person, member.role.value, "leaving" if member.leaving else "active") for member in project.members
+        ]
+        self.text.value = str(table(("Person", "Role", "Status"), rows, f"Members of {project.title}"))
+        staying = [(member.person, member.person) for member in project.members if not member.leaving]
         self.person.offer(staying, first=None)
-        self.invitation.offer([(one.address, one.id) for one in waiting], first=None)
+        self.invitation.offer([(invitation.address, invitation.id) for invitation in waiting], first=None)
         self.waiting.value = str(
             table(
                 ("Address", "Role", "By", "Until"),
-                [(one.address, one.role.value, one.by, moment(one.expires)) for one in waiting],
+                [
+                    (invitation.address, invitation.role.value, invitation.by, moment(invitation.expires))
+                    for invitation in waiting
+                ],
             )
         )
         self.inviting.layout.display = self.changing.layout.display = "" if leads else "none"
@@ -156,12 +164,12 @@ class Extension(ProjectPart):
         self.months = whole("months", "More months")
         self.gpu = whole("gpu_hours", "More GPU hours")
         self.cpu = whole("cpu_hours", "More core hours")
-        self.reason = paragraphs("reason", "Reason", "What is done, what is left, why it takes longer.")
+        self.reason = paragraphs("reason", "Reason", "What is done, what remains, and why you need more.")
         self.form = fieldset(
-            "Ask for an extension",
+            "Request an extension",
             row(self.months, self.gpu, self.cpu),
             self.reason,
-            buttons(button("Ask for the extension", self.do("Asking", self._ask), "primary")),
+            buttons(button("Request extension", self.do("Asking", self._ask), "primary")),
         )
         return [self.text, self.form]
 
@@ -180,16 +188,16 @@ class Extension(ProjectPart):
             field.complain(self.state.problems.get(field.name, ""))
         rows = [
             (
-                moment(one.created, "day"),
-                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-                EXTENSION_STATES[one.state],
-                one.answer,
+                moment(extension.created, "day"),
+                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                EXTENSION_STATES[extension.state],
+                extension.answer,
             )
-            for one in self.state.extensions
+            for extension in self.state.extensions
         ]
-        waits = any(one.state is ExtensionState.OPEN for one in self.state.extensions)
+        waits = any(extension.state is ExtensionState.OPEN for extension in self.state.extensions)
         self.form.layout.display = "" if self.state.leads and not waits else "none"
-        nothing = "Nobody asked for more yet." if self.state.leads else "Nobody asked for more yet; leads may."
+        nothing = "No extension was requested yet." + ("" if self.state.leads else " Leads can request one.")
         self.text.value = str(
             table(("Asked", "For", "State", "Answer"), rows) if rows else Markup("<p>{}</p>").format(nothing)
         )
@@ -202,25 +210,25 @@ class FinalReport(ProjectPart):
         self.results = paragraphs("form.results", "Results")
         self.publications = paragraphs("form.publications", "Publications, models, products", rows=3)
         self.difficulties = paragraphs("form.difficulties", "Difficulties", rows=3)
-        self.sure = check("sure", "It is complete. A submitted report does not change any more.")
+        self.sure = check("sure", "The report is complete. It cannot be changed after submission.")
         self.save = button("Save the draft", self.do("Saving", lambda api: self._write(api, submit=False)))
         finish = self.do("Submitting", lambda api: self._write(api, submit=True))
         self.form = fieldset(
-            "What came of it",
+            "Results of the project",
             self.summary,
             self.results,
             self.publications,
             self.difficulties,
             self.sure,
             buttons(self.save, button("Submit the report", finish, "primary")),
-            about="The numbers come from accounting; the words are yours.",
+            about="The figures come from Slurm accounting; you add the text.",
         )
         self.shown: Report | None = None
         return [self.text, self.form]
 
     async def _write(self, api: Api, *, submit: bool) -> None:
         if submit and not self.sure.value:
-            raise InvalidInput("Tick that it is complete.", field="sure")
+            raise InvalidInput("Tick the box to confirm that the report is complete.", field="sure")
         values = {
             "summary": self.summary.value,
             "results": self.results.value,
@@ -247,7 +255,7 @@ class FinalReport(ProjectPart):
                 *((kind.upper(), sentence(report.usage, kind, today)) for kind in ("gpu", "cpu") if _has(report, kind)),
             ]
         )
-        words = facts(
+        texts = facts(
             [
                 ("Summary", report.form.summary),
                 ("Results", report.form.results),
@@ -256,7 +264,7 @@ class FinalReport(ProjectPart):
             ]
         )
         closed = report.submitted is not None or not self.state.leads
-        self.text.value = str(numbers + (words if closed else Markup("")))
+        self.text.value = str(numbers + (texts if closed else Markup("")))
 
 
 def _has(report: Report, kind: str) -> bool:
@@ -272,12 +280,12 @@ PARTS: dict[Part, type[PartView]] = {
 
 
 class Projects(PartedView):
-    loading = "Looking up your projects"
+    loading = "Loading your projects"
     state: ProjectsState
 
     def __init__(self, state: ProjectsState | None = None, person: Visitor = visitor) -> None:
         self._parts: dict[Part, PartView] = {}
-        self._wanted = ""
+        self._pending_address = ""
         super().__init__(state or ProjectsState(), person)
 
     def go(self, address: str) -> None:
@@ -286,10 +294,10 @@ class Projects(PartedView):
         if what != "project":
             return
         if self.state.phase is Phase.LOADING:
-            self._wanted = address
+            self._pending_address = address
             return
-        wanted = Part(part) if part in tuple(Part) else Part.USAGE
-        self.do("Opening it", lambda api: self.state.open(api, slug, wanted))
+        target = Part(part) if part in tuple(Part) else Part.USAGE
+        self.do("Opening", lambda api: self.state.open(api, slug, target))
 
     def part(self) -> PartView:
         if self.state.part not in self._parts:
@@ -297,9 +305,9 @@ class Projects(PartedView):
         return self._parts[self.state.part]
 
     def draw(self) -> None:
-        if self._wanted and self.state.phase is Phase.READY and not self.person.farewell:
-            wanted, self._wanted = self._wanted, ""
-            self.go(wanted)
+        if self._pending_address and self.state.phase is Phase.READY and not self.person.farewell:
+            address, self._pending_address = self._pending_address, ""
+            self.go(address)
         super().draw()
 
     def content(self) -> Markup:
@@ -307,7 +315,7 @@ class Projects(PartedView):
         assert state.me is not None  # noqa: S101 - the phases READY and EMPTY say so
         if state.phase is Phase.EMPTY or state.project is None:
             return greeting(state.me) + empty(
-                "You are in no project yet",
+                "You have no project yet",
                 "A project gives you hours on the cluster, storage, and colleagues to share both with.",
                 Markup('<a class="button primary" href="onboarding.ipynb">Apply for hours</a>'),
             )
@@ -325,8 +333,8 @@ def _places(state: ProjectsState) -> Markup:
     entry = Markup('<li><a href="#/project/{}/{}"{}>{}</a></li>')
     here = Markup(' aria-current="page"')
     projects = Markup("").join(
-        entry.format(one.slug, state.part.value, here if one.slug == state.slug else "", one.title)
-        for one in state.projects
+        entry.format(project.slug, state.part.value, here if project.slug == state.slug else "", project.title)
+        for project in state.projects
     )
     parts = Markup("").join(
         entry.format(state.slug, part.value, here if part is state.part else "", TITLES[part]) for part in Part

@@ -27,21 +27,21 @@ class CaseView(Part):
     def __init__(self, view: PartedView, state: ReviewState) -> None:
         self.view, self.state = view, state
         self.head = HTML()
-        self.remarks = line("remarks", "Remarks (may stay empty)")
+        self.remarks = line("remarks", "Remarks (optional)")
         self.declaring = fieldset(
-            "Have you a conflict of interest?",
+            "Do you have a conflict of interest?",
             self.remarks,
             buttons(
-                button("I have none", view.doing("Noting it", self._no_conflict), "primary"),
-                button("I have one", view.doing("Noting it", self._conflict)),
+                button("No conflict", view.doing("Saving your answer", self._no_conflict), "primary"),
+                button("I have a conflict", view.doing("Saving your answer", self._conflict)),
             ),
             about="You have one if you, your family or your employer gain or lose by the decision, or if you worked "
-            "with the applicants in the last three years. Until you say so, the application is not shown.",
+            "with the applicants in the last three years. The application is shown after you answer.",
         )
         self.text = HTML()
         self.pdf = HTML()
         self.others = HTML()
-        make = button("Make a PDF", view.doing("Making the PDF", self.state.make_document))
+        make = button("Create PDF", view.doing("Creating the PDF", self.state.make_document))
         self.reading = VBox([self.text, buttons(make), self.pdf, self.others])
         parts = (self.head, self.declaring, self.reading, self._review(), self._talk(), self._decision())
         super().__init__(parts, _dom_classes=("step-form",))
@@ -51,16 +51,16 @@ class CaseView(Part):
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
         self.scores = {
-            one.id: choice(
-                f"scores.{one.id}",
-                f"{one.title} (0 to {one.best})",
-                [(str(points), points) for points in range(one.best + 1)],
-                one.text,
+            criterion.id: choice(
+                f"scores.{criterion.id}",
+                f"{criterion.title} (0 to {criterion.best})",
+                [(str(points), points) for points in range(criterion.best + 1)],
+                criterion.text,
             )
-            for one in programme.criteria
+            for criterion in programme.criteria
         }
-        self.gpu = whole("gpu_hours", "GPU hours you would give")
-        self.cpu = whole("cpu_hours", "Core hours you would give")
+        self.gpu = whole("gpu_hours", "GPU hours you recommend")
+        self.cpu = whole("cpu_hours", "Core hours you recommend")
         self.approve = choice("approve", "Recommendation", RECOMMENDATIONS)
         self.comment = paragraphs("comment", "Comment", "Read by other reviewers, not by the applicant.")
         self.reviewing = fieldset(
@@ -73,16 +73,18 @@ class CaseView(Part):
         return self.reviewing
 
     def _talk(self) -> VBox:
-        self.said = HTML()
-        self.message = paragraphs("message", "Message to the applicant", "They do not learn who wrote it.", rows=3)
-        self.changes = paragraphs("changes", "What has to be changed", rows=3)
+        self.conversation = HTML()
+        self.message = paragraphs(
+            "message", "Message to the applicant", "The applicant does not see your name.", rows=3
+        )
+        self.changes = paragraphs("changes", "Changes you request", rows=3)
         self.talking = fieldset(
-            "Talk with the applicant",
-            self.said,
+            "Messages with the applicant",
+            self.conversation,
             self.message,
             buttons(button("Send message", self.view.doing("Sending", self._say))),
             self.changes,
-            buttons(button("Ask for changes", self.view.doing("Sending it back", self._ask_back))),
+            buttons(button("Request changes", self.view.doing("Requesting changes", self._ask_back))),
         )
         return self.talking
 
@@ -98,8 +100,8 @@ class CaseView(Part):
             self.enough,
             row(self.verdict, self.grant_gpu, self.grant_cpu, self.grant_storage),
             self.reason,
-            buttons(button("Decide", self.view.doing("Deciding", self._decide), "primary")),
-            about="It is final: approving makes a project with these hours, whatever was asked for.",
+            buttons(button("Save decision", self.view.doing("Deciding", self._decide), "primary")),
+            about="The decision is final. Approval creates a project with exactly these hours.",
         )
         return self.deciding
 
@@ -112,10 +114,9 @@ class CaseView(Part):
         await self.state.declare(api, conflict=True, remarks=self.remarks.value)
 
     async def _save(self, api: Api) -> None:
-        missing = {field.name: "Choose." for field in (*self.scores.values(), self.approve) if field.value is None}
+        missing = [field.name for field in (*self.scores.values(), self.approve) if field.value is None]
         if missing:
-            name, words = next(iter(missing.items()))
-            raise InvalidInput(words, field=name)
+            raise InvalidInput("Choose an option.", field=missing[0])
         values = {
             "version": self.state.version,
             "scores": {name: field.value for name, field in self.scores.items()},
@@ -136,9 +137,9 @@ class CaseView(Part):
 
     async def _decide(self, api: Api) -> None:
         if self.verdict.value is None:
-            raise InvalidInput("Choose.", field="verdict")
+            raise InvalidInput("Choose an option.", field="verdict")
         if not self.reason.value.strip():
-            raise InvalidInput("Give the reason; the applicant reads it.", field="grant.reason")
+            raise InvalidInput("Enter a reason. The applicant reads it.", field="grant.reason")
         values = {"version": self.state.version, "approve": self.verdict.value, "reason": self.reason.value}
         if self.verdict.value:
             values["cpu_hours"], values["gpu_hours"] = self.grant_cpu.value, self.grant_gpu.value
@@ -148,18 +149,18 @@ class CaseView(Part):
     # -- drawing
 
     def fill(self, case: Case) -> None:
-        """My review if there is one, else what was asked for."""
-        wanted = case.version.form.resources
+        """Fill the form with the reviewer's own review, else with the requested hours."""
+        resources = case.version.form.resources
         me = self.state.me.name if self.state.me else ""
-        mine = next((one for one in case.reviews if one.reviewer == me), None)
-        source: Review | Any = mine or wanted
+        mine = next((review for review in case.reviews if review.reviewer == me), None)
+        source: Review | Any = mine or resources
         self.gpu.value, self.cpu.value = source.gpu_hours, source.cpu_hours
         self.approve.value = mine.approve if mine else None
         self.comment.value = mine.comment if mine else ""
         for name, field in self.scores.items():
             field.value = mine.scores.get(name) if mine else None
         self.grant_gpu.value, self.grant_cpu.value = source.gpu_hours, source.cpu_hours
-        self.grant_storage.value = wanted.storage_gb
+        self.grant_storage.value = resources.storage_gb
         self.verdict.value, self.reason.value = None, ""
 
     def draw(self) -> None:
@@ -182,7 +183,7 @@ class CaseView(Part):
         if case is None:
             return
         self.text.value = str(summary.application(programme, case.version))
-        self.said.value = str(messages(case.messages))
+        self.conversation.value = str(messages(case.messages))
         self.others.value = str(reviews(case))
         self.pdf.value = str(pdf_link(self.state.document, entry.reference))
         self.enough.value = str(enough(entry))
@@ -196,33 +197,33 @@ class CaseView(Part):
 
 
 def case_head(entry: QueueEntry) -> Markup:
-    kind, word = STATES[entry.state]
+    kind, label = STATES[entry.state]
     about = facts(
         [
-            ("State", Markup('<span class="state {}">{}</span>').format(kind, word)),
+            ("State", Markup('<span class="state {}">{}</span>').format(kind, label)),
             ("Submitted", Markup("{}, version {}").format(moment(entry.submitted), entry.version)),
             ("Due", due(entry)),
             ("Reviews", f"{entry.reviews} of {entry.reviews_needed} needed"),
         ]
     )
     barred = notice("warn", entry.barred) if entry.barred else Markup("")
-    words = "You declared a conflict of interest: others review it."
-    return about + barred + (notice("warn", words) if entry.declared else Markup(""))
+    declared = "You declared a conflict of interest. Other reviewers handle this application."
+    return about + barred + (notice("warn", declared) if entry.declared else Markup(""))
 
 
 def reviews(case: Case) -> Markup:
-    """Mine, and those of others once mine is in."""
+    """The reviewer's own review, and those of others after the own one is saved."""
     if not case.reviews:
         return Markup("")
     rows = [
         (
-            one.reviewer,
-            ", ".join(f"{name} {points}" for name, points in one.scores.items()),
-            "approve" if one.approve else "do not approve",
-            f"{one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-            one.comment,
+            review.reviewer,
+            ", ".join(f"{name} {points}" for name, points in review.scores.items()),
+            "approve" if review.approve else "do not approve",
+            f"{review.gpu_hours:,} GPU h, {review.cpu_hours:,} core h",
+            review.comment,
         )
-        for one in case.reviews
+        for review in case.reviews
     ]
     return table(("Reviewer", "Scores", "Recommends", "Hours", "Comment"), rows, "Reviews of this version")
 

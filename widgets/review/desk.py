@@ -23,25 +23,27 @@ class Desk(Part):
         self.view, self.state = view, state
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - made when the page is ready
-        states = [(word, state) for state, (_, word) in STATES.items() if state is not ApplicationState.DRAFT]
+        states = [(label, state) for state, (_, label) in STATES.items() if state is not ApplicationState.DRAFT]
         self.stage = choice("state", "State", states, first="All")
         self.stage.value = ApplicationState.SUBMITTED
-        self.mode = choice("mode", "Access mode", [(one.title, one.id) for one in programme.modes], first="All")
-        self.call = choice("call", "Call", [(one.title, one.slug) for one in programme.calls], first="All")
-        self.sector = choice("sector", "Sector", [(one.title, one.id) for one in programme.sectors], first="All")
+        self.mode = choice("mode", "Access mode", [(mode.title, mode.id) for mode in programme.modes], first="All")
+        self.call = choice("call", "Call", [(call.title, call.slug) for call in programme.calls], first="All")
+        self.sector = choice(
+            "sector", "Sector", [(sector.title, sector.id) for sector in programme.sectors], first="All"
+        )
         self.overdue = check("overdue", "Overdue only")
-        self.back = button("Earlier in the queue", lambda: self._turn(-PAGE))
-        self.on = button("Further down the queue", lambda: self._turn(PAGE))
-        apply = button("Filter", lambda: self._apply(0), "primary")
+        self.back = button("Previous page", lambda: self._turn(-PAGE))
+        self.on = button("Next page", lambda: self._turn(PAGE))
+        apply = button("Apply filters", lambda: self._apply(0), "primary")
         self.list = HTML()
         self.extensions = self._extensions()
         super().__init__(
             [
                 fieldset(
-                    "What to show",
+                    "Filters",
                     row(self.stage, self.mode, self.call, self.sector),
                     self.overdue,
-                    buttons(apply, button("Look again", view.reload)),
+                    buttons(apply, button("Refresh", view.reload)),
                 ),
                 self.list,
                 buttons(self.back, self.on),
@@ -54,15 +56,14 @@ class Desk(Part):
         self.waiting = HTML()
         self.which = choice("extension", "Extension", [], first=None)
         self.answer = paragraphs("answer", "Answer to the project", rows=3)
+        grant = self.view.doing("Granting", lambda api: self._decide(api, grant=True))
+        refuse = self.view.doing("Refusing", lambda api: self._decide(api, grant=False))
         return fieldset(
-            "Extensions that wait for an answer",
+            "Open extension requests",
             self.waiting,
             row(self.which),
             self.answer,
-            buttons(
-                button("Grant it", self.view.doing("Granting", lambda api: self._decide(api, grant=True)), "primary"),
-                button("Refuse it", self.view.doing("Refusing", lambda api: self._decide(api, grant=False)), "danger"),
-            ),
+            buttons(button("Grant extension", grant, "primary"), button("Refuse extension", refuse, "danger")),
         )
 
     async def _decide(self, api: Api, *, grant: bool) -> None:
@@ -70,7 +71,7 @@ class Desk(Part):
         self.answer.value = ""
 
     def _apply(self, offset: int) -> None:
-        wanted = QueueFilter(
+        queue_filter = QueueFilter(
             state=self.stage.value,
             mode=self.mode.value,
             call=self.call.value,
@@ -78,13 +79,13 @@ class Desk(Part):
             overdue=self.overdue.value,
             offset=offset,
         )
-        self.view.do("Looking", lambda api: self.state.filter(api, wanted))
+        self.view.do("Looking", lambda api: self.state.filter(api, queue_filter))
 
     def _turn(self, by: int) -> None:
-        self._apply(max(0, self.state.wanted.offset + by))
+        self._apply(max(0, self.state.queue_filter.offset + by))
 
     def draw(self) -> None:
-        queue, programme, offset = self.state.queue, self.state.programme, self.state.wanted.offset
+        queue, programme, offset = self.state.queue, self.state.programme, self.state.queue_filter.offset
         if queue is None or programme is None:
             return
         self.list.value = str(listing(queue, programme, offset))
@@ -92,37 +93,38 @@ class Desk(Part):
         self.on.layout.display = "" if offset + len(queue.entries) < queue.total else "none"
         self.extensions.layout.display = "" if self.state.extensions else "none"
         self.answer.complain(self.state.problems.get("answer", ""))
-        self.which.offer([(f"{one.project}, asked by {one.by}", one.id) for one in self.state.extensions], first=None)
+        options = [(f"{request.project}, requested by {request.by}", request.id) for request in self.state.extensions]
+        self.which.offer(options, first=None)
         rows = [
             (
-                one.project,
-                one.by,
-                f"{one.months} months, {one.gpu_hours:,} GPU h, {one.cpu_hours:,} core h",
-                one.reason,
+                extension.project,
+                extension.by,
+                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                extension.reason,
             )
-            for one in self.state.extensions
+            for extension in self.state.extensions
         ]
         self.waiting.value = str(table(("Project", "By", "Asks for", "Reason"), rows))
 
 
 def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
-    """A page of the queue; what is overdue has a sign and a word."""
+    """A page of the queue."""
     if not queue.entries:
-        return notice("ok", "Nothing waits here.", "Change the filters to see more.")
+        return notice("ok", "No application matches these filters.", "Change the filters to see more.")
     titles = {mode.id: mode.title for mode in programme.modes}
     titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
         (
-            Markup('<a href="#/case/{}">{}</a>').format(one.id, one.reference),
-            f"{one.organisation} ({one.country})",
-            ", ".join(titles.get(name, name) for name in (one.mode, one.sector)),
-            STATES[one.state][1],
-            "today" if one.age_days == 0 else "1 day" if one.age_days == 1 else f"{one.age_days} days",
-            due(one),
-            f"{one.reviews} of {one.reviews_needed}",
-            one.barred or ("conflict declared" if one.declared else "reviewed" if one.reviewed else "to do"),
+            Markup('<a href="#/case/{}">{}</a>').format(entry.id, entry.reference),
+            f"{entry.organisation} ({entry.country})",
+            ", ".join(titles.get(name, name) for name in (entry.mode, entry.sector)),
+            STATES[entry.state][1],
+            "today" if entry.age_days == 0 else "1 day" if entry.age_days == 1 else f"{entry.age_days} days",
+            due(entry),
+            f"{entry.reviews} of {entry.reviews_needed}",
+            entry.barred or ("conflict declared" if entry.declared else "reviewed" if entry.reviewed else "to do"),
         )
-        for one in queue.entries
+        for entry in queue.entries
     ]
     heads = ("Application", "Organisation", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
-    return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, due first on top")
+    return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, earliest due date first")

@@ -24,7 +24,7 @@ class ReviewState(State):
     me = Instance(Me, allow_none=True)
     programme = Instance(Programme, allow_none=True)
     queue = Instance(Queue, allow_none=True)
-    wanted = Instance(QueueFilter, kw={"state": ApplicationState.SUBMITTED})
+    queue_filter = Instance(QueueFilter, kw={"state": ApplicationState.SUBMITTED})
     entry = Instance(QueueEntry, allow_none=True, help="The application in front of the reviewer.")
     case = Instance(Case, allow_none=True, help="What is in it, once there is no conflict of interest.")
     extensions = Tuple()
@@ -36,22 +36,22 @@ class ReviewState(State):
         self.me, self.programme, self.queue, extensions = await asyncio.gather(
             ask(api.me),
             ask(api.calls.programme),
-            ask(api.reviews.queue, self.wanted),
+            ask(api.reviews.queue, self.queue_filter),
             ask(api.projects.open_extensions),
         )
         self.extensions = extensions
         return Phase.READY
 
-    async def filter(self, api: Api, wanted: QueueFilter) -> None:
-        self.wanted = wanted
-        self.queue = await ask(api.reviews.queue, wanted)
+    async def filter(self, api: Api, queue_filter: QueueFilter) -> None:
+        self.queue_filter = queue_filter
+        self.queue = await ask(api.reviews.queue, queue_filter)
 
     async def open(self, api: Api, number: int) -> None:
-        """One application of the queue; its content only for those who have said that they have no conflict."""
+        """Open an application of the queue; its content is shown only after a declaration of no conflict."""
         self.done, self.document = "", b""
-        entry = next((one for one in self.queue.entries if one.id == number), None) if self.queue else None
+        entry = next((entry for entry in self.queue.entries if entry.id == number), None) if self.queue else None
         if entry is None:
-            raise InvalidInput("It is not on this page of the queue.", hint="Change the filters.")
+            raise InvalidInput("This application is not on this page of the queue.", hint="Change the filters.")
         self.entry, self.case = entry, None
         if entry.declared is False and not entry.barred:
             self._show(await ask(api.reviews.case, number))
@@ -73,46 +73,46 @@ class ReviewState(State):
     def _show(self, case: Case) -> None:
         self.case, self.entry = case, case.entry
 
-    async def _do(self, api: Api, work: Any, done: str) -> None:
-        """A change of the case; if somebody was quicker, what they did is shown beside the refusal."""
+    async def _do(self, api: Api, work: Any, message: str) -> None:
+        """Change the case; after a conflict, reload it so that the page shows the other reviewer's change."""
         assert self.case is not None  # noqa: S101 - its fields are only shown with one
         try:
             self._show(await work)
         except Conflict:
             self._show(await ask(api.reviews.case, self.case.entry.id))
             raise
-        self.done = done
-        self.queue = await ask(api.reviews.queue, self.wanted)
+        self.done = message
+        self.queue = await ask(api.reviews.queue, self.queue_filter)
 
     async def review(self, api: Api, form: ReviewForm) -> None:
         number = self.number
-        await self._do(api, ask(api.reviews.review, number, form), "Your review is kept.")
+        await self._do(api, ask(api.reviews.review, number, form), "Review saved.")
 
     async def ask_back(self, api: Api, text: str) -> None:
         if not text.strip():
-            raise InvalidInput("Say what has to be changed.", field="changes")
+            raise InvalidInput("Describe the changes you request.", field="changes")
         work = ask(api.reviews.ask_back, self.number, self.version, text)
-        await self._do(api, work, "It is back with the applicant, who gets a mail.")
+        await self._do(api, work, "Changes requested. The applicant gets a mail.")
 
     async def say(self, api: Api, text: str) -> None:
         if not text.strip():
-            raise InvalidInput("Write a message first.", field="message")
-        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "The message is sent.")
+            raise InvalidInput("Enter a message.", field="message")
+        await self._do(api, ask(api.reviews.message_applicant, self.number, text), "Message sent.")
 
     async def decide(self, api: Api, form: DecisionForm) -> None:
-        """Raises :class:`hub.errors.Conflict` when reviews are missing, or somebody decided first."""
-        words = "The project is being made." if form.approve else "The applicant gets the reason."
-        await self._do(api, ask(api.reviews.decide, self.number, form), words)
+        """Decide. Raises :class:`hub.errors.Conflict` if reviews are missing or the case is already decided."""
+        approved, rejected = "Application approved. The project is being set up.", "Application rejected."
+        await self._do(api, ask(api.reviews.decide, self.number, form), approved if form.approve else rejected)
 
     async def make_document(self, api: Api) -> None:
         self.document = await ask(api.reviews.case_document, self.number)
 
     async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
         if not answer.strip():
-            raise InvalidInput("Give an answer; the project's members read it.", field="answer")
+            raise InvalidInput("Enter an answer. The project's members read it.", field="answer")
         await ask(api.projects.decide_extension, number, grant=grant, answer=answer)
         self.extensions = await ask(api.projects.open_extensions)
-        self.done = "The extension is granted." if grant else "The extension is refused."
+        self.done = "Extension granted." if grant else "Extension refused."
 
     @property
     def number(self) -> int:
@@ -131,6 +131,6 @@ def due(entry: QueueEntry) -> Markup:
         return Markup("{}").format(day)
     if entry.overdue:
         return Markup('<span class="state bad">overdue since {}</span>').format(day)
-    left = entry.working_days_left
-    words = "today" if left == 0 else "in 1 working day" if left == 1 else f"in {left} working days"
-    return Markup('<span class="state {}">{}</span> {}').format("warn" if left <= 1 else "ok", words, day)
+    days = entry.working_days_left
+    label = "today" if days == 0 else "in 1 working day" if days == 1 else f"in {days} working days"
+    return Markup('<span class="state {}">{}</span> {}').format("warn" if days <= 1 else "ok", label, day)

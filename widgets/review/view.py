@@ -16,7 +16,7 @@ from widgets.tabs import Part, PartedView
 
 
 class ReviewDesk(PartedView):
-    loading = "Looking up what waits for review"
+    loading = "Loading the review queue"
     state: ReviewState
 
     def __init__(self, state: ReviewState | None = None, person: Visitor = visitor) -> None:
@@ -27,7 +27,7 @@ class ReviewDesk(PartedView):
     def go(self, address: str) -> None:
         what, _, which = address.strip("/").partition("/")
         if what == "case" and which.isdigit():
-            self.do("Opening it", lambda api: self.state.open(api, int(which)))
+            self.do("Opening", lambda api: self.state.open(api, int(which)))
         elif what == "queue":
             self.state.close()
 
@@ -42,7 +42,7 @@ class ReviewDesk(PartedView):
         assert self.state.me is not None  # noqa: S101 - the phase READY says so
         entry = self.state.entry
         if entry is None:
-            head = Markup('<h2 tabindex="-1" data-arrived="queue">What waits for you</h2>')
+            head = Markup('<h2 tabindex="-1" data-arrived="queue">Review queue</h2>')
         else:
             head = Markup(
                 '<p><a href="#/queue">Back to the queue</a></p><h2 tabindex="-1" data-arrived="case {}">{}: {}</h2>'

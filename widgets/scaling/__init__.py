@@ -12,7 +12,7 @@ __all__ = ["Scaling", "TrainingPanel"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: a notebook that starts a cluster needs no page."""
+    """Import on first access: a notebook that starts a cluster needs no page."""
     if name == "Scaling":
         from widgets.scaling.clusters_view import Scaling
 

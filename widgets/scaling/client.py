@@ -29,7 +29,7 @@ _ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: Inva
 
 
 class Clusters:
-    """What the manager of this server's clusters is asked; what fails raises a class of :mod:`hub.errors`."""
+    """HTTP client of the manager of this server's clusters; errors are classes of :mod:`hub.errors`."""
 
     def __init__(self, transport: httpx2.BaseTransport) -> None:
         self._http = httpx2.Client(
@@ -69,7 +69,7 @@ class Clusters:
         return self._ask("GET", "/offer", Offer)
 
     def news(self) -> Trouble | None:
-        """What happened while nobody looked."""
+        """The last trouble, such as a cluster that was ended from outside; None without one."""
         return self._ask("GET", "/news", Trouble | None)  # type: ignore[arg-type]
 
     def estimate(self, request: ClusterRequest) -> Estimate:
@@ -109,8 +109,8 @@ class Clusters:
 def _refusal(answer: httpx2.Response) -> AtriumError:
     kind = _ERRORS.get(answer.status_code, AtriumError)
     try:
-        told = answer.json()["error"]
-        return kind(str(told["message"]), field=told.get("field"), hint=told.get("hint"))
+        details = answer.json()["error"]
+        return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
     except (ValueError, KeyError, TypeError):
         return kind(f"The manager of your clusters answered with status {answer.status_code}.")
 
@@ -150,14 +150,14 @@ class Cluster:
     @classmethod
     def join(cls, name: str = "", clusters: Clusters | None = None) -> Self:
         """One that is there already; without a name the newest. Raises :class:`NotFound` when there is none."""
-        asked = clusters or Clusters.here()
+        manager = clusters or Clusters.here()
         if not name:
-            there = sorted(asked.all(), key=lambda one: one.since)
+            there = sorted(manager.all(), key=lambda cluster: cluster.since)
             if not there:
                 raise NotFound("You have no cluster.", hint="Start one on the Scale page, or with Cluster(workers=2).")
             name = there[-1].name
         joined = cls.__new__(cls)
-        joined._clusters, joined.name, joined._client = asked, asked.get(name).name, None
+        joined._clusters, joined.name, joined._client = manager, manager.get(name).name, None
         return joined
 
     @property
@@ -186,18 +186,18 @@ class Cluster:
         self._clusters.change(self.name, ClusterChange(size=_size(workers)))
 
     def wait(self, workers: int = 1, timeout: float = 300) -> None:
-        """Until so many work. Raises :class:`TimeoutError`."""
+        """Wait until ``workers`` workers are connected. Raises :class:`TimeoutError`."""
         self.client.wait_for_workers(workers, timeout=timeout)
 
     def pause(self) -> None:
-        """No workers until :meth:`resume`; what they held in memory is computed again."""
+        """Release all workers until :meth:`resume`; data in their memory is computed again."""
         self._clusters.change(self.name, ClusterChange(paused=True))
 
     def resume(self) -> None:
         self._clusters.change(self.name, ClusterChange(paused=False))
 
     def stop(self) -> None:
-        """End it for everybody who uses it. What workers hold in memory is gone."""
+        """End the cluster for all its users. Data in the workers' memory is lost."""
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -50,7 +50,7 @@ class ManagerState(State):
 
 
 class ScalingState(ManagerState):
-    """Clusters, what is allowed, and what the choice in the form would mean."""
+    """Clusters, the offer of the cluster, and the estimate for the form."""
 
     me = Instance(Me, allow_none=True)
     offer = Instance(Offer, allow_none=True)
@@ -68,7 +68,7 @@ class ScalingState(ManagerState):
         return Phase.READY
 
     async def look(self) -> None:
-        """Bring clusters and news up to date; silence concludes nothing."""
+        """Update clusters and news; while the manager does not answer, the last values stay."""
         try:
             self.clusters = await asyncio.to_thread(self._clusters.all)
             self.news = await asyncio.to_thread(self._clusters.news)
@@ -87,24 +87,24 @@ class ScalingState(ManagerState):
         await self._do("Asking for another number of workers", lambda: self._change(name, size=size))
 
     async def pause(self, name: str, paused: bool) -> None:
-        words = "Letting the workers go" if paused else "Asking Slurm for workers"
-        await self._do(words, lambda: self._change(name, paused=paused))
+        activity = "Releasing the workers" if paused else "Asking Slurm for workers"
+        await self._do(activity, lambda: self._change(name, paused=paused))
 
     async def keep(self, name: str) -> None:
-        await self._do("Keeping it", lambda: self._change(name, keep=True))
+        await self._do("Keeping the cluster", lambda: self._change(name, keep=True))
 
     async def stop(self, name: str) -> None:
         await self._do(f"Ending {name}", lambda: self._clusters.end(name))
 
     async def script(self, name: str) -> None:
-        """For the curious."""
+        """Fetch the job script of a cluster's workers."""
         try:
             self.scripts = {**self.scripts, name: await asyncio.to_thread(lambda: self._clusters.script(name))}
         except AtriumError as error:
             self.trouble = error
 
     async def ask(self, request: ClusterRequest) -> None:
-        """What this choice would mean."""
+        """Fetch the estimate for a request."""
         try:
             self.estimate = await asyncio.to_thread(lambda: self._clusters.estimate(request))
         except AtriumError as error:
@@ -113,8 +113,8 @@ class ScalingState(ManagerState):
     def _change(self, name: str, **change: Any) -> models.Cluster:
         return self._clusters.change(name, ClusterChange(**change))
 
-    async def _do(self, words: str, work: Callable[[], Any]) -> None:
-        self.trouble, self.busy = None, words
+    async def _do(self, activity: str, work: Callable[[], Any]) -> None:
+        self.trouble, self.busy = None, activity
         try:
             await asyncio.to_thread(work)
         except AtriumError as error:
@@ -137,7 +137,7 @@ class Live(anywidget.AnyWidget):
 class Scaling(View):
     """Hours, the clusters there are, and a form for a new one."""
 
-    loading = "Looking up your hours and your clusters"
+    loading = "Loading your hours and clusters"
     state: ScalingState
 
     def __init__(self, state: ScalingState | None = None, person: Visitor = visitor) -> None:
@@ -147,21 +147,21 @@ class Scaling(View):
 
     def controls(self) -> tuple[Any, ...]:
         self.live = Live()
-        self.live.on_msg(lambda _, message, __: self._told(message))
-        self.told = HTML()
+        self.live.on_msg(lambda _, message, __: self._on_card_message(message))
+        self.notices = HTML()
         self.form = self._form()
-        return (self.told, self.live, self.form)
+        return (self.notices, self.live, self.form)
 
     def _form(self) -> VBox:
         self.name = Text(description="Name", placeholder="dask-1", tooltip="Name of the cluster, or nothing", **_WIDE)
         self.partition = Dropdown(description="Partition", options=[("…", "")], **_WIDE)
         self.mode = Dropdown(
-            description="Size", options=[("Fixed", False), ("As much as there is work", True)], **_WIDE
+            description="Size", options=[("Fixed", False), ("Adaptive (follows the work)", True)], **_WIDE
         )
         self.least, self.most = _number("At least", 0, 0), _number("Workers", 2, 1)
-        self.cores, self.memory = _number("Cores each", 1, 1), _number("Memory each (GB)", 2, 1)
-        self.gpus = _number("GPUs each", 0, 0)
-        self.gpu_type = Dropdown(description="Kind of GPU", options=[("any", "")], **_WIDE)
+        self.cores, self.memory = _number("Cores per worker", 1, 1), _number("Memory per worker (GB)", 2, 1)
+        self.gpus = _number("GPUs per worker", 0, 0)
+        self.gpu_type = Dropdown(description="GPU type", options=[("any", "")], **_WIDE)
         self.start = Button(description="Start cluster", tooltip="Start cluster", button_style="primary")
         self.start.on_click(lambda _: self._start())
         self.means = HTML()
@@ -176,7 +176,7 @@ class Scaling(View):
 
     @property
     def request(self) -> ClusterRequest:
-        """What the form says. Raises :class:`InvalidInput`."""
+        """The request of the form. Raises :class:`InvalidInput`."""
         try:
             least = self.least.value if self.mode.value else self.most.value
             return ClusterRequest(
@@ -192,8 +192,8 @@ class Scaling(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "A name is made of small letters, digits and hyphens, and begins with a letter."
-            raise InvalidInput(words if field == "name" else "This cannot be asked for.", field=field) from None
+            rule = "Use lowercase letters, digits and hyphens, and start with a letter."
+            raise InvalidInput(rule if field == "name" else "This request is not valid.", field=field) from None
 
     def _start(self) -> None:
         if self.state.busy:
@@ -206,7 +206,7 @@ class Scaling(View):
         in_background(self.state.start(request))
 
     def _changed(self) -> None:
-        """Ask what it means, once the person pauses."""
+        """Fetch an estimate once the form has not changed for a moment."""
         self.least.layout.display = "" if self.mode.value else "none"
         self.most.description = "At most" if self.mode.value else "Workers"
         self._fit()
@@ -218,7 +218,7 @@ class Scaling(View):
         except InvalidInput:
             return
 
-    def _told(self, message: Any) -> None:
+    def _on_card_message(self, message: Any) -> None:
         """A button of a card. Whatever the browser sends is checked once more by the manager."""
         deeds: dict[str, Callable[[], Any]] = {
             "pause": lambda: self.state.pause(message["name"], True),
@@ -231,7 +231,7 @@ class Scaling(View):
         try:
             in_background(deeds[message["do"]]())
         except (KeyError, TypeError, ValueError):
-            self.state.trouble = InvalidInput("The smallest number of workers is larger than the largest.")
+            self.state.trouble = InvalidInput("The minimum number of workers is larger than the maximum.")
 
     async def _watch(self) -> None:
         while True:
@@ -245,23 +245,23 @@ class Scaling(View):
         super().draw()
         state = self.state
         ready = state.phase is Phase.READY and not self.person.farewell
-        for part in (self.told, self.live, self.form):
+        for part in (self.notices, self.live, self.form):
             part.layout.display = "" if ready else "none"
         if not ready or state.offer is None:
             return
         self.live.hours = {"cpu": state.offer.cpu_hours, "gpu": state.offer.gpu_hours}
         self.live.scripts = state.scripts
         self.live.clusters = [cluster.model_dump(mode="json") for cluster in state.clusters]
-        self.told.value = str(self._news())
+        self.notices.value = str(self._news())
         self.means.value = str(means(state.estimate, state.offer)) if state.estimate else ""
         if not self.partition.value and state.offer.places:
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
             self._changed()
 
     def _fit(self) -> None:
-        """The form offers what one can have."""
+        """Limit the form to the selected partition."""
         places = self.state.offer.places if self.state.offer else ()
-        place = next((one for one in places if one.partition == self.partition.value), None)
+        place = next((place for place in places if place.partition == self.partition.value), None)
         if place is None:
             return
         self.cores.max, self.memory.max = place.cores, place.memory_gb
@@ -274,23 +274,23 @@ class Scaling(View):
 
     def _news(self) -> Markup:
         state = self.state
-        found = Markup("")
+        markup = Markup("")
         if state.offer and state.offer.trouble:
-            found += notice("bad", state.offer.trouble.message, state.offer.trouble.hint)
+            markup += notice("bad", state.offer.trouble.message, state.offer.trouble.hint)
         if state.news:
-            found += notice("warn", state.news.message, state.news.hint)
+            markup += notice("warn", state.news.message, state.news.hint)
         if state.trouble:
-            found += notice("bad", state.trouble.message, state.trouble.hint)
+            markup += notice("bad", state.trouble.message, state.trouble.hint)
         if state.busy:
-            found += Markup('<p role="status">{}…</p>').format(state.busy)
+            markup += Markup('<p role="status">{}…</p>').format(state.busy)
         if not state.clusters and not state.busy:
-            found += Markup(
+            markup += Markup(
                 '<section class="card empty"><h2>You have no cluster</h2><p>A cluster lets Dask compute on many nodes '
                 "at once. It belongs to your notebook server: notebooks, this page and JupyterLab’s Dask panel share "
                 "it, and it goes on when you close this page. It ends with the server, or after half an hour without "
                 "work.</p></section>"
             )
-        return found
+        return markup
 
     def content(self) -> Markup:
         assert self.state.me is not None  # noqa: S101 - the phase READY says so
@@ -305,13 +305,13 @@ def _number(label: str, value: int, least: int) -> BoundedIntText:
 
 
 def means(estimate: Estimate, offer: Offer, what: str = "worker") -> Markup:
-    """Start, cost, and what is left, in sentences."""
+    """Expected start, cost and hours left."""
     if estimate.refusal:
         return notice("bad", estimate.refusal.message, estimate.refusal.hint)
     rows = [("Starts", _start(estimate)), ("Uses", _uses(estimate, what)), ("Left", _left(estimate, offer))]
     table = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
-    words = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
-    return words + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
+    markup = Markup('<div role="status"><dl class="means">{}</dl></div>').format(table)
+    return markup + (notice("warn", estimate.reason, f"You would get {estimate.workers}.") if estimate.reason else "")
 
 
 def _start(estimate: Estimate) -> str:
@@ -329,12 +329,12 @@ def _uses(estimate: Estimate, what: str) -> str:
 
 def _left(estimate: Estimate, offer: Offer) -> str:
     kinds = (("CPU", offer.cpu_hours, True), ("GPU", offer.gpu_hours, estimate.gpu_per_hour > 0))
-    left = " and ".join(f"{hours(value)} of {kind}" for kind, value, shown in kinds if shown and value is not None)
-    if not left:
+    amounts = " and ".join(f"{hours(value)} of {kind}" for kind, value, counts in kinds if counts and value is not None)
+    if not amounts:
         return "the project’s hours are not limited"
     if estimate.hours_end is None:
-        return left
-    return f"{left}, enough for {_span((estimate.hours_end - datetime.now(UTC)).total_seconds())} of this"
+        return amounts
+    return f"{amounts}, enough for {_span((estimate.hours_end - datetime.now(UTC)).total_seconds())} of this"
 
 
 def _span(seconds: float) -> str:

@@ -18,11 +18,11 @@ class Measured(NamedTuple):
 
 
 class Speedup(list[Measured]):
-    """The measurements. Shown in a notebook: a table, and a picture with the ideal beside it."""
+    """The runs. Shown in a notebook: a table, and a picture with the ideal beside it."""
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{one.workers}</td><td>{one.seconds:.1f} s</td><td>{one.speedup:.2f}</td></tr>" for one in self
+            f"<tr><td>{run.workers}</td><td>{run.seconds:.1f} s</td><td>{run.speedup:.2f}</td></tr>" for run in self
         )
         head = "<th scope='col'>Workers</th><th scope='col'>Time</th><th scope='col'>Times faster</th>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -34,15 +34,15 @@ class Speedup(list[Measured]):
 
         figure = Figure(figsize=(5, 3.2), layout="constrained")
         axes = figure.subplots()
-        workers = [one.workers for one in self]
-        axes.plot(workers, [one / workers[0] for one in workers], linestyle="--", color="#6B7590", label="ideal")
-        axes.plot(workers, [one.speedup for one in self], marker="o", color="#2340B8", label="measured")
+        workers = [run.workers for run in self]
+        axes.plot(workers, [count / workers[0] for count in workers], linestyle="--", color="#6B7590", label="ideal")
+        axes.plot(workers, [run.speedup for run in self], marker="o", color="#2340B8", label="measured")
         axes.set(xlabel="Workers", ylabel="Times faster", xticks=workers, ylim=(0, None))
         axes.legend()
-        drawn = BytesIO()
-        figure.savefig(drawn, format="png", dpi=120)
-        said = ", ".join(f"{one.speedup:.2f} times faster with {one.workers}" for one in self)
-        return Image(data=drawn.getvalue(), format="png", width=500, alt=f"Workers and speed: {said}")
+        image = BytesIO()
+        figure.savefig(image, format="png", dpi=120)
+        description = ", ".join(f"{run.speedup:.2f} times faster with {run.workers}" for run in self)
+        return Image(data=image.getvalue(), format="png", width=500, alt=f"Workers and speed: {description}")
 
 
 def measure(
@@ -53,9 +53,9 @@ def measure(
 ) -> Speedup:
     """Run ``compute`` once with each number of workers, on a cluster that has none of its results yet.
 
-    :param warm: run once on every worker before, so that no measurement pays for imports.
+    :param warm: run once on every worker before, so that no run pays for imports.
     """
-    found = Speedup()
+    runs = Speedup()
     for number in workers:
         cluster.scale(number)
         cluster.wait(number)
@@ -64,9 +64,9 @@ def measure(
         start = time.perf_counter()
         compute()
         seconds = time.perf_counter() - start
-        first = found[0].seconds if found else seconds
-        found.append(Measured(number, seconds, first / seconds))
-    return found
+        first = runs[0].seconds if runs else seconds
+        runs.append(Measured(number, seconds, first / seconds))
+    return runs
 
 
 def _settle(cluster: Cluster, number: int, patience: float = 60) -> None:
@@ -79,4 +79,4 @@ def _settle(cluster: Cluster, number: int, patience: float = 60) -> None:
 
 def _warm() -> None:
     import dask.array
-    import dask.dataframe  # noqa: F401 - so that no measurement pays for it
+    import dask.dataframe  # noqa: F401 - so that no run pays for it

@@ -22,7 +22,7 @@ LOOK_SECONDS = 3.0
 
 
 class TrainingState(ManagerState):
-    """Trainings there are, the log of the chosen one, and what the choice in the form would mean."""
+    """Trainings, the log of the selected one, and the estimate for the form."""
 
     offer = Instance(Offer, allow_none=True)
     trainings = List(Instance(Training))
@@ -41,8 +41,8 @@ class TrainingState(ManagerState):
         try:
             self.trainings = await asyncio.to_thread(self._clusters.trainings)
             number = self.chosen.job if self.chosen else None
-            found = next((one for one in self.trainings if one.job == number), None)
-            self.chosen = found or next(iter(self.trainings), None)
+            training = next((training for training in self.trainings if training.job == number), None)
+            self.chosen = training or next(iter(self.trainings), None)
             if self.chosen is not None:
                 self.log = await asyncio.to_thread(self._clusters.training_log, self.chosen.job)
         except AtriumError as error:
@@ -50,7 +50,7 @@ class TrainingState(ManagerState):
                 self.trouble = error
 
     async def ask(self, request: TrainingRequest) -> None:
-        """What it would mean."""
+        """Fetch the estimate for a request."""
         try:
             self.estimate = await asyncio.to_thread(self._clusters.try_training, request)
         except AtriumError as error:
@@ -65,10 +65,10 @@ class TrainingState(ManagerState):
             return
         self.chosen, self.log = None, ""
         await self.look()
-        self.chosen = next((one for one in self.trainings if one.job == job), None)
+        self.chosen = next((training for training in self.trainings if training.job == job), None)
 
     async def stop(self, job: int) -> None:
-        """For good: what was not saved in a checkpoint is lost."""
+        """Stop a training; progress after the last checkpoint is lost."""
         self.trouble = None
         try:
             await asyncio.to_thread(self._clusters.stop_training, job)
@@ -80,7 +80,7 @@ class TrainingState(ManagerState):
 class TrainingPanel(View):
     """A form, the trainings there are, and the log of one."""
 
-    loading = "Looking for your trainings"
+    loading = "Loading your trainings"
     state: TrainingState
 
     def __init__(self, state: TrainingState | None = None, person: Visitor = visitor) -> None:
@@ -100,24 +100,24 @@ class TrainingPanel(View):
             description="Python", placeholder="this environment's", tooltip="Python with PyTorch", **style
         )
         self.partition = Dropdown(description="Partition", options=[("…", "")], **style)
-        self.nodes, self.gpus = number("Nodes", 2, 1), number("GPUs a node", 0)
-        self.cores, self.memory = number("Cores a node", 2, 1), number("Memory a node (GB)", 4, 1)
-        self.minutes, self.restarts = number("Minutes", 60, 1), number("Go on after the time limit, times", 3)
+        self.nodes, self.gpus = number("Nodes", 2, 1), number("GPUs per node", 0)
+        self.cores, self.memory = number("Cores per node", 2, 1), number("Memory per node (GB)", 4, 1)
+        self.minutes, self.restarts = number("Minutes", 60, 1), number("Automatic restarts after the time limit", 3)
         self.submit = Button(description="Start training", tooltip="Start training", button_style="primary")
         self.stop = Button(description="Stop training", tooltip="Stop training", button_style="danger")
         self.submit.on_click(lambda _: self._submit())
         self.stop.on_click(lambda _: self._stop())
-        self.means, self.told = HTML(), HTML()
+        self.means, self.trainings = HTML(), HTML()
         sizes = (self.nodes, self.gpus, self.cores, self.memory, self.minutes, self.restarts)
         fields = [self.script, self.arguments, self.python, self.partition, *sizes]
         for field in fields:
             field.observe(lambda _: self._changed(), "value")
-        self.form = VBox([grid(*fields), self.means, HBox([self.submit, self.stop]), self.told])
+        self.form = VBox([grid(*fields), self.means, HBox([self.submit, self.stop]), self.trainings])
         return (self.form,)
 
     @property
     def request(self) -> TrainingRequest:
-        """What the form says. Raises :class:`InvalidInput`."""
+        """The request of the form. Raises :class:`InvalidInput`."""
         try:
             return TrainingRequest(
                 script=self.script.value.strip(),
@@ -133,10 +133,10 @@ class TrainingPanel(View):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            words = "Say which program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
-            raise InvalidInput(words, field=field) from None
+            message = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
+            raise InvalidInput(message, field=field) from None
         except ValueError:
-            raise InvalidInput("A quotation mark among the arguments has no partner.", field="arguments") from None
+            raise InvalidInput("The arguments contain an unclosed quotation mark.", field="arguments") from None
 
     def _submit(self) -> None:
         try:
@@ -174,28 +174,28 @@ class TrainingPanel(View):
             self.partition.options = [(place.partition, place.partition) for place in state.offer.places]
         self.means.value = str(means(state.estimate, state.offer, "node")) if state.estimate else ""
         self.stop.layout.display = "" if state.chosen and not state.chosen.over else "none"
-        self.told.value = str(self._told())
+        self.trainings.value = str(self._trainings_html())
 
-    def _told(self) -> Markup:
+    def _trainings_html(self) -> Markup:
         state = self.state
-        found = notice("bad", state.trouble.message, state.trouble.hint) if state.trouble else Markup("")
+        markup = notice("bad", state.trouble.message, state.trouble.hint) if state.trouble else Markup("")
         if state.chosen is None:
-            return found
+            return markup
         rows = Markup("").join(
             Markup(
                 '<tr><td data-label="Job">{}</td><td data-label="Name">{}</td><td data-label="State">{}</td></tr>'
-            ).format(one.job, one.name, one.words)
-            for one in state.trainings
+            ).format(training.job, training.name, training.words)
+            for training in state.trainings
         )
-        return found + Markup(
+        return markup + Markup(
             '<h3>Your trainings</h3><table class="records"><thead><tr><th scope="col">Job</th><th scope="col">Name</th>'
             '<th scope="col">State</th></tr></thead><tbody>{}</tbody></table><h3>Log of job {}</h3>'
             '<pre class="training-log" tabindex="0" aria-label="Log of the training">{}</pre>'
-        ).format(rows, state.chosen.job, state.log or "It begins when the job has its nodes.")
+        ).format(rows, state.chosen.job, state.log or "The log starts when the job starts.")
 
     def content(self) -> Markup:
         return Markup(
             "<h2>Train on several nodes</h2><p>One job with several nodes; on each of them <code>torchrun</code> "
-            "starts your program, which needs PyTorch. Before the time limit it is told to write a checkpoint, and "
-            "goes on from there. The training outlives this page and your notebook server.</p>"
+            "starts your program, which needs PyTorch. Before the time limit it gets a signal to write a checkpoint; "
+            "the job then restarts and continues from it. The training does not end with this page or your server.</p>"
         )

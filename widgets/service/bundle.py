@@ -42,7 +42,8 @@ class Bundle:
 def make(static: Iterable[str], labextensions: Iterable[str]) -> Bundle:
     """All chunks that are found below these folders, the first folder that has one wins."""
     pieces = [
-        path.read_bytes() for path in _chunks([Path(one) for one in static], [Path(one) for one in labextensions])
+        path.read_bytes()
+        for path in _chunks([Path(folder) for folder in static], [Path(folder) for folder in labextensions])
     ]
     script = b"\n;\n".join(pieces)
     # mtime: the same files make the same bytes, on every machine
@@ -60,6 +61,6 @@ def _chunks(static: Sequence[Path], labextensions: Sequence[Path]) -> Iterator[P
 
 
 def _first(paths: Iterable[Path]) -> Iterator[Path]:
-    found = next((path for path in paths if path.is_file()), None)
-    if found is not None:
-        yield found
+    file = next((path for path in paths if path.is_file()), None)
+    if file is not None:
+        yield file

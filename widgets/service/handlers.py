@@ -1,4 +1,4 @@
-"""What the dashboards service answers at its addresses. Who may have what is decided here and in ``kernels.Leases``."""
+"""Request handlers of the dashboards service. Access is checked here and in ``kernels.Leases``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Addresses(Protocol):
 
 
 class Service(Protocol):
-    """What handlers need of the service; :class:`widgets.service.server.Dashboards` is it."""
+    """Interface of the service for its handlers, implemented by :class:`widgets.service.server.Dashboards`."""
 
     catalogue: dict[str, Dashboard]
     leases: Leases
@@ -63,7 +63,7 @@ class Hub(HubOAuth):
 
 
 class SignIn(JupyterHubIdentityProvider):
-    """People signed in at the Hub, and nobody else: a service's token opens no dashboard."""
+    """Authentication with the Hub; tokens of services are refused."""
 
     hub_auth: Hub
 
@@ -78,7 +78,7 @@ class SignIn(JupyterHubIdentityProvider):
     async def get_user(self, handler: web.RequestHandler) -> Any:
         user = await super().get_user(handler)
         if user is not None and user.hub_user.get("kind") != "user":
-            raise web.HTTPError(403, "Dashboards are for people.")
+            raise web.HTTPError(403, "Service tokens cannot open dashboards. Sign in as a person.")
         return user
 
 
@@ -98,7 +98,7 @@ class PageHandler(JupyterHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, AtriumError):
             self.set_status(error.status)
-            title, message, hint = "No dashboard just now", error.message, error.hint
+            title, message, hint = "The dashboard is not available", error.message, error.hint
         else:
             title, message, hint = REFUSALS.get(status_code, REFUSALS[500])
         person = self.current_user.display_name if self.current_user else ""
@@ -115,13 +115,17 @@ TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "t
 PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
 
 REFUSALS = {
-    403: ("This is not yours to open", "You may not open this page.", "Sign in, then open it again."),
+    403: ("You do not have access to this page", "You may not open this page.", "Sign in, then open it again."),
     404: (
-        "There is no such page",
+        "Page not found",
         "There is nothing at this address.",
-        "It may be mistyped, or what was here is gone.",
+        "Check the address. The page may have been removed.",
     ),
-    500: ("Something went wrong here", "This page could not be made.", "Try again; if it stays like this, report it."),
+    500: (
+        "Something went wrong here",
+        "This page could not be displayed.",
+        "Try again. If the problem continues, report it.",
+    ),
 }
 """Status -> title, what happened, what to do."""
 

@@ -91,7 +91,7 @@ class Lease:
 
 
 class Leases:
-    """Who has which kernel. A kernel without a lease (rendered ahead) belongs to nobody."""
+    """Owners of kernels. A kernel without a lease (rendered ahead) has no owner."""
 
     def __init__(self, *, per_visitor: int, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_visitor = per_visitor
@@ -109,11 +109,11 @@ class Leases:
         """A new lease; raises :class:`TooManyOpen` or :class:`AllInUse`."""
         if sum(lease.owner == owner for lease in self._leases) >= self.per_visitor:
             raise TooManyOpen(
-                f"You have {self.per_visitor} dashboards open, which is as many as one person may have.",
+                f"You have {self.per_visitor} dashboards open, which is the limit for one person.",
                 hint="Close one of their tabs, wait half a minute and reload this page.",
             )
         if len(self._leases) >= self.total:
-            raise AllInUse("All places for dashboards are taken by other visitors at the moment.")
+            raise AllInUse("All dashboards are in use by other visitors at the moment.")
         lease = Lease(owner, dashboard, self.clock())
         self._leases.append(lease)
         return lease
@@ -133,7 +133,7 @@ class Leases:
         lease = self.of(kernel_id)
         return lease if lease is not None and lease.owner == owner else None
 
-    def gone(self, owner: str | None = None, *, after: float, never_came: float) -> list[Lease]:
+    def abandoned(self, owner: str | None = None, *, after: float, never_came: float) -> list[Lease]:
         """Leases whose page has been without a socket for ``after`` seconds, or never had one for ``never_came``."""
         now = self.clock()
         return [
@@ -222,7 +222,7 @@ class Pool:
         *,
         never: Collection[str] = (),
     ) -> None:
-        """``never``: dashboards that are made when asked for."""
+        """``never``: dashboards that are not rendered ahead."""
         self._kernels = kernels
         self._renderer = renderer
         self._size = size
@@ -232,7 +232,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, dashboard: str) -> Page:
-        """A page nobody has seen, from the pool if there is one; the pool is filled up again behind it."""
+        """A new page, from the pool if one is ready; the pool is refilled afterwards."""
         ready = self._ready[dashboard]
         try:
             while ready:
@@ -270,17 +270,17 @@ class Pool:
 
 
 class Culler:
-    """Ends kernels whose tab is gone, which nobody uses, or which died."""
+    """Ends kernels whose tab is closed, that are idle, or that died."""
 
     def __init__(self, kernels: Kernels, *, idle_seconds: float, gone_seconds: float, never_came: float = 60.0) -> None:
         self._kernels = kernels
         self._idle = idle_seconds
-        self._gone = gone_seconds
+        self._abandoned_after = gone_seconds
         self._never_came = never_came
 
     async def cull(self) -> None:
         """One round over all leases."""
-        await self.end(self._kernels.leases.gone(after=self._gone, never_came=self._never_came))
+        await self.end(self._kernels.leases.abandoned(after=self._abandoned_after, never_came=self._never_came))
         for lease in self._kernels.leases:
             if lease.kernel_id is None:
                 continue
@@ -291,8 +291,8 @@ class Culler:
                 await self.end([lease])
 
     async def make_room(self, owner: str) -> None:
-        """Before somebody is refused: their own tabs that closed a moment ago do not count."""
-        await self.end(self._kernels.leases.gone(owner, after=1.0, never_came=self._never_came))
+        """End the owner's recently closed tabs before a refusal, so that they do not count."""
+        await self.end(self._kernels.leases.abandoned(owner, after=1.0, never_came=self._never_came))
 
     async def end(self, leases: Sequence[Lease]) -> None:
         for lease in leases:
@@ -310,6 +310,6 @@ class Culler:
         await self._kernels.tell(
             kernel_id,
             "leave",
-            f"Nobody used this page for {minutes} minutes, so it was put to sleep to make room. Reload it to go on.",
+            f"Nobody used this page for {minutes} minutes, so it was closed to free memory. Reload it to continue.",
         )
         await asyncio.sleep(0.5)  # the words are on their way to the page, over another socket than the answer

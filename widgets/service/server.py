@@ -164,7 +164,7 @@ class Dashboards(Voila):
         self.kernel_manager.leases = self.leases
         self.kernel_manager.environment = kernel_environment(os.environ)
         self.kernel_manager.allowed_message_types = PAGE_MESSAGES
-        late = {name for name, one in self.catalogue.items() if one.own_server or not one.ahead}
+        late = {name for name, dashboard in self.catalogue.items() if dashboard.own_server or not dashboard.ahead}
         self.pool = Pool(self.kernel_manager, self.renderer, self.settings.dashboards.preheated, never=late)
         self.culler = Culler(
             self.kernel_manager,

@@ -314,7 +314,7 @@ class _Run:
     def _refuse(self, page: str, line: int | None, reason: str, *, minor: bool = False) -> None:
         """``minor``: a value was left out, and no record can be missing for it."""
         if not minor and self._whole:
-            self._stop("Something could not be read, so nothing was taken for gone.")
+            self._stop("Something could not be read, so no records were removed.")
         self._run.refused += 1
         if len(self._refusals) < MOST_REFUSALS:
             self._refusals.append(Refusal(page=page[:500], line=line, reason=reason[:300]).model_dump())

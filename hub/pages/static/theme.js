@@ -40,6 +40,7 @@
 
   function ago(date) {
     const minutes = (date - Date.now()) / 60000;
+    if (Math.abs(minutes) < 1) return lang.startsWith("en") ? "just now" : words.format(0, "second");
     if (Math.abs(minutes) < 60) return words.format(Math.round(minutes), "minute");
     if (Math.abs(minutes) < 24 * 60) return words.format(Math.round(minutes / 60), "hour");
     return words.format(Math.round(minutes / 1440), "day");

@@ -208,7 +208,7 @@ def test_home_shows_hours_staleness_and_roles(settings: Settings) -> None:
     html = render(settings, "home.html", user=person(), **VARIABLES["home.html"])
     assert "3\u202f100" in html and "of 5\u202f000 h left" in html and "nearly used up" in html
     assert "14:02 UTC" in html and "Maintenance &amp; rest" in html
-    assert "Teach" in html and "Run the place" not in html
+    assert "Teach" in html and "Administration" not in html
     assert "Open notebook" in html and 'data-stop=""' in html
     assert 'href="/hub/atrium/continue?server="' in html
 
@@ -216,7 +216,8 @@ def test_home_shows_hours_staleness_and_roles(settings: Settings) -> None:
 def test_home_comes_up_when_the_api_never_answered(settings: Settings) -> None:
     variables = {**VARIABLES["home.html"], "answer": overview.Answer(stale=True), "roles": set(), "servers": []}
     html = render(settings, "home.html", user=person(), **variables)
-    assert "cannot be asked for just now" in html and "Your project" not in html and "Nothing runs" in html
+    assert "are not available at the moment" in html and "Your project" not in html
+    assert "You have no running notebooks" in html
 
 
 def test_home_of_somebody_without_a_project_says_the_first_step(settings: Settings) -> None:

@@ -202,7 +202,7 @@ def test_a_slurm_that_is_silent_leaves_a_form_that_works():
 
 def test_whoever_has_no_project_is_told_what_to_do():
     text = html(page(have=offer(user="stranger")))
-    assert "You are in no project yet" in text
+    assert "You have no project yet" in text
     assert 'href="http://o/"' in text
 
 

@@ -214,7 +214,7 @@ def test_a_project_that_one_may_not_submit_to_any_more_is_none():
 def test_nobody_s_project():
     error = refusal({}, offer(user="stranger"))
     assert error.field == "account"
-    assert "You are in no project yet" in error.message
+    assert "You have no project yet" in error.message
 
 
 def test_projects_without_hours_come_last():

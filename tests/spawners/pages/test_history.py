@@ -174,7 +174,7 @@ def test_history_is_a_table_with_labels_for_a_phone():
     html = shown("history.html", HOSTILE, attempt(3, node="cpu2"), owner=person())
     assert html.count("<tr>") == 3 and html.count("data-label=") == 12
     assert "out of memory" in html and "Ask for 8 GB or more." in html and "running" in html
-    assert "cannot be read" in shown("history.html", owner=person(), attempts=lambda *_: None)
+    assert "is not available at the moment" in shown("history.html", owner=person(), attempts=lambda *_: None)
     assert "Nothing yet" in shown("history.html", owner=person())
     assert 'href="/hub/spawn/maria/..%2F..%2Flogout"' in shown(
         "history.html", owner=person(), server_name="../../logout"

@@ -117,7 +117,7 @@ def test_a_stranger_loads_nothing(server: str) -> None:
     assert httpx2.get(server + "voila/tree", timeout=20).status_code in (302, 403)
 
 
-def test_extensions_come_when_they_are_asked_for(server: str) -> None:
+def test_extensions_load_on_the_first_request(server: str) -> None:
     path = "voila/tree"
     headers = {"Authorization": "token t"}
     first, later = (httpx2.get(server + path, headers=headers, timeout=60) for _ in range(2))
@@ -154,16 +154,16 @@ def test_the_installed_page_is_shown_in_the_frame(server: str) -> None:
     assert "token-of-founder" not in page.text
 
 
-def test_what_is_not_there_is_said_in_our_frame(server: str) -> None:
+def test_not_found_is_shown_in_the_frame(server: str) -> None:
     """The address of another server of the person that does not run is one of these."""
     answer = httpx2.get(server + "other/lab", headers={"Authorization": "token t"}, timeout=20)
 
     assert answer.status_code == 404
-    assert "<h1>There is no such page</h1>" in answer.text
+    assert "<h1>Page not found</h1>" in answer.text
     assert 'class="button primary" href="http://localhost:8000/hub/home"' in answer.text
 
 
-def test_what_cannot_be_answered_is_said_in_our_frame_too(server: str) -> None:
+def test_errors_are_shown_in_the_frame(server: str) -> None:
     answer = httpx2.put(server + "files/a", headers={"Authorization": "token t"}, timeout=20)
 
     assert answer.status_code == 405

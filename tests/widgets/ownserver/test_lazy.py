@@ -10,7 +10,7 @@ import pytest
 from jupyter_server.serverapp import ServerApp
 from pytest import MonkeyPatch
 
-from widgets.ownserver.lazy import Late
+from widgets.ownserver.lazy import LazyRouter
 
 EXTENSION = """
 import threading
@@ -41,8 +41,8 @@ def server(tmp_path: Path, monkeypatch: MonkeyPatch) -> ServerApp:
     return app
 
 
-async def test_what_failed_is_tried_again_by_the_next_request(server: ServerApp, tmp_path: Path) -> None:
-    late = Late(server, {"probe": ("atrium_late_probe",)})
+async def test_a_failed_load_is_retried_by_the_next_request(server: ServerApp, tmp_path: Path) -> None:
+    late = LazyRouter(server, {"probe": ("atrium_late_probe",)})
 
     assert not await late.load("probe")
     assert not await late.load("probe")
@@ -59,6 +59,6 @@ async def test_what_failed_is_tried_again_by_the_next_request(server: ServerApp,
 async def test_it_is_imported_where_all_other_requests_import(server: ServerApp, tmp_path: Path) -> None:
     """Two threads that import what imports each other both find it half made."""
     (tmp_path / "healthy").touch()
-    assert await Late(server, {"probe": ("atrium_late_probe",)}).load("probe")
+    assert await LazyRouter(server, {"probe": ("atrium_late_probe",)}).load("probe")
 
     assert sys.modules["atrium_late_probe"].THREAD is threading.current_thread()

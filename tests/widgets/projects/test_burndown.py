@@ -12,10 +12,10 @@ from tests.widgets.projects.test_view import TODAY, usage
 from widgets.projects.burndown import burn_down, course, sentence
 
 
-def test_the_course_starts_with_what_was_granted_and_ends_with_what_slurm_says() -> None:
+def test_the_course_starts_with_the_grant_and_ends_with_slurms_figure() -> None:
     points = course(usage(), "cpu", TODAY)
 
-    assert [(one.day, one.left) for one in points] == [
+    assert [(point.day, point.left) for point in points] == [
         (date(2026, 10, 31), 100),
         (date(2026, 11, 10), 90),
         (date(2026, 11, 20), 65),
@@ -37,11 +37,11 @@ def test_the_sentence_says_how_long_hours_last(more: dict[str, Any], words: str)
 
 
 def test_the_picture_has_words_and_a_table() -> None:
-    drawn = burn_down(usage(), "cpu", TODAY)
+    markup = burn_down(usage(), "cpu", TODAY)
 
-    assert 'role="img" aria-label="60' in drawn
-    assert "<caption>CPU hours, the last days first</caption>" in drawn
-    assert 'class="forecast"' in drawn
+    assert 'role="img" aria-label="60' in markup
+    assert "<caption>CPU hours, newest day first</caption>" in markup
+    assert 'class="forecast"' in markup
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_the_picture_has_words_and_a_table() -> None:
     ],
 )
 def test_it_can_be_drawn_on_the_first_day_and_on_any_other(more: dict[str, Any]) -> None:
-    drawn = burn_down(usage(**more), "cpu", TODAY)
+    markup = burn_down(usage(**more), "cpu", TODAY)
 
-    assert "<svg" in drawn
-    assert "nan" not in drawn
+    assert "<svg" in markup
+    assert "nan" not in markup
 
 
 def test_hours_that_were_not_granted_are_not_drawn() -> None:

@@ -56,8 +56,8 @@ class InsideProjects(FakeProjects):
         return self.inside.invited[-1]
 
     def remove_member(self, slug: str, person: str) -> None:
-        left = tuple(one for one in self.inside.owned[0].members if one.person != person)
-        self.inside.owned = (self.inside.owned[0].model_copy(update={"members": left}), *self.inside.owned[1:])
+        remaining = tuple(member for member in self.inside.owned[0].members if member.person != person)
+        self.inside.owned = (self.inside.owned[0].model_copy(update={"members": remaining}), *self.inside.owned[1:])
 
     def change_role(self, slug: str, person: str, role: MemberRole) -> ProjectView:
         raise Conflict("A project keeps at least one lead.", hint="Make somebody else a lead first.")
@@ -66,7 +66,7 @@ class InsideProjects(FakeProjects):
         return ()
 
     def ask_for_extension(self, slug: str, form: ExtensionForm) -> Extension:
-        self.inside.asked.append(form)
+        self.inside.extension_forms.append(form)
         raise NotFound("gone")
 
 
@@ -76,7 +76,7 @@ class Inside(Factory):
         members = tuple(MemberView(person=name, role=role, leaving=False) for name in ("maria", "jan"))
         self.owned = (project(role=role, members=members, title=HOSTILE), project("glass-2", role=role))
         self.invited: list[Invitation] = []
-        self.asked: list[ExtensionForm] = []
+        self.extension_forms: list[ExtensionForm] = []
         self.projects = InsideProjects(self)
         self.written = Report(project="steel-1", revision=1, form=ReportForm(), usage=usage(), submitted=None)
 
@@ -127,13 +127,13 @@ async def test_a_link_leads_to_a_part_of_a_project_even_when_it_is_early() -> No
     assert (view.state.slug, view.state.part) == ("glass-2", Part.MEMBERS)
 
 
-async def test_somebody_elses_project_is_none() -> None:
+async def test_a_project_of_others_cannot_be_opened() -> None:
     view = await shown(Inside())
     view.go("project/theirs-3/usage")
     await settled(view)
 
     assert view.state.slug == "steel-1"
-    assert "You have no such project." in everything(view)
+    assert "You are not a member of this project." in everything(view)
 
 
 async def test_without_a_project_the_page_says_how_to_get_one() -> None:
@@ -143,11 +143,11 @@ async def test_without_a_project_the_page_says_how_to_get_one() -> None:
 
 
 @pytest.mark.parametrize("part", list(Part))
-async def test_what_people_typed_is_text(part: Part) -> None:
+async def test_user_input_is_escaped(part: Part) -> None:
     assert "<script" not in everything(await shown(Inside(), f"project/steel-1/{part}"))
 
 
-async def test_a_lead_invites_and_is_told_what_is_no_address() -> None:
+async def test_a_lead_invites_and_an_invalid_address_is_reported() -> None:
     inside = Inside()
     view = await shown(inside, "project/steel-1/members")
     members: Any = view._parts[Part.MEMBERS]
@@ -158,8 +158,8 @@ async def test_a_lead_invites_and_is_told_what_is_no_address() -> None:
         if address == "nobody":
             assert members.address.complaint == "This is no mail address."
 
-    assert [one.address for one in inside.invited] == ["jan@example.org"]
-    assert "An invitation is on its way to jan@example.org" in everything(view)
+    assert [invitation.address for invitation in inside.invited] == ["jan@example.org"]
+    assert "Invitation sent to jan@example.org" in everything(view)
 
 
 async def test_removing_asks_for_the_name() -> None:
@@ -176,7 +176,7 @@ async def test_removing_asks_for_the_name() -> None:
     view.do("Removing", members._remove)
     await settled(view)
 
-    assert [one.person for one in inside.owned[0].members] == ["maria"]
+    assert [member.person for member in inside.owned[0].members] == ["maria"]
 
 
 async def test_members_who_lead_nothing_see_no_forms() -> None:
@@ -198,10 +198,10 @@ async def test_an_extension_needs_a_reason_and_something_to_ask_for() -> None:
     view.do("Asking", part._ask)
     await settled(view)
     assert view.state.problems == {"months": "Ask for months or hours."}
-    assert inside.asked == []
+    assert inside.extension_forms == []
 
 
-async def test_a_report_is_kept_and_submitted_only_when_one_is_sure() -> None:
+async def test_a_report_is_saved_and_submitted_only_after_confirmation() -> None:
     inside = Inside()
     view = await shown(inside, "project/steel-1/report")
     part: Any = view._parts[Part.REPORT]

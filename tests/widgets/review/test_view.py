@@ -56,8 +56,8 @@ class DeskReviews(Reviews):
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    def queue(self, wanted: QueueFilter | None = None) -> Queue:
-        self.desk.asked.append(wanted or QueueFilter())
+    def queue(self, queue_filter: QueueFilter | None = None) -> Queue:
+        self.desk.filters.append(queue_filter or QueueFilter())
         return Queue(entries=(self.desk.entry,), total=1)
 
     def declare_conflict(self, number: int, *, conflict: bool, remarks: str = "") -> QueueEntry:
@@ -117,7 +117,7 @@ class Desk(Factory):
         self.entry = entry()
         self.reviewed: tuple[Review, ...] = ()
         self.decided: Decision | None = None
-        self.asked: list[QueueFilter] = []
+        self.filters: list[QueueFilter] = []
 
     def others_decide(self) -> None:
         self.entry = self.entry.model_copy(update={"state": ApplicationState.APPROVED})
@@ -151,7 +151,7 @@ async def opened(desk: Desk, *, free: bool = True) -> ReviewDesk:
     await settled(view)
     if free:
         assert view.case is not None
-        view.do("Noting it", view.case._no_conflict)
+        view.do("Saving your answer", view.case._no_conflict)
         await settled(view)
     return view
 
@@ -161,10 +161,10 @@ def everything(widget: Any) -> str:
     return own + "".join(everything(child) for child in getattr(widget, "children", ()))
 
 
-async def test_the_desk_opens_with_what_is_under_review(desk: Desk) -> None:
+async def test_the_desk_opens_with_applications_under_review(desk: Desk) -> None:
     view = await shown(desk)
 
-    assert desk.asked[0].state is ApplicationState.SUBMITTED
+    assert desk.filters[0].state is ApplicationState.SUBMITTED
     assert 'href="#/case/7"' in everything(view)
     assert "Playground, Energy" in everything(view)
 
@@ -181,11 +181,11 @@ async def test_before_the_declaration_nothing_of_it_is_shown(desk: Desk) -> None
 async def test_with_a_conflict_it_stays_closed(desk: Desk) -> None:
     view = await opened(desk, free=False)
     assert view.case is not None
-    view.do("Noting it", view.case._conflict)
+    view.do("Saving your answer", view.case._conflict)
     await settled(view)
 
     assert view.state.case is None
-    assert "others review it" in everything(view)
+    assert "Other reviewers handle this application" in everything(view)
 
 
 async def test_a_review_needs_a_score_for_each_criterion(desk: Desk) -> None:
@@ -202,11 +202,11 @@ async def test_a_review_needs_a_score_for_each_criterion(desk: Desk) -> None:
     await settled(view)
 
     assert view.state.trouble is None
-    assert desk.reviewed[0].scores == {one.id: 4 for one in PROGRAMME.criteria}
+    assert desk.reviewed[0].scores == {criterion.id: 4 for criterion in PROGRAMME.criteria}
     assert desk.reviewed[0].gpu_hours == 100
 
 
-async def test_who_was_second_is_told_and_sees_the_decision(desk: Desk) -> None:
+async def test_a_late_reviewer_gets_an_error_and_sees_the_decision(desk: Desk) -> None:
     view = await opened(desk)
     desk.others_decide()
     assert view.case is not None
@@ -232,7 +232,7 @@ async def test_a_decision_needs_a_reason(desk: Desk) -> None:
     assert desk.decided is None
 
 
-async def test_what_applicants_typed_is_text(desk: Desk) -> None:
+async def test_applicants_input_is_escaped(desk: Desk) -> None:
     markup = everything(await opened(desk)) + everything(await shown(Desk()))
 
     assert "<script" not in markup
@@ -241,7 +241,7 @@ async def test_what_applicants_typed_is_text(desk: Desk) -> None:
 
 async def test_those_who_are_no_reviewers_get_a_sentence() -> None:
     class Refusing(DeskReviews):
-        def queue(self, wanted: QueueFilter | None = None) -> Queue:
+        def queue(self, queue_filter: QueueFilter | None = None) -> Queue:
             raise NotAllowed("Only reviewers may do this.")
 
     desk = Desk()
@@ -253,7 +253,7 @@ async def test_those_who_are_no_reviewers_get_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "text"),
     [
         ({"overdue": True}, '<span class="state bad">overdue since 26 November 2026</span>'),
         ({"working_days_left": 0}, '<span class="state warn">today</span>'),
@@ -261,5 +261,5 @@ async def test_those_who_are_no_reviewers_get_a_sentence() -> None:
         ({"state": ApplicationState.APPROVED, "overdue": True}, "26 November 2026"),
     ],
 )
-def test_a_deadline_has_a_sign_and_a_word(more: dict[str, Any], words: str) -> None:
-    assert due(entry(**more)).startswith(words)
+def test_a_deadline_has_a_state_and_a_text(more: dict[str, Any], text: str) -> None:
+    assert due(entry(**more)).startswith(text)

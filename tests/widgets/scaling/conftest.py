@@ -27,9 +27,9 @@ OFFER = Offer(
 )
 
 
-def told(name: str = "dask-1", **more: Any) -> models.Cluster:
+def cluster_model(name: str = "dask-1", **more: Any) -> models.Cluster:
     worker = Worker(name=f"{name}-0", job="7", phase=WorkerPhase.WAITING, words="Others are before you in the queue.")
-    known: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "phase": ClusterPhase.ON,
         "shape": Shape(),
         "size": Size.fixed(1),
@@ -37,15 +37,15 @@ def told(name: str = "dask-1", **more: Any) -> models.Cluster:
         "workers": (worker,),
         "tasks": Tasks(),
     }
-    return models.Cluster(name=name, **(known | more))
+    return models.Cluster(name=name, **(fields | more))
 
 
 class Manager:
-    """What the server's manager answers, and what it was asked."""
+    """Fake manager of the server's clusters; records the requests it gets."""
 
     def __init__(self) -> None:
         self.clusters: dict[str, models.Cluster] = {}
-        self.asked: list[tuple[str, str, Any]] = []
+        self.requests: list[tuple[str, str, Any]] = []
         self.refusal: AtriumError | None = None
         self.silent = False
 
@@ -53,7 +53,7 @@ class Manager:
         if self.silent:
             raise httpx2.ConnectError("nobody")
         body = json.loads(request.content or b"null")
-        self.asked.append((request.method, request.url.path, body))
+        self.requests.append((request.method, request.url.path, body))
         if self.refusal and request.method != "GET":
             error = {"message": self.refusal.message, "field": None, "hint": self.refusal.hint}
             return httpx2.Response(self.refusal.status, json={"error": error})
@@ -65,15 +65,15 @@ class Manager:
         }
         if request.url.path in answers:
             return httpx2.Response(200, text=json.dumps(answers[request.url.path]()))
-        return self._one(request, body)
+        return self._cluster(request, body)
 
     def _all(self, method: str, body: Any) -> Any:
         if method == "POST":
-            self.clusters["dask-1"] = told(size=Size(**body["size"]))
+            self.clusters["dask-1"] = cluster_model(size=Size(**body["size"]))
             return self.clusters["dask-1"].model_dump(mode="json")
-        return [one.model_dump(mode="json") for one in self.clusters.values()]
+        return [cluster.model_dump(mode="json") for cluster in self.clusters.values()]
 
-    def _one(self, request: httpx2.Request, body: Any) -> httpx2.Response:
+    def _cluster(self, request: httpx2.Request, body: Any) -> httpx2.Response:
         name, _, what = request.url.path.removeprefix("/clusters/").partition("/")
         if name not in self.clusters:
             error = {"message": f"There is no cluster {name} (any more).", "field": None, "hint": "Start a new one."}
@@ -84,7 +84,7 @@ class Manager:
             del self.clusters[name]
             return httpx2.Response(204)
         if request.method == "PATCH" and body.get("paused"):
-            self.clusters[name] = told(phase=ClusterPhase.PAUSED, workers=())
+            self.clusters[name] = cluster_model(phase=ClusterPhase.PAUSED, workers=())
         return httpx2.Response(200, json=self.clusters[name].model_dump(mode="json"))
 
 

@@ -19,7 +19,7 @@ from hub.dask.models import (
 )
 from hub.errors import HubUnavailable, InvalidInput, SettingsError
 from hub.home.models import Me
-from tests.widgets.scaling.conftest import OFFER, Manager, told
+from tests.widgets.scaling.conftest import OFFER, Manager, cluster_model
 from widgets.base import Phase, Visitor
 from widgets.scaling.client import Clusters
 from widgets.scaling.clusters_view import Scaling, ScalingState, means
@@ -46,22 +46,22 @@ async def ready(state: ScalingState) -> Scaling:
 # -- state ------------------------------------------------------------------------------------------------------------
 
 
-async def test_from_nothing_to_a_cluster_paused_and_gone(state: ScalingState, manager: Manager) -> None:
+async def test_a_cluster_is_started_paused_and_stopped(state: ScalingState, manager: Manager) -> None:
     await state.load(FakeApi())  # type: ignore[arg-type]
     assert (state.phase, state.clusters) == (Phase.READY, [])
 
     await state.start(ClusterRequest(size=Size.fixed(3)))
-    assert [one.size.maximum for one in state.clusters] == [3]
+    assert [cluster.size.maximum for cluster in state.clusters] == [3]
     await state.pause("dask-1", True)
     assert state.clusters[0].phase is ClusterPhase.PAUSED
     await state.script("dask-1")
     assert state.scripts == {"dask-1": "#!/bin/sh"}
     await state.stop("dask-1")
     assert state.clusters == []
-    assert ("PATCH", "/clusters/dask-1", {"size": None, "paused": True, "keep": False}) in manager.asked
+    assert ("PATCH", "/clusters/dask-1", {"size": None, "paused": True, "keep": False}) in manager.requests
 
 
-async def test_a_refusal_is_told_with_what_to_do(state: ScalingState, manager: Manager) -> None:
+async def test_a_refusal_is_shown_with_a_hint(state: ScalingState, manager: Manager) -> None:
     manager.refusal = InvalidInput("Not even one such worker is possible.", hint="Ask for smaller ones.")
 
     await state.start(ClusterRequest())
@@ -99,7 +99,7 @@ async def test_outside_of_a_server_the_page_says_so(monkeypatch: pytest.MonkeyPa
 # -- page -------------------------------------------------------------------------------------------------------------
 
 
-async def test_the_form_offers_what_one_can_have(state: ScalingState) -> None:
+async def test_the_form_offers_the_limits_of_the_partition(state: ScalingState) -> None:
     page = await ready(state)
 
     assert [value for _, value in page.partition.options] == ["batch", "gpu"]
@@ -124,16 +124,14 @@ async def test_fixed_or_by_work(state: ScalingState) -> None:
     assert page.request.size == Size(minimum=1, maximum=5)
 
 
-async def test_a_name_that_cannot_be_one_is_refused_before_anything_is_asked(
-    state: ScalingState, manager: Manager
-) -> None:
+async def test_an_invalid_name_is_refused_before_any_request(state: ScalingState, manager: Manager) -> None:
     page = await ready(state)
     page.name.value = "My cluster; rm"
     page.start.click()
 
     assert state.trouble is not None
-    assert "small letters" in state.trouble.message
-    assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
+    assert "lowercase letters" in state.trouble.message
+    assert not [request for request in manager.requests if request[:2] == ("POST", "/clusters")]
 
 
 async def test_while_something_is_done_the_button_keeps_the_keyboard_and_starts_nothing(
@@ -145,17 +143,17 @@ async def test_while_something_is_done_the_button_keeps_the_keyboard_and_starts_
     await asyncio.sleep(0.05)
 
     assert not page.start.disabled
-    assert not [asked for asked in manager.asked if asked[:2] == ("POST", "/clusters")]
+    assert not [request for request in manager.requests if request[:2] == ("POST", "/clusters")]
 
 
 async def test_the_browser_gets_numbers_and_the_text_stays_as_it_is(state: ScalingState) -> None:
     page = await ready(state)
     await state.start(ClusterRequest())
-    text, drawn = page.text.value, page.live.clusters
-    state.clusters = [told(tasks=Tasks(done=9))]
+    text, cards = page.text.value, page.live.clusters
+    state.clusters = [cluster_model(tasks=Tasks(done=9))]
 
     assert page.text.value == text
-    assert (drawn[0]["tasks"]["done"], page.live.clusters[0]["tasks"]["done"]) == (0, 9)
+    assert (cards[0]["tasks"]["done"], page.live.clusters[0]["tasks"]["done"]) == (0, 9)
 
 
 @pytest.mark.parametrize(
@@ -167,33 +165,33 @@ async def test_the_browser_gets_numbers_and_the_text_stays_as_it_is(state: Scali
         {"do": "resize", "name": "x", "size": {"minimum": 3, "maximum": 1}},
     ],
 )
-async def test_what_a_browser_makes_up_does_nothing(
+async def test_an_invalid_message_from_the_browser_does_nothing(
     state: ScalingState, manager: Manager, message: dict[str, Any]
 ) -> None:
     page = await ready(state)
-    before = len(manager.asked)
+    before = len(manager.requests)
 
-    page._told(message)
+    page._on_card_message(message)
     await asyncio.sleep(0)
 
-    assert [asked for asked in manager.asked[before:] if asked[0] != "GET"] == []
+    assert [request for request in manager.requests[before:] if request[0] != "GET"] == []
 
 
 async def test_buttons_of_a_card_do_what_they_say(state: ScalingState, manager: Manager) -> None:
     page = await ready(state)
     await state.start(ClusterRequest())
-    page._told({"do": "resize", "name": "dask-1", "size": {"minimum": 0, "maximum": 4}})
+    page._on_card_message({"do": "resize", "name": "dask-1", "size": {"minimum": 0, "maximum": 4}})
 
-    async def asked() -> None:
-        while not [one for one in manager.asked if one[0] == "PATCH"]:
+    async def change_requested() -> None:
+        while not [request for request in manager.requests if request[0] == "PATCH"]:
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(asked(), 5)
-    [body] = [body for method, _, body in manager.asked if method == "PATCH"]
+    await asyncio.wait_for(change_requested(), 5)
+    [body] = [body for method, _, body in manager.requests if method == "PATCH"]
     assert body["size"] == {"minimum": 0, "maximum": 4}
 
 
-def test_what_a_choice_means_in_sentences() -> None:
+def test_an_estimate_is_shown_in_sentences() -> None:
     now = datetime.now(UTC)
     estimate = Estimate(
         start=now + timedelta(minutes=10),

@@ -24,10 +24,10 @@ def test_the_first_folder_that_has_a_chunk_wins_and_missing_ones_are_left_out(tm
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{bundle.VOILA[0]}.voila.js").write_text(text)
 
-    made = bundle.make([str(tmp_path / "own"), str(tmp_path / "base")], [])
+    result = bundle.make([str(tmp_path / "own"), str(tmp_path / "base")], [])
 
-    assert made.script == b"own"
-    assert gzip.decompress(made.compressed) == made.script
+    assert result.script == b"own"
+    assert gzip.decompress(result.compressed) == result.script
 
 
 def test_its_name_follows_what_is_in_it(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class FakeKernels:
         self.leases = leases
         self.running: set[str] = set()
         self.last_activity = datetime.now(UTC)
-        self.told: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
 
     async def start_kernel(self, **_: Any) -> str:
         await asyncio.sleep(0)
@@ -48,7 +48,7 @@ class FakeKernels:
         return self
 
     async def tell(self, kernel_id: str, verb: str, text: str) -> bool:
-        self.told.append((verb, text))
+        self.calls.append((verb, text))
         return True
 
     async def shutdown_kernel(self, kernel_id: str, now: bool = False) -> None:
@@ -89,9 +89,9 @@ def test_a_kernel_gets_listed_variables_only() -> None:
         "LD_PRELOAD": "/tmp/x.so",
     }
 
-    kept = kernel_environment(given)
+    environment = kernel_environment(given)
 
-    assert set(kept) == {"PATH", "HOME", "LANG", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "ATRIUM_API_URL"}
+    assert set(environment) == {"PATH", "HOME", "LANG", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "ATRIUM_API_URL"}
 
 
 def test_a_page_cannot_send_code() -> None:
@@ -109,7 +109,7 @@ def test_a_kernel_is_its_visitors_alone(leases: Leases) -> None:
     assert leases.owned("rendered-ahead", "founder") is None
 
 
-def test_one_visitor_cannot_take_all(leases: Leases) -> None:
+def test_a_visitor_cannot_take_all_kernels(leases: Leases) -> None:
     lease(leases, "founder", "k1")
     leases.open("founder", "dataspaces.ipynb")  # still starting, and counted
 
@@ -139,28 +139,28 @@ def test_a_closed_lease_makes_room_and_closes_its_pages(leases: Leases) -> None:
     leases.open("founder", "onboarding.ipynb")
 
 
-def test_a_page_is_gone_when_its_last_socket_is(leases: Leases, clock: Clock) -> None:
-    page, one, two = lease(leases, "founder", "k1"), Socket(), Socket()
-    page.connect(one)
-    page.connect(two)
-    page.disconnect(one, clock.now)
+def test_a_page_is_abandoned_after_its_last_socket_closes(leases: Leases, clock: Clock) -> None:
+    page, first, second = lease(leases, "founder", "k1"), Socket(), Socket()
+    page.connect(first)
+    page.connect(second)
+    page.disconnect(first, clock.now)
     clock.now += 1000
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
 
-    page.disconnect(two, clock.now)
+    page.disconnect(second, clock.now)
     clock.now += 29
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
     clock.now += 2
-    assert leases.gone("colleague", after=30, never_came=60) == []
-    assert leases.gone("founder", after=30, never_came=60) == [page]
+    assert leases.abandoned("colleague", after=30, never_came=60) == []
+    assert leases.abandoned("founder", after=30, never_came=60) == [page]
 
 
-def test_a_page_that_never_came_is_gone_later(leases: Leases, clock: Clock) -> None:
+def test_a_page_that_never_connects_is_abandoned_later(leases: Leases, clock: Clock) -> None:
     page = lease(leases, "founder", "k1")
     clock.now += 59
-    assert leases.gone(after=30, never_came=60) == []
+    assert leases.abandoned(after=30, never_came=60) == []
     clock.now += 2
-    assert leases.gone(after=30, never_came=60) == [page]
+    assert leases.abandoned(after=30, never_came=60) == [page]
 
 
 # -- culling ----------------------------------------------------------------------------------------------------------
@@ -185,15 +185,15 @@ async def test_a_kernel_in_use_stays(leases: Leases, kernels: FakeKernels) -> No
     assert kernels.running == {"k1", "rendered-ahead"}
 
 
-async def test_an_idle_page_is_told_before_its_kernel_ends(leases: Leases, kernels: FakeKernels) -> None:
+async def test_an_idle_page_shows_a_notice_before_its_kernel_ends(leases: Leases, kernels: FakeKernels) -> None:
     lease(leases, "founder", "k1").connect(Socket())
     kernels.last_activity -= timedelta(minutes=21)
 
     await culler(kernels).cull()
 
     assert kernels.running == {"rendered-ahead"}
-    assert [verb for verb, _ in kernels.told] == ["leave"]
-    assert "20 minutes" in kernels.told[0][1]
+    assert [verb for verb, _ in kernels.calls] == ["leave"]
+    assert "20 minutes" in kernels.calls[0][1]
     assert len(leases) == 0
 
 
@@ -206,7 +206,7 @@ async def test_a_closed_tab_takes_its_kernel_along(leases: Leases, kernels: Fake
     await culler(kernels).cull()
 
     assert kernels.running == {"rendered-ahead"}
-    assert kernels.told == []
+    assert kernels.calls == []
 
 
 async def test_a_dead_kernel_frees_its_place(leases: Leases, kernels: FakeKernels) -> None:
@@ -257,16 +257,16 @@ async def test_a_page_comes_whole_and_once(kernels: FakeKernels) -> None:
     assert "".join([snippet async for snippet in page.snippets()]) == "<header><cell><footer>"
 
 
-async def test_the_pool_gives_what_is_ready_and_never_the_same_twice(kernels: FakeKernels) -> None:
+async def test_the_pool_hands_out_each_ready_kernel_once(kernels: FakeKernels) -> None:
     pool = Pool(kernels, FakeRenderer, size=1)  # type: ignore[arg-type]
     for _ in range(3):
         pool.fill("onboarding.ipynb")  # at once: filled once
     await asyncio.sleep(0.05)
     assert len(kernels.running) == 3
 
-    taken = [await pool.take("onboarding.ipynb") for _ in range(2)]
+    kernel_ids = [await pool.take("onboarding.ipynb") for _ in range(2)]
 
-    assert len({page.kernel_id for page in taken}) == 2
+    assert len({page.kernel_id for page in kernel_ids}) == 2
 
 
 async def test_a_page_whose_kernel_died_is_not_handed_out(kernels: FakeKernels) -> None:

@@ -135,7 +135,7 @@ def test_wrong_settings_are_named(environment: dict[str, str], name: str, value:
         Settings.from_environment(wrong)
 
 
-def test_only_what_really_is_in_the_folder_is_served(tmp_path: Path) -> None:
+def test_only_files_inside_the_folder_are_served(tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "dashboards", tmp_path / "elsewhere.ipynb"
     folder.mkdir()
     text = (ROOT / "notebooks/dashboards/onboarding.ipynb").read_text()
@@ -148,9 +148,9 @@ def test_only_what_really_is_in_the_folder_is_served(tmp_path: Path) -> None:
 
 
 def test_scaling_runs_in_a_persons_own_server_only() -> None:
-    found = find_dashboards(ROOT / "notebooks/dashboards")
+    dashboards = find_dashboards(ROOT / "notebooks/dashboards")
 
-    assert {dashboard.name for dashboard in found.values() if dashboard.own_server} == {"scaling"}
+    assert {dashboard.name for dashboard in dashboards.values() if dashboard.own_server} == {"scaling"}
 
 
 # -- deny by default --------------------------------------------------------------------------------------------------
@@ -245,9 +245,9 @@ class Service:
         """The kernel of a new page."""
         page = self.get(person, f"voila/render/{dashboard}.ipynb")
         assert page.status_code == 200, page.text
-        found = re.search(r'"kernelId": "([-0-9a-f]+)"', page.text)
-        assert found
-        return found[1]
+        match = re.search(r'"kernelId": "([-0-9a-f]+)"', page.text)
+        assert match
+        return match[1]
 
     async def socket(self, person: str, kernel: str) -> Any:
         url = self.address.replace("http", "ws", 1) + f"api/kernels/{kernel}/channels?session_id=s"
@@ -337,7 +337,7 @@ async def test_a_page_runs_no_code(service: Service, tmp_path: Path) -> None:
     await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}", "DELETE")
 
 
-def test_too_many_pages_are_refused_in_words(service: Service) -> None:
+def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
     kernels = [service.open("colleague") for _ in range(2)]
 
     refused = service.get("colleague", "voila/render/onboarding.ipynb")
@@ -360,11 +360,11 @@ def test_the_page_is_in_the_frame_and_names_its_person(service: Service) -> None
 
 
 @pytest.mark.parametrize("path", ["voila/render/nothing.ipynb", "voila/render/..%2f..%2fREADME.ipynb", "voila/tree"])
-def test_what_is_not_there_is_said_in_words(service: Service, path: str) -> None:
+def test_not_found_is_a_readable_page(service: Service, path: str) -> None:
     answer = service.get("founder", path)
 
     assert answer.status_code == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
 
 
 def test_scaling_leads_to_the_persons_own_server(service: Service) -> None:
@@ -401,11 +401,11 @@ def request(kind: str, content: dict[str, Any], channel: str = "shell") -> str:
 
 
 def test_a_taken_port_is_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         runtime = tempfile.mkdtemp(prefix="atrium-")
-        elsewhere = changed(environment, port=taken.getsockname()[1]) | {"JUPYTER_RUNTIME_DIR": runtime}
+        elsewhere = changed(environment, port=listener.getsockname()[1]) | {"JUPYTER_RUNTIME_DIR": runtime}
         refused = Service(elsewhere, tmp_path / "log")
         assert refused.process.wait(20) == 1
         shutil.rmtree(runtime)

@@ -57,7 +57,7 @@ export class Job {
 
   get text() {
     if (this.silent) return "Notebook server does not answer";
-    if (!this.said) return "Time left: asking …";
+    if (!this.said) return "Time left: loading …";
     const hours = hoursLeft(this.said.hours, " · ");
     const time = this.left == null ? "No time limit known" : `${this.warning ? "⚠ " : ""}${duration(this.left)} left`;
     return hours ? `${time} · ${hours}` : time;
@@ -65,10 +65,10 @@ export class Job {
 
   /** Everything there is to say, one sentence a line. */
   get sentences() {
-    if (!this.said) return ["The server has not said yet how much time its job has."];
+    if (!this.said) return ["The time left is not known yet."];
     const { node, partition, job, project, hours, ends, idle_minutes } = this.said;
     const lines = [];
-    if (this.silent) lines.push("The server does not answer just now: it may have ended, or the network is away.");
+    if (this.silent) lines.push("The notebook server does not answer. It may have ended, or the network may be down.");
     if (this.left != null) {
       const when = new Date(ends * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
       lines.push(`This notebook ends on ${when}, in ${duration(this.left)}.`);
@@ -77,7 +77,7 @@ export class Job {
     if (project) {
       const left = hoursLeft(hours, " and ");
       const name = hours && hours.title !== project ? `${hours.title} (${project})` : project;
-      lines.push(`Project ${name}${left ? `: ${left} left` : ": hours not known"}${hours?.stale ? ", as last heard" : ""}.`);
+      lines.push(`Project ${name}${left ? `: ${left} left` : ": hours not known"}${hours?.stale ? ", last known value" : ""}.`);
     }
     lines.push(`It also ends when nothing happens in it for ${duration(idle_minutes * 60)}.`);
     return lines;

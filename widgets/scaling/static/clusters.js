@@ -64,7 +64,7 @@ class Workers {
     this.table = make("table", { class: "records" },
       make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), this.body);
     this.heads = heads;
-    this.details = make("details", {}, make("summary", {}, "Workers one by one"), this.table);
+    this.details = make("details", {}, make("summary", {}, "List of workers"), this.table);
   }
 
   update(workers) {
@@ -126,8 +126,8 @@ class Card {
 
   #controls() {
     const field = (label) => make("input", { type: "number", min: 0, max: 256, "aria-label": `${label} workers of ${this.name}` });
-    this.least = field("Fewest");
-    this.most = field("Most");
+    this.least = field("Minimum");
+    this.most = field("Maximum");
     const apply = (event) => {
       event.preventDefault();
       this.touched = false;
@@ -137,7 +137,7 @@ class Card {
     const button = (words, style, onclick) => make("button", { type: "button", class: `jupyter-button ${style}`, onclick }, words);
     this.pause = button("Pause", "", () => this.tell(this.paused ? "resume" : "pause"));
     this.stop = button("Stop", "mod-danger", () => this.#sure(true));
-    this.really = button(`Stop ${this.name} and lose what its workers hold`, "mod-danger", () => this.tell("stop"));
+    this.really = button(`Stop ${this.name} and lose the data in its workers' memory`, "mod-danger", () => this.tell("stop"));
     this.not = button("Keep it", "", () => this.#sure(false));
     this.really.hidden = this.not.hidden = true;
     return make("form", { class: "dask-controls", onsubmit: apply },
@@ -182,7 +182,7 @@ class Card {
     this.#measure(workers, tasks, cluster.shape);
     const gpu = cluster.gpu_hours ? ` and ${hours(cluster.gpu_hours)} of GPU` : "";
     say(this.cost, `So far: ${hours(cluster.cpu_hours)} of CPU${gpu}.`);
-    say(this.pause, this.paused ? "Go on" : "Pause");
+    say(this.pause, this.paused ? "Resume" : "Pause");
     if (!this.touched) { this.least.value = size.minimum; this.most.value = size.maximum; }
     if (!this.links.children.length && cluster.dashboard) {
       this.links.append(...PAGES.map(([page, words]) => make("a", { href: cluster.dashboard + page, target: "_blank", rel: "noopener" }, words)));
@@ -203,7 +203,7 @@ class Card {
       if (!this.idle.children.length) {
         this.idle.append(make("p"), make("button", { type: "button", class: "jupyter-button", onclick: () => this.tell("keep") }, "Keep it"));
       }
-      say(this.idle.firstChild, `Nothing is computed here: it ends in ${Math.max(1, Math.round(idle / 60))} min.`);
+      say(this.idle.firstChild, `This cluster is idle and ends in ${Math.max(1, Math.round(idle / 60))} min.`);
     }
   }
 
