@@ -103,9 +103,18 @@ SUBJECTS: dict[str, set[str]] = {
         "preview",  # first rows, fetched
     },
     "dataspace/metadata": {
+        "agents",  # publishers, creators, contacts
+        "coverage",  # places, periods, languages
         "dcat",  # DCAT -> records
+        "distributions",  # files and services of a record
+        "file_types",  # by media type, name or extension
+        "literals",  # single values: dates, sizes, links, mailboxes
         "namespaces",  # of all vocabularies
+        "nodes",  # values of a node
         "odrl",  # ODRL and licences in words
+        "rights",  # licence and access
+        "subjects",  # themes and keywords
+        "trees",  # nodes as JSON
         "vocabularies",  # EU authority tables
     },
     "dataspace/publications": {"dcat_ap"},

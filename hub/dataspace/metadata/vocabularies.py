@@ -110,71 +110,9 @@ def language(value: str) -> str | None:
     return next((tag for tag, name in _NATIVE.items() if name.casefold() == word.casefold()), None)
 
 
-def file_type(value: str) -> str:
-    """Code of a file type named by its IRI, a media type, an extension or a name; upper case of what is none."""
-    word = value.strip()
-    if word.startswith(("http://", "https://")):
-        tail = word.rstrip("/")
-        word = "/".join(tail.rsplit("/", 2)[1:]) if "media-types" in tail else tail.rsplit("/", 1)[1].rsplit("#", 1)[-1]
-    word = word.partition(";")[0].strip().lower()
-    if known := _known_file_type(word):
-        return known
-    # "Zipped CSV", "Spreadsheet (csv)": of several words the first that is a file type, a packing only at last.
-    found = [code for part in re.findall(r"[a-z0-9_+-]{2,}", word) if (code := _known_file_type(part))]
-    if found and "/" not in word:
-        return next((code for code in found if code not in _PACKINGS), found[0])
-    return word.rsplit("/", 1)[-1].removeprefix("x-").upper()[:40]
-
-
-def _known_file_type(word: str) -> str:
-    word = word.lstrip(".")
-    return _MEDIA_TYPES.get(word) or _codes_by_name("filetypes-skos.rdf").get(word, "")
-
-
-_PACKINGS = {"ZIP", "GZIP", "TAR", "TAR_GZ", "7Z"}
-_MEDIA_TYPES = {
-    "text/csv": "CSV",
-    "application/json": "JSON",
-    "application/geo+json": "GEOJSON",
-    "application/vnd.geo+json": "GEOJSON",
-    "application/ld+json": "JSON_LD",
-    "text/turtle": "RDF_TURTLE",
-    "application/rdf+xml": "RDF_XML",
-    "application/xml": "XML",
-    "text/xml": "XML",
-    "text/html": "HTML",
-    "text/plain": "TXT",
-    "application/pdf": "PDF",
-    "application/zip": "ZIP",
-    "application/gzip": "GZIP",
-    "application/vnd.ms-excel": "XLS",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
-    "application/vnd.apache.parquet": "PARQUET",
-    "application/x-parquet": "PARQUET",
-    "parquet": "PARQUET",
-    "application/n-triples": "RDF_N_TRIPLES",
-    "application/n-quads": "RDF_N_QUADS",
-    "application/trig": "RDF_TRIG",
-    "application/geopackage+sqlite3": "GPKG",
-    "application/vnd.google-earth.kml+xml": "KML",
-    "application/gml+xml": "GML",
-    "image/jpeg": "JPEG",
-    "image/tiff": "TIFF",
-    "text/tab-separated-values": "TSV",
-    "application/x-zip-compressed": "ZIP",
-    "comma-separated values": "CSV",
-    "geopackage": "GPKG",
-    "geotiff": "TIFF",
-    "excel": "XLS",
-    "jpg": "JPEG",
-    "json-ld": "JSON_LD",
-    "jsonld": "JSON_LD",
-    "ttl": "RDF_TURTLE",
-    "xls": "XLS",
-    "shapefile": "SHP",
-    "esri shapefile": "SHP",
-}
-"""Media types and extensions that the authority table (2018) has in another place or not at all."""
+def file_type_code(name: str) -> str:
+    """Code of the file type with this code or label (lower case), or an empty text."""
+    return _codes_by_name("filetypes-skos.rdf").get(name, "")
 
 
 def licence_label(iri: str) -> Text:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from hub.dataspace.metadata import dcat, vocabularies
+from hub.dataspace.metadata import vocabularies
+from hub.dataspace.metadata.literals import clean
 from hub.dataspace.metadata.namespaces import DCAT, DCT, FOAF, IT6, RDF, SPDX, VCARD
 from hub.dataspace.models import Access, Kind
 from hub.dataspace.publications.models import PublicationForm
@@ -29,7 +30,7 @@ Triple = tuple[str, str, list[Any]]
 
 
 class StatementNodes:
-    """Statements as :class:`hub.dataspace.metadata.dcat.Nodes` wants them."""
+    """Statements as :class:`hub.dataspace.metadata.nodes.Nodes` wants them."""
 
     def __init__(self, triples: Sequence[Triple]) -> None:
         self._nodes: dict[str, dict[str, list[Any]]] = {}
@@ -104,7 +105,7 @@ def _people(uri: str, form: PublicationForm) -> Iterator[Triple]:
 
 
 def _text(text: str, language: str | None = None) -> list[Any]:
-    return ["l", dcat.clean(text), language, None]
+    return ["l", clean(text), language, None]
 
 
 def _literal(text: str, kind: str) -> list[Any]:

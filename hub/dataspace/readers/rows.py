@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hub.dataspace.metadata.file_types import TEXT_TABLES, extension
+
 Line = dict[str, Any]
 BEGINNING = 2 * 2**20
 """Bytes of a text that are looked at."""
 ROWS, COLUMNS, CELL = 20, 100, 200
-TEXTS = {"CSV", "TSV", "JSON", "GEOJSON", "JSONL", "NDJSON"}
 _MOST_MEMBERS = 1000
 
 
@@ -28,7 +29,7 @@ class Refused(Exception):
 def rows(request: Line) -> Iterator[Line]:
     """One line: ``columns``, ``types``, ``rows`` and ``complete``; or ``refused`` with the reason.
 
-    ``request``: ``path``, ``kind`` (one of :data:`TEXTS`), and whether the file is ``truncated``.
+    ``request``: ``path``, ``kind`` (one of ``file_types.TEXT_TABLES``), and whether the file is ``truncated``.
     """
     try:
         with Path(request["path"]).open("rb") as file:
@@ -77,7 +78,7 @@ def _out_of_zip(file: BinaryIO) -> tuple[bytes, bool]:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()[:_MOST_MEMBERS]
-            wanted = [m for m in members if m.filename.upper().rpartition(".")[2] in TEXTS and not m.flag_bits & 1]
+            wanted = [m for m in members if extension(m.filename) in TEXT_TABLES and not m.flag_bits & 1]
             if not wanted:
                 raise Refused("There is no CSV or JSON file in the archive.")
             with archive.open(wanted[0]) as member:

@@ -370,7 +370,7 @@ class _Run:
         """With an address; None when the same was there already, which makes it no second record."""
         content = dcat.content_hash(record.model_copy(update={"uri": ""}))
         for more in ("", content):
-            named = dcat.named(record, self._staging.about(identity), self._form.address, more)
+            named = dcat.with_address(record, self._staging.about(identity), self._form.address, more)
             if named.uri not in self._named_so_far:
                 self._named_so_far[named.uri] = content
                 return named

@@ -27,6 +27,7 @@ import httpx2
 from pydantic import ValidationError
 
 from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed, http_address
+from hub.dataspace.metadata import file_types
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.errors import AtriumError
@@ -41,7 +42,6 @@ SPARE_BYTES = 64 * 2**20
 LOOK_SECONDS = 20.0
 PIECE = 1024 * 1024
 ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b512", "blake2b"}
-PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 
 Say = Callable[[Progress], None]
 
@@ -88,7 +88,7 @@ def _brought(order: TransferSpec, say: Say, pause: Callable[[float], None]) -> P
         with suppress(FileNotFoundError):
             os.unlink(f"{part}.tag", dir_fd=to)
         _leave_papers(order, found, name, to)
-        packed = name.lower().endswith(PACKED)
+        packed = file_types.is_archive(name)
         return Progress(
             state=TransferState.DONE,
             bytes=found.bytes,
