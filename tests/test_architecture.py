@@ -120,7 +120,11 @@ SUBJECTS: dict[str, set[str]] = {
     "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
-        "rdf",  # RDF in all spellings -> nodes
+        "jsonld",  # JSON-LD contexts
+        "pages",  # bytes -> UTF-8, JSON
+        "parsers",  # RDF -> statements -> nodes
+        "rdf",  # RDF in all formats -> nodes, around faults
+        "rdf_formats",  # which format a page is in
         "repair",  # pages that are not quite what their format asks for
         "rows",  # first rows
         "sandbox",  # a process with limits for untrusted bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from hub.dataspace.readers.rdf import Unreadable, as_utf8, page_of, parsed_json
+from hub.dataspace.readers.pages import Unreadable, as_utf8, page_of, parsed_json
 
 Line = dict[str, Any]
 ROWS = 100

@@ -89,7 +89,7 @@ def _out_of_zip(file: BinaryIO) -> tuple[bytes, bool]:
 
 
 def _csv(data: bytes, *, complete: bool) -> Line:
-    from hub.dataspace.readers.rdf import as_utf8
+    from hub.dataspace.readers.pages import as_utf8
 
     text = as_utf8(data, "").decode(errors="replace")
     if not complete:
@@ -113,7 +113,7 @@ def _csv(data: bytes, *, complete: bool) -> Line:
 
 def _json(data: bytes, *, complete: bool) -> Line:
     """Rows of the first list of objects: of the document, of one of its values, or one object a line."""
-    from hub.dataspace.readers.rdf import as_utf8
+    from hub.dataspace.readers.pages import as_utf8
 
     text = as_utf8(data, "").decode(errors="replace")
     decoder, found = json.JSONDecoder(), list[Any]()

@@ -26,7 +26,7 @@ from hub.dataspace.fetch import Answer, Bounds, Fetcher, FetchFailed
 from hub.dataspace.metadata import dcat
 from hub.dataspace.models import Record
 from hub.dataspace.readers import ckan, sandbox
-from hub.dataspace.readers.rdf import ACCEPT, EXTENSIONS
+from hub.dataspace.readers.rdf_formats import ACCEPT, EXTENSIONS, has_known_extension
 from hub.dataspace.sources import dsp
 from hub.dataspace.sources.models import Protocol, Refusal, RunState, SourceForm
 from hub.dataspace.sources.staging import Page, Staging
@@ -442,8 +442,7 @@ def _is_hidden(file: Path, root: Path) -> bool:
 
 def _is_page(file: Path, root: Path) -> bool:
     """No way out of the folder by a link."""
-    name = file.name.lower().removesuffix(".gz")
-    return file.is_file() and Path(name).suffix in EXTENSIONS and file.resolve().is_relative_to(root)
+    return file.is_file() and has_known_extension(file.name) and file.resolve().is_relative_to(root)
 
 
 def _read_file(page: Page, into: IO[bytes], most: int) -> Answer:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hub.dataspace.metadata import dcat, literals, namespaces, odrl, vocabularies
 from hub.dataspace.models import Access, Kind, LicenceClass
-from hub.dataspace.readers.rdf import _nodes, _oxigraph, prepared
+from hub.dataspace.readers import parsers
+from hub.dataspace.readers.rdf import prepared
 from tests.hub.dataspace.conftest import DATA
 
 PREFIXES = """
@@ -35,7 +36,9 @@ class Nodes:
 
 
 def turtle(text):
-    return Nodes(_nodes(_oxigraph((PREFIXES + text).encode(), ox.RdfFormat.TURTLE, "http://x.example/")))
+    return Nodes(
+        parsers.nodes(parsers.with_oxigraph((PREFIXES + text).encode(), ox.RdfFormat.TURTLE, "http://x.example/"))
+    )
 
 
 def read(text, name="http://x.example/d"):
@@ -409,7 +412,7 @@ def test_no_statement_breaks_the_reader(about, others):
 def test_real_examples_of_series_are_read():
     name = "example-bee-population-dataset-series-combined.jsonld"
     data, kind, _ = prepared((DATA / "dcat-ap" / name).read_bytes(), "", name)
-    nodes = Nodes(_nodes(_oxigraph(data, kind, "http://x.example/")))
+    nodes = Nodes(parsers.nodes(parsers.with_oxigraph(data, kind, "http://x.example/")))
     kinds = [found.kind for found in (dcat.record(identity, nodes) for identity in nodes.known) if found]
     assert kinds.count(Kind.SERIES) >= 1
     assert kinds.count(Kind.DATASET) >= 2
