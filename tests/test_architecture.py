@@ -138,9 +138,13 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/sources": {
         "dsp",  # Dataspace Protocol
-        "harvester",  # a source, page by page
+        "assembly",  # staged nodes -> records in the database
+        "harvester",  # sources that are due
+        "page_fetcher",  # one page over HTTP or from a file
+        "page_reader",  # a source, page by page
+        "report",  # of a harvest
         "scoring",  # quality in the background
-        "staging",  # what a source said last
+        "staging",  # last version of each page
     },
     "dataspace/transfers": {
         "node",  # on the node: one file into a project

@@ -9,8 +9,8 @@ import pytest
 
 from hub.dataspace.metadata import dcat, odrl
 from hub.dataspace.models import Record
-from hub.dataspace.sources.harvester import PAUSES
 from hub.dataspace.sources.models import RunState
+from hub.dataspace.sources.page_fetcher import PAUSES
 from hub.dataspace.sources.staging import Staging
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES
@@ -382,7 +382,7 @@ def test_a_page_without_records_says_so(shop, site):
     serve(site, "/", {"success": True, "result": {"results": []}}, "application/json")
     run = shop.harvest(site.url + "/")
     assert (run.state, run.read, run.refused) == (RunState.COMPLETE, 0, 0)
-    assert "nothing that is a dataset" in run.reason
+    assert "no dataset" in run.reason
 
 
 # -- paging -----------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_a_chain_that_ends_in_the_dark_says_so_and_keeps_what_came_before(shop, 
     site.pages["/2"] = Reply(status=404)
     run = shop.harvest(f"{site.url}/1")
     assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
-    assert run.refusals[0].reason == "The server answered 404. Where it goes on is not known."
+    assert run.refusals[0].reason == "The server answered 404. The addresses of further pages are not known."
 
 
 def test_files_of_a_folder_that_are_not_read_are_named(shop, tmp_path):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from hub.dataspace.models import Record
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import RunState
+from hub.dataspace.sources.page_reader import PageReader
 from hub.dataspace.sources.tables import RunRow
 from hub.dataspace.tables import RecordRow
 from hub.errors import InvalidInput
@@ -338,9 +339,7 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
     class Killed(BaseException):
         pass
 
-    from hub.dataspace.sources.harvester import _Run
-
-    read, calls = _Run._read_page, []
+    read, calls = PageReader._read_page, []
 
     def read_two(self, page):
         calls.append(page.url)
@@ -348,10 +347,10 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
             raise Killed
         return read(self, page)
 
-    monkeypatch.setattr(_Run, "_read_page", read_two)
+    monkeypatch.setattr(PageReader, "_read_page", read_two)
     with pytest.raises(Killed):
         shop.harvest(f"{site.url}/0")
-    monkeypatch.setattr(_Run, "_read_page", read)
+    monkeypatch.setattr(PageReader, "_read_page", read)
     with shop.sessions() as session:
         assert session.scalar(select(RunRow.state)) == RunState.RUNNING
     shop.harvester.run_due()
