@@ -132,9 +132,13 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/saved_searches": set(),
     "dataspace/search": {
-        "answers",  # made once, kept until the index changes
+        "analysis",  # text -> words, stems
+        "answers",  # cached until the index changes
+        "engine",  # what an index has to offer
         "index",  # Tantivy
         "indexing",  # database -> index
+        "queries",  # requests -> the engine's queries
+        "schema",  # fields of the index
     },
     "dataspace/sources": {
         "dsp",  # Dataspace Protocol
@@ -147,8 +151,10 @@ SUBJECTS: dict[str, set[str]] = {
         "staging",  # last version of each page
     },
     "dataspace/transfers": {
+        "download",  # on the node: continued until the file is complete
         "node",  # on the node: one file into a project
-        "snippets",  # lines of Python that read a file
+        "snippets",  # Python code that reads a file
+        "storage",  # on the node: files by handle, never through links
     },
     "db": {"base", "engine"},
     "health": set(),

@@ -46,7 +46,7 @@ class Dataspace:
         return self._connection.get("/dataspace/saved-searches", tuple[SavedSearch, ...])
 
     def save_search(self, form: SavedSearchForm) -> SavedSearch:
-        """Keep a search; one of the same title is replaced."""
+        """Save a search; one with the same title is replaced."""
         return self._connection.send("PUT", "/dataspace/saved-searches", _stated(form), SavedSearch)
 
     def forget_search(self, search_id: int) -> None:

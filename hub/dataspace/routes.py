@@ -37,7 +37,7 @@ SearchCache = Annotated[answers.SearchCache, Depends(_search_cache)]
 @router.get("/search", response_model=SearchAnswer)
 async def search(query: Asked, projects: Projects, search_cache: SearchCache) -> Response:
     """Hits and counts by facet. Counts and hits are of what the asking person may see."""
-    answer = search_cache.remembered(query, projects)
+    answer = search_cache.cached(query, projects)
     if answer is None and search_cache.is_quick(query):
         answer = search_cache.answer(query, projects)
     elif answer is None:

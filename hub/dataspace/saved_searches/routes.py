@@ -1,4 +1,4 @@
-"""``/dataspace/saved-searches``: what people keep."""
+"""``/dataspace/saved-searches``: the saved searches of the person who asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def saved(asking: AskingPerson) -> tuple[SavedSearch, ...]:
 
 @router.put("/saved-searches")
 def save(asking: AskingPerson, form: SavedSearchForm) -> SavedSearch:
-    """Keep a search; one of the same title is replaced."""
+    """Save a search; one with the same title is replaced."""
     return service.save(asking.session, asking.person.name, form)
 
 

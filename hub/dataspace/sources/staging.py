@@ -186,7 +186,7 @@ class Staging:
         self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
 
     def _stream(self, page: int, predicates: dict[str, Any]) -> None:
-        """Store an event stream of versions: the properties of its members for what they are versions of, and for the time."""
+        """Store an event stream of versions: the properties that name what a member is a version of, and its time."""
         versions, times = (
             next((term[1] for term in predicates.get(_LDES + name, ())), default)
             for name, default in (("versionOfPath", DCT + "isVersionOf"), ("timestampPath", DCT + "created"))

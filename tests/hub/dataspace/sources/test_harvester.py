@@ -425,6 +425,6 @@ def test_an_index_that_was_lost_is_made_anew(shop, site, tmp_path):
     assert shop.refresh() == 0
     shutil.rmtree(tmp_path / "dataspace")
     shop.index, shop.writer = TantivyIndex(tmp_path / "dataspace"), TantivyWriter(tmp_path / "dataspace")
-    indexing.start_over(shop.sessions, shop.index)
+    indexing.reset_if_empty(shop.sessions, shop.index)
     assert shop.refresh() == 2
     assert shop.index.size() == 2
