@@ -51,7 +51,7 @@ class Jobs:
 
     def index(self) -> None:
         """Tell the index what has changed, and delete what it has forgotten."""
-        indexing.start_over(self._sessions, self._reader)
+        indexing.reset_if_empty(self._sessions, self._reader)
         indexing.bring_up_to_date(self._sessions, self._writer)
         with self._sessions() as session:
             for name in sources.clear_away(session):
@@ -64,7 +64,7 @@ class Jobs:
 
     def transfers(self) -> None:
         """Hand transfers to Slurm, and follow them."""
-        asyncio.run(jobs.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        asyncio.run(jobs.follow_transfers(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     def news(self) -> None:
         """Write to people whose saved searches find something new."""
