@@ -20,8 +20,8 @@ from hub.dataspace.sources.routes import router as sources
 from hub.dataspace.transfers.routes import router as transfers
 
 router = APIRouter(prefix="/dataspace", tags=["dataspace"])
-for part in (saved_searches, transfers, sources, publications):
-    router.include_router(part)
+for subject in (saved_searches, transfers, sources, publications):
+    router.include_router(subject)
 
 Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$")]
@@ -36,19 +36,19 @@ SearchCache = Annotated[answers.SearchCache, Depends(_search_cache)]
 
 @router.get("/search", response_model=SearchAnswer)
 async def search(query: Asked, projects: Projects, search_cache: SearchCache) -> Response:
-    """Hits and counts by facet. Counts and hits are of what the asking person may see."""
+    """Hits and counts by facet, of records that the person may see."""
     answer = search_cache.cached(query, projects)
     if answer is None and search_cache.is_quick(query):
         answer = search_cache.answer(query, projects)
     elif answer is None:
-        # What takes longer leaves the loop to others meanwhile; the engine holds no lock of Python's.
+        # A longer search runs in a thread; the engine releases the GIL.
         answer = await run_in_threadpool(search_cache.answer, query, projects)
     return Response(answer, media_type="application/json")
 
 
 @router.get("/suggestions")
 def suggestions(query: Asked, projects: Projects, search_cache: SearchCache) -> tuple[Suggestion, ...]:
-    """What to leave out of a search that found nothing."""
+    """Searches with hits, for a search without any."""
     return answers.suggestions(search_cache.index, query, projects)
 
 
@@ -63,5 +63,5 @@ def preview(request: Request, sessions: Sessions, record_id: int, projects: Proj
     """Schema and first rows of one of a record's files, counted from 0."""
     with sessions() as session:
         distribution = service.distribution(session, record_id, projects, file)
-    # No database session is held while somebody else's server is waited for.
+    # No database session is open while another server is waited for.
     return cast(Previewer, request.state.previewer).preview(distribution)

@@ -1,4 +1,4 @@
-"""``/dataspace/sources``: what is harvested, and the reports; for admins."""
+"""``/dataspace/sources``: sources and the reports of their harvests, for admins."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def put_source(asking: AskingAdmin, name: str, form: SourceForm) -> Source:
 
 @router.delete("/sources/{name}", status_code=204)
 def remove_source(asking: AskingAdmin, name: str) -> None:
-    """Take a source and its records away."""
+    """Remove a source and its records."""
     service.remove(asking.session, name)
 
 
 @router.post("/sources/{name}/run", status_code=202)
 def run_source(asking: AskingAdmin, name: str) -> Source:
-    """Harvest it at the worker's next look."""
+    """Have a source harvested within a minute."""
     return service.run_now(asking.session, name)
 
 

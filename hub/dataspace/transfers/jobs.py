@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.transfers import node
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
-from hub.dataspace.transfers.service import MOVING
+from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import SlurmError, SlurmUnavailable
@@ -45,7 +45,7 @@ class Slurm(Protocol):
 async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm) -> None:
     """Advance every unfinished transfer by one step; one that fails does not hold up the others."""
     with sessions() as session:
-        transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(MOVING))).all()
+        transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(UNFINISHED))).all()
     for transfer_id in transfer_ids:
         try:
             await _advance(sessions, settings, slurm, transfer_id)

@@ -215,7 +215,7 @@ def test_python_code_in_the_sandbox_gets_nowhere(attack):
     import sys
 
     closed = (
-        "from hub.dataspace.readers.sandbox import _close_the_doors as c\nimport urllib.request, subprocess\nc('/in')\n"
+        "from hub.dataspace.readers.sandbox import _forbid_access as c\nimport urllib.request, subprocess\nc('/in')\n"
     )
     code = closed + attack
     ended = subprocess.run(

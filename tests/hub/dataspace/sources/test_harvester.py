@@ -391,11 +391,11 @@ def test_a_source_is_removed_with_its_records_after_the_index_has_forgotten_them
     with shop.sessions() as session:
         sources.remove(session, "cat")
         assert sources.listed(session) == ()
-        assert sources.clear_away(session) == []
+        assert sources.delete_removed(session) == []
     shop.refresh()
     assert shop.index.size() == 0
     with shop.sessions() as session:
-        assert sources.clear_away(session) == ["cat"]
+        assert sources.delete_removed(session) == ["cat"]
         assert session.scalar(select(RecordRow)) is None
 
 

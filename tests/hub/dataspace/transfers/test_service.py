@@ -95,7 +95,7 @@ def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") 
 def ask(session, settings, record_id):
     def ask(person: str = "founder", **form) -> int:
         wish = TransferForm.model_validate({"record_id": record_id, "project": "demo"} | form)
-        return transfers.ask(session, settings, person, MINE, wish).id
+        return transfers.request(session, settings, person, MINE, wish).id
 
     return ask
 
