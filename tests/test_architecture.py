@@ -108,13 +108,15 @@ SUBJECTS: dict[str, set[str]] = {
         "dcat",  # DCAT -> records
         "distributions",  # files and services of a record
         "file_types",  # by media type, name or extension
+        "licences",  # classes of licences
         "literals",  # single values: dates, sizes, links, mailboxes
         "namespaces",  # of all vocabularies
         "nodes",  # values of a node
-        "odrl",  # ODRL and licences in words
+        "odrl",  # ODRL in words
         "rights",  # licence and access
         "subjects",  # themes and keywords
         "trees",  # nodes as JSON
+        "usability",  # usable now?
         "vocabularies",  # EU authority tables
     },
     "dataspace/publications": {"dcat_ap"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hub.dataspace.metadata import odrl, vocabularies
+from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
     Distribution,
     Quality,
@@ -42,7 +42,7 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
         visibility=row.visibility,
         project=row.project,
         sentences=odrl.sentences(odrl.every_policy(record)),
-        usable=odrl.usable_now(record),
+        usable=usability.usable_now(record),
         quality=Quality.model_validate_json(row.quality) if row.quality else None,
         labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from hub.dataspace.metadata import odrl, vocabularies
+from hub.dataspace.metadata import licences, vocabularies
 from hub.dataspace.metadata.literals import clean, is_link, language_tag
 from hub.dataspace.metadata.namespaces import DCAT, DCT, OWL, SCHEMA, SKOS, Node, Term
 from hub.dataspace.metadata.nodes import LABELS, LONGEST_TITLE, MOST_VALUES, NodeReader
@@ -27,8 +27,8 @@ _SAME_LICENCE = (SKOS + "exactMatch", OWL + "sameAs", DCT + "source", DCT + "ide
 
 def licence(reader: NodeReader, node: Node) -> Licence:
     """The strictest of the licences stated. ``dct:rights`` counts only where it names a licence."""
-    licences = [_licence(reader, term) for term in node.get(DCT + "license", ())[:MOST_VALUES]]
-    if strictest := _strictest(licences):
+    stated = [_licence(reader, term) for term in node.get(DCT + "license", ())[:MOST_VALUES]]
+    if strictest := _strictest(stated):
         return strictest
     rights = (_licence(reader, term) for term in node.get(DCT + "rights", ())[:MOST_VALUES])
     return _strictest([named for named in rights if named.kind != LicenceClass.BESPOKE]) or Licence()
@@ -52,21 +52,21 @@ def _licence(reader: NodeReader, term: Term) -> Licence:
     if stated.kind not in (LicenceClass.BESPOKE, LicenceClass.NOT_STATED):
         return stated
     # A portal's own licence may name a known one as the same, or its type.
-    kinds = [odrl.classify(name) for name in reader.values(about, *_SAME_LICENCE)]
+    kinds = [licences.classify(name) for name in reader.values(about, *_SAME_LICENCE)]
     kinds = [kind for kind in kinds if kind != LicenceClass.BESPOKE]
-    kinds = kinds or [odrl.classify(name) for name in reader.values(about, DCT + "type")]
-    return stated.model_copy(update={"kind": odrl.strictest(kinds)}) if kinds else stated
+    kinds = kinds or [licences.classify(name) for name in reader.values(about, DCT + "type")]
+    return stated.model_copy(update={"kind": licences.strictest(kinds)}) if kinds else stated
 
 
 def _classified(uri: str, label: Text) -> Licence:
-    return Licence(uri=uri, label=label, kind=odrl.classify(uri, vocabularies.in_language(label, "en")))
+    return Licence(uri=uri, label=label, kind=licences.classify(uri, vocabularies.in_language(label, "en")))
 
 
-def _strictest(licences: Sequence[Licence]) -> Licence | None:
-    stated = [candidate for candidate in licences if candidate.kind != LicenceClass.NOT_STATED]
+def _strictest(candidates: Sequence[Licence]) -> Licence | None:
+    stated = [candidate for candidate in candidates if candidate.kind != LicenceClass.NOT_STATED]
     if len(stated) < 2:
         return stated[0] if stated else None
-    strictest_kind = odrl.strictest(candidate.kind for candidate in stated)
+    strictest_kind = licences.strictest(candidate.kind for candidate in stated)
     return next((candidate for candidate in stated if candidate.kind == strictest_kind), None)
 
 

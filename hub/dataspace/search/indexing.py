@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace.metadata import odrl
+from hub.dataspace.metadata import usability
 from hub.dataspace.metadata.vocabularies import in_language, licence_label
 from hub.dataspace.metadata.vocabularies import language as language_of
 from hub.dataspace.models import Card, Quality, Record, Text, Visibility
@@ -91,7 +91,7 @@ def entry(row: RecordRow) -> Entry:
 
 
 def _card(row: RecordRow, record: Record) -> Card:
-    usable = odrl.usable_now(record)
+    usable = usability.usable_now(record)
     quality = Quality.model_validate_json(row.quality) if row.quality else None
     licence = in_language(record.licence.label, "en") or in_language(licence_label(record.licence.uri), "en")
     return Card(

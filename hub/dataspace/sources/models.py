@@ -1,4 +1,4 @@
-"""Sources and their harvests, as they travel."""
+"""Sources and their harvests in requests and responses."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
-from hub.dataspace.metadata import dcat, odrl
+from hub.dataspace.metadata import dcat, odrl, usability
 from hub.dataspace.models import Record
 from hub.dataspace.sources.models import RunState
 from hub.dataspace.sources.page_fetcher import PAUSES
@@ -536,7 +536,7 @@ def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
     more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
     serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
     shop.harvest(site.url + "/")
-    assert odrl.usable_now(content(shop, "http://x.example/a")).verdict == verdict
+    assert usability.usable_now(content(shop, "http://x.example/a")).verdict == verdict
 
 
 # -- CKAN and connectors ----------------------------------------------------------------------------------------------
