@@ -130,7 +130,7 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
     async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
         search_cache = SearchCache(settings.paths.state / "dataspace")
-        with search_cache.kept_prepared():
+        with search_cache.preparing():
             async with hub_client(settings, transport=hub) as http:
                 yield State(
                     settings=settings,

@@ -137,15 +137,30 @@ SUBJECTS: dict[str, set[str]] = {
         "preview",  # first rows, fetched
     },
     "dataspace/metadata": {
+        "agents",  # publishers, creators, contacts
+        "coverage",  # places, periods, languages
         "dcat",  # DCAT -> records
+        "distributions",  # files and services of a record
+        "file_types",  # by media type, name or extension
+        "licences",  # classes of licences
+        "literals",  # single values: dates, sizes, links, mailboxes
         "namespaces",  # of all vocabularies
-        "odrl",  # ODRL and licences in words
+        "nodes",  # values of a node
+        "odrl",  # ODRL in words
+        "rights",  # licence and access
+        "subjects",  # themes and keywords
+        "trees",  # nodes as JSON
+        "usability",  # usable now?
         "vocabularies",  # EU authority tables
     },
     "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
-        "rdf",  # RDF in all spellings -> nodes
+        "jsonld",  # JSON-LD contexts
+        "pages",  # bytes -> UTF-8, JSON
+        "parsers",  # RDF -> statements -> nodes
+        "rdf",  # RDF in all formats -> nodes, around faults
+        "rdf_formats",  # which format a page is in
         "repair",  # pages that are not quite what their format asks for
         "rows",  # first rows
         "sandbox",  # a process with limits for untrusted bytes
@@ -153,19 +168,29 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/saved_searches": set(),
     "dataspace/search": {
-        "answers",  # made once, kept until the index changes
+        "analysis",  # text -> words, stems
+        "answers",  # cached until the index changes
+        "engine",  # what an index has to offer
         "index",  # Tantivy
         "indexing",  # database -> index
+        "queries",  # requests -> the engine's queries
+        "schema",  # fields of the index
     },
     "dataspace/sources": {
         "dsp",  # Dataspace Protocol
-        "harvester",  # a source, page by page
+        "assembly",  # staged nodes -> records in the database
+        "harvester",  # sources that are due
+        "page_fetcher",  # one page over HTTP or from a file
+        "page_reader",  # a source, page by page
+        "report",  # of a harvest
         "scoring",  # quality in the background
-        "staging",  # what a source said last
+        "staging",  # last version of each page
     },
     "dataspace/transfers": {
+        "download",  # on the node: continued until the file is complete
         "node",  # on the node: one file into a project
-        "snippets",  # lines of Python that read a file
+        "snippets",  # Python code that reads a file
+        "storage",  # on the node: files by handle, never through links
     },
     "db": {"base", "engine"},
     "health": set(),

@@ -16,7 +16,7 @@ from hub.dataspace.transfers.models import Transfer, TransferForm
 
 PREVIEW_SECONDS = 60.0
 PUBLISH_SECONDS = 90.0
-"""Somebody else's server, and the DCAT-AP shapes, take longer than our own database."""
+"""Other servers and the check against the DCAT-AP shapes take longer than the database."""
 
 
 class Dataspace:
@@ -30,7 +30,7 @@ class Dataspace:
         return self._connection.get("/dataspace/search", SearchAnswer, **_params(query, chips))
 
     def suggestions(self, query: Query) -> tuple[Suggestion, ...]:
-        """What to leave out of a search that found nothing."""
+        """Searches with hits, for a search without any."""
         return self._connection.get("/dataspace/suggestions", tuple[Suggestion, ...], **_params(query))
 
     def record(self, record_id: int, *, language: str = "en") -> RecordPage:
@@ -46,7 +46,7 @@ class Dataspace:
         return self._connection.get("/dataspace/saved-searches", tuple[SavedSearch, ...])
 
     def save_search(self, form: SavedSearchForm) -> SavedSearch:
-        """Keep a search; one of the same title is replaced."""
+        """Save a search; one with the same title is replaced."""
         return self._connection.send("PUT", "/dataspace/saved-searches", _stated(form), SavedSearch)
 
     def forget_search(self, search_id: int) -> None:
@@ -95,11 +95,11 @@ class Dataspace:
         return self._connection.send("PUT", f"/dataspace/sources/{form.name}", _stated(form), Source)
 
     def remove_source(self, name: str) -> None:
-        """Take a source and its records away."""
+        """Remove a source and its records."""
         self._connection.delete(f"/dataspace/sources/{part(name)}")
 
     def run_source(self, name: str) -> Source:
-        """Have it harvested at the worker's next look."""
+        """Have a source harvested within a minute."""
         return self._connection.send("POST", f"/dataspace/sources/{part(name)}/run", None, Source)
 
     def source_runs(self, name: str) -> tuple[Run, ...]:
@@ -108,12 +108,12 @@ class Dataspace:
 
 
 def _params(query: Query | str, chips: Sequence[str] = ()) -> dict[str, Any]:
-    """A query as the address has it, which is also how a search is bookmarked."""
+    """A query as parameters of an address."""
     if isinstance(query, str):
         query = Query(text=query, chips=tuple(chips))
     return query.model_dump(exclude_defaults=True)
 
 
 def _stated(form: BaseModel) -> dict[str, Any]:
-    """What a form says beyond its defaults, so that an API that does not know a new field takes it all the same."""
+    """The fields of a form that differ from their defaults: an older API rejects fields that it does not know."""
     return form.model_dump(mode="json", exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""What routes of data spaces receive beside :mod:`hub.context`: the projects of the person who asks."""
+"""Dependencies of the routes of data spaces: the projects of the person who asks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from hub.dataspace.memberships import Memberships
 
 
 async def _projects(person: Guarded, request: Request, sessions: Sessions) -> frozenset[str]:
-    """What the asking person may see beyond everybody; a service is a member of nothing."""
+    """Slugs of the person's projects, whose records they may see; a service has none."""
     if person.kind != "user":
         return frozenset()
     memberships = cast(Memberships, request.state.memberships)
-    known = memberships.known(person.name)
-    if known is not None:
-        return known
+    cached = memberships.cached(person.name)
+    if cached is not None:
+        return cached
 
-    def ask() -> frozenset[str]:
+    def load() -> frozenset[str]:
         with sessions() as session:
-            return memberships.ask(session, person.name)
+            return memberships.load(session, person.name)
 
-    return await run_in_threadpool(ask)
+    return await run_in_threadpool(load)
 
 
 Projects = Annotated[frozenset[str], Depends(_projects)]

@@ -1,8 +1,8 @@
-"""The one way out: whatever Atrium fetches for a catalogue, a preview or a transfer goes through here.
+"""Fetches addresses that somebody else chose: every request for a catalogue, a preview or a transfer goes through here.
 
-An address that somebody else chose must not make us ask our own machines. So: http and https only; the host's name is
+Such an address must not lead to a request to our own machines. So: http and https only; the host's name is
 resolved once, every address it has is checked, and the connection goes to the one that was checked; each redirect is a
-new address and is checked again; what was meant for one host is not told to another; time and bytes are bounded, before
+new address and is checked again; headers for one host are not sent to another; time and bytes are bounded, before
 and after decompression.
 """
 
@@ -26,27 +26,27 @@ MOST_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 CHUNK = 64 * 1024
 USER_AGENT = "Atrium (data catalogue harvester)"
-_KEPT_ON_ANOTHER_HOST = {"accept", "accept-encoding", "user-agent", "range", "if-range"}
+_HEADERS_FOR_ANY_HOST = {"accept", "accept-encoding", "user-agent", "range", "if-range"}
 _CGNAT = ipaddress.ip_network("100.64.0.0/10")
 _WITH_IPV4_INSIDE = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
-"""NAT64, and the forgotten form of an IPv4 address as IPv6."""
+"""NAT64, and the deprecated IPv4-compatible form of an IPv6 address."""
 
 
 class FetchRefused(AtriumError):
-    """An address that is not asked, or an answer that is not taken."""
+    """An address that may not be fetched, or an answer that is not accepted."""
 
     status = 422
 
 
 class FetchFailed(AtriumError):
-    """The other side did not answer, or not in time."""
+    """The server did not answer, or not in time."""
 
     status = 502
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of one answer. ``bytes`` counts after decompression, ``wire_bytes`` what travels."""
+    """Limits of one answer. ``bytes`` counts after decompression, ``wire_bytes`` before."""
 
     seconds: float = 60.0
     bytes: int = 256 * 2**20
@@ -55,7 +55,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was fetched: everything but the body, which is in the file that was handed in."""
+    """An answer without its body, which is in the file that was passed in."""
 
     url: str
     status: int
@@ -70,7 +70,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """:param allowed: networks and host names that may be asked although they are not public, from the settings."""
+    """Fetches addresses.
+
+    :param allowed: networks and host names that may be fetched although they are not public, from the settings.
+    """
 
     allowed: Iterable[str] = ()
     _networks: tuple[Any, ...] = field(init=False, default=())
@@ -99,15 +102,15 @@ class Fetcher:
     ) -> Answer:
         """Fetch ``url`` (by POST when ``json`` is given) and write its body to ``into``.
 
-        :param truncate: take the first bytes of an answer that is too long, instead of refusing it.
-        :param began: told status and headers of the last answer before its body is written; it may raise.
+        :param truncate: accept the first bytes of an answer that is too long, instead of refusing it.
+        :param began: called with status and headers of the last answer before its body is written; it may raise.
         :raises FetchRefused: the address or the answer is not allowed.
         :raises FetchFailed: there was no answer in time. A status of 400 and above is an answer.
         """
         deadline = time.monotonic() + bounds.seconds
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})}
         for _ in range(MOST_REDIRECTS + 1):
-            with self._asked(url, sent, json, deadline) as response:
+            with self._response(url, sent, json, deadline) as response:
                 onward = _redirect(url, response)
                 if onward is None:
                     if began is not None:
@@ -116,7 +119,7 @@ class Fetcher:
                     return Answer(url, response.status_code, response.headers, size, cut)
             sent = _without_secrets(sent) if _origin(onward) != _origin(url) else sent
             if json is not None and _origin(onward) != _origin(url):
-                raise FetchRefused(f"{_shown(url)} sends what we ask to another host.")
+                raise FetchRefused(f"{_without_query(url)} redirects the request to another host.")
             url = onward
         raise FetchRefused(f"More than {MOST_REDIRECTS} redirects.")
 
@@ -128,40 +131,40 @@ class Fetcher:
         """
         host, port = _host(url)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise FetchFailed(f"The host {host} is not known.") from error
-        addresses: list[str] = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses: list[str] = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         for address in addresses:
-            if host.lower() not in self._names and not self._may_ask(address):
-                raise FetchRefused(f"{host} is an address inside a private network, which is not asked.")
+            if host.lower() not in self._names and not self._is_allowed(address):
+                raise FetchRefused(f"{host} is an address inside a private network, which is not allowed.")
         return addresses[0]
 
-    def _may_ask(self, address: str) -> bool:
-        found = ipaddress.ip_address(address.partition("%")[0])
-        seen = [found]
-        if isinstance(found, ipaddress.IPv6Address):
-            inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-            if any(found in network for network in _WITH_IPV4_INSIDE):
-                inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-            seen += [inner] if inner else []
-        if any(one in network for network in self._networks for one in seen if one.version == network.version):
+    def _is_allowed(self, address: str) -> bool:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+        forms = [parsed]
+        if isinstance(parsed, ipaddress.IPv6Address):
+            inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
+            if any(parsed in network for network in _WITH_IPV4_INSIDE):
+                inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+            forms += [inner] if inner else []
+        if any(form in network for network in self._networks for form in forms if form.version == network.version):
             return True
-        return all(one.is_global and not one.is_multicast and not _shared(one) for one in seen)
+        return all(form.is_global and not form.is_multicast and not _is_cgnat(form) for form in forms)
 
     @contextmanager
-    def _asked(self, url: str, headers: Mapping[str, str], json: Any, deadline: float) -> Iterator[httpx2.Response]:
+    def _response(self, url: str, headers: Mapping[str, str], json: Any, deadline: float) -> Iterator[httpx2.Response]:
         address = self.check(url)
         host, _ = _host(url)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise FetchFailed(f"{_shown(url)} did not answer in time.")
+        seconds_left = deadline - time.monotonic()
+        if seconds_left <= 0:
+            raise FetchFailed(f"{_without_query(url)} did not answer in time.")
         request = httpx2.Request(
             "GET" if json is None else "POST", url, headers=headers, json=json, extensions={"sni_hostname": host}
         )
-        # The Host header is already set from the name; only where the connection goes is changed.
+        # The Host header is set from the name already; only the address of the connection changes.
         request.url = request.url.copy_with(host=address)
-        timeout = httpx2.Timeout(min(left, 30.0), connect=min(left, CONNECT_SECONDS))
+        timeout = httpx2.Timeout(min(seconds_left, 30.0), connect=min(seconds_left, CONNECT_SECONDS))
         request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
         # No pool outlives a request: a connection is never used for another name at the same address.
         with httpx2.HTTPTransport(trust_env=False) as transport:
@@ -173,18 +176,18 @@ class Fetcher:
                 finally:
                     response.close()
             except httpx2.HTTPError as error:
-                raise FetchFailed(f"{_shown(url)} {_what_went_wrong(error)}.") from error
+                raise FetchFailed(f"{_without_query(url)} {_reason(error)}.") from error
 
 
-def _what_went_wrong(error: httpx2.HTTPError) -> str:
+def _reason(error: httpx2.HTTPError) -> str:
     if isinstance(error, httpx2.TimeoutException):
         return "did not answer in time"
     if isinstance(error, httpx2.ConnectError):
-        return f"cannot be reached ({error})"  # refused, no way there, or a certificate that proves nothing
-    return "broke its answer off"
+        return f"cannot be reached ({error})"  # refused, no route, or a certificate that is not valid
+    return "broke off its answer"
 
 
-def _shared(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _is_cgnat(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return isinstance(address, ipaddress.IPv4Address) and address in _CGNAT
 
 
@@ -206,8 +209,8 @@ def _origin(url: str) -> tuple[str, str, int]:
     return urlsplit(url).scheme, host.lower(), port
 
 
-def _shown(url: str) -> str:
-    """An address for messages: without its query, where people put keys."""
+def _without_query(url: str) -> str:
+    """An address for messages, without its query, which may contain keys."""
     return url.partition("?")[0][:200]
 
 
@@ -218,16 +221,18 @@ def _redirect(url: str, response: httpx2.Response) -> str | None:
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() in _KEPT_ON_ANOTHER_HOST}
+    return {name: value for name, value in headers.items() if name.lower() in _HEADERS_FOR_ANY_HOST}
 
 
 def _read(
     response: httpx2.Response, into: IO[bytes], bounds: Bounds, deadline: float, *, truncate: bool
 ) -> tuple[int, bool]:
-    """Bytes written to ``into`` and whether more would have come."""
-    told = response.headers.get("content-length", "")
-    if told.isdigit() and int(told) > bounds.wire_bytes and not truncate:
-        raise FetchRefused(f"The answer has {int(told):,} bytes, more than the {bounds.wire_bytes:,} allowed.")
+    """Number of bytes written to ``into``, and whether the answer is longer."""
+    content_length = response.headers.get("content-length", "")
+    if content_length.isdigit() and int(content_length) > bounds.wire_bytes and not truncate:
+        raise FetchRefused(
+            f"The answer has {int(content_length):,} bytes, more than the {bounds.wire_bytes:,} allowed."
+        )
     size = 0
     for piece in _decoded(response, bounds, deadline, truncate=truncate):
         room = bounds.bytes - size
@@ -241,10 +246,10 @@ def _read(
 
 
 def _decoded(response: httpx2.Response, bounds: Bounds, deadline: float, *, truncate: bool) -> Iterator[bytes]:
-    """The body in small pieces. gzip is the one encoding we ask for, and a piece of it never grows beyond a chunk."""
+    """The body in small pieces. gzip is the only encoding accepted; it is decompressed in pieces of at most a chunk."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
-        raise FetchRefused(f"The answer is encoded as {encoding[:40]}, which was not asked for.")
+        raise FetchRefused(f"The answer is encoded as {encoding[:40]}, which was not requested.")
     unzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
     wire = 0
     assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
@@ -269,7 +274,7 @@ def _unzipped(unzip: Any, raw: bytes) -> Iterator[bytes]:
 
 
 def http_address(address: str) -> str:
-    """A public object of S3 is read at the bucket's own https address, by the same rules as everything else."""
+    """The address to fetch: a public object of S3 has an https address in its bucket; others are unchanged."""
     parts = urlsplit(address)
     if parts.scheme != "s3":
         return address

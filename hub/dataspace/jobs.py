@@ -1,4 +1,4 @@
-"""What the worker does for data spaces. Each job is safe to run twice and to be killed in."""
+"""The worker's jobs for data spaces. Each may run twice, and may be killed at any moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEWS_SECONDS = 300
 
 
 class Jobs:
-    """The jobs of a deployment; what they work with is opened when it is needed first."""
+    """The jobs of a deployment. The index is opened when it is needed first."""
 
     def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
         self._settings = settings
@@ -42,32 +42,34 @@ class Jobs:
         )
 
     def harvest(self) -> None:
-        """Harvest what is due."""
-        asked = self._settings.dataspace
+        """Harvest the sources that are due."""
+        dataspace = self._settings.dataspace
         with self._sessions() as session:
-            sources.follow_settings(session, asked.sources)
+            sources.follow_settings(session, dataspace.sources)
         folder = self._folder / "sources"
-        Harvester(self._sessions, Fetcher(asked.allowed_hosts), folder, asked.folders).run_due()
+        Harvester(self._sessions, Fetcher(dataspace.allowed_hosts), folder, dataspace.folders).run_due()
 
     def index(self) -> None:
-        """Tell the index what has changed, and delete what it has forgotten."""
-        indexing.start_over(self._sessions, self._reader)
+        """Bring the index up to date, and delete removed sources whose records have left it."""
+        indexing.reset_if_empty(self._sessions, self._reader)
         indexing.bring_up_to_date(self._sessions, self._writer)
         with self._sessions() as session:
-            for name in sources.clear_away(session):
+            for name in sources.delete_removed(session):
                 for path in (self._folder / "sources").glob(f"{name}.sqlite*"):
                     path.unlink(missing_ok=True)
 
     def quality(self) -> None:
-        """Judge records that nobody has judged since they changed."""
-        scoring.judge(self._sessions, self._folder / "sources", seconds=self._settings.dataspace.quality_seconds)
+        """Score the quality of records that changed since they were scored."""
+        scoring.score_records(
+            self._sessions, self._folder / "sources", seconds=self._settings.dataspace.quality_seconds
+        )
 
     def transfers(self) -> None:
-        """Hand transfers to Slurm, and follow them."""
-        asyncio.run(jobs.tend(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        """Submit and follow the Slurm jobs of transfers."""
+        asyncio.run(jobs.follow_transfers(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
 
     def news(self) -> None:
-        """Write to people whose saved searches find something new."""
+        """Write mails about new results of saved searches."""
         saved_searches.write_news(self._sessions, self._settings, self._reader)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Projects of the person who asks, as far as they decide what may be seen."""
+"""Projects of a person, which decide what records they may see."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ MOST_PEOPLE = 10_000
 
 
 class Memberships:
-    """Projects of people who ask, remembered for a few seconds, so that a keystroke costs no query."""
+    """Projects of people, cached for a few seconds: a search as you type needs no query per key."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._known: TTLCache[str, frozenset[str]] = TTLCache(MOST_PEOPLE, MEMBERSHIP_SECONDS, clock)
+        self._cache: TTLCache[str, frozenset[str]] = TTLCache(MOST_PEOPLE, MEMBERSHIP_SECONDS, clock)
         self._lock = threading.Lock()
 
-    def known(self, person: str) -> frozenset[str] | None:
+    def cached(self, person: str) -> frozenset[str] | None:
+        """Slugs of a person's projects, if they are in the cache."""
         with self._lock:
-            return self._known.get(person)
+            return self._cache.get(person)
 
-    def ask(self, session: Session, person: str) -> frozenset[str]:
+    def load(self, session: Session, person: str) -> frozenset[str]:
+        """Slugs of a person's projects, from the database into the cache."""
         projects = projects_of(session, person)
         with self._lock:
-            self._known[person] = projects
+            self._cache[person] = projects
         return projects
 
 
 def projects_of(session: Session, person: str) -> frozenset[str]:
-    """Slugs of the projects somebody is a member of."""
+    """Slugs of the projects that a person is a member of."""
     return frozenset(session.scalars(select(Project.slug).join(Member).where(Member.person == person)))

@@ -1,4 +1,4 @@
-"""Data that can be found, as it travels. Names are DCAT's and ODRL's."""
+"""Records and searches in requests and responses. Names are DCAT's and ODRL's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Text = dict[str, str]
 """A text in several languages by their BCP 47 tag; ``und`` where the source names none."""
 
 Link = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://[^\s<>\"{}|\\^`]+$", max_length=2000)]
-"""An address that may stand behind a link: http, https or s3, and nothing that ends an attribute or a tag."""
+"""An address that may be used as a link: http, https or s3, without characters that end an attribute or a tag."""
 
 
 class Frozen(BaseModel):
@@ -20,7 +20,7 @@ class Frozen(BaseModel):
 
 
 class Form(BaseModel):
-    """Something a person sends: fields that nobody knows are refused."""
+    """Something a person sends: unknown fields are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 class Access(StrEnum):
-    """How one gets at the data. ``contract``: after negotiating an agreement with a data space's connector."""
+    """Access to the data. ``contract``: after negotiating an agreement with the connector of a data space."""
 
     PUBLIC = "public"
     RESTRICTED = "restricted"
@@ -42,7 +42,7 @@ class Access(StrEnum):
 
 
 class LicenceClass(StrEnum):
-    """What a licence comes down to; ``bespoke`` has to be read by a person."""
+    """Class of a licence; ``bespoke`` has to be read by a person."""
 
     OPEN = "open"
     ATTRIBUTION = "attribution"
@@ -53,7 +53,7 @@ class LicenceClass(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may know that a record is there. ``everybody`` is also handed out to other catalogues."""
+    """Who may see a record. ``everybody``: other catalogues may harvest it, too."""
 
     EVERYBODY = "everybody"
     FACTORY = "factory"
@@ -64,7 +64,7 @@ class Visibility(StrEnum):
 
 
 class _Named(Frozen):
-    """Has a hash in spite of its texts, so that one that is a default is shared: pydantic copies what has none."""
+    """Hashable, so that defaults are shared: pydantic copies default values that are not."""
 
     uri: str = ""
 
@@ -95,7 +95,7 @@ class Distribution(Frozen):
     access_url: str = ""
     download_url: str = ""
     endpoint_url: str = ""
-    """Of the service that hands the data out, a connector for instance."""
+    """Address of the service that hands the data out, such as a connector."""
     format: str = ""
     """Code of the EU file types where it is one, such as ``CSV``."""
     media_type: str = ""
@@ -111,7 +111,7 @@ class Distribution(Frozen):
 
 
 class Record(Frozen):
-    """One dataset, series, service or model, with everything its source says about it."""
+    """One dataset, series, service or model, with everything that its source states about it."""
 
     uri: str
     kind: Kind
@@ -133,7 +133,7 @@ class Record(Frozen):
     landing_page: str = ""
     distributions: tuple[Distribution, ...] = ()
     policies: tuple[dict[str, Any], ...] = ()
-    """ODRL as the source has it, blank nodes written out; ``odrl.sentences`` says it in words."""
+    """ODRL as the source has it, blank nodes written out; ``odrl.sentences`` puts it into words."""
     provenance: Text = {}
     origins: tuple[str, ...] = ()
     """Records or resources this one was made from."""
@@ -150,7 +150,7 @@ class Record(Frozen):
         return max((d.bytes for d in self.distributions if d.bytes is not None), default=None)
 
 
-# -- what a reader is told --------------------------------------------------------------------------------------------
+# -- for people ------------------------------------------------------------------------------------------------------
 
 
 class Sentence(Frozen):
@@ -168,14 +168,14 @@ class Verdict(StrEnum):
 
 
 class UsableNow(Frozen):
-    """Whether somebody of this factory can start today, and why."""
+    """Whether a person of this factory can start to use it today, and why."""
 
     verdict: Verdict
     reason: str
 
 
 class Quality(Frozen):
-    """Of the DCAT-AP shapes: how many of the checks that apply are passed, from 0 to 100."""
+    """Quality by the DCAT-AP shapes. ``score``: per cent of the checks that apply and are passed."""
 
     score: int
     badge: Literal["good", "fair", "poor"]
@@ -184,7 +184,7 @@ class Quality(Frozen):
 
 
 class Card(Frozen):
-    """A hit, as short as a list needs it."""
+    """A hit of a search, with what a list shows of it."""
 
     id: int
     uri: str
@@ -220,14 +220,14 @@ class SearchAnswer(Frozen):
 
 
 FACETS = ("sector", "space", "publisher", "licence", "access", "format", "language", "updated")
-"""What a search can be narrowed by; ``updated`` is a year."""
+"""Properties that a search can be filtered by; ``updated`` is a year."""
 
 Chip = Annotated[str, StringConstraints(pattern=rf"(?s)^({'|'.join(FACETS)}):.+$", max_length=300)]
-"""A facet and one of its values, ``licence:open``."""
+"""A filter: a facet and one of its values, ``licence:open``."""
 
 
 class Query(Form):
-    """A search. Within a facet any chip counts, across facets all of them do."""
+    """A search. A record matches if it has one of the filters (``chips``) of each facet."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -248,7 +248,7 @@ class Query(Form):
 
 
 class Suggestion(Frozen):
-    """A query that finds more, and what it leaves out."""
+    """A query with hits, and what it leaves out."""
 
     text: str
     query: Query
@@ -282,4 +282,4 @@ class Preview(Frozen):
     """Whether these are all rows there are."""
     bytes_read: int
     ranges: bool = False
-    """Whether its server hands out parts, so that it can be used without a copy."""
+    """Whether its server supports ranges, so that it can be used without a copy."""

@@ -1,4 +1,4 @@
-"""First rows of somebody else's file: its beginning is fetched here and read in the sandbox (rows.py)."""
+"""First rows of a distribution: the beginning of its file is fetched and then read in the sandbox (readers/rows.py)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import threading
 from dataclasses import dataclass, field
 
 from hub.dataspace.fetch import Bounds, Fetcher, http_address
+from hub.dataspace.metadata import file_types
 from hub.dataspace.models import Distribution, Preview
 from hub.dataspace.readers import sandbox
-from hub.dataspace.readers.rows import BEGINNING, TEXTS
+from hub.dataspace.readers.rows import BEGINNING
 from hub.errors import AtriumError
 
 SECONDS = 15.0
 WHOLE = 64 * 2**20
-"""The largest file that has to be there whole to be read, as Parquet and zip do."""
+"""Largest file of a type that is fetched whole (Parquet and zip), in bytes."""
 AT_ONCE = 4
+_READABLE = file_types.TEXT_TABLES | {file_types.PARQUET}
 _LIMITS = sandbox.Limits(seconds=20.0, memory=2 * 2**30, output=8 * 2**20)
 
 
 class NoPreview(AtriumError):
-    """Why there is none."""
+    """There is no preview; the message says why."""
 
     status = 422
 
@@ -29,54 +31,42 @@ class NoPreview(AtriumError):
 class Previewer:
     fetcher: Fetcher
     largest_part: int = 2**30
-    """Of a Parquet file's row groups, in bytes once unpacked."""
+    """Largest row group of a Parquet file, in bytes once unpacked."""
     _slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
 
     def preview(self, distribution: Distribution) -> Preview:
         """First rows of a distribution.
 
-        :raises NoPreview: it is of no kind that can be shown, or broken, or too large.
-        :raises FetchRefused, FetchFailed: it cannot be had.
+        :raises NoPreview: its type cannot be shown, or it is broken or too large.
+        :raises FetchRefused, FetchFailed: it cannot be fetched.
         """
         url = http_address(distribution.download_url or distribution.access_url)
-        kind = _kind(distribution, url)
-        if not url.startswith(("http://", "https://")) or kind is None:
+        file_type = file_types.readable_type(distribution.format, url, _READABLE)
+        if not url.startswith(("http://", "https://")) or not file_type:
             raise NoPreview(
                 "There is a preview of CSV, JSON and Parquet files with an address of http, https or S3 only."
             )
         if not self._slots.acquire(timeout=SECONDS):
-            raise NoPreview("Many previews are being made.", hint="Try again in a minute.")
+            raise NoPreview("Too many previews are requested at the moment.", hint="Try again in a minute.")
         try:
-            return self._preview(url, kind)
+            return self._preview(url, file_type)
         finally:
             self._slots.release()
 
-    def _preview(self, url: str, kind: str) -> Preview:
-        whole = kind == "PARQUET" or url.lower().partition("?")[0].endswith(".zip")
+    def _preview(self, url: str, file_type: str) -> Preview:
+        whole = file_type == file_types.PARQUET or file_types.is_zip(url)
         bounds = Bounds(SECONDS, WHOLE if whole else BEGINNING, WHOLE)
         with tempfile.NamedTemporaryFile(prefix="atrium-preview-") as file:
             answer = self.fetcher.fetch(url, file, bounds=bounds, truncate=not whole)
             file.flush()
             if answer.status >= 400:
                 raise NoPreview(f"Its server answered {answer.status}.")
-            request = {"path": file.name, "kind": kind, "truncated": answer.truncated, "most": self.largest_part}
+            request = {"path": file.name, "kind": file_type, "truncated": answer.truncated, "most": self.largest_part}
             try:
-                told = list(sandbox.run("parquet" if kind == "PARQUET" else "rows", request, _LIMITS))
+                lines = list(sandbox.run("parquet" if file_type == file_types.PARQUET else "rows", request, _LIMITS))
             except sandbox.Crashed as crash:
                 raise NoPreview(f"The file cannot be read: {crash}.") from crash
-        if not told or "refused" in told[0]:
-            raise NoPreview(told[0]["refused"] if told else "The file is empty.")
+        if not lines or "refused" in lines[0]:
+            raise NoPreview(lines[0]["refused"] if lines else "The file is empty.")
         ranges = answer.headers.get("accept-ranges", "").lower() == "bytes"
-        return Preview.model_validate({**told[0], "bytes_read": answer.bytes, "ranges": ranges})
-
-
-def _kind(distribution: Distribution, url: str) -> str | None:
-    """CSV, JSON and so on, from what the record says or else from the address."""
-    name = url.lower().partition("?")[0]
-    for ending in (".gz", ".zst", ".zip"):
-        name = name.removesuffix(ending)
-    by_name = name.rpartition(".")[2].upper()
-    for told in (distribution.format, by_name):
-        if told in TEXTS or told == "PARQUET":
-            return told
-    return None
+        return Preview.model_validate({**lines[0], "bytes_read": answer.bytes, "ranges": ranges})

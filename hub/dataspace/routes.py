@@ -20,8 +20,8 @@ from hub.dataspace.sources.routes import router as sources
 from hub.dataspace.transfers.routes import router as transfers
 
 router = APIRouter(prefix="/dataspace", tags=["dataspace"])
-for part in (saved_searches, transfers, sources, publications):
-    router.include_router(part)
+for subject in (saved_searches, transfers, sources, publications):
+    router.include_router(subject)
 
 Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$", description="Language of labels, two letters")]
@@ -42,11 +42,11 @@ async def search(query: Asked, projects: Projects, search_cache: SearchCache) ->
 
     Only records that you may see are counted and returned.
     """
-    answer = search_cache.remembered(query, projects)
+    answer = search_cache.cached(query, projects)
     if answer is None and search_cache.is_quick(query):
         answer = search_cache.answer(query, projects)
     elif answer is None:
-        # What takes longer leaves the loop to others meanwhile; the engine holds no lock of Python's.
+        # A longer search runs in a thread; the engine releases the GIL.
         answer = await run_in_threadpool(search_cache.answer, query, projects)
     return Response(answer, media_type="application/json")
 
@@ -70,5 +70,5 @@ def preview(
     """Read the schema and the first rows of a file of a record."""
     with sessions() as session:
         distribution = service.distribution(session, record_id, projects, file)
-    # No database session is held while somebody else's server is waited for.
+    # No database session is open while another server is waited for.
     return cast(Previewer, request.state.previewer).preview(distribution)

@@ -1,10 +1,10 @@
-"""One record, as far as a person may see it."""
+"""One record, if a person may see it."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hub.dataspace.metadata import odrl, vocabularies
+from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
     Distribution,
     Quality,
@@ -18,16 +18,16 @@ from hub.errors import NotFound
 
 
 def row_for(session: Session, record_id: int, projects: frozenset[str]) -> RecordRow:
-    """A record that may be seen; :class:`NotFound` for one that may not be as for one that is not there."""
+    """A record that a member of ``projects`` may see; raises :class:`NotFound` also for one that they may not see."""
     row = session.get(RecordRow, record_id)
     hidden = row is not None and row.visibility == Visibility.PROJECT and row.project not in projects
     if row is None or row.removed is not None or hidden:
-        raise NotFound("There is no such record.", hint="It may have been taken out of its catalogue: search again.")
+        raise NotFound("There is no such record.", hint="Its catalogue may have removed it: search again.")
     return row
 
 
 def record_page(session: Session, record_id: int, projects: frozenset[str], language: str) -> RecordPage:
-    """Everything about one record, in the reader's language where there are labels."""
+    """Everything about one record, with labels in the reader's language."""
     row = row_for(session, record_id, projects)
     record = Record.model_validate_json(row.content)
     source = session.get(SourceRow, row.source_id) if row.source_id is not None else None
@@ -42,7 +42,7 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
         visibility=row.visibility,
         project=row.project,
         sentences=odrl.sentences(odrl.every_policy(record)),
-        usable=odrl.usable_now(record),
+        usable=usability.usable_now(record),
         quality=Quality.model_validate_json(row.quality) if row.quality else None,
         labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
     )

@@ -1,4 +1,4 @@
-"""Records, as stored. Long values are JSON of the models."""
+"""Records in the database. Long values are JSON of the models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hub.db.base import Base, UtcDateTime, Word
 
 
 class RecordRow(Base):
-    """The last good version of a record. ``removed`` is a tombstone: the content stays, search forgets it.
+    """The last good version of a record. ``removed`` is a tombstone: the content stays, but search does not find it.
 
-    ``indexed`` is false from a change until the worker has told the index, ``checked`` until it has judged the quality.
-    ``version`` grows with every change of the row, so that neither marks what has changed meanwhile.
+    ``indexed`` is false from a change until the record is indexed, ``checked`` until its quality is scored. ``version``
+    grows with every change of the row, so that neither marks a record that changed meanwhile.
     """
 
     __tablename__ = "dataspace_records"
@@ -27,7 +27,7 @@ class RecordRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source_id: Mapped[int | None] = mapped_column(ForeignKey("dataspace_sources.id", ondelete="CASCADE"))
-    """None for what a project of the factory published."""
+    """None for publications of projects."""
     uri: Mapped[str] = mapped_column(String(2000))
     space: Mapped[str] = mapped_column(String(60))
     content: Mapped[str] = mapped_column(Text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hub.dataspace.search.index import Entry
+from hub.dataspace.search.engine import Entry
 
 SEED = 7
 VOCABULARY = 200_000

@@ -26,7 +26,8 @@ from urllib.parse import quote
 import httpx2
 
 from hub.dataspace.search.answers import LOOK_SECONDS
-from hub.dataspace.search.index import Entry, TantivyWriter
+from hub.dataspace.search.engine import Entry
+from hub.dataspace.search.index import TantivyWriter
 from tests.bench import catalogue
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment

@@ -240,7 +240,7 @@ def test_a_killed_transfer_resumes_where_it_stopped(shop: Shop, visit: Callable[
     [job] = shop.deployment.squeue(f"--user={founder.name}", "--format=%i", "--states=running")
     shop.deployment.run("scancel", "--signal=KILL", "--full", job)
     over = eventually(lambda: _over(mine, transfer.id), within=120, what="its end is seen")
-    assert (over.state, "Bring it again" in over.reason) == (TransferState.FAILED, True)
+    assert (over.state, "Try the transfer again" in over.reason) == (TransferState.FAILED, True)
 
     shop.publisher.held.clear()
     shop.publisher.go_on.set()

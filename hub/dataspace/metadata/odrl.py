@@ -1,83 +1,15 @@
-"""What one may do with it: ODRL in plain words, licences by class, and whether one can start now. Pure.
-
-Whatever is not understood is shown as it stands and allows nothing.
-"""
+"""ODRL policies as sentences. Pure. A rule that is not understood is shown verbatim and allows nothing."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hub.dataspace.metadata.namespaces import ODRL
-from hub.dataspace.metadata.vocabularies import licence_aliases
-from hub.dataspace.models import Access, LicenceClass, Record, Sentence, UsableNow, Verdict
+from hub.dataspace.models import Record, Sentence
 
 Tree = dict[str, Any]
-
-# -- licences ---------------------------------------------------------------------------------------------------------
-
-_CLASSES: tuple[tuple[LicenceClass, str], ...] = (
-    # The first that matches counts: the narrower condition before the wider one.
-    (
-        LicenceClass.NON_COMMERCIAL,
-        r"by-?nc|non?-?commercial(?!-?allowed)|commercial(-use)?-(is-)?(not|prohibited|with-?permission)|research-only|"
-        r"commercialwithpermission|commercialnotallowed|terms-(by-)?ask|ni(cht|et)-?(kommerziell|commercieel)|no-?comercial|"
-        r"n[aã]o-?comercial|utilisation-commerciale|not-for-commercial|nie?komer|ikke-?kommers",
-    ),
-    (
-        LicenceClass.BESPOKE,
-        r"by-?nd|no-?deriv|keine-?bearbeit|opere-derivate|obra-?derivada|pas-de-modification|geen-?afgeleide",
-    ),
-    (
-        LicenceClass.SHARE_ALIKE,
-        r"by-?sa|share-?alike|odbl|open-database|\ba?gpl|lgpl|fdl|free-documentation|eupl|isa-oml|cc-?sa|\bmpl\b|mozilla|openstreetmap-org/copyright|"
-        r"gleichen-bedingungen|stesso-modo|m[eê]mes-conditions|compartir-?igual|gelijk-?delen",
-    ),
-    (
-        LicenceClass.OPEN,
-        r"\bcc-?0|cc-?zero|publicdomain|(?<!not-in-the-)public-domain|\bcc-?pdm|pddl|dl-(de-)?zero|zero-2-0|unlicense|"
-        r"wtfpl|0bsd|deutschland\W+zero|terms-open|referencenotrequired|noconditionsapply|officialwork|commons-zero",
-    ),
-    (
-        LicenceClass.ATTRIBUTION,
-        r"\bcc-?by(?![a-z])|licenses/by/|\bby-\d|attribution|odc?-?by|\bogl|open-government-licen[cs]e|dl-(de-)?by|etalab|"
-        r"licence-ouverte|\blo-2|nlod|licen[cs]e-for-open-government-data|iodl-?2|com-reuse|apache|\bbsd|psi-?licen[cs]e|"
-        r"^mit$|\bmit-licen[cs]e|licen[cs]es?/mit\b|kogl-1|\blov2\b|^fr-lo$|italian-open-data-licen[cs]e-v?2|geonutz|terms-by\b|referencerequired|namensnennung|"
-        r"attribuzione|reconocimiento|atribu(ci|i)|naamsvermelding|gratis-hergebruik",
-    ),
-)
-_UNSTATED = (
-    r"not-?specified|unspecified|not-?stated|keine-angabe|nicht-angegeben|licentieonbekend|op-datpro|"
-    r"^(unknown|none|n/a|-)?$"
-)
-"""How sources say that they say nothing."""
-_LONGEST_NAME = 300
-"""What is longer is no name of a licence but its text, in which a word may stand in any sense."""
-
-
-def classify(uri: str, label: str = "") -> LicenceClass:
-    """What a licence comes down to, from its address and what it is called."""
-    code = licence_aliases().get(uri.rstrip("/").removeprefix("https:").removeprefix("http:"), "")
-    told = [re.sub(r"[\s_.]+", "-", one.strip().lower()) for one in (code, uri, label)]
-    if all(re.search(_UNSTATED, words) for words in told):
-        return LicenceClass.NOT_STATED
-    for words in told:
-        for kind, pattern in _CLASSES:
-            narrows = kind in (LicenceClass.NON_COMMERCIAL, LicenceClass.BESPOKE)
-            if (narrows or len(words) <= _LONGEST_NAME) and re.search(pattern, words):
-                return kind
-    return LicenceClass.BESPOKE
-
-
-def strictest(kinds: Iterable[LicenceClass]) -> LicenceClass:
-    """Of several licences the one that asks most; one that nobody knows asks more than any that is known."""
-    order = list(LicenceClass)
-    return max(kinds, key=order.index, default=LicenceClass.NOT_STATED)
-
-
-# -- ODRL -------------------------------------------------------------------------------------------------------------
 
 _RULES = {"permission": "permission", "prohibition": "prohibition", "obligation": "duty", "duty": "duty"}
 _OPENINGS = {"permission": "You may", "prohibition": "You may not", "duty": "You must"}
@@ -159,30 +91,30 @@ _OPERATORS = {
 }
 _DATES = {"lt": "before", "lteq": "on or before", "gt": "after", "gteq": "on or after", "eq": "on", "neq": "not on"}
 _LOGIC = {"and": " and ", "or": " or ", "xone": " or ", "andSequence": ", and after that "}
-"""ODRL's logical constraints, and what stands between their parts."""
+"""ODRL's logical constraints, and the text between their parts."""
 _MOST_LOGIC = 5
-"""Levels of it: no sentence that is deeper is one that a person follows."""
-_TOLD_ELSEWHERE = {"target", "assigner", "assignee", "uid", "hasPolicy"}
+"""Levels of logical constraints; a deeper sentence would not be readable."""
+_NOT_A_RULE = {"target", "assigner", "assignee", "uid", "hasPolicy"}
 """Parts of a policy and a rule that say what and who it is about: the record, its provider and whoever reads it."""
 _DESCRIBES = ("@", "http://purl.org/dc/", "http://www.w3.org/ns/dcat#", "http://www.w3.org/2000/01/rdf-schema#")
 """Statements about a policy that are no rules: its title, its author, what it belongs to."""
 
 
 class _NotUnderstood(Exception):
-    pass
+    """A rule has a part that is not known here."""
 
 
 def sentences(policies: Sequence[Tree]) -> tuple[Sentence, ...]:
-    """Every rule of some policies, in the order permissions, prohibitions, duties, what is not understood."""
+    """Every rule of some policies: permissions, prohibitions, duties, then rules that are not understood."""
     order = ("permission", "prohibition", "duty", "not-understood")
-    found = dict.fromkeys(sentence for policy in policies for sentence in _of_policy(policy))
-    return tuple(sorted(found, key=lambda sentence: order.index(sentence.rule)))
+    distinct = dict.fromkeys(sentence for policy in policies for sentence in _of_policy(policy))
+    return tuple(sorted(distinct, key=lambda sentence: order.index(sentence.rule)))
 
 
 def _of_policy(policy: Tree) -> Iterator[Sentence]:
     for key, values in policy.items():
         name = key.removeprefix(ODRL)
-        if key.startswith(_DESCRIBES) or name in _TOLD_ELSEWHERE:
+        if key.startswith(_DESCRIBES) or name in _NOT_A_RULE:
             continue
         if name not in _RULES:
             yield _verbatim({key: values})
@@ -203,22 +135,24 @@ def _of_rule(kind: str, rule: Any) -> Iterator[Sentence]:
 
 
 def _verbatim(tree: Tree) -> Sentence:
-    shown = json.dumps(tree, ensure_ascii=False)
-    return Sentence(rule="not-understood", text="A rule that Atrium does not understand.", verbatim=shown[:4000])
+    verbatim = json.dumps(tree, ensure_ascii=False)
+    return Sentence(rule="not-understood", text="A rule that Atrium does not understand.", verbatim=verbatim[:4000])
 
 
 def _rule(kind: str, rule: Any) -> str:
     if not isinstance(rule, dict):
         raise _NotUnderstood
     parts = {key.removeprefix(ODRL): values for key, values in rule.items() if not key.startswith("@")}
-    unknown = parts.keys() - {"action", "constraint", "duty", "obligation", "consequence", "remedy"} - _TOLD_ELSEWHERE
+    unknown = parts.keys() - {"action", "constraint", "duty", "obligation", "consequence", "remedy"} - _NOT_A_RULE
     if unknown or not parts.get("action") or parts.keys() & {"consequence", "remedy"}:
         raise _NotUnderstood
     actions = _and(_action(action) for action in parts["action"])
     text = f"{_OPENINGS[kind]} {actions}"
     if constraints := parts.get("constraint"):
         # "Not if" is what a constraint on a prohibition means; "only if" on the other two.
-        text += (" if " if kind == "prohibition" else ", only if ") + _and(_constraint(one) for one in constraints)
+        text += (" if " if kind == "prohibition" else ", only if ") + _and(
+            _constraint(constraint) for constraint in constraints
+        )
     if duties := [*parts.get("duty", ()), *parts.get("obligation", ())]:
         if kind != "permission":
             raise _NotUnderstood
@@ -228,18 +162,18 @@ def _rule(kind: str, rule: Any) -> str:
 
 def _action(value: Any) -> str:
     if isinstance(value, dict) and set(value) - {"@id", "@type"}:
-        raise _NotUnderstood  # a refinement narrows the action, which the sentence must not hide
+        raise _NotUnderstood  # a refinement narrows the action, and the sentence would not say so
     name = value.get("@id", "") if isinstance(value, dict) else value
     if not isinstance(name, str):
         raise _NotUnderstood
-    words = _CC.get(name) or _ACTIONS.get(name.removeprefix(ODRL).removeprefix("odrl:"))
-    if words is None:
+    text = _CC.get(name) or _ACTIONS.get(name.removeprefix(ODRL).removeprefix("odrl:"))
+    if text is None:
         raise _NotUnderstood
-    return words
+    return text
 
 
 def _constraint(value: Any, depth: int = 0) -> str:
-    """A condition in words. A logical one holds others, and is understood only if each of them is."""
+    """A condition in words. A logical constraint is understood only if each of its parts is."""
     if not isinstance(value, dict):
         raise _NotUnderstood
     parts = {key.removeprefix(ODRL): values for key, values in value.items() if not key.startswith("@")}
@@ -250,11 +184,11 @@ def _constraint(value: Any, depth: int = 0) -> str:
     left, operator = (_name(parts[side]) for side in ("leftOperand", "operator"))
     if left not in _OPERANDS or operator not in _OPERATORS:
         raise _NotUnderstood
-    said = (_DATES if left == "dateTime" and operator in _DATES else _OPERATORS)[operator]
-    right = " or ".join(_value(one) for one in parts["rightOperand"])
+    relation = (_DATES if left == "dateTime" and operator in _DATES else _OPERATORS)[operator]
+    right = " or ".join(_value(value) for value in parts["rightOperand"])
     if not right:
         raise _NotUnderstood
-    return " ".join(word for word in (_OPERANDS[left], said, right) if word)
+    return " ".join(part for part in (_OPERANDS[left], relation, right) if part)
 
 
 def _logical(kind: str, values: Sequence[Any], depth: int) -> str:
@@ -262,21 +196,21 @@ def _logical(kind: str, values: Sequence[Any], depth: int) -> str:
     leaves = [leaf for value in values for leaf in _listed(value)]
     if depth >= _MOST_LOGIC or not leaves:
         raise _NotUnderstood
-    words = [_constraint(leaf, depth + 1) for leaf in leaves]
-    text = _LOGIC[kind].join(words)
-    if kind == "xone" and len(words) > 1:
+    conditions = [_constraint(leaf, depth + 1) for leaf in leaves]
+    text = _LOGIC[kind].join(conditions)
+    if kind == "xone" and len(conditions) > 1:
         return f"exactly one of these holds: ({text})"
-    return f"({text})" if len(words) > 1 and (depth or kind != "and") else text
+    return f"({text})" if len(conditions) > 1 and (depth or kind != "and") else text
 
 
 def _listed(value: Any) -> Sequence[Any]:
-    """Members of a list, which ODRL's context makes of these, or the one thing that is none."""
+    """Members of a list, as ODRL's context writes several values, or the single value."""
     if not isinstance(value, dict) or "@list" not in value:
         return [value]
     if value.keys() != {"@list"}:
-        raise _NotUnderstood  # it does not end, or was cut
-    found: Sequence[Any] = value["@list"]
-    return found
+        raise _NotUnderstood  # a list without an end, or a list that was cut
+    members: Sequence[Any] = value["@list"]
+    return members
 
 
 def _name(values: Sequence[Any]) -> str:
@@ -289,55 +223,14 @@ def _name(values: Sequence[Any]) -> str:
 def _value(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
-    told = value.get("@value", value.get("@id"))
-    if told is None or set(value) - {"@value", "@id", "@type", "@language"}:
+    operand = value.get("@value", value.get("@id"))
+    if operand is None or set(value) - {"@value", "@id", "@type", "@language"}:
         raise _NotUnderstood
-    return str(told)
+    return str(operand)
 
 
-def _and(words: Iterable[str]) -> str:
-    return " and ".join(words)
-
-
-# -- usable now? ------------------------------------------------------------------------------------------------------
-
-_CONDITIONS = {
-    LicenceClass.OPEN: "The licence sets no conditions.",
-    LicenceClass.ATTRIBUTION: "Name the source when you use it.",
-    LicenceClass.SHARE_ALIKE: "Name the source, and pass on what you make from it under the same licence.",
-}
-_OPEN_QUESTIONS = {
-    LicenceClass.NON_COMMERCIAL: "Only for non-commercial use: companies ask the publisher.",
-    LicenceClass.BESPOKE: "The publisher has terms of its own: read them first.",
-    LicenceClass.NOT_STATED: "No licence is stated: ask the publisher.",
-}
-
-
-def usable_now(record: Record) -> UsableNow:
-    """Whether somebody can start with it today; the reason is the first thing that stands in the way."""
-    obstacle = next(_obstacles(record), None)
-    return obstacle or UsableNow(verdict=Verdict.YES, reason=_CONDITIONS[record.licence.kind])
-
-
-def _obstacles(record: Record) -> Iterator[UsableNow]:
-    told = sentences(every_policy(record))
-    if any(s.rule == "prohibition" and s.text == "You may not use it." for s in told):
-        yield UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.")
-    status = json.dumps(record.extra.get("http://www.w3.org/ns/adms#status", ())).lower()
-    if re.search("withdrawn|deprecated|discont", status):
-        yield UsableNow(verdict=Verdict.ASK, reason="Its source calls it withdrawn or outdated: look for a newer one.")
-    if record.access == Access.CONTRACT:
-        yield UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
-    if record.access == Access.RESTRICTED:
-        yield UsableNow(verdict=Verdict.ASK, reason="Access is restricted: ask the contact for it.")
-    if not any(d.download_url or d.access_url for d in record.distributions) and not record.landing_page:
-        yield UsableNow(verdict=Verdict.NO, reason="Its source does not say where to get it.")
-    if any(s.rule == "not-understood" for s in told):
-        yield UsableNow(verdict=Verdict.ASK, reason="Part of its policy is not understood: read it first.")
-    if any("only if" in s.text or s.rule == "prohibition" for s in told):
-        yield UsableNow(verdict=Verdict.ASK, reason="Its policy sets conditions: see whether you meet them.")
-    if record.licence.kind in _OPEN_QUESTIONS:
-        yield UsableNow(verdict=Verdict.ASK, reason=_OPEN_QUESTIONS[record.licence.kind])
+def _and(parts: Iterable[str]) -> str:
+    return " and ".join(parts)
 
 
 def every_policy(record: Record) -> tuple[Tree, ...]:

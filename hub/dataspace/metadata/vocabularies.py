@@ -42,7 +42,7 @@ LANGUAGES = {
     "SPA": ("es", "español"),
     "SWE": ("sv", "svenska"),
 }
-"""Codes of the EU languages (and Norwegian) -> BCP 47 and what speakers call it, which needs no translation."""
+"""Codes of the EU languages (and Norwegian) -> BCP 47 tag and name in the language itself."""
 _NATIVE = dict(LANGUAGES.values())
 _FURTHER_LANGUAGES = {
     **{"FRE": "fr", "GER": "de", "DUT": "nl", "CZE": "cs", "GRE": "el", "RUM": "ro", "SLO": "sk"},
@@ -56,20 +56,20 @@ _FURTHER_LANGUAGES = {
 @cache
 def _concepts(file: str) -> dict[str, tuple[str, Text, frozenset[str]]]:
     """IRI -> code, labels by language, IRIs that mean exactly the same."""
-    found: dict[str, tuple[str, Text, set[str]]] = {}
+    concepts: dict[str, tuple[str, Text, set[str]]] = {}
     for quad in ox.parse(path=FOLDER / file, format=ox.RdfFormat.RDF_XML):
         if not isinstance(quad.subject, ox.NamedNode):
             continue
         iri = quad.subject.value
-        code, labels, same = found.get(iri, ("", {}, set()))
+        code, labels, same = concepts.get(iri, ("", {}, set()))
         if quad.predicate.value == SKOS + "prefLabel" and isinstance(quad.object, ox.Literal):
             labels[quad.object.language or "und"] = quad.object.value
         elif quad.predicate.value == SKOS + "exactMatch" and isinstance(quad.object, ox.NamedNode):
             same.add(quad.object.value)
         elif quad.predicate.value == _IDENTIFIER and isinstance(quad.object, ox.Literal):
             code = quad.object.value
-        found[iri] = (code, labels, same)
-    return {iri: (code, labels, frozenset(same)) for iri, (code, labels, same) in found.items() if code}
+        concepts[iri] = (code, labels, same)
+    return {iri: (code, labels, frozenset(same)) for iri, (code, labels, same) in concepts.items() if code}
 
 
 @cache
@@ -99,82 +99,20 @@ def theme(value: str) -> str | None:
 @lru_cache(maxsize=2000)
 def language(value: str) -> str | None:
     """BCP 47 of a language named by its IRI, three letters or two, or as its speakers call it."""
-    word = value.strip().rstrip("/").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
-    short = re.split("[-_]", word)[0].upper()
+    name = value.strip().rstrip("/").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
+    short = re.split("[-_]", name)[0].upper()
     if short in LANGUAGES:
         return LANGUAGES[short][0]
     if short in _FURTHER_LANGUAGES:
         return _FURTHER_LANGUAGES[short]
     if short.lower() in _NATIVE or short.lower() in _FURTHER_LANGUAGES.values():
         return short.lower()
-    return next((tag for tag, name in _NATIVE.items() if name.casefold() == word.casefold()), None)
+    return next((tag for tag, native in _NATIVE.items() if native.casefold() == name.casefold()), None)
 
 
-def file_type(value: str) -> str:
-    """Code of a file type named by its IRI, a media type, an extension or a name; upper case of what is none."""
-    word = value.strip()
-    if word.startswith(("http://", "https://")):
-        tail = word.rstrip("/")
-        word = "/".join(tail.rsplit("/", 2)[1:]) if "media-types" in tail else tail.rsplit("/", 1)[1].rsplit("#", 1)[-1]
-    word = word.partition(";")[0].strip().lower()
-    if known := _known_file_type(word):
-        return known
-    # "Zipped CSV", "Spreadsheet (csv)": of several words the first that is a file type, a packing only at last.
-    found = [code for part in re.findall(r"[a-z0-9_+-]{2,}", word) if (code := _known_file_type(part))]
-    if found and "/" not in word:
-        return next((code for code in found if code not in _PACKINGS), found[0])
-    return word.rsplit("/", 1)[-1].removeprefix("x-").upper()[:40]
-
-
-def _known_file_type(word: str) -> str:
-    word = word.lstrip(".")
-    return _MEDIA_TYPES.get(word) or _codes_by_name("filetypes-skos.rdf").get(word, "")
-
-
-_PACKINGS = {"ZIP", "GZIP", "TAR", "TAR_GZ", "7Z"}
-_MEDIA_TYPES = {
-    "text/csv": "CSV",
-    "application/json": "JSON",
-    "application/geo+json": "GEOJSON",
-    "application/vnd.geo+json": "GEOJSON",
-    "application/ld+json": "JSON_LD",
-    "text/turtle": "RDF_TURTLE",
-    "application/rdf+xml": "RDF_XML",
-    "application/xml": "XML",
-    "text/xml": "XML",
-    "text/html": "HTML",
-    "text/plain": "TXT",
-    "application/pdf": "PDF",
-    "application/zip": "ZIP",
-    "application/gzip": "GZIP",
-    "application/vnd.ms-excel": "XLS",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
-    "application/vnd.apache.parquet": "PARQUET",
-    "application/x-parquet": "PARQUET",
-    "parquet": "PARQUET",
-    "application/n-triples": "RDF_N_TRIPLES",
-    "application/n-quads": "RDF_N_QUADS",
-    "application/trig": "RDF_TRIG",
-    "application/geopackage+sqlite3": "GPKG",
-    "application/vnd.google-earth.kml+xml": "KML",
-    "application/gml+xml": "GML",
-    "image/jpeg": "JPEG",
-    "image/tiff": "TIFF",
-    "text/tab-separated-values": "TSV",
-    "application/x-zip-compressed": "ZIP",
-    "comma-separated values": "CSV",
-    "geopackage": "GPKG",
-    "geotiff": "TIFF",
-    "excel": "XLS",
-    "jpg": "JPEG",
-    "json-ld": "JSON_LD",
-    "jsonld": "JSON_LD",
-    "ttl": "RDF_TURTLE",
-    "xls": "XLS",
-    "shapefile": "SHP",
-    "esri shapefile": "SHP",
-}
-"""Media types and extensions that the authority table (2018) has in another place or not at all."""
+def file_type_code(name: str) -> str:
+    """Code of the file type with this code or label (lower case), or an empty text."""
+    return _codes_by_name("filetypes-skos.rdf").get(name, "")
 
 
 def licence_label(iri: str) -> Text:
@@ -195,23 +133,23 @@ def licence_aliases() -> dict[str, str]:
     return pairs
 
 
-_KIN = {"no": ("nb", "nn"), "nb": ("no", "nn"), "nn": ("no", "nb")}
-"""Who reads one of these reads the others rather than English."""
+_RELATED = {"no": ("nb", "nn"), "nb": ("no", "nn"), "nn": ("no", "nb")}
+"""Languages whose readers prefer these others to English."""
 
 
 def in_language(text: Text, language: str) -> str:
     """A text in the reader's language, else in English, else in any; machine translations (``fr-t-nl``) count last."""
-    for wanted in (language, *_KIN.get(language, ()), "en", "und"):
-        if wanted in text:
-            return text[wanted]
-        translated = next((words for tag, words in text.items() if tag.partition("-")[0] == wanted), None)
+    for candidate in (language, *_RELATED.get(language, ()), "en", "und"):
+        if candidate in text:
+            return text[candidate]
+        translated = next((value for tag, value in text.items() if tag.partition("-")[0] == candidate), None)
         if translated is not None:
             return translated
     return next(iter(text.values()), "")
 
 
 def facet_label(facet: str, value: str, language: str) -> str:
-    """What a facet's value is called in the reader's language."""
+    """Label of a facet's value in the reader's language."""
     if facet == "sector":
         return in_language(theme_labels().get(value, {}), language) or value
     if facet == "language":

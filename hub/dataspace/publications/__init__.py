@@ -1,1 +1,1 @@
-"""What projects publish, and the DCAT-AP catalogue that others harvest from us."""
+"""Publications of projects, and the DCAT-AP catalogue that others harvest."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from hub.dataspace.metadata import dcat, vocabularies
+from hub.dataspace.metadata import vocabularies
+from hub.dataspace.metadata.literals import clean
 from hub.dataspace.metadata.namespaces import DCAT, DCT, FOAF, IT6, RDF, SPDX, VCARD
 from hub.dataspace.models import Access, Kind
 from hub.dataspace.publications.models import PublicationForm
@@ -29,7 +30,7 @@ Triple = tuple[str, str, list[Any]]
 
 
 class StatementNodes:
-    """Statements as :class:`hub.dataspace.metadata.dcat.Nodes` wants them."""
+    """Statements in the form of :class:`hub.dataspace.metadata.nodes.Nodes`."""
 
     def __init__(self, triples: Sequence[Triple]) -> None:
         self._nodes: dict[str, dict[str, list[Any]]] = {}
@@ -44,7 +45,7 @@ class StatementNodes:
 
 
 def publication_statements(uri: str, form: PublicationForm, created: datetime, modified: datetime) -> Iterator[Triple]:
-    """Everything that a publication says, its files and people included."""
+    """All statements of a publication, with its files, publisher and contact."""
     model = form.kind == Kind.MODEL
     yield uri, RDF + "type", ["i", IT6 + "MachineLearningModel" if model else DCAT + "Dataset"]
     yield uri, DCT + "title", _text(form.title, form.language)
@@ -104,7 +105,7 @@ def _people(uri: str, form: PublicationForm) -> Iterator[Triple]:
 
 
 def _text(text: str, language: str | None = None) -> list[Any]:
-    return ["l", dcat.clean(text), language, None]
+    return ["l", clean(text), language, None]
 
 
 def _literal(text: str, kind: str) -> list[Any]:
@@ -112,16 +113,16 @@ def _literal(text: str, kind: str) -> list[Any]:
 
 
 def negotiated(accept: str) -> str:
-    """The media type that an Accept header likes best among :data:`FORMATS`; Turtle when it does not care."""
-    wishes = []
+    """The media type of :data:`FORMATS` that an Accept header prefers; Turtle if it names none of them."""
+    preferences = []
     for number, part in enumerate(accept.split(",")):
         name, _, rest = part.strip().partition(";")
         weight = re.search(r"q=([\d.]+)", rest)
         try:
-            wishes.append((-float(weight[1]) if weight else -1.0, number, name.strip().lower()))
+            preferences.append((-float(weight[1]) if weight else -1.0, number, name.strip().lower()))
         except ValueError:
             continue
-    for weight_of, _, name in sorted(wishes):
+    for weight_of, _, name in sorted(preferences):
         if name in FORMATS and weight_of < 0:
             return name
         if name == "application/json" and weight_of < 0:
@@ -130,7 +131,7 @@ def negotiated(accept: str) -> str:
 
 
 def catalogue_statements(address: str, site: str, page: int, *, more: bool) -> Iterator[Triple]:
-    """What one page of the catalogue says of the catalogue itself."""
+    """Statements about the catalogue itself on one of its pages."""
     yield address, RDF + "type", ["i", DCAT + "Catalog"]
     yield address, DCT + "title", _text(f"{site}: what its projects share", "en")
     yield address, DCT + "description", _text("Data and models made by the projects of this AI factory.", "en")
@@ -144,9 +145,9 @@ def catalogue_statements(address: str, site: str, page: int, *, more: bool) -> I
         yield view, _HYDRA + "next", ["i", f"{address}?page={page + 1}"]
 
 
-def written(triples: Sequence[Triple], media_type: str) -> bytes:
+def serialised(triples: Sequence[Triple], media_type: str) -> bytes:
     """Statements in one of :data:`FORMATS`."""
     parsed = ox.parse(shacl.triples(triples), format=ox.RdfFormat.N_TRIPLES)
-    found = ox.serialize((quad.triple for quad in parsed), format=FORMATS[media_type], prefixes=_PREFIXES)
-    assert found is not None  # noqa: S101
-    return found
+    data = ox.serialize((quad.triple for quad in parsed), format=FORMATS[media_type], prefixes=_PREFIXES)
+    assert data is not None  # noqa: S101
+    return data

@@ -1,4 +1,4 @@
-"""What projects publish, as it travels."""
+"""Publications of projects in requests and responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PublishedFile(Form):
 
 
 class PublicationForm(Form):
-    """A project's output as it is described to others."""
+    """Description of a project's output."""
 
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     kind: Literal[Kind.DATASET, Kind.MODEL] = Kind.DATASET

@@ -1,4 +1,4 @@
-"""``/dataspace/publications``: what projects publish; and ``/dataspace/catalogue``, for other catalogues."""
+"""``/dataspace/publications``: publications of projects; and ``/dataspace/catalogue``, for other catalogues."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def catalogue_record(request: Request, sessions: Sessions, address: Address, slu
 
 def _as_rdf(request: Request, triples: list[dcat_ap.Triple], headers: dict[str, str]) -> Response:
     media_type = dcat_ap.negotiated(request.headers.get("accept", ""))
-    body = dcat_ap.written(triples, media_type)
+    body = dcat_ap.serialised(triples, media_type)
     headers |= {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)

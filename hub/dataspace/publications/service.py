@@ -1,4 +1,4 @@
-"""Publishing back: what a project describes becomes a record like any other, and a catalogue for others to harvest."""
+"""Publications of projects: records like any other, and a catalogue that others can harvest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPACE = "This factory"
 
 
 def listed(session: Session, projects: frozenset[str]) -> tuple[Publication, ...]:
-    """What somebody's projects have published."""
+    """Publications of these projects."""
     query = select(PublicationRow).where(PublicationRow.project.in_(projects)).order_by(PublicationRow.id)
     return tuple(_publication(session, row) for row in session.scalars(query))
 
@@ -54,10 +54,10 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
 
 
 def change(session: Session, person: Person, slug: str, form: PublicationForm) -> Publication:
-    """Describe it anew; its address stays. Raises as :func:`publish`, and :class:`NotFound`."""
+    """Replace the description of a publication; its address stays. Raises as :func:`publish`, and :class:`NotFound`."""
     row = _of_slug(session, person, slug)
     if form.project != row.project:
-        raise InvalidInput("What a project has published stays its own.", field="project")
+        raise InvalidInput("A publication cannot move to another project.", field="project")
     _may_publish(session, person, form)
     record = session.get_one(RecordRow, row.record_id)
     _describe(record, row, form)
@@ -66,7 +66,7 @@ def change(session: Session, person: Person, slug: str, form: PublicationForm) -
 
 
 def withdraw(session: Session, person: Person, slug: str) -> None:
-    """Take a publication back: the record leaves search and catalogue, and its address answers 404."""
+    """Withdraw a publication: its record leaves search and catalogue, and its address answers 404."""
     row = _of_slug(session, person, slug)
     record = session.get_one(RecordRow, row.record_id)
     record.removed = record.changed = now()
@@ -98,30 +98,30 @@ def _of_slug(session: Session, person: Person, slug: str) -> PublicationRow:
     if Role.ADMIN in person.roles or role == MemberRole.LEAD or (role is not None and row.author == person.name):
         return row
     if role is None:
-        raise NotFound("There is no such publication.")  # whether there is one is the project's own matter
+        raise NotFound("There is no such publication.")  # only members may know whether it exists
     raise NotAllowed("Only its author and the leads of the project change it.")
 
 
 def _describe(record: RecordRow, row: PublicationRow, form: PublicationForm) -> None:
-    known = vocabularies.theme_labels()
-    if unknown := [theme for theme in form.themes if theme not in known]:
+    themes = vocabularies.theme_labels()
+    if unknown := [theme for theme in form.themes if theme not in themes]:
         raise InvalidInput(f"{unknown[0]} is not one of the EU data themes.", field="themes")
     row.modified = now()
     triples = list(publication_statements(record.uri, form, row.created, row.modified))
-    found = dcat.record(record.uri, StatementNodes(triples))
-    assert found is not None  # noqa: S101
-    judged = validated(record.uri, triples)
+    content = dcat.record(record.uri, StatementNodes(triples))
+    assert content is not None  # noqa: S101
+    quality = validated(record.uri, triples)
     row.form = form.model_dump_json()
-    record.content, record.hash = found.model_dump_json(exclude_defaults=True), dcat.content_hash(found)
+    record.content, record.hash = content.model_dump_json(exclude_defaults=True), dcat.content_hash(content)
     record.visibility, record.project, record.changed = form.visibility, form.project, row.modified
-    record.quality, record.checked, record.indexed = judged.model_dump_json(), True, False
+    record.quality, record.checked, record.indexed = quality.model_dump_json(), True, False
     record.version = (record.version or 0) + 1
 
 
 def validated(uri: str, triples: Sequence[Triple]) -> Quality:
     """Quality by the DCAT-AP shapes.
 
-    :raises InvalidInput: the shapes cannot be checked just now.
+    :raises InvalidInput: the check has failed, and may be tried again.
     """
     nodes = StatementNodes(triples)
     names = [uri, *(name for name in nodes.names() if name != uri)]
@@ -130,10 +130,10 @@ def validated(uri: str, triples: Sequence[Triple]) -> Quality:
         file.flush()
         request = {"path": file.name, "records": [[shacl.name_of(name) for name in names]]}
         try:
-            [told] = sandbox.run("shapes", request, sandbox.Limits(seconds=60.0))
+            [result] = sandbox.run("shapes", request, sandbox.Limits(seconds=60.0))
         except (sandbox.Crashed, ValueError) as error:
             raise InvalidInput("The description could not be checked.", hint="Try again in a minute.") from error
-    return Quality.model_validate({**told, "checked": now()})
+    return Quality.model_validate({**result, "checked": now()})
 
 
 def _publication(session: Session, row: PublicationRow) -> Publication:
@@ -156,13 +156,13 @@ def catalogue_page(session: Session, address: str, site: str, page: int) -> tupl
 
     :raises NotFound: there is no such page.
     """
-    open_ones = (
+    visible = (
         select(PublicationRow)
         .join(RecordRow, RecordRow.id == PublicationRow.record_id)
         .where(RecordRow.visibility == Visibility.EVERYBODY, RecordRow.removed.is_(None))
         .order_by(PublicationRow.id)
     )
-    rows = session.scalars(open_ones.offset((page - 1) * PAGE).limit(PAGE + 1)).all()
+    rows = session.scalars(visible.offset((page - 1) * PAGE).limit(PAGE + 1)).all()
     if not rows and page > 1:
         raise NotFound("The catalogue has no such page.")
     triples = list(catalogue_statements(address, site, page, more=len(rows) > PAGE))

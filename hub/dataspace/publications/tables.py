@@ -1,4 +1,4 @@
-"""Publications, as stored. Long values are JSON of the models."""
+"""Publications in the database. Long values are JSON of the models."""
 
 from __future__ import annotations
 

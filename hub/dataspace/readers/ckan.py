@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from hub.dataspace.readers.rdf import Unreadable, as_utf8, page_of, parsed_json
+from hub.dataspace.readers.pages import Unreadable, as_utf8, page_of, parsed_json
 
 Line = dict[str, Any]
 ROWS = 100
 MOST_FURTHER = 10_000
-"""Pages that are known before they are linked, so that one that cannot be read does not end the harvest."""
+"""Further pages that the first one announces, so that a page that cannot be read does not end the harvest."""
 _DCT = "http://purl.org/dc/terms/"
 _DCAT = "http://www.w3.org/ns/dcat#"
 _DCATAP = "http://data.europa.eu/r5r/"
@@ -36,35 +36,34 @@ _FIELDS = {
     **{"compress_format": _DCAT + "compressFormat", "package_format": _DCAT + "packageFormat"},
     **{"last_modified": _DCT + "modified", "size": _DCAT + "byteSize", "byte_size": _DCAT + "byteSize"},
 }
-"""What the DCAT extension of CKAN (and portals with schemas of their own) call DCAT's properties, among a package's
-extras or beside them."""
+"""Names in CKAN's DCAT extension and in schemas of portals -> DCAT's properties."""
 
 
-def _words(text: str) -> frozenset[str]:
+def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_READ = _words("""
+_READ = _names("""
     id name title title_translated notes notes_translated description description_translated name_translated url version
     license_id license_title license_url private tags tags_translated keywords groups organization extras resources
     maintainer maintainer_email author author_email uri publisher publisher_name publisher_uri publisher_email
     publisher_url creator contact contact_points contact_name contact_email temporal_coverage temporals temporal_start
     temporal_end spatial_coverage access_url download_url format hash hash_algorithm
 """)
-_TECHNICAL = _words("""
+_TECHNICAL = _names("""
     creator_user_id owner_org isopen num_resources num_tags state type metadata_created metadata_modified created
     relationships_as_object relationships_as_subject revision_id revision_timestamp cache_url cache_last_updated
     datastore_active mimetype_inner package_id position resource_type url_type webstore_url webstore_last_updated
     tracking_summary ckan_url on_same_domain display_name
 """)
-"""How CKAN keeps a package, which says nothing about the data."""
+"""Fields about CKAN's own storage of a package, which are ignored."""
 
 NO_SEARCH = {400, 403, 404, 405, 409}
-"""How a site says that it has no ``package_search``; then its packages are listed and asked for one by one."""
+"""Statuses of a site without ``package_search``; its packages are listed and requested one by one."""
 
 
 def first_page(address: str) -> str:
-    """Address of the first page, whether a site, its API or an action is named; what it asks for (``fq=…``) stays."""
+    """Address of the first page of a site, its API or an action; parameters such as ``fq=…`` stay."""
     parts = urlsplit(address)
     path = parts.path.rstrip("/")
     if path.endswith("package_list"):
@@ -78,17 +77,18 @@ def first_page(address: str) -> str:
 
 
 def is_first(url: str) -> bool:
+    """Whether this is the address of a first page."""
     parts = urlsplit(url)
     return parts.path.endswith("/package_search") and ("start", "0") in parse_qsl(parts.query)
 
 
 def list_page(url: str) -> str:
-    """Where a site whose search has the address ``url`` lists its packages."""
+    """Address of the list of packages of a site whose search has the address ``url``."""
     return urljoin(url, "package_list")
 
 
 def packages(request: Line) -> Iterator[Line]:
-    """Nodes of one answer of CKAN and the addresses it goes on at; a package without an id is refused.
+    """Nodes of one answer of CKAN and addresses of further pages; a package without an id is refused.
 
     ``package_search`` has a page of packages, ``package_list`` the names of all, ``package_show`` one of them.
     """
@@ -114,19 +114,19 @@ def packages(request: Line) -> Iterator[Line]:
         else:
             yield from lines
     parts = urlsplit(base)
-    asked = dict(parse_qsl(parts.query))
-    first, rows = int(asked.get("start", "0")), len(listed)
+    parameters = dict(parse_qsl(parts.query))
+    first, rows = int(parameters.get("start", "0")), len(listed)
     further = range(first + rows, count, rows) if rows else ()
     for start in further[:1] if first else further[:MOST_FURTHER]:
-        way = "next" if start == first + rows else "back"
-        yield {way: parts._replace(query=urlencode(asked | {"start": start})).geturl()}
+        direction = "next" if start == first + rows else "back"
+        yield {direction: parts._replace(query=urlencode(parameters | {"start": start})).geturl()}
 
 
 def _listed(result: Any) -> list[Any]:
-    """Packages of a search, the one that was asked for, or a list of packages or names, which DKAN packs once more."""
+    """Packages of a search, a single package, or a list of packages or names, which DKAN nests in a second list."""
     if isinstance(result, dict):
         return list(result["results"]) if "results" in result else [result]
-    return [one for part in result for one in (part if isinstance(part, list) else [part])]
+    return [package for part in result for package in (part if isinstance(part, list) else [part])]
 
 
 def _package(package: Line, base: str) -> Iterator[Line]:
@@ -168,7 +168,7 @@ def _package(package: Line, base: str) -> Iterator[Line]:
 
 
 def _licence(node: _Node, package: Line) -> Iterator[Line]:
-    """Its address, what it is called and CKAN's own word for it: any of them may be the one that is known."""
+    """Address, title and CKAN's id of the licence: any of them may be a known one."""
     url, name, code = (_text(package.get(f"license_{part}")) for part in ("url", "title", "id"))
     if url or name or code:
         licence = _Node(url if _is_address(url) else f"_:{node.identity}#licence", _DCT + "LicenseDocument")
@@ -179,75 +179,82 @@ def _licence(node: _Node, package: Line) -> Iterator[Line]:
 
 
 def _people(node: _Node, fields: Line) -> Iterator[Line]:
-    def told(prefix: str) -> list[Any]:
+    """Publishers, creators and contacts."""
+
+    def agents_of(prefix: str) -> list[Any]:
         """``publisher: [{name, email, …}]`` of a schema, or else ``publisher_name`` and the like."""
-        whole = [one for one in _values(fields.get(prefix)) if isinstance(one, dict)]
+        agents = [value for value in _values(fields.get(prefix)) if isinstance(value, dict)]
         parts = {part: fields.get(f"{prefix}_{part}") for part in ("name", "email", "url", "uri")}
-        return whole or ([parts] if any(map(_text, parts.values())) else [])
+        return agents or ([parts] if any(map(_text, parts.values())) else [])
 
     organisation = fields["organization"] if isinstance(fields.get("organization"), dict) else {}
-    publishers = told("publisher") or [{"name": organisation.get("title") or organisation.get("name")}]
-    contacts = told("contact") or [one for one in _values(fields.get("contact_points")) if isinstance(one, dict)]
+    publishers = agents_of("publisher") or [{"name": organisation.get("title") or organisation.get("name")}]
+    contact_points = [value for value in _values(fields.get("contact_points")) if isinstance(value, dict)]
+    contacts = agents_of("contact") or contact_points
     contacts = contacts or [
         {"name": fields.get(k), "email": fields.get(f"{k}_email")} for k in ("maintainer", "author")
     ]
     for predicate, kind, people in (
         (_DCT + "publisher", "publisher", publishers),
-        (_DCT + "creator", "creator", told("creator")),
+        (_DCT + "creator", "creator", agents_of("creator")),
         (_DCAT + "contactPoint", "contact", contacts),
     ):
-        for number, person in enumerate(people):
-            identity = _text(person.get("uri")) or f"_:{node.identity}#{kind}{number}"
-            found = _Node(identity, _VCARD + "Kind" if kind == "contact" else _FOAF + "Agent")
-            found.texts(_FOAF + "name", person.get("name") or person.get("email"))
-            found.text(_VCARD + "hasEmail", person.get("email"))
-            found.text(_FOAF + "homepage", person.get("url"))
-            if person.get("name") or person.get("email") or person.get("uri"):
-                node.link(predicate, found)
-                yield found.line()
+        for number, values in enumerate(people):
+            identity = _text(values.get("uri")) or f"_:{node.identity}#{kind}{number}"
+            agent = _Node(identity, _VCARD + "Kind" if kind == "contact" else _FOAF + "Agent")
+            agent.texts(_FOAF + "name", values.get("name") or values.get("email"))
+            agent.text(_VCARD + "hasEmail", values.get("email"))
+            agent.text(_FOAF + "homepage", values.get("url"))
+            if values.get("name") or values.get("email") or values.get("uri"):
+                node.link(predicate, agent)
+                yield agent.line()
 
 
 def _coverage(node: _Node, fields: Line) -> Iterator[Line]:
-    """Periods and places, which a schema has as lists, and the DCAT extension as single fields."""
-    periods = [one for key in ("temporal_coverage", "temporals") for one in _values(fields.get(key))]
+    """Periods and places: lists in schemas, single fields in the DCAT extension."""
+    periods = [value for key in ("temporal_coverage", "temporals") for value in _values(fields.get(key))]
     periods.append({"start": fields.get("temporal_start"), "end": fields.get("temporal_end")})
-    for number, period in enumerate(one for one in periods if isinstance(one, dict) and any(map(_text, one.values()))):
-        found = _Node(f"_:{node.identity}#period{number}", _DCT + "PeriodOfTime")
-        found.text(_DCAT + "startDate", period.get("start") or period.get("start_date"))
-        found.text(_DCAT + "endDate", period.get("end") or period.get("end_date"))
-        node.link(_DCT + "temporal", found)
-        yield found.line()
+    stated = (period for period in periods if isinstance(period, dict) and any(map(_text, period.values())))
+    for number, period in enumerate(stated):
+        period_node = _Node(f"_:{node.identity}#period{number}", _DCT + "PeriodOfTime")
+        period_node.text(_DCAT + "startDate", period.get("start") or period.get("start_date"))
+        period_node.text(_DCAT + "endDate", period.get("end") or period.get("end_date"))
+        node.link(_DCT + "temporal", period_node)
+        yield period_node.line()
     for place in _values(fields.get("spatial_coverage")):
-        told = place if isinstance(place, dict) else {"text": place}
-        shape = next((told[key] for key in ("bbox", "geom", "centroid") if told.get(key)), None)
-        node.text(_DCT + "spatial", told.get("text") or told.get("uri") or (json.dumps(shape) if shape else None))
+        values = place if isinstance(place, dict) else {"text": place}
+        geometry = next((values[key] for key in ("bbox", "geom", "centroid") if values.get(key)), None)
+        geometry_text = json.dumps(geometry) if geometry else None
+        node.text(_DCT + "spatial", values.get("text") or values.get("uri") or geometry_text)
 
 
 def _resource(node: _Node, resource: Line, fallback: str, site: str) -> Iterator[Line]:
     identity = f"_:{node.identity}#{resource.get('id') or fallback}"
-    found = _Node(identity, _DCAT + "Distribution")
-    found.texts(_DCT + "title", resource.get("name_translated") or resource.get("name") or resource.get("title"))
-    found.texts(_DCT + "description", resource.get("description_translated") or resource.get("description"))
-    found.iri(_DCAT + "accessURL", resource.get("access_url") or resource.get("url"))
-    found.iri(_DCAT + "downloadURL", resource.get("download_url") or _download(resource))
-    found.text(_DCT + "format", resource.get("format") or resource.get("mimetype"))
-    found.fields(resource, site)
+    distribution = _Node(identity, _DCAT + "Distribution")
+    distribution.texts(_DCT + "title", resource.get("name_translated") or resource.get("name") or resource.get("title"))
+    distribution.texts(_DCT + "description", resource.get("description_translated") or resource.get("description"))
+    distribution.iri(_DCAT + "accessURL", resource.get("access_url") or resource.get("url"))
+    distribution.iri(_DCAT + "downloadURL", resource.get("download_url") or _download(resource))
+    distribution.text(_DCT + "format", resource.get("format") or resource.get("mimetype"))
+    distribution.fields(resource, site)
     if digest := _text(resource.get("hash")).rpartition(":")[2]:
         checksum = _Node(f"{identity}#checksum", _SPDX + "Checksum")
         checksum.text(_SPDX + "checksumValue", digest)
         checksum.text(_SPDX + "algorithm", resource.get("hash_algorithm"))
-        found.link(_SPDX + "checksum", checksum)
+        distribution.link(_SPDX + "checksum", checksum)
         yield checksum.line()
-    node.link(_DCAT + "distribution", found)
-    yield found.line()
+    node.link(_DCAT + "distribution", distribution)
+    yield distribution.line()
 
 
 def _download(resource: Line) -> Any:
-    """CKAN's ``url`` is a file when CKAN holds it itself."""
+    """CKAN's ``url`` is the address of a file if the file was uploaded to CKAN."""
     return resource.get("url") if resource.get("url_type") == "upload" else None
 
 
 class _Node:
+    """Builds one node: its identity, type and properties."""
+
     def __init__(self, identity: str, kind: str) -> None:
         self.identity = identity
         self._predicates: dict[str, list[list[Any]]] = {_TYPE: [["i", kind]]}
@@ -259,25 +266,24 @@ class _Node:
             self._predicates.setdefault(predicate, []).append(term)
 
     def texts(self, predicate: str, value: Any) -> None:
-        """A text, or one or several by language as the multilingual extensions have it."""
+        """A text, or texts by language as in the multilingual extensions."""
         if isinstance(value, dict):
-            for language, told in value.items():
-                for text in _values(told):
+            for language, texts in value.items():
+                for text in _values(texts):
                     self.text(predicate, text, language)
         elif _text(value):
             self._predicates.setdefault(predicate, []).append(["l", _text(value), None, None])
 
     def fields(self, fields: Line, site: str) -> None:
-        """Everything that nobody else reads, by DCAT's name where it has one."""
+        """Every field that no other function reads, with its property of DCAT if it has one."""
         for key, value in fields.items():
             if key not in _READ and key not in _TECHNICAL:
                 predicate = _FIELDS.get(key, f"{site}extra/{key}")
-                for one in _values(value):
-                    if isinstance(one, dict) and not all(
-                        re.fullmatch("[a-z]{2}([-_][A-Za-z]{2})?", key) for key in one
-                    ):
-                        one = json.dumps(one, ensure_ascii=False)  # noqa: PLW2901
-                    self.texts(predicate, one) if isinstance(one, dict) else self.text(predicate, one)
+                for part in _values(value):
+                    if isinstance(part, dict) and all(map(_is_language_tag, part)):
+                        self.texts(predicate, part)
+                    else:
+                        self.text(predicate, json.dumps(part, ensure_ascii=False) if isinstance(part, dict) else part)
 
     def iri(self, predicate: str, value: Any) -> None:
         if _text(value):
@@ -290,21 +296,26 @@ class _Node:
         return {"s": self.identity, "g": None, "p": self._predicates}
 
 
+def _is_language_tag(key: str) -> bool:
+    return re.fullmatch("[a-z]{2}([-_][A-Za-z]{2})?", key) is not None
+
+
 def _text(value: Any) -> str:
+    """A text or a number as text; an empty text for anything else."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _values(value: Any) -> list[Any]:
-    """Of a list, one that is written as JSON, or the value itself; nothing is no value."""
+    """Values of a list (also of one written as JSON), or the value itself; empty values are left out."""
     if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return [value]
     if isinstance(value, list):
-        return [one for one in value if one not in (None, "", {})]
+        return [part for part in value if part not in (None, "", {})]
     return [] if value in (None, "", {}) else [value]
 
 

@@ -1,6 +1,6 @@
-"""Pages that are not quite what their format asks for, as catalogues in the wild are. Pure, and used in the sandbox.
+"""Repairs of pages that break the rules of their format in usual ways. Pure; used by the RDF reader in the sandbox.
 
-What is mended here loses nothing. What cannot be mended is read around, and stands in the report.
+A repair loses nothing. What cannot be repaired is read around and reported.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from html.entities import name2codepoint
 import pyoxigraph as ox
 
 MOST_FAULTS = 100
-"""Of one page, around which is read."""
+"""Faults of one page that are read around."""
 
-_NAMES = (
+_NAMESPACES = (
     (b"https://www.w3.org/ns/dcat/", b"http://www.w3.org/ns/dcat#"),
     (b"https://www.w3.org/ns/dcat#", b"http://www.w3.org/ns/dcat#"),
     (b"https://purl.org/dc/terms/", b"http://purl.org/dc/terms/"),
     (b"https://www.w3.org/ns/odrl/2/", b"http://www.w3.org/ns/odrl/2/"),
     (b"https://schema.org/", b"http://schema.org/"),
 )
-"""What connectors and portals write for these namespaces, and what they are."""
+"""Namespaces as connectors and portals write them -> as the standards have them."""
 
 UNEXPLAINED = "urn:unexplained:"
-"""Words of JSON-LD that no context explains: it would drop them, and a rule would be read without its condition."""
+"""Namespace of JSON-LD terms that no context explains. Parsers drop terms without a namespace, and a
+rule could lose its condition."""
 _DCT, _DCAT, _SCHEMA = "http://purl.org/dc/terms/", "http://www.w3.org/ns/dcat#", "http://schema.org/"
 AS_DCAT = {
     **{_SCHEMA + name: _DCAT + same for name, same in (
@@ -47,8 +48,8 @@ AS_DCAT = {
         "identifier", "language", "format", "spatial", "temporal",
     )},
 }  # fmt: skip
-"""What schema.org calls the same as DCAT does (its names and descriptions are read as labels anyway), and DCAT's own
-words where they stand without a context that we have."""
+"""Terms of schema.org -> DCAT's for the same (names and descriptions are read as labels anyway), and DCAT's own terms
+without a known context -> with their namespace."""
 
 PREFIXES = {
     "adms": "http://www.w3.org/ns/adms#",
@@ -91,7 +92,7 @@ _NAME_WITH_SLASH = re.compile(
     rb"(?<![\w:/.\\-])([A-Za-z][\w-]*:[\w.-]*(?:/[\w.-]*\w)+)",
     re.S,
 )
-"""``x:a/b``, which no Turtle has without a backslash, and what it is not looked for in."""
+"""``x:a/b``, which needs a backslash in Turtle; strings, addresses and comments, where it is no fault, come first."""
 _END_OF_STATEMENT = re.compile(rb"[.}][ \t\r]*\n")
 _ESCAPE = re.compile(rb"""\\(\\|U[0-9A-Fa-f]{8}|u[0-9A-Fa-f]{4}|[tbnrf"'_~.!$&()*+,;=/?#@%-])|\\""")
 _GRAPH = re.compile(rb"(?:^|[\s}])(<[^<>\s]*>|[\w-]*:[\w.-]*)\s*\{|^\s*(\})", re.M)
@@ -102,21 +103,21 @@ _LINKS = (
 
 
 def with_known_names(data: bytes) -> bytes:
-    """Namespaces as the standards have them."""
-    for wrong, right in _NAMES:
+    """A page with the namespaces that the standards have."""
+    for wrong, right in _NAMESPACES:
         if wrong in data:
             data = data.replace(wrong, right)
     return data
 
 
-def mended(data: bytes, kind: ox.RdfFormat) -> bytes:
-    """A page that a strict parser has refused, without the usual slips; lines keep their numbers."""
-    if kind == ox.RdfFormat.RDF_XML:
+def repaired(data: bytes, rdf_format: ox.RdfFormat) -> bytes:
+    """A page that a strict parser refuses, without the usual faults; lines keep their numbers."""
+    if rdf_format == ox.RdfFormat.RDF_XML:
         data = re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", b" ", data)
-        data = re.sub(rb"&(\w+);", _character, data)
+        data = re.sub(rb"&(\w+);", _numeric_entity, data)
         return re.sub(rb"&(?!#?\w+;)", b"&amp;", data)
-    if kind in _TURTLE:
-        data = re.sub(rb"(?<!\\)\"@([A-Za-z]{2,8}(?:[_-][A-Za-z0-9]{1,8})*)[_-]*", _language, data)
+    if rdf_format in _TURTLE:
+        data = re.sub(rb"(?<!\\)\"@([A-Za-z]{2,8}(?:[_-][A-Za-z0-9]{1,8})*)[_-]*", _language_tag, data)
         data = _ESCAPE.sub(lambda match: match[0] if match[1] else rb"\\", data)
         data = _PREFIX_WITHOUT_DOT.sub(rb"\1 .", data)
         data = _NAME_WITH_SLASH.sub(
@@ -126,28 +127,28 @@ def mended(data: bytes, kind: ox.RdfFormat) -> bytes:
     return data
 
 
-def _character(match: re.Match[bytes]) -> bytes:
-    """HTML's names of characters, which XML does not know."""
+def _numeric_entity(match: re.Match[bytes]) -> bytes:
+    """An entity of HTML, which XML does not have, by its number."""
     name = match[1].decode()
     if name in {"amp", "lt", "gt", "quot", "apos"} or name not in name2codepoint:
         return match[0]
     return f"&#{name2codepoint[name]};".encode()
 
 
-def _language(match: re.Match[bytes]) -> bytes:
+def _language_tag(match: re.Match[bytes]) -> bytes:
     return b'"@' + match[1].replace(b"_", b"-")
 
 
-def before(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
-    """A page up to the last statement that seems to end before the one with a fault in ``line`` (from 1)."""
-    start = _start(data, kind, line)
+def before(data: bytes, rdf_format: ox.RdfFormat, line: int | None) -> bytes | None:
+    """A page up to the end of the last statement before a fault in ``line`` (from 1); None where no end is seen."""
+    start = _start(data, rdf_format, line)
     ends = [end.end() for end in _END_OF_STATEMENT.finditer(data, 0, start)] if start else []
     return data[: ends[-1]] if ends else None
 
 
-def _start(data: bytes, kind: ox.RdfFormat, line: int | None) -> int | None:
-    """Where a line begins in a page whose format has statements that one sees the end of."""
-    if kind not in _TURTLE or line is None:
+def _start(data: bytes, rdf_format: ox.RdfFormat, line: int | None) -> int | None:
+    """Position of a line in a page; None for formats in which the end of a statement is not seen."""
+    if rdf_format not in _TURTLE or line is None:
         return None
     start = 0
     for _ in range(line - 1):
@@ -157,29 +158,29 @@ def _start(data: bytes, kind: ox.RdfFormat, line: int | None) -> int | None:
     return start
 
 
-def after(data: bytes, kind: ox.RdfFormat, line: int | None) -> bytes | None:
-    """The rest of a page after the statement that has a fault in ``line`` (from 1); None where no end can be seen."""
-    start = _start(data, kind, line)
+def after(data: bytes, rdf_format: ox.RdfFormat, line: int | None) -> bytes | None:
+    """A page after the statement with a fault in ``line`` (from 1); None where its end is not seen."""
+    start = _start(data, rdf_format, line)
     end = None if start is None else _END_OF_STATEMENT.search(data, start)
     if end is None:
         return None
     before, rest = data[: end.end()], data[end.end() :]
-    known = b" ".join(match.group().strip() for match in _PREFIX_LINE.finditer(before))
-    return known + b" " + _graph(data[: end.start() + 1]) + b"\n" + rest
+    prefixes = b" ".join(match.group().strip() for match in _PREFIX_LINE.finditer(before))
+    return prefixes + b" " + _graph(data[: end.start() + 1]) + b"\n" + rest
 
 
 def _graph(before: bytes) -> bytes:
-    """The opening of the graph that ``before`` ends in."""
-    opened = b""
+    """The opening line of the graph that ``before`` ends in, or nothing."""
+    opening = b""
     for match in _GRAPH.finditer(before):
-        opened = b"" if match[2] else match[1] + b" {"
-    return opened
+        opening = b"" if match[2] else match[1] + b" {"
+    return opening
 
 
 def links(data: bytes) -> Iterator[str]:
-    """Where a page in XML or JSON that cannot be read says that it goes on."""
+    """Addresses of further pages in a page of XML or JSON that cannot be read."""
     for pattern in _LINKS:
         for match in pattern.finditer(data):
-            found = match[1].decode(errors="replace").replace("&amp;", "&")
-            if found.startswith(("http://", "https://", "/", "?")):
-                yield found
+            address = match[1].decode(errors="replace").replace("&amp;", "&")
+            if address.startswith(("http://", "https://", "/", "?")):
+                yield address

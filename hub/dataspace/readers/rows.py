@@ -1,6 +1,6 @@
-"""First rows of a file. Runs in the sandbox, and needs next to nothing, so that it starts at once.
+"""First rows of a file. Runs in the sandbox, and imports little, so that it starts quickly.
 
-Nothing is unpacked to disk, and nothing is unpacked further than what is shown: a bomb stays folded.
+Nothing is unpacked to disk, and nothing further than what is shown, so that a decompression bomb does no harm.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hub.dataspace.metadata.file_types import TEXT_TABLES, extension
+
 Line = dict[str, Any]
 BEGINNING = 2 * 2**20
-"""Bytes of a text that are looked at."""
+"""Bytes of a text that are read."""
 ROWS, COLUMNS, CELL = 20, 100, 200
-TEXTS = {"CSV", "TSV", "JSON", "GEOJSON", "JSONL", "NDJSON"}
 _MOST_MEMBERS = 1000
 
 
 class Refused(Exception):
-    """Why nothing can be shown, as a sentence."""
+    """Nothing can be shown; the message says why, as a sentence."""
 
 
 def rows(request: Line) -> Iterator[Line]:
     """One line: ``columns``, ``types``, ``rows`` and ``complete``; or ``refused`` with the reason.
 
-    ``request``: ``path``, ``kind`` (one of :data:`TEXTS`), and whether the file is ``truncated``.
+    ``request``: ``path``, ``kind`` (one of ``file_types.TEXT_TABLES``), and whether the file is ``truncated``.
     """
     try:
         with Path(request["path"]).open("rb") as file:
@@ -42,7 +43,7 @@ def rows(request: Line) -> Iterator[Line]:
 
 
 def parquet_rows(request: Line) -> Iterator[Line]:
-    """As :func:`rows`, of a Parquet file that is there whole and whose parts have at most ``most`` bytes."""
+    """As :func:`rows`, of a whole Parquet file whose row groups have at most ``most`` bytes."""
     try:
         yield _parquet(Path(request["path"]), request["most"])
     except Refused as reason:
@@ -60,7 +61,7 @@ def _unpacked(file: BinaryIO, *, complete: bool) -> tuple[bytes, bool]:
     if start == b"\x28\xb5\x2f\xfd":
         import zstandard
 
-        # A window is what a decompressor has to hold at once; 8 MiB is what the format asks everybody to bear.
+        # The window is held in memory; the format recommends that every decoder supports 8 MiB.
         with zstandard.ZstdDecompressor(max_window_size=8 * 2**20).stream_reader(file) as reader:
             data = reader.read(BEGINNING)
             return data, complete and not reader.read(1)
@@ -77,10 +78,10 @@ def _out_of_zip(file: BinaryIO) -> tuple[bytes, bool]:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()[:_MOST_MEMBERS]
-            wanted = [m for m in members if m.filename.upper().rpartition(".")[2] in TEXTS and not m.flag_bits & 1]
-            if not wanted:
+            tables = [m for m in members if extension(m.filename) in TEXT_TABLES and not m.flag_bits & 1]
+            if not tables:
                 raise Refused("There is no CSV or JSON file in the archive.")
-            with archive.open(wanted[0]) as member:
+            with archive.open(tables[0]) as member:
                 data = member.read(BEGINNING)
                 return data, not member.read(1)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
@@ -88,7 +89,7 @@ def _out_of_zip(file: BinaryIO) -> tuple[bytes, bool]:
 
 
 def _csv(data: bytes, *, complete: bool) -> Line:
-    from hub.dataspace.readers.rdf import as_utf8
+    from hub.dataspace.readers.pages import as_utf8
 
     text = as_utf8(data, "").decode(errors="replace")
     if not complete:
@@ -101,21 +102,21 @@ def _csv(data: bytes, *, complete: bool) -> Line:
     csv.field_size_limit(BEGINNING)
     try:
         reader = csv.reader(io.StringIO(text), dialect)
-        found = [row for _, row in zip(range(ROWS + 2), reader, strict=False)]
+        lines = [row for _, row in zip(range(ROWS + 2), reader, strict=False)]
     except csv.Error as error:
         raise Refused(f"The file is not CSV: {error}.") from error
-    if not found:
+    if not lines:
         raise Refused("The file is empty.")
-    head, body = found[0], found[1 : ROWS + 1]
-    return _table(head, body, complete=complete and len(found) <= ROWS + 1)
+    head, body = lines[0], lines[1 : ROWS + 1]
+    return _table(head, body, complete=complete and len(lines) <= ROWS + 1)
 
 
 def _json(data: bytes, *, complete: bool) -> Line:
     """Rows of the first list of objects: of the document, of one of its values, or one object a line."""
-    from hub.dataspace.readers.rdf import as_utf8
+    from hub.dataspace.readers.pages import as_utf8
 
     text = as_utf8(data, "").decode(errors="replace")
-    decoder, found = json.JSONDecoder(), list[Any]()
+    decoder, values = json.JSONDecoder(), list[Any]()
     at = text.find("[") + 1
     stripped = text.lstrip()
     first_line, _, more = stripped.partition("\n")
@@ -123,20 +124,20 @@ def _json(data: bytes, *, complete: bool) -> Line:
         at = text.find("{")
     elif not at:
         raise Refused("There is no list of objects in the file.")
-    while at < len(text) and len(found) <= ROWS:
+    while at < len(text) and len(values) <= ROWS:
         while at < len(text) and text[at] in ", \t\r\n":
             at += 1
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             break
-        found.append(value)
-    objects = [_flat(value) for value in found]
+        values.append(value)
+    objects = [_flat(value) for value in values]
     if not objects:
         raise Refused("There is no list of objects in the file.")
-    columns = list(dict.fromkeys(name for one in objects for name in one))
-    body = [[one.get(name, "") for name in columns] for one in objects[:ROWS]]
-    return _table(columns, body, complete=complete and len(found) <= ROWS)
+    columns = list(dict.fromkeys(name for row in objects for name in row))
+    body = [[row.get(name, "") for name in columns] for row in objects[:ROWS]]
+    return _table(columns, body, complete=complete and len(values) <= ROWS)
 
 
 def _parses(line: str) -> bool:
@@ -176,10 +177,10 @@ def _parquet(path: Path, most: int) -> Line:
 
 def _table(head: Sequence[Any], body: Sequence[Sequence[Any]], *, complete: bool) -> Line:
     columns = [_cell(name) for name in head[:COLUMNS]]
-    shown = [[_cell(value) for value in row[: len(columns)]] for row in body]
-    shown = [row + [""] * (len(columns) - len(row)) for row in shown]
-    types = [_type([row[number] for row in shown]) for number in range(len(columns))]
-    return {"columns": columns, "types": types, "rows": shown, "complete": complete and len(head) <= COLUMNS}
+    cells = [[_cell(value) for value in row[: len(columns)]] for row in body]
+    cells = [row + [""] * (len(columns) - len(row)) for row in cells]
+    types = [_type([row[number] for row in cells]) for number in range(len(columns))]
+    return {"columns": columns, "types": types, "rows": cells, "complete": complete and len(head) <= COLUMNS}
 
 
 def _cell(value: Any) -> str:
@@ -188,12 +189,12 @@ def _cell(value: Any) -> str:
 
 
 def _type(values: Sequence[str]) -> str:
-    there = [value for value in values if value]
-    if not there:
+    not_empty = [value for value in values if value]
+    if not not_empty:
         return "text"
     for name, kind in (("integer", int), ("number", float)):
         try:
-            for value in there:
+            for value in not_empty:
                 kind(value)
         except ValueError:
             continue

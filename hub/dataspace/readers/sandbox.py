@@ -1,4 +1,4 @@
-"""Untrusted bytes are looked at in a process of their own, with limits: whatever they do to it, the worker goes on.
+"""Reads untrusted bytes in a process of its own, with limits: whatever they do to it, the worker goes on.
 
 ``run`` is the parent's side; ``main`` is the child's. The child gets a request on standard input, writes JSON lines to
 a file, and cannot open connections, start programs, or open files that are neither its input nor Python's own.
@@ -23,12 +23,21 @@ from typing import Any, Literal
 Line = dict[str, Any]
 Task = Literal["rdf", "ckan", "rows", "parquet", "shapes"]
 PACKAGE_ROOT = Path(__file__).parents[3]
-_ASKS = ("socket.", "subprocess.", "os.exec", "os.posix_spawn", "os.fork", "os.system", "urllib.Request", "ctypes.")
+_FORBIDDEN_EVENTS = (
+    "socket.",
+    "subprocess.",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.system",
+    "urllib.Request",
+    "ctypes.",
+)
 """Audit events that end the child's work."""
 
 
 class Crashed(Exception):
-    """The child ended without saying that it was done: a limit, a deadline or a fault in a parser."""
+    """The child ended before its work was complete: a limit, a deadline or a fault in a parser."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Limits:
 
 
 def run(task: Task, request: Line, limits: Limits = Limits()) -> Iterator[Line]:
-    """The child's lines; :class:`Crashed` after the last whole one when it did not get to the end."""
+    """The child's lines; raises :class:`Crashed` after the last whole line if it did not complete its work."""
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(PACKAGE_ROOT)}
     command = [sys.executable, "-P", "-s", "-m", "hub.dataspace.readers.sandbox", task]
     message = json.dumps({"limits": limits.__dict__, "request": request}).encode()
@@ -50,40 +59,40 @@ def run(task: Task, request: Line, limits: Limits = Limits()) -> Iterator[Line]:
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=answer, stderr=log, env=environment, cwd="/", start_new_session=True
         )
-        _hand_over(child, message)
-        if not _ended(child, limits.seconds + 5):
+        _send(child, message)
+        if not _has_ended(child, limits.seconds + 5):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         answer.seek(0)
-        done = False
+        complete = False
         for raw in answer:
             if not raw.endswith(b"\n"):
                 break
             line: Line = json.loads(raw)
-            done = line.get("done") is True
-            if not done:
+            complete = line.get("done") is True
+            if not complete:
                 yield line
-        if not done:
+        if not complete:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4000))
-            raise Crashed(_why(child.returncode, log.read().decode(errors="replace"), limits))
+            raise Crashed(_crash_reason(child.returncode, log.read().decode(errors="replace"), limits))
 
 
-def _hand_over(child: subprocess.Popen[bytes], message: bytes) -> None:
+def _send(child: subprocess.Popen[bytes], message: bytes) -> None:
     assert child.stdin is not None  # noqa: S101
     with contextlib.suppress(BrokenPipeError), child.stdin:
         child.stdin.write(message)
 
 
-def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Waits without looking again and again, which would cost more than a small page does."""
-    watched = os.pidfd_open(child.pid)
+def _has_ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the child ends within this time. Polling would take longer than reading a small page."""
+    handle = os.pidfd_open(child.pid)
     try:
-        return bool(select.select([watched], [], [], seconds)[0])
+        return bool(select.select([handle], [], [], seconds)[0])
     finally:
-        os.close(watched)
+        os.close(handle)
 
 
-def _why(code: int, log: str, limits: Limits) -> str:
+def _crash_reason(code: int, log: str, limits: Limits) -> str:
     last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"reading it took longer than {limits.seconds:g} s"
@@ -100,13 +109,13 @@ def _why(code: int, log: str, limits: Limits) -> str:
 
 
 def main() -> None:
-    """Do one task under the limits that the request names."""
+    """Do one task under the limits in the request."""
     message = json.loads(sys.stdin.buffer.read())
     request: Line = message["request"]
     limits = Limits(**message["limits"])
     _limit(limits)
     task = _task(sys.argv[1])
-    _close_the_doors(request.get("path"))
+    _forbid_access(request.get("path"))
     out = sys.stdout.buffer
     for line in task(request):
         out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n")
@@ -127,7 +136,7 @@ def _limit(limits: Limits) -> None:
 
 
 def _task(name: str) -> Callable[[Line], Iterable[Line]]:
-    """Each imports what it needs, and only that."""
+    """The function of a task. Each imports only what it needs."""
     if name == "rdf":
         from hub.dataspace.readers.rdf import rdf
 
@@ -141,7 +150,7 @@ def _task(name: str) -> Callable[[Line], Iterable[Line]]:
 
         return rows
     if name == "parquet":
-        import pyarrow.parquet  # noqa: F401  loads libraries, which is over once the doors are closed
+        import pyarrow.parquet  # noqa: F401  loads libraries, which is not possible afterwards
 
         from hub.dataspace.readers.rows import parquet_rows
 
@@ -153,17 +162,20 @@ def _task(name: str) -> Callable[[Line], Iterable[Line]]:
     raise SystemExit(f"there is no task {name}")
 
 
-def _close_the_doors(path: str | None) -> None:
-    """An audit hook cannot be taken back. It stops Python code; the parsers in Rust and C have no network code."""
+def _forbid_access(path: str | None) -> None:
+    """Forbid connections, programs and files other than the input.
+
+    An audit hook cannot be removed. It stops Python code; the parsers in Rust and C have no network code.
+    """
     readable = tuple(str(root) for root in (sys.prefix, sys.base_prefix, PACKAGE_ROOT, "/usr/share/zoneinfo"))
 
     def guard(event: str, arguments: tuple[Any, ...]) -> None:
-        if event.startswith(_ASKS):
+        if event.startswith(_FORBIDDEN_EVENTS):
             raise PermissionError(f"{event} is not for a parser")
         if event == "open" and isinstance(arguments[0], str):
             mode = arguments[1] or "r"
-            wanted = str(Path(arguments[0]))
-            if set(mode) & set("wax+") or not (wanted == path or wanted.startswith(readable)):
+            opened = str(Path(arguments[0]))
+            if set(mode) & set("wax+") or not (opened == path or opened.startswith(readable)):
                 raise PermissionError("a parser opens nothing but its input")
 
     sys.addaudithook(guard)

@@ -1,6 +1,6 @@
-"""How well a record is described: the DCAT-AP shapes, and the properties DCAT-AP recommends. Runs in the sandbox.
+"""Quality of records: the DCAT-AP shapes, and the properties that DCAT-AP recommends. Runs in the sandbox.
 
-``sh:class`` is left out: authority tables are not part of a harvest, so it would find fault with what is in order.
+``sh:class`` is left out: authority tables are not part of a harvest, so it would report faults where there are none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECOMMENDED = {
     DCT + "publisher": "who published it",
     DCT + "license": "a licence",
 }
-"""Of a record or its distributions; each that is missing counts as one check that failed."""
+"""Properties of a record or its distributions -> their names. Each that is missing counts as a failed check."""
 GOOD, FAIR = 85, 60
 MOST_FINDINGS = 20
 _SH = "http://www.w3.org/ns/shacl#"
@@ -32,8 +32,8 @@ _CHECKED = (DCAT + "Dataset", DCAT + "DatasetSeries", DCAT + "DataService", DCAT
 def shapes(request: Line) -> Iterator[Line]:
     """Score and findings of each record of a batch.
 
-    ``request``: ``path`` of the statements as N-Triples, and ``records``: the names in it of each record's things, the
-    record's own first.
+    ``request``: ``path`` of the statements as N-Triples, and ``records``: for each record the names of its nodes, its
+    own first.
     """
     import pyshacl
     from rdflib import Graph
@@ -44,7 +44,7 @@ def shapes(request: Line) -> Iterator[Line]:
     failed = _failed(report)
     applying = _Applying(profile, data)
     for names in request["records"]:
-        yield _judged(names, failed, applying)
+        yield _scored(names, failed, applying)
 
 
 def _profile() -> Any:
@@ -53,28 +53,28 @@ def _profile() -> Any:
 
     profile = Graph().parse(SHAPES, format="turtle")
     profile.remove((None, URIRef(_SH + "class"), None))
-    known = set(profile.subjects(A.type, URIRef(_SH + "PropertyShape"))) | set(profile.subjects(URIRef(_SH + "path")))
-    for shape, _, wanted in list(profile.triples((None, URIRef(_SH + "property"), None))):
-        if wanted not in known:  # the published file has two that lead nowhere
-            profile.remove((shape, URIRef(_SH + "property"), wanted))
+    defined = set(profile.subjects(A.type, URIRef(_SH + "PropertyShape"))) | set(profile.subjects(URIRef(_SH + "path")))
+    for shape, _, property_shape in list(profile.triples((None, URIRef(_SH + "property"), None))):
+        if property_shape not in defined:  # the published file has two references to missing shapes
+            profile.remove((shape, URIRef(_SH + "property"), property_shape))
     return profile
 
 
 def _failed(report: Any) -> Mapping[str, set[tuple[str, str]]]:
-    """Focus node -> path and message of each check that failed there."""
+    """Node -> path and message of each check that failed for it."""
     from rdflib import URIRef
 
-    found: dict[str, set[tuple[str, str]]] = {}
+    failed: dict[str, set[tuple[str, str]]] = {}
     for result in report.subjects(URIRef(_SH + "focusNode")):
         focus = str(report.value(result, URIRef(_SH + "focusNode")))
         path = str(report.value(result, URIRef(_SH + "resultPath")) or "")
         message = str(report.value(result, URIRef(_SH + "resultMessage")) or "")
-        found.setdefault(focus, set()).add((path, message))
-    return found
+        failed.setdefault(focus, set()).add((path, message))
+    return failed
 
 
 class _Applying:
-    """Which checks apply to a thing: those of its class whose property it has, or has to have."""
+    """Checks that apply to a node: those of its class for properties that it has or has to have."""
 
     def __init__(self, profile: Any, data: Any) -> None:
         from rdflib import URIRef
@@ -90,25 +90,27 @@ class _Applying:
                     paths[path] = paths.get(path, False) or needed
 
     def predicates(self, name: str) -> set[str]:
+        """Properties that a node has."""
         from rdflib import URIRef
 
         return {str(predicate) for predicate in self._data.predicates(URIRef(name))}
 
     def count(self, name: str) -> int:
+        """Number of checks that apply to a node."""
         from rdflib import URIRef
 
-        there = self.predicates(name)
+        predicates = self.predicates(name)
         kinds = {str(kind) for kind in self._data.objects(URIRef(name), URIRef(RDF + "type"))}
         paths: dict[str, bool] = {}
         for kind in kinds:
             paths |= self._paths.get(kind, {})
-        return sum(1 for path, needed in paths.items() if needed or path in there)
+        return sum(1 for path, needed in paths.items() if needed or path in predicates)
 
 
-def _judged(names: list[str], failed: Mapping[str, set[tuple[str, str]]], applying: _Applying) -> Line:
+def _scored(names: list[str], failed: Mapping[str, set[tuple[str, str]]], applying: _Applying) -> Line:
     wrong = {(name, path): message for name in names for path, message in failed.get(name, ())}
-    there = set().union(*(applying.predicates(name) for name in names))
-    missing = [words for predicate, words in RECOMMENDED.items() if predicate not in there]
+    predicates = set().union(*(applying.predicates(name) for name in names))
+    missing = [label for predicate, label in RECOMMENDED.items() if predicate not in predicates]
     checks = sum(map(applying.count, names)) + len(RECOMMENDED)
     score = max(0, round(100 * (1 - (len(wrong) + len(missing)) / max(checks, 1))))
     badge = "good" if score >= GOOD else "fair" if score >= FAIR else "poor"
@@ -126,12 +128,12 @@ def _plain(message: str) -> str:
 
 
 def name_of(identity: str) -> str:
-    """A blank node's address, so that a finding can name it; everything else is its own."""
+    """Name of a node in N-Triples: a blank node gets an address, so that findings can refer to it."""
     return f"urn:blank:{identity[2:]}" if identity.startswith("_:") else identity
 
 
 def triples(quads: Iterable[tuple[str, str, list[Any]]]) -> bytes:
-    """Statements as N-Triples, blank nodes by :func:`name_of`; what cannot be written as one is left out."""
+    """Statements as N-Triples, with names by :func:`name_of`; statements that N-Triples cannot express are left out."""
     import pyoxigraph as ox
 
     def name(identity: str) -> ox.NamedNode:
@@ -143,12 +145,12 @@ def triples(quads: Iterable[tuple[str, str, list[Any]]]) -> bytes:
         kind = ox.NamedNode(value[3]) if value[3] and not value[2] else None
         return ox.Literal(value[1], language=value[2], datatype=kind)
 
-    found = []
+    statements = []
     for subject, predicate, value in quads:
         try:
-            found.append(ox.Triple(name(subject), ox.NamedNode(predicate), term(value)))
+            statements.append(ox.Triple(name(subject), ox.NamedNode(predicate), term(value)))
         except ValueError:
             continue
-    written = ox.serialize(found, format=ox.RdfFormat.N_TRIPLES)
-    assert written is not None  # noqa: S101
-    return written
+    serialised = ox.serialize(statements, format=ox.RdfFormat.N_TRIPLES)
+    assert serialised is not None  # noqa: S101
+    return serialised

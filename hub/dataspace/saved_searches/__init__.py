@@ -1,1 +1,1 @@
-"""Searches that people keep, and mail about new results."""
+"""Saved searches, and mail about new results."""

@@ -1,4 +1,4 @@
-"""Saved searches, as they travel."""
+"""Saved searches in requests and responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SavedSearchForm(Form):
 
 
 class SavedSearch(Frozen):
-    """``mailed``: when the last mail about it was written."""
+    """``mailed``: time of the last mail about it."""
 
     id: int
     title: str

@@ -1,4 +1,4 @@
-"""Searches that people keep, and the mail they get when something new matches."""
+"""Saved searches, and the mail about new results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hub.dataspace.metadata.vocabularies import in_language
 from hub.dataspace.models import Card, Query
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 from hub.dataspace.saved_searches.tables import SavedSearchRow
-from hub.dataspace.search.answers import wanted
-from hub.dataspace.search.index import Engine, SearchRequest
+from hub.dataspace.search.answers import search_request
+from hub.dataspace.search.engine import Engine, SearchRequest
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotFound
@@ -26,31 +26,33 @@ from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SAVED_AT_MOST = 100
+MOST_SAVED = 100
+"""Saved searches of one person."""
 MAIL_EVERY = timedelta(days=1)
-TOLD = 10
+RECORDS_IN_MAIL = 10
 """Records named in a mail; the rest is counted."""
-LOOKED_AT = 50
-SETTLED = timedelta(minutes=2)
-"""A record is stored some seconds after the moment it says it changed at; by then it certainly is."""
+NEWEST_COMPARED = 50
+STORED_AFTER = timedelta(minutes=2)
+"""A record is stored some seconds after its time of change, and certainly after this."""
 
 
-# -- what a person keeps ----------------------------------------------------------------------------------------------
+# -- saved searches --------------------------------------------------------------------------------------------------
 
 
 def saved(session: Session, person: str) -> tuple[SavedSearch, ...]:
+    """The saved searches of a person, ordered by title."""
     rows = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person).order_by(SavedSearchRow.title))
     return tuple(_saved(row) for row in rows)
 
 
 def save(session: Session, person: str, form: SavedSearchForm) -> SavedSearch:
-    """Keep a search under a title, or change the one of that title; news count from now."""
-    mine = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person)).all()
-    seen = heard(session, now())
-    row = next((one for one in mine if one.title == form.title), None)
+    """Save a search under a title, in place of one with the same title. Records new or changed from now on are news."""
+    own = session.scalars(select(SavedSearchRow).where(SavedSearchRow.person == person)).all()
+    seen = indexed_until(session, now())
+    row = next((saved_row for saved_row in own if saved_row.title == form.title), None)
     if row is None:
-        if len(mine) >= SAVED_AT_MOST:
-            raise InvalidInput(f"You have {SAVED_AT_MOST} saved searches.", hint="Delete one first.")
+        if len(own) >= MOST_SAVED:
+            raise InvalidInput(f"You have {MOST_SAVED} saved searches.", hint="Delete one first.")
         row = SavedSearchRow(person=person, title=form.title, created=now())
         session.add(row)
     row.query, row.mail, row.seen = form.query.model_dump_json(), form.mail, seen
@@ -59,6 +61,7 @@ def save(session: Session, person: str, form: SavedSearchForm) -> SavedSearch:
 
 
 def forget(session: Session, person: str, search_id: int) -> None:
+    """Delete a saved search; raises :class:`NotFound` if it is not the person's."""
     row = session.get(SavedSearchRow, search_id)
     if row is None or row.person != person:
         raise NotFound("There is no such saved search.")
@@ -71,58 +74,59 @@ def _saved(row: SavedSearchRow) -> SavedSearch:
     return SavedSearch(id=row.id, title=row.title, query=query, mail=row.mail, created=row.created, mailed=row.mailed)
 
 
-# -- what is new ------------------------------------------------------------------------------------------------------
+# -- mail about news -------------------------------------------------------------------------------------------------
 
 
-def heard(session: Session, moment: datetime) -> datetime:
-    """The moment, not after ``moment``, up to which the index has heard of every change; in whole seconds."""
-    waiting = session.scalar(select(func.min(RecordRow.changed)).where(~RecordRow.indexed))
-    if waiting is not None:
-        moment = min(moment, waiting - timedelta(seconds=1))
+def indexed_until(session: Session, moment: datetime) -> datetime:
+    """The latest moment, at most ``moment``, up to which every change is indexed; in whole seconds."""
+    oldest_waiting = session.scalar(select(func.min(RecordRow.changed)).where(~RecordRow.indexed))
+    if oldest_waiting is not None:
+        moment = min(moment, oldest_waiting - timedelta(seconds=1))
     return moment.replace(microsecond=0)
 
 
 def news(session: Session, index: Engine, row: SavedSearchRow, until: datetime) -> tuple[int, tuple[Card, ...]]:
-    """What a saved search finds that was new or changed after ``row.seen`` and not after ``until``.
+    """Hits of a saved search that are new or changed after ``row.seen`` and not after ``until``.
 
-    :returns: how many, and the first of them. Only what the person may see now counts.
+    :returns: their number, and the newest of them. Only records that the person may see now count.
     """
-    asked = wanted(Query.model_validate_json(row.query), projects_of(session, row.person))
+    request = search_request(Query.model_validate_json(row.query), projects_of(session, row.person))
 
     def after(moment: datetime, limit: int) -> SearchRequest:
         since = int(moment.timestamp())
         return SearchRequest(
-            asked.text, asked.chips, asked.projects, sort="date", limit=limit, changed_after=since, counts=False
+            request.text, request.filters, request.projects, sort="date", limit=limit, changed_after=since, counts=False
         )
 
-    found = index.search(after(row.seen, LOOKED_AT))
-    later = index.search(after(until, LOOKED_AT))
-    too_new = set(later.cards)
-    cards = [Card.model_validate_json(card) for card in found.cards if card not in too_new]
-    return max(0, found.total - later.total), tuple(cards[:TOLD])
+    unseen = index.search(after(row.seen, NEWEST_COMPARED))
+    too_new = index.search(after(until, NEWEST_COMPARED))
+    too_new_cards = set(too_new.cards)
+    cards = [Card.model_validate_json(card) for card in unseen.cards if card not in too_new_cards]
+    return max(0, unseen.total - too_new.total), tuple(cards[:RECORDS_IN_MAIL])
 
 
 def write_news(
     sessions: sessionmaker[Session], settings: Settings, index: Engine, moment: datetime | None = None
 ) -> int:
-    """A mail for each saved search that has news and had no mail for a day; how many.
+    """Write a mail for each saved search that has news and had no mail for a day; returns the number of mails.
 
-    Mail and what has been told are one transaction: nothing is told twice, and nothing is lost.
+    A mail and the moment up to which it reports are one transaction: no record is reported twice, and none is lost.
     """
     moment = moment or now()
     with sessions() as session:
-        until = heard(session, moment - SETTLED)
-        rested = or_(SavedSearchRow.mailed.is_(None), SavedSearchRow.mailed <= moment - MAIL_EVERY)
-        due = select(SavedSearchRow.id).where(SavedSearchRow.mail, rested, SavedSearchRow.seen < until)
-        numbers = session.scalars(due.order_by(SavedSearchRow.id)).all()
-    written = 0
-    for number in numbers:
+        until = indexed_until(session, moment - STORED_AFTER)
+        no_mail_today = or_(SavedSearchRow.mailed.is_(None), SavedSearchRow.mailed <= moment - MAIL_EVERY)
+        due = select(SavedSearchRow.id).where(SavedSearchRow.mail, no_mail_today, SavedSearchRow.seen < until)
+        search_ids = session.scalars(due.order_by(SavedSearchRow.id)).all()
+    mails = 0
+    for search_id in search_ids:
         try:
             with sessions() as session:
-                written += _write(session, settings, index, session.get(SavedSearchRow, number), until, moment)
+                row = session.get(SavedSearchRow, search_id)
+                mails += _write(session, settings, index, row, until, moment)
         except (AtriumError, SQLAlchemyError, ValueError, OSError):
-            logger.exception("news of the saved search %d could not be written; it is tried again", number)
-    return written
+            logger.exception("the mail about saved search %d cannot be written; it is tried again", search_id)
+    return mails
 
 
 def _write(  # noqa: PLR0917
@@ -138,7 +142,7 @@ def _write(  # noqa: PLR0917
         session,
         to=mail.address_of(row.person, settings),
         subject=f"{_records(total)} for “{title}”",
-        text="\n".join(_letter(settings, row, total, cards)),
+        text="\n".join(_mail_lines(settings, row, total, cards)),
         key=f"saved-search-{row.id}-{int(until.timestamp())}",
     )
     row.seen, row.mailed = until, moment
@@ -146,21 +150,21 @@ def _write(  # noqa: PLR0917
     return True
 
 
-def _letter(settings: Settings, row: SavedSearchRow, total: int, cards: Iterable[Card]) -> Iterator[str]:
-    """Titles are somebody else's words: each is one line here, and a link is always ours."""
+def _mail_lines(settings: Settings, row: SavedSearchRow, total: int, cards: Iterable[Card]) -> Iterator[str]:
+    """Lines of a mail. Titles come from sources: each is put on one line, and links lead to our own page only."""
     page = f"{settings.service_url('dashboards')}voila/render/dataspaces.ipynb"
     query = Query.model_validate_json(row.query)
-    what = f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}"
-    yield f"{what}, new or changed since {row.seen:%-d %B %Y}."
+    summary = f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}"
+    yield f"{summary}, new or changed since {row.seen:%-d %B %Y}."
     yield ""
-    told = 0
-    for told, card in enumerate(cards, 1):  # noqa: B007
+    listed = 0
+    for listed, card in enumerate(cards, 1):  # noqa: B007
         title = mail.one_line(in_language(card.title, query.language)) or "A record without a title"
-        whose = mail.one_line(in_language(card.publisher, query.language))
-        yield f"- {title} ({', '.join(filter(None, (whose, card.space)))})"
+        publisher = mail.one_line(in_language(card.publisher, query.language))
+        yield f"- {title} ({', '.join(filter(None, (publisher, card.space)))})"
         yield f"  {page}#record={card.id}"
-    if total > told:
-        yield f"and {total - told:,} more."
+    if total > listed:
+        yield f"and {total - listed:,} more."
     yield ""
     yield "The whole search, the newest first:"
     yield f"{page}#{_address(query.model_copy(update={'sort': 'date'}))}"
@@ -172,10 +176,10 @@ def _letter(settings: Settings, row: SavedSearchRow, total: int, cards: Iterable
 
 
 def _address(query: Query) -> str:
-    """A search as the page's address has it (widgets/dataspace/front.js)."""
-    told = [("q", query.text)] if query.text else []
-    told += [("chip", chip) for chip in query.chips]
-    return urlencode([*told, ("sort", query.sort)])
+    """A search as a fragment of the page's address (widgets/dataspace/front.js)."""
+    parameters = [("q", query.text)] if query.text else []
+    parameters += [("chip", chip) for chip in query.chips]
+    return urlencode([*parameters, ("sort", query.sort)])
 
 
 def _records(total: int) -> str:

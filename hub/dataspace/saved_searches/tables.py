@@ -1,4 +1,4 @@
-"""Saved searches, as stored."""
+"""Saved searches in the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.db.base import Base, UtcDateTime
 
 
 class SavedSearchRow(Base):
-    """``seen``: records that were there at this moment are not news any more. ``mailed``: when it was written about."""
+    """``seen``: records changed up to this moment are no news. ``mailed``: time of the last mail about it."""
 
     __tablename__ = "dataspace_saved_searches"
     __table_args__ = (UniqueConstraint("person", "title"),)

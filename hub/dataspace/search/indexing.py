@@ -1,4 +1,4 @@
-"""From the database to the index: the worker tells the index what has changed, in batches, and may be killed in it."""
+"""Brings the index up to date with the database, in batches. Runs in the worker, which may be killed at any moment."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from collections.abc import Iterator
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace.metadata import odrl
+from hub.dataspace.metadata import usability
 from hub.dataspace.metadata.vocabularies import in_language, licence_label
 from hub.dataspace.metadata.vocabularies import language as language_of
 from hub.dataspace.models import Card, Quality, Record, Text, Visibility
-from hub.dataspace.search.index import STEMMERS, Entry, TantivyIndex, Writer
+from hub.dataspace.search.analysis import NO_LANGUAGE, STEMMERS
+from hub.dataspace.search.engine import Entry, Writer
+from hub.dataspace.search.index import TantivyIndex
 from hub.dataspace.tables import RecordRow
 
 logger = logging.getLogger(__name__)
 
 BATCH = 20_000
-"""Some 150 MB of rows. Each batch is a change of the index, after which common searches are answered anew."""
-_TITLE = 150
-_SUMMARY = 200
-_SUMMARIES = 3
-_WORDS = 20_000
+"""Rows of one batch, some 150 MB. Each batch changes the index, after which answers to common searches are prepared."""
+_LONGEST_TITLE = 150
+_LONGEST_SUMMARY = 200
+_MOST_SUMMARIES = 3
+_LONGEST_TEXT = 20_000
 _ROWS = RecordRow.__table__.c
-_MARK = (
+_MARK_INDEXED = (
     update(RecordRow.__table__)  # type: ignore[arg-type]
-    .where(_ROWS.id == bindparam("told"), _ROWS.version == bindparam("as_of"))
+    .where(_ROWS.id == bindparam("record_id"), _ROWS.version == bindparam("indexed_version"))
     .values(indexed=True)
 )
-"""A change that came while the index was told keeps its mark."""
+"""A record that changed while it was indexed stays unmarked, and is indexed again."""
 
 
-def start_over(sessions: sessionmaker[Session], index: TantivyIndex) -> None:
-    """An index that is empty while there are records was lost, or has a new shape: everything is told again."""
+def reset_if_empty(sessions: sessionmaker[Session], index: TantivyIndex) -> None:
+    """Unmark all records if the index is empty: it was lost, or has a new schema."""
     with sessions() as session:
         if not index.size() and session.scalar(select(func.count()).where(RecordRow.indexed)):
             session.execute(update(RecordRow).where(RecordRow.indexed).values(indexed=False))
@@ -41,11 +43,11 @@ def start_over(sessions: sessionmaker[Session], index: TantivyIndex) -> None:
 
 
 def bring_up_to_date(sessions: sessionmaker[Session], writer: Writer) -> int:
-    """Tell the index every change it has not heard of; how many there were.
+    """Index every record that changed since it was indexed; returns their number.
 
-    The index is told first and the row marked after: what a crash leaves unmarked is told twice, which changes nothing.
+    A row is marked after it is indexed: rows that a crash leaves unmarked are indexed twice, which changes nothing.
     """
-    told = 0
+    indexed = 0
     while True:
         with sessions() as session:
             rows = session.scalars(
@@ -53,16 +55,18 @@ def bring_up_to_date(sessions: sessionmaker[Session], writer: Writer) -> int:
             ).all()
             session.commit()
             if not rows:
-                return told
-            gone = [row.id for row in rows if row.removed is not None]
-            writer.replace((entry(row) for row in rows if row.removed is None), gone)
-            session.connection().execute(_MARK, [{"told": row.id, "as_of": row.version} for row in rows])
+                return indexed
+            removed = [row.id for row in rows if row.removed is not None]
+            writer.replace((entry(row) for row in rows if row.removed is None), removed)
+            session.connection().execute(
+                _MARK_INDEXED, [{"record_id": row.id, "indexed_version": row.version} for row in rows]
+            )
             session.commit()
-            told += len(rows)
+            indexed += len(rows)
 
 
 def entry(row: RecordRow) -> Entry:
-    """A record as the index takes it."""
+    """A record as the index stores it."""
     record = Record.model_validate_json(row.content)
     return Entry(
         id=row.id,
@@ -87,18 +91,18 @@ def entry(row: RecordRow) -> Entry:
 
 
 def _card(row: RecordRow, record: Record) -> Card:
-    usable = odrl.usable_now(record)
+    usable = usability.usable_now(record)
     quality = Quality.model_validate_json(row.quality) if row.quality else None
     licence = in_language(record.licence.label, "en") or in_language(licence_label(record.licence.uri), "en")
     return Card(
         id=row.id,
         uri=record.uri,
         kind=record.kind,
-        title={tag: _cut(text, _TITLE) for tag, text in record.title.items()},
+        title={tag: _cut(text, _LONGEST_TITLE) for tag, text in record.title.items()},
         summary=dict(_summaries(record.description)),
-        publisher={tag: _cut(text, _TITLE) for tag, text in record.publisher.name.items()},
+        publisher={tag: _cut(text, _LONGEST_TITLE) for tag, text in record.publisher.name.items()},
         space=row.space,
-        licence=(licence or record.licence.uri)[:_TITLE],
+        licence=(licence or record.licence.uri)[:_LONGEST_TITLE],
         licence_class=record.licence.kind,
         access=record.access,
         formats=tuple(sorted({d.format for d in record.distributions if d.format}))[:12],
@@ -112,31 +116,31 @@ def _card(row: RecordRow, record: Record) -> Card:
 
 
 def _summaries(description: Text) -> Iterator[tuple[str, str]]:
-    """Beginnings in a few languages, those that people wrote before those that machines translated."""
-    for tag in sorted(description, key=lambda tag: ("-t-" in tag, tag != "en", tag))[:_SUMMARIES]:
-        yield tag, _cut(" ".join(description[tag].split()), _SUMMARY)
+    """The beginning of a description in a few languages, machine translations last."""
+    for tag in sorted(description, key=lambda tag: ("-t-" in tag, tag != "en", tag))[:_MOST_SUMMARIES]:
+        yield tag, _cut(" ".join(description[tag].split()), _LONGEST_SUMMARY)
 
 
 def _cut(text: str, most: int) -> str:
-    """At most about ``most`` letters, ended between words and with a sign that there is more."""
+    """At most ``most`` characters, cut between words and ended with an ellipsis."""
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
 def _texts(record: Record) -> dict[str, str]:
-    """Everything that can be found by words, by language; a text of no stated language has the record's only one."""
-    unstated = record.languages[0] if len(record.languages) == 1 else "xx"
-    found: dict[str, list[str]] = {}
+    """All searchable text by language; text without a language tag has the record's language if it has only one."""
+    unstated = record.languages[0] if len(record.languages) == 1 else NO_LANGUAGE
+    texts_by_language: dict[str, list[str]] = {}
 
     def add(tag: str, *texts: str) -> None:
-        language = unstated if tag == "und" else language_of(tag) or "xx"
-        found.setdefault(language if language in STEMMERS else "xx", []).extend(texts)
+        language = unstated if tag == "und" else language_of(tag) or NO_LANGUAGE
+        texts_by_language.setdefault(language if language in STEMMERS else NO_LANGUAGE, []).extend(texts)
 
     for text in (record.title, record.description, record.publisher.name):
-        for tag, words in text.items():
-            add(tag, words[:_WORDS])
+        for tag, value in text.items():
+            add(tag, value[:_LONGEST_TEXT])
     for tag, keywords in record.keywords.items():
         add(tag, *keywords)
     for distribution in record.distributions:
-        for tag, words in distribution.title.items():
-            add(tag, words[:_TITLE])
-    return {language: "\n".join(texts) for language, texts in found.items()}
+        for tag, title in distribution.title.items():
+            add(tag, title[:_LONGEST_TITLE])
+    return {language: "\n".join(texts) for language, texts in texts_by_language.items()}

@@ -1,4 +1,4 @@
-"""Sources and their harvests, as they travel."""
+"""Sources and their harvests in requests and responses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SourceForm(Form):
 
 
 class RunState(StrEnum):
-    """``incomplete``: something could not be read, so nothing was taken for gone."""
+    """``incomplete``: something could not be read, so no records were removed."""
 
     RUNNING = "running"
     COMPLETE = "complete"

@@ -1,4 +1,4 @@
-"""Quality in the background: records are judged in batches by what their source said; the index gets the badge."""
+"""Scores the quality of records in batches, by the statements of their source. Runs in the worker."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LIMITS = sandbox.Limits(seconds=120.0)
 _ROWS = RecordRow.__table__.c
 _STORE = (
     update(RecordRow.__table__)  # type: ignore[arg-type]
-    .where(_ROWS.id == bindparam("judged"), _ROWS.version == bindparam("as_of"))
-    .values(checked=True, quality=bindparam("told"), indexed=False, version=_ROWS.version + 1)
+    .where(_ROWS.id == bindparam("record_id"), _ROWS.version == bindparam("scored_version"))
+    .values(checked=True, quality=bindparam("quality_json"), indexed=False, version=_ROWS.version + 1)
 )
-"""What has changed meanwhile is judged again."""
+"""A record that changed while it was scored is scored again."""
 
 
-def judge(sessions: sessionmaker[Session], folder: Path, *, seconds: float) -> int:
-    """Judge records until there are none left or the time is over; how many were judged.
+def score_records(sessions: sessionmaker[Session], folder: Path, *, seconds: float) -> int:
+    """Score records until none is left or the time is over; returns their number.
 
     :param folder: of the sources' staging files.
     """
-    until, judged = time.monotonic() + seconds, 0
+    until, scored = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         with sessions() as session:
             rows = session.scalars(
@@ -50,44 +50,49 @@ def judge(sessions: sessionmaker[Session], folder: Path, *, seconds: float) -> i
             if not rows:
                 break
             source = session.get_one(SourceRow, rows[0].source_id)
-            mine = [row for row in rows if row.source_id == source.id]
+            batch = [row for row in rows if row.source_id == source.id]
             session.commit()  # no transaction stays open while the shapes are checked
-            found = _judged(folder / f"{source.name}.sqlite", [row.uri for row in mine])
+            qualities = _qualities(folder / f"{source.name}.sqlite", [row.uri for row in batch])
             session.connection().execute(
-                _STORE, [{"judged": row.id, "as_of": row.version, "told": found.get(row.uri)} for row in mine]
+                _STORE,
+                [
+                    {"record_id": row.id, "scored_version": row.version, "quality_json": qualities.get(row.uri)}
+                    for row in batch
+                ],
             )
             session.commit()
-            judged += len(mine)
-    return judged
+            scored += len(batch)
+    return scored
 
 
-def _judged(path: Path, uris: Sequence[str]) -> dict[str, str]:
-    """Quality as JSON by record. One that breaks the check is judged alone, and has none if it does so again."""
+def _qualities(path: Path, uris: Sequence[str]) -> dict[str, str]:
+    """Quality as JSON by record. After a crash each record is scored alone; one that crashes again has no quality."""
     staging = Staging(path)
     try:
-        found = _checked(staging, uris)
-        if found is None:
+        qualities = _checked(staging, uris)
+        if qualities is None:
             alone = (_checked(staging, [uri]) for uri in uris)
-            found = {uri: told for one in alone if one for uri, told in one.items()}
-        return found
+            qualities = {uri: quality for result in alone if result for uri, quality in result.items()}
+        return qualities
     finally:
         staging.close()
 
 
 def _checked(staging: Staging, uris: Iterable[str]) -> dict[str, str] | None:
+    """Quality as JSON by record; None if the check crashes."""
     quads: list[tuple[str, str, list[Any]]] = []
     records: list[list[str]] = []
     for uri in uris:
-        said = list(dcat.statements(uri, staging))
-        quads += said
-        records.append(list(dict.fromkeys([uri, *(shacl.name_of(subject) for subject, _, _ in said)])))
+        statements = list(dcat.statements(uri, staging))
+        quads += statements
+        records.append(list(dict.fromkeys([uri, *(shacl.name_of(subject) for subject, _, _ in statements)])))
     with tempfile.NamedTemporaryFile(prefix="atrium-quality-") as file:
         file.write(shacl.triples(quads))
         file.flush()
         try:
             lines = list(sandbox.run("shapes", {"path": file.name, "records": records}, _LIMITS))
         except sandbox.Crashed as crash:
-            logger.warning("%d records could not be judged together: %s", len(records), crash)
+            logger.warning("the quality check of %d records crashed: %s", len(records), crash)
             return None
     moment = now()
     return {line["record"]: Quality.model_validate({**line, "checked": moment}).model_dump_json() for line in lines}

@@ -1,4 +1,4 @@
-"""Sources: what the settings and the admins say shall be harvested, and how it went."""
+"""Sources of records: added, changed and removed by the settings and by admins, with the reports of their harvests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RUNS_KEPT = 200
 
 
 def listed(session: Session) -> tuple[Source, ...]:
+    """Every source with its last report, ordered by name."""
     rows = session.scalars(select(SourceRow).where(~SourceRow.removed).order_by(SourceRow.name)).all()
     return tuple(_source(session, row) for row in rows)
 
@@ -26,45 +27,45 @@ def listed(session: Session) -> tuple[Source, ...]:
 def put(session: Session, form: SourceForm, *, from_settings: bool = False) -> Source:
     """Add a source, or change the one of that name; it is due at once when something changed.
 
-    :raises InvalidInput: it is in the settings, which are changed in a file; or it is just being removed.
+    :raises InvalidInput: the source is in the settings, which are changed in a file; or it is being removed.
     """
     row = session.scalar(select(SourceRow).where(SourceRow.name == form.name))
     if row is not None and row.removed:
         raise InvalidInput(f"A source {form.name} is being removed.", field="name", hint="Try again in a minute.")
     if row is not None and row.from_settings and not from_settings:
-        raise InvalidInput(f"The source {form.name} stands in the settings.", field="name", hint="Change it there.")
-    told = form.model_dump_json()
+        raise InvalidInput(f"The source {form.name} is in the settings.", field="name", hint="Change it there.")
+    content = form.model_dump_json()
     if row is None:
         row = SourceRow(name=form.name)
         session.add(row)
-    if row.form != told or row.from_settings != from_settings:
-        row.form, row.from_settings = told, from_settings
+    if row.form != content or row.from_settings != from_settings:
+        row.form, row.from_settings = content, from_settings
         row.due = now() if form.enabled else None
     session.commit()
     return _source(session, row)
 
 
 def follow_settings(session: Session, forms: Iterable[SourceForm]) -> None:
-    """Sources as the settings say; one that is not there any more is removed with its records."""
-    wanted = {form.name: form for form in forms}
+    """Add and change sources as in the settings; sources that are no longer there are removed with their records."""
+    forms_by_name = {form.name: form for form in forms}
     rows = session.scalars(select(SourceRow).where(SourceRow.from_settings, ~SourceRow.removed)).all()
     for row in rows:
-        if row.name not in wanted:
-            _forget(session, row)
-    for form in wanted.values():
+        if row.name not in forms_by_name:
+            _mark_removed(session, row)
+    for form in forms_by_name.values():
         put(session, form, from_settings=True)
 
 
 def remove(session: Session, name: str) -> None:
-    """Take a source away. Its records leave the index first; the worker deletes them after that."""
+    """Remove a source. Its records leave the index first; then the worker deletes them."""
     row = _row(session, name)
     if row.from_settings:
-        raise InvalidInput(f"The source {name} stands in the settings.", field="name", hint="Take it out there.")
-    _forget(session, row)
+        raise InvalidInput(f"The source {name} is in the settings.", field="name", hint="Remove it there.")
+    _mark_removed(session, row)
 
 
 def run_now(session: Session, name: str) -> Source:
-    """Have the worker harvest a source at its next look, also one that is switched off."""
+    """Make a source due, also one that is switched off: the worker harvests it within a minute."""
     row = _row(session, name)
     row.due = now()
     session.commit()
@@ -78,33 +79,34 @@ def runs(session: Session, name: str) -> tuple[Run, ...]:
     return tuple(run_of(run) for run in session.scalars(query))
 
 
-def clear_away(session: Session) -> list[str]:
-    """Delete sources that were removed and that the index has forgotten; their names. Old reports go, too."""
-    gone = []
+def delete_removed(session: Session) -> list[str]:
+    """Delete removed sources whose records have left the index, and old reports; returns the names of these sources."""
+    names = []
     for row in session.scalars(select(SourceRow).where(SourceRow.removed)).all():
-        waiting = select(RecordRow.id).where(RecordRow.source_id == row.id, ~RecordRow.indexed).limit(1)
-        if session.scalar(waiting) is None:
+        in_index = select(RecordRow.id).where(RecordRow.source_id == row.id, ~RecordRow.indexed).limit(1)
+        if session.scalar(in_index) is None:
             session.execute(delete(RecordRow).where(RecordRow.source_id == row.id))
             session.delete(row)
-            gone.append(row.name)
+            names.append(row.name)
     for source in session.scalars(select(SourceRow.id)).all():
         oldest = select(RunRow.id).where(RunRow.source_id == source).order_by(RunRow.id.desc()).offset(RUNS_KEPT)
         session.execute(delete(RunRow).where(RunRow.id.in_(oldest.limit(1000))))
     session.commit()
-    return gone
+    return names
 
 
 def run_of(row: RunRow) -> Run:
+    """The report of a harvest."""
     names = ("id", "state", "started", "ended", "pages", "read", "new", "changed", "removed", "refused", "reason")
-    told = {name: getattr(row, name) for name in names}
-    return Run.model_validate({**told, "refusals": json.loads(row.refusals)})
+    values = {name: getattr(row, name) for name in names}
+    return Run.model_validate({**values, "refusals": json.loads(row.refusals)})
 
 
-def _forget(session: Session, row: SourceRow) -> None:
+def _mark_removed(session: Session, row: SourceRow) -> None:
     row.removed, row.due = True, None
-    gone = update(RecordRow).where(RecordRow.source_id == row.id)
-    gone = gone.values(removed=now(), changed=now(), indexed=False, version=RecordRow.version + 1)
-    session.execute(gone, execution_options={"synchronize_session": False})
+    tombstone = update(RecordRow).where(RecordRow.source_id == row.id)
+    tombstone = tombstone.values(removed=now(), changed=now(), indexed=False, version=RecordRow.version + 1)
+    session.execute(tombstone, execution_options={"synchronize_session": False})
     session.commit()
 
 
@@ -116,11 +118,11 @@ def _row(session: Session, name: str) -> SourceRow:
 
 
 def _source(session: Session, row: SourceRow) -> Source:
-    living = select(func.count()).where(RecordRow.source_id == row.id, RecordRow.removed.is_(None))
+    record_count = select(func.count()).where(RecordRow.source_id == row.id, RecordRow.removed.is_(None))
     last = session.scalar(select(RunRow).where(RunRow.source_id == row.id).order_by(RunRow.id.desc()).limit(1))
     return Source(
         form=SourceForm.model_validate_json(row.form),
-        records=session.scalar(living) or 0,
+        records=session.scalar(record_count) or 0,
         from_settings=row.from_settings,
         due=row.due,
         last=run_of(last) if last else None,

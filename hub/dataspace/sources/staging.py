@@ -1,5 +1,7 @@
-"""What a source said, page by page, in a file of its own: a harvest that was killed goes on from it, a page that has
-not changed is not fetched again, and a page that broke keeps what it said last.
+"""The staging file of a source: the nodes of each page as they were read last, in SQLite. Used by harvests and scoring.
+
+A harvest that was killed goes on from it, a page that has not changed is not fetched again, and a page that cannot be
+read keeps its last version.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
-"""Records also where their source gives them no address; services and series without one are parts of others."""
+"""Records even as blank nodes; services and series that are blank nodes are parts of other records."""
 _LDES = "https://w3id.org/ldes#"
 _AS = "https://www.w3.org/ns/activitystreams#"
 _SCHEMA = """
@@ -51,6 +53,8 @@ ORDER BY it
 
 @dataclass(frozen=True)
 class Page:
+    """A page to read. ``onward``: links to further pages in its last version."""
+
     id: int
     url: str
     etag: str
@@ -60,15 +64,15 @@ class Page:
 
 
 Stamps = tuple[str, str]
-"""ETag and Last-Modified of a page, empty when it has none."""
+"""ETag and Last-Modified of a page; empty texts where it has none."""
 
 
-class _Kept(Exception):
-    """A page is not replaced."""
+class _LastVersionStays(Exception):
+    """Rolls the storing of a page back."""
 
 
 class Staging:
-    """One source's file. Every method is one transaction."""
+    """The staging file of one source. Every method is one transaction."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,7 @@ class Staging:
     # -- pages of a run
 
     def queue(self, run: int, urls: Iterable[str]) -> None:
-        """Pages still to be read in this run; one that was read in it already is not read twice."""
+        """Add pages to those that this run has to read. A page that it has read is not read again."""
         with self._db:
             for url in urls:
                 self._db.execute("INSERT OR IGNORE INTO page (url, run, state) VALUES (?, 0, '')", (url,))
@@ -92,6 +96,7 @@ class Staging:
                 )
 
     def next_page(self, run: int) -> Page | None:
+        """The next page that this run has to read."""
         row = self._db.execute(
             "SELECT id, url, etag, modified, onward FROM page WHERE run = ? AND state = 'queued' ORDER BY id", (run,)
         ).fetchone()
@@ -99,11 +104,12 @@ class Staging:
             return None
         return Page(row[0], row[1], row[2] or "", row[3] or "", tuple(json.loads(row[4] or "[]")), row[4] is not None)
 
-    def pages_done(self, run: int) -> int:
+    def pages_read(self, run: int) -> int:
+        """Pages that this run has read or kept."""
         return int(self._one("SELECT count(*) FROM page WHERE run = ? AND state <> 'queued'", run))
 
     def keep(self, page: Page, run: int) -> None:
-        """The page as it was read before still counts."""
+        """Keep the last version of a page, if it has one, as this run's."""
         with self._db:
             self._db.execute("UPDATE page SET state = 'kept', run = ? WHERE id = ?", (run, page.id))
 
@@ -114,19 +120,19 @@ class Staging:
         nodes: Iterable[dict[str, Any]],
         end: Callable[[], tuple[Iterable[str], Stamps] | None],
     ) -> None:
-        """What the page says now, in place of what it said before.
+        """Replace the nodes of a page.
 
-        :param end: called after the last node; where the page goes on, and its ETag and Last-Modified; None: what it
-            said before stays.
+        :param end: called after the last node; returns links to further pages and the page's ETag and Last-Modified,
+            or None to keep the page's last version.
         """
-        with contextlib.suppress(_Kept), self._db:
-            self._forget(page.id)
+        with contextlib.suppress(_LastVersionStays), self._db:
+            self._delete_nodes(page.id)
             rows = (self._row(page.id, node) for node in nodes)
             self._db.executemany("INSERT INTO node VALUES (?, ?, ?, ?, ?)", rows)
-            told = end()
-            if told is None:
-                raise _Kept  # and roll back
-            onward, stamps = told
+            result = end()
+            if result is None:
+                raise _LastVersionStays
+            onward, stamps = result
             self._db.execute(
                 "UPDATE page SET state = 'read', run = ?, etag = ?, modified = ?, onward = ? WHERE id = ?",
                 (run, *stamps, json.dumps(list(onward)), page.id),
@@ -134,18 +140,18 @@ class Staging:
             self._db.execute("INSERT INTO changed VALUES (?)", (run,))
         self.about.cache_clear()
 
-    def forget_pages_not_in(self, run: int) -> None:
-        """After a complete run: pages that are not linked any more."""
+    def remove_pages_not_in(self, run: int) -> None:
+        """After a complete run: remove pages that no page links to any more."""
         with self._db:
-            gone = [row[0] for row in self._db.execute("SELECT id FROM page WHERE run <> ?", (run,))]
-            for page in gone:
-                self._forget(page)
+            unlinked = [row[0] for row in self._db.execute("SELECT id FROM page WHERE run <> ?", (run,))]
+            for page in unlinked:
+                self._delete_nodes(page)
                 self._db.execute("DELETE FROM page WHERE id = ?", (page,))
-            if gone:
+            if unlinked:
                 self._db.execute("INSERT INTO changed VALUES (?)", (run,))
         self.about.cache_clear()
 
-    def _forget(self, page: int) -> None:
+    def _delete_nodes(self, page: int) -> None:
         self._db.execute("DELETE FROM node WHERE page = ?", (page,))
         self._db.execute("DELETE FROM event WHERE page = ?", (page,))
         self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
@@ -153,7 +159,7 @@ class Staging:
         self._db.execute("DELETE FROM served WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
-        """Blank nodes are a page's own, so they get its number."""
+        """A node as a row. Names of blank nodes are valid within a page, so they get the page's number."""
         predicates = node["p"]
         types = {term[1] for term in predicates.get(RDF + "type", ())}
         if _AS + "object" in predicates:
@@ -173,27 +179,27 @@ class Staging:
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
 
     def _event(self, page: int, node: dict[str, Any], types: set[str]) -> None:
-        """A member of an event stream: what it is about, when, and whether that is gone."""
+        """Store a member of an event stream: which node it is about, when, and whether that node is deleted."""
         at = next((term[1] for term in node["p"].get(_AS + "published", ())), "")
         kind = "gone" if types & {_AS + "Delete", _AS + "Remove"} else "there"
         rows = [(page, term[1], at, kind, node["s"]) for term in node["p"][_AS + "object"]]
         self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
 
     def _stream(self, page: int, predicates: dict[str, Any]) -> None:
-        """An event stream whose members are versions: by what they say of what they are a version, and since when."""
+        """Store an event stream of versions: the properties that name what a member is a version of, and its time."""
         versions, times = (
-            next((term[1] for term in predicates.get(_LDES + name, ())), usual)
-            for name, usual in (("versionOfPath", DCT + "isVersionOf"), ("timestampPath", DCT + "created"))
+            next((term[1] for term in predicates.get(_LDES + name, ())), default)
+            for name, default in (("versionOfPath", DCT + "isVersionOf"), ("timestampPath", DCT + "created"))
         )
-        if versions != _AS + "object":  # that is an activity, and an event
+        if versions != _AS + "object":  # members with an object are activities, which are stored as events
             self._db.execute("INSERT INTO stream VALUES (?, ?, ?)", (page, versions, times))
 
     def _find_versions(self) -> None:
-        """Which things are versions of which, as far as the source says that it is a stream of them."""
+        """Store which nodes are versions of which, for streams of versions."""
         self._db.execute("DELETE FROM version")
         for versions, times in self._db.execute("SELECT DISTINCT versions, times FROM stream").fetchall():
-            found = self._db.execute("SELECT id, body FROM node WHERE instr(body, ?)", (json.dumps(versions),))
-            for identity, body in found.fetchall():
+            members = self._db.execute("SELECT id, body FROM node WHERE instr(body, ?)", (json.dumps(versions),))
+            for identity, body in members.fetchall():
                 predicates = json.loads(body)
                 object_ = next((term[1] for term in predicates.get(versions, ()) if term[0] == "i"), None)
                 if object_ is not None:
@@ -201,17 +207,18 @@ class Staging:
                     self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, ?)", (identity, object_, _utc(at)))
 
     def name(self, identity: str, uri: str) -> None:
-        """A thing without an address is found under this one from now on."""
+        """Give a blank node an address, under which it is found from now on."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, '')", (identity, uri))
 
     # -- nodes
 
     def _about(self, identity: str) -> Node:
+        """Everything that is stated about a node, of versions the newest; an empty node if it is deleted or unknown."""
         newest = self._db.execute(
             "SELECT id FROM version WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
         ).fetchone()
-        asked, identity = identity, newest[0] if newest else identity
+        requested, identity = identity, newest[0] if newest else identity
         rows = self._db.execute("SELECT graph, body FROM node WHERE id = ?", (identity,)).fetchall()
         event = self._db.execute(
             "SELECT kind, graph FROM event WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
@@ -219,60 +226,65 @@ class Staging:
         if event is not None:
             kind, graph = event
             rows = [] if kind == "gone" else [row for row in rows if row[0] in (None, graph)]
-        found: dict[str, list[Any]] = {}
+        node: dict[str, list[Any]] = {}
         for _, body in rows:
             for predicate, terms in json.loads(body).items():
-                kept = found.setdefault(predicate, [])
-                kept.extend(term for term in terms if term not in kept)
-        if found and not any(term[1] in KINDS for term in found.get(RDF + "type", ())) and self._is_listed(identity):
-            found.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
-        if found and self._some_are_served:
-            # Which services serve a dataset is said by the services only.
-            for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (asked,)):
-                found.setdefault(DCAT + "accessService", []).append(["i", row[0]])
-        return found
+                values = node.setdefault(predicate, [])
+                values.extend(term for term in terms if term not in values)
+        if node and not any(term[1] in KINDS for term in node.get(RDF + "type", ())) and self._is_listed(identity):
+            node.setdefault(RDF + "type", []).append(["i", DCAT + "Dataset"])
+        if node and self._some_are_served:
+            # Only services state which datasets they serve.
+            for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (requested,)):
+                node.setdefault(DCAT + "accessService", []).append(["i", row[0]])
+        return node
 
     def _any_is_served(self) -> bool:
-        """Asked once, since most catalogues have no services."""
+        """Looked up once for all nodes, since most catalogues have no services."""
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM served)"))
 
     def _is_listed(self, identity: str) -> bool:
-        """Whether a catalogue has it as ``dcat:dataset``, so that it is one although it does not say so itself."""
+        """Whether a catalogue lists it as ``dcat:dataset``: it is one even without a type."""
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
 
     def records(self) -> Iterator[str]:
-        """Ids of everything that is a record, each once; of versions, what they are versions of."""
+        """Ids of all records, each once; of versions, the id that they are versions of."""
         for row in self._db.execute(_RECORDS):
             yield row[0]
 
     def record_count(self) -> int:
+        """Nodes that are records, versions counted one by one."""
         return int(self._one("SELECT count(*) FROM node WHERE record"))
 
     # -- putting records together
 
     def unchanged(self) -> bool:
-        """Whether nothing was stored since the records were put together last."""
+        """Whether nothing was stored since the last assembly of records."""
         return not self._one("SELECT count(*) FROM changed")
 
     def start_assembly(self) -> None:
+        """Forget the records of the last assembly, and look up versions and services anew."""
         with self._db:
             self._db.execute("DELETE FROM found")
             self._find_versions()
         self._some_are_served = self._any_is_served()
         self.about.cache_clear()
 
-    def found(self, uris: Iterable[str]) -> None:
+    def add_assembled(self, uris: Iterable[str]) -> None:
+        """Add records to those of this assembly."""
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO found VALUES (?)", ((uri,) for uri in uris))
 
-    def found_count(self) -> int:
-        """How many records there were when they were put together last."""
+    def assembled_count(self) -> int:
+        """Records of the last assembly."""
         return int(self._one("SELECT count(*) FROM found"))
 
-    def not_found(self, uris: Iterable[str]) -> list[str]:
+    def not_assembled(self, uris: Iterable[str]) -> list[str]:
+        """Those of ``uris`` that are not among the records of this assembly."""
         return [uri for uri in uris if not self._one("SELECT count(*) FROM found WHERE uri = ?", uri)]
 
     def end_assembly(self) -> None:
+        """From now on the records are up to date with what is stored."""
         with self._db:
             self._db.execute("DELETE FROM changed")
 
@@ -281,7 +293,7 @@ class Staging:
 
 
 def _utc(text: str) -> str:
-    """A moment as text that sorts; what is none sorts before all."""
+    """A moment in UTC as text that sorts; an empty text for anything else."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Files on their way into a project's storage, as Slurm jobs of the person."""
+"""Transfers of files into a project's storage, as Slurm jobs of the person."""

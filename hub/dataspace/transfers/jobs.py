@@ -1,4 +1,4 @@
-"""Jobs that carry transfers out: handed to Slurm, found again, and followed until Slurm says that they are over."""
+"""Slurm jobs of transfers: submitted, found again by their comment, and followed to their end. Runs in the worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.transfers import node
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
-from hub.dataspace.transfers.service import MOVING
+from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import SlurmError, SlurmUnavailable
@@ -25,14 +25,15 @@ from hub.slurm.jobs import Job, Phase
 logger = logging.getLogger(__name__)
 
 MINUTES = 240
-"""Time limit of a transfer's job; a job put back into the queue has it anew."""
-PATIENCE = timedelta(seconds=30)
-"""How long ``sbatch`` may have been heard although nobody knows it."""
-GONE = timedelta(minutes=2)
+"""Time limit of a transfer's job; a requeued job has it anew."""
+RESUBMIT_AFTER = timedelta(seconds=30)
+"""Wait before a job is submitted again after an ``sbatch`` that did not answer."""
+UNKNOWN_FOR = timedelta(minutes=2)
+"""Time in which Slurm may not yet know a job that it has accepted."""
 
 
 class Slurm(Protocol):
-    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int: ...
     async def cancel(self, job_id: int, *, user: str) -> None: ...
@@ -41,82 +42,83 @@ class Slurm(Protocol):
     async def job_log(self, server: str, *, user: str) -> str: ...
 
 
-async def tend(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm) -> None:
-    """Bring every transfer that is not over one step further. One that fails holds up no other."""
+async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm) -> None:
+    """Advance every unfinished transfer by one step; one that fails does not hold up the others."""
     with sessions() as session:
-        numbers = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(MOVING))).all()
-    for number in numbers:
+        transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(UNFINISHED))).all()
+    for transfer_id in transfer_ids:
         try:
-            await _further(sessions, settings, slurm, number)
+            await _advance(sessions, settings, slurm, transfer_id)
         except SlurmUnavailable as error:
             logger.warning("transfers wait for Slurm: %s", error.message)
             return
         except SlurmError as error:
-            logger.warning("transfer %i: %s", number, error.message)
+            logger.warning("transfer %i: %s", transfer_id, error.message)
 
 
-async def _further(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, number: int) -> None:
+async def _advance(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, transfer_id: int) -> None:
     with sessions() as session:
-        row = session.get_one(TransferRow, number)
+        row = session.get_one(TransferRow, transfer_id)
         session.expunge(row)
     if row.job_id is None and row.state is not TransferState.WAITING:
         await _find(sessions, settings, slurm, row)
     elif row.state is TransferState.WAITING:
         await _submit(sessions, settings, slurm, row)
     else:
-        await _look(sessions, slurm, row)
+        await _follow(sessions, slurm, row)
 
 
 async def _submit(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, row: TransferRow) -> None:
     if not _change(sessions, row, TransferState.SUBMITTING):
         return
     try:
-        number = await slurm.submit(script(settings, row), user=row.person, environment={})
+        job_id = await slurm.submit(script(settings, row), user=row.person, environment={})
     except SlurmUnavailable:
-        raise  # whether it was heard is found out next time
+        raise  # the next step looks whether Slurm has the job
     except SlurmError as error:
         _end(sessions, row, TransferState.FAILED, f"Slurm refused the job: {error.message}"[:500])
         return
-    _submitted(sessions, row, number)
+    _submitted(sessions, row, job_id)
 
 
 async def _find(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, row: TransferRow) -> None:
-    """A worker before us may have been killed between ``sbatch`` and its answer."""
+    """Find the job of a worker that was killed between ``sbatch`` and its answer."""
     jobs = await slurm.named_jobs(_job_name(settings), row.person)
-    found = [number for number, said in jobs.items() if said == _comment(settings, row)]
-    if found:
-        _submitted(sessions, row, max(found))
+    job_ids = [job_id for job_id, comment in jobs.items() if comment == _comment(settings, row)]
+    if job_ids:
+        _submitted(sessions, row, max(job_ids))
     elif row.state is TransferState.CANCELLING:
         _end(sessions, row, TransferState.CANCELLED, "")
-    elif now() - row.touched > PATIENCE:
+    elif now() - row.touched > RESUBMIT_AFTER:
         _change(sessions, row, TransferState.WAITING)
 
 
-async def _look(sessions: sessionmaker[Session], slurm: Slurm, row: TransferRow) -> None:
-    assert row.job_id is not None  # noqa: S101 - the caller has seen it
+async def _follow(sessions: sessionmaker[Session], slurm: Slurm, row: TransferRow) -> None:
+    assert row.job_id is not None  # noqa: S101 - the caller has checked it
     if row.state is TransferState.CANCELLING:
         await slurm.cancel(row.job_id, user=row.person)
     job = await slurm.job(row.job_id)
-    if job is None and now() - row.touched < GONE:
+    if job is None and now() - row.touched < UNKNOWN_FOR:
         return
-    said = None
+    progress = None
     if job is None or job.phase is not Phase.WAITING:
-        said = last_word(await slurm.job_log(log_argument(row), user=row.person))
+        progress = last_progress(await slurm.job_log(log_argument(row), user=row.person))
     if job is not None and job.phase is not Phase.ENDED:
-        moved = TransferState.RUNNING if job.phase in (Phase.RUNNING, Phase.ENDING) else TransferState.QUEUED
-        _note(sessions, row, moved, said)
+        state = TransferState.RUNNING if job.phase in (Phase.RUNNING, Phase.ENDING) else TransferState.QUEUED
+        _update(sessions, row, state, progress)
         return
-    if said is not None and said.state is not TransferState.RUNNING:
-        _end(sessions, row, said.state, said.reason, said)
+    if progress is not None and progress.state is not TransferState.RUNNING:
+        _end(sessions, row, progress.state, progress.reason, progress)
     elif row.state is TransferState.CANCELLING:
-        _end(sessions, row, TransferState.CANCELLED, "", said)
+        _end(sessions, row, TransferState.CANCELLED, "", progress)
     else:
-        word = job.state if job else "not known to Slurm any more"
-        _end(sessions, row, TransferState.FAILED, f"The job ended without a word ({word}). Bring it again.", said)
+        job_state = job.state if job else "no longer known to Slurm"
+        reason = f"The job ended without a result ({job_state}). Try the transfer again."
+        _end(sessions, row, TransferState.FAILED, reason, progress)
 
 
-def last_word(log: str) -> Progress | None:
-    """The last line that is one of ours; everything else a job may write is nobody's progress."""
+def last_progress(log: str) -> Progress | None:
+    """The last line of a job's log that reports progress; other lines are ignored."""
     for line in reversed(log.splitlines()[-200:]):
         try:
             return Progress.model_validate_json(line)
@@ -126,33 +128,35 @@ def last_word(log: str) -> Progress | None:
 
 
 def _submitted(sessions: sessionmaker[Session], row: TransferRow, job_id: int) -> None:
+    """Store the id of a transfer's job."""
     with sessions() as session:
-        kept = session.get_one(TransferRow, row.id)
-        kept.job_id, kept.touched = job_id, now()
-        if kept.state is TransferState.SUBMITTING:
-            kept.state = TransferState.QUEUED
+        current = session.get_one(TransferRow, row.id)
+        current.job_id, current.touched = job_id, now()
+        if current.state is TransferState.SUBMITTING:
+            current.state = TransferState.QUEUED
         session.commit()
 
 
 def _change(sessions: sessionmaker[Session], row: TransferRow, state: TransferState) -> bool:
-    """Whether it was still as we knew it: a person may have cancelled it meanwhile."""
+    """Change the state; returns False if it is no longer that of ``row``: a person may have cancelled the transfer."""
     with sessions() as session:
-        kept = session.get_one(TransferRow, row.id)
-        if kept.state is not row.state:
+        current = session.get_one(TransferRow, row.id)
+        if current.state is not row.state:
             return False
-        kept.state, kept.touched = state, now()
+        current.state, current.touched = state, now()
         session.commit()
     return True
 
 
-def _note(sessions: sessionmaker[Session], row: TransferRow, state: TransferState, said: Progress | None) -> None:
+def _update(sessions: sessionmaker[Session], row: TransferRow, state: TransferState, progress: Progress | None) -> None:
+    """Store state and progress of a transfer that goes on; a transfer that is being cancelled keeps its state."""
     with sessions() as session:
-        kept = session.get_one(TransferRow, row.id)
-        if kept.state is not TransferState.CANCELLING:
-            kept.state = state
-        if said is not None and said.state is TransferState.RUNNING:
-            kept.progress = said.model_dump_json()
-        kept.touched = now()
+        current = session.get_one(TransferRow, row.id)
+        if current.state is not TransferState.CANCELLING:
+            current.state = state
+        if progress is not None and progress.state is TransferState.RUNNING:
+            current.progress = progress.model_dump_json()
+        current.touched = now()
         session.commit()
 
 
@@ -161,44 +165,47 @@ def _end(
     row: TransferRow,
     state: TransferState,
     reason: str,
-    said: Progress | None = None,
+    progress: Progress | None = None,
 ) -> None:
     with sessions() as session:
-        kept = session.get_one(TransferRow, row.id)
-        kept.state, kept.reason, kept.ended, kept.touched = state, reason, now(), now()
-        if said is not None:
-            kept.progress = said.model_dump_json()
+        current = session.get_one(TransferRow, row.id)
+        current.state, current.reason, current.ended, current.touched = state, reason, now(), now()
+        if progress is not None:
+            current.progress = progress.model_dump_json()
         session.commit()
     logger.info("transfer %i of %s: %s %s", row.id, row.person, state, reason)
 
 
 def log_argument(row: TransferRow) -> str:
-    """How deploy/sudoers/job-log knows the log of a transfer from a server's: it is a number."""
+    """Argument of deploy/sudoers/job-log for the log of a transfer: a number, unlike the name of a server."""
     return str(row.id)
 
 
 def script(settings: Settings, row: TransferRow) -> str:
-    """The job: one core, in the partition for transfers, charged to the project. Raises InvalidInput for odd values."""
+    """The job script: one core, in the partition for transfers, charged to the project.
 
-    def word(value: object) -> str:
+    :raises InvalidInput: a value that a script cannot hold.
+    """
+
+    def quoted(value: object) -> str:
         return quoting.word(value, required=True)
 
-    order = node.written_order(TransferSpec.model_validate_json(row.order))
+    spec = node.encoded_spec(TransferSpec.model_validate_json(row.order))
     python = settings.paths.user_version / "bin/python"
     home = pwd.getpwnam(row.person).pw_dir
     return "\n".join(
         (
             "#!/bin/bash",
-            f"#SBATCH --job-name={word(_job_name(settings))}",
-            f"#SBATCH --comment={word(_comment(settings, row))}",
-            f"#SBATCH --account={word(row.account)}",
-            f"#SBATCH --partition={word(settings.dataspace.partition)}",
+            f"#SBATCH --job-name={quoted(_job_name(settings))}",
+            f"#SBATCH --comment={quoted(_comment(settings, row))}",
+            f"#SBATCH --account={quoted(row.account)}",
+            f"#SBATCH --partition={quoted(settings.dataspace.partition)}",
             "#SBATCH --nodes=1 --ntasks=1 --cpus-per-task=1 --mem=1G",
             f"#SBATCH --time={MINUTES} --requeue",
             "#SBATCH --chdir=/",
-            f"#SBATCH --output={word(home)}/{naming.transfer_log(row.id)} --open-mode=truncate",
+            f"#SBATCH --output={quoted(home)}/{naming.transfer_log(row.id)} --open-mode=truncate",
             "#SBATCH --export=NONE",
-            f"exec {word(python)} -P -m hub.dataspace.transfers.node {word(order)}",
+            f"exec {quoted(python)} -P -m hub.dataspace.transfers.node {quoted(spec)}",
             "",
         )
     )

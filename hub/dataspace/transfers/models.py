@@ -1,4 +1,4 @@
-"""Transfers of files into projects, as they travel."""
+"""Transfers of files into projects, in requests and responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.dataspace.models import Checksum, Form, Frozen
 
 
 class TransferState(StrEnum):
-    """``quarantined``: it is there, its checksum is not the one its publisher states, and it is no data of yours."""
+    """``quarantined``: copied, but with another checksum than its publisher states, and kept apart from the data."""
 
     WAITING = "waiting"
     SUBMITTING = "submitting"
@@ -26,7 +26,7 @@ class TransferState(StrEnum):
 
 
 class TransferForm(Form):
-    """Bring one of a record's files, counted from 0, into a project."""
+    """Copy one of a record's files, counted from 0, into a project."""
 
     record_id: int = Field(ge=1, le=2**31 - 1)
     file: int = Field(0, ge=0, le=100_000)
@@ -34,7 +34,7 @@ class TransferForm(Form):
 
 
 class TransferSpec(Form):
-    """What a transfer's job is told. ``folder`` and ``name`` are single parts of a path, checked on the node again."""
+    """Input of a transfer's job. ``folder`` and ``name`` are single parts of a path; the node checks them again."""
 
     transfer: int
     project_directory: str = Field(pattern=r"^/[A-Za-z0-9_./-]+$")
@@ -45,7 +45,7 @@ class TransferSpec(Form):
     checksum: Checksum | None = None
     bytes: int | None = None
     storage_bytes: int = 0
-    """What the project may store; 0: as much as the file system takes."""
+    """Bytes that the project may store; 0 for no limit."""
     allowed_hosts: tuple[str, ...] = ()
     record: str
     title: str
@@ -55,7 +55,7 @@ class TransferSpec(Form):
 
 
 class Progress(Frozen):
-    """What a transfer's job says of itself, one a line."""
+    """Progress or result of a transfer's job, one on each line of its output."""
 
     state: Literal[TransferState.RUNNING, TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED]
     bytes: int = Field(0, ge=0)
@@ -64,7 +64,7 @@ class Progress(Frozen):
     notebook: str = Field("", max_length=1000)
     sha256: str = Field("", max_length=64)
     verified: bool = False
-    """Whether its publisher states a checksum, and it is this file's."""
+    """Whether the file has the checksum that its publisher states."""
     reason: str = Field("", max_length=500)
 
 

@@ -25,13 +25,13 @@ def transfers(asking: AskingPerson, projects: Projects) -> tuple[Transfer, ...]:
 @router.post("/transfers", status_code=201)
 def bring(asking: AskingPerson, form: TransferForm, projects: Projects) -> Transfer:
     """Start a transfer: a Slurm job of yours copies a public file into one of your projects."""
-    return service.ask(asking.session, asking.settings, asking.person.name, projects, form)
+    return service.request(asking.session, asking.settings, asking.person.name, projects, form)
 
 
 @router.get("/transfers/{transfer_id}")
 def transfer(asking: AskingPerson, transfer_id: TransferId, projects: Projects) -> Transfer:
     """Read a transfer."""
-    return service.view(service.one(asking.session, asking.person.name, projects, transfer_id))
+    return service.view(service.row_for(asking.session, asking.person.name, projects, transfer_id))
 
 
 @router.post("/transfers/{transfer_id}/cancel")

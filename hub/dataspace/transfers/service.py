@@ -1,4 +1,4 @@
-"""Bringing public data into a project: a row for each file, which the worker hands to Slurm (jobs.py)."""
+"""Transfers of public files into projects: a row for each file, for which the worker submits a Slurm job (jobs.py)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ from hub.slugs import slug_of
 from hub.slurm import naming
 
 AT_ONCE = 20
-"""Of one person, not over."""
+"""Unfinished transfers of one person."""
 LISTED = 100
-MOVING = (
+UNFINISHED = (
     *(TransferState.WAITING, TransferState.SUBMITTING, TransferState.QUEUED),
     *(TransferState.RUNNING, TransferState.CANCELLING),
 )
 
 
-def ask(session: Session, settings: Settings, person: str, projects: frozenset[str], form: TransferForm) -> Transfer:
-    """A row; the worker hands it to Slurm.
+def request(
+    session: Session, settings: Settings, person: str, projects: frozenset[str], form: TransferForm
+) -> Transfer:
+    """Request a transfer.
 
     :raises NotFound: the record may not be seen, or has no such file, or the person has no such project.
-    :raises InvalidInput: the file is not public, or states no address to fetch it at.
+    :raises InvalidInput: the file is not public, or has no address to fetch it from.
+    :raises Conflict: the project is not open for jobs, or the person has too many unfinished transfers.
     """
     project = session.scalar(
         select(Project)
@@ -49,41 +52,47 @@ def ask(session: Session, settings: Settings, person: str, projects: frozenset[s
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
     record = Record.model_validate_json(row.content)
-    order = _order(settings, person, project, record, form)
-    moving = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(MOVING))
-    if len(session.scalars(moving).all()) >= AT_ONCE:
-        raise Conflict(f"{AT_ONCE} transfers of yours are under way.", hint="Wait until one of them is over.")
-    made = TransferRow(
+    spec = _spec(settings, person, project, record, form)
+    unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
+    if len(session.scalars(unfinished).all()) >= AT_ONCE:
+        raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
+    transfer = TransferRow(
         project=project.slug,
         account=project.account,
         person=person,
         record_id=row.id,
-        title=order.title,
-        address=order.address,
-        order=order.model_dump_json(),
+        title=spec.title,
+        address=spec.address,
+        order=spec.model_dump_json(),
         state=TransferState.WAITING,
         nonce=naming.new_nonce(),
         reason="",
         created=now(),
         touched=now(),
     )
-    session.add(made)
+    session.add(transfer)
     session.flush()
-    made.order = order.model_copy(update={"transfer": made.id}).model_dump_json()
-    where = f"project/{project.slug}"
-    audit.record(session, who=person, what="data brought", on=where, after={"from": order.address, "transfer": made.id})
+    transfer.order = spec.model_copy(update={"transfer": transfer.id}).model_dump_json()
+    target = f"project/{project.slug}"
+    audit.record(
+        session,
+        who=person,
+        what="data transfer requested",
+        on=target,
+        after={"from": spec.address, "transfer": transfer.id},
+    )
     session.commit()
-    return view(made)
+    return view(transfer)
 
 
-def _order(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> TransferSpec:
+def _spec(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> TransferSpec:
     if form.file >= len(record.distributions):
         raise NotFound("The record has no such file.")
     file = record.distributions[form.file]
     if record.access not in (Access.PUBLIC, Access.NOT_STATED):
         raise InvalidInput("This data is not public.", hint="Ask the contact on the record's page.")
     if urlsplit(file.download_url).scheme not in ("http", "https", "s3"):
-        raise InvalidInput("Its source states no address the file could be fetched at.", field="file")
+        raise InvalidInput("Its source states no address to fetch the file from.", field="file")
     title = _text(file.title) or _text(record.title) or record.uri
     licence = file.licence if file.licence.uri or file.licence.label else record.licence
     return TransferSpec(
@@ -106,15 +115,15 @@ def _order(settings: Settings, person: str, project: Project, record: Record, fo
 
 
 def folder_name(title: str, number: int) -> str:
-    """``air-quality-brussels-12``: one folder a record, whatever its title is made of."""
+    """Name of a record's folder: ``air-quality-brussels-12``."""
     return f"{slug_of(title, 50) or 'record'}-{number}"
 
 
-def file_name(address: str, told: str) -> str:
-    """The last part of an address, as a harmless name of a file."""
+def file_name(address: str, stated_type: str) -> str:
+    """The last part of an address as a file name of plain letters, with an extension for its type if it has none."""
     last = unquote(urlsplit(address).path).rpartition("/")[2]
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", last).strip("._-")[-100:].lstrip("._-")
-    ending = re.sub(r"[^a-z0-9]", "", told.lower())[:10]
+    ending = re.sub(r"[^a-z0-9]", "", stated_type.lower())[:10]
     if not plain:
         return f"data.{ending}" if ending else "data"
     return plain if "." in plain or not ending else f"{plain}.{ending}"
@@ -125,13 +134,14 @@ def _text(texts: Mapping[str, str]) -> str:
 
 
 def listed(session: Session, person: str, projects: frozenset[str]) -> tuple[Transfer, ...]:
-    """Of the person's projects, the newest first; and their own, wherever they went."""
-    mine = (TransferRow.project.in_(projects)) | (TransferRow.person == person)
-    rows = session.scalars(select(TransferRow).where(mine).order_by(TransferRow.id.desc()).limit(LISTED))
+    """Transfers of the person and into these projects, the newest first."""
+    visible = (TransferRow.project.in_(projects)) | (TransferRow.person == person)
+    rows = session.scalars(select(TransferRow).where(visible).order_by(TransferRow.id.desc()).limit(LISTED))
     return tuple(map(view, rows))
 
 
-def one(session: Session, person: str, projects: frozenset[str], number: int) -> TransferRow:
+def row_for(session: Session, person: str, projects: frozenset[str], number: int) -> TransferRow:
+    """A transfer that the person may see; raises :class:`NotFound`."""
     row = session.get(TransferRow, number)
     if row is None or (row.person != person and row.project not in projects):
         raise NotFound("There is no such transfer.")
@@ -139,17 +149,18 @@ def one(session: Session, person: str, projects: frozenset[str], number: int) ->
 
 
 def cancel(session: Session, person: str, projects: frozenset[str], number: int) -> Transfer:
-    """End it; what has come so far is no data yet, and a new try goes on from there."""
-    row = one(session, person, projects, number)
+    """Cancel a transfer. What was copied stays hidden, and a new try continues it."""
+    row = row_for(session, person, projects, number)
     if row.person != person:
         raise NotAllowed(f"This is a transfer of {row.person}.")
-    if row.state in MOVING:
+    if row.state in UNFINISHED:
         row.state, row.touched = TransferState.CANCELLING, now()
         session.commit()
     return view(row)
 
 
 def view(row: TransferRow) -> Transfer:
+    """A transfer for its people."""
     return Transfer(
         id=row.id,
         project=row.project,

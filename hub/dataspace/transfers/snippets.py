@@ -1,11 +1,11 @@
-"""Lines of Python that read a file, for a page, and in a notebook of its own. Pure."""
+"""Python code that reads a file, for the page of a record and for the notebook beside a transferred file. Pure."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-_ENDINGS = (".gz", ".zst", ".zip")
+from hub.dataspace.metadata import file_types
 
 _READERS = {
     "PARQUET": "import pyarrow.parquet as pq\n\ntable = pq.read_table({path})\ntable.slice(0, 5).to_pandas()",
@@ -26,33 +26,25 @@ _REMOTE_ANY = (
 )
 
 
-def kind_of(told: str, name: str) -> str:
-    """CSV, PARQUET and so on, from what a record says or else from a file's name."""
-    plain = name.lower().partition("?")[0]
-    for ending in _ENDINGS:
-        plain = plain.removesuffix(ending)
-    by_name = plain.rpartition(".")[2].upper()
-    return told if told in _READERS else by_name
-
-
-def local(path: str, told: str = "") -> str:
-    """Lines that read a file in the project."""
-    packed = path.lower().endswith((".zip", ".tar", ".tgz", ".tar.gz"))
-    reader = _ANY if packed else _READERS.get(kind_of(told, path), _ANY)
+def local(path: str, stated_type: str = "") -> str:
+    """Code that reads a file in the project. ``stated_type``: code of the file type in the record."""
+    file_type = file_types.readable_type(stated_type, path, _READERS)
+    reader = _ANY if file_types.is_archive(path) else _READERS.get(file_type, _ANY)
     return reader.format(path=_quoted(path))
 
 
-def remote(address: str, told: str = "") -> str:
-    """Lines that read a file where it is, in parts."""
+def remote(address: str, stated_type: str = "") -> str:
+    """Code that reads a file in parts, without a copy."""
     anon = ", anon=True" if address.startswith("s3://") else ""
-    return _REMOTE.get(kind_of(told, address), _REMOTE_ANY).format(path=_quoted(address), anon=anon)
+    file_type = file_types.readable_type(stated_type, address, _READERS)
+    return _REMOTE.get(file_type, _REMOTE_ANY).format(path=_quoted(address), anon=anon)
 
 
 def notebook(title: str, about: str, code: str) -> dict[str, Any]:
-    """A notebook of two cells. Title and words about the data are somebody else's: a code block shows them as text."""
-    words = "\n".join(line.replace("`", "'") for line in (title, "", about))
+    """A notebook of two cells. Title and description come from the source: a code block shows them as plain text."""
+    description = "\n".join(line.replace("`", "'") for line in (title, "", about))
     cells: list[dict[str, Any]] = [
-        {"cell_type": "markdown", "id": "about", "metadata": {}, "source": f"```text\n{words}\n```"},
+        {"cell_type": "markdown", "id": "about", "metadata": {}, "source": f"```text\n{description}\n```"},
         {"cell_type": "code", "id": "read", "metadata": {}, "execution_count": None, "outputs": [], "source": code},
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -60,5 +52,5 @@ def notebook(title: str, about: str, code: str) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    """As a literal of Python, whatever is in it."""
+    """A text as a literal of Python."""
     return json.dumps(text)

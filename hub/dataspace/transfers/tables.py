@@ -1,4 +1,4 @@
-"""Transfers, as stored. Long values are JSON of the models."""
+"""Transfers in the database. Long values are JSON of the models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hub.db.base import Base, UtcDateTime, Word
 
 
 class TransferRow(Base):
-    """A file on its way into a project. The row is there before the job, and says what the job is told.
+    """A transfer of a file into a project. The row exists before the job; ``order`` is the input of the job.
 
-    ``touched``: when the worker last did something about it.
+    ``touched``: time of the last change by the worker or the person.
     """
 
     __tablename__ = "dataspace_transfers"

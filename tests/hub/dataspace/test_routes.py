@@ -11,7 +11,7 @@ from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.search.indexing import bring_up_to_date
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import SourceForm
-from hub.dataspace.sources.scoring import judge
+from hub.dataspace.sources.scoring import score_records
 from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import ProjectSpec
 from tests.hub.dataspace.conftest import Reply
@@ -256,8 +256,8 @@ def test_an_empty_result_suggests_what_to_leave_out(as_, shop, site, reindex):
 def test_quality_in_the_background_reaches_record_and_card(as_, shop, site, sessions, settings, reindex):
     site.turtle("/", page("a"))
     shop.harvest(site.url + "/")
-    assert judge(sessions, shop.folder / "sources", seconds=60) == 1
-    assert judge(sessions, shop.folder / "sources", seconds=60) == 0
+    assert score_records(sessions, shop.folder / "sources", seconds=60) == 1
+    assert score_records(sessions, shop.folder / "sources", seconds=60) == 0
     reindex()
     [card] = as_("founder").search().hits
     found = as_("founder").record(card.id).quality

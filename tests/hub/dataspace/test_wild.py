@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 
-from hub.dataspace.metadata import dcat, odrl
+from hub.dataspace.metadata import dcat, odrl, usability
 from hub.dataspace.models import Record
-from hub.dataspace.sources.harvester import PAUSES
 from hub.dataspace.sources.models import RunState
+from hub.dataspace.sources.page_fetcher import PAUSES
 from hub.dataspace.sources.staging import Staging
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES
@@ -382,7 +382,7 @@ def test_a_page_without_records_says_so(shop, site):
     serve(site, "/", {"success": True, "result": {"results": []}}, "application/json")
     run = shop.harvest(site.url + "/")
     assert (run.state, run.read, run.refused) == (RunState.COMPLETE, 0, 0)
-    assert "nothing that is a dataset" in run.reason
+    assert "no dataset" in run.reason
 
 
 # -- paging -----------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_a_chain_that_ends_in_the_dark_says_so_and_keeps_what_came_before(shop, 
     site.pages["/2"] = Reply(status=404)
     run = shop.harvest(f"{site.url}/1")
     assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a"])
-    assert run.refusals[0].reason == "The server answered 404. Where it goes on is not known."
+    assert run.refusals[0].reason == "The server answered 404. The addresses of further pages are not known."
 
 
 def test_files_of_a_folder_that_are_not_read_are_named(shop, tmp_path):
@@ -536,7 +536,7 @@ def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
     more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
     serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
     shop.harvest(site.url + "/")
-    assert odrl.usable_now(content(shop, "http://x.example/a")).verdict == verdict
+    assert usability.usable_now(content(shop, "http://x.example/a")).verdict == verdict
 
 
 # -- CKAN and connectors ----------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.dataspace.metadata import dcat, namespaces, odrl, vocabularies
+from hub.dataspace.metadata import dcat, literals, namespaces, odrl, vocabularies
 from hub.dataspace.models import Access, Kind, LicenceClass
-from hub.dataspace.readers.rdf import _nodes, _oxigraph, prepared
+from hub.dataspace.readers import parsers
+from hub.dataspace.readers.rdf import prepared
 from tests.hub.dataspace.conftest import DATA
 
 PREFIXES = """
@@ -35,7 +36,9 @@ class Nodes:
 
 
 def turtle(text):
-    return Nodes(_nodes(_oxigraph((PREFIXES + text).encode(), ox.RdfFormat.TURTLE, "http://x.example/")))
+    return Nodes(
+        parsers.nodes(parsers.with_oxigraph((PREFIXES + text).encode(), ox.RdfFormat.TURTLE, "http://x.example/"))
+    )
 
 
 def read(text, name="http://x.example/d"):
@@ -115,7 +118,7 @@ def test_models_series_and_services_are_records_and_a_bare_connector_is_none():
     ],
 )
 def test_only_harmless_addresses_become_links(link, kept):
-    assert dcat.is_link(link) is kept
+    assert literals.is_link(link) is kept
 
 
 def test_a_link_that_is_none_is_left_out_and_the_record_stays():
@@ -365,7 +368,7 @@ def test_a_few_things_that_all_point_at_each_other_do_not_grow_without_end():
     node = {f"http://x.example/{number}": [["i", name] for name in names] for number in range(12)}
     is_record = {
         namespaces.RDF + "type": [["i", namespaces.DCAT + "Dataset"]],
-        dcat.ODRL + "hasPolicy": [["i", "_:0"]],
+        namespaces.ODRL + "hasPolicy": [["i", "_:0"]],
     }
 
     class Knot:
@@ -391,7 +394,7 @@ term = st.one_of(
     st.tuples(st.just("i"), st.text(max_size=40)).map(list),
     st.tuples(st.just("l"), st.text(max_size=40), st.one_of(st.none(), st.text(max_size=8)), st.none()).map(list),
 )
-predicates = st.sampled_from(sorted(dcat._READ | {namespaces.DCAT + "byteSize", "http://x.example/p"}))
+predicates = st.sampled_from(sorted(dcat.READ_PREDICATES | {namespaces.DCAT + "byteSize", "http://x.example/p"}))
 
 
 @settings(max_examples=200, deadline=None)
@@ -409,7 +412,7 @@ def test_no_statement_breaks_the_reader(about, others):
 def test_real_examples_of_series_are_read():
     name = "example-bee-population-dataset-series-combined.jsonld"
     data, kind, _ = prepared((DATA / "dcat-ap" / name).read_bytes(), "", name)
-    nodes = Nodes(_nodes(_oxigraph(data, kind, "http://x.example/")))
+    nodes = Nodes(parsers.nodes(parsers.with_oxigraph(data, kind, "http://x.example/")))
     kinds = [found.kind for found in (dcat.record(identity, nodes) for identity in nodes.known) if found]
     assert kinds.count(Kind.SERIES) >= 1
     assert kinds.count(Kind.DATASET) >= 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.dataspace.metadata import odrl
+from hub.dataspace.metadata import licences, odrl, usability
 from hub.dataspace.metadata.namespaces import ODRL
 from hub.dataspace.models import Access, Distribution, Kind, Licence, LicenceClass, Record
 
@@ -189,7 +189,7 @@ def test_a_policy_that_only_has_an_address_is_not_understood():
     ],
 )
 def test_licences_by_class(uri, label, kind):
-    assert odrl.classify(uri, label) == kind
+    assert licences.classify(uri, label) == kind
 
 
 FILE = Distribution(download_url="https://x.example/a.csv")
@@ -219,6 +219,6 @@ def record(**more):
     ],
 )
 def test_usable_now(found, verdict, said):
-    answer = odrl.usable_now(found)
+    answer = usability.usable_now(found)
     assert answer.verdict == verdict
     assert said in answer.reason

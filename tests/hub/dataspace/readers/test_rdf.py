@@ -8,7 +8,7 @@ import pyoxigraph as ox
 import pytest
 
 from hub.dataspace.readers import sandbox
-from hub.dataspace.readers.rdf import shortened
+from hub.dataspace.readers.parsers import without_long_tokens
 from tests.hub.dataspace.conftest import DATA
 
 pytestmark = pytest.mark.process
@@ -148,7 +148,7 @@ def test_only_huge_texts_are_cut_out():
     addresses = b", ".join(b"<http://x.example/%d>" % number for number in range(600_000))
     data = b'<a> <b> "x" ; <c> ' + addresses + b' ; <d> "y\\"z" .'
     assert len(data) > 10 * 2**20
-    assert shortened(data, ox.RdfFormat.TURTLE) == (data, [])
+    assert without_long_tokens(data, ox.RdfFormat.TURTLE) == (data, [])
 
 
 def test_a_bad_line_costs_that_line(tmp_path):
@@ -215,7 +215,7 @@ def test_python_code_in_the_sandbox_gets_nowhere(attack):
     import sys
 
     closed = (
-        "from hub.dataspace.readers.sandbox import _close_the_doors as c\nimport urllib.request, subprocess\nc('/in')\n"
+        "from hub.dataspace.readers.sandbox import _forbid_access as c\nimport urllib.request, subprocess\nc('/in')\n"
     )
     code = closed + attack
     ended = subprocess.run(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from hub.dataspace.search.index import Entry, SearchRequest, TantivyIndex, TantivyWriter, words
+from hub.dataspace.search.analysis import words
+from hub.dataspace.search.engine import Entry, SearchRequest
+from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 
 
 @pytest.fixture(params=["tantivy"])
@@ -51,7 +53,7 @@ def test_a_generation_grows_with_every_change_and_with_nothing_else(engine):
 
 def test_replacing_and_forgetting(engine):
     engine[0].replace([entry(1, "water"), entry(2, "water"), entry(3, "water")])
-    engine[0].replace([entry(1, "fire")], gone=[2, 77])
+    engine[0].replace([entry(1, "fire")], removed=[2, 77])
     assert ids(find(engine, "water")) == [3]
     assert ids(find(engine, "fire")) == [1]
     assert find(engine).total == 2
@@ -152,7 +154,7 @@ def test_counts_of_facets(engine):
     assert find(engine).facets["space"] == {"health": 2, "mobility": 1}
 
 
-def test_chips_narrow_and_a_facet_counts_what_its_other_values_would_give(engine):
+def test_filters_narrow_and_a_facet_counts_what_its_other_values_would_give(engine):
     engine[0].replace(
         [
             entry(1, "a", licence=["open"], format=["CSV"]),
@@ -160,14 +162,14 @@ def test_chips_narrow_and_a_facet_counts_what_its_other_values_would_give(engine
             entry(3, "a", licence=["open"], format=["JSON"]),
         ]
     )
-    found = find(engine, "a", chips={"licence": ["open"], "format": ["CSV"]})
+    found = find(engine, "a", filters={"licence": ["open"], "format": ["CSV"]})
     assert ids(found) == [1]
     assert found.total == 1
     assert found.facets["licence"] == {"open": 1, "bespoke": 1}  # with the format, without the licence
     assert found.facets["format"] == {"CSV": 1, "JSON": 1}
     assert found.facets["space"] == {"health": 1}
-    assert sorted(ids(find(engine, "", chips={"licence": ["open", "bespoke"]}))) == [1, 2, 3]
-    assert find(engine, "a", chips={"licence": ["no such"]}).total == 0
+    assert sorted(ids(find(engine, "", filters={"licence": ["open", "bespoke"]}))) == [1, 2, 3]
+    assert find(engine, "a", filters={"licence": ["no such"]}).total == 0
 
 
 def test_a_value_of_several_words_is_one_value(engine):
@@ -175,13 +177,13 @@ def test_a_value_of_several_words_is_one_value(engine):
     engine[0].replace([entry(n, "a", publisher=[name]) for n, name in enumerate(publishers, 1)])
     assert find(engine).facets["publisher"] == dict.fromkeys(publishers, 1)
     for n, name in enumerate(publishers, 1):
-        assert ids(find(engine, chips={"publisher": [name]})) == [n]
+        assert ids(find(engine, filters={"publisher": [name]})) == [n]
 
 
 def test_a_value_counts_in_its_own_facet_alone(engine):
     engine[0].replace([entry(1, "a", space=["open"], licence=["bespoke"]), entry(2, "a", licence=["open"])])
-    assert ids(find(engine, chips={"space": ["open"]})) == [1]
-    assert ids(find(engine, chips={"licence": ["open"]})) == [2]
+    assert ids(find(engine, filters={"space": ["open"]})) == [1]
+    assert ids(find(engine, filters={"licence": ["open"]})) == [2]
     assert find(engine).facets["space"] == {"open": 1, "health": 1}
 
 
@@ -210,16 +212,16 @@ def test_a_projects_record_is_neither_seen_nor_counted_by_others(engine):
             assert found.total == len(seen)
             assert sum(found.facets["space"].values()) == len(seen)
     assert find(engine).facets["format"] == {}
-    assert find(engine, chips={"format": ["SECRET"]}).total == 0
-    assert find(engine, chips={"format": ["SECRET"]}).facets["format"] == {}
+    assert find(engine, filters={"format": ["SECRET"]}).total == 0
+    assert find(engine, filters={"format": ["SECRET"]}).facets["format"] == {}
 
 
 def test_whose_projects_change_an_answer(engine):
     engine[0].replace([entry(1, "water"), entry(2, "water", project="demo")])
-    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo"}
-    assert engine[1].concerned(frozenset({"=demo", "restricted", "dem", ""})) == frozenset()
+    assert engine[1].projects_with_records(frozenset({"demo", "other"})) == {"demo"}
+    assert engine[1].projects_with_records(frozenset({"=demo", "restricted", "dem", ""})) == frozenset()
     engine[0].replace([entry(3, "water", project="other")])
-    assert engine[1].concerned(frozenset({"demo", "other"})) == {"demo", "other"}
+    assert engine[1].projects_with_records(frozenset({"demo", "other"})) == {"demo", "other"}
 
 
 def test_what_is_new(engine):
@@ -228,12 +230,12 @@ def test_what_is_new(engine):
     assert (ids(found), found.total, found.facets) == ([2], 1, {})
 
 
-def test_how_many_there_can_be_at_most(engine):
+def test_most_hits_is_an_upper_limit(engine):
     engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
-    assert engine[1].at_most("water") >= 10
-    assert 1 <= engine[1].at_most("water w3") < 10
-    assert engine[1].at_most("nothing of it") == 0
-    assert engine[1].at_most("") == 10
+    assert engine[1].most_hits("water") >= 10
+    assert 1 <= engine[1].most_hits("water w3") < 10
+    assert engine[1].most_hits("nothing of it") == 0
+    assert engine[1].most_hits("") == 10
 
 
 def test_common_words(engine):
@@ -249,7 +251,7 @@ def test_a_writer_that_was_killed_leaves_the_last_whole_state(engine, tmp_path):
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        engine[0].replace(breaks(), gone=[1])
+        engine[0].replace(breaks(), removed=[1])
     assert ids(find(engine, "water")) == [1]
     engine[0].replace([entry(3, "water")])
     assert sorted(ids(find(engine, "water"))) == [1, 3]

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from hub.dataspace.models import Record
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import RunState
+from hub.dataspace.sources.page_reader import PageReader
 from hub.dataspace.sources.tables import RunRow
 from hub.dataspace.tables import RecordRow
 from hub.errors import InvalidInput
@@ -338,9 +339,7 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
     class Killed(BaseException):
         pass
 
-    from hub.dataspace.sources.harvester import _Run
-
-    read, calls = _Run._read_page, []
+    read, calls = PageReader._read_page, []
 
     def read_two(self, page):
         calls.append(page.url)
@@ -348,10 +347,10 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
             raise Killed
         return read(self, page)
 
-    monkeypatch.setattr(_Run, "_read_page", read_two)
+    monkeypatch.setattr(PageReader, "_read_page", read_two)
     with pytest.raises(Killed):
         shop.harvest(f"{site.url}/0")
-    monkeypatch.setattr(_Run, "_read_page", read)
+    monkeypatch.setattr(PageReader, "_read_page", read)
     with shop.sessions() as session:
         assert session.scalar(select(RunRow.state)) == RunState.RUNNING
     shop.harvester.run_due()
@@ -392,11 +391,11 @@ def test_a_source_is_removed_with_its_records_after_the_index_has_forgotten_them
     with shop.sessions() as session:
         sources.remove(session, "cat")
         assert sources.listed(session) == ()
-        assert sources.clear_away(session) == []
+        assert sources.delete_removed(session) == []
     shop.refresh()
     assert shop.index.size() == 0
     with shop.sessions() as session:
-        assert sources.clear_away(session) == ["cat"]
+        assert sources.delete_removed(session) == ["cat"]
         assert session.scalar(select(RecordRow)) is None
 
 
@@ -426,6 +425,6 @@ def test_an_index_that_was_lost_is_made_anew(shop, site, tmp_path):
     assert shop.refresh() == 0
     shutil.rmtree(tmp_path / "dataspace")
     shop.index, shop.writer = TantivyIndex(tmp_path / "dataspace"), TantivyWriter(tmp_path / "dataspace")
-    indexing.start_over(shop.sessions, shop.index)
+    indexing.reset_if_empty(shop.sessions, shop.index)
     assert shop.refresh() == 2
     assert shop.index.size() == 2

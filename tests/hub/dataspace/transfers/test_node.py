@@ -13,9 +13,10 @@ import pytest
 from hub.dataspace import fetch
 from hub.dataspace.models import Checksum
 from hub.dataspace.transfers import node
-from hub.dataspace.transfers.jobs import last_word
+from hub.dataspace.transfers.jobs import last_progress
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.service import file_name, folder_name
+from hub.dataspace.transfers.storage import TransferFailed
 from tests.hub.dataspace.conftest import Asked, Reply
 
 BODY = b"a,b\n" + b"1,2\n" * 50_000
@@ -50,9 +51,9 @@ def order(project: Path, site):
 
 
 def run(order: TransferSpec) -> Progress:
-    said: list[Progress] = []
-    last = node.run(order, said.append, pause=lambda _: None)
-    assert said[-1] == last
+    reports: list[Progress] = []
+    last = node.run(order, reports.append, pause=lambda _: None)
+    assert reports[-1] == last
     return last
 
 
@@ -63,7 +64,7 @@ def data(project: Path) -> list[str]:
 
 def test_a_file_arrives_with_manifest_and_notebook(order, project, site):
     site.pages["/a.csv"] = Reply(BODY)
-    last = run(node.read_order(node.written_order(order())))
+    last = run(node.decoded_spec(node.encoded_spec(order())))
 
     sha256 = hashlib.sha256(BODY).hexdigest()
     assert (last.state, last.bytes, last.sha256, last.verified) == ("done", len(BODY), sha256, False)
@@ -80,7 +81,7 @@ def test_a_file_arrives_with_manifest_and_notebook(order, project, site):
     ("algorithm", "value"),
     [("sha256", hashlib.sha256(BODY).hexdigest()), ("SHA-512", hashlib.sha512(BODY).hexdigest().upper())],
 )
-def test_a_right_checksum_is_said(order, site, algorithm, value):
+def test_a_right_checksum_is_reported(order, site, algorithm, value):
     site.pages["/a.csv"] = Reply(BODY)
     assert run(order(checksum=Checksum(algorithm=algorithm, value=value))).verified
 
@@ -207,9 +208,9 @@ def test_a_server_that_says_no(order, site):
 
 @pytest.mark.parametrize("change", [{"folder": "../x"}, {"name": "../x"}, {"name": ".bashrc"}, {"name": "a/b"}])
 def test_an_order_with_a_path_in_it_is_refused(order, change):
-    word = node.written_order(order().model_copy(update=change))
-    with pytest.raises(node.TransferFailed):
-        node.read_order(word)
+    argument = node.encoded_spec(order().model_copy(update=change))
+    with pytest.raises(TransferFailed):
+        node.decoded_spec(argument)
 
 
 def test_names_are_harmless():
@@ -235,7 +236,7 @@ def test_public_objects_of_s3_are_read_at_their_https_address():
 
 def test_only_our_own_lines_of_a_log_count():
     line = Progress(state=TransferState.RUNNING, bytes=5).model_dump_json()
-    assert last_word(f'{{"state":"waiting"}}\n{line}\nTraceback (most recent call last)\n') == Progress(
+    assert last_progress(f'{{"state":"waiting"}}\n{line}\nTraceback (most recent call last)\n') == Progress(
         state=TransferState.RUNNING, bytes=5
     )
-    assert last_word("nothing\n{}") is None
+    assert last_progress("nothing\n{}") is None

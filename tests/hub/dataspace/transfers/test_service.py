@@ -95,7 +95,7 @@ def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") 
 def ask(session, settings, record_id):
     def ask(person: str = "founder", **form) -> int:
         wish = TransferForm.model_validate({"record_id": record_id, "project": "demo"} | form)
-        return transfers.ask(session, settings, person, MINE, wish).id
+        return transfers.request(session, settings, person, MINE, wish).id
 
     return ask
 
@@ -106,7 +106,7 @@ def tend(sessions, settings, cluster, session, monkeypatch):
     monkeypatch.setattr(jobs, "pwd", homes)
 
     async def tend(number: int) -> TransferRow:
-        await jobs.tend(sessions, settings, cluster)
+        await jobs.follow_transfers(sessions, settings, cluster)
         session.expire_all()
         return session.get_one(TransferRow, number)
 
@@ -166,7 +166,7 @@ async def test_slurm_says_no(ask, tend, cluster):
     assert (row.state, row.reason) == ("failed", "Slurm refused the job: Invalid account")
 
 
-async def test_a_job_that_dies_without_a_word_is_told(ask, tend, cluster):
+async def test_a_job_that_ends_without_a_result_has_failed(ask, tend, cluster):
     number = ask()
     await tend(number)
     cluster.states[100] = "NODE_FAIL"
