@@ -83,13 +83,7 @@ RETIRED_NAMES = {
 }
 """Names that were hard to find or to understand, and what the same thing is called now."""
 
-PLAIN_NAMES_IN = (
-    "notebooks",
-    "tests/bench",
-    "tests/e2e",
-    "tests/widgets",
-    "widgets",
-)
+PLAIN_NAMES_IN = ("deploy", "hub", "notebooks", "spawners", "tests", "widgets")
 """Folders in which no name of VAGUE_NAMES is bound."""
 VAGUE_NAMES = {
     "asked",
