@@ -94,17 +94,15 @@ def check() -> int:
     :raises DeployError: the names of those that failed.
     """
     ready()
-    unit = ["python", "-m", "pytest", "--quiet", "-m", _UNIT]
-    checks = {  # the longest first
-        "unit tests of hub": [*unit, "tests/hub", "--ignore=tests/hub/dataspace"],
-        "unit tests of data spaces": [*unit, "tests/hub/dataspace"],
-        "other unit tests": [*unit, "--ignore=tests/hub"],
+    workers = f"--numprocesses={os.cpu_count()}"
+    checks = {
+        "unit tests": ["python", "-m", "pytest", "--quiet", "-m", _UNIT, workers],
         "mypy": ["mypy"],
         "import-linter": ["lint-imports"],
         "ruff": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
     }
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(2) as pool:  # unit tests beside all others
         passed = list(pool.map(_passes, checks, checks.values()))
     failed = [name for name, well in zip(checks, passed, strict=True) if not well]
     if failed:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -167,7 +169,7 @@ class Fetcher:
         timeout = httpx2.Timeout(min(seconds_left, 30.0), connect=min(seconds_left, CONNECT_SECONDS))
         request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
         # No pool outlives a request: a connection is never used for another name at the same address.
-        with httpx2.HTTPTransport(trust_env=False) as transport:
+        with httpx2.HTTPTransport(verify=_trusted_authorities(), trust_env=False) as transport:
             try:
                 response = transport.handle_request(request)
                 response.request = request
@@ -177,6 +179,12 @@ class Fetcher:
                     response.close()
             except httpx2.HTTPError as error:
                 raise FetchFailed(f"{_without_query(url)} {_reason(error)}.") from error
+
+
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    """The machine's certificate authorities; they are read once, which takes longer than most requests."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _reason(error: httpx2.HTTPError) -> str:
