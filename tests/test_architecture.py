@@ -79,7 +79,8 @@ RETIRED_NAMES = {
     "Together": "BundleHandler",
     "Wanted": "DesiredState or SearchRequest",
     "World": "Backends",
-    "said_jobs": "jobs_with_comments",
+    "said_jobs": "named_jobs",
+    "jobs_with_comments": "named_jobs",
 }
 """Names that were hard to find or to understand, and what the same thing is called now."""
 

@@ -60,12 +60,11 @@ class SlurmClient:
         return commands.parse_pending(await self._transport.run(commands.pending()))
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
-        """A person's jobs of this name, over or not, with their comments."""
-        return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
+        """Comments of the jobs of this name of one OS account, over or not.
 
-    async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
-        """OS account and comment of everybody's jobs of this name that are not over."""
-        return commands.parse_jobs_with_comments(await self._transport.run(commands.jobs_with_comments(name)))
+        The account writes its comments itself: look up only jobs that :meth:`queue` lists as the account's.
+        """
+        return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
     async def job(self, job_id: int) -> Job | None:
         """One job, over or not, from the controller or else from accounting. None when neither knows it."""

@@ -95,36 +95,24 @@ def parse_pending(text: str) -> list[Pending]:
 
 
 def named_jobs(name: str, user: str) -> Argv:
-    """A person's jobs of this name, over or not (MinJobAge), and their comments."""
+    """Jobs of this name of one OS account, over or not (MinJobAge), and their comments.
+
+    Never asked for more than one account: a line break in a comment forges rows, so those of everybody in one answer
+    would let one person speak of another's jobs.
+    """
     fields = "--format=%A|%k"
     return ["squeue", "--noheader", "--all", "--states=all", f"--name={name}", f"--user={user}", fields]
 
 
 def parse_named_jobs(text: str) -> dict[int, str]:
-    """Comment of each job. Comments are the person's own words, newlines and all: they only choose among that person's
-    jobs, and a line that is none of Slurm's must not end the reading."""
+    """Comment of each job. Comments are free text with line breaks: they only choose among jobs of their account, and a
+    line that is not Slurm's must not end the reading."""
     comments = {}
     for line in text.split("\n"):
         number, _, comment = line.strip().partition("|")
         if _NUMBER.match(number):
             comments[int(number)] = comment
     return comments
-
-
-def jobs_with_comments(name: str) -> Argv:
-    """Everybody's jobs of this name that are not over, with their comments, in one call."""
-    return ["squeue", "--noheader", "--all", f"--name={name}", "--format=%A|%u|%k"]
-
-
-def parse_jobs_with_comments(text: str) -> dict[int, tuple[str, str]]:
-    """OS account and comment of each job. People write comments themselves, so the comment is the last field."""
-    jobs = {}
-    for line in text.splitlines():
-        number, _, rest = line.strip().partition("|")
-        user, _, comment = rest.partition("|")
-        if number.isdigit() and user:
-            jobs[int(number)] = (user, comment)
-    return jobs
 
 
 def history(job_id: int) -> Argv:

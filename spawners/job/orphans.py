@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hub.errors import SlurmError
@@ -65,6 +65,8 @@ class Sweep:
     """When each orphan was first seen (monotonic seconds)."""
     workers: dict[int, float] = field(default_factory=dict)
     """The same of workers of Dask clusters."""
+    comments: dict[int, str] = field(default_factory=dict)
+    """Comments of the workers that were in the queue in the last round."""
 
     async def round(self) -> None:
         """Look for servers' jobs in the last answer of the queue; while all of them have rows, Slurm is not asked."""
@@ -84,19 +86,19 @@ class Sweep:
             await self._check(job)
 
     async def round_of_workers(self) -> None:
-        """Look for workers of Dask clusters, all by one question: their comments name the attempt of their server."""
-        gateway = self.site.settings.spawn.gateway
+        """Look for workers of Dask clusters: their comments name the attempt of their server."""
+        name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.WORKER)
         try:
-            jobs = await self.site.slurm.jobs_with_comments(naming.job_name(gateway, naming.Kind.WORKER))
+            os_accounts = {job.id: job.user for job in await self.site.slurm.queue(name)}
+            comments = await self._comments_of_workers(name, os_accounts)
         except SlurmError as error:
             log.warning("Slurm does not list workers, so none without a server are looked for: %s", error)
             return
-        comments = {number: self._read(text, naming.Kind.WORKER) for number, (_, text) in jobs.items()}
         owners = await self._owners(comments.values())
         orphans = {
-            number: os_account
-            for number, (os_account, _) in jobs.items()
-            if is_orphan(comment := comments[number], os_account, owners.get(comment.attempt) if comment else None)
+            number: os_accounts[number]
+            for number, comment in comments.items()
+            if is_orphan(comment, os_accounts[number], owners.get(comment.attempt) if comment else None)
         }
         self.workers = {number: self.workers.get(number, time.monotonic()) for number in orphans}
         for number, os_account in orphans.items():
@@ -108,6 +110,18 @@ class Sweep:
                 log.warning("Slurm does not cancel worker %i, whose server is gone: %s", number, error)
             else:
                 log.warning("The Hub cancels worker %i of %s, whose server is gone", number, os_account)
+
+    async def _comments_of_workers(self, name: str, os_accounts: Mapping[int, str]) -> dict[int, JobComment | None]:
+        """Comment of each job in ``os_accounts``.
+
+        Each job's is asked for once, and those of one account at a time: what an account writes into a comment can
+        pass for the comment of its own jobs only.
+        """
+        self.comments = {number: text for number, text in self.comments.items() if number in os_accounts}
+        for account in sorted({os_accounts[number] for number in os_accounts.keys() - self.comments.keys()}):
+            texts = await self.site.slurm.named_jobs(name, account)
+            self.comments |= {number: texts.get(number, "") for number in os_accounts if os_accounts[number] == account}
+        return {number: self._read(text, naming.Kind.WORKER) for number, text in self.comments.items()}
 
     async def _check(self, job: Job) -> None:
         """Report, and after a time of grace cancel, a server's job without a row that is open.

@@ -49,6 +49,10 @@ async def job(site: Site, founder: str, comment: str) -> int:
     return await site.slurm.submit(script(*directives), user=founder, environment={})
 
 
+async def workers(site: Site) -> set[int]:
+    return {job.id for job in await site.slurm.queue(f"{GATEWAY}-dask")}
+
+
 async def queued(site: Site) -> dict[int, Job]:
     snapshot = await site.queue.fresh(time.monotonic())
     assert snapshot is not None
@@ -125,10 +129,27 @@ async def test_workers_of_a_server_that_is_gone_are_cancelled(site: Site, founde
     await Sweep(site).round_of_workers()
 
     async def gone() -> bool:
-        return not {orphan, of_before} & set(await site.slurm.jobs_with_comments(f"{GATEWAY}-dask"))
+        return not {orphan, of_before} & await workers(site)
 
     await until(gone)
-    assert {owned, anothers, pretended} <= set(await site.slurm.jobs_with_comments(f"{GATEWAY}-dask"))
+    assert {owned, anothers, pretended} <= await workers(site)
+
+
+async def test_a_comment_ends_nobody_else_s_worker(site: Site, founder: str, deployment: Deployment) -> None:
+    """A line break in it makes a row of its own in what ``squeue`` prints."""
+    name, later = f"--job-name={GATEWAY}-dask", "--begin=now+1hour"
+    victim = await site.slurm.submit(script(name, later, "--comment=elsewhere"), user=founder, environment={})
+    forged = f"x\n{victim}|{founder}|{GATEWAY}:dask:{founder}::99:0a1b2c3d:dask-1\n"
+    forged += f"{victim}|{GATEWAY}:dask:{founder}::99:0a1b2c3d:dask-1"
+    colleague = ["runuser", "-u", deployment.person("colleague"), "--"]
+    deployment.run(*colleague, "sbatch", name, later, "--chdir=/tmp", f"--comment={forged}", "--wrap=true")
+
+    sweep = Sweep(site)
+    await sweep.round_of_workers()
+
+    assert victim in sweep.comments
+    assert sweep.workers == {}
+    assert victim in await workers(site)
 
 
 async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, founder: str) -> None:
@@ -139,5 +160,5 @@ async def test_workers_of_a_server_that_is_gone_are_left_a_while(site: Site, fou
 
     await sweep.round_of_workers()
 
-    assert orphan in await site.slurm.jobs_with_comments(f"{GATEWAY}-dask")
+    assert orphan in await workers(site)
     assert orphan in sweep.workers

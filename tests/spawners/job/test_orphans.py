@@ -14,7 +14,7 @@ from hub.db.base import Base
 from hub.servers import service
 from hub.servers.service import JobOwner
 from hub.settings import Settings, Spawn
-from hub.slurm import naming
+from hub.slurm import commands, naming
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners.job.ledger import Ledger
@@ -28,17 +28,21 @@ class Slurm:
     def __init__(self, **comments: str) -> None:
         self.jobs = {number: Job(number, "RUNNING", user) for number, user in enumerate(comments, 1)}
         self.comments = dict(enumerate(comments.values(), 1))
-        self.workers: dict[int, tuple[str, str]] = {}
+        self.calls: list[str] = []
         self.cancelled: list[int] = []
+
+    def add(self, number: int, user: str, comment: str) -> None:
+        self.jobs[number] = Job(number, "RUNNING", user)
+        self.comments[number] = comment
 
     async def queue(self, name: str) -> list[Job]:
         return list(self.jobs.values())
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
-        return self.comments
-
-    async def jobs_with_comments(self, name: str) -> dict[int, tuple[str, str]]:
-        return self.workers
+        """As ``squeue`` prints them: a line break in a comment makes a row of its own."""
+        self.calls.append(user)
+        rows = [f"{number}|{self.comments[number]}" for number, job in self.jobs.items() if job.user == user]
+        return commands.parse_named_jobs("\n".join(rows))
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         self.cancelled.append(job_id)
@@ -117,16 +121,35 @@ async def test_workers_are_orphans_when_their_server_is(tmp_path: Path) -> None:
     attempt = await here.ledger.run(
         service.begin, gateway="atrium", person="app", os_account="founder", server="", request={}
     )
-    slurm.workers = {
-        1: ("founder", f"atrium:dask:app::{attempt.id}:{attempt.nonce}:dask-1"),
-        2: ("founder", "atrium:dask:founder::99:0a1b2c3d:dask-1"),
-        3: ("founder", "atrium:founder::99:dask-1"),
-        4: ("founder", "elsewhere:dask:founder::99:0a1b2c3d:dask-1"),
-        5: ("mallory", "atrium:dask:founder::99:0a1b2c3d:dask-1"),
-        6: ("founder", "(null)"),
-    }
+    slurm.add(1, "founder", f"atrium:dask:app::{attempt.id}:{attempt.nonce}:dask-1")
+    slurm.add(2, "founder", "atrium:dask:founder::99:0a1b2c3d:dask-1")
+    slurm.add(3, "founder", "atrium:founder::99:dask-1")
+    slurm.add(4, "founder", "elsewhere:dask:founder::99:0a1b2c3d:dask-1")
+    slurm.add(5, "mallory", "atrium:dask:founder::99:0a1b2c3d:dask-1")
+    slurm.add(6, "founder", "(null)")
     await Sweep(here).round_of_workers()
     assert slurm.cancelled == [2, 3]
+
+
+async def test_a_comment_says_nothing_about_another_account_s_job(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    slurm.add(1, "founder", "elsewhere:dask:founder::99:0a1b2c3d:dask-1")
+    slurm.add(2, "mallory", "x\n1|atrium:dask:founder::99:0a1b2c3d:dask-1\n3|atrium:dask:mallory::99:0a1b2c3d:dask-1")
+    await Sweep(here).round_of_workers()
+    assert slurm.cancelled == []
+
+
+async def test_comments_of_workers_are_asked_for_once(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    slurm.add(1, "founder", "elsewhere:dask:founder::99:0a1b2c3d:dask-1")
+    sweep = Sweep(here)
+    await sweep.round_of_workers()
+    slurm.add(2, "colleague", "(null)")
+    await sweep.round_of_workers()
+    await sweep.round_of_workers()
+    assert slurm.calls == ["founder", "colleague"]
 
 
 async def test_a_job_that_ended_since_the_queue_was_asked_is_no_orphan(tmp_path: Path) -> None:
