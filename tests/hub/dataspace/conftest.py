@@ -34,7 +34,7 @@ class Reply:
 
 
 @dataclass
-class Asked:
+class SiteRequest:
     method: str
     path: str
     headers: dict[str, str]
@@ -46,8 +46,8 @@ class Site:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.pages: dict[str, Reply | Callable[[Asked], Reply]] = {}
-        self.asked: list[Asked] = []
+        self.pages: dict[str, Reply | Callable[[SiteRequest], Reply]] = {}
+        self.requests: list[SiteRequest] = []
 
     def turtle(self, path: str, text: str, **headers: str) -> None:
         self.pages[path] = Reply(text.encode(), headers={"Content-Type": "text/turtle", **headers})
@@ -58,10 +58,10 @@ def site() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
-            found.asked.append(asked)
-            reply: Any = found.pages.get(self.path, Reply(status=404))
-            reply = reply(asked) if callable(reply) else reply
+            site_request = SiteRequest(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
+            local_site.requests.append(site_request)
+            reply: Any = local_site.pages.get(self.path, Reply(status=404))
+            reply = reply(site_request) if callable(reply) else reply
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -77,10 +77,10 @@ def site() -> Iterator[Site]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Site(f"http://127.0.0.1:{server.server_port}")
+    local_site = Site(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    yield found
+    yield local_site
     server.shutdown()
     server.server_close()
     thread.join()

@@ -41,15 +41,15 @@ def zipped(members, method=zipfile.ZIP_DEFLATED):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-8-sig", "utf-16"])
 def test_csv(show, encoding):
-    found = show(CSV.encode(encoding))
-    assert found.columns == ("name", "size")
-    assert found.types == ("text", "integer")
-    assert (len(found.rows), found.rows[0], found.complete) == (20, ("Straße 0", "0"), False)
+    preview = show(CSV.encode(encoding))
+    assert preview.columns == ("name", "size")
+    assert preview.types == ("text", "integer")
+    assert (len(preview.rows), preview.rows[0], preview.complete) == (20, ("Straße 0", "0"), False)
 
 
 def test_a_short_file_is_complete_and_ragged_rows_are_filled(show):
-    found = show("a,b\n1\n2,3,4\n")
-    assert (found.rows, found.complete) == ((("1", ""), ("2", "3")), True)
+    preview = show("a,b\n1\n2,3,4\n")
+    assert (preview.rows, preview.complete) == ((("1", ""), ("2", "3")), True)
 
 
 @pytest.mark.parametrize(
@@ -64,25 +64,25 @@ def test_a_short_file_is_complete_and_ragged_rows_are_filled(show):
     ],
 )  # fmt: skip
 def test_json(show, text):
-    found = show(text, "a.json")
-    assert (found.columns, found.rows) == (("a", "b"), (("1", "x"), ("2", "")))
+    preview = show(text, "a.json")
+    assert (preview.columns, preview.rows) == (("a", "b"), (("1", "x"), ("2", "")))
 
 
 def test_the_beginning_of_long_json_is_enough(show):
-    found = show(json.dumps([{"a": "x" * 1000} for _ in range(5000)]), "a.json")
-    assert (len(found.rows), found.complete) == (20, False)
-    assert len(found.rows[0][0]) == 201
+    preview = show(json.dumps([{"a": "x" * 1000} for _ in range(5000)]), "a.json")
+    assert (len(preview.rows), preview.complete) == (20, False)
+    assert len(preview.rows[0][0]) == 201
 
 
 def test_parquet(show):
     into = io.BytesIO()
     parquet.write_table(pa.table({"n": range(100), "s": [str(n) for n in range(100)]}), into)
-    found = show(into.getvalue(), "a.parquet")
-    assert (found.columns, found.types) == (("n", "s"), ("int64", "string"))
-    assert (found.rows[3], found.complete) == (("3", "3"), False)
+    preview = show(into.getvalue(), "a.parquet")
+    assert (preview.columns, preview.types) == (("n", "s"), ("int64", "string"))
+    assert (preview.rows[3], preview.complete) == (("3", "3"), False)
 
 
-def test_packed(show):
+def test_a_packed_csv_is_previewed(show):
     for name, body in (
         ("a.csv.gz", gzip.compress(CSV.encode())),
         ("a.csv.zst", zstandard.compress(CSV.encode())),
@@ -91,7 +91,7 @@ def test_packed(show):
         assert show(body, name).rows[1] == ("Straße 1", "1"), name
 
 
-def test_bombs_stay_folded(show):
+def test_decompression_bombs_are_unpacked_only_for_the_first_rows(show):
     row = b"a,b\n" + b"0,0\n" * 1000
     huge = row + b"1" * (64 * 2**20)
     assert len(show(gzip.compress(huge), "a.csv.gz").rows) == 20
@@ -103,14 +103,14 @@ def test_bombs_stay_folded(show):
         show(nested, "n.csv.zip")
 
 
-def test_a_zstd_frame_that_asks_for_a_huge_window(show):
+def test_a_zstd_frame_with_a_huge_window_is_refused(show):
     parameters = zstandard.ZstdCompressionParameters(window_log=30)
     body = zstandard.ZstdCompressor(compression_params=parameters).compress(b"a,b\n" * (30 * 2**20))
     with pytest.raises(NoPreview):
         show(body, "a.csv.zst")
 
 
-def test_a_parquet_file_that_would_fill_the_memory(site):
+def test_a_parquet_file_that_would_fill_the_memory_is_refused(site):
     into = io.BytesIO()
     parquet.write_table(pa.table({"a": ["x" * 2**20] * 20}), into, compression="zstd", use_dictionary=False)
     site.pages["/a.parquet"] = Reply(into.getvalue())
@@ -132,12 +132,12 @@ def test_a_parquet_file_that_would_fill_the_memory(site):
         (b"[" * 100_000, "a.json"),
     ],
 )
-def test_broken_files_say_so(show, body, name):
+def test_broken_files_have_no_preview(show, body, name):
     with pytest.raises(NoPreview):
         show(body, name)
 
 
-def test_what_has_no_preview(show, site):
+def test_unknown_formats_missing_files_and_private_addresses_have_no_preview(show, site):
     with pytest.raises(NoPreview, match="CSV, JSON and Parquet"):
         show("x", "a.exe")
     site.pages["/a.csv"] = Reply(status=404)
@@ -147,14 +147,14 @@ def test_what_has_no_preview(show, site):
         Previewer(Fetcher()).preview(Distribution(download_url=f"{site.url}/a.csv"))
 
 
-def test_a_public_object_of_s3_by_the_rules_of_every_fetch(site, monkeypatch):
-    asked = []
+def test_an_s3_object_at_a_private_address_is_refused(site, monkeypatch):
+    lookups = []
 
     def resolve(host, port, *_, **__):
-        asked.append((host, port))
+        lookups.append((host, port))
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(FetchRefused, match="private network"):
         Previewer(Fetcher()).preview(Distribution(download_url="s3://bucket/a.csv"))
-    assert asked == [("bucket.s3.amazonaws.com", 443)]
+    assert lookups == [("bucket.s3.amazonaws.com", 443)]

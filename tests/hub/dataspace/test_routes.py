@@ -99,11 +99,11 @@ async def test_who_may_do_what(api, world, as_, session, site, method, path, bod
     sources.put(session, SourceForm(**SOURCE))
     site.pages["/a.csv"] = Reply(b"a,b\n1,2\n")
     local = FORM.model_copy(update={"files": (PublishedFile(title="f", access_url=f"{site.url}/a.csv", format="CSV"),)})
-    made = as_("founder").publish(local) if "{" in path else None
+    publication = as_("founder").publish(local) if "{" in path else None
     for name in ("", *sorted(EVERYBODY)):
-        if made and method == "DELETE":
-            made = as_("founder").publish(local)
-        address = path.format(id=made.record_id, slug=made.slug) if made else path
+        if publication and method == "DELETE":
+            publication = as_("founder").publish(local)
+        address = path.format(id=publication.record_id, slug=publication.slug) if publication else path
         headers = {"Authorization": f"token {world[name]}"} if name else {"Authorization": ""}
         answer = api.request(method, address, json=body, headers=headers)
         if not name and name not in allowed:
@@ -118,27 +118,27 @@ async def test_who_may_do_what(api, world, as_, session, site, method, path, bod
             session.commit()
 
 
-def test_a_projects_record_is_the_projects(as_, reindex):
-    made = as_("founder").publish(FORM)
+def test_a_projects_record_is_visible_only_to_its_members(as_, reindex):
+    publication = as_("founder").publish(FORM)
     reindex()
 
     assert as_("stranger").search("sensors").total == 0  # an answer that is kept for others, too
     assert as_("colleague").search("sensors").total == 1
     assert as_("colleague").suggestions(Query(text="sensors unheard"))[0].total == 1
-    assert as_("colleague").record(made.record_id).record.title == {"en": "Cleaned sensors"}
+    assert as_("colleague").record(publication.record_id).record.title == {"en": "Cleaned sensors"}
     for name in ("stranger", "boss", "pages"):
-        found = as_(name).search("sensors")
-        assert (found.total, found.hits) == (0, ())
-        assert all(values == () for values in found.facets.values())
+        result = as_(name).search("sensors")
+        assert (result.total, result.hits) == (0, ())
+        assert all(values == () for values in result.facets.values())
         for query in (Query(text="sensors unheard"), Query(text="sensors", chips=("format:XML",)), Query(text="sens")):
             assert as_(name).suggestions(query) == (), "what to relax is counted, too"
         with pytest.raises(NotFound):
-            as_(name).record(made.record_id)
+            as_(name).record(publication.record_id)
 
-    as_("founder").change_publication(made.slug, FORM.model_copy(update={"visibility": Visibility.FACTORY}))
+    as_("founder").change_publication(publication.slug, FORM.model_copy(update={"visibility": Visibility.FACTORY}))
     reindex()
     assert as_("stranger").search("sensors").total == 1
-    as_("founder").withdraw(made.slug)
+    as_("founder").withdraw(publication.slug)
     reindex()
     assert as_("colleague").search("sensors").total == 0
 
@@ -149,21 +149,21 @@ def test_the_address_of_a_published_record_can_be_read(as_, title, slug):
 
 
 def test_a_published_record_is_a_whole_record(as_, reindex):
-    made = as_("founder").publish(FORM)
-    found = as_("founder").record(made.record_id, language="de")
+    publication = as_("founder").publish(FORM)
+    record_page = as_("founder").record(publication.record_id, language="de")
 
-    assert made.quality.badge == "good"
-    assert found.quality == made.quality
-    assert found.record.themes == ("ENVI",)
-    assert found.labels["ENVI"] == "Umwelt"
-    assert found.record.distributions[0].checksum.value == "0" * 64
-    assert found.usable.verdict == "yes"
+    assert publication.quality.badge == "good"
+    assert record_page.quality == publication.quality
+    assert record_page.record.themes == ("ENVI",)
+    assert record_page.labels["ENVI"] == "Umwelt"
+    assert record_page.record.distributions[0].checksum.value == "0" * 64
+    assert record_page.usable.verdict == "yes"
     with pytest.raises(InvalidInput, match="themes"):
         as_("founder").publish(FORM.model_copy(update={"themes": ("NOPE",)}))
     with pytest.raises(NotAllowed):
-        as_("colleague").change_publication(made.slug, FORM)
+        as_("colleague").change_publication(publication.slug, FORM)
     with pytest.raises(NotFound):
-        as_("stranger").withdraw(made.slug)
+        as_("stranger").withdraw(publication.slug)
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_forms_are_checked(api, world, change):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query_string",
     ["page=0", "page=101", "per_page=1000", "chips=secret:x", "sort=evil", "language=x", "odd=1", "text=" + "x" * 501],
 )
-def test_searches_are_checked(api, world, asked):
+def test_searches_are_checked(api, world, query_string):
     headers = {"Authorization": f"token {world['founder']}"}
-    assert api.get(f"/dataspace/search?{asked}", headers=headers).status_code == 422
+    assert api.get(f"/dataspace/search?{query_string}", headers=headers).status_code == 422
 
 
 def test_the_catalogue_for_others_shows_what_is_for_everybody_and_can_be_harvested(api, as_, shop, site, settings):
@@ -230,11 +230,11 @@ def test_the_catalogue_has_pages(api, as_, shop, site, monkeypatch):
     assert [text.count("Number") for text in (first.text, second.text)] == [2, 1]
 
 
-def test_saved_searches_are_ones_own(as_):
+def test_saved_searches_are_seen_and_deleted_only_by_their_owner(as_):
     mine = as_("founder").save_search(SavedSearchForm(title="Mine", query=Query(text="water", chips=("licence:open",))))
     again = as_("founder").save_search(SavedSearchForm(title="Mine", query=Query(text="air")))
     assert (again.id, again.query.text) == (mine.id, "air")
-    assert [one.title for one in as_("founder").saved_searches()] == ["Mine"]
+    assert [saved_search.title for saved_search in as_("founder").saved_searches()] == ["Mine"]
     assert as_("colleague").saved_searches() == ()
     with pytest.raises(NotFound):
         as_("colleague").forget_search(mine.id)
@@ -246,10 +246,10 @@ def test_an_empty_result_suggests_what_to_leave_out(as_, shop, site, reindex):
     site.turtle("/", page("a", "b"))
     shop.harvest(site.url + "/")
     reindex()
-    asked = Query(text="t unheard", chips=("licence:open", "space:Test"))
-    assert as_("founder").search(asked).total == 0
-    found = as_("founder").suggestions(Query(text="t", chips=("licence:open", "space:Test")))
-    assert (found[0].text, found[0].total) == ("Without “Open, no conditions”", 2)
+    query = Query(text="t unheard", chips=("licence:open", "space:Test"))
+    assert as_("founder").search(query).total == 0
+    suggestions = as_("founder").suggestions(Query(text="t", chips=("licence:open", "space:Test")))
+    assert (suggestions[0].text, suggestions[0].total) == ("Without “Open, no conditions”", 2)
     assert as_("founder").suggestions(Query(text="t unheard"))[0].query.text == "t"
 
 
@@ -260,13 +260,13 @@ def test_quality_in_the_background_reaches_record_and_card(as_, shop, site, sess
     assert score_records(sessions, shop.folder / "sources", seconds=60) == 0
     reindex()
     [card] = as_("founder").search().hits
-    found = as_("founder").record(card.id).quality
-    assert card.quality == found.badge == "poor"
-    assert any("licence" in finding for finding in found.findings)
-    assert any("description" in finding for finding in found.findings)  # mandatory, and SHACL says so
+    quality = as_("founder").record(card.id).quality
+    assert card.quality == quality.badge == "poor"
+    assert any("licence" in finding for finding in quality.findings)
+    assert any("description" in finding for finding in quality.findings)  # mandatory, and SHACL says so
 
 
-def test_a_preview_through_the_api(api, as_, site, shop, reindex):
+def test_a_preview_of_a_private_address_or_a_missing_file_is_refused(api, as_, site, shop, reindex):
     file = "<http://x.example/f> <http://www.w3.org/ns/dcat#downloadURL> <{}/a.csv> ."
     linked = "<http://x.example/a> <http://www.w3.org/ns/dcat#distribution> <http://x.example/f> ."
     site.turtle("/", page("a", more=linked + file.format(site.url)))
@@ -298,15 +298,19 @@ def test_addresses_of_sources_are_checked(api, world, address):
 
 
 def test_answers_are_remembered_until_the_index_changes(api, as_, shop, site, reindex, monkeypatch):
-    asked = []
+    searches = []
     search = TantivyIndex.search
-    monkeypatch.setattr(TantivyIndex, "search", lambda self, wanted: asked.append(wanted) or search(self, wanted))
+    monkeypatch.setattr(
+        TantivyIndex,
+        "search",
+        lambda self, search_request: searches.append(search_request) or search(self, search_request),
+    )
     founder = as_("founder")
     for _ in range(3):
         assert founder.search("zebra").total == 0
-    assert len([one for one in asked if one.text == "zebra"]) == 1
+    assert len([search_request for search_request in searches if search_request.text == "zebra"]) == 1
     assert as_("stranger").search("zebra").total == 0  # no project of theirs has records, so theirs is the same answer
-    assert len([one for one in asked if one.text == "zebra"]) == 1
+    assert len([search_request for search_request in searches if search_request.text == "zebra"]) == 1
     site.turtle("/", page("a").replace('"T"', '"zebra"'))
     shop.harvest(site.url + "/")
     reindex()

@@ -48,14 +48,14 @@ def content(shop, uri):
     return Record.model_validate_json(shop.rows()[uri].content)
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("sends_media_type", [True, False])
 @pytest.mark.parametrize("kind", [f for f in vars(ox.RdfFormat).values() if isinstance(f, ox.RdfFormat)], ids=str)
-def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, told):
+def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, sends_media_type):
     quads = list(ox.parse(FRAGMENT.read_bytes(), format=ox.RdfFormat.TRIG, base_iri=site.url))
     quads = [quad for quad in quads if not quad.predicate.value.startswith(TREE)]
     there = {q.subject.value for q in quads if q.object == ox.NamedNode("http://www.w3.org/ns/dcat#Dataset")}
     written = quads if kind.supports_datasets else [ox.Triple(q.subject, q.predicate, q.object) for q in quads]
-    media_type = kind.media_type if told else "application/octet-stream"
+    media_type = kind.media_type if sends_media_type else "application/octet-stream"
     serve(site, "/", ox.serialize(written, format=kind), media_type)
     run = shop.harvest(site.url + "/")
     assert (run.state, run.refused) == (RunState.COMPLETE, 0)
@@ -79,13 +79,13 @@ def test_a_real_page_in_every_format_loses_nothing(shop, site, kind, told):
         "dct:relation x:b/csv , x:b/2023/json",
     ],
 )
-def test_slips_in_turtle_cost_nothing(shop, site, odd):
+def test_slips_in_turtle_lose_no_record(shop, site, odd):
     serve(site, "/", PREFIXES + dataset("a") + say(odd) + dataset("c"))
     run = shop.harvest(site.url + "/")
     assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b", "c"])
 
 
-def test_a_prefix_without_its_dot_costs_nothing(shop, site):
+def test_a_prefix_without_its_dot_loses_no_record(shop, site):
     """As an example of DCAT-AP 3 has it."""
     head = "@prefix : <http://y.example/>\r\n@prefix dcat: <http://www.w3.org/ns/dcat#> \n"
     serve(site, "/", f"{head}{PREFIXES}{dataset('a')}")
@@ -93,7 +93,7 @@ def test_a_prefix_without_its_dot_costs_nothing(shop, site):
     assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a"])
 
 
-def test_what_is_mended_is_not_what_the_report_tells(shop, site):
+def test_a_refusal_gives_the_line_of_the_fault_and_not_of_a_mended_slip(shop, site):
     serve(site, "/", "@prefix : <http://y.example/>\n" + PREFIXES + dataset("a") + say("dct:title @@@"))
     [refusal] = shop.harvest(site.url + "/").refusals
     assert refusal.line == 2 + (PREFIXES + dataset("a")).count("\n")
@@ -103,15 +103,15 @@ def test_a_slash_in_a_text_or_an_address_is_left_alone(shop, site):
     odd = 'dct:relation x:b/c ; dct:description "a:b/c" ; dcat:landingPage <http://x.example/a/b> # d:e/f'
     serve(site, "/", PREFIXES + f'<http://x.example/b> a dcat:Dataset ; dct:title "T" ; {odd}\n .\n')
     shop.harvest(site.url + "/")
-    found = content(shop, "http://x.example/b")
-    assert (found.description, found.landing_page) == ({"und": "a:b/c"}, "http://x.example/a/b")
+    record = content(shop, "http://x.example/b")
+    assert (record.description, record.landing_page) == ({"und": "a:b/c"}, "http://x.example/a/b")
 
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/octet-stream", "application/xml", "application/ld+json", ""]
 )
 @pytest.mark.parametrize("body", ["turtle", "xml", "json", "marked json", "utf-16 turtle", "latin-1 xml", "graph"])
-def test_servers_that_are_wrong_about_what_they_send(shop, site, body, kind):
+def test_pages_are_read_whatever_media_type_the_server_sends(shop, site, body, kind):
     document = json.dumps({"@context": CONTEXT, "@graph": [thing("a")]})
     xml = RDF_XML.format(element("a", "<dct:description>é</dct:description>"))
     pages = {
@@ -129,7 +129,7 @@ def test_servers_that_are_wrong_about_what_they_send(shop, site, body, kind):
 
 
 @pytest.mark.parametrize("odd", ['dct:description "he said "no" to it"', "foo:bar 1", "dct:title @@@"])
-def test_a_fault_in_turtle_costs_its_statement_and_is_reported_with_its_line(shop, site, odd):
+def test_a_fault_in_turtle_loses_one_statement_and_is_reported_with_its_line(shop, site, odd):
     more = f"</1> <{HYDRA}next> </2> ."
     serve(site, "/1", PREFIXES + dataset("a") + say(odd) + dataset("c") + dataset("d") + more)
     serve(site, "/2", page("e"))
@@ -140,7 +140,7 @@ def test_a_fault_in_turtle_costs_its_statement_and_is_reported_with_its_line(sho
     assert run.refusals[0].line == line
 
 
-def test_a_fault_at_the_beginning_of_a_statement_costs_nothing_before_it(shop, site):
+def test_a_fault_at_the_beginning_of_a_statement_loses_nothing_before_it(shop, site):
     serve(site, "/", PREFIXES + dataset("a") + "@@@ a dcat:Dataset .\n" + dataset("c"))
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.INCOMPLETE, ["a", "c"])
@@ -167,7 +167,7 @@ def test_after_a_fault_a_statement_is_still_in_its_graph(shop, site):
 
 
 @pytest.mark.parametrize("faults", [99, 150])
-def test_faults_without_end_end(shop, site, faults):
+def test_a_page_with_more_than_100_faults_fails(shop, site, faults):
     serve(
         site,
         "/",
@@ -179,7 +179,7 @@ def test_faults_without_end_end(shop, site, faults):
 
 
 @pytest.mark.parametrize("odd", ["a & b", "a&nbsp;b &eacute;", "a\x0bb"])
-def test_slips_in_xml_cost_nothing(shop, site, odd):
+def test_slips_in_xml_lose_no_record(shop, site, odd):
     inside = element("a") + element("b", f"<dct:description>{odd}</dct:description>") + element("c")
     serve(site, "/", RDF_XML.format(inside), "application/rdf+xml")
     run = shop.harvest(site.url + "/")
@@ -213,7 +213,7 @@ def test_a_page_that_breaks_before_it_says_where_it_goes_on_does_not_end_the_har
         ({"@context": CONTEXT, "@graph": [thing("a", **{"dct:issued": float("nan"), "dct:description": None})]}, ["a"]),
     ],
 )
-def test_shapes_of_json_ld(shop, site, document, there):
+def test_json_ld_is_read_in_every_shape(shop, site, document, there):
     serve(site, "/", document, "application/ld+json")
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop)) == (RunState.COMPLETE, there)
@@ -221,7 +221,7 @@ def test_shapes_of_json_ld(shop, site, document, there):
 
 @pytest.mark.parametrize("other", [[], ["https://elsewhere.example/c.jsonld"]])
 @pytest.mark.parametrize("odd", [{}, {"onlyOnSundays": True}])
-def test_a_word_that_no_context_explains_is_not_lost(shop, site, other, odd):
+def test_terms_that_no_context_explains_are_kept(shop, site, other, odd):
     """A rule with a condition that nobody understands must not read as one without."""
     rule = {"action": "use"} | odd
     offer = {"@id": "urn:o", "@type": "Offer", "permission": [rule]}
@@ -231,9 +231,11 @@ def test_a_word_that_no_context_explains_is_not_lost(shop, site, other, odd):
         site, "/", {"@context": contexts, "@id": "urn:c", "@type": "Catalog", "dataset": [data]}, "application/ld+json"
     )
     shop.harvest(site.url + "/")
-    found = content(shop, "urn:a")
-    assert [one.rule for one in odrl.sentences(found.policies)] == ["not-understood" if odd else "permission"]
-    assert found.extra["urn:unexplained:farm"][0]["@value"] == "Field 1"
+    record = content(shop, "urn:a")
+    assert [sentence.rule for sentence in odrl.sentences(record.policies)] == [
+        "not-understood" if odd else "permission"
+    ]
+    assert record.extra["urn:unexplained:farm"][0]["@value"] == "Field 1"
 
 
 def test_schema_org_is_read_as_dcat(shop, site):
@@ -254,12 +256,12 @@ def test_schema_org_is_read_as_dcat(shop, site):
     serve(site, "/2", f"@prefix s: <https://schema.org/> . {other}")
     run = shop.harvest(f"{site.url}/1")
     assert (run.state, run.refused, names(shop)) == (RunState.COMPLETE, 0, ["a", "b"])
-    found = content(shop, "http://x.example/a")
-    assert (found.title, found.keywords, found.version) == ({"und": "T"}, {"und": ("air", "dust")}, "2")
-    assert (found.licence.kind, found.temporal, found.languages) == ("attribution", (("2010", "2012"),), ("de",))
-    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example/")
-    assert (str(found.modified), found.landing_page) == ("2024-05-06", "https://x.example/page")
-    [file] = found.distributions
+    record = content(shop, "http://x.example/a")
+    assert (record.title, record.keywords, record.version) == ({"und": "T"}, {"und": ("air", "dust")}, "2")
+    assert (record.licence.kind, record.temporal, record.languages) == ("attribution", (("2010", "2012"),), ("de",))
+    assert (record.publisher.name, record.publisher.homepage) == ({"und": "City"}, "https://city.example/")
+    assert (str(record.modified), record.landing_page) == ("2024-05-06", "https://x.example/page")
+    [file] = record.distributions
     assert (file.download_url, file.format, file.bytes) == ("https://x.example/a.csv", "CSV", 14_000_000)
     assert content(shop, "http://x.example/b").licence.uri == "http://l.example/"
 
@@ -277,13 +279,13 @@ def test_data_json_of_project_open_data(shop, site, level, access):
     serve(site, "/", {"@context": context, "@type": "dcat:Catalog", "dataset": [data]}, "application/json")
     run = shop.harvest(site.url + "/")
     assert (run.state, run.read) == (RunState.COMPLETE, 1)
-    found = content(shop, next(iter(shop.rows())))
-    assert (found.title, found.access, found.licence.kind) == ({"und": "T"}, access, "not-stated")
-    assert (found.publisher.name, found.contact[0].email) == ({"und": "City"}, "desk@city.example")
-    assert found.distributions[0].download_url == "https://x.example/a.csv"
+    record = content(shop, next(iter(shop.rows())))
+    assert (record.title, record.access, record.licence.kind) == ({"und": "T"}, access, "not-stated")
+    assert (record.publisher.name, record.contact[0].email) == ({"und": "City"}, "desk@city.example")
+    assert record.distributions[0].download_url == "https://x.example/a.csv"
 
 
-def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
+def test_terms_of_an_unknown_context_are_lost_and_reported(shop, site):
     document = {
         "@context": ["https://elsewhere.example/c.jsonld", CONTEXT],
         "@graph": [thing("a", odd="x", keyword="k")],
@@ -297,9 +299,9 @@ def test_a_context_that_is_not_ours_costs_its_words_and_is_reported(shop, site):
 
 def test_records_without_an_address_get_one_that_stays(shop, site):
     def two(first):
-        one = f'a dcat:Dataset ; dct:title "{first}" ; dct:identifier "1" ; dct:publisher [ foaf:name "P" ]'
-        other = 'a dcat:Dataset ; dct:title "Two"'
-        return PREFIXES + f"<http://x.example/cat> dcat:dataset [ {one} ], [ {other} ] ."
+        with_identifier = f'a dcat:Dataset ; dct:title "{first}" ; dct:identifier "1" ; dct:publisher [ foaf:name "P" ]'
+        without_identifier = 'a dcat:Dataset ; dct:title "Two"'
+        return PREFIXES + f"<http://x.example/cat> dcat:dataset [ {with_identifier} ], [ {without_identifier} ] ."
 
     serve(site, "/", two("One"))
     run = shop.harvest(site.url + "/")
@@ -321,7 +323,9 @@ def test_a_record_on_two_pages_is_counted_once_also_when_nothing_is_new(shop, si
     serve(site, "/2", page("a"), ETag='"2"')
     for path in ("/1", "/2"):
         whole = site.pages[path]
-        site.pages[path] = lambda asked, it=whole: Reply(status=304) if "If-None-Match" in asked.headers else it
+        site.pages[path] = lambda site_request, it=whole: (
+            Reply(status=304) if "If-None-Match" in site_request.headers else it
+        )
     assert [shop.harvest(f"{site.url}/1").read for _ in range(2)] == [1, 1]
 
 
@@ -343,33 +347,33 @@ def test_records_without_an_address_that_seem_to_be_the_same(shop, site):
 @pytest.mark.parametrize(
     "around", ["<csw:R xmlns:csw='http://c.example/'>{}</csw:R>", "<feed xmlns='http://a.example/'/>"]
 )
-def test_other_xml_says_what_it_is(shop, site, around):
+def test_xml_that_is_not_rdf_is_refused_with_its_root_element(shop, site, around):
     serve(site, "/", around.format(RDF_XML.format(element("a"))), "application/xml")
     [refusal] = shop.harvest(site.url + "/").refusals
     assert re.match("XML that is not RDF/XML: it is a (csw:R|feed)", refusal.reason)
 
 
-def test_one_thing_without_a_frame_is_rdf_too(shop, site):
+def test_a_single_node_without_an_rdf_root_is_read(shop, site):
     names_of = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dcat="http://www.w3.org/ns/dcat#"'
     serve(site, "/", f'<dcat:Dataset {names_of} rdf:about="http://x.example/a"/>', "application/xml")
     assert shop.harvest(site.url + "/").read == 1
 
 
 @pytest.mark.parametrize("namespace", ["https://www.w3.org/ns/dcat/", "https://www.w3.org/ns/dcat#"])
-def test_namespaces_as_connectors_write_them(shop, site, namespace):
+def test_namespaces_as_connectors_write_them_are_read(shop, site, namespace):
     serve(site, "/", page("a").replace("http://www.w3.org/ns/dcat#", namespace).replace("http://purl", "https://purl"))
     assert shop.harvest(site.url + "/").read == 1
     assert content(shop, "http://x.example/a").title == {"en": "T"}
 
 
-def test_a_web_page_is_no_catalogue_and_says_so(shop, site):
+def test_a_web_page_fails_the_harvest_with_that_reason(shop, site):
     serve(site, "/", "<!doctype html><html><body>Welcome</body></html>", "text/html")
     run = shop.harvest(site.url + "/")
     assert run.state == RunState.FAILED
     assert "web page for people" in run.refusals[0].reason
 
 
-def test_what_a_catalogue_lists_is_a_dataset_although_it_does_not_say_so(shop, site):
+def test_what_a_catalogue_lists_is_a_dataset_even_without_that_type(shop, site):
     listed = "<http://x.example/cat> dcat:dataset x:a, x:b, x:elsewhere ."
     serve(site, "/1", PREFIXES + listed + f" x:a dct:title 'A' . </1> <{HYDRA}next> </2> .")
     serve(site, "/2", PREFIXES + "x:b a <http://schema.org/Dataset> ; dct:title 'B' . x:c dct:title 'not listed' .")
@@ -388,7 +392,7 @@ def test_a_page_without_records_says_so(shop, site):
 # -- paging -----------------------------------------------------------------------------------------------------------
 
 
-def test_hydra_as_it_was_and_as_texts(shop, site):
+def test_old_hydra_terms_with_links_as_text_are_followed(shop, site):
     old = f"</1> a <{HYDRA}PagedCollection> ; <{HYDRA}nextPage> "
     serve(site, "/1", page("a", more=old + f'"{site.url}/2" .'))
     serve(site, "/2", page("b", more=old.replace("</1>", "</2>") + '"/3" .'))
@@ -405,7 +409,7 @@ def test_hydra_views_with_fragments_are_read_once(shop, site):
     assert (run.state, run.pages, names(shop)) == (RunState.COMPLETE, 2, ["a", "b"])
 
 
-def test_link_headers_among_others(shop, site):
+def test_the_next_link_is_found_among_other_links(shop, site):
     serve(site, "/c", page("a"), Link='</c>; rel="self", </c?p=2>; rel=next; type="text/turtle", </z>; rel="last"')
     serve(site, "/c?p=2", page("b"), Link='</c>; rel="prev"')
     assert shop.harvest(f"{site.url}/c").pages == 2
@@ -443,7 +447,7 @@ def test_a_chain_that_is_whole_is_not_read_from_the_end(shop, site):
     assert shop.harvest(f"{site.url}/1").state == RunState.COMPLETE
 
 
-def test_a_chain_that_ends_in_the_dark_says_so_and_keeps_what_came_before(shop, site):
+def test_a_missing_next_page_is_reported_and_earlier_records_are_kept(shop, site):
     serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
     site.pages["/2"] = Reply(status=404)
     run = shop.harvest(f"{site.url}/1")
@@ -464,11 +468,11 @@ def test_files_of_a_folder_that_are_not_read_are_named(shop, tmp_path):
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_server_that_is_busy_is_asked_again(shop, site, status):
+def test_a_busy_server_is_asked_again_after_the_pause_it_names(shop, site, status):
     answers = [Reply(status=status, headers={"Retry-After": "7"}), Reply(status=status)]
     serve(site, "/1", page("a", more=f"</1> <{HYDRA}next> </2> ."))
     last = Reply(page("b").encode(), headers={"Content-Type": "text/turtle"})
-    site.pages["/2"] = lambda _asked: answers.pop(0) if answers else last
+    site.pages["/2"] = lambda _site_request: answers.pop(0) if answers else last
     run = shop.harvest(f"{site.url}/1")
     assert (run.state, names(shop)) == (RunState.COMPLETE, ["a", "b"])
     assert shop.paused == [7, PAUSES[1]]
@@ -505,7 +509,7 @@ def test_outside_an_event_stream_a_version_is_a_record_of_its_own(shop, site):
     assert names(shop) == ["a", "b"]
 
 
-def test_a_dataset_is_had_where_a_service_serves_it(shop, site):
+def test_a_data_service_becomes_a_distribution_of_the_dataset_it_serves(shop, site):
     """Only the service says so, and on another page."""
     serve(site, "/1", page("a", more=f"x:a <http://x.example/p> 1 . </1> <{HYDRA}next> </2> ."))
     served = (
@@ -522,19 +526,19 @@ def test_a_dataset_is_had_where_a_service_serves_it(shop, site):
     assert content(shop, "http://x.example/a").distributions == ()
 
 
-def test_a_connector_that_serves_a_dataset_is_no_way_around_its_contract(shop, site):
+def test_a_dataset_under_contract_gets_no_link_from_its_connector(shop, site):
     offer = "x:a odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ] ] ."
     serve(site, "/", page("a", more=f"{offer} x:s dcat:endpointURL <https://c.example/> ; dcat:servesDataset x:a ."))
     shop.harvest(site.url + "/")
-    found = content(shop, "http://x.example/a")
-    assert (found.access, found.distributions[0].access_url) == ("contract", "")
+    record = content(shop, "http://x.example/a")
+    assert (record.access, record.distributions[0].access_url) == ("contract", "")
 
 
 @pytest.mark.parametrize(("status", "verdict"), [("WITHDRAWN", "ask"), ("COMPLETED", "yes")])
-def test_what_is_withdrawn_is_not_simply_usable(shop, site, status, verdict):
-    said = f"<http://publications.europa.eu/resource/authority/dataset-status/{status}>"
+def test_a_withdrawn_dataset_is_to_be_asked_for(shop, site, status, verdict):
+    status_uri = f"<http://publications.europa.eu/resource/authority/dataset-status/{status}>"
     more = "dct:license <https://creativecommons.org/licenses/by/4.0/> ; dcat:landingPage <https://x.example/>"
-    serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {said} ."))
+    serve(site, "/", page("a", more=f"x:a {more} ; <http://www.w3.org/ns/adms#status> {status_uri} ."))
     shop.harvest(site.url + "/")
     assert usability.usable_now(content(shop, "http://x.example/a")).verdict == verdict
 
@@ -552,15 +556,15 @@ def ckan(site, path, result):
 
 
 @pytest.mark.parametrize("named", ["", "/", "/api", "/api/3", "/dataset", "/api/3/action/package_search"])
-def test_ckan_by_whatever_address_it_is_named(shop, site, named):
+def test_ckan_is_read_from_any_of_its_addresses(shop, site, named):
     ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 2, "results": [package(1), package(2)]})
     run = shop.harvest(site.url + named, protocol="ckan")
     assert (run.state, run.read) == (RunState.COMPLETE, 2)
 
 
-def test_ckan_keeps_what_the_address_asks_for_and_follows_a_server_with_pages_of_its_own(shop, site):
-    def answer(asked):
-        query = parse_qs(urlsplit(asked.path).query)
+def test_ckan_keeps_the_filter_of_the_address_and_follows_the_page_size_of_the_server(shop, site):
+    def answer(site_request):
+        query = parse_qs(urlsplit(site_request.path).query)
         assert query["fq"] == ["organization:city"]
         start = int(query["start"][0])
         result = {"count": 25, "results": [package(n) for n in range(start, min(start + 10, 25))]}
@@ -574,8 +578,8 @@ def test_ckan_keeps_what_the_address_asks_for_and_follows_a_server_with_pages_of
 
 def test_a_ckan_goes_on_behind_a_page_that_cannot_be_read(shop, site):
     for start in (0, 100, 200, 300):
-        found = [package(n) for n in range(start, min(start + 100, 350))]
-        ckan(site, f"/api/3/action/package_search?start={start}&rows=100", {"count": 350, "results": found})
+        packages = [package(n) for n in range(start, min(start + 100, 350))]
+        ckan(site, f"/api/3/action/package_search?start={start}&rows=100", {"count": 350, "results": packages})
     site.pages["/api/3/action/package_search?start=100&rows=100"] = Reply(status=500)
     run = shop.harvest(site.url, protocol="ckan")
     assert (run.state, run.read) == (RunState.INCOMPLETE, 250)
@@ -600,7 +604,7 @@ def read_package(shop, site, **fields):
 
 
 @pytest.mark.parametrize("where", ["beside", "extras", "extras as a mapping"])
-def test_what_a_schema_of_a_ckan_says_is_read(shop, site, where):
+def test_fields_of_ckan_schemas_are_read(shop, site, where):
     """As ckanext-scheming and ckanext-dcat have it: fields of their own, or extras with JSON in them."""
     fields = {
         "issued": "2020-01-02",
@@ -615,21 +619,21 @@ def test_what_a_schema_of_a_ckan_says_is_read(shop, site, where):
         "number_of_records": 12,
     }
     if where == "beside":
-        found = read_package(shop, site, **fields)
+        record = read_package(shop, site, **fields)
     elif where == "extras":
         extras = [{"key": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in fields.items()]
-        found = read_package(shop, site, extras=extras)
+        record = read_package(shop, site, extras=extras)
     else:
-        found = read_package(shop, site, extras=fields)
-    assert (str(found.issued), found.access, found.languages, found.themes) == (
+        record = read_package(shop, site, extras=fields)
+    assert (str(record.issued), record.access, record.languages, record.themes) == (
         "2020-01-02", "public", ("de", "en"), ("ENVI",)
     )  # fmt: skip
-    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example")
-    assert [(one.name, one.email) for one in found.contact] == [({"und": "Desk"}, "desk@city.example")]
-    assert (found.temporal, found.spatial) == ((("2019-01-01", "2019-12-31"),), ("Tarragona",))
-    assert found.provenance == {"de": "Gemessen", "en": "Measured"}
-    assert found.extra[f"{site.url}/data/extra/number_of_records"][0]["@value"] == "12"
-    assert found.landing_page == f"{site.url}/data/dataset/n1"
+    assert (record.publisher.name, record.publisher.homepage) == ({"und": "City"}, "https://city.example")
+    assert [(contact.name, contact.email) for contact in record.contact] == [({"und": "Desk"}, "desk@city.example")]
+    assert (record.temporal, record.spatial) == ((("2019-01-01", "2019-12-31"),), ("Tarragona",))
+    assert record.provenance == {"de": "Gemessen", "en": "Measured"}
+    assert record.extra[f"{site.url}/data/extra/number_of_records"][0]["@value"] == "12"
+    assert record.landing_page == f"{site.url}/data/dataset/n1"
 
 
 @pytest.mark.parametrize(
@@ -647,41 +651,49 @@ def test_licences_of_a_ckan(shop, site, fields, kind):
     assert read_package(shop, site, **fields).licence.kind == kind
 
 
-def test_a_file_of_a_ckan_with_all_it_may_say(shop, site):
+def test_a_ckan_resource_with_all_fields_is_read(shop, site):
     file = {
         **{"id": "r", "title": {"de": "Datei"}, "url": "https://x.example/d", "format": "CSV", "mimetype": "text/csv"},
         **{"size": "9.5 KB", "hash": "ab" * 16, "rights": "CC BY 4.0", "url_type": "upload", "encoding": "utf-8"},
     }
-    [found] = read_package(shop, site, resources=[file, "no resource"]).distributions
-    assert (found.title, found.download_url, found.media_type) == ({"de": "Datei"}, "https://x.example/d", "text/csv")
-    assert (found.bytes, found.checksum.algorithm, found.licence.kind) == (9500, "md5", "attribution")
-    assert found.extra == {f"{site.url}/data/extra/encoding": ({"@value": "utf-8"},)}
+    [distribution] = read_package(shop, site, resources=[file, "no resource"]).distributions
+    assert (distribution.title, distribution.download_url, distribution.media_type) == (
+        {"de": "Datei"},
+        "https://x.example/d",
+        "text/csv",
+    )
+    assert (distribution.bytes, distribution.checksum.algorithm, distribution.licence.kind) == (
+        9500,
+        "md5",
+        "attribution",
+    )
+    assert distribution.extra == {f"{site.url}/data/extra/encoding": ({"@value": "utf-8"},)}
 
 
-def test_words_of_a_ckan_in_several_languages(shop, site):
-    found = read_package(
+def test_multilingual_ckan_fields_are_read(shop, site):
+    record = read_package(
         shop, site, title={"de": "Luft", "fr": ""}, notes="", description={"de": "Gemessen"},
         keywords={"de": ["Luft", "Staub"], "en": ["air"]}, organization={"title": {"de": "Stadt"}}, private="Published",
         groups=[{"name": "envi", "title": "Natur"}], type="dataset_series",
     )  # fmt: skip
-    assert (found.title, found.description, found.publisher.name) == (
+    assert (record.title, record.description, record.publisher.name) == (
         {"de": "Luft"},
         {"de": "Gemessen"},
         {"de": "Stadt"},
     )
-    assert found.keywords == {"de": ("Luft", "Staub"), "en": ("air",), "und": ("Natur",)}
-    assert (found.themes, found.kind, found.access) == (("ENVI",), "series", "not-stated")
+    assert record.keywords == {"de": ("Luft", "Staub"), "en": ("air",), "und": ("Natur",)}
+    assert (record.themes, record.kind, record.access) == (("ENVI",), "series", "not-stated")
 
 
-def test_a_package_that_cannot_be_read_costs_itself(shop, site):
+def test_ckan_packages_that_cannot_be_read_are_refused_and_the_others_are_read(shop, site):
     odd = [package(1) | {"tags": 1}, package(2) | {"state": "deleted"}, package(3) | {"organization": "x"}, {"id": 4}]
     ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 4, "results": odd})
     run = shop.harvest(site.url, protocol="ckan")
-    assert (run.state, run.read, [one.line for one in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
+    assert (run.state, run.read, [refusal.line for refusal in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_list_of_whole_packages(shop, site, packed):
+def test_a_ckan_list_of_whole_packages_is_read(shop, site, packed):
     """As DKAN answers ``package_show`` and ``current_package_list_with_resources``."""
     ckan(site, "/api/3/action/package_list", ["n1"])
     whole = [package(1), package(2)]
@@ -690,19 +702,21 @@ def test_a_list_of_whole_packages(shop, site, packed):
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
 
 
-def test_a_connector_whose_further_pages_are_got(shop, site):
+def test_further_pages_of_a_connector_are_fetched_by_get(shop, site):
     first = (DATA / "dsp" / "catalog.json").read_text()
     second = first.replace("urn:uuid:3dd1add8-4d2d-569e-d634-8394a8836a88", "urn:2")
     serve(site, "/catalog/request", first, "application/json", Link='</catalog/request?token=2>; rel="next"')
     rest = Reply(second.encode(), headers={"Content-Type": "application/json"})
-    site.pages["/catalog/request?token=2"] = lambda asked: Reply(status=405) if asked.method == "POST" else rest
+    site.pages["/catalog/request?token=2"] = lambda site_request: (
+        Reply(status=405) if site_request.method == "POST" else rest
+    )
     run = shop.harvest(site.url, protocol="dsp")
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
 
 
 @pytest.mark.parametrize("version", ["2024/1", "v0.8"])
 @pytest.mark.parametrize("single", [True, False])
-def test_a_connector_of_an_earlier_standard(shop, site, version, single):
+def test_catalogues_of_earlier_dataspace_protocols_are_read(shop, site, version, single):
     def several(value):
         return value if single else [value]
 
@@ -723,25 +737,25 @@ def test_a_connector_of_an_earlier_standard(shop, site, version, single):
     serve(site, "/catalog/request", catalogue, "application/json")
     run = shop.harvest(site.url, protocol="dsp")
     assert (run.state, run.refused) == (RunState.COMPLETE, 0)
-    found = content(shop, "urn:asset")
-    assert [one.text for one in odrl.sentences(found.policies)] == [
+    record = content(shop, "urn:asset")
+    assert [sentence.text for sentence in odrl.sentences(record.policies)] == [
         "You may use it, only if the place is EU, and then you must name the source."
     ]
-    assert (found.access, found.distributions[0].endpoint_url) == ("contract", "https://c.example/dsp")
+    assert (record.access, record.distributions[0].endpoint_url) == ("contract", "https://c.example/dsp")
 
 
 @pytest.mark.parametrize("more", [{}, {"remedy": {"action": "delete"}}, {"inheritFrom": "urn:p"}])
-def test_policies_with_the_context_of_odrl(shop, site, more):
+def test_policies_with_the_context_of_odrl_are_read(shop, site, more):
     rule = {"action": "use", "constraint": {"and": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 3}]}}
-    told = thing("a", **{"odrl:hasPolicy": {"type": "Offer", "uid": "urn:o", "permission": [rule | more]}})
+    dataset_node = thing("a", **{"odrl:hasPolicy": {"type": "Offer", "uid": "urn:o", "permission": [rule | more]}})
     contexts = [CONTEXT, "http://www.w3.org/ns/odrl.jsonld"]
-    serve(site, "/", {"@context": contexts, "@graph": [told]}, "application/ld+json")
+    serve(site, "/", {"@context": contexts, "@graph": [dataset_node]}, "application/ld+json")
     assert shop.harvest(site.url + "/").state == RunState.COMPLETE
     [sentence] = odrl.sentences(content(shop, "http://x.example/a").policies)
     assert sentence.rule == ("not-understood" if more else "permission")
 
 
-def test_a_connector_of_before_the_standard(shop, site):
+def test_a_catalogue_of_before_the_dataspace_protocol_is_read(shop, site):
     offer = {"@id": "o", "@type": "odrl:Offer", "odrl:permission": {"odrl:action": {"odrl:type": "USE"}}}
     files = [{"@type": "dcat:Distribution", "dct:format": {"@id": "HttpData-PULL"}, "dcat:accessService": "svc"}]
     catalogue = {
@@ -760,6 +774,6 @@ def test_a_connector_of_before_the_standard(shop, site):
     }
     serve(site, "/catalog/request", catalogue, "application/json")
     assert shop.harvest(site.url, protocol="dsp").state == RunState.COMPLETE
-    found = content(shop, "urn:asset")
-    assert (found.title, found.access) == ({"und": "My asset"}, "contract")
-    assert found.policies
+    record = content(shop, "urn:asset")
+    assert (record.title, record.access) == ({"und": "My asset"}, "contract")
+    assert record.policies

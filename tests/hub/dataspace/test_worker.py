@@ -25,7 +25,7 @@ PAGES = 4
 def test_a_worker_that_is_killed_finishes_after_its_restart(sessions, settings, site, tmp_path):
     reached, go_on = threading.Event(), threading.Event()
 
-    def third(_asked):
+    def third(_site_request):
         reached.set()
         go_on.wait(60)
         return Reply(page("d2", more=_next(2)).encode(), headers={"Content-Type": "text/turtle"})
@@ -62,7 +62,7 @@ def test_a_worker_that_is_killed_finishes_after_its_restart(sessions, settings, 
     with sessions() as session:
         [run] = sources.runs(session, "cat")
     assert (run.state, run.pages, run.new) == (RunState.COMPLETE, PAGES, PAGES)
-    paths = [asked.path for asked in site.asked]
+    paths = [site_request.path for site_request in site.requests]
     assert paths.count("/0") == paths.count("/1") == paths.count("/3") == 1  # what was read is not asked for again
 
 

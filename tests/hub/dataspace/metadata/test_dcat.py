@@ -45,8 +45,8 @@ def read(text, name="http://x.example/d"):
     return dcat.record(name, turtle(text))
 
 
-def test_everything_a_page_about_a_record_needs():
-    found = read("""
+def test_a_full_dataset_is_read_into_all_fields_of_a_record():
+    record = read("""
     x:d a dcat:Dataset ; dct:title "Air"@en, "Luft"@de ; dct:description "Measured." ;
       dcat:keyword "air"@en, "pm10"@en ; dcat:theme <http://publications.europa.eu/resource/authority/data-theme/ENVI> ;
       dct:publisher [ a foaf:Agent ; foaf:name "City" ; foaf:homepage <https://city.example/> ] ;
@@ -65,23 +65,23 @@ def test_everything_a_page_about_a_record_needs():
         spdx:checksumValue "AB12ab12ab12ab12ab12ab12ab12ab12" ] ] .
     """)
 
-    assert (found.kind, found.title) == (Kind.DATASET, {"en": "Air", "de": "Luft"})
-    assert found.keywords == {"en": ("air", "pm10")}
-    assert found.themes == ("ENVI",)
-    assert (found.publisher.name, found.publisher.homepage) == ({"und": "City"}, "https://city.example/")
-    assert (found.contact[0].name, found.contact[0].email) == ({"und": "Desk"}, "desk@city.example")
-    assert found.languages == ("de",)
-    assert (found.licence.kind, found.access) == (LicenceClass.ATTRIBUTION, Access.PUBLIC)
-    assert (found.issued, found.modified) == (None, date(2024, 5, 6))
-    assert found.provenance == {"en": "By sensors"}
-    assert found.temporal == (("2020-01-01", "2021-01-01"),)
-    [file] = found.distributions
+    assert (record.kind, record.title) == (Kind.DATASET, {"en": "Air", "de": "Luft"})
+    assert record.keywords == {"en": ("air", "pm10")}
+    assert record.themes == ("ENVI",)
+    assert (record.publisher.name, record.publisher.homepage) == ({"und": "City"}, "https://city.example/")
+    assert (record.contact[0].name, record.contact[0].email) == ({"und": "Desk"}, "desk@city.example")
+    assert record.languages == ("de",)
+    assert (record.licence.kind, record.access) == (LicenceClass.ATTRIBUTION, Access.PUBLIC)
+    assert (record.issued, record.modified) == (None, date(2024, 5, 6))
+    assert record.provenance == {"en": "By sensors"}
+    assert record.temporal == (("2020-01-01", "2021-01-01"),)
+    [file] = record.distributions
     assert (file.download_url, file.format, file.bytes) == ("https://city.example/air.csv", "CSV", 1234)
     assert (file.checksum.algorithm, file.checksum.value[:4]) == ("sha256", "ab12")
-    assert found.extra["http://data.europa.eu/r5r/applicableLegislation"] == (
+    assert record.extra["http://data.europa.eu/r5r/applicableLegislation"] == (
         {"@id": "http://data.europa.eu/eli/reg/2024/1"},
     )
-    assert found.extra["http://healthdataportal.eu/ns/health#population"] == ({"@value": "adults", "@language": "en"},)
+    assert record.extra["http://healthdataportal.eu/ns/health#population"] == ({"@value": "adults", "@language": "en"},)
 
 
 def test_models_series_and_services_are_records_and_a_bare_connector_is_none():
@@ -100,7 +100,7 @@ def test_models_series_and_services_are_records_and_a_bare_connector_is_none():
 
 
 @pytest.mark.parametrize(
-    ("link", "kept"),
+    ("link", "harmless"),
     [
         ("https://ok.example/a?b=c#d", True),
         ("s3://bucket/key", True),
@@ -117,11 +117,11 @@ def test_models_series_and_services_are_records_and_a_bare_connector_is_none():
         ("https://x.example/a b", False),
     ],
 )
-def test_only_harmless_addresses_become_links(link, kept):
-    assert literals.is_link(link) is kept
+def test_only_harmless_addresses_become_links(link, harmless):
+    assert literals.is_link(link) is harmless
 
 
-def test_a_link_that_is_none_is_left_out_and_the_record_stays():
+def test_a_harmful_link_is_left_out_and_the_record_stays():
     nodes = turtle('x:d a dcat:Dataset ; dct:title "T" ; dcat:distribution x:f .')
     nodes.known["http://x.example/f"] = {
         namespaces.DCAT + "downloadURL": [["i", "javascript:alert(1)"]],
@@ -131,13 +131,13 @@ def test_a_link_that_is_none_is_left_out_and_the_record_stays():
     assert (file.download_url, file.access_url) == ("", "https://ok.example/")
 
 
-def test_text_keeps_its_signs_and_loses_what_cannot_be_seen():
+def test_text_keeps_its_markup_and_loses_invisible_characters():
     nodes = turtle("x:d a dcat:Dataset .")
     nodes.about("http://x.example/d")[namespaces.DCT + "title"] = [["l", "<b>a\x00\u202eb</b>", None, None]]
     assert dcat.record("http://x.example/d", nodes).title == {"und": "<b>ab</b>"}
 
 
-def test_restricted_and_by_contract():
+def test_access_is_restricted_not_stated_or_by_contract():
     assert (
         read("x:d a dcat:Dataset ; dct:accessRights <http://e.example/access-right/NON_PUBLIC> .").access
         == "restricted"
@@ -155,13 +155,13 @@ AT = "http://publications.europa.eu/resource/authority"
 INSPIRE = "http://inspire.ec.europa.eu/metadata-codelist/LimitationsOnPublicAccess"
 
 
-def said(predicate, value):
+def record_with(predicate, value):
     """A dataset with one statement more, by its predicate's name."""
     return read(f"x:d a dcat:Dataset ; {predicate} {value} .")
 
 
 @pytest.mark.parametrize(
-    ("told", "access"),
+    ("access_rights", "access"),
     [
         (f"<{AT}/access-right/OP_DATPRO>", "not-stated"),
         (f"<{AT}/access-right/PUBLIC>", "public"),
@@ -175,19 +175,21 @@ def said(predicate, value):
         ('"info:eu-repo/semantics/embargoedAccess"', "restricted"),
     ],
 )
-def test_how_sources_say_who_gets_it(told, access):
-    assert said("dct:accessRights", told).access == access
+def test_access_rights_as_they_are_written(access_rights, access):
+    assert record_with("dct:accessRights", access_rights).access == access
 
 
 def test_access_may_be_stated_for_the_files_only():
-    assert said("dcat:distribution", f"[ dct:accessRights <{AT}/access-right/RESTRICTED> ]").access == "restricted"
-    assert said("dcat:distribution", f"[ dct:rights <{AT}/access-right/PUBLIC> ]").access == "public"
+    assert (
+        record_with("dcat:distribution", f"[ dct:accessRights <{AT}/access-right/RESTRICTED> ]").access == "restricted"
+    )
+    assert record_with("dcat:distribution", f"[ dct:rights <{AT}/access-right/PUBLIC> ]").access == "public"
     two = f"[ dct:rights <{AT}/access-right/PUBLIC> ], [ dct:accessRights <{AT}/access-right/RESTRICTED> ]"
-    assert said("dcat:distribution", two).access == "restricted"
+    assert record_with("dcat:distribution", two).access == "restricted"
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("statements", "kind"),
     [
         ('dct:license "", <https://creativecommons.org/licenses/by/4.0/>', "attribution"),
         ('dct:license <https://creativecommons.org/publicdomain/zero/1.0/>, "cc-by-nc"', "non-commercial"),
@@ -202,12 +204,12 @@ def test_access_may_be_stated_for_the_files_only():
         ('dct:license "Own terms" ; dct:rights "CC BY 4.0"', "bespoke"),
     ],
 )
-def test_how_sources_state_a_licence(told, kind):
-    assert read(f"x:d a dcat:Dataset ; {told} .").licence.kind == kind
+def test_licences_as_they_are_written(statements, kind):
+    assert read(f"x:d a dcat:Dataset ; {statements} .").licence.kind == kind
 
 
 @pytest.mark.parametrize(
-    ("told", "day"),
+    ("issued", "day"),
     [
         ('"2019"^^xsd:gYear', date(2019, 1, 1)),
         ('"2019-07"^^xsd:gYearMonth', date(2019, 7, 1)),
@@ -221,12 +223,12 @@ def test_how_sources_state_a_licence(told, kind):
         ('"last summer"', None),
     ],
 )
-def test_dates_as_they_are_written(told, day):
-    assert said("dct:issued", told).issued == day
+def test_dates_as_they_are_written(issued, day):
+    assert record_with("dct:issued", issued).issued == day
 
 
 @pytest.mark.parametrize(
-    ("told", "size"),
+    ("byte_size", "size"),
     [
         ('"1024"', 1024),
         ('"1024.0"^^xsd:double', 1024),
@@ -240,12 +242,12 @@ def test_dates_as_they_are_written(told, day):
         ('"about 3 MB"', None),
     ],
 )
-def test_sizes_as_they_are_written(told, size):
-    assert said("dcat:distribution", f"[ dcat:byteSize {told} ]").bytes == size
+def test_sizes_as_they_are_written(byte_size, size):
+    assert record_with("dcat:distribution", f"[ dcat:byteSize {byte_size} ]").bytes == size
 
 
 @pytest.mark.parametrize(
-    ("told", "code", "media_type"),
+    ("statements", "code", "media_type"),
     [
         ("dcat:mediaType <https://www.iana.org/assignments/media-types/text/csv>", "CSV", "text/csv"),
         ('dct:format "Zipped CSV" ; dcat:mediaType "application/ZIP"', "CSV", "application/zip"),
@@ -258,13 +260,13 @@ def test_sizes_as_they_are_written(told, size):
         ('dct:mediaType "application/json"', "JSON", "application/json"),
     ],
 )
-def test_formats_as_they_are_written(told, code, media_type):
-    [file] = read(f"x:d a dcat:Dataset ; dcat:distribution x:f . x:f {told} .").distributions
+def test_formats_as_they_are_written(statements, code, media_type):
+    [file] = read(f"x:d a dcat:Dataset ; dcat:distribution x:f . x:f {statements} .").distributions
     assert (file.format, file.media_type) == (code, media_type)
 
 
 @pytest.mark.parametrize(
-    ("told", "email"),
+    ("mailbox", "email"),
     [
         ("vcard:hasEmail <MAILTO:a@city.example?subject=x>", "a@city.example"),
         ('vcard:hasEmail "mailto: a@city.example"', "a@city.example"),
@@ -273,17 +275,17 @@ def test_formats_as_they_are_written(told, code, media_type):
         ("vcard:hasEmail <mailto:a(at)city.example>", ""),
     ],
 )
-def test_mailboxes_as_they_are_written(told, email):
-    assert said("dcat:contactPoint", f"[ vcard:organization-unit 'Desk' ; {told} ]").contact[0].email == email
+def test_mailboxes_as_they_are_written(mailbox, email):
+    assert record_with("dcat:contactPoint", f"[ vcard:organization-unit 'Desk' ; {mailbox} ]").contact[0].email == email
 
 
 def test_a_contact_may_be_nothing_but_a_mailbox():
-    [contact] = said("dcat:contactPoint", "<mailto:a@city.example>").contact
+    [contact] = record_with("dcat:contactPoint", "<mailto:a@city.example>").contact
     assert (contact.email, contact.name) == ("a@city.example", {"und": "a@city.example"})
 
 
 @pytest.mark.parametrize(
-    ("told", "period"),
+    ("temporal", "period"),
     [
         ('[ <http://dati.gov.it/onto/dcatapit#startDate> "2021-01-01" ]', ("2021-01-01", "")),
         ('"2009-09-01/2010-05-31"', ("2009-09-01", "2010-05-31")),
@@ -291,23 +293,23 @@ def test_a_contact_may_be_nothing_but_a_mailbox():
          ("1914", "1918-11-11")),
     ],
 )  # fmt: skip
-def test_periods_as_they_are_written(told, period):
+def test_periods_as_they_are_written(temporal, period):
     assert read(
-        f"@prefix time: <http://www.w3.org/2006/time#> . x:d a dcat:Dataset ; dct:temporal {told} ."
+        f"@prefix time: <http://www.w3.org/2006/time#> . x:d a dcat:Dataset ; dct:temporal {temporal} ."
     ).temporal == (period,)
 
 
 @pytest.mark.parametrize(
-    ("told", "place"),
+    ("spatial", "place"),
     [
         ("[ dct:identifier at:country\\/SWE ]", f"{AT}/country/SWE"),
         ("[ dcat:bbox '<gml:Envelope/>', 'POINT(1 2)' ]", "POINT(1 2)"),
         ("[ locn:geometry [ geo:asWKT 'POINT(1 2)' ] ]", "POINT(1 2)"),
     ],
 )
-def test_places_as_they_are_written(told, place):
+def test_places_as_they_are_written(spatial, place):
     more = "@prefix locn: <http://www.w3.org/ns/locn#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> . "
-    assert read(f"{more} x:d a dcat:Dataset ; dct:spatial {told} .").spatial == (place,)
+    assert read(f"{more} x:d a dcat:Dataset ; dct:spatial {spatial} .").spatial == (place,)
 
 
 @pytest.mark.parametrize(
@@ -322,48 +324,48 @@ def test_places_as_they_are_written(told, place):
 )
 def test_checksums_as_they_are_written(algorithm, digits, known):
     checksum = f'[ spdx:checksumValue "{"a" * digits}" ; {algorithm} ]'
-    [file] = said("dcat:distribution", f"[ spdx:checksum {checksum} ]").distributions
+    [file] = record_with("dcat:distribution", f"[ spdx:checksum {checksum} ]").distributions
     assert file.checksum.algorithm == known
 
 
 def test_languages_as_they_are_written():
-    told = f'<{AT}/language/FRE>, "en_GB", "es, ca", "Deutsch", <http://id.loc.gov/vocabulary/iso639-2/nob>, "x"'
-    assert set(said("dct:language", told).languages) == {"fr", "en", "es", "ca", "de", "no"}
+    languages = f'<{AT}/language/FRE>, "en_GB", "es, ca", "Deutsch", <http://id.loc.gov/vocabulary/iso639-2/nob>, "x"'
+    assert set(record_with("dct:language", languages).languages) == {"fr", "en", "es", "ca", "de", "no"}
 
 
 def test_tags_of_languages_as_they_are_written():
-    found = read('x:d a dcat:Dataset ; dct:title "A"@eng, "B"@de-AT, "C"@nb, "D"@fra-CA .')
-    assert found.title == {"en": "A", "de-at": "B", "nb": "C", "fr-ca": "D"}
-    assert [vocabularies.in_language(found.title, language) for language in ("en", "de", "no", "fr")] == list("ABCD")
+    record = read('x:d a dcat:Dataset ; dct:title "A"@eng, "B"@de-AT, "C"@nb, "D"@fra-CA .')
+    assert record.title == {"en": "A", "de-at": "B", "nb": "C", "fr-ca": "D"}
+    assert [vocabularies.in_language(record.title, language) for language in ("en", "de", "no", "fr")] == list("ABCD")
 
 
 def test_themes_of_other_vocabularies_are_keywords_and_kept():
     theme = "x:t skos:prefLabel 'Umwelt'@de . x:o skos:prefLabel 'Hydrography'@en, 'Gewässer'@de ."
-    found = read(f"x:d a dcat:Dataset ; dcat:theme x:t, x:o, x:unnamed, 'Fische' ; dcat:keyword 'water'@en . {theme}")
-    assert found.themes == ("ENVI",)
-    assert found.keywords == {"de": ("Gewässer",), "en": ("Hydrography", "water"), "und": ("Fische",)}
-    assert {"@id": "http://x.example/unnamed"} in found.extra[namespaces.DCAT + "theme"]
-    assert namespaces.DCAT + "theme" not in said("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
+    record = read(f"x:d a dcat:Dataset ; dcat:theme x:t, x:o, x:unnamed, 'Fische' ; dcat:keyword 'water'@en . {theme}")
+    assert record.themes == ("ENVI",)
+    assert record.keywords == {"de": ("Gewässer",), "en": ("Hydrography", "water"), "und": ("Fische",)}
+    assert {"@id": "http://x.example/unnamed"} in record.extra[namespaces.DCAT + "theme"]
+    assert namespaces.DCAT + "theme" not in record_with("dcat:theme", f"<{AT}/data-theme/ENVI>").extra
 
 
 def test_an_address_that_is_no_link_is_kept_as_text():
-    [file] = said("dcat:distribution", "[ dcat:downloadURL <ftp://x.example/a.csv> ]").distributions
+    [file] = record_with("dcat:distribution", "[ dcat:downloadURL <ftp://x.example/a.csv> ]").distributions
     assert (file.download_url, file.access_url) == ("", "")
     assert file.extra == {namespaces.DCAT + "downloadURL": ({"@id": "ftp://x.example/a.csv"},)}
 
 
-def test_what_extensions_say_of_a_file_is_kept():
+def test_extension_properties_of_a_file_are_kept():
     standard = "https://w3id.org/mobilitydcat-ap#mobilityDataStandard"
-    [file] = said("dcat:distribution", f"[ <{standard}> x:datex ; dct:title 'T' ]").distributions
+    [file] = record_with("dcat:distribution", f"[ <{standard}> x:datex ; dct:title 'T' ]").distributions
     assert file.extra == {standard: ({"@id": "http://x.example/datex"},)}
 
 
-def test_circles_in_what_is_kept_end():
-    found = read("x:d a dcat:Dataset ; x:p _:a . _:a x:q _:b . _:b x:q _:a ; odrl:x x:d .")
-    assert found.extra["http://x.example/p"]
+def test_circular_extra_statements_do_not_loop_forever():
+    record = read("x:d a dcat:Dataset ; x:p _:a . _:a x:q _:b . _:b x:q _:a ; odrl:x x:d .")
+    assert record.extra["http://x.example/p"]
 
 
-def test_a_few_things_that_all_point_at_each_other_do_not_grow_without_end():
+def test_nodes_that_all_link_to_each_other_give_a_record_of_bounded_size():
     names = [f"_:{number}" for number in range(12)]
     node = {f"http://x.example/{number}": [["i", name] for name in names] for number in range(12)}
     is_record = {
@@ -380,11 +382,11 @@ def test_a_few_things_that_all_point_at_each_other_do_not_grow_without_end():
 
 def test_the_strictest_licence_of_the_files_counts_for_the_record():
     files = "dcat:distribution [ dct:license <https://creativecommons.org/licenses/by/4.0/> ], [ dct:license "
-    found = read(f"x:d a dcat:Dataset ; {files} <https://creativecommons.org/licenses/by-nc/4.0/> ] .")
-    assert found.licence.kind == LicenceClass.NON_COMMERCIAL
+    record = read(f"x:d a dcat:Dataset ; {files} <https://creativecommons.org/licenses/by-nc/4.0/> ] .")
+    assert record.licence.kind == LicenceClass.NON_COMMERCIAL
 
 
-def test_a_hash_does_not_hang_on_the_order_of_statements():
+def test_the_content_hash_ignores_the_order_of_statements():
     a = read('x:d a dcat:Dataset ; dct:title "A"@en, "B"@de ; dcat:keyword "k"@en, "l"@en .')
     b = read('x:d dcat:keyword "l"@en, "k"@en ; dct:title "B"@de, "A"@en ; a dcat:Dataset .')
     assert dcat.content_hash(a) == dcat.content_hash(b)
@@ -405,29 +407,31 @@ def test_no_statement_breaks_the_reader(about, others):
             return about if identity == "d" else others
 
     about = {**about, namespaces.RDF + "type": [["i", namespaces.DCAT + "Dataset"]]}
-    found = dcat.record("d", Anything())
-    assert type(found).model_validate_json(found.model_dump_json()) == found
+    record = dcat.record("d", Anything())
+    assert type(record).model_validate_json(record.model_dump_json()) == record
 
 
 def test_real_examples_of_series_are_read():
     name = "example-bee-population-dataset-series-combined.jsonld"
     data, kind, _ = prepared((DATA / "dcat-ap" / name).read_bytes(), "", name)
     nodes = Nodes(parsers.nodes(parsers.with_oxigraph(data, kind, "http://x.example/")))
-    kinds = [found.kind for found in (dcat.record(identity, nodes) for identity in nodes.known) if found]
+    kinds = [record.kind for record in (dcat.record(identity, nodes) for identity in nodes.known) if record]
     assert kinds.count(Kind.SERIES) >= 1
     assert kinds.count(Kind.DATASET) >= 2
 
 
-def test_a_list_keeps_its_order_and_one_that_does_not_end_allows_nothing():
+def test_an_rdf_list_keeps_its_order_and_an_endless_one_allows_nothing():
     leaf = "[ odrl:leftOperand odrl:{} ; odrl:operator odrl:eq ; odrl:rightOperand '{}' ]"
     parts = " ".join(leaf.format("count", number) for number in range(30))
-    asked = "x:d a dcat:Dataset ; odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ; odrl:constraint x:c ] ] ."
-    found = read(f"{asked} x:c odrl:or ( {parts} ) .")
-    [sentence] = odrl.sentences(found.policies)
+    dataset = "x:d a dcat:Dataset ; odrl:hasPolicy [ odrl:permission [ odrl:action odrl:use ; odrl:constraint x:c ] ] ."
+    record = read(f"{dataset} x:c odrl:or ( {parts} ) .")
+    [sentence] = odrl.sentences(record.policies)
     assert sentence.rule == "permission"
     assert sentence.text.index("is 3 ") < sentence.text.index("is 29")
 
     rdf = "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> . "
     circle = f"x:c odrl:or x:l . x:l rdf:first {leaf.format('count', 1)} ; rdf:rest x:l ."
     for bad in (circle, f"x:c odrl:or x:l . x:l rdf:first {leaf.format('count', 1)} ."):
-        assert {one.rule for one in odrl.sentences(read(f"{rdf} {asked} {bad}").policies)} == {"not-understood"}
+        assert {sentence.rule for sentence in odrl.sentences(read(f"{rdf} {dataset} {bad}").policies)} == {
+            "not-understood"
+        }

@@ -61,11 +61,15 @@ def logic(kind, *parts):
     ],
 )
 def test_logical_constraints_in_words(constraints, words):
-    assert told(permission=[rule(constraints=constraints)]) == [("permission", f"You may use it, only if {words}.")]
-    assert told(prohibition=[rule(constraints=constraints)]) == [("prohibition", f"You may not use it if {words}.")]
+    assert rules_in_words(permission=[rule(constraints=constraints)]) == [
+        ("permission", f"You may use it, only if {words}.")
+    ]
+    assert rules_in_words(prohibition=[rule(constraints=constraints)]) == [
+        ("prohibition", f"You may not use it if {words}.")
+    ]
 
 
-def told(**rules):
+def rules_in_words(**rules):
     return [(s.rule, s.text) for s in odrl.sentences([{ODRL + name: value for name, value in rules.items()}])]
 
 
@@ -94,7 +98,7 @@ def told(**rules):
     ],
 )
 def test_rules_in_words(rules, text):
-    assert [sentence for _, sentence in told(**rules)] == [text]
+    assert [sentence for _, sentence in rules_in_words(**rules)] == [text]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +129,10 @@ def test_rules_in_words(rules, text):
     ],
 )
 def test_what_is_not_understood_is_shown_verbatim_and_allows_nothing(rules):
-    found = odrl.sentences([{ODRL + name: value for name, value in rules.items()}])
-    assert "not-understood" in {sentence.rule for sentence in found}
-    assert not any(sentence.rule == "permission" for sentence in found)
-    assert all(sentence.verbatim for sentence in found if sentence.rule == "not-understood")
+    sentences = odrl.sentences([{ODRL + name: value for name, value in rules.items()}])
+    assert "not-understood" in {sentence.rule for sentence in sentences}
+    assert not any(sentence.rule == "permission" for sentence in sentences)
+    assert all(sentence.verbatim for sentence in sentences if sentence.rule == "not-understood")
 
 
 def test_a_policy_that_only_has_an_address_is_not_understood():
@@ -203,7 +207,7 @@ def record(**more):
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict", "said"),
+    ("dataset", "verdict", "reason"),
     [
         (record(), "yes", "no conditions"),
         (record(licence=Licence(uri="u", kind=LicenceClass.ATTRIBUTION)), "yes", "Name the source"),
@@ -218,7 +222,7 @@ def record(**more):
         (record(policies=({ODRL + "permission": [rule()]},)), "yes", "no conditions"),
     ],
 )
-def test_usable_now(found, verdict, said):
-    answer = usability.usable_now(found)
+def test_usable_now(dataset, verdict, reason):
+    answer = usability.usable_now(dataset)
     assert answer.verdict == verdict
-    assert said in answer.reason
+    assert reason in answer.reason

@@ -58,10 +58,10 @@ def harvest(shop, site, sessions):
 
 def keep(sessions, person="founder", title="All", ago=timedelta(hours=1), **query):
     with sessions() as session:
-        kept = saved_searches.save(session, person, SavedSearchForm(title=title, query=Query(**query)))
-        session.get_one(SavedSearchRow, kept.id).seen = now() - ago
+        saved_search = saved_searches.save(session, person, SavedSearchForm(title=title, query=Query(**query)))
+        session.get_one(SavedSearchRow, saved_search.id).seen = now() - ago
         session.commit()
-    return kept
+    return saved_search
 
 
 def test_news_come_once_with_links_and_the_way_to_stop_them(sessions, settings, harvest, write, letters):
@@ -84,7 +84,7 @@ def test_news_come_once_with_links_and_the_way_to_stop_them(sessions, settings, 
     assert len(letters()) == 1
 
 
-def test_one_mail_a_day_and_the_next_tells_what_came_meanwhile(sessions, harvest, write, letters):
+def test_at_most_one_mail_a_day_and_the_next_lists_what_came_meanwhile(sessions, harvest, write, letters):
     keep(sessions)
     harvest("a")
     assert write() == 1
@@ -94,7 +94,7 @@ def test_one_mail_a_day_and_the_next_tells_what_came_meanwhile(sessions, harvest
     assert letters()[1].subject.startswith("2 records")
 
 
-def test_what_the_index_has_not_heard_of_is_told_later_and_not_lost(sessions, site, shop, harvest, write, letters):
+def test_records_not_yet_indexed_are_mailed_once_they_are(sessions, site, shop, harvest, write, letters):
     keep(sessions)
     harvest("a")
     site.turtle("/", page("a", "b"))
@@ -108,7 +108,7 @@ def test_what_the_index_has_not_heard_of_is_told_later_and_not_lost(sessions, si
     assert [letter.subject for letter in letters()] == ["1 record for “All”", "1 record for “All”"]
 
 
-def test_a_search_saved_while_records_wait_for_the_index_tells_of_them(sessions, site, shop, write):
+def test_records_indexed_after_the_search_was_saved_are_mailed(sessions, site, shop, write):
     site.turtle("/", page("a"))
     shop.harvest(site.url + "/")
     with sessions() as session:
@@ -117,14 +117,14 @@ def test_a_search_saved_while_records_wait_for_the_index_tells_of_them(sessions,
     assert write() == 1
 
 
-def test_what_was_there_when_the_search_was_saved_is_no_news(sessions, harvest, write):
+def test_records_indexed_before_the_search_was_saved_are_not_mailed(sessions, harvest, write):
     harvest("a", "b")
     with sessions() as session:
         saved_searches.save(session, "founder", SavedSearchForm(title="All", query=Query()))
     assert write() == 0
 
 
-def test_no_mail_to_whoever_wants_none_or_deleted_it(sessions, harvest, write, letters):
+def test_no_mail_for_a_quiet_or_deleted_search(sessions, harvest, write, letters):
     keep(sessions, title="deleted")
     with sessions() as session:
         [row] = saved_searches.saved(session, "founder")
@@ -136,7 +136,7 @@ def test_no_mail_to_whoever_wants_none_or_deleted_it(sessions, harvest, write, l
     assert (write(), letters()) == (0, [])
 
 
-def test_killed_before_the_end_nothing_is_told_twice_or_lost(sessions, harvest, write, letters, monkeypatch):
+def test_killed_before_the_end_no_news_is_mailed_twice_or_lost(sessions, harvest, write, letters, monkeypatch):
     keep(sessions)
     keep(sessions, person="colleague")
     harvest("a")
@@ -157,7 +157,7 @@ def test_killed_before_the_end_nothing_is_told_twice_or_lost(sessions, harvest, 
     assert {letter.to.partition("@")[0] for letter in letters()} == {"founder", "colleague"}
 
 
-def test_one_that_breaks_holds_up_no_other(sessions, harvest, write, letters):
+def test_a_broken_saved_search_does_not_hold_up_the_others(sessions, harvest, write, letters):
     keep(sessions, person="broken")
     keep(sessions, person="founder")
     with sessions() as session:
@@ -182,7 +182,7 @@ async def test_a_projects_record_is_news_for_the_project_only(
     assert [letter.to.partition("@")[0] for letter in letters()] == ["colleague"]
 
 
-def test_words_of_others_are_one_line_and_forge_no_header(sessions, site, shop, write, letters):
+def test_titles_are_put_on_one_line_and_forge_no_header(sessions, site, shop, write, letters):
     keep(sessions, title="Mine\r\nBcc: all@x.example")
     site.turtle("/", page("a").replace('"T"', '"One\\nTwo"'))
     shop.harvest(site.url + "/")

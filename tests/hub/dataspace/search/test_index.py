@@ -28,8 +28,8 @@ def entry(identity, text, tongue="en", *, title="", project=None, updated=0, siz
     )
 
 
-def ids(found):
-    return [int(card.removeprefix('{"id":').removesuffix("}")) for card in found.cards]
+def ids(result):
+    return [int(card.removeprefix('{"id":').removesuffix("}")) for card in result.cards]
 
 
 def find(engine, text="", **options):
@@ -37,9 +37,9 @@ def find(engine, text="", **options):
 
 
 def test_an_empty_index_answers(engine):
-    found = find(engine, "anything")
-    assert (found.total, found.cards) == (0, ())
-    assert all(counts == {} for counts in found.facets.values())
+    result = find(engine, "anything")
+    assert (result.total, result.cards) == (0, ())
+    assert all(counts == {} for counts in result.facets.values())
 
 
 def test_a_generation_grows_with_every_change_and_with_nothing_else(engine):
@@ -60,7 +60,7 @@ def test_replacing_and_forgetting(engine):
 
 
 @pytest.mark.parametrize(
-    ("language", "text", "asked"),
+    ("language", "text", "query"),
     [
         ("en", "Measurements of rivers", "measurement river"),
         ("de", "Straßen und Häuser", "haus strassen"),
@@ -88,9 +88,9 @@ def test_replacing_and_forgetting(engine):
         ("ga", "Cáilíocht an aeir", "cailiocht"),
     ],
 )
-def test_words_in_every_language_of_the_union(engine, language, text, asked):
+def test_words_in_every_language_of_the_union(engine, language, text, query):
     engine[0].replace([entry(1, text, language), entry(2, "something else")])
-    assert ids(find(engine, asked)) == [1]
+    assert ids(find(engine, query)) == [1]
 
 
 def test_all_words_have_to_be_there_and_a_title_counts_more(engine):
@@ -130,7 +130,7 @@ def test_a_theme_is_found_by_its_name_in_any_language(engine):
         "-water",
     ],
 )
-def test_what_somebody_types_is_words_and_nothing_else(engine, text):
+def test_query_syntax_is_searched_as_plain_words(engine, text):
     engine[0].replace([entry(1, "and not or water title a to z 1000 5")])
     assert find(engine, text).total == 1
     assert len(words("w " * 5000 + " ".join(map(str, range(5000))))) <= 12
@@ -162,12 +162,12 @@ def test_filters_narrow_and_a_facet_counts_what_its_other_values_would_give(engi
             entry(3, "a", licence=["open"], format=["JSON"]),
         ]
     )
-    found = find(engine, "a", filters={"licence": ["open"], "format": ["CSV"]})
-    assert ids(found) == [1]
-    assert found.total == 1
-    assert found.facets["licence"] == {"open": 1, "bespoke": 1}  # with the format, without the licence
-    assert found.facets["format"] == {"CSV": 1, "JSON": 1}
-    assert found.facets["space"] == {"health": 1}
+    result = find(engine, "a", filters={"licence": ["open"], "format": ["CSV"]})
+    assert ids(result) == [1]
+    assert result.total == 1
+    assert result.facets["licence"] == {"open": 1, "bespoke": 1}  # with the format, without the licence
+    assert result.facets["format"] == {"CSV": 1, "JSON": 1}
+    assert result.facets["space"] == {"health": 1}
     assert sorted(ids(find(engine, "", filters={"licence": ["open", "bespoke"]}))) == [1, 2, 3]
     assert find(engine, "a", filters={"licence": ["no such"]}).total == 0
 
@@ -207,16 +207,16 @@ def test_a_projects_record_is_neither_seen_nor_counted_by_others(engine):
     )
     for projects, seen in ((set(), [1]), ({"demo"}, [1, 2]), ({"demo", "other"}, [1, 2, 3]), ({"elsewhere"}, [1])):
         for text in ("water", ""):
-            found = find(engine, text, projects=frozenset(projects))
-            assert sorted(ids(found)) == seen
-            assert found.total == len(seen)
-            assert sum(found.facets["space"].values()) == len(seen)
+            result = find(engine, text, projects=frozenset(projects))
+            assert sorted(ids(result)) == seen
+            assert result.total == len(seen)
+            assert sum(result.facets["space"].values()) == len(seen)
     assert find(engine).facets["format"] == {}
     assert find(engine, filters={"format": ["SECRET"]}).total == 0
     assert find(engine, filters={"format": ["SECRET"]}).facets["format"] == {}
 
 
-def test_whose_projects_change_an_answer(engine):
+def test_projects_with_records_are_those_named_exactly(engine):
     engine[0].replace([entry(1, "water"), entry(2, "water", project="demo")])
     assert engine[1].projects_with_records(frozenset({"demo", "other"})) == {"demo"}
     assert engine[1].projects_with_records(frozenset({"=demo", "restricted", "dem", ""})) == frozenset()
@@ -224,10 +224,10 @@ def test_whose_projects_change_an_answer(engine):
     assert engine[1].projects_with_records(frozenset({"demo", "other"})) == {"demo", "other"}
 
 
-def test_what_is_new(engine):
+def test_changed_after_finds_only_later_changes(engine):
     engine[0].replace([entry(1, "a", changed=100), entry(2, "a", changed=200)])
-    found = find(engine, "a", changed_after=100, counts=False)
-    assert (ids(found), found.total, found.facets) == ([2], 1, {})
+    result = find(engine, "a", changed_after=100, counts=False)
+    assert (ids(result), result.total, result.facets) == ([2], 1, {})
 
 
 def test_most_hits_is_an_upper_limit(engine):

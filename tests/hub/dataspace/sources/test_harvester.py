@@ -51,7 +51,7 @@ def test_nothing_of_real_fragments_is_lost(shop):
     assert shop.refresh() == len(expected)
 
 
-def test_again_without_a_change_reads_no_page_and_changes_nothing(shop):
+def test_a_second_harvest_without_a_change_changes_nothing(shop):
     first = shop.harvest(str(DATA / "data.gov.be"))
     again = shop.harvest(str(DATA / "data.gov.be"))
     assert counts(again) == (first.read, 0, 0, 0)
@@ -82,7 +82,7 @@ def test_pages_in_a_circle_are_read_once(shop, site):
     assert shop.harvest(f"{site.url}/1").pages == 2
 
 
-def test_an_event_stream_says_what_holds_now_and_what_is_gone(shop, site):
+def test_an_event_stream_updates_and_deletes_records(shop, site):
     def member(number, kind, at, name, title):
         return (
             f"<#m{number}> a <https://www.w3.org/ns/activitystreams#{kind}> ;"
@@ -117,7 +117,7 @@ def test_changes_tombstones_and_coming_back(shop, site):
 @pytest.mark.parametrize(
     "broken", [Reply(status=500), Reply(b"<<< no turtle", headers={"Content-Type": "text/turtle"})]
 )
-def test_a_page_that_breaks_keeps_what_it_said_and_nothing_is_taken_for_gone(shop, site, broken):
+def test_a_page_that_breaks_keeps_its_last_records_and_none_is_removed(shop, site, broken):
     onward = "</1> <http://www.w3.org/ns/hydra/core#next> </2> ."
     site.turtle("/1", page("a", "gone", more=onward))
     site.turtle("/2", page("b", more="</2> <http://www.w3.org/ns/hydra/core#next> </3> ."))
@@ -148,7 +148,7 @@ def test_a_server_that_is_down_changes_nothing(shop, site):
     assert "503" in run.refusals[0].reason
 
 
-def test_an_empty_answer_is_not_believed(shop, site):
+def test_an_empty_answer_fails_the_harvest_and_removes_no_record(shop, site):
     site.turtle("/", page("a"))
     shop.harvest(site.url + "/")
     site.turtle("/", "")
@@ -161,19 +161,19 @@ def test_an_empty_answer_is_not_believed(shop, site):
 def test_conditional_requests(shop, site, sent, name):
     stamp = '"v1"' if sent == "ETag" else "Mon, 01 Jan 2024 00:00:00 GMT"
 
-    def answer(asked):
-        if asked.headers.get(name) == stamp:
+    def answer(site_request):
+        if site_request.headers.get(name) == stamp:
             return Reply(status=304)
         return Reply(page("a").encode(), headers={"Content-Type": "text/turtle", sent: stamp})
 
     site.pages["/"] = answer
     shop.harvest(site.url + "/")
     run = shop.harvest(site.url + "/")
-    assert [asked.headers.get(name) for asked in site.asked] == [None, stamp]
+    assert [site_request.headers.get(name) for site_request in site.requests] == [None, stamp]
     assert (run.state, counts(run), names(shop)) == (RunState.COMPLETE, (1, 0, 0, 0), ["a"])
 
 
-def test_caps(shop, site):
+def test_pages_and_bytes_of_a_harvest_are_limited(shop, site):
     for number in range(5):
         onward = f"</{number}> <http://www.w3.org/ns/hydra/core#next> </{number + 1}> ."
         site.turtle(f"/{number}", page(f"d{number}", more=onward))
@@ -194,7 +194,7 @@ def test_caps(shop, site):
         *("http://[fe80::1]/", "http://[fd00::1]/", "http://2130706434/", "http://100.64.0.1/"),
     ],
 )
-def test_a_next_page_inside_a_private_network_is_not_asked(shop, site, onward, how):
+def test_a_next_page_inside_a_private_network_is_not_fetched(shop, site, onward, how):
     ways = {
         "hydra": f"</> <http://www.w3.org/ns/hydra/core#next> <{onward}> .",
         "ldes": f"</> <https://w3id.org/tree#relation> [ <https://w3id.org/tree#node> <{onward}> ] .",
@@ -211,7 +211,7 @@ def test_a_next_page_inside_a_private_network_is_not_asked(shop, site, onward, h
 @pytest.mark.parametrize(
     "onward", ["file:///etc/passwd", "ftp://x.example/", "gopher://x.example/", "http://a:b@x.example/"]
 )
-def test_a_next_page_of_another_kind_is_not_asked(shop, site, onward):
+def test_a_next_page_of_another_scheme_is_not_fetched(shop, site, onward):
     site.turtle("/", page("a"), Link=f'<{onward}>; rel="next"')
     run = shop.harvest(site.url + "/")
     assert (run.state, names(shop), run.refused) == (RunState.INCOMPLETE, ["a"], 1)
@@ -219,7 +219,7 @@ def test_a_next_page_of_another_kind_is_not_asked(shop, site, onward):
 
 
 @pytest.mark.parametrize("packed", ["gzip encoding", "gzip file"])
-def test_a_page_that_unpacks_without_end_costs_that_page(shop, site, packed):
+def test_a_page_that_unpacks_beyond_the_limit_is_refused_and_the_others_are_read(shop, site, packed):
     bomb = gzip.compress(page("x").encode() + b" " * (64 * 2**20))
     headers = {"Content-Type": "text/turtle"} | ({"Content-Encoding": "gzip"} if packed == "gzip encoding" else {})
     site.turtle("/", page("a", more="</> <http://www.w3.org/ns/hydra/core#next> </bomb>, </b> ."))
@@ -230,7 +230,7 @@ def test_a_page_that_unpacks_without_end_costs_that_page(shop, site, packed):
     assert "1,048,576 bytes" in run.refusals[0].reason
 
 
-def test_files_only_below_listed_folders_and_no_way_out_by_links(shop, tmp_path):
+def test_files_are_read_only_below_listed_folders_and_not_through_links(shop, tmp_path):
     run = shop.harvest("/etc/passwd")
     assert run.state == RunState.FAILED
     assert "settings" in run.reason
@@ -244,7 +244,7 @@ def test_files_only_below_listed_folders_and_no_way_out_by_links(shop, tmp_path)
     assert names(shop) == ["a"]
 
 
-def test_a_broken_file_leaves_the_others_in_peace(shop, tmp_path):
+def test_broken_files_are_refused_and_the_others_are_read(shop, tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     (folder / "1.ttl").write_text(page("a"))
@@ -260,7 +260,7 @@ def test_a_broken_file_leaves_the_others_in_peace(shop, tmp_path):
     assert [refusal.line for refusal in run.refusals if refusal.page.endswith("6.nt")] == [1]
 
 
-def test_ckan(shop, site):
+def test_ckan_packages_become_records(shop, site):
     def package(number):
         return {
             "id": f"id{number}",
@@ -279,8 +279,8 @@ def test_ckan(shop, site):
             ],
         }
 
-    def answer(asked):
-        start = int(re.search(r"start=(\d+)", asked.path)[1])
+    def answer(site_request):
+        start = int(re.search(r"start=(\d+)", site_request.path)[1])
         listed = [package(n) for n in range(start, min(start + 100, 250))]
         return Reply(json.dumps({"success": True, "result": {"count": 250, "results": listed}}).encode())
 
@@ -289,25 +289,29 @@ def test_ckan(shop, site):
     run = shop.harvest(site.url, protocol="ckan")
 
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 250)
-    found = Record.model_validate_json(shop.rows()[f"{site.url}/dataset/id7"].content)
-    assert found.title == {"und": "Package 7"}
-    assert found.description == {"und": "<script>alert(1)</script>"}  # text, and shown as text
-    assert found.publisher.name == {"und": "City"}
-    assert (found.themes, found.licence.kind, found.contact[0].email) == (("ENVI",), "attribution", "desk@city.example")
-    assert found.extra[f"{site.url}/extra/odd"] == ({"@value": "kept"},)
-    [file] = found.distributions
+    record = Record.model_validate_json(shop.rows()[f"{site.url}/dataset/id7"].content)
+    assert record.title == {"und": "Package 7"}
+    assert record.description == {"und": "<script>alert(1)</script>"}  # text, and shown as text
+    assert record.publisher.name == {"und": "City"}
+    assert (record.themes, record.licence.kind, record.contact[0].email) == (
+        ("ENVI",),
+        "attribution",
+        "desk@city.example",
+    )
+    assert record.extra[f"{site.url}/extra/odd"] == ({"@value": "kept"},)
+    [file] = record.distributions
     assert (file.format, file.bytes, file.checksum.algorithm) == ("CSV", 12, "sha256")
 
     site.pages["/api/3/action/package_search?start=0&rows=100"] = Reply(b'{"success": false}')
     assert shop.harvest(site.url, protocol="ckan").state == RunState.INCOMPLETE
 
 
-def test_dataspace_protocol(shop, site):
-    def answer(asked):
-        assert asked.method == "POST"
-        assert json.loads(asked.body)["@type"] == "CatalogRequestMessage"
+def test_datasets_of_a_dataspace_protocol_connector_become_records(shop, site):
+    def answer(site_request):
+        assert site_request.method == "POST"
+        assert json.loads(site_request.body)["@type"] == "CatalogRequestMessage"
         headers = {"Content-Type": "application/json"}
-        if "token" in asked.path:
+        if "token" in site_request.path:
             second = (
                 (DATA / "dsp" / "catalog.json")
                 .read_text()
@@ -321,17 +325,17 @@ def test_dataspace_protocol(shop, site):
     run = shop.harvest(f"{site.url}/dsp", protocol="dsp")
 
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 2, 2)
-    found = Record.model_validate_json(shop.rows()["urn:2"].content)
-    assert found.access == "contract"
-    assert found.distributions[0].endpoint_url == "https://provider-a.com/connector"
+    record = Record.model_validate_json(shop.rows()["urn:2"].content)
+    assert record.access == "contract"
+    assert record.distributions[0].endpoint_url == "https://provider-a.com/connector"
     from hub.dataspace.metadata import odrl
 
-    assert [s.text for s in odrl.sentences(found.policies)] == [
+    assert [s.text for s in odrl.sentences(record.policies)] == [
         "You may use it, only if the place is http://example.org/EU."
     ]
 
 
-def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, monkeypatch):
+def test_a_killed_harvest_resumes_and_reads_no_page_twice(shop, site, monkeypatch):
     for number in range(4):
         onward = f"</{number}> <http://www.w3.org/ns/hydra/core#next> </{number + 1}> ." if number < 3 else ""
         site.turtle(f"/{number}", page(f"d{number}", more=onward))
@@ -355,7 +359,7 @@ def test_killed_in_the_middle_it_goes_on_and_reads_no_page_twice(shop, site, mon
         assert session.scalar(select(RunRow.state)) == RunState.RUNNING
     shop.harvester.run_due()
 
-    assert [asked.path for asked in site.asked] == ["/0", "/1", "/2", "/3"]
+    assert [site_request.path for site_request in site.requests] == ["/0", "/1", "/2", "/3"]
     assert names(shop) == ["d0", "d1", "d2", "d3"]
     with shop.sessions() as session:
         [run] = sources.runs(session, "cat")
@@ -399,7 +403,7 @@ def test_a_source_is_removed_with_its_records_after_the_index_has_forgotten_them
         assert session.scalar(select(RecordRow)) is None
 
 
-def test_a_source_in_the_settings_is_changed_there(shop, site):
+def test_a_source_in_the_settings_can_be_changed_only_there(shop, site):
     from hub.dataspace.sources.models import SourceForm
 
     form = SourceForm(name="cat", title="Cat", space="s", address=site.url)
@@ -415,7 +419,7 @@ def test_a_source_in_the_settings_is_changed_there(shop, site):
         assert sources.listed(session) == ()
 
 
-def test_an_index_that_was_lost_is_made_anew(shop, site, tmp_path):
+def test_a_lost_index_is_rebuilt(shop, site, tmp_path):
     from hub.dataspace.search import indexing
     from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 

@@ -17,22 +17,22 @@ from hub.dataspace.transfers.jobs import last_progress
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.service import file_name, folder_name
 from hub.dataspace.transfers.storage import TransferFailed
-from tests.hub.dataspace.conftest import Asked, Reply
+from tests.hub.dataspace.conftest import Reply, SiteRequest
 
 BODY = b"a,b\n" + b"1,2\n" * 50_000
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    made = tmp_path / "demo"
-    made.mkdir()
-    return made
+    project_directory = tmp_path / "demo"
+    project_directory.mkdir()
+    return project_directory
 
 
 @pytest.fixture
 def order(project: Path, site):
     def order(path: str = "/a.csv", **more) -> TransferSpec:
-        told = {
+        defaults = {
             "transfer": 7,
             "project_directory": str(project),
             "folder": "air-1",
@@ -45,7 +45,7 @@ def order(project: Path, site):
             "licence": "https://creativecommons.org/licenses/by/4.0/",
             "person": "founder",
         }
-        return TransferSpec.model_validate(told | more)
+        return TransferSpec.model_validate(defaults | more)
 
     return order
 
@@ -100,22 +100,22 @@ def test_a_wrong_checksum_goes_to_quarantine_and_never_to_the_data(order, projec
     assert data(project) == []
 
 
-def test_what_breaks_off_goes_on_where_it_was(order, project, site):
+def test_a_broken_download_resumes_where_it_stopped(order, project, site):
     half = len(BODY) // 2
 
-    def reply(asked: Asked) -> Reply:
-        wanted = asked.headers.get("Range")
-        if wanted is None:
+    def reply(site_request: SiteRequest) -> Reply:
+        byte_range = site_request.headers.get("Range")
+        if byte_range is None:
             return Reply(BODY[:half], headers={"ETag": '"1"', "Content-Length": str(len(BODY))})
-        assert asked.headers["If-Range"] == '"1"'
-        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        assert site_request.headers["If-Range"] == '"1"'
+        start = int(byte_range.removeprefix("bytes=").removesuffix("-"))
         part = {"ETag": '"1"', "Content-Range": f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"}
         return Reply(BODY[start:], status=206, headers=part)
 
     site.pages["/a.csv"] = reply
     last = run(order())
     assert (project / last.path).read_bytes() == BODY
-    assert [asked.headers.get("Range") for asked in site.asked] == [None, f"bytes={half}-"]
+    assert [site_request.headers.get("Range") for site_request in site.requests] == [None, f"bytes={half}-"]
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_anew(order, project, site):
@@ -126,7 +126,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(order, project, site):
     (folder / f"{node.part_name(again)}.tag").write_text('"0"')
     site.pages["/a.csv"] = Reply(BODY, headers={"ETag": '"1"'})
     last = run(again)
-    assert site.asked[0].headers["Range"] == "bytes=3-"
+    assert site.requests[0].headers["Range"] == "bytes=3-"
     assert (project / last.path).read_bytes() == BODY
 
 
@@ -142,7 +142,7 @@ def test_another_file_of_the_name_is_not_written_over(order, project, site):
 
 
 @pytest.mark.parametrize("place", ["data", "data/air-1"])
-def test_links_lead_nowhere(order, project, tmp_path, site, place):
+def test_folders_that_are_links_are_not_followed(order, project, tmp_path, site, place):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (project / place).parent.mkdir(exist_ok=True)
@@ -177,10 +177,10 @@ def test_archives_stay_packed(order, project, tmp_path, site):
     assert data(project) == ["evil.tar", "evil.tar.ipynb", "evil.tar.manifest.json"]
 
 
-def test_there_is_room_or_nothing_is_fetched(order, project, site):
+def test_nothing_is_fetched_without_room_for_it(order, project, site):
     site.pages["/a.csv"] = Reply(BODY)
     assert run(order(bytes=2**60)).reason.startswith("It needs 1,152.9 PB, and ")
-    assert site.asked == []
+    assert site.requests == []
     (project / "full").write_bytes(b"x" * 10_000)
     assert " has no room for " in run(order(storage_bytes=len(BODY) + 1000)).reason
     assert data(project) == []
@@ -190,17 +190,17 @@ def test_there_is_room_or_nothing_is_fetched(order, project, site):
     "address",
     ["http://169.254.169.254/latest", "http://[::ffff:127.0.0.1]/a", "http://10.0.0.1/a", "file:///etc/passwd"],
 )
-def test_our_own_network_is_not_asked(order, project, address):
+def test_private_addresses_are_not_fetched(order, project, address):
     assert run(order(address=address, allowed_hosts=())).state == "failed"
     assert data(project) == []
 
 
-def test_a_redirect_into_our_network_is_not_followed(order, site):
+def test_a_redirect_into_a_private_network_is_not_followed(order, site):
     site.pages["/a.csv"] = Reply(status=302, headers={"Location": "http://169.254.169.254/"})
     assert "private network" in run(order()).reason
 
 
-def test_a_server_that_says_no(order, site):
+def test_errors_of_the_server_are_the_reason_given(order, site):
     assert "answered 404" in run(order("/missing")).reason
     site.pages["/busy"] = Reply(status=503)
     assert "It was tried 5 times" in run(order("/busy")).reason
@@ -213,7 +213,7 @@ def test_an_order_with_a_path_in_it_is_refused(order, change):
         node.decoded_spec(argument)
 
 
-def test_names_are_harmless():
+def test_names_of_folders_and_files_are_harmless():
     assert folder_name("Luftqualität: <b>Brüssel</b> ../..", 5) == "luftqualitat-b-brussel-b-5"
     assert folder_name("Зелена стомана", 5) == "zelena-stomana-5"
     assert folder_name("😀", 5) == "record-5"

@@ -84,8 +84,8 @@ def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") 
         distributions=(Distribution(download_url=url, format="CSV"),),
     )
     moment = {"first_seen": now(), "changed": now(), "removed": None, "quality": None}
-    told = {"source_id": 1, "space": "Test", "hash": "0", "visibility": "factory", "project": None}
-    row = RecordRow(uri=record.uri, content=record.model_dump_json(), **told, **moment)
+    source_columns = {"source_id": 1, "space": "Test", "hash": "0", "visibility": "factory", "project": None}
+    row = RecordRow(uri=record.uri, content=record.model_dump_json(), **source_columns, **moment)
     session.add(row)
     session.commit()
     return row.id
@@ -113,7 +113,7 @@ def tend(sessions, settings, cluster, session, monkeypatch):
     return tend
 
 
-async def test_from_a_row_to_a_file(ask, tend, cluster, settings):
+async def test_a_transfer_is_queued_run_and_done_by_one_job(ask, tend, cluster, settings):
     number = ask()
     row = await tend(number)
     assert (row.state, row.job_id, row.account) == ("queued", 100, "demo")
@@ -138,7 +138,7 @@ async def test_from_a_row_to_a_file(ask, tend, cluster, settings):
     assert len(cluster.scripts) == 1
 
 
-async def test_a_job_whose_number_nobody_heard_is_found_again_and_not_made_twice(ask, tend, cluster):
+async def test_a_job_whose_number_was_lost_is_recognised_and_not_submitted_twice(ask, tend, cluster):
     number = ask()
     cluster.deaf = True
     assert (await tend(number)).state == "submitting"
@@ -147,7 +147,7 @@ async def test_a_job_whose_number_nobody_heard_is_found_again_and_not_made_twice
     assert (row.state, row.job_id, len(cluster.scripts)) == ("queued", 100, 1)
 
 
-async def test_a_job_that_never_was_is_made_after_a_while(ask, tend, cluster, session):
+async def test_a_job_that_was_never_submitted_is_submitted_after_a_while(ask, tend, cluster, session):
     number = ask()
     cluster.error = SlurmUnavailable("Slurm has not answered for 15 s.")
     row = await tend(number)
@@ -159,7 +159,7 @@ async def test_a_job_that_never_was_is_made_after_a_while(ask, tend, cluster, se
     assert (await tend(number)).job_id == 100
 
 
-async def test_slurm_says_no(ask, tend, cluster):
+async def test_a_job_that_slurm_refuses_has_failed(ask, tend, cluster):
     number = ask()
     cluster.error = SlurmError("Invalid account")
     row = await tend(number)
@@ -176,7 +176,7 @@ async def test_a_job_that_ends_without_a_result_has_failed(ask, tend, cluster):
     assert "NODE_FAIL" in row.reason
 
 
-async def test_cancelling(ask, tend, cluster, session):
+async def test_a_transfer_is_cancelled_by_its_person_and_not_by_others(ask, tend, cluster, session):
     number = ask()
     await tend(number)
     with pytest.raises(NotAllowed):
@@ -195,7 +195,7 @@ async def test_cancelled_before_there_was_a_job(ask, tend, cluster, session):
     assert cluster.scripts == {}
 
 
-def test_who_may_bring_what_where(ask, session, project):
+def test_transfers_that_are_not_allowed_are_refused(ask, session, project):
     with pytest.raises(NotFound):
         ask("stranger")
     with pytest.raises(NotFound):
@@ -212,7 +212,7 @@ def test_who_may_bring_what_where(ask, session, project):
         ask()
 
 
-def test_not_more_than_a_few_at_once(ask):
+def test_transfers_at_once_are_limited(ask):
     for _ in range(transfers.AT_ONCE):
         ask()
     with pytest.raises(Conflict):
