@@ -28,9 +28,9 @@ def test_python_locks(lock: Path) -> None:
 @pytest.mark.parametrize("lock", NODE, ids=lambda path: path.parent.name)
 def test_node_locks(lock: Path) -> None:
     packages: dict[str, dict[str, Any]] = json.loads(lock.read_text())["packages"]
-    wanted = {name: entry for name, entry in packages.items() if name}
-    assert wanted
-    for name, entry in wanted.items():
+    dependencies = {name: entry for name, entry in packages.items() if name}
+    assert dependencies
+    for name, entry in dependencies.items():
         assert "resolved" not in entry, name
         assert re.match(r"^sha512-", entry["integrity"]), name
 

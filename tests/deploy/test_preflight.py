@@ -51,11 +51,11 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        taken = holder.getsockname()[1]
-        layout = Layout(Options(prefix=str(tmp_path), port=taken, slurm="existing"))
+        busy_port = holder.getsockname()[1]
+        layout = Layout(Options(prefix=str(tmp_path), port=busy_port, slurm="existing"))
         with pytest.raises(DeployError) as error:
             preflight.check_ports(layout)
-    assert f"Port {taken} (proxy) is taken by" in sentence(error)
+    assert f"Port {busy_port} (proxy) is taken by" in sentence(error)
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

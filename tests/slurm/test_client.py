@@ -63,7 +63,7 @@ async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> N
         return (
             seen is not None
             and seen.phase is Phase.ENDED
-            and job_id not in {one.id for one in await slurm.queue(JOB_NAME)}
+            and job_id not in {job.id for job in await slurm.queue(JOB_NAME)}
         )
 
     await until(over)
@@ -85,7 +85,7 @@ async def test_accounts_are_made_once_and_their_hours_are_set(slurm: SlurmClient
     for minutes in (6000, 1200):
         await slurm.ensure_account(account, description="again", cpu_minutes=minutes, gpu_minutes=600)
         await slurm.ensure_members(account, [founder])
-    assert account in {one.account for one in await slurm.associations() if one.user == founder}
+    assert account in {association.account for association in await slurm.associations() if association.user == founder}
 
     async def seen_by_the_controller() -> bool:
         usage = (await slurm.usage([account])).get(account)

@@ -53,9 +53,9 @@ def script(command: str, *directives: str, output: object = "/dev/null") -> str:
 
 async def until(look: Callable[[], Awaitable[Job | None]], within: float = 60) -> Job:
     async with asyncio.timeout(within):
-        while (found := await look()) is None:
+        while (job := await look()) is None:
             await asyncio.sleep(0.1)
-    return found
+    return job
 
 
 async def over(slurm: SlurmClient, job_id: int, within: float = 60) -> Job:
@@ -77,9 +77,9 @@ async def running(slurm: SlurmClient, job_id: int) -> Job:
 
 
 def facts(job: Job, log: Path | None = None, founder: str = "") -> Facts:
-    said = log.read_text() if log and log.exists() else ""
+    log_tail = log.read_text() if log and log.exists() else ""
     uid = pwd.getpwnam(founder).pw_uid if founder else None
-    return Facts(stage=Stage.RUNNING, job=job, log_tail=said, request=REQUEST, uid=uid)
+    return Facts(stage=Stage.RUNNING, job=job, log_tail=log_tail, request=REQUEST, uid=uid)
 
 
 # -- endings ----------------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ async def test_its_node_goes_down(deployment: Deployment, slurm: SlurmClient, ac
 async def test_an_admin_and_the_person_cancel_it(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str
 ) -> None:
-    said = []
+    messages = []
     for as_person in (False, True):
         job_id = await slurm.submit(script("exec sleep 600", "--time=5"), user=founder, environment={})
         await running(slurm, job_id)
@@ -135,8 +135,8 @@ async def test_an_admin_and_the_person_cancel_it(
             deployment.run("scancel", str(job_id))
         verdict = diagnose(facts(await over(slurm, job_id), founder=founder))
         assert verdict.ending is Ending.CANCELLED
-        said.append(verdict.message)
-    assert "administrator cancelled" in said[0] and "your own account" in said[1]
+        messages.append(verdict.message)
+    assert "administrator cancelled" in messages[0] and "your own account" in messages[1]
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ async def test_why_it_waits(
     first = script("exec sleep 600", "--time=5", "--partition=notebooks", "--cpus-per-task=2")
     first_id = await slurm.submit(first, user=founder, environment={})
     await running(slurm, first_id)
-    asked = [directive.format(first=first_id) for directive in directives]
-    job_id = await slurm.submit(script("true", "--time=5", *asked), user=founder, environment={})
+    options = [directive.format(first=first_id) for directive in directives]
+    job_id = await slurm.submit(script("true", "--time=5", *options), user=founder, environment={})
 
     async def looked_at() -> Job | None:
         job = await slurm.job(job_id)
@@ -236,8 +236,8 @@ def closed(deployment: Deployment, partition: str) -> Iterator[None]:
     ],
 )
 async def test_what_is_refused(slurm: SlurmClient, account: str, founder: str, directive: str, part: str) -> None:
-    told = await refused(slurm, founder, script("true", "--time=5", directive))
-    assert part in told.means
+    words = await refused(slurm, founder, script("true", "--time=5", directive))
+    assert part in words.means
 
 
 async def test_a_limit_of_the_project_on_jobs(
@@ -246,10 +246,10 @@ async def test_a_limit_of_the_project_on_jobs(
     limit = ["sacctmgr", "--immediate", "modify", "account", "where", f"account={ACCOUNT}", "set"]
     deployment.run(*limit, "GrpSubmitJobs=0")
     try:
-        told = await eventually_refused(slurm, founder)
+        words = await eventually_refused(slurm, founder)
     finally:
         deployment.run(*limit, "GrpSubmitJobs=-1")
-    assert told.whose is Whose.PROJECT and "as many jobs" in told.means
+    assert words.whose is Whose.PROJECT and "as many jobs" in words.means
 
 
 async def eventually_refused(slurm: SlurmClient, founder: str) -> reasons.Words:
@@ -270,6 +270,6 @@ async def refused(slurm: SlurmClient, founder: str, text: str) -> reasons.Words:
         await slurm.submit(text, user=founder, environment={})
     assert not isinstance(raised.value, SlurmUnavailable)
     verdict = diagnose(Facts(stage=Stage.SUBMIT, refusal=raised.value.message))
-    told = reasons.refusal(raised.value.message)
-    assert (verdict.ending, verdict.message, verdict.hint) == (Ending.REFUSED, told.means, told.todo)
-    return told
+    words = reasons.refusal(raised.value.message)
+    assert (verdict.ending, verdict.message, verdict.hint) == (Ending.REFUSED, words.means, words.todo)
+    return words

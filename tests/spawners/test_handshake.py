@@ -70,12 +70,12 @@ class Asked(handshake.HandshakeHandler):
 
 
 async def announced(spawner, port):
-    asked = Asked(spawner, json.dumps({"port": port}).encode())
+    handler = Asked(spawner, json.dumps({"port": port}).encode())
     try:
-        await asked.post()
+        await handler.post()
     except web.HTTPError as refused:
         return refused.status_code
-    return asked.status
+    return handler.status
 
 
 async def test_a_server_that_did_not_hear_the_answer_is_told_again():

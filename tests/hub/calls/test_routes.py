@@ -15,10 +15,10 @@ def test_everybody_reads_the_programme(person):
 
 
 def test_helpers_nearby(person):
-    found = person("learner01").calls.helpers(country="AT", sector="healthcare")
-    assert found[0].name == "TEF-Health"
-    assert {"AI Factory Austria", "European Digital Innovation Hubs"} <= {helper.name for helper in found}
-    assert not any(helper.countries and "AT" not in helper.countries for helper in found)
+    helpers = person("learner01").calls.helpers(country="AT", sector="healthcare")
+    assert helpers[0].name == "TEF-Health"
+    assert {"AI Factory Austria", "European Digital Innovation Hubs"} <= {helper.name for helper in helpers}
+    assert not any(helper.countries and "AT" not in helper.countries for helper in helpers)
 
 
 def test_an_admin_pauses_a_call_and_says_where_it_is_full(person):

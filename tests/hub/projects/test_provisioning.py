@@ -42,12 +42,12 @@ def exactly_one_of_everything(session, slurm, around, slug):
     assert slurm.accounts == {slug: (6000, 600)}
     assert slurm.parents == {slug: "call-playground-2026"}
     assert slurm.members == {slug: ["founder"]}
-    assert around.storage.made == 1
+    assert around.storage.created_directories == 1
     assert around.storage.directories == {slug: (("founder",), False)}
     assert around.groups.groups == {slug: {"founder"}}
     assert letters(session) == 1
-    made = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
-    assert made == [f"{step} created" for step in STEPS]
+    worker_actions = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
+    assert worker_actions == [f"{step} created" for step in STEPS]
 
 
 async def test_every_step_is_recorded(session, slurm, around):
@@ -89,14 +89,14 @@ async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, 
     with pytest.raises(SlurmUnavailable):
         await resume(session, around)
     seen = person("founder").projects.get(project.slug)
-    steps = {one.step: (one.done, one.remark) for one in seen.steps}
+    steps = {step.step: (step.done, step.remark) for step in seen.steps}
     assert steps[Step.ACCOUNT] == (True, "")
     assert steps[Step.MEMBERS] == (False, "Slurm has not answered for 15 s.")
     assert seen.state == "provisioning"
     slurm.break_after = None
     await resume(session, around)
     exactly_one_of_everything(session, slurm, around, project.slug)
-    assert all(one.done for one in person("founder").projects.get(project.slug).steps)
+    assert all(step.done for step in person("founder").projects.get(project.slug).steps)
 
 
 async def test_a_hub_that_is_away_is_waited_for(session, slurm, around):
@@ -146,11 +146,11 @@ async def test_a_change_while_it_is_made_real_is_made_real_too(sessions, session
     async def slow(account, users, partitions=()):
         await ensure(account, users, partitions)
         with sessions() as another:
-            found = another.scalars(select(Project)).one()
-            if found.revision > 1:
+            changed_project = another.scalars(select(Project)).one()
+            if changed_project.revision > 1:
                 return
-            next(one for one in found.members if one.person == "colleague").leaving = True
-            found.revision += 1
+            next(member for member in changed_project.members if member.person == "colleague").leaving = True
+            changed_project.revision += 1
             another.commit()
 
     slurm.ensure_members = slow

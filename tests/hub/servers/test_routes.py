@@ -27,7 +27,7 @@ def test_newest_first_of_one_server_or_of_all(api, hub, past):
     both = ask(api, maria, "/people/maria/attempts").json()
     assert [attempt["server"] for attempt in both] == ["big", ""]
     assert (both[0]["ending"], both[0]["message"], both[0]["log_tail"]) == ("silent", "It said nothing.", "log")
-    assert [one["server"] for one in ask(api, maria, "/people/maria/attempts?server=").json()] == [""]
+    assert [attempt["server"] for attempt in ask(api, maria, "/people/maria/attempts?server=").json()] == [""]
     assert len(ask(api, maria, "/people/maria/attempts?limit=1").json()) == 1
     assert ask(api, maria, "/people/maria/attempts?limit=1000").status_code == 422
 

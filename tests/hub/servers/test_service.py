@@ -59,8 +59,8 @@ def test_a_whole_life(session: Session) -> None:
 
 def test_what_a_job_wrote_is_kept_as_text_that_any_database_takes(session: Session) -> None:
     number = begin(session)
-    said = Verdict(ending=Ending.CRASHED, message="The server ended with an error: ValueError: \0")
-    service.ended(session, number, said, log_tail="one\r\n\ttwo\0\x1b[2J")
+    verdict = Verdict(ending=Ending.CRASHED, message="The server ended with an error: ValueError: \0")
+    service.ended(session, number, verdict, log_tail="one\r\n\ttwo\0\x1b[2J")
     attempt = only(session)
     assert attempt.log_tail == "one\r\n\ttwo��[2J"
     assert attempt.message.endswith("ValueError: �")

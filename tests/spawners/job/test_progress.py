@@ -64,7 +64,7 @@ def test_the_first_in_line():
 
 
 @pytest.mark.parametrize(
-    ("reason", "said", "unsaid"),
+    ("reason", "expected_text", "unexpected_text"),
     [
         ("QOSMaxCpuPerUserLimit", "Stop another notebook", "for a free node"),
         ("AssocGrpGRESMinutes", "GPU hours are used up", "for a free node"),
@@ -73,9 +73,9 @@ def test_the_first_in_line():
         ("PartitionTimeLimit", "shorter time", "for a free node"),
     ],
 )
-def test_a_limit_is_not_called_a_matter_of_time(reason, said, unsaid):
+def test_a_limit_is_not_called_a_matter_of_time(reason, expected_text, unexpected_text):
     message = progress.event(replace(WAITING, job=replace(WAITING.job, reason=reason)), NOW)["message"]
-    assert said in message and unsaid not in message
+    assert expected_text in message and unexpected_text not in message
 
 
 def test_an_expected_start_behind_us_is_none():
@@ -96,16 +96,16 @@ def test_a_job_that_is_over_is_told_without_a_verdict():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"),
+    ("minutes", "text"),
     [(0.2, "1\u202fmin"), (6.4, "6\u202fmin"), (14, "15\u202fmin"), (118, "2\u202fh"), (700, "12\u202fh")],
 )
-def test_the_longer_the_coarser(minutes, said):
-    assert progress.about(NOW + timedelta(minutes=minutes), NOW) == f"about {said}"
+def test_the_longer_the_coarser(minutes, text):
+    assert progress.about(NOW + timedelta(minutes=minutes), NOW) == f"about {text}"
 
 
-@pytest.mark.parametrize(("place", "said"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")])
-def test_places(place, said):
-    assert progress.nth(place) == said
+@pytest.mark.parametrize(("place", "ordinal"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")])
+def test_places(place, ordinal):
+    assert progress.nth(place) == ordinal
 
 
 @given(st.text(), st.text(), st.text(), st.none() | st.integers())

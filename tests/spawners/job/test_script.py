@@ -32,19 +32,19 @@ def render(request: SpawnRequest | None = None, **changes: object) -> str:
         "settings": SETTINGS,
         "exported": EXPORTED,
     }
-    asked = request or SpawnRequest(account="demo", partition="notebooks", minutes=180)
-    return script.render(asked, **{**values, **changes})  # type: ignore[arg-type]
+    spawn_request = request or SpawnRequest(account="demo", partition="notebooks", minutes=180)
+    return script.render(spawn_request, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def directives(text: str) -> list[str]:
     """As sbatch reads them: lines that begin with ``#SBATCH``, up to the first command."""
-    found = []
+    arguments = []
     for line in text.splitlines()[1:]:
         if line.startswith("#SBATCH"):
-            found.append(line.removeprefix("#SBATCH "))
+            arguments.append(line.removeprefix("#SBATCH "))
         elif line and not line.startswith("#"):
             break
-    return found
+    return arguments
 
 
 def expected(request: SpawnRequest, *, user: str = "founder", server: str = "") -> list[str]:
@@ -87,9 +87,9 @@ def test_exactly_these_directives_and_all_before_the_first_command(request_: Spa
 
 
 def test_whether_a_lost_node_means_the_queue_again_is_a_setting() -> None:
-    kept = Settings(spawn=Spawn(requeue=False))
-    assert "--no-requeue" in directives(render(settings=kept))
-    assert "--requeue" not in directives(render(settings=kept))
+    without_requeue = Settings(spawn=Spawn(requeue=False))
+    assert "--no-requeue" in directives(render(settings=without_requeue))
+    assert "--requeue" not in directives(render(settings=without_requeue))
 
 
 def test_a_server_keeps_its_version_and_the_link_to_the_examples_follows_upgrades(tmp_path: Path) -> None:
@@ -170,14 +170,14 @@ def body(text: str) -> list[str]:
 @settings(max_examples=300, deadline=None)
 @given(user=ATTACKS, server=ATTACKS)
 def test_no_name_of_a_person_or_a_server_does(user: str, server: str) -> None:
-    asked = SpawnRequest(account="demo", partition="notebooks", minutes=180)
+    spawn_request = SpawnRequest(account="demo", partition="notebooks", minutes=180)
     for person, name in ((user, ""), ("founder", server), (user, server)):
         try:
-            text = render(asked, user=person, server=name)
+            text = render(spawn_request, user=person, server=name)
         except InvalidInput:
             continue
         assert re.fullmatch(r"[A-Za-z0-9_./,:=@+-]*", name)
-        assert directives(text) == expected(asked, user=person, server=name)
+        assert directives(text) == expected(spawn_request, user=person, server=name)
 
 
 @settings(max_examples=200, deadline=None)

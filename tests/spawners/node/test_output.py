@@ -18,7 +18,7 @@ def test_a_long_log_keeps_its_end_and_what_comes_next_comes_after_it(tmp_path: P
     for number in range(1000):
         os.write(descriptor, f"line {number}\n".encode())
 
-    assert output.cut(descriptor, longest=5_000, kept=100)
+    assert output.cut(descriptor, longest=5_000, end_bytes=100)
     os.write(descriptor, b"the next line\n")
     lines = path.read_text().splitlines()
     os.close(descriptor)

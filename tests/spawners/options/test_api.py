@@ -75,8 +75,8 @@ async def test_anything_else_is_refused_by_name(sent, status, named):
 
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
 async def test_who_may_not_start_a_server_learns_nothing_of_what_its_owner_may_have(method, monkeypatch):
-    asked = []
-    monkeypatch.setattr(api.ServerHandler, "_accept", lambda _self, name: asked.append(name))
+    accepted_names = []
+    monkeypatch.setattr(api.ServerHandler, "_accept", lambda _self, name: accepted_names.append(name))
     handler = api.ServerHandler.__new__(api.ServerHandler)
     handler.parsed_scopes, handler.expanded_scopes = {}, set()
     handler.request = SimpleNamespace(path="/hub/api/users/founder/server", body=b"", method=method.upper())
@@ -84,7 +84,7 @@ async def test_who_may_not_start_a_server_learns_nothing_of_what_its_owner_may_h
     with pytest.raises(web.HTTPError) as refused:
         await getattr(handler, method)("founder")
     assert refused.value.status_code in (403, 404)
-    assert asked == []
+    assert accepted_names == []
 
 
 def test_the_stock_handler_is_gone():

@@ -29,9 +29,9 @@ class Watcher:
 
 @pytest.fixture
 def watcher(monkeypatch):
-    made = Watcher(CLUSTER)
-    monkeypatch.setattr(spawn_page, "site", lambda: SimpleNamespace(settings=SETTINGS, cluster=made))
-    return made
+    cluster_watcher = Watcher(CLUSTER)
+    monkeypatch.setattr(spawn_page, "site", lambda: SimpleNamespace(settings=SETTINGS, cluster=cluster_watcher))
+    return cluster_watcher
 
 
 def link(**query: str) -> spawn_page.SpawnPage:

@@ -26,9 +26,15 @@ def refusal(changes, have=None):
 def with_limits(*, user=None, account=None, **more):
     """The cluster with limits on the founder's association and on the account."""
 
-    def limited(one: Association) -> Association:
-        own = user if one.user == "founder" else account if (one.account, one.user) == ("demo", "") else None
-        return replace(one, limits=own) if own else one
+    def limited(association: Association) -> Association:
+        own = (
+            user
+            if association.user == "founder"
+            else account
+            if (association.account, association.user) == ("demo", "")
+            else None
+        )
+        return replace(association, limits=own) if own else association
 
     return replace(CLUSTER, associations=tuple(map(limited, CLUSTER.associations)), **more)
 
@@ -114,9 +120,9 @@ def test_what_a_partition_s_qos_gives_one_person():
 def test_the_partition_s_qos_goes_before_the_job_s(partition_qos, job_qos, expected):
     def place(flags):
         qos = (Qos("notebook", limits=partition_qos), Qos("normal", flags=flags, limits=job_qos))
-        found = offer(replace(CLUSTER, qos=qos)).projects[0].partition("notebooks", "")
-        assert found is not None
-        return found.cpus.most
+        offered_partition = offer(replace(CLUSTER, qos=qos)).projects[0].partition("notebooks", "")
+        assert offered_partition is not None
+        return offered_partition.cpus.most
 
     assert place(frozenset()) == expected
     if partition_qos.job:
@@ -140,8 +146,10 @@ def test_what_an_account_may_use_at_a_time_counts_at_every_level():
     root = replace(
         cluster,
         associations=tuple(
-            replace(one, limits=Limits(group={"cpu": 3})) if (one.account, one.user) == ("root", "") else one
-            for one in cluster.associations
+            replace(association, limits=Limits(group={"cpu": 3}))
+            if (association.account, association.user) == ("root", "")
+            else association
+            for association in cluster.associations
         ),
     )
     assert "“root” may use at a time (3)" in refusal({"cpus": 4}, offer(root)).message
@@ -201,13 +209,13 @@ def test_one_that_is_for_them_is(changes):
 
 def test_a_right_in_one_partition_only():
     mine = Association("demo", "founder", partition="gpu", qos=("normal",), default_qos="normal")
-    others = tuple(one for one in CLUSTER.associations if one.user != "founder")
+    others = tuple(association for association in CLUSTER.associations if association.user != "founder")
     have = offer(replace(CLUSTER, associations=(*others, mine)))
     assert {entry.name for entry in have.projects[0].partitions} == {"gpu"}
 
 
 def test_a_project_that_one_may_not_submit_to_any_more_is_none():
-    closed = tuple(replace(one, barred=one.user == "founder") for one in CLUSTER.associations)
+    closed = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
     assert offer(replace(CLUSTER, associations=closed)).projects == ()
 
 
@@ -244,7 +252,7 @@ def test_projects_without_hours_come_last():
 def test_reservations(changes, user, open_to_them):
     end = {"end": NOW + timedelta(hours=24)} if "end" not in changes else {}
     have = offer(changed("reservations", "workshop", **end, **changes), user=user)
-    assert [one.name for one in have.reservations] == ["workshop"] * open_to_them
+    assert [reservation.name for reservation in have.reservations] == ["workshop"] * open_to_them
 
 
 def test_a_slurm_without_accounts_gives_what_its_partitions_give():
