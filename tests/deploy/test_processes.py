@@ -46,5 +46,5 @@ def impostor() -> Iterator[int]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another OS user is needed")
-def test_a_mark_makes_nobody_ours(impostor: int) -> None:
+def test_a_process_of_another_user_is_not_counted_as_ours(impostor: int) -> None:
     assert impostor not in {process.pid for process in of_copy(Layout(Options()))}

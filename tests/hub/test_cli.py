@@ -53,14 +53,14 @@ def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
     assert slurm.members == {"demo": ["founder", "colleague"]}
 
 
-def test_what_is_wrong_is_one_sentence(atrium):
+def test_an_error_is_one_sentence(atrium):
     code, _, complaint = atrium("project", "create", "Demo!", "--cpu-hours", "100")
     assert code == 1
     assert complaint.startswith("atrium: slug: ")
     assert complaint.count("\n") == 1
 
 
-def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
+def test_check_prints_a_line_for_each_part(atrium, settings, slurm, monkeypatch):
     monkeypatch.setattr("hub.programs.check.SlurmClient", lambda _settings: slurm)
     code, output, _ = atrium("check")
     assert code == 1

@@ -65,7 +65,7 @@ def test_texts_are_translated_when_they_are_shown(german):
     assert str(reasons.reason("Priority")).startswith("Others are before you")
 
 
-async def test_two_readers_at_once_do_not_hear_each_others_language(german):
+async def test_concurrent_readers_get_their_own_language(german):
     async def translated_reason(accepted):
         language.use(language.choose(accepted))
         await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_two_readers_at_once_do_not_hear_each_others_language(german):
         (259200, "3 days"),
     ],
 )
-def test_durations(seconds, text):
+def test_durations_have_a_unit(seconds, text):
     assert language.duration(seconds) == text
 
 

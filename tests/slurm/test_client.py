@@ -44,7 +44,7 @@ async def account(slurm: SlurmClient, founder: str) -> str:
     return ACCOUNT
 
 
-async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> None:
+async def test_a_job_is_followed_from_submission_to_its_end(slurm: SlurmClient, account: str, founder: str) -> None:
     job_id = await slurm.submit(script(), user=founder, environment={})
 
     async def running() -> Job | None:
@@ -77,7 +77,7 @@ async def test_an_array_of_the_same_name_blinds_nobody(slurm: SlurmClient, accou
     assert job_id in {job.id for job in await slurm.queue(JOB_NAME)}
 
 
-async def test_a_job_nobody_knows(slurm: SlurmClient) -> None:
+async def test_an_unknown_job_is_none(slurm: SlurmClient) -> None:
     assert await slurm.job(99_999_999) is None
 
 
@@ -111,7 +111,7 @@ async def test_hours_are_a_hard_budget(slurm: SlurmClient, account: str, founder
     "directive",
     ["--account=nobody", "--partition=nowhere", "--time=99-0", "--cpus-per-task=4096", "--gres=gpu:64", "--qos=vip"],
 )
-async def test_what_slurm_refuses_is_no_silence(slurm: SlurmClient, account: str, founder: str, directive: str) -> None:
+async def test_a_refusal_is_not_unavailability(slurm: SlurmClient, account: str, founder: str, directive: str) -> None:
     with pytest.raises(SlurmError) as refused:
         await slurm.submit(script(directive), user=founder, environment={})
     assert not isinstance(refused.value, SlurmUnavailable), refused.value.message

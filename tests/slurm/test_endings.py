@@ -85,7 +85,7 @@ def facts(job: Job, log: Path | None = None, founder: str = "") -> Facts:
 # -- endings ----------------------------------------------------------------------------------------------------------
 
 
-async def test_more_memory_than_asked_for(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
+async def test_a_job_over_its_memory_is_diagnosed(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
     text = script(MORE_THAN_IT_ASKED_FOR, "--time=5", "--acctg-freq=1", output=log)
     job = await over(slurm, await slurm.submit(text, user=founder, environment={}))
     verdict = diagnose(facts(job, log))
@@ -93,7 +93,7 @@ async def test_more_memory_than_asked_for(slurm: SlurmClient, account: str, foun
     assert "2\u202fGB or more" in verdict.hint
 
 
-async def test_its_time_is_over(
+async def test_a_job_past_its_end_time_is_diagnosed(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str, log: Path
 ) -> None:
     """A limit has whole minutes; the end of a running job can be moved to any second."""
@@ -108,7 +108,9 @@ async def test_its_time_is_over(
     assert diagnose(facts(Job(job.id, "FAILED", founder), log)).ending is Ending.TIME_LIMIT
 
 
-async def test_its_node_goes_down(deployment: Deployment, slurm: SlurmClient, account: str, founder: str) -> None:
+async def test_a_node_that_goes_down_is_diagnosed(
+    deployment: Deployment, slurm: SlurmClient, account: str, founder: str
+) -> None:
     job_id = await slurm.submit(script("exec sleep 600", "--time=5"), user=founder, environment={})
     node = (await running(slurm, job_id)).node
     deployment.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
@@ -122,7 +124,7 @@ async def test_its_node_goes_down(deployment: Deployment, slurm: SlurmClient, ac
     assert node in verdict.message
 
 
-async def test_an_admin_and_the_person_cancel_it(
+async def test_cancelling_by_an_admin_and_by_the_person_are_told_apart(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str
 ) -> None:
     messages = []
@@ -154,7 +156,7 @@ async def test_an_admin_and_the_person_cancel_it(
         ("true", "/dev/null", Ending.FINISHED),
     ],
 )
-async def test_exit_codes_arrive(
+async def test_exit_codes_are_diagnosed(
     slurm: SlurmClient, account: str, founder: str, command: str, output: str, ending: Ending
 ) -> None:
     text = script(command, "--time=5", output=output)
@@ -178,7 +180,7 @@ async def test_exit_codes_arrive(
         (["--nodes=3", "--ntasks=3", "--exclusive"], Whose.TIME),
     ],
 )
-async def test_why_it_waits(
+async def test_a_waiting_job_has_a_known_reason(
     slurm: SlurmClient, account: str, founder: str, directives: list[str], whose: Whose
 ) -> None:
     first = script("exec sleep 600", "--time=5", "--partition=notebooks", "--cpus-per-task=2")
@@ -235,7 +237,9 @@ def closed(deployment: Deployment, partition: str) -> Iterator[None]:
         ("--licenses=matlab:1", "licence"),
     ],
 )
-async def test_what_is_refused(slurm: SlurmClient, account: str, founder: str, directive: str, part: str) -> None:
+async def test_a_refused_directive_is_explained(
+    slurm: SlurmClient, account: str, founder: str, directive: str, part: str
+) -> None:
     words = await refused(slurm, founder, script("true", "--time=5", directive))
     assert part in words.means
 

@@ -397,12 +397,12 @@ async def test_an_attempt_that_ended_is_not_taken_up(make, slurm, here):
 # -- poll -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_running_job_lives(spawner, slurm):
+async def test_a_running_job_counts_as_running(spawner, slurm):
     await started(spawner, slurm)
     assert await spawner.poll() is None
 
 
-async def test_silence_is_not_death(spawner, slurm, here):
+async def test_a_silent_slurm_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.silent = True
     await until(lambda: here.queue.error)
@@ -410,14 +410,14 @@ async def test_silence_is_not_death(spawner, slurm, here):
     assert spawner.job_id == "7"
 
 
-async def test_absent_from_the_queue_is_not_death_either(spawner, slurm, here):
+async def test_absence_from_the_queue_alone_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.jobs.clear()
     await until(lambda: not here.queue.snapshot.jobs)
     assert await spawner.poll() is None, "neither the controller nor the accounts said it is over"
 
 
-async def test_absent_and_over_is_and_the_hub_is_told_by_the_queue(spawner, slurm, here):
+async def test_an_ended_job_ends_its_server_and_notifies_the_hub(spawner, slurm, here):
     await started(spawner, slurm)
     notifications = []
     spawner.add_poll_callback(lambda: notifications.append("over"))
@@ -428,7 +428,7 @@ async def test_absent_and_over_is_and_the_hub_is_told_by_the_queue(spawner, slur
     assert await spawner.poll() == 1
 
 
-async def test_a_bug_is_not_death(spawner, slurm, here):
+async def test_an_exception_in_the_queue_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.jobs = None  # type: ignore[assignment]
     assert await spawner.poll() is None

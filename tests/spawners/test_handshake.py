@@ -12,12 +12,12 @@ from spawners import handshake
 from spawners.job.diagnosis import Farewell
 
 
-def test_a_port_is_taken():
+def test_a_port_is_parsed():
     assert handshake.parse(b'{"port": 34567}') == 34567
 
 
 @pytest.mark.parametrize("word", ["idle", "time limit", "finished"])
-def test_a_farewell_is_heard(word):
+def test_a_farewell_is_parsed(word):
     assert handshake.parse(json.dumps({"farewell": word}).encode()) is Farewell(word)
 
 
@@ -47,7 +47,7 @@ def test_a_farewell_is_heard(word):
         b"[" * 100_000,
     ],
 )
-def test_anything_else_is_not(body):
+def test_an_invalid_message_is_none(body):
     assert handshake.parse(body) is None
 
 

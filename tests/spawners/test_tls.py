@@ -63,5 +63,5 @@ async def test_the_pair_becomes_variables_and_no_path_of_the_hubs_goes_to_the_no
     }
 
 
-def test_without_it_there_is_nothing(tmp_path: Path) -> None:
+def test_without_internal_ssl_there_are_no_variables(tmp_path: Path) -> None:
     assert spawner(tmp_path, on=False).tls_environment() == {}

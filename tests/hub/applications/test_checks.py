@@ -70,7 +70,7 @@ def test_what_is_missing_is_named(gaps, changes, field):
     assert field in gaps(changes)
 
 
-def test_about_people(gaps):
+def test_gaps_in_the_profile_and_the_organisation_are_named(gaps):
     assert gaps(profile="") == ["profile.full_name"]
     assert gaps(organisation=None) == ["organisation"]
     assert gaps(organisation=ORGANISATION | {"country": "US"}) == ["organisation.country"]

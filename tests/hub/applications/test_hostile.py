@@ -49,7 +49,7 @@ def body(template, spelling):
     return json.dumps(template).replace('"HERE"', spelling)
 
 
-def test_there_are_two_hundred_of_them():
+def test_there_are_two_hundred_hostile_inputs():
     assert len(INPUTS) == 200
     assert max(entry.get("times", 0) for entry in INPUTS) == 1_000_000
 
@@ -63,7 +63,7 @@ def test_there_are_two_hundred_of_them():
     ],
     ids=["line", "text", "nested"],
 )
-def test_drafts(send, field, place, good):
+def test_a_draft_stores_valid_text_and_refuses_the_rest_by_field(send, field, place, good):
     draft = send("POST", "/applications", json.dumps(FORM)).json()
     number, revision, saved_form = draft["summary"]["id"], draft["revision"], draft["form"]
     for entry in INPUTS:
@@ -84,7 +84,7 @@ def test_drafts(send, field, place, good):
         assert send("GET", f"/applications/{number}", "").json()["form"] == saved_form, "nothing is lost"
 
 
-def test_everywhere_else(send, person):
+def test_profile_organisation_and_messages_accept_valid_text_only(send, person):
     founder = person("founder")
     settle(founder)
     number = submitted(founder).summary.id
@@ -114,7 +114,7 @@ def test_everywhere_else(send, person):
     ],
     ids=["code", "token", "enumeration", "id", "boolean", "number"],
 )
-def test_where_no_free_text_is_wanted_it_is_a_plain_refusal(send, method, path, template):
+def test_fields_without_free_text_never_cause_a_server_error(send, method, path, template):
     for entry in INPUTS:
         answer = send(method, path, body(template, spelled(entry)[0]))
         assert answer.status_code in (200, 404, 422, 409), (entry, answer.text[:200])

@@ -81,7 +81,7 @@ def test_the_call_is_paused_while_a_draft_is_open(person, founder):
     assert founder.applications.submit(saved.summary.id, saved.revision).summary.state == "submitted"
 
 
-def test_withdrawing(founder):
+def test_a_withdrawn_application_can_neither_be_withdrawn_again_nor_saved(founder):
     application = submitted(founder)
     assert founder.applications.withdraw(application.summary.id).summary.state == "withdrawn"
     with pytest.raises(Conflict):
@@ -139,7 +139,7 @@ def test_a_message_that_says_nothing_is_refused(api, hub, founder):
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31, 2**70, "1%20OR%201", "x"])
-def test_numbers_that_are_none(api, hub, number):
+def test_an_invalid_application_number_is_not_found(api, hub, number):
     headers = {"Authorization": f"token {hub.sign_in('founder')}"}
     assert api.get(f"/applications/{number}", headers=headers).status_code in (404, 422)
 

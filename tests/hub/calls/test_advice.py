@@ -43,7 +43,7 @@ def test_the_recommended_mode_comes_first(session, data, need, mode):
     assert all(option.against for option in rest if not option.fits)
 
 
-def test_what_speaks_against_the_others_is_said(session, data):
+def test_reasons_against_other_modes_are_given(session, data):
     against = {
         option.mode: " ".join(option.against)
         for option in advise(session, data, goal="train", gpu_hours=60_000, months=6)
@@ -84,7 +84,7 @@ def test_hours_of_a_training_run_with_its_formula(data):
     assert len(calculation.sources) == 2
 
 
-def test_a_model_that_does_not_fit_is_said(data):
+def test_a_model_that_does_not_fit_gets_a_remark(data):
     calculation = calculator.calculate(data, Workload(parameters=7e10, tokens=1e9, gpus=2, system="atrium-gpu"))
     assert any("at least 28" in remark for remark in calculation.remarks)
 

@@ -96,7 +96,7 @@ async def test_a_hub_that_cannot_be_asked_makes_nobody_a_stranger(directory, hub
     assert (await directory.owner_of(token)).name == "founder"
 
 
-async def test_somebody_by_name(directory, hub):
+async def test_a_person_is_looked_up_by_name(directory, hub):
     hub.sign_in("trainer", groups=["trainers"])
     assert await directory.named("trainer") == Person(name="trainer", roles=(Role.TRAINER,))
     with pytest.raises(NotFound):

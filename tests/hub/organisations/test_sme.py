@@ -33,7 +33,7 @@ def sme(staff, turnover, balance, *relatives, public_share=0):
         (0, 0, 0, "micro"),
     ],
 )
-def test_ceilings(staff, turnover, balance, category):
+def test_the_category_follows_the_ceilings(staff, turnover, balance, category):
     result = sme(staff, turnover, balance)
     assert (result.category, result.is_sme) == (category, category != "large")
     assert result.reasons

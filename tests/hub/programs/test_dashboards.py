@@ -8,7 +8,7 @@ from hub.settings import Paths, Settings, Site
 SETTINGS = Settings(paths=Paths())
 
 
-def test_everything_it_is_told_and_nothing_more(monkeypatch):
+def test_the_environment_has_the_expected_variables_and_no_others(monkeypatch):
     monkeypatch.setenv("ATRIUM_PASSWORD", "leak")
     variables = dashboards_environment(SETTINGS, "the-token")
 
@@ -27,14 +27,14 @@ def test_everything_it_is_told_and_nothing_more(monkeypatch):
     assert variables["HOME"] == "/var/lib/atrium/web"
 
 
-def test_it_runs_in_the_version_that_is_in_force(tmp_path):
+def test_its_path_starts_with_the_current_version(tmp_path):
     (tmp_path / "version").mkdir()
     (tmp_path / "user").symlink_to(tmp_path / "version")
     variables = dashboards_environment(Settings(paths=Paths(user_env=tmp_path / "user")), "t")
     assert variables["PATH"].startswith(f"{tmp_path}/version/bin:")
 
 
-def test_with_domains_of_their_own():
+def test_addresses_with_a_domain_for_each_person():
     variables = dashboards_environment(SETTINGS, "t")
     origin = "http://dashboards--service.localhost:8000"
 
@@ -48,7 +48,7 @@ def test_with_domains_of_their_own():
     ]
 
 
-def test_on_one_origin():
+def test_addresses_on_one_origin():
     site = Site(public_url="https://hub.example.org", origins="path")
     variables = dashboards_environment(Settings(site=site), "t")
 

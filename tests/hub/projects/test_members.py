@@ -76,7 +76,7 @@ def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):
         lead.projects.invite("demo", "eve@example.eu")
 
 
-def test_one_link_two_people_at_once(lead, person, session, project):
+def test_two_people_at_once_cannot_both_use_one_invitation(lead, person, session, project):
     lead.projects.invite("demo", "eve@example.eu")
     token, barrier, outcomes = token_of(session), threading.Barrier(2), []
 

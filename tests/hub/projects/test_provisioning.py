@@ -62,7 +62,7 @@ async def test_every_step_is_recorded(session, slurm, around):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypatch, step, when):
+async def test_a_process_killed_before_or_after_any_step_is_recovered(sessions, slurm, around, monkeypatch, step, when):
     """Ten points: the process dies with the handler not done, or done and not yet noted."""
     handler = provisioning._HANDLERS[step]
 
@@ -83,7 +83,7 @@ async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypa
         exactly_one_of_everything(session, slurm, around, slug)
 
 
-async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, around, settings, person):
+async def test_while_slurm_is_away_the_step_has_a_remark_and_finishes_later(session, slurm, around, settings, person):
     project = awarded(session)
     slurm.break_after = 1  # slurmdbd goes after the account was made
     with pytest.raises(SlurmUnavailable):
@@ -138,7 +138,7 @@ async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm
     assert [row.attempts for row in session.scalars(select(StepRow))] == [1]
 
 
-async def test_a_change_while_it_is_made_real_is_made_real_too(sessions, session, slurm, around):
+async def test_a_change_during_provisioning_is_provisioned_too(sessions, session, slurm, around):
     """A lead removes somebody while Slurm is busy with the revision before."""
     project = service.record(session, spec(), who="admin")
     ensure = slurm.ensure_members

@@ -91,7 +91,7 @@ def people(person):
     return founder, reviewer
 
 
-def test_a_request_costs_the_same_whatever_there_is(people, session):
+def test_the_number_of_statements_does_not_grow_with_the_rows(people, session):
     founder, reviewer = people
     requests = {
         "queue": reviewer.reviews.queue,

@@ -206,7 +206,7 @@ def test_a_rejection_has_a_reason_and_makes_no_project(founder, reviewer, sessio
         reviewer.reviews.decide(number, approval())
 
 
-def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
+def test_of_two_decisions_at_once_one_counts_and_the_other_conflicts(founder, reviewer, second, session):
     """Both see the application undecided and decide at the same moment, one for and one against it."""
     for round_ in range(3):
         number = submitted(founder).summary.id

@@ -52,13 +52,13 @@ def slurm():
     return Slurm()
 
 
-async def test_nobody_looks_and_nobody_asks(slurm):
+async def test_slurm_is_not_queried_while_nobody_looks(slurm):
     ClusterWatcher(slurm, seconds=0.001)
     await asyncio.sleep(0)
     assert slurm.queries == []
 
 
-async def test_all_who_look_wait_for_one_question(slurm):
+async def test_simultaneous_views_share_their_queries(slurm):
     watcher = ClusterWatcher(slurm, seconds=60)
     views = await asyncio.gather(*(watcher.look() for _ in range(50)))
     assert len(slurm.queries) == 6
@@ -67,7 +67,7 @@ async def test_all_who_look_wait_for_one_question(slurm):
     assert len(slurm.queries) == 6
 
 
-async def test_what_changes_seldom_is_asked_seldom(slurm):
+async def test_rarely_changing_data_is_queried_rarely(slurm):
     watcher = ClusterWatcher(slurm, seconds=60)
     for _ in range(SELDOM):
         await watcher._ask()

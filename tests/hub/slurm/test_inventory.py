@@ -18,11 +18,11 @@ def recorded(request):
     return lambda name: (DATA / request.param / f"{name}.txt").read_text()
 
 
-def test_all_versions_are_here():
+def test_output_of_all_versions_is_recorded():
     assert VERSIONS == ["22.05", "23.02", "23.11", "24.05", "24.11", "25.05"]
 
 
-def test_nodes(recorded):
+def test_nodes_are_parsed(recorded):
     nodes = {node.name: node for node in inventory.parse_nodes(recorded("nodes"))}
     assert sorted(nodes) == ["cpu1", "cpu2", "cpu3", "gpu1", "gpu2"]
     cpu1, gpu1 = nodes["cpu1"], nodes["gpu1"]
@@ -34,7 +34,7 @@ def test_nodes(recorded):
     assert nodes["cpu2"].cpus_free == 0
 
 
-def test_partitions(recorded):
+def test_partitions_are_parsed(recorded):
     partitions = {partition.name: partition for partition in inventory.parse_partitions(recorded("partitions"))}
     notebooks = partitions["notebooks"]
     assert (notebooks.up, notebooks.default, notebooks.open, notebooks.qos) == (True, True, True, "notebook")
@@ -44,7 +44,7 @@ def test_partitions(recorded):
     assert notebooks.allow_accounts is None
 
 
-def test_reservations(recorded):
+def test_reservations_are_parsed(recorded):
     workshop, upkeep = inventory.parse_reservations(recorded("reservations"))
     assert (workshop.name, workshop.partition, workshop.active) == ("workshop", "notebooks", True)
     assert workshop.users == ("founder", "learner01")
@@ -53,7 +53,7 @@ def test_reservations(recorded):
     assert not upkeep.active
 
 
-def test_associations_and_qos(recorded):
+def test_associations_and_qos_are_parsed(recorded):
     associations = inventory.parse_associations(recorded("associations"))
     founder = next(association for association in associations if association.user == "founder")
     account = next(
@@ -70,13 +70,13 @@ def test_associations_and_qos(recorded):
     assert qos["normal"].gives_way_to == ("flexible",)
 
 
-def test_hours_of_every_account(recorded):
+def test_usage_of_every_account_is_parsed(recorded):
     usage = commands.parse_account_usage(recorded("usage"))
     assert set(usage) == {"root", "demo"}
     assert (usage["demo"].cpu.limit, usage["demo"].gpu.limit, usage["root"].cpu.limit) == (120000, 12000, None)
 
 
-def test_a_trial(recorded):
+def test_a_trial_is_parsed_and_a_refused_one_raises(recorded):
     trial = inventory.parse_trial(recorded("trial"))
     assert (trial.cpus, trial.nodes, trial.partition) == (1, "cpu1", "notebooks")
     assert trial.start == datetime(2026, 11, 24, 22, 8, 20).astimezone(UTC)

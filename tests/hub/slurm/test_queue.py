@@ -119,7 +119,7 @@ async def test_with_no_server_nobody_asks(running):
     assert watcher.calls == 0
 
 
-async def test_news_are_told_once_and_absence_each_time(running):
+async def test_a_change_is_reported_once_and_absence_each_time(running):
     watcher, controller = running
     news: list[Job | None] = []
     watcher.watch(7, news.append)

@@ -59,7 +59,7 @@ def test_every_state_of_slurm_22_to_25_has_words_and_a_phase(state):
         ("RaisedSignal:9(Killed)", Whose.REQUEST, "signal"),
     ],
 )
-def test_whose_matter_it_is(reason, whose, part):
+def test_a_reason_says_who_can_resolve_it(reason, whose, part):
     words = reasons.reason(reason)
     assert words.whose is whose
     assert part in str(words)

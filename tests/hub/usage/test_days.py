@@ -65,7 +65,7 @@ async def test_days_that_were_missed_are_made_up_for(session, slurm, project):
     assert len(session.scalars(select(UsageDay)).all()) == 6
 
 
-async def test_leads_see_everybody_and_members_themselves(session, slurm, project, person):
+async def test_leads_see_everybodys_usage_and_members_their_own(session, slurm, project, person):
     for day, who, partition, cpu, gpu in (
         (0, "founder", "gpu", 3, 2),
         (0, "colleague", "batch", 5, 0),

@@ -91,7 +91,7 @@ def test_a_server_that_nobody_can_reach_ends_with_its_own_code() -> None:
     assert "secret" not in done.stderr
 
 
-def test_the_farewell_is_said(hub: Hub) -> None:
+def test_the_farewell_is_posted(hub: Hub) -> None:
     announce.farewell("idle", hub.environment)
 
     assert hub.requests[0][2] == {"farewell": "idle"}
@@ -111,7 +111,7 @@ def test_a_hub_that_does_not_answer_holds_nobody_up(hub: Hub, monkeypatch: pytes
     assert hub.requests == []
 
 
-def test_outside_of_a_hub_nothing_is_said() -> None:
+def test_outside_of_a_hub_nothing_is_posted() -> None:
     announce.farewell("finished", {})
     announce.announce_in_background(34567, {})
 

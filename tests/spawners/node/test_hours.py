@@ -58,7 +58,7 @@ async def test_who_waits_waits_no_longer_than_they_said() -> None:
         never.set()
 
 
-async def test_it_is_asked_once_a_minute_and_an_old_answer_is_better_than_none() -> None:
+async def test_hours_are_fetched_once_a_minute_and_old_ones_are_marked_stale() -> None:
     moment, request_count = [0.0], [0]
     answers = iter([json.dumps(ME).encode(), b"broken"])
 

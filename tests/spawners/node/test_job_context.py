@@ -7,7 +7,7 @@ import os
 from spawners.node.job_context import JobContext
 
 
-def test_what_servers_left_is_tidied_up(context: JobContext) -> None:
+def test_files_of_ended_jobs_are_removed(context: JobContext) -> None:
     """Keys and lists of jobs that are over, and old logs; nothing of this server's or of another one that runs."""
     context.make_directories()
     folder, old = context.keys.parent, context.logs / "old.err"

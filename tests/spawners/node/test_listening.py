@@ -26,7 +26,7 @@ def test_requests_wait_for_a_server_that_is_not_up_yet() -> None:
         socket.create_connection(ours.getsockname(), timeout=5).close()
 
 
-def test_of_a_range_the_free_ones_are_taken_each_once() -> None:
+def test_each_free_port_of_a_range_is_opened_once() -> None:
     first = free_port()
     while first > 65000:
         first = free_port()

@@ -44,7 +44,7 @@ async def test_the_log_is_closed_to_others(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_pipe_is_nobodys_business() -> None:
+async def test_a_pipe_is_not_watched() -> None:
     reading, writing = os.pipe()
     await output.keep_short(writing)  # comes back: there is nothing to look at
     os.close(reading)

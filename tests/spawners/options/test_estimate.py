@@ -38,7 +38,7 @@ async def estimate_of(slurm, choice, cluster=CLUSTER, estimates=None, name="foun
     return await (estimates or Estimates()).of(name, choice, offer(cluster), cluster, trial=slurm.trial)
 
 
-async def test_cost_and_start():
+async def test_an_estimate_has_cost_remaining_hours_and_start():
     answer = await estimate_of(Slurm(), request(cpus=4, minutes=90))
     assert answer["cost"] == "6 core-hours"
     assert answer["left"] == "1\u202f994 core-hours"
@@ -75,7 +75,7 @@ def test_alternatives_can_be_had_and_send_nobody_to_a_gpu_for_nothing():
     assert {other.gpus for other in kinds} == {1}
 
 
-async def test_the_same_question_is_put_once():
+async def test_the_same_request_is_tried_once_per_person():
     slurm, estimates = Slurm(), Estimates()
     for _ in range(3):
         await estimate_of(slurm, request(), estimates=estimates)
@@ -84,7 +84,7 @@ async def test_the_same_question_is_put_once():
     assert len(slurm.trials) == 2, "Slurm answers each person by their own priority"
 
 
-async def test_a_refusal_is_told_in_plain_words_and_kept():
+async def test_a_refusal_is_explained_and_cached():
     slurm, estimates = Slurm(notebooks=SlurmError("allocation failure: Requested time limit is invalid")), Estimates()
     for _ in range(2):
         answer = await estimate_of(slurm, request(), estimates=estimates)
@@ -93,7 +93,7 @@ async def test_a_refusal_is_told_in_plain_words_and_kept():
     assert len(slurm.trials) == 1
 
 
-async def test_silence_is_told_and_asked_again():
+async def test_silence_is_reported_and_not_cached():
     slurm, estimates = Slurm(notebooks=SlurmUnavailable("Slurm has not answered for 15 s (sbatch).")), Estimates()
     for _ in range(2):
         answer = await estimate_of(slurm, request(), estimates=estimates)
@@ -133,7 +133,7 @@ async def test_slurm_is_spared_when_many_ask():
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(-5, "now"), (30, "now"), (360, "in 6\u202fmin"), (7200, "in 2\u202fh")])
-def test_words_for_a_start(seconds, text):
+def test_a_start_is_described_relative_to_now(seconds, text):
     now = datetime(2026, 11, 24, tzinfo=UTC)
     assert estimate.when(now + timedelta(seconds=seconds), now) == text
 

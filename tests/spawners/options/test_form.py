@@ -135,7 +135,7 @@ def test_what_was_asked_for_and_is_not_offered_stays_in_sight():
     assert fields(sent={"partition": "vip"}).value["partition"] == "vip"
 
 
-def test_everything_described_is_there():
+def test_every_aria_description_exists():
     for sent in (None, {"cpus": "99"}, {"partition": "vip"}):
         shown = fields(sent=sent)
         described = {
@@ -210,7 +210,7 @@ def test_whoever_has_no_project_is_told_what_to_do():
     assert 'href="http://o/"' in text
 
 
-def test_what_is_free():
+def test_free_resources_are_listed_by_partition():
     free = {row.partition: row for row in page().free}
     assert (free["notebooks"].cpus, free["notebooks"].cpus_total, free["notebooks"].memory_gb) == (10, 16, 20)
     assert free["gpu"].gpus == "1 a100 + 4 l40s"

@@ -51,7 +51,7 @@ def with_limits(*, user=None, account=None, **more):
         {"environment": "deep"},
     ],
 )
-def test_what_can_be_had(changes):
+def test_an_allowed_request_is_accepted(changes):
     validation.check(request(**changes), offer())
 
 
@@ -96,7 +96,7 @@ def test_what_can_be_had(changes):
         ({"environment": "none"}, "environment", "There is no environment of that name.", "Choose one of the list."),
     ],
 )
-def test_what_cannot_and_why(changes, field, sentence, hint):
+def test_a_refused_request_names_its_field_and_a_hint(changes, field, sentence, hint):
     error = refusal(changes)
     assert (error.field, error.status) == (field, 422)
     assert sentence in error.message
@@ -155,7 +155,7 @@ def test_what_an_account_may_use_at_a_time_counts_at_every_level():
     assert "“root” may use at a time (3)" in refusal({"cpus": 4}, offer(root)).message
 
 
-def test_hours_left():
+def test_a_request_over_the_remaining_hours_is_refused():
     usage = {"demo": AccountUsage(Minutes(600, 0), Minutes(60, 0))}
     have = offer(replace(CLUSTER, usage=usage))
     validation.check(request(cpus=2, minutes=300), have)
@@ -188,7 +188,7 @@ def test_one_node_must_have_all_of_it():
         {"deny_qos": frozenset({"normal", "flexible"})},
     ],
 )
-def test_a_partition_that_is_not_for_them_is_not_offered(changes):
+def test_a_partition_closed_to_the_project_is_not_offered(changes):
     have = offer(changed("partitions", "notebooks", **changes))
     assert "notebooks" not in {entry.name for entry in have.projects[0].partitions}
     assert refusal({}, have).field == "partition"
@@ -203,7 +203,7 @@ def test_a_partition_that_is_not_for_them_is_not_offered(changes):
         {"deny_qos": frozenset({"flexible"})},
     ],
 )
-def test_one_that_is_for_them_is(changes):
+def test_a_partition_open_to_the_project_is_offered(changes):
     validation.check(request(), offer(changed("partitions", "notebooks", **changes), groups=("atrium-users",)))
 
 
@@ -219,7 +219,7 @@ def test_a_project_that_one_may_not_submit_to_any_more_is_none():
     assert offer(replace(CLUSTER, associations=closed)).projects == ()
 
 
-def test_nobody_s_project():
+def test_a_person_without_a_project_is_refused():
     error = refusal({}, offer(user="stranger"))
     assert error.field == "account"
     assert "You have no project yet" in error.message
@@ -249,7 +249,7 @@ def test_projects_without_hours_come_last():
         ({"maintenance": True}, "founder", False),
     ],
 )
-def test_reservations(changes, user, open_to_them):
+def test_a_reservation_is_offered_to_its_users_only(changes, user, open_to_them):
     end = {"end": NOW + timedelta(hours=24)} if "end" not in changes else {}
     have = offer(changed("reservations", "workshop", **end, **changes), user=user)
     assert [reservation.name for reservation in have.reservations] == ["workshop"] * open_to_them
@@ -277,7 +277,7 @@ def test_what_is_left_open_is_filled_in():
     assert validation.complete({"reservation": "workshop", "gpus": 1}, offer(), SETTINGS).partition == "notebooks"
 
 
-def test_free_now():
+def test_a_request_fits_only_a_free_and_suitable_node():
     gpu1 = next(node for node in CLUSTER.nodes if node.name == "gpu1")
     cpu2 = next(node for node in CLUSTER.nodes if node.name == "cpu2")
     cpu3 = next(node for node in CLUSTER.nodes if node.name == "cpu3")

@@ -65,11 +65,11 @@ def test_every_ending_and_state_has_words():
         ({}, ""),
     ],
 )
-def test_requests_as_people_say_them(request_, sentence):
+def test_a_request_is_described_in_words(request_, sentence):
     assert options.in_words(request_) == sentence
 
 
-def test_links_fill_the_form_in_and_nothing_else():
+def test_a_link_has_only_the_options_that_are_set():
     assert history.link({"cpus": 2, "qos": "", "gpus": 0, "account": "a&b=c"}) == "opt-cpus=2&opt-account=a%26b%3Dc"
 
 
@@ -80,12 +80,12 @@ def test_a_smaller_size_is_offered_only_when_it_is_smaller():
     assert history.smaller({}) is None
 
 
-def test_how_long_it_waited():
+def test_the_waiting_time_is_a_duration():
     assert history.waited(attempt(started=NOW - timedelta(hours=1))) == "2\u202fh"
     assert history.waited(attempt()) == ""
 
 
-def test_the_start_page_tells_what_ended_otherwise_than_wanted():
+def test_the_start_page_lists_unexpected_endings_only():
     past = [
         attempt(9, "big", Ending.OUT_OF_MEMORY),
         attempt(8, "big", Ending.CRASHED),
