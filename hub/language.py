@@ -49,9 +49,9 @@ def translate(text: str) -> str:
     return _catalogue(current()).gettext(text)
 
 
-def translate_many(one: str, many: str, count: int) -> str:
-    """``one`` or ``many``, as the reader's language counts."""
-    return _catalogue(current()).ngettext(one, many, count)
+def translate_many(singular: str, plural: str, count: int) -> str:
+    """``singular`` or ``plural``, as the reader's language counts."""
+    return _catalogue(current()).ngettext(singular, plural, count)
 
 
 def mark(text: str) -> str:

@@ -30,14 +30,14 @@ class NodeNames:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._asked = float("-inf")
+        self._fetched_at = float("-inf")
 
     async def all(self, slurm: SlurmClient) -> list[str]:
         """``["IP:10.1.0.5", "DNS:cpu7"]``; as last known when Slurm cannot be asked, and asked every ten minutes."""
-        if time.monotonic() - self._asked > _KNOWN_SECONDS:
+        if time.monotonic() - self._fetched_at > _KNOWN_SECONDS:
             try:
                 self._names = [alternative_name(address) for address in await slurm.node_addresses()]
-                self._asked = time.monotonic()
+                self._fetched_at = time.monotonic()
             except SlurmError:
                 if not self._names:
                     raise

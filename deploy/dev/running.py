@@ -22,11 +22,11 @@ def start(supervisor: Supervisor, program: Program) -> str:
     """Have it run with the files as they are now; "started", "restarted", or "" when it ran already."""
     if not is_due(supervisor, program):
         return ""
-    begun = supervisor.programs()[program.name].begun
-    if begun:
+    was_running = supervisor.programs()[program.name].starting_or_running
+    if was_running:
         supervisor.stop(program.name)
     supervisor.start(program.name)
-    return "restarted" if begun else "started"
+    return "restarted" if was_running else "started"
 
 
 def is_due(supervisor: Supervisor, program: Program) -> bool:
@@ -36,7 +36,7 @@ def is_due(supervisor: Supervisor, program: Program) -> bool:
     """
     running = supervisor.programs()[program.name]
     newer = (path for path in program.inputs if path.exists() and int(_changed(path)) > running.started)
-    return not running.begun or any(newer)
+    return not running.starting_or_running or any(newer)
 
 
 def _changed(path: Path) -> float:

@@ -38,7 +38,7 @@ class Running:
         return self.state == "RUNNING"
 
     @property
-    def begun(self) -> bool:
+    def starting_or_running(self) -> bool:
         return self.state in ("STARTING", "RUNNING")
 
 

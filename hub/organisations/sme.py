@@ -10,7 +10,7 @@ def classify(programme: Programme, figures: Figures) -> SmeResult:
     """The category of the enterprise together with those it is linked to or partner of, and why."""
     data = programme.sme
     total, reasons = _add_up(programme, figures)
-    ceiling = next((one for one in data.ceilings if _fits(total, one)), None)
+    ceiling = next((limit for limit in data.ceilings if _fits(total, limit)), None)
     reasons += _about_size(total, ceiling or data.ceilings[-1], fits=ceiling is not None)
     if figures.public_share >= data.public_from:
         ceiling = None

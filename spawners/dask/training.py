@@ -132,6 +132,6 @@ def _read(path: Path) -> str:
 
 async def stop(context: JobContext, job: int) -> None:
     """End it for good. Only trainings: this is no way to end any other job."""
-    if job not in {one.job for one in await mine(context)}:
+    if job not in {training.job for training in await mine(context)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
     await slurm.run(["scancel", "--quiet", f"--name={context.job_name(naming.Kind.TRAINING)}", str(job)])

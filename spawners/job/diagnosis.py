@@ -357,8 +357,8 @@ def _unexplained(facts: Facts) -> Verdict:
     return Verdict(ending=Ending.CRASHED, message=message, hint=translate(_LOG))
 
 
-def _verdict(finding: _Finding, facts: Facts, **said: str) -> Verdict:
-    values = {**_values(facts), **{name: text.strip() for name, text in said.items()}}
+def _verdict(finding: _Finding, facts: Facts, **matched_texts: str) -> Verdict:
+    values = {**_values(facts), **{name: text.strip() for name, text in matched_texts.items()}}
     message, hint = (translate(text).format(**values) if text else "" for text in (finding.message, finding.hint))
     return Verdict(ending=finding.ending, message=message, hint=hint)
 

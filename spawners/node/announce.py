@@ -86,7 +86,7 @@ class Refused(OSError):
     """The Hub answered, and not with yes."""
 
 
-def _post(environment: Mapping[str, str], said: dict[str, object], seconds: float) -> None:
+def _post(environment: Mapping[str, str], message: dict[str, object], seconds: float) -> None:
     """Raises OSError (no answer, a refusal) or ValueError (an address that is none)."""
     import http.client
 
@@ -105,7 +105,7 @@ def _post(environment: Mapping[str, str], said: dict[str, object], seconds: floa
         "Content-Type": "application/json",
     }
     try:
-        connection.request("POST", f"{address.path}/batchspawner", json.dumps(said), headers)
+        connection.request("POST", f"{address.path}/batchspawner", json.dumps(message), headers)
         answer = connection.getresponse()
         if not 200 <= answer.status < 300:
             raise Refused(f"status {answer.status} ({answer.read(200).decode(errors='replace')})")

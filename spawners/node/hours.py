@@ -30,15 +30,15 @@ class ProjectHours:
         self._url = environment.get("ATRIUM_API_URL", "")
         self._token = environment.get("JUPYTERHUB_API_TOKEN", "")
         self._clock = clock
-        self._asked = float("-inf")
+        self._requested_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
         self._last: dict[str, Any] | None = None
         self._stale = False
 
     def now(self) -> dict[str, Any] | None:
         """``{"title", "cpu", "gpu", "stale"}``, hours as the API has them; None: never heard of the project."""
-        if self._url and self._clock() - self._asked > ASK_SECONDS:
-            self._asked = self._clock()
+        if self._url and self._clock() - self._requested_at > ASK_SECONDS:
+            self._requested_at = self._clock()
             self._asking = asyncio.ensure_future(self._ask())
         return None if self._last is None else {**self._last, "stale": self._stale}
 

@@ -87,7 +87,7 @@ def _addresses(name: str) -> set[str]:
     if not name:
         return set()
     try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+        return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     except OSError:
         return set()
 

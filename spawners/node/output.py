@@ -28,8 +28,8 @@ async def keep_short(descriptor: int = 1) -> None:
             log.warning("This log could not be cut: %s", error)
 
 
-def cut(descriptor: int, *, longest: int = LONGEST, kept: int = KEPT) -> bool:
-    """Leave the last ``kept`` bytes of a file that is longer than ``longest``; whether it was.
+def cut(descriptor: int, *, longest: int = LONGEST, end_bytes: int = KEPT) -> bool:
+    """Leave the last ``end_bytes`` bytes of a file that is longer than ``longest``; whether it was.
 
     The server, its kernels and Slurm share one open file, so what comes next comes after what stays. (A line written
     at this very moment may be lost.)
@@ -38,8 +38,8 @@ def cut(descriptor: int, *, longest: int = LONGEST, kept: int = KEPT) -> bool:
     if size <= longest:
         return False
     with open(f"/proc/self/fd/{descriptor}", "rb") as again:  # noqa: PTH123  the descriptor is open for writing only
-        again.seek(size - kept)
-        end = again.read(kept)
+        again.seek(size - end_bytes)
+        end = again.read(end_bytes)
     end = end[end.find(b"\n") + 1 :]
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)

@@ -42,8 +42,8 @@ class Estimates:
 
     def __init__(self) -> None:
         # No more than so many are asked for in that time.
-        self._kept: TTLCache[tuple[str, SpawnRequest], Trial | SlurmError] = TTLCache(A_MINUTE, KEPT_SECONDS)
-        self._asked: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
+        self._answers: TTLCache[tuple[str, SpawnRequest], Trial | SlurmError] = TTLCache(A_MINUTE, KEPT_SECONDS)
+        self._recent_trials: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
         """When the last trials were, and whose."""
 
     async def of(
@@ -92,20 +92,20 @@ class Estimates:
         return {"words": words, "values": best.model_dump(exclude={"profile"})}
 
     async def _tried(self, name: str, request: SpawnRequest, trial: Ask) -> Trial:
-        answer = self._kept.get((name, request))
+        answer = self._answers.get((name, request))
         if answer is None:
             now = time.monotonic()
-            recent_askers = [whose for at, whose in self._asked if now - at < 60]
+            recent_askers = [whose for at, whose in self._recent_trials if now - at < 60]
             if len(recent_askers) >= A_MINUTE or recent_askers.count(name) >= A_PERSON:
                 raise TooMany
-            self._asked.append((now, name))
+            self._recent_trials.append((now, name))
             try:
                 answer = await trial(request)
             except SlurmUnavailable:
                 raise
             except SlurmError as error:
                 answer = error
-            self._kept[name, request] = answer
+            self._answers[name, request] = answer
         if isinstance(answer, SlurmError):
             raise answer
         return answer

@@ -84,7 +84,7 @@ def smaller(request: Mapping[str, Any]) -> Profile | None:
 
     def less(profile: Profile) -> bool:
         pairs = [(getattr(profile, name), whole(request.get(name))) for name in ("cpus", "memory_gb", "gpus")]
-        return all(own <= asked for own, asked in pairs) and any(own < asked for own, asked in pairs)
+        return all(own <= requested for own, requested in pairs) and any(own < requested for own, requested in pairs)
 
     return next((profile for profile in load().spawn.profiles if less(profile)), None)
 

@@ -45,7 +45,7 @@ def test_plain_names_pass(name: str) -> None:
         "a" * 32,
     ],
 )
-def test_anything_else_is_refused(name: str) -> None:
+def test_an_invalid_account_name_is_refused(name: str) -> None:
     with pytest.raises(DeployError, match="cannot be an account"):
         check_name(name)
 
@@ -100,7 +100,7 @@ def test_an_account_is_ours_by_its_mark_whatever_name_stands_before_it(
 
 
 @pytest.mark.parametrize("name", ["../root", "-r", "x\n"])
-def test_every_way_in_checks_the_name(helper: Accounts, name: str) -> None:
+def test_creating_and_removing_check_the_account_name(helper: Accounts, name: str) -> None:
     for act in (helper.create, helper.remove):
         with pytest.raises(DeployError, match="cannot be an account"):
             act(name)

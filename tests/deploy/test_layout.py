@@ -40,7 +40,7 @@ def test_a_prefixed_copy_keeps_everything_below_its_prefix(prefix: str) -> None:
 
 
 def test_names_of_the_machine_differ_between_copies() -> None:
-    copies = [Layout(Options(prefix=one)) for one in ("", "/srv/x", "/var/tmp/x")]
+    copies = [Layout(Options(prefix=prefix)) for prefix in ("", "/srv/x", "/var/tmp/x")]
     for name in ("users_group", "project_group_prefix", "pam_service", "cluster", "sudoers"):
         assert len({getattr(copy, name) for copy in copies}) == 3, name
     assert all(len(copy.users_group) <= 32 for copy in copies)

@@ -15,7 +15,7 @@ NODE = sorted(LOCKS.glob("*/package-lock.json"))
 
 
 @pytest.mark.parametrize("lock", PYTHON, ids=lambda path: path.stem)
-def test_python_locks(lock: Path) -> None:
+def test_python_locks_pin_versions_and_hashes_without_addresses(lock: Path) -> None:
     text = lock.read_text()
     assert not re.search(r"://|^-| @ ", text, re.MULTILINE)  # no address, no option, no file
     requirements = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
@@ -26,11 +26,11 @@ def test_python_locks(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", NODE, ids=lambda path: path.parent.name)
-def test_node_locks(lock: Path) -> None:
+def test_node_locks_have_hashes_and_no_addresses(lock: Path) -> None:
     packages: dict[str, dict[str, Any]] = json.loads(lock.read_text())["packages"]
-    wanted = {name: entry for name, entry in packages.items() if name}
-    assert wanted
-    for name, entry in wanted.items():
+    dependencies = {name: entry for name, entry in packages.items() if name}
+    assert dependencies
+    for name, entry in dependencies.items():
         assert "resolved" not in entry, name
         assert re.match(r"^sha512-", entry["integrity"]), name
 

@@ -20,7 +20,7 @@ def sentence(error: pytest.ExceptionInfo[DeployError]) -> str:
     return text
 
 
-def test_only_root() -> None:
+def test_an_ordinary_user_is_refused_with_the_sudo_command() -> None:
     preflight.check_root(0)
     with pytest.raises(DeployError) as error:
         preflight.check_root(1000)
@@ -30,11 +30,11 @@ def test_only_root() -> None:
 @pytest.mark.parametrize(
     "release", [{"ID": "debian"}, {"ID": "ubuntu", "ID_LIKE": "debian"}, {"ID": "x", "ID_LIKE": "debian"}]
 )
-def test_debian_and_ubuntu(release: dict[str, str]) -> None:
+def test_debian_and_ubuntu_are_accepted(release: dict[str, str]) -> None:
     preflight.check_system(release)
 
 
-def test_no_other_system() -> None:
+def test_another_distribution_is_refused_by_name() -> None:
     with pytest.raises(DeployError) as error:
         preflight.check_system({"ID": "fedora", "PRETTY_NAME": "Fedora Linux 43"})
     assert "Fedora Linux 43 is neither Debian nor Ubuntu" in sentence(error)
@@ -51,14 +51,14 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        taken = holder.getsockname()[1]
-        layout = Layout(Options(prefix=str(tmp_path), port=taken, slurm="existing"))
+        busy_port = holder.getsockname()[1]
+        layout = Layout(Options(prefix=str(tmp_path), port=busy_port, slurm="existing"))
         with pytest.raises(DeployError) as error:
             preflight.check_ports(layout)
-    assert f"Port {taken} (proxy) is taken by" in sentence(error)
+    assert f"Port {busy_port} (proxy) is taken by" in sentence(error)
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_refused_with_both_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _path: usage(10**10, 9 * 10**9, 10**9))
     with pytest.raises(DeployError) as error:

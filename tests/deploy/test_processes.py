@@ -22,10 +22,10 @@ from deploy.dev.processes import has_ipv6, is_free, of_copy
     ],
 )
 def test_a_port_is_taken_on_either_loopback_address(family: socket.AddressFamily, address: str) -> None:
-    with socket.socket(family) as taken:
-        taken.bind((address, 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         assert not is_free(port)
     assert is_free(port)
 
@@ -46,5 +46,5 @@ def impostor() -> Iterator[int]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another OS user is needed")
-def test_a_mark_makes_nobody_ours(impostor: int) -> None:
+def test_a_process_of_another_user_is_not_counted_as_ours(impostor: int) -> None:
     assert impostor not in {process.pid for process in of_copy(Layout(Options()))}

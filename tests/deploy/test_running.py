@@ -22,7 +22,7 @@ class OneProgram:
     """A supervisor of one program that notes what it is told."""
 
     known: Running = field(default_factory=lambda: Running("api", "STOPPED", 0, 0))
-    told: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
     restless: bool = False
 
     def programs(self) -> dict[str, Running]:
@@ -31,10 +31,10 @@ class OneProgram:
         return {"api": self.known}
 
     def start(self, name: str) -> None:
-        self.told.append(f"start {name}")
+        self.commands.append(f"start {name}")
 
     def stop(self, name: str) -> None:
-        self.told.append(f"stop {name}")
+        self.commands.append(f"stop {name}")
 
 
 def api(*inputs: Path, wrong: str = "", seconds: float = 5) -> Program:
@@ -48,7 +48,7 @@ def start(supervisor: OneProgram, program: Program) -> str:
 def test_what_does_not_run_is_started() -> None:
     supervisor = OneProgram()
     assert start(supervisor, api()) == "started"
-    assert supervisor.told == ["start api"]
+    assert supervisor.commands == ["start api"]
 
 
 def test_what_runs_is_left_alone_until_a_file_of_it_is_newer(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_what_runs_is_left_alone_until_a_file_of_it_is_newer(tmp_path: Path) -> 
     assert start(supervisor, api(settings, tmp_path / "missing")) == ""
     os.utime(settings, (1001, 1001))
     assert start(supervisor, api(settings)) == "restarted"
-    assert supervisor.told == ["stop api", "start api"]
+    assert supervisor.commands == ["stop api", "start api"]
 
 
 @pytest.mark.parametrize(("restless", "reason"), [(False, "does not answer"), (True, "keeps ending")])

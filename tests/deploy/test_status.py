@@ -20,11 +20,11 @@ from deploy.dev.status import last_error
         (["error: \x1b[31mred\x1b[0m"], "error:  [31mred [0m"),
     ],
 )
-def test_last_error(tmp_path: Path, lines: list[str], expected: str) -> None:
+def test_the_last_error_of_a_log_is_shown(tmp_path: Path, lines: list[str], expected: str) -> None:
     log = tmp_path / "hub.log"
     log.write_text("\n".join(lines))
     assert last_error(log) == expected
 
 
-def test_no_log_no_error(tmp_path: Path) -> None:
+def test_a_missing_log_shows_no_error(tmp_path: Path) -> None:
     assert last_error(tmp_path / "none.log") == ""

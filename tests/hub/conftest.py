@@ -102,7 +102,7 @@ class FakeHub:
     def __init__(self) -> None:
         self.owners: dict[str, dict[str, Any]] = {}
         self.answer: httpx2.Response | Exception | None = None
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
 
     def sign_in(
         self, name: str, *, kind: str = "user", groups: Sequence[str] = (), scopes: Sequence[str] = (FOR_ATRIUM,)
@@ -114,7 +114,7 @@ class FakeHub:
         return token
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(request.url.path)
+        self.requested_paths.append(request.url.path)
         if isinstance(self.answer, Exception):
             raise self.answer
         if self.answer is not None:
@@ -124,10 +124,10 @@ class FakeHub:
             model = self.owners.get(token)
             return httpx2.Response(200, json=model) if model else httpx2.Response(403, json={"message": token})
         name = request.url.path.removeprefix("/hub/api/users/")
-        found = [owner for owner in self.owners.values() if owner["name"] == name and owner["kind"] == "user"]
-        if token != "secret-of-atrium" or not found:
+        matching_users = [owner for owner in self.owners.values() if owner["name"] == name and owner["kind"] == "user"]
+        if token != "secret-of-atrium" or not matching_users:
             return httpx2.Response(404, json={"status": 404})
-        return httpx2.Response(200, json={key: found[0][key] for key in ("kind", "name", "groups")})
+        return httpx2.Response(200, json={key: matching_users[0][key] for key in ("kind", "name", "groups")})
 
 
 @pytest.fixture(scope="session")

@@ -36,13 +36,13 @@ class FakeStorage:
 
     def __init__(self) -> None:
         self.directories: dict[str, tuple[tuple[str, ...], bool]] = {}
-        self.made = 0
+        self.created_directories = 0
         self.error: BaseException | None = None
 
     async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> str:
         if self.error:
             raise self.error
-        self.made += slug not in self.directories
+        self.created_directories += slug not in self.directories
         self.directories[slug] = (tuple(members), closed)
         return ""
 

@@ -31,15 +31,15 @@ def requests(app):
 
 
 def test_every_route_but_health_answers_401_without_a_token(api):
-    asked = 0
+    request_count = 0
     for route, method, path in requests(api.app):
         if route in PUBLIC:
             continue
         answer = api.request(method, f"http://api{path}")
         assert answer.status_code == 401, (method, path)
         assert answer.json()["error"]["hint"] == "Sign in again."
-        asked += 1
-    assert asked >= 3
+        request_count += 1
+    assert request_count >= 3
     open_ones = ("/health", "/dataspace/catalogue", "/dataspace/catalogue/{slug}")
     assert {f"{PREFIX}{path}" for path in open_ones} == PUBLIC
 

@@ -105,7 +105,7 @@ async def scene(person, session, slurm, settings):
     )
 
 
-def asked(api, hub, who, method, path, body):
+def send(api, hub, who, method, path, body):
     name, kind, groups = PEOPLE[who]
     headers = {"Authorization": f"token {hub.sign_in(name, kind=kind, groups=groups)}"}
     return api.request(method, path, json=body, headers=headers)
@@ -116,17 +116,17 @@ def asked(api, hub, who, method, path, body):
     [(who, *row[:3]) for row in TABLE for who in sorted(row[3])],
     ids=[f"{who} {row[0]} {row[1]}" for row in TABLE for who in sorted(row[3])],
 )
-async def test_who_may(api, hub, scene, who, method, path, body):
-    answer = asked(api, hub, who, method, path, body)
+async def test_allowed_requests_succeed(api, hub, scene, who, method, path, body):
+    answer = send(api, hub, who, method, path, body)
     # 409: they may, and there is one already.
     assert answer.is_success or (path.endswith("/extensions") and answer.status_code == 409), answer.text
 
 
-async def test_who_may_not(api, hub, scene):
+async def test_other_requests_are_refused(api, hub, scene):
     """All in one scene: what is refused changes nothing."""
     for method, path, body, allowed in TABLE:
         for who in sorted(ALL - allowed):
-            answer = asked(api, hub, who, method, path, body)
+            answer = send(api, hub, who, method, path, body)
             assert answer.status_code in (403, 404), (who, method, path, answer.text)
 
 

@@ -14,8 +14,8 @@ def atrium(settings, monkeypatch, capsys):
 
     def run(*argv):
         code = cli.main(argv)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return run
 
@@ -48,23 +48,23 @@ def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):
         "colleague",
     )
     for _ in range(2):
-        code, said, _ = atrium(*create)
-        assert (code, said) == (0, "project demo: active, 2 members\n")
+        code, output, _ = atrium(*create)
+        assert (code, output) == (0, "project demo: active, 2 members\n")
     assert slurm.members == {"demo": ["founder", "colleague"]}
 
 
-def test_what_is_wrong_is_one_sentence(atrium):
+def test_an_error_is_one_sentence(atrium):
     code, _, complaint = atrium("project", "create", "Demo!", "--cpu-hours", "100")
     assert code == 1
     assert complaint.startswith("atrium: slug: ")
     assert complaint.count("\n") == 1
 
 
-def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
+def test_check_prints_a_line_for_each_part(atrium, settings, slurm, monkeypatch):
     monkeypatch.setattr("hub.programs.check.SlurmClient", lambda _settings: slurm)
-    code, said, _ = atrium("check")
+    code, output, _ = atrium("check")
     assert code == 1
-    assert [line.split()[:2] for line in said.splitlines()] == [
+    assert [line.split()[:2] for line in output.splitlines()] == [
         ["settings", "ok"],
         ["secrets", "ok"],
         ["programme", "ok"],
@@ -76,21 +76,21 @@ def test_check_says_a_line_a_part(atrium, settings, slurm, monkeypatch):
 
     (settings.paths.secrets / "worker").chmod(0o644)
     slurm.break_after = 0
-    code, said, _ = atrium("check")
+    code, output, _ = atrium("check")
     assert code == 1
-    assert "0644" in said
-    assert "has not answered" in said
-    assert "secret-of" not in said
+    assert "0644" in output
+    assert "has not answered" in output
+    assert "secret-of" not in output
 
 
 def test_the_hub_and_the_dashboards_become_other_programs(atrium, settings, monkeypatch, tmp_path):
     became = []
     monkeypatch.setenv("SOME_TOKEN", "x")
-    monkeypatch.setattr(environment, "become", lambda argv, told: became.append((argv, told)))
+    monkeypatch.setattr(environment, "become", lambda argv, variables: became.append((argv, variables)))
     atrium("hub")
     atrium("dashboards")
-    [(hub, hub_told), (dashboards, dashboards_told)] = became
+    [(hub, hub_variables), (dashboards, dashboards_variables)] = became
     assert hub[1:5] == ["-P", "-m", "spawners.application", "-f"]
     assert dashboards == [f"{settings.paths.user_version}/bin/python", "-P", "-m", "widgets.service.server"]
-    assert dashboards_told["JUPYTERHUB_API_TOKEN"] == "secret-of-dashboards"
-    assert "SOME_TOKEN" not in hub_told.keys() | dashboards_told.keys()
+    assert dashboards_variables["JUPYTERHUB_API_TOKEN"] == "secret-of-dashboards"
+    assert "SOME_TOKEN" not in hub_variables.keys() | dashboards_variables.keys()

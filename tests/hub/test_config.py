@@ -31,7 +31,7 @@ def test_per_user_domains_are_on(settings):
     assert dashboards["oauth_redirect_uri"].startswith("http://dashboards--service.localhost:8000/services/dashboards/")
 
 
-def test_hardening(settings):
+def test_cookies_tokens_and_names_are_hardened(settings):
     c = wired(settings)
     assert c.JupyterHub.cookie_max_age_days <= 1
     assert 0 < c.JupyterHub.token_expires_in_max_seconds <= 7 * 24 * 3600

@@ -7,7 +7,7 @@ from hub import environment
 from hub.errors import SettingsError
 
 
-def test_only_what_a_program_needs(monkeypatch):
+def test_a_programs_environment_has_only_what_it_needs(monkeypatch):
     monkeypatch.setenv("CONFIGPROXY_AUTH_TOKEN", "x")
     monkeypatch.setenv("ATRIUM_CONFIG", "/somewhere.toml")
     monkeypatch.setenv("HOME", "/not/mine")

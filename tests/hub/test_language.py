@@ -60,23 +60,25 @@ def test_texts_are_translated_when_they_are_shown(german):
         language.use("de")
         return str(reasons.reason("Priority")), language.duration(3 * 86400), language.current()
 
-    said, days, current = copy_context().run(as_a_german)
-    assert said.startswith("Andere sind vor Ihnen") and days == "3 Tage" and current == "de"
+    text, days, current = copy_context().run(as_a_german)
+    assert text.startswith("Andere sind vor Ihnen") and days == "3 Tage" and current == "de"
     assert str(reasons.reason("Priority")).startswith("Others are before you")
 
 
-async def test_two_readers_at_once_do_not_hear_each_others_language(german):
-    async def said(accepted):
+async def test_concurrent_readers_get_their_own_language(german):
+    async def translated_reason(accepted):
         language.use(language.choose(accepted))
         await asyncio.sleep(0)
         return str(reasons.reason("Priority"))
 
-    one, other = await asyncio.gather(asyncio.create_task(said("de")), asyncio.create_task(said("en")))
-    assert one.startswith("Andere") and other.startswith("Others")
+    german_reason, english_reason = await asyncio.gather(
+        asyncio.create_task(translated_reason("de")), asyncio.create_task(translated_reason("en"))
+    )
+    assert german_reason.startswith("Andere") and english_reason.startswith("Others")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "0\u202fs"),
         (40, "40\u202fs"),
@@ -86,8 +88,8 @@ async def test_two_readers_at_once_do_not_hear_each_others_language(german):
         (259200, "3 days"),
     ],
 )
-def test_durations(seconds, said):
-    assert language.duration(seconds) == said
+def test_durations_have_a_unit(seconds, text):
+    assert language.duration(seconds) == text
 
 
 def test_the_readmes_commands_make_a_catalogue(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from hub.slugs import slug_of
         ("😀", ""),
     ],
 )
-def test_titles(title, text):
+def test_a_title_becomes_a_slug(title, text):
     assert slug_of(title) == text
 
 
@@ -28,7 +28,7 @@ def test_a_cut_leaves_no_hyphen_at_the_end():
 
 
 @given(st.text(max_size=100))
-def test_whatever_a_title_holds(title):
+def test_any_title_becomes_a_valid_slug(title):
     text = slug_of(title, 20)
     assert len(text) <= 20
     assert set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")

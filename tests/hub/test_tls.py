@@ -31,8 +31,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         f'[paths]\netc = "{tmp_path}/etc"\nstate = "{tmp_path}/state"\n[hub]\ninternal_ssl = true\nhost = "192.0.2.1"\n'
     )
     monkeypatch.setenv("ATRIUM_CONFIG", str(config))
-    kept = environment.settings_too  # a checkout is not installed, so it has to be found
-    monkeypatch.setattr(environment, "settings_too", lambda: {**kept(), "PYTHONPATH": str(ROOT)})
+    original_settings = environment.settings_too  # a checkout is not installed, so it has to be found
+    monkeypatch.setattr(environment, "settings_too", lambda: {**original_settings(), "PYTHONPATH": str(ROOT)})
     return Settings(
         paths=Paths(etc=tmp_path / "etc", state=tmp_path / "state"), hub=Hub(internal_ssl=True, host="192.0.2.1")
     )
@@ -40,19 +40,19 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_certificates_are_made_once_and_are_believed(settings: Settings) -> None:
     tls.ensure(settings)
-    made = tls.client_file(settings)
-    before = made.read_bytes()
+    client_file = tls.client_file(settings)
+    before = client_file.read_bytes()
     tls.ensure(settings)
 
-    assert made.read_bytes() == before
-    assert made.stat().st_mode & 0o777 == 0o600
+    assert client_file.read_bytes() == before
+    assert client_file.stat().st_mode & 0o777 == 0o600
     assert isinstance(tls.client_context(settings), ssl.SSLContext)
     here = tls.folder(settings)
     for certificate, authorities in (
         (here / "atrium-client/atrium-client.crt", here / "hub-ca_trust.crt"),  # as the Hub looks at us
         (here / "atrium-client/atrium-client.crt", here / "proxy-api-ca_trust.crt"),
-        (here / "hub-internal/hub-internal.crt", made),  # as we look at the Hub
-        (here / "proxy-api/proxy-api.crt", made),
+        (here / "hub-internal/hub-internal.crt", client_file),  # as we look at the Hub
+        (here / "proxy-api/proxy-api.crt", client_file),
     ):
         believed = ["openssl", "verify", "-CAfile", str(authorities), str(certificate)]
         assert subprocess.run(believed, capture_output=True, check=False, timeout=30).returncode == 0, certificate

@@ -44,7 +44,7 @@ async def account(slurm: SlurmClient, founder: str) -> str:
     return ACCOUNT
 
 
-async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> None:
+async def test_a_job_is_followed_from_submission_to_its_end(slurm: SlurmClient, account: str, founder: str) -> None:
     job_id = await slurm.submit(script(), user=founder, environment={})
 
     async def running() -> Job | None:
@@ -63,7 +63,7 @@ async def test_a_job_s_life(slurm: SlurmClient, account: str, founder: str) -> N
         return (
             seen is not None
             and seen.phase is Phase.ENDED
-            and job_id not in {one.id for one in await slurm.queue(JOB_NAME)}
+            and job_id not in {job.id for job in await slurm.queue(JOB_NAME)}
         )
 
     await until(over)
@@ -77,7 +77,7 @@ async def test_an_array_of_the_same_name_blinds_nobody(slurm: SlurmClient, accou
     assert job_id in {job.id for job in await slurm.queue(JOB_NAME)}
 
 
-async def test_a_job_nobody_knows(slurm: SlurmClient) -> None:
+async def test_an_unknown_job_is_none(slurm: SlurmClient) -> None:
     assert await slurm.job(99_999_999) is None
 
 
@@ -85,7 +85,7 @@ async def test_accounts_are_made_once_and_their_hours_are_set(slurm: SlurmClient
     for minutes in (6000, 1200):
         await slurm.ensure_account(account, description="again", cpu_minutes=minutes, gpu_minutes=600)
         await slurm.ensure_members(account, [founder])
-    assert account in {one.account for one in await slurm.associations() if one.user == founder}
+    assert account in {association.account for association in await slurm.associations() if association.user == founder}
 
     async def seen_by_the_controller() -> bool:
         usage = (await slurm.usage([account])).get(account)
@@ -111,7 +111,7 @@ async def test_hours_are_a_hard_budget(slurm: SlurmClient, account: str, founder
     "directive",
     ["--account=nobody", "--partition=nowhere", "--time=99-0", "--cpus-per-task=4096", "--gres=gpu:64", "--qos=vip"],
 )
-async def test_what_slurm_refuses_is_no_silence(slurm: SlurmClient, account: str, founder: str, directive: str) -> None:
+async def test_a_refusal_is_not_unavailability(slurm: SlurmClient, account: str, founder: str, directive: str) -> None:
     with pytest.raises(SlurmError) as refused:
         await slurm.submit(script(directive), user=founder, environment={})
     assert not isinstance(refused.value, SlurmUnavailable), refused.value.message

@@ -53,9 +53,9 @@ def script(command: str, *directives: str, output: object = "/dev/null") -> str:
 
 async def until(look: Callable[[], Awaitable[Job | None]], within: float = 60) -> Job:
     async with asyncio.timeout(within):
-        while (found := await look()) is None:
+        while (job := await look()) is None:
             await asyncio.sleep(0.1)
-    return found
+    return job
 
 
 async def over(slurm: SlurmClient, job_id: int, within: float = 60) -> Job:
@@ -77,15 +77,15 @@ async def running(slurm: SlurmClient, job_id: int) -> Job:
 
 
 def facts(job: Job, log: Path | None = None, founder: str = "") -> Facts:
-    said = log.read_text() if log and log.exists() else ""
+    log_tail = log.read_text() if log and log.exists() else ""
     uid = pwd.getpwnam(founder).pw_uid if founder else None
-    return Facts(stage=Stage.RUNNING, job=job, log_tail=said, request=REQUEST, uid=uid)
+    return Facts(stage=Stage.RUNNING, job=job, log_tail=log_tail, request=REQUEST, uid=uid)
 
 
 # -- endings ----------------------------------------------------------------------------------------------------------
 
 
-async def test_more_memory_than_asked_for(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
+async def test_a_job_over_its_memory_is_diagnosed(slurm: SlurmClient, account: str, founder: str, log: Path) -> None:
     text = script(MORE_THAN_IT_ASKED_FOR, "--time=5", "--acctg-freq=1", output=log)
     job = await over(slurm, await slurm.submit(text, user=founder, environment={}))
     verdict = diagnose(facts(job, log))
@@ -93,7 +93,7 @@ async def test_more_memory_than_asked_for(slurm: SlurmClient, account: str, foun
     assert "2\u202fGB or more" in verdict.hint
 
 
-async def test_its_time_is_over(
+async def test_a_job_past_its_end_time_is_diagnosed(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str, log: Path
 ) -> None:
     """A limit has whole minutes; the end of a running job can be moved to any second."""
@@ -108,7 +108,9 @@ async def test_its_time_is_over(
     assert diagnose(facts(Job(job.id, "FAILED", founder), log)).ending is Ending.TIME_LIMIT
 
 
-async def test_its_node_goes_down(deployment: Deployment, slurm: SlurmClient, account: str, founder: str) -> None:
+async def test_a_node_that_goes_down_is_diagnosed(
+    deployment: Deployment, slurm: SlurmClient, account: str, founder: str
+) -> None:
     job_id = await slurm.submit(script("exec sleep 600", "--time=5"), user=founder, environment={})
     node = (await running(slurm, job_id)).node
     deployment.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
@@ -122,10 +124,10 @@ async def test_its_node_goes_down(deployment: Deployment, slurm: SlurmClient, ac
     assert node in verdict.message
 
 
-async def test_an_admin_and_the_person_cancel_it(
+async def test_cancelling_by_an_admin_and_by_the_person_are_told_apart(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str
 ) -> None:
-    said = []
+    messages = []
     for as_person in (False, True):
         job_id = await slurm.submit(script("exec sleep 600", "--time=5"), user=founder, environment={})
         await running(slurm, job_id)
@@ -135,8 +137,8 @@ async def test_an_admin_and_the_person_cancel_it(
             deployment.run("scancel", str(job_id))
         verdict = diagnose(facts(await over(slurm, job_id), founder=founder))
         assert verdict.ending is Ending.CANCELLED
-        said.append(verdict.message)
-    assert "administrator cancelled" in said[0] and "your own account" in said[1]
+        messages.append(verdict.message)
+    assert "administrator cancelled" in messages[0] and "your own account" in messages[1]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ async def test_an_admin_and_the_person_cancel_it(
         ("true", "/dev/null", Ending.FINISHED),
     ],
 )
-async def test_exit_codes_arrive(
+async def test_exit_codes_are_diagnosed(
     slurm: SlurmClient, account: str, founder: str, command: str, output: str, ending: Ending
 ) -> None:
     text = script(command, "--time=5", output=output)
@@ -178,14 +180,14 @@ async def test_exit_codes_arrive(
         (["--nodes=3", "--ntasks=3", "--exclusive"], Whose.TIME),
     ],
 )
-async def test_why_it_waits(
+async def test_a_waiting_job_has_a_known_reason(
     slurm: SlurmClient, account: str, founder: str, directives: list[str], whose: Whose
 ) -> None:
     first = script("exec sleep 600", "--time=5", "--partition=notebooks", "--cpus-per-task=2")
     first_id = await slurm.submit(first, user=founder, environment={})
     await running(slurm, first_id)
-    asked = [directive.format(first=first_id) for directive in directives]
-    job_id = await slurm.submit(script("true", "--time=5", *asked), user=founder, environment={})
+    options = [directive.format(first=first_id) for directive in directives]
+    job_id = await slurm.submit(script("true", "--time=5", *options), user=founder, environment={})
 
     async def looked_at() -> Job | None:
         job = await slurm.job(job_id)
@@ -235,9 +237,11 @@ def closed(deployment: Deployment, partition: str) -> Iterator[None]:
         ("--licenses=matlab:1", "licence"),
     ],
 )
-async def test_what_is_refused(slurm: SlurmClient, account: str, founder: str, directive: str, part: str) -> None:
-    told = await refused(slurm, founder, script("true", "--time=5", directive))
-    assert part in told.means
+async def test_a_refused_directive_is_explained(
+    slurm: SlurmClient, account: str, founder: str, directive: str, part: str
+) -> None:
+    words = await refused(slurm, founder, script("true", "--time=5", directive))
+    assert part in words.means
 
 
 async def test_a_limit_of_the_project_on_jobs(
@@ -246,10 +250,10 @@ async def test_a_limit_of_the_project_on_jobs(
     limit = ["sacctmgr", "--immediate", "modify", "account", "where", f"account={ACCOUNT}", "set"]
     deployment.run(*limit, "GrpSubmitJobs=0")
     try:
-        told = await eventually_refused(slurm, founder)
+        words = await eventually_refused(slurm, founder)
     finally:
         deployment.run(*limit, "GrpSubmitJobs=-1")
-    assert told.whose is Whose.PROJECT and "as many jobs" in told.means
+    assert words.whose is Whose.PROJECT and "as many jobs" in words.means
 
 
 async def eventually_refused(slurm: SlurmClient, founder: str) -> reasons.Words:
@@ -270,6 +274,6 @@ async def refused(slurm: SlurmClient, founder: str, text: str) -> reasons.Words:
         await slurm.submit(text, user=founder, environment={})
     assert not isinstance(raised.value, SlurmUnavailable)
     verdict = diagnose(Facts(stage=Stage.SUBMIT, refusal=raised.value.message))
-    told = reasons.refusal(raised.value.message)
-    assert (verdict.ending, verdict.message, verdict.hint) == (Ending.REFUSED, told.means, told.todo)
-    return told
+    words = reasons.refusal(raised.value.message)
+    assert (verdict.ending, verdict.message, verdict.hint) == (Ending.REFUSED, words.means, words.todo)
+    return words

@@ -50,24 +50,24 @@ def request(**changes: object) -> SpawnRequest:
     return SpawnRequest.model_validate({"account": ACCOUNT, "partition": "notebooks", **changes})
 
 
-def rendered(deployment: Deployment, asked: SpawnRequest, user: str) -> str:
+def rendered(deployment: Deployment, choice: SpawnRequest, user: str) -> str:
     """The script that would be submitted, for a home that is there."""
     home = deployment.prefix / "home" / user
     comment = naming.server_comment(deployment.settings.spawn.gateway, user, "")
-    return script.render(asked, comment=comment, home=home, settings=deployment.settings, exported=["LANG"])
+    return script.render(choice, comment=comment, home=home, settings=deployment.settings, exported=["LANG"])
 
 
-async def refused_by_us(deployment: Deployment, slurm: SlurmClient, asked: SpawnRequest, user: str) -> InvalidInput:
+async def refused_by_us(deployment: Deployment, slurm: SlurmClient, choice: SpawnRequest, user: str) -> InvalidInput:
     have = offer_for(await look(slurm), user=user, groups=(), settings=deployment.settings, now=datetime.now(UTC))
     with pytest.raises(InvalidInput) as refused:
-        validation.check(asked, have)
+        validation.check(choice, have)
     return refused.value
 
 
-async def refused_by_slurm(deployment: Deployment, slurm: SlurmClient, asked: SpawnRequest, user: str) -> None:
+async def refused_by_slurm(deployment: Deployment, slurm: SlurmClient, choice: SpawnRequest, user: str) -> None:
     """At submit, or by never letting it start: a limit of the account without DenyOnLimit only holds the job."""
     try:
-        job_id = await slurm.submit(rendered(deployment, asked, user), user=user, environment={})
+        job_id = await slurm.submit(rendered(deployment, choice, user), user=user, environment={})
     except SlurmError:
         return
 
@@ -84,10 +84,10 @@ async def refused_by_slurm(deployment: Deployment, slurm: SlurmClient, asked: Sp
 async def test_the_cluster_as_the_demo_lays_it_down(slurm: SlurmClient, account: str, founder: str) -> None:
     cluster = await look(slurm)
     assert cluster.error == ""
-    assert {"notebooks", "short", "batch", "gpu"} <= {one.name for one in cluster.partitions}
+    assert {"notebooks", "short", "batch", "gpu"} <= {partition.name for partition in cluster.partitions}
     assert {gpus.kind: gpus.total for node in cluster.nodes for gpus in node.gpus} == {"a100": 4, "l40s": 4}
     assert cluster.usage[account].cpu.limit == 60000
-    assert (account, founder) in {(one.account, one.user) for one in cluster.associations}
+    assert (account, founder) in {(association.account, association.user) for association in cluster.associations}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_a_reservation_is_offered_to_whom_it_is_for_and_ends_in_time(
     cluster = await look(slurm)
     now = datetime.now(UTC)
     have = offer_for(cluster, user=founder, groups=(), settings=deployment.settings, now=now)
-    assert [one.name for one in have.reservations] == [workshop]
+    assert [reservation.name for reservation in have.reservations] == [workshop]
     other = deployment.person("colleague")
     assert not offer_for(cluster, user=other, groups=(), settings=deployment.settings, now=now).reservations
     validation.check(request(reservation=workshop, minutes=30), have)
@@ -189,8 +189,8 @@ async def test_a_trial_tells_when_and_where_and_starts_nothing(
     deployment: Deployment, slurm: SlurmClient, account: str, founder: str
 ) -> None:
     before = set(deployment.jobs_of(founder))  # those of the last test may be ending still
-    asked = request(partition="gpu", gpus=2, gpu_type="l40s", cpus=2)
-    trial = await slurm.trial(rendered(deployment, asked, founder), user=founder, environment={})
+    choice = request(partition="gpu", gpus=2, gpu_type="l40s", cpus=2)
+    trial = await slurm.trial(rendered(deployment, choice, founder), user=founder, environment={})
     assert (trial.nodes, trial.partition) == ("gpu2", "gpu")
     assert abs((trial.start - datetime.now(UTC)).total_seconds()) < 600
     with pytest.raises(SlurmError):

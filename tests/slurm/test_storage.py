@@ -38,8 +38,8 @@ def group(deployment: Deployment) -> grp.struct_group:
 
 
 def may_write(deployment: Deployment, person: str) -> bool:
-    made = directory(deployment) / person
-    argv = ["runuser", "-u", person, "--", "touch", str(made)]
+    file = directory(deployment) / person
+    argv = ["runuser", "-u", person, "--", "touch", str(file)]
     return deployment.run(*argv, check=False).returncode == 0
 
 

@@ -22,7 +22,7 @@ def test_slurms_commands_as_one_of_the_people(deployment: Deployment, founder: s
 
 
 @pytest.mark.parametrize("command", ["/usr/bin/id", "/bin/sh", "/usr/bin/squeue", "/usr/bin/scontrol", "/usr/bin/env"])
-def test_no_other_command(deployment: Deployment, founder: str, command: str) -> None:
+def test_another_command_is_refused(deployment: Deployment, founder: str, command: str) -> None:
     assert as_service(deployment, "atrium", founder, command, "--version") == "refused"
 
 
@@ -32,7 +32,7 @@ def test_nobody_outside_the_group(deployment: Deployment, user: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["atrium-web", "nobody", "munge"])
-def test_nobody_else_may(deployment: Deployment, founder: str, service: str) -> None:
+def test_another_service_user_is_refused(deployment: Deployment, founder: str, service: str) -> None:
     assert as_service(deployment, service, founder, "/usr/bin/sbatch", "--version") == "refused"
 
 

@@ -39,5 +39,7 @@ def offer(cluster: Cluster = CLUSTER, *, user: str = "founder", groups: tuple[st
 
 def changed(kind: str, name: str, **changes: object) -> Cluster:
     """The cluster with one of its partitions or QOS changed."""
-    things = getattr(CLUSTER, kind)
-    return replace(CLUSTER, **{kind: tuple(replace(one, **changes) if one.name == name else one for one in things)})
+    entries = getattr(CLUSTER, kind)
+    return replace(
+        CLUSTER, **{kind: tuple(replace(entry, **changes) if entry.name == name else entry for entry in entries)}
+    )

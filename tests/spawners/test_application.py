@@ -26,11 +26,13 @@ class Ledger:
 
 
 async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = []
+    recovered_servers = []
     ledger = Ledger(away=3)
     monkeypatch.setattr(application, "site", lambda: SimpleNamespace(ledger=ledger))
     monkeypatch.setattr(application, "LEDGER_SECONDS", 0)
-    monkeypatch.setattr(recovery, "keep", lambda user, name, row: kept.append((user.name, name, row.state)))
+    monkeypatch.setattr(
+        recovery, "keep", lambda user, name, row: recovered_servers.append((user.name, name, row.state))
+    )
     user = SimpleNamespace(name="founder", spawners={"": SimpleNamespace(attempt=1, _log_name="founder")})
     hub = application.AtriumHub()
     try:
@@ -38,5 +40,5 @@ async def test_a_server_is_taken_up_once_the_ledger_answers(monkeypatch: pytest.
         await hub._take_up_in_the_end(user, "")
     finally:
         application.AtriumHub.clear_instance()
-    assert kept == [("founder", "", AttemptState.READY)]
+    assert recovered_servers == [("founder", "", AttemptState.READY)]
     assert not ledger.away

@@ -134,13 +134,13 @@ async def here(slurm, monkeypatch, tmp_path):
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
     queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
-    found = Site(settings, slurm, queue, Ledger(url), NeverHeard())
-    monkeypatch.setattr(gateway, "site", lambda: found)
-    monkeypatch.setattr(spawn_page, "site", lambda: found)
+    gateway_site = Site(settings, slurm, queue, Ledger(url), NeverHeard())
+    monkeypatch.setattr(gateway, "site", lambda: gateway_site)
+    monkeypatch.setattr(spawn_page, "site", lambda: gateway_site)
     monkeypatch.setattr(cancellation, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
-    yield found
+    yield gateway_site
     rounds.cancel()
 
 
@@ -148,14 +148,14 @@ async def here(slurm, monkeypatch, tmp_path):
 def make(here):
     def spawner(state: dict | None = None):
         user = SimpleNamespace(name="founder", db=SimpleNamespace(commit=lambda: None), settings={})
-        made = gateway.AtriumSpawner(user=user)
-        made.orm_spawner = SimpleNamespace(state=state, user_options={}, name="", server=None)
-        made.user_options = {}
-        made.api_token = "secret"
-        monkey_env(made)
+        new_spawner = gateway.AtriumSpawner(user=user)
+        new_spawner.orm_spawner = SimpleNamespace(state=state, user_options={}, name="", server=None)
+        new_spawner.user_options = {}
+        new_spawner.api_token = "secret"
+        monkey_env(new_spawner)
         if state:
-            made.load_state(state)
-        return made
+            new_spawner.load_state(state)
+        return new_spawner
 
     return spawner
 
@@ -172,7 +172,7 @@ def spawner(make):
 
 async def until(condition, within: float = 5) -> None:
     async with asyncio.timeout(within):
-        while not (found := condition()) or (asyncio.iscoroutine(found) and not await found):
+        while not (result := condition()) or (asyncio.iscoroutine(result) and not await result):
             await asyncio.sleep(0.005)
 
 
@@ -209,8 +209,8 @@ async def test_the_waiting_page_is_told_the_same_again_after_a_while(spawner, sl
     start = asyncio.create_task(spawner.start())
     await until(lambda: spawner.job is not None and spawner.job.latest_job is not None)
     async with asyncio.timeout(5):
-        told = spawner.progress()
-        assert await anext(told) == await anext(told)
+        progress_events = spawner.progress()
+        assert await anext(progress_events) == await anext(progress_events)
     start.cancel()
 
 
@@ -397,12 +397,12 @@ async def test_an_attempt_that_ended_is_not_taken_up(make, slurm, here):
 # -- poll -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_running_job_lives(spawner, slurm):
+async def test_a_running_job_counts_as_running(spawner, slurm):
     await started(spawner, slurm)
     assert await spawner.poll() is None
 
 
-async def test_silence_is_not_death(spawner, slurm, here):
+async def test_a_silent_slurm_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.silent = True
     await until(lambda: here.queue.error)
@@ -410,25 +410,25 @@ async def test_silence_is_not_death(spawner, slurm, here):
     assert spawner.job_id == "7"
 
 
-async def test_absent_from_the_queue_is_not_death_either(spawner, slurm, here):
+async def test_absence_from_the_queue_alone_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.jobs.clear()
     await until(lambda: not here.queue.snapshot.jobs)
     assert await spawner.poll() is None, "neither the controller nor the accounts said it is over"
 
 
-async def test_absent_and_over_is_and_the_hub_is_told_by_the_queue(spawner, slurm, here):
+async def test_an_ended_job_ends_its_server_and_notifies_the_hub(spawner, slurm, here):
     await started(spawner, slurm)
-    told = []
-    spawner.add_poll_callback(lambda: told.append("over"))
+    notifications = []
+    spawner.add_poll_callback(lambda: notifications.append("over"))
     slurm.end(7, "TIMEOUT")
-    await until(lambda: told)
+    await until(lambda: notifications)
     [attempt] = await attempts(here)
     assert (attempt.state, attempt.slurm_state) == (AttemptState.ENDED, "TIMEOUT")
     assert await spawner.poll() == 1
 
 
-async def test_a_bug_is_not_death(spawner, slurm, here):
+async def test_an_exception_in_the_queue_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.jobs = None  # type: ignore[assignment]
     assert await spawner.poll() is None
@@ -515,10 +515,10 @@ async def test_a_job_that_is_ending_may_come_back(spawner, slurm, here, monkeypa
 async def test_a_job_that_is_ending_for_long_is_over(spawner, slurm, here, monkeypatch):
     monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (0.01,) * 3)
     await started(spawner, slurm)
-    told = []
-    spawner.add_poll_callback(lambda: told.append("over"))
+    notifications = []
+    spawner.add_poll_callback(lambda: notifications.append("over"))
     slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
-    await until(lambda: told)
+    await until(lambda: notifications)
     [attempt] = await attempts(here)
     assert attempt.state is AttemptState.ENDED
 
@@ -555,11 +555,11 @@ async def test_a_port_is_taken_only_while_a_start_waits_and_only_once(spawner, s
 
 async def test_a_farewell_is_looked_into_at_once(spawner, slurm, here):
     await started(spawner, slurm)
-    told = []
-    spawner.add_poll_callback(lambda: told.append("over"))
+    notifications = []
+    spawner.add_poll_callback(lambda: notifications.append("over"))
     slurm.end(7, "COMPLETED")
     spawner.take_farewell(Farewell.IDLE)
-    await until(lambda: told)
+    await until(lambda: notifications)
 
 
 async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slurm, here, monkeypatch):

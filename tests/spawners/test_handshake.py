@@ -12,12 +12,12 @@ from spawners import handshake
 from spawners.job.diagnosis import Farewell
 
 
-def test_a_port_is_taken():
+def test_a_port_is_parsed():
     assert handshake.parse(b'{"port": 34567}') == 34567
 
 
 @pytest.mark.parametrize("word", ["idle", "time limit", "finished"])
-def test_a_farewell_is_heard(word):
+def test_a_farewell_is_parsed(word):
     assert handshake.parse(json.dumps({"farewell": word}).encode()) is Farewell(word)
 
 
@@ -47,7 +47,7 @@ def test_a_farewell_is_heard(word):
         b"[" * 100_000,
     ],
 )
-def test_anything_else_is_not(body):
+def test_an_invalid_message_is_none(body):
     assert handshake.parse(body) is None
 
 
@@ -70,12 +70,12 @@ class Asked(handshake.HandshakeHandler):
 
 
 async def announced(spawner, port):
-    asked = Asked(spawner, json.dumps({"port": port}).encode())
+    handler = Asked(spawner, json.dumps({"port": port}).encode())
     try:
-        await asked.post()
+        await handler.post()
     except web.HTTPError as refused:
         return refused.status_code
-    return asked.status
+    return handler.status
 
 
 async def test_a_server_that_did_not_hear_the_answer_is_told_again():

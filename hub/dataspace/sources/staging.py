@@ -106,7 +106,7 @@ class Staging:
 
     def pages_read(self, run: int) -> int:
         """Pages that this run has read or kept."""
-        return int(self._one("SELECT count(*) FROM page WHERE run = ? AND state <> 'queued'", run))
+        return int(self._first_value("SELECT count(*) FROM page WHERE run = ? AND state <> 'queued'", run))
 
     def keep(self, page: Page, run: int) -> None:
         """Keep the last version of a page, if it has one, as this run's."""
@@ -241,11 +241,11 @@ class Staging:
 
     def _any_is_served(self) -> bool:
         """Looked up once for all nodes, since most catalogues have no services."""
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM served)"))
+        return bool(self._first_value("SELECT EXISTS (SELECT 1 FROM served)"))
 
     def _is_listed(self, identity: str) -> bool:
         """Whether a catalogue lists it as ``dcat:dataset``: it is one even without a type."""
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
+        return bool(self._first_value("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
 
     def records(self) -> Iterator[str]:
         """Ids of all records, each once; of versions, the id that they are versions of."""
@@ -254,13 +254,13 @@ class Staging:
 
     def record_count(self) -> int:
         """Nodes that are records, versions counted one by one."""
-        return int(self._one("SELECT count(*) FROM node WHERE record"))
+        return int(self._first_value("SELECT count(*) FROM node WHERE record"))
 
     # -- putting records together
 
     def unchanged(self) -> bool:
         """Whether nothing was stored since the last assembly of records."""
-        return not self._one("SELECT count(*) FROM changed")
+        return not self._first_value("SELECT count(*) FROM changed")
 
     def start_assembly(self) -> None:
         """Forget the records of the last assembly, and look up versions and services anew."""
@@ -277,18 +277,18 @@ class Staging:
 
     def assembled_count(self) -> int:
         """Records of the last assembly."""
-        return int(self._one("SELECT count(*) FROM found"))
+        return int(self._first_value("SELECT count(*) FROM found"))
 
     def not_assembled(self, uris: Iterable[str]) -> list[str]:
         """Those of ``uris`` that are not among the records of this assembly."""
-        return [uri for uri in uris if not self._one("SELECT count(*) FROM found WHERE uri = ?", uri)]
+        return [uri for uri in uris if not self._first_value("SELECT count(*) FROM found WHERE uri = ?", uri)]
 
     def end_assembly(self) -> None:
         """From now on the records are up to date with what is stored."""
         with self._db:
             self._db.execute("DELETE FROM changed")
 
-    def _one(self, statement: str, *values: Any) -> Any:
+    def _first_value(self, statement: str, *values: Any) -> Any:
         return self._db.execute(statement, values).fetchone()[0]
 
 

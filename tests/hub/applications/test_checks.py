@@ -24,11 +24,11 @@ def data():
 def gaps(session, data):
     def find(changes=None, *, organisation=ORGANISATION, profile="Ada", **status):
         form = Form.model_validate(FORM | (changes or {}))
-        found = service.status(session, data, form.call, NOW) if form.call and data.call(form.call) else None
-        if found and status:
-            found = CallStatus.model_validate(found.model_dump() | status)
+        call_status = service.status(session, data, form.call, NOW) if form.call and data.call(form.call) else None
+        if call_status and status:
+            call_status = CallStatus.model_validate(call_status.model_dump() | status)
         who = OrganisationForm.model_validate(organisation) if organisation else None
-        return [gap.field for gap in checks.gaps(data, found, form, ProfileForm(full_name=profile), who)]
+        return [gap.field for gap in checks.gaps(data, call_status, form, ProfileForm(full_name=profile), who)]
 
     return find
 
@@ -70,7 +70,7 @@ def test_what_is_missing_is_named(gaps, changes, field):
     assert field in gaps(changes)
 
 
-def test_about_people(gaps):
+def test_gaps_in_the_profile_and_the_organisation_are_named(gaps):
     assert gaps(profile="") == ["profile.full_name"]
     assert gaps(organisation=None) == ["organisation"]
     assert gaps(organisation=ORGANISATION | {"country": "US"}) == ["organisation.country"]
@@ -86,8 +86,8 @@ def test_a_call_that_is_paused_or_full_on_the_system(gaps):
 
 def test_an_empty_form_lists_everything_once(gaps):
     empty = {"resources": {}, "data": {}, "ai_act": {}, "declaration": {}, "use_case": "", "title": ""}
-    found = gaps(empty | {"call": None, "sector": None, "goal": None}, organisation=None, profile="")
-    assert len(found) == len(set(found)) >= 9
+    fields = gaps(empty | {"call": None, "sector": None, "goal": None}, organisation=None, profile="")
+    assert len(fields) == len(set(fields)) >= 9
 
 
 def answered(**yes):
@@ -108,11 +108,11 @@ def answered(**yes):
     ],
 )
 def test_the_strictest_answer_counts(data, answers, outcome):
-    found = aiact.check(data.ai_act, answers)
-    assert found.outcome == outcome
-    assert "not legal advice" in found.advice
-    assert all(finding.article for finding in found.findings)
-    assert len(found.findings) == sum(answers.values())
+    result = aiact.check(data.ai_act, answers)
+    assert result.outcome == outcome
+    assert "not legal advice" in result.advice
+    assert all(finding.article for finding in result.findings)
+    assert len(result.findings) == sum(answers.values())
 
 
 def test_open_questions_are_named(data):

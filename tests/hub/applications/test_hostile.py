@@ -13,18 +13,18 @@ INPUTS = json.loads((Path(__file__).parents[2] / "data/hostile.json").read_text(
 LINE, TEXT = 200, 20_000
 
 
-def spelled(one):
+def spelled(entry):
     """The text as JSON spells it, and the text itself; None if it is no text at all (half a surrogate pair)."""
-    if "raw" in one:
-        return f'"{one["raw"]}"', None
-    text = one.get("text", one.get("repeat", "") * one.get("times", 1))
+    if "raw" in entry:
+        return f'"{entry["raw"]}"', None
+    text = entry.get("text", entry.get("repeat", "") * entry.get("times", 1))
     return json.dumps(text), text
 
 
 def has_control(text, *, lines):
     allowed = "\n\r\t" if lines else ""
-    found = {sign for sign in text if (sign < " " and sign not in allowed) or sign == "\x7f"}
-    return bool(found) or (not lines and bool(set(text) & set("\u2028\u2029")))
+    forbidden_signs = {sign for sign in text if (sign < " " and sign not in allowed) or sign == "\x7f"}
+    return bool(forbidden_signs) or (not lines and bool(set(text) & set("\u2028\u2029")))
 
 
 def good_line(text):
@@ -49,9 +49,9 @@ def body(template, spelling):
     return json.dumps(template).replace('"HERE"', spelling)
 
 
-def test_there_are_two_hundred_of_them():
+def test_there_are_two_hundred_hostile_inputs():
     assert len(INPUTS) == 200
-    assert max(one.get("times", 0) for one in INPUTS) == 1_000_000
+    assert max(entry.get("times", 0) for entry in INPUTS) == 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -63,28 +63,28 @@ def test_there_are_two_hundred_of_them():
     ],
     ids=["line", "text", "nested"],
 )
-def test_drafts(send, field, place, good):
+def test_a_draft_stores_valid_text_and_refuses_the_rest_by_field(send, field, place, good):
     draft = send("POST", "/applications", json.dumps(FORM)).json()
-    number, revision, kept = draft["summary"]["id"], draft["revision"], draft["form"]
-    for one in INPUTS:
-        spelling, text = spelled(one)
+    number, revision, saved_form = draft["summary"]["id"], draft["revision"], draft["form"]
+    for entry in INPUTS:
+        spelling, text = spelled(entry)
         template = {"revision": revision, "form": place(FORM)}
         answer = send("PUT", f"/applications/{number}", body(template, spelling))
         if good(text):
-            assert answer.status_code == 200, (one, answer.text[:200])
-            revision, kept = answer.json()["revision"], answer.json()["form"]
-            value = kept
+            assert answer.status_code == 200, (entry, answer.text[:200])
+            revision, saved_form = answer.json()["revision"], answer.json()["form"]
+            value = saved_form
             for part in field.split("."):
                 value = value[part]
             assert value == (text.strip() if good is good_line else text)
         else:
-            assert answer.status_code == 422, (one, answer.text[:200])
+            assert answer.status_code == 422, (entry, answer.text[:200])
             assert answer.json()["error"]["field"] == f"form.{field}"
             assert len(answer.text) < 1000, "what was sent is not sent back"
-        assert send("GET", f"/applications/{number}", "").json()["form"] == kept, "nothing is lost"
+        assert send("GET", f"/applications/{number}", "").json()["form"] == saved_form, "nothing is lost"
 
 
-def test_everywhere_else(send, person):
+def test_profile_organisation_and_messages_accept_valid_text_only(send, person):
     founder = person("founder")
     settle(founder)
     number = submitted(founder).summary.id
@@ -93,13 +93,13 @@ def test_everywhere_else(send, person):
         ("POST", "/organisation", ORGANISATION | {"name": "HERE"}, good_line),
         ("POST", f"/applications/{number}/messages", {"text": "HERE"}, good_text),
     ]
-    for one in INPUTS:
-        spelling, text = spelled(one)
+    for entry in INPUTS:
+        spelling, text = spelled(entry)
         for method, path, template, good in places:
             answer = send(method, path, body(template, spelling))
             empty = path != "/profile" and text is not None and not (text.strip() if good is good_line else text)
-            wanted = 200 if good(text) and not empty else 422
-            assert answer.status_code == wanted, (path, one, answer.text[:200])
+            expected_status = 200 if good(text) and not empty else 422
+            assert answer.status_code == expected_status, (path, entry, answer.text[:200])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_everywhere_else(send, person):
     ],
     ids=["code", "token", "enumeration", "id", "boolean", "number"],
 )
-def test_where_no_free_text_is_wanted_it_is_a_plain_refusal(send, method, path, template):
-    for one in INPUTS:
-        answer = send(method, path, body(template, spelled(one)[0]))
-        assert answer.status_code in (200, 404, 422, 409), (one, answer.text[:200])
+def test_fields_without_free_text_never_cause_a_server_error(send, method, path, template):
+    for entry in INPUTS:
+        answer = send(method, path, body(template, spelled(entry)[0]))
+        assert answer.status_code in (200, 404, 422, 409), (entry, answer.text[:200])

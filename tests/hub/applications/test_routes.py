@@ -21,9 +21,13 @@ def test_a_draft_is_kept_step_by_step_and_found_on_another_device(person, founde
     assert [gap.field for gap in draft.gaps][:1] == ["sector"]
     founder.applications.save(draft.summary.id, draft.revision, form(step="review"))
     other_device = person("founder")
-    found = other_device.applications.get(other_device.applications.mine()[0].id)
-    assert (found.form.step, found.form.title, found.gaps) == ("review", "Green steel from hydrogen", ())
-    assert found.next == "Check the summary and submit it."
+    reopened_draft = other_device.applications.get(other_device.applications.mine()[0].id)
+    assert (reopened_draft.form.step, reopened_draft.form.title, reopened_draft.gaps) == (
+        "review",
+        "Green steel from hydrogen",
+        (),
+    )
+    assert reopened_draft.next == "Check the summary and submit it."
 
 
 def test_two_devices_lose_nothing(founder):
@@ -77,7 +81,7 @@ def test_the_call_is_paused_while_a_draft_is_open(person, founder):
     assert founder.applications.submit(saved.summary.id, saved.revision).summary.state == "submitted"
 
 
-def test_withdrawing(founder):
+def test_a_withdrawn_application_can_neither_be_withdrawn_again_nor_saved(founder):
     application = submitted(founder)
     assert founder.applications.withdraw(application.summary.id).summary.state == "withdrawn"
     with pytest.raises(Conflict):
@@ -95,7 +99,7 @@ def test_colleagues_read_what_was_submitted_and_strangers_nothing(person, founde
         colleague.applications.get(draft.summary.id)
     application = founder.applications.submit(draft.summary.id, draft.revision)
     number = application.summary.id
-    assert [(one.id, one.mine) for one in colleague.applications.mine()] == [(number, False)]
+    assert [(summary.id, summary.mine) for summary in colleague.applications.mine()] == [(number, False)]
     assert colleague.applications.version(number, 1).number == 1
     for deed in (
         lambda: colleague.applications.withdraw(number),
@@ -117,11 +121,11 @@ def test_messages_go_both_ways_and_reviewers_stay_unnamed(person, founder):
     reviewer.reviews.declare_conflict(number, conflict=False)
     reviewer.reviews.message_applicant(number, "Which data?")
     application = founder.applications.message_reviewers(number, "Ours.")
-    assert [(one.author, one.text) for one in application.messages] == [
+    assert [(message.author, message.text) for message in application.messages] == [
         ("reviewer", "Which data?"),
         ("founder", "Ours."),
     ]
-    assert [one.author for one in reviewer.reviews.case(number).messages] == ["reviewer", "founder"]
+    assert [message.author for message in reviewer.reviews.case(number).messages] == ["reviewer", "founder"]
 
 
 def test_a_message_that_says_nothing_is_refused(api, hub, founder):
@@ -135,7 +139,7 @@ def test_a_message_that_says_nothing_is_refused(api, hub, founder):
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31, 2**70, "1%20OR%201", "x"])
-def test_numbers_that_are_none(api, hub, number):
+def test_an_invalid_application_number_is_not_found(api, hub, number):
     headers = {"Authorization": f"token {hub.sign_in('founder')}"}
     assert api.get(f"/applications/{number}", headers=headers).status_code in (404, 422)
 

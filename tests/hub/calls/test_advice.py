@@ -39,13 +39,14 @@ def test_the_recommended_mode_comes_first(session, data, need, mode):
     assert (first.mode, first.recommended, first.fits) == (mode, True, True)
     assert first.reasons
     assert first.source.as_of
-    assert not any(one.recommended for one in rest)
-    assert all(one.against for one in rest if not one.fits)
+    assert not any(option.recommended for option in rest)
+    assert all(option.against for option in rest if not option.fits)
 
 
-def test_what_speaks_against_the_others_is_said(session, data):
+def test_reasons_against_other_modes_are_given(session, data):
     against = {
-        one.mode: " ".join(one.against) for one in advise(session, data, goal="train", gpu_hours=60_000, months=6)
+        option.mode: " ".join(option.against)
+        for option in advise(session, data, goal="train", gpu_hours=60_000, months=6)
     }
     assert "at most 50,000 GPU hours" in against["fast-lane"]
     assert "at most 3 months" in against["playground"]
@@ -54,7 +55,9 @@ def test_what_speaks_against_the_others_is_said(session, data):
 
 def test_hurry_speaks_against_cut_offs(session, data):
     [large] = [
-        one for one in advise(session, data, gpu_hours=60_000, starts_within_days=7) if one.mode == "large-scale"
+        option
+        for option in advise(session, data, gpu_hours=60_000, starts_within_days=7)
+        if option.mode == "large-scale"
     ]
     assert not large.fits
     assert "start within 7" in " ".join(large.against)
@@ -62,28 +65,28 @@ def test_hurry_speaks_against_cut_offs(session, data):
 
 def test_a_country_that_does_not_take_part_fits_nowhere(session, data):
     advice = advise(session, data, country="US")
-    assert not any(one.fits or one.recommended for one in advice)
+    assert not any(option.fits or option.recommended for option in advice)
 
 
 def test_due_dates_of_rolling_calls_and_of_cut_offs(session, data):
-    days = {one.mode: one.decision_by for one in advise(session, data)}
+    days = {option.mode: option.decision_by for option in advise(session, data)}
     assert str(days["playground"]) == "2026-11-25"
     assert str(days["fast-lane"]) == "2026-11-27"
     assert str(days["large-scale"]) == "2027-01-07"  # the cut-off of 15 December, ten working days, holidays left out
 
 
 def test_hours_of_a_training_run_with_its_formula(data):
-    found = calculator.calculate(data, Workload(parameters=7e9, tokens=1e12, gpus=8, system="atrium-gpu"))
-    assert found.gpu_hours == pytest.approx(6 * 7e9 * 1e12 / (312e12 * 0.4 * 3600), abs=0.1)
-    assert found.wall_hours == pytest.approx(found.gpu_hours / 8, abs=0.1)
-    assert (found.memory_gb, found.gpus_at_least) == (112, 3)
-    assert "7 billion parameters" in found.formula
-    assert len(found.sources) == 2
+    calculation = calculator.calculate(data, Workload(parameters=7e9, tokens=1e12, gpus=8, system="atrium-gpu"))
+    assert calculation.gpu_hours == pytest.approx(6 * 7e9 * 1e12 / (312e12 * 0.4 * 3600), abs=0.1)
+    assert calculation.wall_hours == pytest.approx(calculation.gpu_hours / 8, abs=0.1)
+    assert (calculation.memory_gb, calculation.gpus_at_least) == (112, 3)
+    assert "7 billion parameters" in calculation.formula
+    assert len(calculation.sources) == 2
 
 
-def test_a_model_that_does_not_fit_is_said(data):
-    found = calculator.calculate(data, Workload(parameters=7e10, tokens=1e9, gpus=2, system="atrium-gpu"))
-    assert any("at least 28" in remark for remark in found.remarks)
+def test_a_model_that_does_not_fit_gets_a_remark(data):
+    calculation = calculator.calculate(data, Workload(parameters=7e10, tokens=1e9, gpus=2, system="atrium-gpu"))
+    assert any("at least 28" in remark for remark in calculation.remarks)
 
 
 @pytest.mark.parametrize("system", ["atrium-cpu", "nowhere"])

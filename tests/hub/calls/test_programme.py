@@ -43,7 +43,7 @@ def test_every_number_names_a_source_with_a_date():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "problem"),
     [
         ('mode = "playground"', 'mode = "playgruond"', "playgruond is named but not described"),
         ("decision_working_days = 2", "decision_working_days = 0", "decision_working_days"),
@@ -53,11 +53,11 @@ def test_every_number_names_a_source_with_a_date():
         ("https://tefhealth.eu/", "javascript:alert(1)", "url"),
     ],
 )
-def test_a_mistake_is_named_in_one_sentence(copy, old, new, said):
+def test_a_mistake_is_named_in_one_sentence(copy, old, new, problem):
     change(copy, old, new)
     with pytest.raises(SettingsError) as error:
         programme.read(copy)
-    assert said in error.value.message
+    assert problem in error.value.message
 
 
 def test_an_edit_counts_without_a_restart_and_a_mistake_does_not(copy, caplog):

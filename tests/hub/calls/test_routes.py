@@ -14,11 +14,11 @@ def test_everybody_reads_the_programme(person):
     assert "GPU hours =" in learner.calls.calculation(workload).formula
 
 
-def test_helpers_nearby(person):
-    found = person("learner01").calls.helpers(country="AT", sector="healthcare")
-    assert found[0].name == "TEF-Health"
-    assert {"AI Factory Austria", "European Digital Innovation Hubs"} <= {helper.name for helper in found}
-    assert not any(helper.countries and "AT" not in helper.countries for helper in found)
+def test_helpers_of_the_country_and_sector_are_listed(person):
+    helpers = person("learner01").calls.helpers(country="AT", sector="healthcare")
+    assert helpers[0].name == "TEF-Health"
+    assert {"AI Factory Austria", "European Digital Innovation Hubs"} <= {helper.name for helper in helpers}
+    assert not any(helper.countries and "AT" not in helper.countries for helper in helpers)
 
 
 def test_an_admin_pauses_a_call_and_says_where_it_is_full(person):
@@ -36,7 +36,7 @@ def test_an_admin_pauses_a_call_and_says_where_it_is_full(person):
     assert events[-1].before["state"] == "open"
 
 
-def test_what_cannot_be_said_of_a_call(person):
+def test_an_invalid_change_of_a_call_is_refused(person):
     admin = person("admin", groups=["admins"])
     with pytest.raises(NotFound):
         admin.calls.change("nothing", CallChange(state="paused"))

@@ -14,9 +14,9 @@ def test_moments_come_back_in_utc(sessions):
     with sessions.begin() as session:
         session.add(SignOfLife(part="worker", at=here))
     with sessions() as session:
-        found = session.get(SignOfLife, "worker").at
-    assert found == here
-    assert found.tzinfo is UTC
+        stored_at = session.get(SignOfLife, "worker").at
+    assert stored_at == here
+    assert stored_at.tzinfo is UTC
 
 
 def test_a_moment_without_a_zone_is_refused(session):

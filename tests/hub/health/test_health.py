@@ -7,7 +7,7 @@ from hub.health.service import SLURM, WORKER, seen
 from hub.health.tables import SignOfLife
 
 
-def test_all_well(api, session):
+def test_health_is_ok_when_all_parts_answer(api, session):
     for part in (WORKER, SLURM):
         seen(session, part)
     answer = api.get("/health")

@@ -21,7 +21,7 @@ def get(api, path, token):
     return api.get(path, headers={"Authorization": f"token {token}"})
 
 
-async def test_me(api, hub, demo):
+async def test_me_returns_name_roles_and_projects(api, hub, demo):
     me = get(api, "/me", hub.sign_in("founder", groups=["analysts"])).json()
 
     assert me["name"] == "founder"
@@ -41,7 +41,7 @@ async def test_me(api, hub, demo):
     }
 
 
-async def test_somebody_without_a_project(api, hub, demo):
+async def test_a_person_without_a_project_gets_an_empty_list(api, hub, demo):
     assert get(api, "/me", hub.sign_in("learner01")).json()["projects"] == []
 
 

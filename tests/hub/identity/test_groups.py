@@ -19,8 +19,10 @@ class GroupHub:
         name, body = parts[0], json.loads(request.content or b"{}")
         self.calls.append((request.method, request.url.path))
         if request.method == "GET":
-            found = self.groups.get(name)
-            return httpx2.Response(200, json={"users": sorted(found)}) if found is not None else httpx2.Response(404)
+            members = self.groups.get(name)
+            return (
+                httpx2.Response(200, json={"users": sorted(members)}) if members is not None else httpx2.Response(404)
+            )
         if len(parts) == 1:
             self.groups[name] = set()
             return httpx2.Response(201, json={})

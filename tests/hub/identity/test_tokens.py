@@ -48,14 +48,14 @@ async def test_an_unknown_token_is_nobody_every_time(directory, hub):
     for _ in range(2):
         with pytest.raises(NotSignedIn):
             await directory.owner_of("made-up")
-    assert len(hub.asked) == 2
+    assert len(hub.requested_paths) == 2
 
 
 async def test_the_hub_is_asked_once_in_a_while(directory, hub, clock):
     token = hub.sign_in("founder")
     await directory.owner_of(token)
     await directory.owner_of(token)
-    assert len(hub.asked) == 1
+    assert len(hub.requested_paths) == 1
 
     del hub.owners[token]  # revoked
     clock.now += REMEMBER_SECONDS
@@ -96,7 +96,7 @@ async def test_a_hub_that_cannot_be_asked_makes_nobody_a_stranger(directory, hub
     assert (await directory.owner_of(token)).name == "founder"
 
 
-async def test_somebody_by_name(directory, hub):
+async def test_a_person_is_looked_up_by_name(directory, hub):
     hub.sign_in("trainer", groups=["trainers"])
     assert await directory.named("trainer") == Person(name="trainer", roles=(Role.TRAINER,))
     with pytest.raises(NotFound):
@@ -106,7 +106,7 @@ async def test_somebody_by_name(directory, hub):
 async def test_a_name_stays_one_step_of_the_path(directory, hub):
     with pytest.raises(NotFound):
         await directory.named("../user")
-    assert hub.asked == ["/hub/api/users/../user"] or "users" in hub.asked[0]
+    assert hub.requested_paths == ["/hub/api/users/../user"] or "users" in hub.requested_paths[0]
 
 
 @pytest.mark.parametrize("header", [None, "", "token", "token ", "Basic abc", "abc"])

@@ -24,7 +24,7 @@ def test_admins_read_the_mailbox(api, hub, sessions, settings, session):
     ("name", "kind", "groups"),
     [("founder", "user", ["reviewers", "trainers", "analysts"]), ("pages", "service", []), ("admins", "service", [])],
 )
-def test_nobody_else_does(api, hub, name, kind, groups):
+def test_only_admins_read_the_mailbox(api, hub, name, kind, groups):
     client = Api(URL, hub.sign_in(name, kind=kind, groups=groups), transport=Through(api))
     with pytest.raises(NotAllowed):
         client.letters()

@@ -149,7 +149,7 @@ def test_a_subject_ends_no_header(sessions, session, smtp, sink, subject):
         "a" * 300 + "@c.example",
     ],
 )
-def test_what_is_no_address_is_refused(session, to):
+def test_an_invalid_address_is_refused(session, to):
     with pytest.raises(InvalidInput) as refused:
         write(session, to=to)
     assert refused.value.field == "to"

@@ -9,7 +9,7 @@ def organisation(**changes):
     return OrganisationForm.model_validate(ORGANISATION | changes)
 
 
-def test_nobody_said_anything_yet(person):
+def test_a_new_person_has_an_empty_profile(person):
     profile = person("founder").organisations.profile()
     assert (profile.form.full_name, profile.organisation) == ("", None)
 
@@ -50,7 +50,7 @@ def test_who_belongs_to_none_changes_none(person):
             deed()
 
 
-def test_leaving(person):
+def test_a_person_who_left_has_no_organisation(person):
     founder = person("founder")
     settle(founder)
     assert founder.organisations.leave().organisation is None

@@ -33,22 +33,22 @@ def sme(staff, turnover, balance, *relatives, public_share=0):
         (0, 0, 0, "micro"),
     ],
 )
-def test_ceilings(staff, turnover, balance, category):
-    found = sme(staff, turnover, balance)
-    assert (found.category, found.is_sme) == (category, category != "large")
-    assert found.reasons
-    assert str(found.source.as_of) == "2003-05-06"
+def test_the_category_follows_the_ceilings(staff, turnover, balance, category):
+    result = sme(staff, turnover, balance)
+    assert (result.category, result.is_sme) == (category, category != "large")
+    assert result.reasons
+    assert str(result.source.as_of) == "2003-05-06"
 
 
 def test_linked_enterprises_count_in_full():
-    found = sme(40, M, M, ("linked", 100, 220, M, M))
-    assert (found.category, found.staff) == ("large", 260)
-    assert "linked" in found.reasons[0]
+    result = sme(40, M, M, ("linked", 100, 220, M, M))
+    assert (result.category, result.staff) == ("large", 260)
+    assert "linked" in result.reasons[0]
 
 
 def test_partners_count_by_their_share():
-    found = sme(40, M, M, ("partner", 30, 100, 10 * M, 10 * M))
-    assert (found.category, found.staff, found.turnover) == ("medium", 70, 4 * M)
+    result = sme(40, M, M, ("partner", 30, 100, 10 * M, 10 * M))
+    assert (result.category, result.staff, result.turnover) == ("medium", 70, 4 * M)
 
 
 def test_less_than_a_partner_s_share_does_not_count():

@@ -279,8 +279,8 @@ def test_shared_partials_escape_even_where_the_environment_does_not() -> None:
 
 def tokens(scheme: int) -> dict[str, str]:
     """The tokens of theme.css, light (0) or dark (1)."""
-    found = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", THEME)
-    return {name: pair[scheme] for name, *pair in found}
+    declarations = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", THEME)
+    return {name: pair[scheme] for name, *pair in declarations}
 
 
 def luminance(colour: str) -> float:
@@ -289,8 +289,8 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
+def contrast(first: str, second: str) -> float:
+    dark, light = sorted((luminance(first), luminance(second)))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -320,8 +320,8 @@ def test_colours_are_named_in_the_token_block_only() -> None:
             for path in folder.rglob(kinds)
             if path.name != "theme.css" and "labextension" not in path.parts  # lives in JupyterLab, see below
         }
-    found = {name: match.group() for name, text in texts.items() if (match := COLOUR.search(text))}
-    assert not found
+    stray_colours = {name: match.group() for name, text in texts.items() if (match := COLOUR.search(text))}
+    assert not stray_colours
 
 
 def test_pictures_that_cannot_load_the_theme_have_its_colours() -> None:

@@ -23,9 +23,9 @@ async def test_overview_is_asked_for_as_service_pages() -> None:
         assert request.headers["Authorization"] == "token secret"
         return httpx2.Response(200, json=OVERVIEW)
 
-    heard = await overviews(answer).of("maria")
-    assert heard.overview is not None and heard.overview.me.display_name == "Maria <Muster>"
-    assert not heard.stale
+    overview_answer = await overviews(answer).of("maria")
+    assert overview_answer.overview is not None and overview_answer.overview.me.display_name == "Maria <Muster>"
+    assert not overview_answer.stale
 
 
 async def test_last_good_answer_is_shown_when_the_api_fails() -> None:
@@ -47,8 +47,8 @@ async def test_a_silent_api_costs_no_more_than_the_deadline() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    heard = await asyncio.wait_for(overviews(never, deadline=0.05).of("maria"), timeout=2)
-    assert heard.stale
+    overview_answer = await asyncio.wait_for(overviews(never, deadline=0.05).of("maria"), timeout=2)
+    assert overview_answer.stale
 
 
 async def test_memory_is_bounded() -> None:

@@ -8,13 +8,13 @@ from hub.settings import Paths, Settings, Site
 SETTINGS = Settings(paths=Paths())
 
 
-def test_everything_it_is_told_and_nothing_more(monkeypatch):
+def test_the_environment_has_the_expected_variables_and_no_others(monkeypatch):
     monkeypatch.setenv("ATRIUM_PASSWORD", "leak")
-    told = dashboards_environment(SETTINGS, "the-token")
+    variables = dashboards_environment(SETTINGS, "the-token")
 
-    assert "leak" not in told.values()
-    assert [name for name, value in told.items() if "the-token" in value] == ["JUPYTERHUB_API_TOKEN"]
-    assert {name for name in told if not name.startswith(("JUPYTERHUB_", "ATRIUM_"))} == {
+    assert "leak" not in variables.values()
+    assert [name for name, value in variables.items() if "the-token" in value] == ["JUPYTERHUB_API_TOKEN"]
+    assert {name for name in variables if not name.startswith(("JUPYTERHUB_", "ATRIUM_"))} == {
         "PATH",
         "LANG",
         "HOME",
@@ -23,40 +23,40 @@ def test_everything_it_is_told_and_nothing_more(monkeypatch):
         "JUPYTER_DATA_DIR",
         "JUPYTER_RUNTIME_DIR",
     }
-    assert told["ATRIUM_API_URL"] == "http://127.0.0.1:18003/services/atrium/api"
-    assert told["HOME"] == "/var/lib/atrium/web"
+    assert variables["ATRIUM_API_URL"] == "http://127.0.0.1:18003/services/atrium/api"
+    assert variables["HOME"] == "/var/lib/atrium/web"
 
 
-def test_it_runs_in_the_version_that_is_in_force(tmp_path):
+def test_its_path_starts_with_the_current_version(tmp_path):
     (tmp_path / "version").mkdir()
     (tmp_path / "user").symlink_to(tmp_path / "version")
-    told = dashboards_environment(Settings(paths=Paths(user_env=tmp_path / "user")), "t")
-    assert told["PATH"].startswith(f"{tmp_path}/version/bin:")
+    variables = dashboards_environment(Settings(paths=Paths(user_env=tmp_path / "user")), "t")
+    assert variables["PATH"].startswith(f"{tmp_path}/version/bin:")
 
 
-def test_with_domains_of_their_own():
-    told = dashboards_environment(SETTINGS, "t")
+def test_addresses_with_a_domain_for_each_person():
+    variables = dashboards_environment(SETTINGS, "t")
     origin = "http://dashboards--service.localhost:8000"
 
-    assert told["JUPYTERHUB_HOST"] == "http://localhost:8000"
-    assert told["JUPYTERHUB_OAUTH_CALLBACK_URL"] == f"{origin}/services/dashboards/oauth_callback"
-    assert told["JUPYTERHUB_PUBLIC_URL"] == f"{origin}/services/dashboards/"
-    assert told["JUPYTERHUB_SERVICE_URL"] == "http://127.0.0.1:18004/services/dashboards/"
-    assert json.loads(told["JUPYTERHUB_OAUTH_ACCESS_SCOPES"]) == [
+    assert variables["JUPYTERHUB_HOST"] == "http://localhost:8000"
+    assert variables["JUPYTERHUB_OAUTH_CALLBACK_URL"] == f"{origin}/services/dashboards/oauth_callback"
+    assert variables["JUPYTERHUB_PUBLIC_URL"] == f"{origin}/services/dashboards/"
+    assert variables["JUPYTERHUB_SERVICE_URL"] == "http://127.0.0.1:18004/services/dashboards/"
+    assert json.loads(variables["JUPYTERHUB_OAUTH_ACCESS_SCOPES"]) == [
         "access:services!service=dashboards",
         "access:services",
     ]
 
 
-def test_on_one_origin():
+def test_addresses_on_one_origin():
     site = Site(public_url="https://hub.example.org", origins="path")
-    told = dashboards_environment(Settings(site=site), "t")
+    variables = dashboards_environment(Settings(site=site), "t")
 
-    assert told["JUPYTERHUB_HOST"] == ""
-    assert told["JUPYTERHUB_PUBLIC_URL"] == "https://hub.example.org/services/dashboards/"
-    assert told["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "0"
+    assert variables["JUPYTERHUB_HOST"] == ""
+    assert variables["JUPYTERHUB_PUBLIC_URL"] == "https://hub.example.org/services/dashboards/"
+    assert variables["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "0"
 
 
 def test_cookies_bound_to_their_host_need_https_and_domains():
-    told = dashboards_environment(Settings(site=Site(public_url="https://hub.example.org")), "t")
-    assert told["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "1"
+    variables = dashboards_environment(Settings(site=Site(public_url="https://hub.example.org")), "t")
+    assert variables["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] == "1"

@@ -76,7 +76,7 @@ def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):
         lead.projects.invite("demo", "eve@example.eu")
 
 
-def test_one_link_two_people_at_once(lead, person, session, project):
+def test_two_people_at_once_cannot_both_use_one_invitation(lead, person, session, project):
     lead.projects.invite("demo", "eve@example.eu")
     token, barrier, outcomes = token_of(session), threading.Barrier(2), []
 
@@ -111,13 +111,13 @@ async def test_a_member_who_is_removed_loses_access_at_once(lead, person, sessio
         colleague.projects.get("demo")
     assert hours_of(session, "colleague") == ()
     assert colleague.projects.mine() == ()
-    assert [one.leaving for one in lead.projects.get("demo").members] == [False, True]
+    assert [member.leaving for member in lead.projects.get("demo").members] == [False, True]
     session.expire_all()
     around = backends(slurm, settings)
     await provision(session, around, project)
     assert slurm.members["demo"] == ["founder"]
     assert around.storage.directories["demo"] == (("founder",), False)
-    assert [one.person for one in lead.projects.get("demo").members] == ["founder"]
+    assert [member.person for member in lead.projects.get("demo").members] == ["founder"]
 
 
 def test_a_project_keeps_a_lead(lead, person):
@@ -193,13 +193,15 @@ def test_an_extension_is_asked_for_and_granted_once(granted, person, session):
     with pytest.raises(InvalidInput) as refused:
         founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=7, reason="x"))
     assert refused.value.field == "months"
-    asked = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, gpu_hours=50, reason="Late data"))
+    extension = founder.projects.ask_for_extension(
+        granted.slug, ExtensionForm(months=1, gpu_hours=50, reason="Late data")
+    )
     with pytest.raises(Conflict):
         founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="again"))
-    assert [one.id for one in reviewer.projects.open_extensions()] == [asked.id]
-    assert reviewer.projects.decide_extension(asked.id, grant=True, answer="Fine.").state == "granted"
+    assert [entry.id for entry in reviewer.projects.open_extensions()] == [extension.id]
+    assert reviewer.projects.decide_extension(extension.id, grant=True, answer="Fine.").state == "granted"
     with pytest.raises(Conflict, match="already granted"):
-        reviewer.projects.decide_extension(asked.id, grant=False, answer="No.")
+        reviewer.projects.decide_extension(extension.id, grant=False, answer="No.")
     session.expire_all()
     assert granted.until > until + timedelta(days=27)
     assert (granted.gpu_hours, granted.cpu_hours, granted.revision) == (60, 100, revision + 1)
@@ -212,10 +214,10 @@ def test_nobody_extends_a_project_of_their_own(granted, person, session):
     settle(founder)
     granted.organisation_id = founder.organisations.profile().organisation.id
     session.commit()
-    asked = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
+    extension = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
     colleague = person("colleague", groups=["reviewers"])
     colleague.organisations.join(founder.organisations.profile().organisation.join_code)
     for who in (founder, colleague):
         with pytest.raises(NotAllowed):
-            who.projects.decide_extension(asked.id, grant=True, answer="Yes!")
+            who.projects.decide_extension(extension.id, grant=True, answer="Yes!")
     assert session.scalars(select(Project.gpu_hours)).one() == 10

@@ -24,10 +24,10 @@ GOOD = {"slug": "demo", "title": "Demo", "account": "demo", "cpu_hours": 10}
     ],
     ids=str,
 )
-def test_what_is_not_allowed(wrong):
+def test_an_invalid_project_is_refused(wrong):
     with pytest.raises(ValidationError):
         ProjectSpec.model_validate(GOOD | wrong)
 
 
-def test_what_is():
+def test_a_valid_project_is_accepted():
     assert ProjectSpec.model_validate(GOOD | {"members": {"founder": "lead"}}).gpu_hours == 0

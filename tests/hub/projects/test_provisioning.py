@@ -42,12 +42,12 @@ def exactly_one_of_everything(session, slurm, around, slug):
     assert slurm.accounts == {slug: (6000, 600)}
     assert slurm.parents == {slug: "call-playground-2026"}
     assert slurm.members == {slug: ["founder"]}
-    assert around.storage.made == 1
+    assert around.storage.created_directories == 1
     assert around.storage.directories == {slug: (("founder",), False)}
     assert around.groups.groups == {slug: {"founder"}}
     assert letters(session) == 1
-    made = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
-    assert made == [f"{step} created" for step in STEPS]
+    worker_actions = [row.what for row in session.scalars(select(EventRow)) if row.who == "worker"]
+    assert worker_actions == [f"{step} created" for step in STEPS]
 
 
 async def test_every_step_is_recorded(session, slurm, around):
@@ -62,7 +62,7 @@ async def test_every_step_is_recorded(session, slurm, around):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypatch, step, when):
+async def test_a_process_killed_before_or_after_any_step_is_recovered(sessions, slurm, around, monkeypatch, step, when):
     """Ten points: the process dies with the handler not done, or done and not yet noted."""
     handler = provisioning._HANDLERS[step]
 
@@ -83,20 +83,20 @@ async def test_killed_before_or_after_any_step(sessions, slurm, around, monkeypa
         exactly_one_of_everything(session, slurm, around, slug)
 
 
-async def test_when_slurm_is_away_it_is_said_and_finished_later(session, slurm, around, settings, person):
+async def test_while_slurm_is_away_the_step_has_a_remark_and_finishes_later(session, slurm, around, settings, person):
     project = awarded(session)
     slurm.break_after = 1  # slurmdbd goes after the account was made
     with pytest.raises(SlurmUnavailable):
         await resume(session, around)
     seen = person("founder").projects.get(project.slug)
-    steps = {one.step: (one.done, one.remark) for one in seen.steps}
+    steps = {step.step: (step.done, step.remark) for step in seen.steps}
     assert steps[Step.ACCOUNT] == (True, "")
     assert steps[Step.MEMBERS] == (False, "Slurm has not answered for 15 s.")
     assert seen.state == "provisioning"
     slurm.break_after = None
     await resume(session, around)
     exactly_one_of_everything(session, slurm, around, project.slug)
-    assert all(one.done for one in person("founder").projects.get(project.slug).steps)
+    assert all(step.done for step in person("founder").projects.get(project.slug).steps)
 
 
 async def test_a_hub_that_is_away_is_waited_for(session, slurm, around):
@@ -138,7 +138,7 @@ async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm
     assert [row.attempts for row in session.scalars(select(StepRow))] == [1]
 
 
-async def test_a_change_while_it_is_made_real_is_made_real_too(sessions, session, slurm, around):
+async def test_a_change_during_provisioning_is_provisioned_too(sessions, session, slurm, around):
     """A lead removes somebody while Slurm is busy with the revision before."""
     project = service.record(session, spec(), who="admin")
     ensure = slurm.ensure_members
@@ -146,11 +146,11 @@ async def test_a_change_while_it_is_made_real_is_made_real_too(sessions, session
     async def slow(account, users, partitions=()):
         await ensure(account, users, partitions)
         with sessions() as another:
-            found = another.scalars(select(Project)).one()
-            if found.revision > 1:
+            changed_project = another.scalars(select(Project)).one()
+            if changed_project.revision > 1:
                 return
-            next(one for one in found.members if one.person == "colleague").leaving = True
-            found.revision += 1
+            next(member for member in changed_project.members if member.person == "colleague").leaving = True
+            changed_project.revision += 1
             another.commit()
 
     slurm.ensure_members = slow

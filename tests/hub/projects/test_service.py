@@ -56,7 +56,7 @@ def awarded(session, **changes) -> Project:
     return project
 
 
-def test_the_same_again_changes_nothing(session):
+def test_recording_the_same_project_twice_changes_nothing(session):
     first = service.record(session, spec(), who="admin")
     revision = first.revision
     again = service.record(session, spec(), who="admin")
@@ -65,7 +65,7 @@ def test_the_same_again_changes_nothing(session):
     assert session.scalar(select(func.count()).select_from(EventRow)) == 1
 
 
-def test_more_hours_and_members_later(session):
+def test_changed_hours_and_members_start_provisioning_again(session):
     project = service.record(session, spec(), who="admin")
     project.state, before = ProjectState.ACTIVE, project.revision
     session.commit()
@@ -106,12 +106,12 @@ def test_slugs_of_any_title(session, title, slug):
     assert awarded(session, title=title).slug == slug
 
 
-def test_a_slug_that_is_taken(session):
+def test_a_slug_in_use_gets_a_suffix(session):
     service.record(session, spec(slug="green-steel-7", account="other"), who="admin")
     assert awarded(session).slug == "green-steel-7x"
 
 
-async def test_a_project_s_life(session, settings, slurm):
+async def test_a_project_passes_through_its_phases(session, settings, slurm):
     """It opens on its day, is warned of its end once a warning, ends, is extended, ends again, and closes."""
     today = now().date()
     project = awarded(session, starts=today + timedelta(days=5), months=2)

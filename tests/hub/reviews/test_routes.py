@@ -67,10 +67,10 @@ def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, sessi
     assert reviewer.reviews.case(number).version.form.title == "Green steel from hydrogen"
 
     reviewer.reviews.ask_back(number, 1, "Say more about the data.")
-    asked = founder.applications.get(number)
-    assert asked.summary.state == "changes requested"
-    assert asked.messages[0].text == "Say more about the data."
-    amended = founder.applications.save(number, asked.revision, form(title="Green steel, amended"))
+    returned = founder.applications.get(number)
+    assert returned.summary.state == "changes requested"
+    assert returned.messages[0].text == "Say more about the data."
+    amended = founder.applications.save(number, returned.revision, form(title="Green steel, amended"))
     founder.applications.submit(number, amended.revision)
     reviewer.reviews.review(number, review(version=2))
     case = reviewer.reviews.decide(number, approval(version=2))
@@ -85,7 +85,7 @@ def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, sessi
     assert [member.person for member in project.members] == ["founder"]
     assert "Start your first notebook" in decided.next
     subjects = [row.subject for row in session.scalars(select(LetterRow).order_by(LetterRow.id))]
-    assert [one.partition(": ")[2] for one in subjects if ": " in one] == ["changes requested", "approved"]
+    assert [subject.partition(": ")[2] for subject in subjects if ": " in subject] == ["changes requested", "approved"]
 
 
 def test_before_a_declaration_nothing_is_shown(founder, reviewer):
@@ -171,7 +171,7 @@ def test_two_reviewers_where_the_mode_asks_for_it(founder, reviewer, second):
     assert second.reviews.case(number).reviews == (), "nobody is led by another's review"
     with pytest.raises(Conflict, match="Review this version first"):
         second.reviews.decide(number, approval())
-    assert {one.reviewer for one in second.reviews.review(number, review()).reviews} == {"reviewer", "second"}
+    assert {entry.reviewer for entry in second.reviews.review(number, review()).reviews} == {"reviewer", "second"}
     assert second.reviews.decide(number, approval()).decision.approved
 
 
@@ -180,8 +180,8 @@ def test_a_review_of_an_older_version_does_not_count(founder, reviewer, second):
     reviewed(reviewer, number)
     second.reviews.declare_conflict(number, conflict=False)
     second.reviews.ask_back(number, 1, "More, please.")
-    asked = founder.applications.get(number)
-    founder.applications.submit(number, asked.revision)
+    returned = founder.applications.get(number)
+    founder.applications.submit(number, returned.revision)
     for deed in (
         lambda: reviewer.reviews.decide(number, approval()),
         lambda: reviewer.reviews.decide(number, approval(version=2)),
@@ -206,18 +206,18 @@ def test_a_rejection_has_a_reason_and_makes_no_project(founder, reviewer, sessio
         reviewer.reviews.decide(number, approval())
 
 
-def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
+def test_of_two_decisions_at_once_one_counts_and_the_other_conflicts(founder, reviewer, second, session):
     """Both see the application undecided and decide at the same moment, one for and one against it."""
     for round_ in range(3):
         number = submitted(founder).summary.id
-        for one in (reviewer, second):
-            reviewed(one, number)
+        for client in (reviewer, second):
+            reviewed(client, number)
         barrier, outcomes = threading.Barrier(2), []
 
-        def decide(who, said, number=number, barrier=barrier, outcomes=outcomes):
+        def decide(who, verdict, number=number, barrier=barrier, outcomes=outcomes):
             barrier.wait(10)
             try:
-                outcomes.append(who.reviews.decide(number, said).decision.approved)
+                outcomes.append(who.reviews.decide(number, verdict).decision.approved)
             except Conflict as error:
                 outcomes.append(error.message)
 
@@ -229,10 +229,10 @@ def test_two_reviewers_at_once_one_outcome(founder, reviewer, second, session):
             thread.start()
         for thread in deciding:
             thread.join(30)
-        told = [one for one in outcomes if isinstance(one, str)]
-        [approved] = [one for one in outcomes if not isinstance(one, str)]
-        assert len(told) == 1, outcomes
-        assert ("approved by reviewer" if approved else "rejected by second") in told[0], round_
+        conflicts = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        [approved] = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+        assert len(conflicts) == 1, outcomes
+        assert ("approved by reviewer" if approved else "rejected by second") in conflicts[0], round_
         row = session.get(ApplicationRow, number, populate_existing=True)
         assert row.state == (ApplicationState.APPROVED if approved else ApplicationState.REJECTED)
         assert (row.project_id is not None) == approved
@@ -246,9 +246,9 @@ def test_filters_and_what_is_overdue(founder, reviewer, session):
     session.execute(update(ApplicationRow).where(ApplicationRow.id == large).values(due=late))
     session.commit()
     everything = reviewer.reviews.queue()
-    assert [(one.id, one.overdue) for one in everything.entries] == [(large, True), (small, False)]
+    assert [(entry.id, entry.overdue) for entry in everything.entries] == [(large, True), (small, False)]
     assert everything.entries[0].working_days_left < 0
-    for wanted, found in (
+    for filters, expected_ids in (
         ({"overdue": True}, [large]),
         ({"mode": "playground"}, [small]),
         ({"call": "large-scale-2026"}, [large]),
@@ -258,7 +258,9 @@ def test_filters_and_what_is_overdue(founder, reviewer, session):
         ({"state": "draft"}, []),
         ({"offset": 1}, [small]),
     ):
-        assert [one.id for one in reviewer.reviews.queue(QueueFilter.model_validate(wanted)).entries] == found, wanted
+        assert [
+            entry.id for entry in reviewer.reviews.queue(QueueFilter.model_validate(filters)).entries
+        ] == expected_ids, filters
 
 
 @pytest.mark.parametrize("groups", [[], ["admins"], ["trainers"], ["analysts"]])

@@ -22,12 +22,12 @@ def ask(api, token, path):
     return api.get(path, headers={"Authorization": f"token {token}"})
 
 
-def test_newest_first_of_one_server_or_of_all(api, hub, past):
+def test_attempts_are_listed_newest_first_of_one_server_or_all(api, hub, past):
     maria = hub.sign_in("maria")
     both = ask(api, maria, "/people/maria/attempts").json()
     assert [attempt["server"] for attempt in both] == ["big", ""]
     assert (both[0]["ending"], both[0]["message"], both[0]["log_tail"]) == ("silent", "It said nothing.", "log")
-    assert [one["server"] for one in ask(api, maria, "/people/maria/attempts?server=").json()] == [""]
+    assert [attempt["server"] for attempt in ask(api, maria, "/people/maria/attempts?server=").json()] == [""]
     assert len(ask(api, maria, "/people/maria/attempts?limit=1").json()) == 1
     assert ask(api, maria, "/people/maria/attempts?limit=1000").status_code == 422
 
@@ -44,11 +44,11 @@ def test_newest_first_of_one_server_or_of_all(api, hub, past):
         ("dashboards", "service", [], 403),
     ],
 )
-def test_who_may_see_them(api, hub, past, name, kind, groups, status):
+def test_who_may_read_attempts(api, hub, past, name, kind, groups, status):
     assert ask(api, hub.sign_in(name, kind=kind, groups=groups), "/people/maria/attempts").status_code == status
 
 
-def test_the_client_reads_them(api, hub, past):
+def test_the_client_reads_attempts(api, hub, past):
     with Api(URL, hub.sign_in("maria"), transport=Through(api)) as client:
         assert [attempt.server for attempt in client.attempts("maria")] == ["big", ""]
         assert [attempt.server for attempt in client.attempts("maria", server="")] == [""]

@@ -39,7 +39,7 @@ def test_each_row_has_a_nonce_of_its_own_which_the_api_does_not_show(session: Se
     assert {"nonce", "os_account"} & set(first.model_dump(mode="json")) == set()
 
 
-def test_a_whole_life(session: Session) -> None:
+def test_an_attempt_records_each_step_until_ready(session: Session) -> None:
     number = begin(session)
     ends = datetime(2026, 11, 24, 14, tzinfo=UTC)
     service.submitted(session, number, 7)
@@ -59,14 +59,14 @@ def test_a_whole_life(session: Session) -> None:
 
 def test_what_a_job_wrote_is_kept_as_text_that_any_database_takes(session: Session) -> None:
     number = begin(session)
-    said = Verdict(ending=Ending.CRASHED, message="The server ended with an error: ValueError: \0")
-    service.ended(session, number, said, log_tail="one\r\n\ttwo\0\x1b[2J")
+    verdict = Verdict(ending=Ending.CRASHED, message="The server ended with an error: ValueError: \0")
+    service.ended(session, number, verdict, log_tail="one\r\n\ttwo\0\x1b[2J")
     attempt = only(session)
     assert attempt.log_tail == "one\r\n\ttwo��[2J"
     assert attempt.message.endswith("ValueError: �")
 
 
-def test_the_first_word_on_an_end_counts_and_nothing_comes_after_it(session: Session) -> None:
+def test_the_first_verdict_counts_and_later_calls_change_nothing(session: Session) -> None:
     number = begin(session)
     service.ended(session, number, STOPPED)
     service.ended(session, number, Verdict(ending=Ending.CRASHED, message="no"))

@@ -13,10 +13,10 @@ class Answers:
 
     def __init__(self, **answers) -> None:
         self.answers = answers
-        self.asked: list[list[str]] = []
+        self.commands: list[list[str]] = []
 
     async def run(self, argv, **_options):
-        self.asked.append(argv)
+        self.commands.append(argv)
         answer = self.answers[argv[0]]
         if isinstance(answer, Exception):
             raise answer
@@ -42,7 +42,7 @@ async def test_a_silent_controller_is_not_a_forgotten_job():
     slurm, transport = client(squeue=SlurmUnavailable("timed out"), sacct="")
     with pytest.raises(SlurmUnavailable):
         await slurm.job(7)
-    assert len(transport.asked) == 1
+    assert len(transport.commands) == 1
 
 
 async def test_cancelling_what_is_gone_is_no_error_but_a_failing_scancel_is():
@@ -56,19 +56,19 @@ async def test_cancelling_what_is_gone_is_no_error_but_a_failing_scancel_is():
 async def test_an_account_that_exists_only_gets_its_limits():
     slurm, transport = client(sacctmgr="demo\n")
     await slurm.ensure_account("demo", description="Demo", cpu_minutes=60, gpu_minutes=6)
-    assert ["add" in argv for argv in transport.asked] == [False, False]
-    assert "GrpTRESMins=cpu=60,gres/gpu=6" in transport.asked[-1]
+    assert ["add" in argv for argv in transport.commands] == [False, False]
+    assert "GrpTRESMins=cpu=60,gres/gpu=6" in transport.commands[-1]
 
 
 async def test_a_node_s_address_is_asked_once():
     slurm, transport = client(scontrol="NodeName=cpu1 NodeAddr=10.0.0.1 X=1")
     assert [await slurm.node_address("cpu1"), await slurm.node_address("cpu1")] == ["10.0.0.1"] * 2
-    assert len(transport.asked) == 1
+    assert len(transport.commands) == 1
 
 
 async def test_only_missing_members_are_added_and_all_at_once():
     slurm, transport = client(sacctmgr="founder||\n")
     await slurm.ensure_members("demo", ["trainer", "founder", "analyst"])
-    assert transport.asked[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
+    assert transport.commands[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
     await slurm.ensure_members("demo", ["founder"])
-    assert len(transport.asked) == 3
+    assert len(transport.commands) == 3

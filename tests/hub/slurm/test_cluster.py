@@ -12,7 +12,7 @@ class Slurm:
     """Answers, counts, waits where told to, and can fall silent."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.queries: list[str] = []
         self.silent = False
         self.no_accounts = False
         self.free = 4
@@ -20,7 +20,7 @@ class Slurm:
         self.gate.set()
 
     async def _answer(self, name, value):
-        self.asked.append(name)
+        self.queries.append(name)
         await self.gate.wait()
         if self.silent:
             raise SlurmUnavailable("Slurm has not answered for 15 s (sinfo).")
@@ -52,26 +52,26 @@ def slurm():
     return Slurm()
 
 
-async def test_nobody_looks_and_nobody_asks(slurm):
+async def test_slurm_is_not_queried_while_nobody_looks(slurm):
     ClusterWatcher(slurm, seconds=0.001)
     await asyncio.sleep(0)
-    assert slurm.asked == []
+    assert slurm.queries == []
 
 
-async def test_all_who_look_wait_for_one_question(slurm):
+async def test_simultaneous_views_share_their_queries(slurm):
     watcher = ClusterWatcher(slurm, seconds=60)
     views = await asyncio.gather(*(watcher.look() for _ in range(50)))
-    assert len(slurm.asked) == 6
+    assert len(slurm.queries) == 6
     assert {view.partitions for view in views} == {(Partition("p"),)}
     await watcher.look()
-    assert len(slurm.asked) == 6
+    assert len(slurm.queries) == 6
 
 
-async def test_what_changes_seldom_is_asked_seldom(slurm):
+async def test_rarely_changing_data_is_queried_rarely(slurm):
     watcher = ClusterWatcher(slurm, seconds=60)
     for _ in range(SELDOM):
         await watcher._ask()
-    assert (slurm.asked.count("nodes"), slurm.asked.count("qos")) == (SELDOM, 1)
+    assert (slurm.queries.count("nodes"), slurm.queries.count("qos")) == (SELDOM, 1)
 
 
 async def test_silence_keeps_what_was_known_and_says_so(slurm):
@@ -91,11 +91,11 @@ async def test_a_silent_slurm_is_not_waited_for_by_everybody(slurm):
     slurm.silent = True
     watcher = ClusterWatcher(slurm, seconds=60)
     assert (await watcher.look()).as_of is None
-    count = len(slurm.asked)
+    count = len(slurm.queries)
     slurm.gate.clear()
     async with asyncio.timeout(1):
         assert (await watcher.look()).error
-    assert len(slurm.asked) == count
+    assert len(slurm.queries) == count
 
 
 async def test_a_slurm_without_accounts_is_no_silence(slurm):
@@ -117,7 +117,7 @@ async def test_the_view_is_kept_fresh_while_somebody_has_looked(slurm):
     watcher = ClusterWatcher(slurm, seconds=0.01)
     await watcher.look()
     async with asyncio.timeout(5):
-        while slurm.asked.count("nodes") < 3:
+        while slurm.queries.count("nodes") < 3:
             await asyncio.sleep(0.005)
     watcher._looked_at = float("-inf")
     async with asyncio.timeout(5):

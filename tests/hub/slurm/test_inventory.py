@@ -14,16 +14,16 @@ VERSIONS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
 
 
 @pytest.fixture(params=VERSIONS)
-def said(request):
+def recorded(request):
     return lambda name: (DATA / request.param / f"{name}.txt").read_text()
 
 
-def test_all_versions_are_here():
+def test_output_of_all_versions_is_recorded():
     assert VERSIONS == ["22.05", "23.02", "23.11", "24.05", "24.11", "25.05"]
 
 
-def test_nodes(said):
-    nodes = {node.name: node for node in inventory.parse_nodes(said("nodes"))}
+def test_nodes_are_parsed(recorded):
+    nodes = {node.name: node for node in inventory.parse_nodes(recorded("nodes"))}
     assert sorted(nodes) == ["cpu1", "cpu2", "cpu3", "gpu1", "gpu2"]
     cpu1, gpu1 = nodes["cpu1"], nodes["gpu1"]
     assert set(cpu1.partitions) == {"notebooks", "short", "batch", "transfer"}
@@ -34,8 +34,8 @@ def test_nodes(said):
     assert nodes["cpu2"].cpus_free == 0
 
 
-def test_partitions(said):
-    partitions = {one.name: one for one in inventory.parse_partitions(said("partitions"))}
+def test_partitions_are_parsed(recorded):
+    partitions = {partition.name: partition for partition in inventory.parse_partitions(recorded("partitions"))}
     notebooks = partitions["notebooks"]
     assert (notebooks.up, notebooks.default, notebooks.open, notebooks.qos) == (True, True, True, "notebook")
     assert (notebooks.max_minutes, notebooks.max_cpus, notebooks.max_memory_mb) == (720, None, None)
@@ -44,8 +44,8 @@ def test_partitions(said):
     assert notebooks.allow_accounts is None
 
 
-def test_reservations(said):
-    workshop, upkeep = inventory.parse_reservations(said("reservations"))
+def test_reservations_are_parsed(recorded):
+    workshop, upkeep = inventory.parse_reservations(recorded("reservations"))
     assert (workshop.name, workshop.partition, workshop.active) == ("workshop", "notebooks", True)
     assert workshop.users == ("founder", "learner01")
     assert (workshop.end - workshop.start).total_seconds() == 3600
@@ -53,38 +53,40 @@ def test_reservations(said):
     assert not upkeep.active
 
 
-def test_associations_and_qos(said):
-    associations = inventory.parse_associations(said("associations"))
-    founder = next(one for one in associations if one.user == "founder")
-    account = next(one for one in associations if one.account == "demo" and not one.user)
+def test_associations_and_qos_are_parsed(recorded):
+    associations = inventory.parse_associations(recorded("associations"))
+    founder = next(association for association in associations if association.user == "founder")
+    account = next(
+        association for association in associations if association.account == "demo" and not association.user
+    )
     assert (founder.account, founder.default_qos, set(founder.qos)) == ("demo", "normal", {"normal", "flexible"})
     assert account.parent == "root"
     assert not founder.barred
     [left] = inventory.parse_associations("demo|jan|gpu||normal|normal|||0|0|\n")
     assert (left.barred, left.partition) == (True, "gpu")
-    qos = {one.name: one for one in inventory.parse_qos(said("qos"))}
+    qos = {entry.name: entry for entry in inventory.parse_qos(recorded("qos"))}
     assert qos["notebook"].limits.user == {"cpu": 16, "mem": 65536}
     assert (qos["flexible"].limits.minutes, qos["flexible"].flags) == (240, frozenset({"DenyOnLimit"}))
     assert qos["normal"].gives_way_to == ("flexible",)
 
 
-def test_hours_of_every_account(said):
-    usage = commands.parse_account_usage(said("usage"))
+def test_usage_of_every_account_is_parsed(recorded):
+    usage = commands.parse_account_usage(recorded("usage"))
     assert set(usage) == {"root", "demo"}
     assert (usage["demo"].cpu.limit, usage["demo"].gpu.limit, usage["root"].cpu.limit) == (120000, 12000, None)
 
 
-def test_a_trial(said):
-    trial = inventory.parse_trial(said("trial"))
+def test_a_trial_is_parsed_and_a_refused_one_raises(recorded):
+    trial = inventory.parse_trial(recorded("trial"))
     assert (trial.cpus, trial.nodes, trial.partition) == (1, "cpu1", "notebooks")
     assert trial.start == datetime(2026, 11, 24, 22, 8, 20).astimezone(UTC)
     with pytest.raises(SlurmError, match="Requested time limit is invalid"):
-        inventory.parse_trial(said("trial-refused"))
+        inventory.parse_trial(recorded("trial-refused"))
 
 
 def test_warnings_before_a_trial_do_not_matter():
-    said = "sbatch: warning: x\nsbatch: Job 7 to start at 2026-11-24T10:00:00 a using 4 processors on gpu[1-2]\n"
-    assert inventory.parse_trial(said).nodes == "gpu[1-2]"
+    output = "sbatch: warning: x\nsbatch: Job 7 to start at 2026-11-24T10:00:00 a using 4 processors on gpu[1-2]\n"
+    assert inventory.parse_trial(output).nodes == "gpu[1-2]"
     with pytest.raises(SlurmError):
         inventory.parse_trial("sbatch: Job 7 to start at Unknown using 4 processors on nodes cpu1")
 
@@ -104,13 +106,13 @@ def test_what_cannot_be_read_is_an_error_and_not_an_empty_cluster(parse):
 
 
 def test_names_and_lists_of_partitions():
-    [one] = inventory.parse_partitions(
+    [partition] = inventory.parse_partitions(
         "PartitionName=CPU nodes (amd) AllowGroups=research,staff DenyAccounts=none,guests AllowQos=ALL "
         "MaxTime=UNLIMITED MaxMemPerNode=64000 State=DRAIN RootOnly=NO Hidden=YES QoS=N/A"
     )
-    assert one.name == "CPU nodes (amd)"
-    assert (one.up, one.open, one.max_minutes, one.max_memory_mb) == (False, False, None, 64000)
-    assert (one.allow_groups, one.deny_accounts) == ({"research", "staff"}, {"none", "guests"})
+    assert partition.name == "CPU nodes (amd)"
+    assert (partition.up, partition.open, partition.max_minutes, partition.max_memory_mb) == (False, False, None, 64000)
+    assert (partition.allow_groups, partition.deny_accounts) == ({"research", "staff"}, {"none", "guests"})
 
 
 @pytest.mark.parametrize(

@@ -119,31 +119,31 @@ async def test_with_no_server_nobody_asks(running):
     assert watcher.calls == 0
 
 
-async def test_news_are_told_once_and_absence_each_time(running):
+async def test_a_change_is_reported_once_and_absence_each_time(running):
     watcher, controller = running
-    told: list[Job | None] = []
-    watcher.watch(7, told.append)
+    news: list[Job | None] = []
+    watcher.watch(7, news.append)
     with watcher.waiting():
         await until(lambda: watcher.calls > 5)
-        assert told == [controller.jobs[0]]
+        assert news == [controller.jobs[0]]
         controller.jobs = [Job(7, "COMPLETING", "founder", "cpu1")]
-        await until(lambda: len(told) == 2)
+        await until(lambda: len(news) == 2)
         controller.jobs = []
-        await until(lambda: told[2:4] == [None, None])
+        await until(lambda: news[2:4] == [None, None])
         watcher.unwatch(7)
-        count, calls = len(told), watcher.calls
+        count, calls = len(news), watcher.calls
         await until(lambda: watcher.calls > calls + 2)
-    assert len(told) <= count + 1
+    assert len(news) <= count + 1
 
 
 async def test_a_listener_that_fails_is_not_in_the_way_of_the_next(running):
     watcher, controller = running
     controller.jobs = [*controller.jobs, Job(8, "RUNNING", "colleague", "cpu2")]
-    told: list[Job | None] = []
+    news: list[Job | None] = []
     watcher.watch(7, lambda job: 1 / 0)
-    watcher.watch(8, told.append)
+    watcher.watch(8, news.append)
     with watcher.waiting():
-        await until(lambda: told)
+        await until(lambda: news)
 
 
 async def test_who_waits_makes_it_quicker_and_gets_a_place(running):

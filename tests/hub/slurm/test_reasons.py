@@ -22,9 +22,9 @@ def vocabulary(name: str) -> list[str]:
 @pytest.mark.parametrize("reason", vocabulary("reasons"))
 def test_every_reason_of_slurm_22_to_25_is_a_sentence(reason):
     assert reasons.knows_reason(reason)
-    told = reasons.reason(reason)
-    assert told.means.endswith(".") and "{" not in str(told) and reason not in str(told)
-    assert not told.todo or told.todo.endswith(".")
+    words = reasons.reason(reason)
+    assert words.means.endswith(".") and "{" not in str(words) and reason not in str(words)
+    assert not words.todo or words.todo.endswith(".")
 
 
 @pytest.mark.parametrize("state", vocabulary("states"))
@@ -59,10 +59,10 @@ def test_every_state_of_slurm_22_to_25_has_words_and_a_phase(state):
         ("RaisedSignal:9(Killed)", Whose.REQUEST, "signal"),
     ],
 )
-def test_whose_matter_it_is(reason, whose, part):
-    told = reasons.reason(reason)
-    assert told.whose is whose
-    assert part in str(told)
+def test_a_reason_says_who_can_resolve_it(reason, whose, part):
+    words = reasons.reason(reason)
+    assert words.whose is whose
+    assert part in str(words)
 
 
 def test_an_unknown_reason_is_shown_as_slurm_says_it():
@@ -105,19 +105,19 @@ def test_an_unknown_reason_is_shown_as_slurm_says_it():
     ],
 )
 def test_what_sbatch_refuses_is_explained(text, part):
-    told = reasons.refusal(text)
-    assert part in str(told) and told.todo
-    assert "Cancel it" not in str(told), "there is nothing to cancel"
+    words = reasons.refusal(text)
+    assert part in str(words) and words.todo
+    assert "Cancel it" not in str(words), "there is nothing to cancel"
 
 
 def test_an_unknown_refusal_is_shown_as_slurm_says_it():
-    told = reasons.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
-    assert "“Flux {0} too low”" in told.means and told.whose is Whose.ADMIN
+    words = reasons.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
+    assert "“Flux {0} too low”" in words.means and words.whose is Whose.ADMIN
     assert "without a reason" in reasons.refusal("").means
 
 
 @given(st.text())
 def test_whatever_slurm_prints_is_a_sentence(text):
-    for told in (reasons.reason(text), reasons.refusal(text)):
-        assert told.means.endswith(".") or "”" in told.means
+    for words in (reasons.reason(text), reasons.refusal(text)):
+        assert words.means.endswith(".") or "”" in words.means
     assert isinstance(reasons.state(text), str)

@@ -40,7 +40,7 @@ async def test_nothing_of_our_environment_leaks(command, monkeypatch):
     assert "JUPYTERHUB_USER=founder" in text
 
 
-async def test_a_refusal_is_told(command):
+async def test_a_refusal_raises_slurms_message(command):
     with pytest.raises(SlurmError, match="Invalid qos") as caught:
         await command("echo 'sbatch: error: Invalid qos' >&2; exit 1").run(["squeue"])
     assert not isinstance(caught.value, SlurmUnavailable)
@@ -55,7 +55,7 @@ async def test_a_refusal_is_told(command):
         "sacctmgr: error: slurm_persist_conn_open_without_init: failed to open: Connection refused",
     ],
 )
-async def test_could_not_ask_is_told_apart(command, line):
+async def test_a_connection_error_is_unavailable(command, line):
     with pytest.raises(SlurmUnavailable):
         await command(f"echo '{line}' >&2; exit 1").run(["squeue"])
 

@@ -65,7 +65,7 @@ async def test_days_that_were_missed_are_made_up_for(session, slurm, project):
     assert len(session.scalars(select(UsageDay)).all()) == 6
 
 
-async def test_leads_see_everybody_and_members_themselves(session, slurm, project, person):
+async def test_leads_see_everybodys_usage_and_members_their_own(session, slurm, project, person):
     for day, who, partition, cpu, gpu in (
         (0, "founder", "gpu", 3, 2),
         (0, "colleague", "batch", 5, 0),
@@ -77,12 +77,12 @@ async def test_leads_see_everybody_and_members_themselves(session, slurm, projec
     await service.collect(session, slurm, now())
 
     seen = person("founder").usage("demo")
-    assert [(one.name, one.cpu, one.gpu) for one in seen.people] == [("founder", 4, 2), ("colleague", 5, 0)]
-    assert [(one.name, one.cpu) for one in seen.partitions] == [("gpu", 3), ("batch", 6)]
-    assert [(one.cpu, one.gpu) for one in seen.days] == [(1, 0), (8, 2)]
+    assert [(row.name, row.cpu, row.gpu) for row in seen.people] == [("founder", 4, 2), ("colleague", 5, 0)]
+    assert [(partition.name, partition.cpu) for partition in seen.partitions] == [("gpu", 3), ("batch", 6)]
+    assert [(day.cpu, day.gpu) for day in seen.days] == [(1, 0), (8, 2)]
     assert (seen.cpu.left, seen.gpu.left) == (91, 8)
     assert seen.gpu_runs_out is not None
-    assert [one.name for one in person("colleague").usage("demo").people] == ["others", "colleague"]
+    assert [row.name for row in person("colleague").usage("demo").people] == ["others", "colleague"]
     assert person("admin", groups=["admins"]).usage("demo").people == seen.people
     with pytest.raises(NotFound):
         person("trainer").usage("demo")

@@ -45,8 +45,8 @@ def test_a_worker_inherits_neither_tokens_nor_the_servers_job() -> None:
         "ATRIUM_API_URL": "http://api",
         "MY_OWN": "kept",
     }
-    kept = slurm.job_environment(environment)
-    assert kept == {"PATH": "/usr/bin", "SLURM_CONF": "/etc/slurm/slurm.conf", "MY_OWN": "kept"}
+    inherited = slurm.job_environment(environment)
+    assert inherited == {"PATH": "/usr/bin", "SLURM_CONF": "/etc/slurm/slurm.conf", "MY_OWN": "kept"}
 
 
 @pytest.mark.parametrize("name", ["A", "a b", "a;b", "-a", "a\n", "a" * 31, "../x"])
@@ -113,8 +113,8 @@ def test_what_is_typed_stays_one_word_of_the_script(context: JobContext, program
     lines = [line for line in text.splitlines() if wicked.split(";", maxsplit=1)[0] in line or "train it.py" in line]
     command = lines[0].rstrip("& ").strip()
 
-    said = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
-    assert said.stdout.splitlines()[1:] == [str(program), "--name", wicked]
+    result = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[1:] == [str(program), "--name", wicked]
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
     assert "#SBATCH --comment=atrium:training:maria::12:0a1b2c3d:training" in text
     assert "#SBATCH --signal=B:USR1@60" in text

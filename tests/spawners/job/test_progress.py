@@ -21,7 +21,7 @@ WAITING = Standing(
 )
 
 
-def test_the_way_up():
+def test_progress_rises_with_each_state():
     steps = [
         Standing(),
         Standing(job_id=7),
@@ -59,12 +59,12 @@ def test_waiting_says_place_partition_and_expected_start():
     }
 
 
-def test_the_first_in_line():
+def test_first_place_is_called_next_in_line():
     assert "You are next in line." in progress.event(replace(WAITING, place=1), NOW)["message"]
 
 
 @pytest.mark.parametrize(
-    ("reason", "said", "unsaid"),
+    ("reason", "expected_text", "unexpected_text"),
     [
         ("QOSMaxCpuPerUserLimit", "Stop another notebook", "for a free node"),
         ("AssocGrpGRESMinutes", "GPU hours are used up", "for a free node"),
@@ -73,9 +73,9 @@ def test_the_first_in_line():
         ("PartitionTimeLimit", "shorter time", "for a free node"),
     ],
 )
-def test_a_limit_is_not_called_a_matter_of_time(reason, said, unsaid):
+def test_a_reached_limit_is_not_described_as_waiting_for_a_node(reason, expected_text, unexpected_text):
     message = progress.event(replace(WAITING, job=replace(WAITING.job, reason=reason)), NOW)["message"]
-    assert said in message and unsaid not in message
+    assert expected_text in message and unexpected_text not in message
 
 
 def test_an_expected_start_behind_us_is_none():
@@ -96,20 +96,20 @@ def test_a_job_that_is_over_is_told_without_a_verdict():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"),
+    ("minutes", "text"),
     [(0.2, "1\u202fmin"), (6.4, "6\u202fmin"), (14, "15\u202fmin"), (118, "2\u202fh"), (700, "12\u202fh")],
 )
-def test_the_longer_the_coarser(minutes, said):
-    assert progress.about(NOW + timedelta(minutes=minutes), NOW) == f"about {said}"
+def test_long_waits_are_rounded_more_coarsely(minutes, text):
+    assert progress.about(NOW + timedelta(minutes=minutes), NOW) == f"about {text}"
 
 
-@pytest.mark.parametrize(("place", "said"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")])
-def test_places(place, said):
-    assert progress.nth(place) == said
+@pytest.mark.parametrize(("place", "ordinal"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")])
+def test_places_are_ordinal_numbers(place, ordinal):
+    assert progress.nth(place) == ordinal
 
 
 @given(st.text(), st.text(), st.text(), st.none() | st.integers())
-def test_nothing_breaks_it(state, reason, node, place):
+def test_any_job_state_gives_a_message_and_a_percentage(state, reason, node, place):
     job = Job(7, state, "f", node, reason)
     event = progress.event(Standing(job_id=7, job=job, place=place), NOW)
     assert event["message"] and 0 <= event["progress"] <= 100

@@ -68,7 +68,7 @@ def test_a_link_keeps_what_it_says_so_that_it_can_be_refused():
         ({"profile": {"small": 1}}, "profile"),
     ],
 )
-def test_anything_else_is_refused_by_name(attack, field):
+def test_an_invalid_option_is_refused_by_its_field(attack, field):
     attack = {name: value for name, value in attack.items() if value is not None}
     with pytest.raises(InvalidInput) as refused:
         options.parse(attack, SETTINGS)

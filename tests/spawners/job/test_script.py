@@ -32,19 +32,19 @@ def render(request: SpawnRequest | None = None, **changes: object) -> str:
         "settings": SETTINGS,
         "exported": EXPORTED,
     }
-    asked = request or SpawnRequest(account="demo", partition="notebooks", minutes=180)
-    return script.render(asked, **{**values, **changes})  # type: ignore[arg-type]
+    spawn_request = request or SpawnRequest(account="demo", partition="notebooks", minutes=180)
+    return script.render(spawn_request, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def directives(text: str) -> list[str]:
     """As sbatch reads them: lines that begin with ``#SBATCH``, up to the first command."""
-    found = []
+    arguments = []
     for line in text.splitlines()[1:]:
         if line.startswith("#SBATCH"):
-            found.append(line.removeprefix("#SBATCH "))
+            arguments.append(line.removeprefix("#SBATCH "))
         elif line and not line.startswith("#"):
             break
-    return found
+    return arguments
 
 
 def expected(request: SpawnRequest, *, user: str = "founder", server: str = "") -> list[str]:
@@ -86,10 +86,10 @@ def test_exactly_these_directives_and_all_before_the_first_command(request_: Spa
     assert text.count("#SBATCH") == len(expected(request_))
 
 
-def test_whether_a_lost_node_means_the_queue_again_is_a_setting() -> None:
-    kept = Settings(spawn=Spawn(requeue=False))
-    assert "--no-requeue" in directives(render(settings=kept))
-    assert "--requeue" not in directives(render(settings=kept))
+def test_requeueing_is_a_setting() -> None:
+    without_requeue = Settings(spawn=Spawn(requeue=False))
+    assert "--no-requeue" in directives(render(settings=without_requeue))
+    assert "--requeue" not in directives(render(settings=without_requeue))
 
 
 def test_a_server_keeps_its_version_and_the_link_to_the_examples_follows_upgrades(tmp_path: Path) -> None:
@@ -103,14 +103,14 @@ def test_a_server_keeps_its_version_and_the_link_to_the_examples_follows_upgrade
     assert text.count(str(link)) == 1
 
 
-def test_an_environment_that_there_is_not() -> None:
+def test_an_unknown_environment_is_refused() -> None:
     with pytest.raises(InvalidInput) as refused:
         render(SpawnRequest(account="demo", partition="notebooks", environment="none"))
     assert refused.value.field == "environment"
 
 
 @pytest.mark.parametrize("bad", ["x y", "x\n#SBATCH --uid=0", "$(id)", "`id`", "x;id", "x'", 'x"', "x\\", "x\r", "é"])
-def test_nothing_breaks_out(bad: str) -> None:
+def test_hostile_text_is_refused_or_quoted_in_the_comment(bad: str) -> None:
     with pytest.raises(InvalidInput):
         render(server=bad)
     request = SpawnRequest(account="demo", partition="notebooks", minutes=180)
@@ -169,20 +169,20 @@ def body(text: str) -> list[str]:
 
 @settings(max_examples=300, deadline=None)
 @given(user=ATTACKS, server=ATTACKS)
-def test_no_name_of_a_person_or_a_server_does(user: str, server: str) -> None:
-    asked = SpawnRequest(account="demo", partition="notebooks", minutes=180)
+def test_no_name_of_a_person_or_a_server_changes_the_directives(user: str, server: str) -> None:
+    spawn_request = SpawnRequest(account="demo", partition="notebooks", minutes=180)
     for person, name in ((user, ""), ("founder", server), (user, server)):
         try:
-            text = render(asked, user=person, server=name)
+            text = render(spawn_request, user=person, server=name)
         except InvalidInput:
             continue
         assert re.fullmatch(r"[A-Za-z0-9_./,:=@+-]*", name)
-        assert directives(text) == expected(asked, user=person, server=name)
+        assert directives(text) == expected(spawn_request, user=person, server=name)
 
 
 @settings(max_examples=200, deadline=None)
 @given(attack=ATTACKS)
-def test_a_typed_request_cannot_be_made_of_it_either(attack: str) -> None:
+def test_a_request_built_by_hand_refuses_hostile_text(attack: str) -> None:
     """What is stored was typed once; a model made of it by hand is held to the same."""
     for name in ("account", "partition", "qos", "reservation", "gpu_type", "environment", "profile"):
         try:

@@ -24,7 +24,7 @@ class Hub(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Ear)
-        self.heard: list[tuple[str, str, dict[str, object]]] = []
+        self.requests: list[tuple[str, str, dict[str, object]]] = []
         self.statuses = [201]
         self.deaf = threading.Event()
 
@@ -41,7 +41,7 @@ class Ear(BaseHTTPRequestHandler):
         if self.server.deaf.is_set():
             time.sleep(30)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.heard.append((self.path, self.headers["Authorization"], body))
+        self.server.requests.append((self.path, self.headers["Authorization"], body))
         statuses = self.server.statuses
         self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
         self.end_headers()
@@ -60,7 +60,7 @@ def hub() -> Iterator[Hub]:
 
 def test_the_port_is_told_with_the_servers_token_and_nothing_else(hub: Hub) -> None:
     assert announce.announce(34567, hub.environment)
-    assert hub.heard == [("/hub/api/batchspawner", "token secret", {"port": 34567})]
+    assert hub.requests == [("/hub/api/batchspawner", "token secret", {"port": 34567})]
 
 
 def test_a_hub_that_refuses_or_fails_is_asked_again(hub: Hub) -> None:
@@ -68,7 +68,7 @@ def test_a_hub_that_refuses_or_fails_is_asked_again(hub: Hub) -> None:
     pauses: list[float] = []
 
     assert announce.announce(34567, hub.environment, pause=pauses.append)
-    assert len(hub.heard) == 4
+    assert len(hub.requests) == 4
     assert pauses == sorted(pauses)
 
 
@@ -91,10 +91,10 @@ def test_a_server_that_nobody_can_reach_ends_with_its_own_code() -> None:
     assert "secret" not in done.stderr
 
 
-def test_the_farewell_is_said(hub: Hub) -> None:
+def test_the_farewell_is_posted(hub: Hub) -> None:
     announce.farewell("idle", hub.environment)
 
-    assert hub.heard[0][2] == {"farewell": "idle"}
+    assert hub.requests[0][2] == {"farewell": "idle"}
 
 
 @pytest.mark.parametrize("statuses", [[403], [500]])
@@ -108,10 +108,10 @@ def test_a_hub_that_does_not_answer_holds_nobody_up(hub: Hub, monkeypatch: pytes
     hub.deaf.set()
     announce.farewell("finished", hub.environment)  # pytest's own limit would be in its way otherwise
 
-    assert hub.heard == []
+    assert hub.requests == []
 
 
-def test_outside_of_a_hub_nothing_is_said() -> None:
+def test_outside_of_a_hub_nothing_is_posted() -> None:
     announce.farewell("finished", {})
     announce.announce_in_background(34567, {})
 

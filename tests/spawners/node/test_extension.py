@@ -58,12 +58,12 @@ def status(address: str, **headers: str) -> httpx2.Response:
 
 
 def test_the_status_is_of_this_job(server: tuple[str, Any]) -> None:
-    told = status(server[0]).json()
+    body = status(server[0]).json()
 
-    assert (told["job"], told["node"], told["project"], told["server"]) == ("4711", "cpu7", "demo", "train")
-    assert 0 < told["seconds_left"] <= 3600
-    assert told["ends"] - told["seconds_left"] == pytest.approx(time.time(), abs=5)
-    assert (told["idle_minutes"], told["idle_end"], told["ending"], told["hours"]) == (120, None, False, None)
+    assert (body["job"], body["node"], body["project"], body["server"]) == ("4711", "cpu7", "demo", "train")
+    assert 0 < body["seconds_left"] <= 3600
+    assert body["ends"] - body["seconds_left"] == pytest.approx(time.time(), abs=5)
+    assert (body["idle_minutes"], body["idle_end"], body["ending"], body["hours"]) == (120, None, False, None)
 
 
 def test_strangers_get_nothing_and_keep_nothing(server: tuple[str, Any]) -> None:

@@ -58,26 +58,26 @@ async def test_who_waits_waits_no_longer_than_they_said() -> None:
         never.set()
 
 
-async def test_it_is_asked_once_a_minute_and_an_old_answer_is_better_than_none() -> None:
-    moment, asked = [0.0], [0]
+async def test_hours_are_fetched_once_a_minute_and_old_ones_are_marked_stale() -> None:
+    moment, request_count = [0.0], [0]
     answers = iter([json.dumps(ME).encode(), b"broken"])
 
     async def count() -> bytes:
-        asked[0] += 1
+        request_count[0] += 1
         return next(answers)
 
     async with api(count) as environment:
         hours = ProjectHours("steel", environment, lambda: moment[0])
         await hours.soon(5)
         hours.now()
-        assert asked == [1]
+        assert request_count == [1]
         moment[0] = ASK_SECONDS + 1
         assert hours.now() == STEEL
         async with asyncio.timeout(5):
             while hours.now() == STEEL:
                 await asyncio.sleep(0.01)
         assert hours.now() == {**STEEL, "stale": True}
-        assert asked == [2]
+        assert request_count == [2]
 
 
 async def test_a_project_the_api_does_not_know_has_no_hours() -> None:

@@ -64,7 +64,7 @@ def test_a_kernel_that_nobody_spoke_to_does_not_keep_a_server_for_ever(state: st
     assert activity(a=kernel(state, 300)).last() == NOW - 300
 
 
-def test_a_person_is_use() -> None:
+def test_activity_of_a_person_counts_as_use() -> None:
     watched = activity(a=kernel("idle", 900))
     watched.person()
     assert watched.last() == NOW

@@ -7,13 +7,19 @@ import os
 from spawners.node.job_context import JobContext
 
 
-def test_what_servers_left_is_tidied_up(context: JobContext) -> None:
+def test_files_of_ended_jobs_are_removed(context: JobContext) -> None:
     """Keys and lists of jobs that are over, and old logs; nothing of this server's or of another one that runs."""
     context.make_directories()
     folder, old = context.keys.parent, context.logs / "old.err"
-    kept = [folder / "keys-7", folder / "keys-8", folder / "keys-here", context.logs / "new.err", folder / "my-own-9"]
+    remaining = [
+        folder / "keys-7",
+        folder / "keys-8",
+        folder / "keys-here",
+        context.logs / "new.err",
+        folder / "my-own-9",
+    ]
     gone = [folder / "keys-9", folder / "keys-9.123", folder / "clusters-9.json", old]
-    for path in kept + gone:
+    for path in remaining + gone:
         if path.suffix in (".json", ".err"):
             path.touch()
         else:
@@ -22,5 +28,5 @@ def test_what_servers_left_is_tidied_up(context: JobContext) -> None:
 
     context.tidy({"8"})
 
-    assert [path.name for path in kept if not path.exists()] == []
+    assert [path.name for path in remaining if not path.exists()] == []
     assert [path.name for path in gone if path.exists()] == []

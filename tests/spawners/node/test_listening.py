@@ -26,7 +26,7 @@ def test_requests_wait_for_a_server_that_is_not_up_yet() -> None:
         socket.create_connection(ours.getsockname(), timeout=5).close()
 
 
-def test_of_a_range_the_free_ones_are_taken_each_once() -> None:
+def test_each_free_port_of_a_range_is_opened_once() -> None:
     first = free_port()
     while first > 65000:
         first = free_port()
@@ -36,12 +36,12 @@ def test_of_a_range_the_free_ones_are_taken_each_once() -> None:
         with pytest.raises(listening.NoPort, match=f"{first}-{first + 4}"):
             for _ in range(6):
                 opened.append(listening.open_socket(environment))
-        ports = {one.getsockname()[1] for one in opened}
+        ports = {listener.getsockname()[1] for listener in opened}
         assert len(ports) == len(opened)
         assert ports <= set(range(first, first + 5))
     finally:
-        for one in opened:
-            one.close()
+        for listener in opened:
+            listener.close()
 
 
 def test_the_range_is_tried_in_an_order_of_chance() -> None:

@@ -18,7 +18,7 @@ def test_a_long_log_keeps_its_end_and_what_comes_next_comes_after_it(tmp_path: P
     for number in range(1000):
         os.write(descriptor, f"line {number}\n".encode())
 
-    assert output.cut(descriptor, longest=5_000, kept=100)
+    assert output.cut(descriptor, longest=5_000, end_bytes=100)
     os.write(descriptor, b"the next line\n")
     lines = path.read_text().splitlines()
     os.close(descriptor)
@@ -44,7 +44,7 @@ async def test_the_log_is_closed_to_others(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_pipe_is_nobodys_business() -> None:
+async def test_a_pipe_is_not_watched() -> None:
     reading, writing = os.pipe()
     await output.keep_short(writing)  # comes back: there is nothing to look at
     os.close(reading)

@@ -23,10 +23,10 @@ class Slurm(Job):
     """A job whose end an administrator can move."""
 
     truth: float | None = None
-    asked = 0
+    query_count = 0
 
     async def ask_end(self) -> None:
-        self.asked += 1
+        self.query_count += 1
         self.ends = self.truth if self.truth is not None else self.ends
 
 
@@ -127,7 +127,7 @@ async def test_slurm_is_asked_again_once_before_people_are_warned() -> None:
     world.job.truth = START + 6_000
     for _ in range(5):
         await world.later(420)
-    assert world.job.asked == 1
+    assert world.job.query_count == 1
     assert world.watch.seconds_left == pytest.approx(3_900)
 
 

@@ -39,7 +39,7 @@ async def test_options_are_typed_and_complete_before_they_are_kept():
     assert (options["account"], options["partition"], options["cpus"], options["gpus"]) == ("demo", "gpu", 4, 1)
 
 
-async def test_no_options_are_the_last_ones():
+async def test_a_request_without_options_keeps_the_last_ones():
     assert (await accepted(b"")).get_server_json_body()["user_options"] is None
     assert (await accepted({"display_name": "x"})).get_server_json_body()["user_options"] is None
 
@@ -66,7 +66,7 @@ async def test_options_of_a_server_that_is_changed_are_held_to_the_same():
         ({"user_options": ["cpus"]}, 400, ""),
     ],
 )
-async def test_anything_else_is_refused_by_name(sent, status, named):
+async def test_an_invalid_option_is_refused_by_its_field(sent, status, named):
     with pytest.raises(web.HTTPError) as refused:
         await accepted(sent)
     assert refused.value.status_code == status
@@ -74,9 +74,9 @@ async def test_anything_else_is_refused_by_name(sent, status, named):
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
-async def test_who_may_not_start_a_server_learns_nothing_of_what_its_owner_may_have(method, monkeypatch):
-    asked = []
-    monkeypatch.setattr(api.ServerHandler, "_accept", lambda _self, name: asked.append(name))
+async def test_a_person_without_permission_is_refused_before_options_are_checked(method, monkeypatch):
+    accepted_names = []
+    monkeypatch.setattr(api.ServerHandler, "_accept", lambda _self, name: accepted_names.append(name))
     handler = api.ServerHandler.__new__(api.ServerHandler)
     handler.parsed_scopes, handler.expanded_scopes = {}, set()
     handler.request = SimpleNamespace(path="/hub/api/users/founder/server", body=b"", method=method.upper())
@@ -84,10 +84,10 @@ async def test_who_may_not_start_a_server_learns_nothing_of_what_its_owner_may_h
     with pytest.raises(web.HTTPError) as refused:
         await getattr(handler, method)("founder")
     assert refused.value.status_code in (403, 404)
-    assert asked == []
+    assert accepted_names == []
 
 
-def test_the_stock_handler_is_gone():
+def test_jupyterhubs_handler_is_replaced():
     api.install()
     api.install()
     handlers = [entry[1] for entry in apihandlers.default_handlers]

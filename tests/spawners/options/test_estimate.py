@@ -20,10 +20,10 @@ class Slurm:
 
     def __init__(self, **starts: timedelta | SlurmError) -> None:
         self.starts = starts
-        self.asked: list[SpawnRequest] = []
+        self.trials: list[SpawnRequest] = []
 
     async def trial(self, request: SpawnRequest) -> Trial:
-        self.asked.append(request)
+        self.trials.append(request)
         answer = self.starts.get(request.partition, timedelta())
         if isinstance(answer, SlurmError):
             raise answer
@@ -34,12 +34,12 @@ def request(**changes):
     return SpawnRequest(**{"account": "demo", "partition": "notebooks", **changes})
 
 
-async def asked(slurm, choice, cluster=CLUSTER, estimates=None, name="founder"):
+async def estimate_of(slurm, choice, cluster=CLUSTER, estimates=None, name="founder"):
     return await (estimates or Estimates()).of(name, choice, offer(cluster), cluster, trial=slurm.trial)
 
 
-async def test_cost_and_start():
-    answer = await asked(Slurm(), request(cpus=4, minutes=90))
+async def test_an_estimate_has_cost_remaining_hours_and_start():
+    answer = await estimate_of(Slurm(), request(cpus=4, minutes=90))
     assert answer["cost"] == "6 core-hours"
     assert answer["left"] == "1\u202f994 core-hours"
     assert answer["starts"] == "Starts now"
@@ -47,22 +47,22 @@ async def test_cost_and_start():
 
 
 async def test_gpus_cost_their_own_hours():
-    answer = await asked(Slurm(), request(partition="gpu", cpus=4, gpus=2, minutes=60))
+    answer = await estimate_of(Slurm(), request(partition="gpu", cpus=4, gpus=2, minutes=60))
     assert answer["cost"] == "4 core-hours · 2 GPU-hours"
     assert answer["left"].endswith("198 GPU-hours")
 
 
 async def test_a_sooner_alternative_is_one_that_slurm_confirms():
     slurm = Slurm(notebooks=LATER)
-    answer = await asked(slurm, request(minutes=60))
+    answer = await estimate_of(slurm, request(minutes=60))
     assert answer["starts"].startswith("Starts in ")
     assert answer["sooner"]["words"] == "In “short” it starts now."
     assert answer["sooner"]["values"]["partition"] == "short"
-    assert len(slurm.asked) == 2, "one trial for the choice, one for the alternative"
+    assert len(slurm.trials) == 2, "one trial for the choice, one for the alternative"
 
 
 async def test_an_alternative_that_is_no_sooner_is_not_told():
-    answer = await asked(Slurm(notebooks=LATER, short=LATER, batch=LATER), request(minutes=60))
+    answer = await estimate_of(Slurm(notebooks=LATER, short=LATER, batch=LATER), request(minutes=60))
     assert answer["sooner"] is None
 
 
@@ -75,36 +75,36 @@ def test_alternatives_can_be_had_and_send_nobody_to_a_gpu_for_nothing():
     assert {other.gpus for other in kinds} == {1}
 
 
-async def test_the_same_question_is_put_once():
+async def test_the_same_request_is_tried_once_per_person():
     slurm, estimates = Slurm(), Estimates()
     for _ in range(3):
-        await asked(slurm, request(), estimates=estimates)
-    assert len(slurm.asked) == 1
-    await asked(slurm, request(), estimates=estimates, name="colleague")
-    assert len(slurm.asked) == 2, "Slurm answers each person by their own priority"
+        await estimate_of(slurm, request(), estimates=estimates)
+    assert len(slurm.trials) == 1
+    await estimate_of(slurm, request(), estimates=estimates, name="colleague")
+    assert len(slurm.trials) == 2, "Slurm answers each person by their own priority"
 
 
-async def test_a_refusal_is_told_in_plain_words_and_kept():
+async def test_a_refusal_is_explained_and_cached():
     slurm, estimates = Slurm(notebooks=SlurmError("allocation failure: Requested time limit is invalid")), Estimates()
     for _ in range(2):
-        answer = await asked(slurm, request(), estimates=estimates)
+        answer = await estimate_of(slurm, request(), estimates=estimates)
     assert "time" in answer["refused"]
     assert answer["cost"]
-    assert len(slurm.asked) == 1
+    assert len(slurm.trials) == 1
 
 
-async def test_silence_is_told_and_asked_again():
+async def test_silence_is_reported_and_not_cached():
     slurm, estimates = Slurm(notebooks=SlurmUnavailable("Slurm has not answered for 15 s (sbatch).")), Estimates()
     for _ in range(2):
-        answer = await asked(slurm, request(), estimates=estimates)
+        answer = await estimate_of(slurm, request(), estimates=estimates)
         assert answer["unknown"] == "When it would start cannot be told just now."
-    assert len(slurm.asked) == 2
+    assert len(slurm.trials) == 2
 
 
 async def test_a_partition_whose_nodes_are_all_away_is_waited_for():
     away = replace(CLUSTER, nodes=tuple(replace(node, in_service=False) for node in CLUSTER.nodes))
     slurm = Slurm(notebooks=SlurmError("allocation failure: Requested node configuration is not available"))
-    answer = await asked(slurm, request(), away)
+    answer = await estimate_of(slurm, request(), away)
     assert "refused" not in answer
     assert "down, under repair" in answer["unknown"]
 
@@ -112,30 +112,32 @@ async def test_a_partition_whose_nodes_are_all_away_is_waited_for():
 async def test_one_person_who_asks_without_end_keeps_nobody_from_asking():
     slurm, estimates = Slurm(), Estimates()
     for n in range(estimate.A_MINUTE + 5):
-        await asked(slurm, request(minutes=30 + n), estimates=estimates, name="mallory")
-    assert len(slurm.asked) == estimate.A_PERSON
-    assert "start" in (await asked(slurm, request(), estimates=estimates))
+        await estimate_of(slurm, request(minutes=30 + n), estimates=estimates, name="mallory")
+    assert len(slurm.trials) == estimate.A_PERSON
+    assert "start" in (await estimate_of(slurm, request(), estimates=estimates))
 
 
 async def test_slurm_is_spared_when_many_ask():
     slurm, estimates = Slurm(), Estimates()
     answers = [
-        await asked(slurm, request(minutes=30 + n), estimates=estimates, name=f"person{n % 5}" if n else "founder")
+        await estimate_of(
+            slurm, request(minutes=30 + n), estimates=estimates, name=f"person{n % 5}" if n else "founder"
+        )
         for n in range(estimate.A_MINUTE + 5)
     ]
-    assert len(slurm.asked) == estimate.A_MINUTE
+    assert len(slurm.trials) == estimate.A_MINUTE
     assert "unknown" in answers[-1]
-    assert "start" in (await asked(slurm, request(minutes=30), estimates=estimates)), (
+    assert "start" in (await estimate_of(slurm, request(minutes=30), estimates=estimates)), (
         "what is known is told all the same"
     )
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(-5, "now"), (30, "now"), (360, "in 6\u202fmin"), (7200, "in 2\u202fh")])
-def test_words_for_a_start(seconds, said):
+@pytest.mark.parametrize(("seconds", "text"), [(-5, "now"), (30, "now"), (360, "in 6\u202fmin"), (7200, "in 2\u202fh")])
+def test_a_start_is_described_relative_to_now(seconds, text):
     now = datetime(2026, 11, 24, tzinfo=UTC)
-    assert estimate.when(now + timedelta(seconds=seconds), now) == said
+    assert estimate.when(now + timedelta(seconds=seconds), now) == text
 
 
 async def test_without_a_budget_nothing_is_left_to_tell():
-    answer = await asked(Slurm(), request(), replace(CLUSTER, usage={}))
+    answer = await estimate_of(Slurm(), request(), replace(CLUSTER, usage={}))
     assert answer["left"] == ""

@@ -135,10 +135,12 @@ def test_what_was_asked_for_and_is_not_offered_stays_in_sight():
     assert fields(sent={"partition": "vip"}).value["partition"] == "vip"
 
 
-def test_everything_described_is_there():
+def test_every_aria_description_exists():
     for sent in (None, {"cpus": "99"}, {"partition": "vip"}):
         shown = fields(sent=sent)
-        described = {one for own in shown.attributes.values() for one in own.get("aria-describedby", "").split()}
+        described = {
+            identifier for own in shown.attributes.values() for identifier in own.get("aria-describedby", "").split()
+        }
         assert described <= shown.ids
 
 
@@ -169,7 +171,9 @@ def test_names_of_slurm_are_text_too():
     bad = '<b>"x'
     cluster = replace(
         CLUSTER,
-        partitions=tuple(replace(one, name=bad) if one.name == "batch" else one for one in CLUSTER.partitions),
+        partitions=tuple(
+            replace(partition, name=bad) if partition.name == "batch" else partition for partition in CLUSTER.partitions
+        ),
         nodes=tuple(replace(node, partitions=(*node.partitions, bad)) for node in CLUSTER.nodes),
         error="<script>no</script>",
     )
@@ -183,7 +187,7 @@ def test_names_of_slurm_are_text_too():
 def test_the_data_for_the_script_is_json_that_ends_nothing():
     text = html(page())
     data = json.loads(re.findall(r'<script id="spawn-data" type="application/json">(.*?)</script>', text, re.DOTALL)[0])
-    place = next(one for one in data["projects"]["demo"]["places"] if one["partition"] == "gpu")
+    place = next(entry for entry in data["projects"]["demo"]["places"] if entry["partition"] == "gpu")
     assert place["gpu_types"] == {"a100": 4, "l40s": 4}
     assert data["profiles"]["one-gpu"]["gpus"] == 1
     assert "<" not in re.sub(r"<[^>]*>", "", json.dumps(data["words"]))
@@ -206,8 +210,8 @@ def test_whoever_has_no_project_is_told_what_to_do():
     assert 'href="http://o/"' in text
 
 
-def test_what_is_free():
-    free = {one.partition: one for one in page().free}
+def test_free_resources_are_listed_by_partition():
+    free = {row.partition: row for row in page().free}
     assert (free["notebooks"].cpus, free["notebooks"].cpus_total, free["notebooks"].memory_gb) == (10, 16, 20)
     assert free["gpu"].gpus == "1 a100 + 4 l40s"
     assert "gpu (28 cores, 1 a100 + 4 l40s GPU free)" in html(page())

@@ -29,9 +29,9 @@ class Watcher:
 
 @pytest.fixture
 def watcher(monkeypatch):
-    made = Watcher(CLUSTER)
-    monkeypatch.setattr(spawn_page, "site", lambda: SimpleNamespace(settings=SETTINGS, cluster=made))
-    return made
+    cluster_watcher = Watcher(CLUSTER)
+    monkeypatch.setattr(spawn_page, "site", lambda: SimpleNamespace(settings=SETTINGS, cluster=cluster_watcher))
+    return cluster_watcher
 
 
 def link(**query: str) -> spawn_page.SpawnPage:
@@ -47,7 +47,7 @@ def test_a_link_starts_nothing_whatever_it_says():
     assert link(cmd="id").link is None
 
 
-async def test_the_one_check(watcher):
+async def test_valid_options_are_accepted_and_others_refused(watcher):
     request = await spawn_page.accepted("founder", {"profile": "one-gpu"})
     assert (request.account, request.partition, request.gpus) == ("demo", "gpu", 1)
     for refused in ({"cpus": 17}, {"account": "steel"}, {"cmd": "id"}, {"profile": "x"}, {"cpus": "1\n#SBATCH"}):
@@ -85,7 +85,7 @@ def test_the_last_choice_is_the_server_s_own_or_the_person_s_latest():
     assert spawn_page.last_choice(spawner(None)) == {}
 
 
-def test_the_stock_page_is_gone():
+def test_jupyterhubs_page_is_replaced():
     spawn_page.install()
     spawn_page.install()
     pages = handlers.default_handlers

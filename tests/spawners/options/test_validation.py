@@ -26,9 +26,15 @@ def refusal(changes, have=None):
 def with_limits(*, user=None, account=None, **more):
     """The cluster with limits on the founder's association and on the account."""
 
-    def limited(one: Association) -> Association:
-        own = user if one.user == "founder" else account if (one.account, one.user) == ("demo", "") else None
-        return replace(one, limits=own) if own else one
+    def limited(association: Association) -> Association:
+        own = (
+            user
+            if association.user == "founder"
+            else account
+            if (association.account, association.user) == ("demo", "")
+            else None
+        )
+        return replace(association, limits=own) if own else association
 
     return replace(CLUSTER, associations=tuple(map(limited, CLUSTER.associations)), **more)
 
@@ -45,7 +51,7 @@ def with_limits(*, user=None, account=None, **more):
         {"environment": "deep"},
     ],
 )
-def test_what_can_be_had(changes):
+def test_an_allowed_request_is_accepted(changes):
     validation.check(request(**changes), offer())
 
 
@@ -90,7 +96,7 @@ def test_what_can_be_had(changes):
         ({"environment": "none"}, "environment", "There is no environment of that name.", "Choose one of the list."),
     ],
 )
-def test_what_cannot_and_why(changes, field, sentence, hint):
+def test_a_refused_request_names_its_field_and_a_hint(changes, field, sentence, hint):
     error = refusal(changes)
     assert (error.field, error.status) == (field, 422)
     assert sentence in error.message
@@ -114,9 +120,9 @@ def test_what_a_partition_s_qos_gives_one_person():
 def test_the_partition_s_qos_goes_before_the_job_s(partition_qos, job_qos, expected):
     def place(flags):
         qos = (Qos("notebook", limits=partition_qos), Qos("normal", flags=flags, limits=job_qos))
-        found = offer(replace(CLUSTER, qos=qos)).projects[0].partition("notebooks", "")
-        assert found is not None
-        return found.cpus.most
+        offered_partition = offer(replace(CLUSTER, qos=qos)).projects[0].partition("notebooks", "")
+        assert offered_partition is not None
+        return offered_partition.cpus.most
 
     assert place(frozenset()) == expected
     if partition_qos.job:
@@ -140,14 +146,16 @@ def test_what_an_account_may_use_at_a_time_counts_at_every_level():
     root = replace(
         cluster,
         associations=tuple(
-            replace(one, limits=Limits(group={"cpu": 3})) if (one.account, one.user) == ("root", "") else one
-            for one in cluster.associations
+            replace(association, limits=Limits(group={"cpu": 3}))
+            if (association.account, association.user) == ("root", "")
+            else association
+            for association in cluster.associations
         ),
     )
     assert "“root” may use at a time (3)" in refusal({"cpus": 4}, offer(root)).message
 
 
-def test_hours_left():
+def test_a_request_over_the_remaining_hours_is_refused():
     usage = {"demo": AccountUsage(Minutes(600, 0), Minutes(60, 0))}
     have = offer(replace(CLUSTER, usage=usage))
     validation.check(request(cpus=2, minutes=300), have)
@@ -180,7 +188,7 @@ def test_one_node_must_have_all_of_it():
         {"deny_qos": frozenset({"normal", "flexible"})},
     ],
 )
-def test_a_partition_that_is_not_for_them_is_not_offered(changes):
+def test_a_partition_closed_to_the_project_is_not_offered(changes):
     have = offer(changed("partitions", "notebooks", **changes))
     assert "notebooks" not in {entry.name for entry in have.projects[0].partitions}
     assert refusal({}, have).field == "partition"
@@ -195,23 +203,23 @@ def test_a_partition_that_is_not_for_them_is_not_offered(changes):
         {"deny_qos": frozenset({"flexible"})},
     ],
 )
-def test_one_that_is_for_them_is(changes):
+def test_a_partition_open_to_the_project_is_offered(changes):
     validation.check(request(), offer(changed("partitions", "notebooks", **changes), groups=("atrium-users",)))
 
 
 def test_a_right_in_one_partition_only():
     mine = Association("demo", "founder", partition="gpu", qos=("normal",), default_qos="normal")
-    others = tuple(one for one in CLUSTER.associations if one.user != "founder")
+    others = tuple(association for association in CLUSTER.associations if association.user != "founder")
     have = offer(replace(CLUSTER, associations=(*others, mine)))
     assert {entry.name for entry in have.projects[0].partitions} == {"gpu"}
 
 
 def test_a_project_that_one_may_not_submit_to_any_more_is_none():
-    closed = tuple(replace(one, barred=one.user == "founder") for one in CLUSTER.associations)
+    closed = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
     assert offer(replace(CLUSTER, associations=closed)).projects == ()
 
 
-def test_nobody_s_project():
+def test_a_person_without_a_project_is_refused():
     error = refusal({}, offer(user="stranger"))
     assert error.field == "account"
     assert "You have no project yet" in error.message
@@ -241,10 +249,10 @@ def test_projects_without_hours_come_last():
         ({"maintenance": True}, "founder", False),
     ],
 )
-def test_reservations(changes, user, open_to_them):
+def test_a_reservation_is_offered_to_its_users_only(changes, user, open_to_them):
     end = {"end": NOW + timedelta(hours=24)} if "end" not in changes else {}
     have = offer(changed("reservations", "workshop", **end, **changes), user=user)
-    assert [one.name for one in have.reservations] == ["workshop"] * open_to_them
+    assert [reservation.name for reservation in have.reservations] == ["workshop"] * open_to_them
 
 
 def test_a_slurm_without_accounts_gives_what_its_partitions_give():
@@ -269,7 +277,7 @@ def test_what_is_left_open_is_filled_in():
     assert validation.complete({"reservation": "workshop", "gpus": 1}, offer(), SETTINGS).partition == "notebooks"
 
 
-def test_free_now():
+def test_a_request_fits_only_a_free_and_suitable_node():
     gpu1 = next(node for node in CLUSTER.nodes if node.name == "gpu1")
     cpu2 = next(node for node in CLUSTER.nodes if node.name == "cpu2")
     cpu3 = next(node for node in CLUSTER.nodes if node.name == "cpu3")

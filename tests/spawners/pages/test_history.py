@@ -54,7 +54,7 @@ def test_every_ending_and_state_has_words():
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "sentence"),
     [
         (
             {"cpus": 2, "memory_gb": 4, "minutes": 240, "partition": "notebooks"},
@@ -65,11 +65,11 @@ def test_every_ending_and_state_has_words():
         ({}, ""),
     ],
 )
-def test_requests_as_people_say_them(request_, said):
-    assert options.in_words(request_) == said
+def test_a_request_is_described_in_words(request_, sentence):
+    assert options.in_words(request_) == sentence
 
 
-def test_links_fill_the_form_in_and_nothing_else():
+def test_a_link_has_only_the_options_that_are_set():
     assert history.link({"cpus": 2, "qos": "", "gpus": 0, "account": "a&b=c"}) == "opt-cpus=2&opt-account=a%26b%3Dc"
 
 
@@ -80,12 +80,12 @@ def test_a_smaller_size_is_offered_only_when_it_is_smaller():
     assert history.smaller({}) is None
 
 
-def test_how_long_it_waited():
+def test_the_waiting_time_is_a_duration():
     assert history.waited(attempt(started=NOW - timedelta(hours=1))) == "2\u202fh"
     assert history.waited(attempt()) == ""
 
 
-def test_the_start_page_tells_what_ended_otherwise_than_wanted():
+def test_the_start_page_lists_unexpected_endings_only():
     past = [
         attempt(9, "big", Ending.OUT_OF_MEMORY),
         attempt(8, "big", Ending.CRASHED),
@@ -95,8 +95,8 @@ def test_the_start_page_tells_what_ended_otherwise_than_wanted():
         attempt(4, "runs"),
         attempt(3, "again", Ending.IDLE),
     ]
-    assert [one.id for one in history.endings_to_tell(past, {"runs"}, NOW)] == [9, 3]
-    assert [one.id for one in history.endings_to_tell(past, {"big", "again"}, NOW)] == []
+    assert [entry.id for entry in history.endings_to_tell(past, {"runs"}, NOW)] == [9, 3]
+    assert [entry.id for entry in history.endings_to_tell(past, {"big", "again"}, NOW)] == []
 
 
 def test_handlers_take_their_places_whatever_the_order(tmp_path):
@@ -105,8 +105,8 @@ def test_handlers_take_their_places_whatever_the_order(tmp_path):
         pages.install(Settings(paths={"etc": tmp_path}))
         for _ in range(2):
             history.install()
-        found = {entry[0]: entry for entry in handlers.default_handlers}
-        assert found["/home"][1] is history.HomePage and "overviews" in found["/home"][2]
+        handlers_by_path = {entry[0]: entry for entry in handlers.default_handlers}
+        assert handlers_by_path["/home"][1] is history.HomePage and "overviews" in handlers_by_path["/home"][2]
         kinds = [entry[1] for entry in handlers.default_handlers]
         assert kinds.count(history.PendingPage) == 2 and kinds.count(history.ServerPage) == 1
         assert len([entry for entry in handlers.default_handlers if entry[0].startswith("/atrium/history")]) == 1

@@ -17,7 +17,7 @@ PREFIX = "/user/founder/"
         "/user/founder/train/lab",
     ],
 )
-def test_ones_own_pages(path):
+def test_pages_of_the_persons_own_server_are_accepted(path):
     assert relaunch.below(path, PREFIX)
 
 
@@ -37,7 +37,7 @@ def test_ones_own_pages(path):
         "",
     ],
 )
-def test_nothing_else(path):
+def test_other_addresses_are_refused(path):
     assert not relaunch.below(path, PREFIX)
 
 
