@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from hub.applications.models import ApplicationState, MessageKind
 from hub.db.base import Base, UtcDateTime, Word
 from hub.organisations.tables import OrganisationRow
+from hub.projects.tables import Project
 
 
 class ApplicationRow(Base):
@@ -26,7 +27,7 @@ class ApplicationRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(String(32), index=True)
-    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey(OrganisationRow.id), index=True)
     """The organisation whose members may read it; set when it is submitted."""
     state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
     revision: Mapped[int]
@@ -51,7 +52,7 @@ class ApplicationRow(Base):
     cpu_hours: Mapped[int]
     gpu_hours: Mapped[int]
     storage_gb: Mapped[int]
-    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), unique=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey(Project.id), unique=True)
 
     organisation: Mapped[OrganisationRow | None] = relationship()
 

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db.base import Base, UtcDateTime, Word
+from hub.organisations.tables import OrganisationRow
 from hub.projects.models import ExtensionState, MemberRole, Phase, ProjectState, Step
 
 
@@ -22,7 +23,7 @@ class Project(Base):
     account: Mapped[str] = mapped_column(String(40), unique=True)
     call: Mapped[str] = mapped_column(String(40))
     """The call it was awarded in; empty for a project created by an admin."""
-    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey(OrganisationRow.id))
     cpu_hours: Mapped[int]
     gpu_hours: Mapped[int]
     storage_gb: Mapped[int]

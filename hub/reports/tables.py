@@ -9,12 +9,13 @@ from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.base import Base, UtcDateTime
+from hub.projects.tables import Project
 
 
 class ReportRow(Base):
     __tablename__ = "reports"
 
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True)
     revision: Mapped[int] = mapped_column()
     form: Mapped[dict[str, Any]] = mapped_column(JSON)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.applications.tables import ApplicationRow
 from hub.db.base import Base, UtcDateTime
 
 
@@ -17,7 +18,7 @@ class ReviewRow(Base):
     __table_args__ = (UniqueConstraint("application_id", "reviewer"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    application_id: Mapped[int] = mapped_column(ForeignKey("applications.id"), index=True)
+    application_id: Mapped[int] = mapped_column(ForeignKey(ApplicationRow.id), index=True)
     reviewer: Mapped[str] = mapped_column(String(32), index=True)
     conflict: Mapped[bool]
     remarks: Mapped[str] = mapped_column(String(200))

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.base import Base, UtcDateTime
+from hub.projects.tables import Project
 
 
 class UsageSnapshot(Base):
@@ -15,7 +16,7 @@ class UsageSnapshot(Base):
 
     __tablename__ = "usage_snapshots"
 
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True)
     cpu_minutes: Mapped[int] = mapped_column(BigInteger)
     gpu_minutes: Mapped[int] = mapped_column(BigInteger)
     as_of: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -26,7 +27,7 @@ class UsageDay(Base):
 
     __tablename__ = "usage_days"
 
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     person: Mapped[str] = mapped_column(String(32), primary_key=True)
     partition: Mapped[str] = mapped_column(String(64), primary_key=True)
