@@ -1,4 +1,4 @@
-"""JupyterHub with our own way of coming back: servers are jobs, and after an absence Slurm knows better than the Hub.
+"""JupyterHub with its own way of coming back: servers are jobs, and after an absence Slurm knows better than the Hub.
 
 The stock Hub asks each server once, within a minute, cancels those that do not answer, and cancels starts that were
 on their way. Ours asks the ledger: what was starting goes on, what was stopping is stopped, what was ready is kept.
@@ -32,6 +32,16 @@ class AtriumHub(JupyterHub):
     """The Hub of a deployment."""
 
     name = "jupyterhub"
+
+    async def init_groups(self) -> None:
+        """Load the groups of the settings. JupyterHub itself only adds members: who is no longer named would stay."""
+        for name, content in self.load_groups.items():
+            group = orm.Group.find(self.db, name)
+            members = {self.authenticator.normalize_username(member) for member in content["users"]}
+            for user in [] if group is None else [user for user in group.users if user.name not in members]:
+                self.log.warning("%s leaves the group %s: the settings do not name them", user.name, name)
+                group.users.remove(user)
+        await super().init_groups()
 
     async def init_spawners(self) -> int:
         """Take every server up where the ledger says it is; nobody is waited for. How many there were."""
