@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
@@ -251,7 +252,11 @@ def _desired_state(project: Project) -> DesiredState:
 
 def _step(session: Session, project: int, step: Step) -> StepRow:
     row = session.get(StepRow, (project, step))
-    if row is None:
-        row = StepRow(project_id=project, step=step, revision=0, attempts=0, remark="", done=None)
-        session.add(row)
-    return row
+    if row is not None:
+        return row
+    session.add(StepRow(project_id=project, step=step, revision=0, attempts=0, remark="", done=None))
+    try:
+        session.commit()
+    except IntegrityError:  # the worker and ``atrium project`` provision the project at the same time
+        session.rollback()
+    return session.get_one(StepRow, (project, step))

@@ -72,7 +72,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     card = page.get_by_label("Cluster dask-1")
     expect(card).to_contain_text("2 working", timeout=READY_MS)
     assert len(dask_jobs(founder)) == 2
-    assert dask_jobs(founder)[0].split()[1].startswith(f"{deployment.settings.spawn.gateway}:{founder.name}::")
+    assert dask_jobs(founder)[0].split()[1].startswith(f"{deployment.settings.spawn.gateway}:dask:{founder.name}::")
     card.get_by_text("List of workers").click()
     expect(card.locator("tbody tr")).to_have_count(2)
     card.get_by_text("Job script of a worker").click()

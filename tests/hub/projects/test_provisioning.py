@@ -60,6 +60,24 @@ async def test_every_step_is_recorded(session, slurm, around):
     exactly_one_of_everything(session, slurm, around, project.slug)
 
 
+async def test_a_second_process_may_provision_the_same_project(sessions, session, slurm, around, monkeypatch):
+    """Both look for a step's row before either has stored it."""
+    project = awarded(session)
+    with sessions() as other:
+        get = other.get
+
+        def get_too_early(entity, key, **options):
+            row = get(entity, key, **options)
+            if entity is StepRow and row is None:
+                session.add(StepRow(project_id=key[0], step=key[1], revision=0, attempts=0, remark=""))
+                session.commit()
+            return row
+
+        monkeypatch.setattr(other, "get", get_too_early)
+        await provision(other, around, other.get_one(Project, project.id))
+    exactly_one_of_everything(session, slurm, around, project.slug)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_process_killed_before_or_after_any_step_is_recovered(sessions, slurm, around, monkeypatch, step, when):
