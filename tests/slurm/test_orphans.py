@@ -137,12 +137,14 @@ async def test_workers_of_a_server_that_is_gone_are_cancelled(site: Site, founde
 
 async def test_a_comment_ends_nobody_else_s_worker(site: Site, founder: str, deployment: Deployment) -> None:
     """A line break in it makes a row of its own in what ``squeue`` prints."""
+    colleague = deployment.person("colleague")
+    await site.slurm.ensure_members(ACCOUNT, [founder, colleague])
     name, later = f"--job-name={GATEWAY}-dask", "--begin=now+1hour"
     victim = await site.slurm.submit(script(name, later, "--comment=elsewhere"), user=founder, environment={})
     forged = f"x\n{victim}|{founder}|{GATEWAY}:dask:{founder}::99:0a1b2c3d:dask-1\n"
     forged += f"{victim}|{GATEWAY}:dask:{founder}::99:0a1b2c3d:dask-1"
-    colleague = ["runuser", "-u", deployment.person("colleague"), "--"]
-    deployment.run(*colleague, "sbatch", name, later, "--chdir=/tmp", f"--comment={forged}", "--wrap=true")
+    own_job = ["sbatch", f"--account={ACCOUNT}", name, later, "--chdir=/tmp", f"--comment={forged}", "--wrap=true"]
+    deployment.run("runuser", "-u", colleague, "--", *own_job)
 
     sweep = Sweep(site)
     await sweep.round_of_workers()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hub.settings import Paths, Settings, Spawn
+from hub.slurm import naming
 from spawners.job import script
 from spawners.job.request import SpawnRequest
 from tests.polling import eventually
@@ -48,9 +49,7 @@ class Node:
     def text(self, **spawn: str) -> str:
         return script.render(
             SpawnRequest(account="demo", partition="notebooks"),
-            user="founder",
-            server="",
-            attempt=1,
+            comment=naming.server_comment("atrium", "founder", "", 1),
             home=self.home,
             settings=Settings(paths=Paths(user_env=self.environment), spawn=Spawn(**spawn)),
             exported=["LANG"],
