@@ -17,8 +17,10 @@ from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
+from hub.pages import hosts
 from hub.servers import service
 from hub.servers.models import AttemptState
+from hub.settings import load
 from spawners.job import orphans, recovery
 from spawners.job.background import in_background
 from spawners.job.ledger import LedgerUnavailable
@@ -101,6 +103,11 @@ class AtriumHub(JupyterHub):
         """Pages say when Slurm has not answered, and since when."""
         self.template_vars = {**self.template_vars, "slurm": lambda _user: _slurm_as_seen()}
         super().init_tornado_settings()
+
+    def init_tornado_application(self) -> None:
+        """The Hub's handlers, behind the check of the request's host."""
+        super().init_tornado_application()
+        hosts.guard(self.tornado_application, load())
 
 
 def _slurm_as_seen() -> SimpleNamespace:

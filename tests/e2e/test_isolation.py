@@ -63,6 +63,41 @@ def trainer(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterato
         yield visitor
 
 
+# -- the Hub's host -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["server", "service", "unknown"])
+def test_nobody_signs_in_on_a_host_that_is_not_the_hubs(deployment: Deployment, browser: Browser, origin: str) -> None:
+    public = urlsplit(deployment.public_url)
+    colleague, service = (
+        deployment.server_url(deployment.person("colleague")),
+        deployment.settings.service_url("atrium"),
+    )
+    host = {
+        "server": urlsplit(colleague).netloc,
+        "service": urlsplit(service).netloc,
+        "unknown": f"127.0.0.1:{public.port}",
+    }
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(f"http://{host[origin]}/hub/login")
+    assert answer is not None
+    if origin == "unknown":
+        assert (answer.status, deployment.public_url in page.content()) == (421, True)
+    else:
+        assert page.url.startswith(f"{deployment.public_url}/hub/login")
+    assert context.cookies(f"http://{host[origin]}/hub/login") == []
+    context.close()
+
+    name = deployment.person("founder")
+    with client() as http:
+        credentials = {"username": name, "password": deployment.login(name)}
+        refused = http.post(f"{deployment.public_url}/hub/login", data=credentials, headers={"Host": host[origin]})
+        token = http.post(f"{deployment.public_url}/hub/api/users/{name}/tokens", headers={"Host": host[origin]})
+    for response in (refused, token):
+        assert (response.status_code, response.headers.get_list("set-cookie")) == (421, [])
+
+
 # -- people and each other's servers ------------------------------------------------------------------------------
 
 
