@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
@@ -30,7 +31,7 @@ from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
 from hub.dataspace.search.answers import SearchCache
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, SettingsError
+from hub.errors import AtriumError, Conflict, SettingsError
 from hub.health.routes import router as health
 from hub.home.routes import router as home
 from hub.hub_client import hub_client
@@ -99,6 +100,7 @@ def routed_app() -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
     app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(StaleDataError, _on_stale)
     app.add_exception_handler(Exception, _on_anything)
     app.add_middleware(_Bounded)
     refuse_unguarded(app)
@@ -220,6 +222,11 @@ def _on_database(_request: Request, error: Exception) -> JSONResponse:
 def _on_unstorable(_request: Request, _error: Exception) -> JSONResponse:
     """PostgreSQL refuses what SQLite takes: a zero byte in a text, a number out of range."""
     return _answer(422, "What was sent holds a character or a number that cannot be stored.")
+
+
+def _on_stale(_request: Request, _error: Exception) -> JSONResponse:
+    """The row was changed after this request read it; nothing of the request is stored."""
+    return _answer(409, "Somebody else changed this in the meantime.", hint=Conflict.hint)
 
 
 def _on_anything(_request: Request, error: Exception) -> JSONResponse:

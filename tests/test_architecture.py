@@ -352,6 +352,13 @@ def test_import_contracts_hold() -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_memberships_are_read_in_one_place() -> None:
+    """A query of the table itself forgets sooner or later who is leaving: subjects ask hub/projects/service.py."""
+    pattern = re.compile(r"from hub\.projects\.tables import .*\bMember\b|projects\.tables\.Member\b")
+    modules = (path for path in (ROOT / "hub").rglob("*.py") if path.parent != ROOT / "hub" / "projects")
+    assert [str(path.relative_to(ROOT)) for path in modules if pattern.search(path.read_text())] == []
+
+
 def test_the_hubs_configuration_is_a_table_of_contents() -> None:
     assert len((ROOT / "jupyterhub_config.py").read_text().splitlines()) < 50
 

@@ -16,9 +16,6 @@ async def _projects(person: Guarded, request: Request, sessions: Sessions) -> fr
     if person.kind != "user":
         return frozenset()
     memberships = cast(Memberships, request.state.memberships)
-    cached = memberships.cached(person.name)
-    if cached is not None:
-        return cached
 
     def load() -> frozenset[str]:
         with sessions() as session:
@@ -27,4 +24,12 @@ async def _projects(person: Guarded, request: Request, sessions: Sessions) -> fr
     return await run_in_threadpool(load)
 
 
+async def _cached_projects(person: Guarded, request: Request, sessions: Sessions) -> frozenset[str]:
+    """The same, up to some seconds old."""
+    cached = cast(Memberships, request.state.memberships).cached(person.name)
+    return await _projects(person, request, sessions) if cached is None else cached
+
+
 Projects = Annotated[frozenset[str], Depends(_projects)]
+CachedProjects = Annotated[frozenset[str], Depends(_cached_projects)]
+"""For searches, of which there is one per key."""

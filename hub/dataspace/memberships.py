@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 
 from cachetools import TTLCache
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hub.projects.tables import Member, Project
+from hub.projects.service import slugs_of
 
 MEMBERSHIP_SECONDS = 15.0
 MOST_PEOPLE = 10_000
@@ -30,12 +29,7 @@ class Memberships:
 
     def load(self, session: Session, person: str) -> frozenset[str]:
         """Slugs of a person's projects, from the database into the cache."""
-        projects = projects_of(session, person)
+        projects = slugs_of(session, person)
         with self._lock:
             self._cache[person] = projects
         return projects
-
-
-def projects_of(session: Session, person: str) -> frozenset[str]:
-    """Slugs of the projects that a person is a member of."""
-    return frozenset(session.scalars(select(Project.slug).join(Member).where(Member.person == person)))

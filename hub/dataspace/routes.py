@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hub.context import Asking, Sessions
 from hub.dataspace import service
-from hub.dataspace.context import Projects
+from hub.dataspace.context import CachedProjects, Projects
 from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
 from hub.dataspace.preview import Previewer
 from hub.dataspace.publications.routes import router as publications
@@ -37,7 +37,7 @@ SearchCache = Annotated[answers.SearchCache, Depends(_search_cache)]
 
 
 @router.get("/search", response_model=SearchAnswer)
-async def search(query: Asked, projects: Projects, search_cache: SearchCache) -> Response:
+async def search(query: Asked, projects: CachedProjects, search_cache: SearchCache) -> Response:
     """Search records; returns hits and counts for each facet.
 
     Only records that you may see are counted and returned.
@@ -52,7 +52,7 @@ async def search(query: Asked, projects: Projects, search_cache: SearchCache) ->
 
 
 @router.get("/suggestions")
-def suggestions(query: Asked, projects: Projects, search_cache: SearchCache) -> tuple[Suggestion, ...]:
+def suggestions(query: Asked, projects: CachedProjects, search_cache: SearchCache) -> tuple[Suggestion, ...]:
     """Suggest which parts to remove from a search without hits."""
     return answers.suggestions(search_cache.index, query, projects)
 

@@ -38,9 +38,10 @@ class HubGroups:
         """
         path = f"groups/{quote(PREFIX + project, safe='')}"
         present = await self._members(path)
-        unknown = [name for name in sorted(set(members) - present) if not await self._add(path, name)]
+        # Removed first: that somebody cannot be added must not leave anybody in.
         if removed := sorted(present - set(members)):
             await self._ask("DELETE", f"{path}/users", {"users": removed}, good=(200,))
+        unknown = [name for name in sorted(set(members) - present) if not await self._add(path, name)]
         return f"not signed in yet: {', '.join(unknown)}" if unknown else ""
 
     async def _members(self, path: str) -> set[str]:

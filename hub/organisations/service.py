@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
@@ -20,7 +22,7 @@ from hub.organisations.models import (
     Profile,
     ProfileForm,
 )
-from hub.organisations.tables import OrganisationRow, ProfileRow
+from hub.organisations.tables import FormerColleague, OrganisationRow, ProfileRow
 
 
 def profile(session: Session, programme: Programme, person: str) -> Profile:
@@ -82,7 +84,7 @@ def join(session: Session, programme: Programme, person: str, code: str) -> Orga
 
 def leave(session: Session, programme: Programme, person: str) -> Profile:
     organisation = _own_organisation(session, person)
-    _own_row(session, person).organisation_id = None
+    _leave(session, _own_row(session, person))
     audit.record(session, who=person, what="organisation left", on=_on(organisation))
     session.commit()
     session.expire_all()
@@ -103,13 +105,37 @@ def organisation_of(session: Session, person: str) -> int | None:
     return session.scalar(select(ProfileRow.organisation_id).where(ProfileRow.person == person))
 
 
+def affiliations(session: Session, person: str) -> dict[int, datetime | None]:
+    """Organisations that somebody belongs or has belonged to, each with the time they left; None: a member now."""
+    former = select(FormerColleague).where(FormerColleague.person == person)
+    until: dict[int, datetime | None] = {row.organisation_id: row.until for row in session.scalars(former)}
+    organisation = organisation_of(session, person)
+    return until if organisation is None else until | {organisation: None}
+
+
+def belonged_since(affiliations: Mapping[int, datetime | None], organisation: int | None, moment: datetime) -> bool:
+    """Whether a person with these ``affiliations`` has been a member of the organisation at any time since."""
+    if organisation is None or organisation not in affiliations:
+        return False
+    until = affiliations[organisation]
+    return until is None or until >= moment
+
+
 def _changed_meanwhile() -> Conflict:
     return Conflict("Somebody else changed your organisation in the meantime.", field="revision")
 
 
 def _move(session: Session, person: str, organisation: OrganisationRow) -> None:
     row = _own_row(session, person)
+    if row.organisation_id != organisation.id:
+        _leave(session, row)
     row.organisation_id, row.changed = organisation.id, now()
+
+
+def _leave(session: Session, row: ProfileRow) -> None:
+    if row.organisation_id is not None:
+        session.merge(FormerColleague(person=row.person, organisation_id=row.organisation_id, until=now()))
+    row.organisation_id = None
 
 
 def _own_row(session: Session, person: str) -> ProfileRow:

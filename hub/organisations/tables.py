@@ -1,4 +1,4 @@
-"""Tables of organisations and profiles."""
+"""Tables of organisations, profiles and former members of organisations."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ class ProfileRow(Base):
     changed: Mapped[datetime] = mapped_column(UtcDateTime)
 
     organisation: Mapped[OrganisationRow | None] = relationship(back_populates="people")
+
+
+class FormerColleague(Base):
+    """When a person last left an organisation: they stay barred from reviewing what it applied for before."""
+
+    __tablename__ = "former_colleagues"
+
+    person: Mapped[str] = mapped_column(String(32), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
@@ -14,7 +16,7 @@ from hub.organisations import service as organisations
 from hub.projects import lifecycle
 from hub.projects.members import notify
 from hub.projects.models import Extension, ExtensionDecision, ExtensionForm, ExtensionState, Phase
-from hub.projects.service import audit_name, led_project, mark_changed, role_of
+from hub.projects.service import audit_name, led_project, mark_changed, save, was_member
 from hub.projects.tables import ExtensionRow, Project
 from hub.settings import Settings
 
@@ -68,16 +70,17 @@ def listed(session: Session, *, project: Project | None = None) -> tuple[Extensi
 def decide(session: Session, settings: Settings, person: str, number: int, decision: ExtensionDecision) -> Extension:
     """Grant or refuse a request.
 
-    :raises NotAllowed: it is of the reviewer's own project or organisation.
-    :raises Conflict: another reviewer has decided.
+    :raises NotAllowed: the reviewer is or was a member of the project, or of its organisation since it began.
+    :raises Conflict: another reviewer has decided, or somebody else changed the project at the same time.
     """
     row = session.get(ExtensionRow, number)
     if row is None:
         raise NotFound("There is no such extension request.")
     project = row.project
-    organisation = organisations.organisation_of(session, person)
-    is_own_organisation = organisation is not None and organisation == project.organisation_id
-    if is_own_organisation or role_of(project, person) is not None:
+    begin = min(row.created, datetime.combine(project.starts, time(), tzinfo=UTC))
+    affiliations = organisations.affiliations(session, person)
+    is_own_organisation = organisations.belonged_since(affiliations, project.organisation_id, begin)
+    if is_own_organisation or was_member(session, project, person):
         raise NotAllowed("You cannot decide on an extension of your own project.")
     state = ExtensionState.GRANTED if decision.grant else ExtensionState.REFUSED
     result = session.execute(
@@ -92,6 +95,7 @@ def decide(session: Session, settings: Settings, person: str, number: int, decis
         raise Conflict(f"This extension is already {row.state}.", field="state")
     if decision.grant:
         _extend(project, row)
+        save(session)
     text = f"{decision.answer}\n"
     notify(session, settings, project, subject=f"extension {state}", text=text, key=f"extension-{number}")
     audit.record(

@@ -16,7 +16,7 @@ from hub.errors import Conflict, NotFound
 from hub.identity.models import Person
 from hub.mail import service as mail
 from hub.projects.models import Invitation, InvitationForm, InvitationOffer, MemberRole, Phase
-from hub.projects.service import audit_name, led_project, mark_changed, role_of, set_roles
+from hub.projects.service import audit_name, hold, led_project, mark_changed, role_of, save, set_roles
 from hub.projects.tables import InvitationRow, Project
 from hub.settings import Settings
 
@@ -29,11 +29,13 @@ MEMBERS = 500
 def invite(session: Session, settings: Settings, person: Person, slug: str, form: InvitationForm) -> Invitation:
     """Send an invitation by mail. One person who opens its link and signs in may join before it expires.
 
-    :raises Conflict: the project has ended, or has sent :data:`INVITATIONS_A_DAY` invitations within a day.
+    :raises Conflict: the project has ended, has sent :data:`INVITATIONS_A_DAY` invitations within a day, or was changed
+        by somebody else at the same time: they may have removed the lead.
     """
     days = policy.current(settings).terms.invitation_days
     project = led_project(session, person, slug)
     _check_not_ended(project)
+    hold(session, project)
     token, moment = secrets.token_urlsafe(32), now()
     recent = [row for row in _invitations(session, project) if row.created > moment - timedelta(days=1)]
     if len(recent) >= INVITATIONS_A_DAY:
@@ -93,9 +95,11 @@ def accept(session: Session, person: str, token: str) -> Project:
     """Join the project. Of two people who accept the same invitation at once, one joins.
 
     :raises NotFound: the invitation is used, expired or invalid.
-    :raises Conflict: the project has ended or is full.
+    :raises Conflict: the project has ended or is full, or somebody else changed it at the same time.
     """
     row = _open_invitation(session, token)
+    # The project is locked before the invitation, in the order of a removal: neither waits for the other.
+    session.execute(select(Project.id).where(Project.id == row.project_id).with_for_update())
     claimed = session.execute(
         update(InvitationRow)
         .where(InvitationRow.id == row.id, InvitationRow.accepted_by.is_(None), InvitationRow.expires > now())
@@ -105,7 +109,7 @@ def accept(session: Session, person: str, token: str) -> Project:
     if claimed.rowcount != 1:  # type: ignore[attr-defined]
         session.rollback()
         raise _invalid_invitation()
-    project = session.get_one(Project, row.project_id)
+    project = session.get_one(Project, row.project_id, populate_existing=True)
     try:
         _check_not_ended(project)
         if len(project.members) >= MEMBERS:
@@ -116,6 +120,7 @@ def accept(session: Session, person: str, token: str) -> Project:
     role = MemberRole.LEAD if role_of(project, person) is MemberRole.LEAD else row.role
     if set_roles(project, {person: role}):
         mark_changed(project)
+        save(session)
     audit.record(
         session, who=person, what="joined", on=audit_name(project), after={"role": row.role, "invited by": row.by}
     )

@@ -5,25 +5,28 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
+from hub.db.base import now
 from hub.errors import Conflict, NotFound
 from hub.identity.models import Person
 from hub.mail import service as mail
 from hub.projects.models import MemberRole
-from hub.projects.service import audit_name, led_project, mark_changed, visible_project
-from hub.projects.tables import Member, Project
+from hub.projects.service import audit_name, expire_invitations, led_project, mark_changed, save, visible_project
+from hub.projects.tables import FormerMember, Member, Project
 from hub.settings import Settings
 
 
 def change_role(session: Session, person: Person, slug: str, member_name: str, role: MemberRole) -> None:
-    """Make a member a lead, or a lead a member.
+    """Make a member a lead, or a lead a member, whose open invitations end.
 
-    :raises Conflict: it is the only lead.
+    :raises Conflict: it is the only lead, or somebody else changed the project at the same time.
     """
     project = led_project(session, person, slug)
     member = _member(project, member_name)
     if role is not MemberRole.LEAD:
         _check_other_lead(project, member_name)
     previous_role, member.role = member.role, role
+    mark_changed(project)  # of two leads who change each other's role at once, the second is refused
+    save(session)
     audit.record(
         session,
         who=person.name,
@@ -32,13 +35,15 @@ def change_role(session: Session, person: Person, slug: str, member_name: str, r
         before={member_name: previous_role},
         after={member_name: role},
     )
+    if role is not previous_role and role is not MemberRole.LEAD:
+        expire_invitations(session, project, [member_name])
     session.commit()
 
 
 def remove(session: Session, person: Person, slug: str, member_name: str) -> None:
-    """End a member's access, or leave oneself. The worker cancels their jobs; their files stay.
+    """End a member's access and their open invitations, or leave oneself. The worker cancels their jobs; files stay.
 
-    :raises Conflict: it is the only lead.
+    :raises Conflict: it is the only lead, or somebody else changed the project at the same time.
     """
     find_project = visible_project if member_name == person.name else led_project
     project = find_project(session, person, slug)
@@ -46,15 +51,18 @@ def remove(session: Session, person: Person, slug: str, member_name: str) -> Non
     _check_other_lead(project, member_name)
     member.leaving = True
     mark_changed(project)
+    save(session)
+    session.merge(FormerMember(project_id=project.id, person=member_name, until=now()))
     audit.record(
         session, who=person.name, what="member removed", on=audit_name(project), before={member_name: member.role}
     )
+    expire_invitations(session, project, [member_name])
     session.commit()
 
 
 def notify(session: Session, settings: Settings, project: Project, *, subject: str, text: str, key: str) -> None:
     """Write a mail to every member, once for each ``key``."""
-    for member in project.members:
+    for member in (member for member in project.members if not member.leaving):
         mail.enqueue(
             session,
             to=mail.address_of(member.person, settings),

@@ -93,7 +93,7 @@ class Award(BaseModel):
     storage_gb: Gigabytes
     months: int = Field(ge=1)
     starts: date
-    partitions: tuple[SlurmName, ...]
+    partitions: tuple[SlurmName, ...] = Field(min_length=1)
     qos: tuple[SlurmName, ...]
 
 

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls.models import Programme
+from hub.errors import Conflict
 from hub.projects import lifecycle
 from hub.projects.members import notify
 from hub.projects.models import Phase
-from hub.projects.service import audit_name, mark_changed
+from hub.projects.service import audit_name, mark_changed, save
 from hub.projects.tables import Project
 from hub.settings import Settings
 
@@ -31,18 +32,27 @@ def update_phases(session: Session, settings: Settings, today: date) -> None:
         Project.phase.in_((Phase.WAITING, Phase.ENDED)),
         and_(Project.phase == Phase.CLOSED, Project.until >= today),
     )
-    for project in session.scalars(select(Project).where(may_change)).all():
-        phase = lifecycle.phase(project.starts, project.until, programme.terms, today)
-        if phase is not project.phase:
-            _change_phase(session, project, phase)
-            if phase in (Phase.ENDED, Phase.CLOSED):
-                subject, text = _end_mail(programme, project)
-                notify(session, settings, project, subject=subject, text=text, key=f"{phase}-{project.until}")
-        days = lifecycle.warning(project.until, programme.terms, today) if phase is Phase.OPEN else None
-        if days is not None:
-            subject, text = _warning_mail(project, today)
-            notify(session, settings, project, subject=subject, text=text, key=f"warning-{project.until}-{days}")
-        session.commit()
+    for number in session.scalars(select(Project.id).where(may_change)).all():
+        try:
+            project = session.get_one(Project, number, populate_existing=True)
+            _update_phase(session, settings, programme, project, today)
+        except Conflict:
+            continue  # somebody else changed the project meanwhile; the next run reads it again
+
+
+def _update_phase(session: Session, settings: Settings, programme: Programme, project: Project, today: date) -> None:
+    phase = lifecycle.phase(project.starts, project.until, programme.terms, today)
+    if phase is not project.phase:
+        _change_phase(session, project, phase)
+        save(session)
+        if phase in (Phase.ENDED, Phase.CLOSED):
+            subject, text = _end_mail(programme, project)
+            notify(session, settings, project, subject=subject, text=text, key=f"{phase}-{project.until}")
+    days = lifecycle.warning(project.until, programme.terms, today) if phase is Phase.OPEN else None
+    if days is not None:
+        subject, text = _warning_mail(project, today)
+        notify(session, settings, project, subject=subject, text=text, key=f"warning-{project.until}-{days}")
+    session.commit()
 
 
 def _change_phase(session: Session, project: Project, phase: Phase) -> None:

@@ -2,6 +2,9 @@
 
 A step's row is stored before its handler runs and marked as done after it. A process killed in between leaves a step
 that is not done, and the next run repeats it. Used by the worker and by ``atrium project create``.
+
+The steps end the access of somebody who leaves, and none of them waits for another to do so. Their association in Slurm
+is removed after all steps, and as often as it takes: their jobs may need long to end.
 """
 
 from __future__ import annotations
@@ -11,16 +14,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.errors import AtriumError, SlurmUnavailable
+from hub.errors import AtriumError, Conflict, SlurmError, SlurmUnavailable
 from hub.mail import service as mail
 from hub.projects.models import MemberRole, Phase, ProjectState, Step
-from hub.projects.tables import Project, StepRow
+from hub.projects.tables import Member, Project, StepRow
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class Accounts(Protocol):
     ) -> None: ...
 
     async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None: ...
+
+    async def bar(self, account: str, user: str) -> bool: ...
 
     async def revoke(self, account: str, user: str) -> None: ...
 
@@ -91,31 +96,51 @@ StepHandler = Callable[[Session, Backends, DesiredState], Awaitable[str]]
 
 
 async def resume(session: Session, backends: Backends) -> None:
-    """Provision every project that has changed. A project that fails does not stop the others.
+    """Provision every project that has changed, first those that somebody leaves. One that fails stops no others.
 
-    :raises SlurmUnavailable: Slurm does not answer, so the other projects would fail too.
+    :raises SlurmUnavailable: Slurm does not answer, so the other projects would fail too. Those that somebody leaves
+        are tried nevertheless: their storage and group do not need Slurm.
     """
-    waiting = select(Project.id).where(Project.state == ProjectState.PROVISIONING).order_by(Project.id)
-    for number in session.scalars(waiting).all():
+    is_left = Project.members.any(Member.leaving)
+    waiting = select(Project.id, is_left).where((Project.state == ProjectState.PROVISIONING) | is_left)
+    unavailable: SlurmUnavailable | None = None
+    for number, somebody_leaves in session.execute(waiting.order_by(is_left.desc(), Project.id)).all():
+        if unavailable is not None and not somebody_leaves:
+            break
         try:
             await provision(session, backends, session.get_one(Project, number))
-        except SlurmUnavailable:
-            raise
+        except SlurmUnavailable as error:
+            unavailable = error
         except AtriumError:
             continue  # logged and recorded by the step
+    if unavailable is not None:
+        raise unavailable
 
 
 async def provision(session: Session, backends: Backends, project: Project) -> None:
     """Do every step that is not done for the project's current revision.
 
+    A step that fails stops the later ones, except those that end the access of somebody who leaves.
+
     :raises hub.errors.AtriumError: a step failed; its row says why, and the next run begins there.
     """
-    desired = _desired_state(project)
+    desired = _desired_state(session, project.id)
+    errors: list[AtriumError] = []
     for step, handler in _HANDLERS.items():
+        if errors and not (desired.leaving and step in _ENDS_ACCESS):
+            continue
         row = _step(session, desired.id, step)
-        if row.revision < desired.revision:
+        if row.revision >= desired.revision:
+            continue
+        try:
             await _do(session, backends, desired, row, handler)
-    _finish(session, desired)
+        except AtriumError as error:
+            errors.append(error)
+    if errors:
+        # That Slurm is silent is what the caller has to know first.
+        raise next((error for error in errors if isinstance(error, SlurmUnavailable)), errors[0])
+    if _finish(session, desired):
+        await _remove_associations(session, backends, desired)
 
 
 async def _do(session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: StepHandler) -> None:
@@ -141,18 +166,45 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
     session.commit()
 
 
-def _finish(session: Session, desired: DesiredState) -> None:
-    """Mark the project as active, unless it was changed in the meantime; delete the rows of removed members."""
-    session.execute(
+def _finish(session: Session, desired: DesiredState) -> bool:
+    """Mark the project as active, unless it was changed in the meantime; returns whether it is."""
+    result = session.execute(
         update(Project)
         .where(Project.id == desired.id, Project.revision == desired.revision)
         .values(state=ProjectState.ACTIVE)
         .execution_options(synchronize_session=False)
     )
-    project = session.get_one(Project, desired.id, populate_existing=True)
-    for member in [member for member in project.members if member.leaving and member.person in desired.leaving]:
-        project.members.remove(member)
     session.commit()
+    session.refresh(session.get_one(Project, desired.id))
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def _remove_associations(session: Session, backends: Backends, desired: DesiredState) -> None:
+    """Remove from Slurm who has lost access, and then their rows; who still has jobs is tried again by the next run.
+
+    :raises SlurmUnavailable: Slurm does not answer.
+    """
+    if not desired.leaving:
+        return
+    row, remarks = _step(session, desired.id, Step.MEMBERS), []
+    for person in desired.leaving:
+        try:
+            await backends.slurm.revoke(desired.account, person)
+        except SlurmUnavailable:
+            raise
+        except SlurmError as error:
+            remarks.append(error.message)
+        else:
+            # Somebody who was invited again meanwhile is leaving no more, and keeps the row.
+            has_left = (Member.project_id == desired.id, Member.person == person, Member.leaving.is_(True))
+            session.execute(delete(Member).where(*has_left).execution_options(synchronize_session=False))
+            session.commit()
+    remark = " ".join(remarks)[:500]
+    if remark and remark != row.remark:
+        logger.warning("project %s: %s", desired.slug, remark)
+    row.remark = remark
+    session.commit()
+    session.refresh(session.get_one(Project, desired.id), ["members"])
 
 
 # -- the steps --------------------------------------------------------------------------------------------------------
@@ -173,9 +225,23 @@ async def _account(_session: Session, backends: Backends, desired: DesiredState)
 
 
 async def _members(_session: Session, backends: Backends, desired: DesiredState) -> str:
+    """Bar who leaves before anybody is added; who cannot be barred stops neither the others nor those who come.
+
+    :raises Conflict: an award without partitions, with which Slurm would give its members all of them.
+    """
+    errors = []
     for person in desired.leaving:
-        await backends.slurm.revoke(desired.account, person)
+        try:
+            await backends.slurm.bar(desired.account, person)
+        except SlurmError as error:
+            errors.append(error)
+    if silence := next((error for error in errors if isinstance(error, SlurmUnavailable)), None):
+        raise silence
+    if desired.call and not desired.partitions:
+        raise Conflict("The award names no partition.")
     await backends.slurm.ensure_members(desired.account, desired.members, desired.partitions)
+    if errors:
+        raise errors[0]
     return ""
 
 
@@ -212,6 +278,7 @@ _HANDLERS: dict[Step, StepHandler] = {
     Step.GROUP: _group,
     Step.MAIL: _mail,
 }
+_ENDS_ACCESS = frozenset({Step.MEMBERS, Step.DIRECTORY, Step.GROUP})
 
 
 def _welcome(settings: Settings, desired: DesiredState, *, lead: bool) -> str:
@@ -229,7 +296,10 @@ def _welcome(settings: Settings, desired: DesiredState, *, lead: bool) -> str:
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _desired_state(project: Project) -> DesiredState:
+def _desired_state(session: Session, number: int) -> DesiredState:
+    """The project as the database has it now: the session may have read it long ago."""
+    current = select(Project).where(Project.id == number).options(selectinload(Project.members))
+    project = session.scalars(current.execution_options(populate_existing=True)).one()
     staying = [member for member in project.members if not member.leaving]
     return DesiredState(
         id=project.id,

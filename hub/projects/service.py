@@ -5,16 +5,17 @@ Used by the routes of projects, usage and reports, by the review desk (awards) a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, select, update
 from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm.exc import StaleDataError
 
 from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls.models import Terms
 from hub.db.base import now
-from hub.errors import InvalidInput, NotAllowed, NotFound
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.identity.models import Person, Role
 from hub.projects import lifecycle
 from hub.projects.models import (
@@ -28,7 +29,7 @@ from hub.projects.models import (
     Step,
     StepView,
 )
-from hub.projects.tables import Member, Project
+from hub.projects.tables import FormerMember, InvitationRow, Member, Project
 from hub.settings import Settings
 from hub.slugs import slug_of
 
@@ -61,12 +62,16 @@ def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
     project.title, project.until = spec.title, spec.until
     project.starts = spec.starts or project.starts or now().date()
     project.cpu_hours, project.gpu_hours, project.storage_gb = spec.cpu_hours, spec.gpu_hours, spec.storage_gb
+    leads = {person for person in spec.members if role_of(project, person) is MemberRole.LEAD}
+    former_leads = {person for person in leads if spec.members[person] is not MemberRole.LEAD}
     members_changed = set_roles(project, spec.members)
     if members_changed or session.is_modified(project):
         mark_changed(project)
         audit.record(
             session, who=who, what="project recorded", on=audit_name(project), after=spec.model_dump(mode="json")
         )
+    save(session)
+    expire_invitations(session, project, former_leads)
     session.commit()
     return project
 
@@ -129,14 +134,105 @@ def set_roles(project: Project, roles: Mapping[str, MemberRole]) -> bool:
 
 
 def mark_changed(project: Project) -> None:
-    """Count a new revision, which the worker provisions."""
+    """Count a new revision, which the worker provisions; the database refuses it if the project has changed since."""
     project.revision += 1
     project.state = ProjectState.PROVISIONING
+
+
+def save(session: Session) -> None:
+    """Write the caller's changes into its transaction, which holds their projects from then on.
+
+    :raises Conflict: somebody else changed one of them after it was read; nothing is stored.
+    """
+    try:
+        session.flush()
+    except StaleDataError as error:
+        session.rollback()
+        raise changed_meanwhile() from error
+
+
+def hold(session: Session, project: Project) -> None:
+    """Keep others from changing the project until the caller's transaction ends.
+
+    :raises Conflict: somebody else changed it after it was read.
+    """
+    result = session.execute(
+        update(Project)
+        .where(Project.id == project.id, Project.revision == project.revision)
+        .values(revision=Project.revision)
+        .execution_options(synchronize_session=False)
+    )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        session.rollback()
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> Conflict:
+    """The refusal of a change that is based on an older revision."""
+    return Conflict("Somebody else changed the project in the meantime.", field="revision")
+
+
+def expire_invitations(session: Session, project: Project, people: Collection[str]) -> None:
+    """End the open invitations that these people sent; the caller has saved that they are no leads any more."""
+    if not people:
+        return
+    moment = now()
+    session.execute(
+        update(InvitationRow)
+        .where(
+            InvitationRow.project_id == project.id,
+            InvitationRow.by.in_(people),
+            InvitationRow.accepted_by.is_(None),
+            InvitationRow.expires > moment,
+        )
+        .values(expires=moment)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def audit_name(project: Project) -> str:
     """The project's name in the audit trail."""
     return f"project/{project.slug}"
+
+
+# -- membership: the one place that knows who is a member -------------------------------------------------------------
+
+
+def memberships(person: str) -> Select[Project, MemberRole]:
+    """Projects of a person with their role in each; somebody who is leaving is no member any more."""
+    return (
+        select(Project, Member.role)
+        .select_from(Project)
+        .join(Member, Member.project_id == Project.id)
+        .where(Member.person == person, Member.leaving.is_(False))
+    )
+
+
+def slugs_of(session: Session, person: str) -> frozenset[str]:
+    """Slugs of the projects that a person is a member of."""
+    return frozenset(session.scalars(memberships(person).with_only_columns(Project.slug)))
+
+
+def role_in(session: Session, person: str, slug: str) -> MemberRole | None:
+    """The person's role in a project; None for somebody who is not a member, and if there is no such project."""
+    return session.scalar(memberships(person).with_only_columns(Member.role).where(Project.slug == slug))
+
+
+def is_member(person: SQLColumnExpression[str], slug: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """The condition that a row's person is a member of the row's project."""
+    return exists().where(
+        Member.project_id == Project.id, Project.slug == slug, Member.person == person, Member.leaving.is_(False)
+    )
+
+
+def role_of(project: Project, person: str) -> MemberRole | None:
+    """The person's role in a project that is loaded; None for somebody who is not a member."""
+    return next((member.role for member in project.members if member.person == person and not member.leaving), None)
+
+
+def was_member(session: Session, project: Project, person: str) -> bool:
+    """Whether the person is or has been a member of the project."""
+    return role_of(project, person) is not None or session.get(FormerMember, (project.id, person)) is not None
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -145,11 +241,7 @@ def audit_name(project: Project) -> str:
 def projects_of(session: Session, settings: Settings, person: str) -> tuple[ProjectView, ...]:
     """Projects that a person is a member of, ordered by slug."""
     query = (
-        select(Project)
-        .join(Member)
-        .where(Member.person == person, Member.leaving.is_(False))
-        .options(selectinload(Project.members), selectinload(Project.steps))
-        .order_by(Project.slug)
+        memberships(person).options(selectinload(Project.members), selectinload(Project.steps)).order_by(Project.slug)
     )
     terms = policy.current(settings).terms
     return tuple(_view(settings, terms, project, person) for project in session.scalars(query))
@@ -192,11 +284,6 @@ def led_project(session: Session, person: Person, slug: str) -> Project:
 def is_lead(project: Project, person: Person) -> bool:
     """Whether ``person`` may do what leads may do; admins may."""
     return Role.ADMIN in person.roles or role_of(project, person.name) is MemberRole.LEAD
-
-
-def role_of(project: Project, person: str) -> MemberRole | None:
-    """The person's role in the project; None for somebody who is not a member."""
-    return next((member.role for member in project.members if member.person == person and not member.leaving), None)
 
 
 def _view(settings: Settings, terms: Terms, project: Project, person: str) -> ProjectView:

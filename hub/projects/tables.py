@@ -1,4 +1,4 @@
-"""Tables of projects, members, provisioning steps, invitations and extensions."""
+"""Tables of projects, members and former members, provisioning steps, invitations and extensions."""
 
 from __future__ import annotations
 
@@ -28,18 +28,21 @@ class Project(Base):
     gpu_hours: Mapped[int]
     storage_gb: Mapped[int]
     partitions: Mapped[list[str]] = mapped_column(JSON)
-    """Partitions that its jobs may use; empty: all."""
+    """Partitions that its jobs may use; empty: all, which only an admin's own project may have."""
     qos: Mapped[list[str]] = mapped_column(JSON)
     starts: Mapped[date]
     until: Mapped[date | None]
     phase: Mapped[Phase] = mapped_column(Word(Phase))
     state: Mapped[ProjectState] = mapped_column(Word(ProjectState), index=True)
-    revision: Mapped[int]
+    revision: Mapped[int] = mapped_column()
 
     members: Mapped[list[Member]] = relationship(
         back_populates="project", cascade="all, delete-orphan", order_by="Member.id"
     )
     steps: Mapped[list[StepRow]] = relationship(cascade="all, delete-orphan")
+
+    # The second of two writers gets StaleDataError. ``mark_changed`` counts, so that the worker's own notes do not.
+    __mapper_args__ = {"version_id_col": revision, "version_id_generator": False}  # noqa: RUF012
 
 
 class Member(Base):
@@ -56,6 +59,16 @@ class Member(Base):
     """Removed; the row is deleted when Slurm, storage and Hub have removed them."""
 
     project: Mapped[Project] = relationship(back_populates="members")
+
+
+class FormerMember(Base):
+    """A person who was a member; kept, because they never decide about the project."""
+
+    __tablename__ = "former_members"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    person: Mapped[str] = mapped_column(String(32), primary_key=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class StepRow(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -37,13 +37,18 @@ def entry(session: Session, programme: Programme, reviewer: str, row: Applicatio
     return _entry(programme, row, _desk(session, reviewer, [row]), now())
 
 
-def bar_reason(row: ApplicationRow, reviewer: str, organisation: int | None) -> str:
-    """Why ``reviewer``, a member of ``organisation``, must not review the application; "" if they may."""
+def bar_reason(row: ApplicationRow, reviewer: str, affiliations: Mapping[int, datetime | None]) -> str:
+    """Why ``reviewer``, with these ``affiliations``, must not review the application; "" if they may.
+
+    Who was a member of its organisation at any time since it was begun stays barred after leaving.
+    """
     if row.owner == reviewer:
         return "This is your own application."
-    if organisation is not None and organisation == row.organisation_id:
+    if not organisations.belonged_since(affiliations, row.organisation_id, row.created):
+        return ""
+    if row.organisation_id is not None and affiliations[row.organisation_id] is None:
         return "This application is of your own organisation."
-    return ""
+    return "You were a member of the organisation that applies."
 
 
 def _conditions(query: QueueFilter, today: date) -> list[ColumnElement[bool]]:
@@ -71,7 +76,7 @@ class _Desk:
     """What entries show beside their applications, for a page of them."""
 
     reviewer: str
-    organisation: int | None
+    affiliations: Mapping[int, datetime | None]
     own: dict[int, ReviewRow]
     """The reviewer's own declarations and reviews, by application."""
     review_counts: dict[int, int]
@@ -87,7 +92,7 @@ def _desk(session: Session, reviewer: str, rows: Sequence[ApplicationRow]) -> _D
         review_counts[review.application_id] += review.version == versions[review.application_id]
         if review.reviewer == reviewer:
             own[review.application_id] = review
-    return _Desk(reviewer, organisations.organisation_of(session, reviewer), own, review_counts)
+    return _Desk(reviewer, organisations.affiliations(session, reviewer), own, review_counts)
 
 
 def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datetime) -> QueueEntry:
@@ -113,5 +118,5 @@ def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datet
         reviews_needed=row.reviews_needed,
         declared=own.conflict if own else None,
         reviewed=own is not None and own.version == row.version,
-        barred=bar_reason(row, desk.reviewer, desk.organisation),
+        barred=bar_reason(row, desk.reviewer, desk.affiliations),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -12,7 +14,7 @@ from hub.applications.models import DECIDED, ApplicationState, MessageKind
 from hub.applications.tables import ApplicationRow
 from hub.audit import service as audit
 from hub.calls import programme as policy
-from hub.calls.models import Programme
+from hub.calls.models import Programme, System
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail import service as mail
@@ -123,7 +125,8 @@ def send_message(session: Session, programme: Programme, reviewer: str, number: 
 def decide(session: Session, settings: Settings, reviewer: str, number: int, form: DecisionForm) -> Case:
     """Decide on the application. An approval creates a project, which the worker provisions.
 
-    :raises Conflict: reviews are missing, another version is under review, or another reviewer decided first.
+    :raises Conflict: reviews are missing, another version is under review, another reviewer decided first, or an
+        approval would be for systems that the programme no longer has.
     """
     programme = policy.current(settings)
     row, own = _reviewable(session, reviewer, number)
@@ -132,15 +135,16 @@ def decide(session: Session, settings: Settings, reviewer: str, number: int, for
         raise Conflict("Review this version first.", hint="Give scores and a recommendation, then decide.")
     if (count := _count_reviews(session, row)) < row.reviews_needed:
         raise Conflict(f"There are {count} of {row.reviews_needed} reviews.", hint="Wait for the other reviewer.")
+    award = _award(session, programme, row, form) if form.approve else None
     moment = now()
     state = ApplicationState.APPROVED if form.approve else ApplicationState.REJECTED
     hours = {"cpu_hours": form.cpu_hours, "gpu_hours": form.gpu_hours, "storage_gb": form.storage_gb}
     decision = {"state": state, "decided": moment, "decided_by": reviewer, "reason": form.reason, "changed": moment}
     _update_under_review(session, row, form.version, {**decision, **(hours if form.approve else {})})
     outcome = "rejected"
-    if form.approve:
+    if award is not None:
         outcome = "approved"
-        project = _award(session, programme, row, form, reviewer)
+        project = projects.award(session, award, who=reviewer).id
         session.execute(update(ApplicationRow).where(ApplicationRow.id == number).values(project_id=project))
     _notify_owner(session, settings, row, subject=outcome, text=_decision_text(outcome, form), key="decision")
     applications.add_message(session, number, reviewer, MessageKind.DECISION, form.reason)
@@ -160,28 +164,41 @@ def decide(session: Session, settings: Settings, reviewer: str, number: int, for
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _award(session: Session, programme: Programme, row: ApplicationRow, form: DecisionForm, reviewer: str) -> int:
+def _award(session: Session, programme: Programme, row: ApplicationRow, form: DecisionForm) -> Award:
     version = versions.stored_version(session, row.id, form.version)
     resources = version.form.resources
-    systems = [system for name in resources.systems if (system := programme.system(name)) is not None]
-    return projects.award(
-        session,
-        Award(
-            title=version.form.title,
-            reference=row.id,
-            lead=row.owner,
-            organisation_id=version.organisation_id,
-            call=row.call or "",
-            cpu_hours=form.cpu_hours,
-            gpu_hours=form.gpu_hours,
-            storage_gb=form.storage_gb,
-            months=resources.months or 1,
-            starts=max(filter(None, (resources.starts, now().date()))),
-            partitions=tuple(dict.fromkeys(name for system in systems for name in system.partitions)),
-            qos=tuple(dict.fromkeys(name for system in systems for name in system.qos)),
-        ),
-        who=reviewer,
-    ).id
+    systems = _systems(programme, resources.systems)
+    return Award(
+        title=version.form.title,
+        reference=row.id,
+        lead=row.owner,
+        organisation_id=version.organisation_id,
+        call=row.call or "",
+        cpu_hours=form.cpu_hours,
+        gpu_hours=form.gpu_hours,
+        storage_gb=form.storage_gb,
+        months=resources.months or 1,
+        starts=max(filter(None, (resources.starts, now().date()))),
+        partitions=tuple(dict.fromkeys(name for system in systems for name in system.partitions)),
+        qos=tuple(dict.fromkeys(name for system in systems for name in system.qos)),
+    )
+
+
+def _systems(programme: Programme, names: Sequence[str]) -> list[System]:
+    """The systems that an application names; each has a partition, because none would mean all of Slurm's.
+
+    :raises Conflict: the programme no longer has one of them.
+    """
+    systems = [system for name in names if (system := programme.system(name)) is not None and system.partitions]
+    if not systems or len(systems) < len(names):
+        available = {system.id for system in systems}
+        missing = next((name for name in names if name not in available), "that it names")
+        raise Conflict(
+            f"The programme no longer has the system {missing}.",
+            field="systems",
+            hint="Ask the applicant to choose another system, then decide.",
+        )
+    return systems
 
 
 def _decision_text(outcome: str, form: DecisionForm) -> str:
@@ -209,7 +226,7 @@ def _on_desk(session: Session, reviewer: str, number: int) -> ApplicationRow:
     row = session.get(ApplicationRow, number)
     if row is None or row.state not in queue.ON_THE_DESK:
         raise NotFound("The review desk has no application with this number.")
-    if reason := queue.bar_reason(row, reviewer, organisations.organisation_of(session, reviewer)):
+    if reason := queue.bar_reason(row, reviewer, organisations.affiliations(session, reviewer)):
         raise NotAllowed(reason)
     return row
 

@@ -143,15 +143,30 @@ class SlurmClient:
         for user in sorted(user for user in set(users) & known.keys() if known[user].barred):
             await self._unless_unchanged(commands.admit_member(account, user))
 
+    async def bar(self, account: str, user: str) -> bool:
+        """Take no new job of a person in an account, and cancel those that are there. Safe to run twice.
+
+        :returns: whether the person has an association with the account.
+        """
+        try:
+            known = commands.parse_members(await self._transport.run(commands.members(account)))
+            if user not in known:
+                return False
+            await self._unless_unchanged(commands.bar_member(account, user))
+        except SlurmError:
+            # slurmdbd refuses or is silent; slurmctld, which cancels, is another program.
+            await self._transport.run(commands.cancel_of(account, user))
+            raise
+        await self._transport.run(commands.cancel_of(account, user))
+        return True
+
     async def revoke(self, account: str, user: str) -> None:
-        """End a person's use of an account: no new jobs, then no jobs, then no trace of it. Safe to run twice.
+        """End a person's use of an account: no new jobs, then no jobs, then no association. Safe to run twice.
 
         :raises SlurmError: their jobs are still ending; what is left to do can be done in a moment.
         """
-        if user not in commands.parse_members(await self._transport.run(commands.members(account))):
+        if not await self.bar(account, user):
             return
-        await self._unless_unchanged(commands.bar_member(account, user))
-        await self._transport.run(commands.cancel_of(account, user))
         if (await self._transport.run(commands.queue_of_member(account, user))).split():
             raise SlurmError(f"Jobs of {user} are being cancelled.")
         await self._change_default(account, user)

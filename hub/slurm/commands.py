@@ -20,6 +20,19 @@ _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _QUEUE_FORMAT = "%A|%T|%u|%B|%P|%S|%e|%r"  # %A: a plain number also for arrays and heterogeneous jobs
 
 
+def _named(value: str) -> str:
+    """``value``; raises :class:`ValueError` for an empty one, which Slurm's commands read as "all"."""
+    if not value:
+        raise ValueError("an empty name means everything to Slurm")
+    return value
+
+
+def _all_named(values: Iterable[str]) -> list[str]:
+    """``values``; raises :class:`ValueError` when there is none, or an empty one."""
+    names = [_named(value) for value in values]
+    return names or [_named("")]
+
+
 def submit() -> Argv:
     """``sbatch`` reading its script from standard input; the environment is named in the script."""
     return ["sbatch", "--parsable"]
@@ -40,7 +53,7 @@ def cancel(job_id: int) -> Argv:
 
 def queue(name: str) -> Argv:
     """Every job of everybody with this name, in one call."""
-    return ["squeue", "--noheader", "--all", f"--name={name}", f"--format={_QUEUE_FORMAT}"]
+    return ["squeue", "--noheader", "--all", f"--name={_named(name)}", f"--format={_QUEUE_FORMAT}"]
 
 
 def queue_of(job_id: int) -> Argv:
@@ -101,7 +114,7 @@ def named_jobs(name: str, user: str) -> Argv:
     would let one person speak of another's jobs.
     """
     fields = "--format=%A|%k"
-    return ["squeue", "--noheader", "--all", "--states=all", f"--name={name}", f"--user={user}", fields]
+    return ["squeue", "--noheader", "--all", "--states=all", f"--name={_named(name)}", f"--user={_named(user)}", fields]
 
 
 def parse_named_jobs(text: str) -> dict[int, str]:
@@ -181,7 +194,7 @@ def parse_ping(text: str) -> bool:
 
 def accounts_of(user: str) -> Argv:
     """Accounts this person may charge."""
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={_named(user)}", "format=account"]
 
 
 def parse_accounts_of(text: str) -> list[str]:
@@ -190,7 +203,7 @@ def parse_accounts_of(text: str) -> list[str]:
 
 
 def accounts(names: Sequence[str]) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *names, "format=account"]
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *_all_named(names), "format=account"]
 
 
 def add_account(name: str, description: str, parent: str = "") -> Argv:
@@ -206,11 +219,11 @@ def limit_account(
     limits = [f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}", f"GrpSubmitJobs={0 if closed else -1}"]
     if qos:
         limits.append(f"qos={','.join(qos)}")
-    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={name}", "set", *limits]
+    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={_named(name)}", "set", *limits]
 
 
 def members(account: str) -> Argv:
-    what = ["show", "associations", f"account={account}", "format=user,partition,grpsubmitjobs"]
+    what = ["show", "associations", f"account={_named(account)}", "format=user,partition,grpsubmitjobs"]
     return ["sacctmgr", "--noheader", "--parsable2", *what]
 
 
@@ -229,7 +242,7 @@ def parse_members(text: str) -> dict[str, Membership]:
 def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
     """``partitions``: the only ones their jobs of this account may use; none named: all."""
     bound = [f"partition={','.join(partitions)}"] if partitions else []
-    return ["sacctmgr", "--immediate", "add", "user", ",".join(users), f"account={account}", *bound]
+    return ["sacctmgr", "--immediate", "add", "user", ",".join(_all_named(users)), f"account={_named(account)}", *bound]
 
 
 def bar_member(account: str, user: str) -> Argv:
@@ -242,28 +255,34 @@ def admit_member(account: str, user: str) -> Argv:
 
 
 def _modify_user(account: str, user: str) -> Argv:
-    return ["sacctmgr", "--immediate", "modify", "user", "where", f"name={user}", f"account={account}"]
+    return ["sacctmgr", "--immediate", "modify", "user", "where", *_association(account, user)]
+
+
+def _association(account: str, user: str) -> Argv:
+    return [f"name={_named(user)}", f"account={_named(account)}"]
 
 
 def cancel_of(account: str, user: str) -> Argv:
-    return ["scancel", "--quiet", f"--account={account}", f"--user={user}"]
+    return ["scancel", "--quiet", f"--account={_named(account)}", f"--user={_named(user)}"]
 
 
 def queue_of_member(account: str, user: str) -> Argv:
     """Job numbers of a person in an account that are not over."""
-    return ["squeue", "--noheader", "--all", f"--account={account}", f"--user={user}", "--format=%A"]
+    who = [f"--account={_named(account)}", f"--user={_named(user)}"]
+    return ["squeue", "--noheader", "--all", *who, "--format=%A"]
 
 
 def default_account(user: str) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "user", user, "format=defaultaccount"]
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "user", _named(user), "format=defaultaccount"]
 
 
 def change_default_account(user: str, account: str) -> Argv:
-    return ["sacctmgr", "--immediate", "modify", "user", "where", f"name={user}", "set", f"defaultaccount={account}"]
+    change = ["where", f"name={_named(user)}", "set", f"defaultaccount={account}"]
+    return ["sacctmgr", "--immediate", "modify", "user", *change]
 
 
 def remove_member(account: str, user: str) -> Argv:
-    return ["sacctmgr", "--immediate", "remove", "user", "where", f"name={user}", f"account={account}"]
+    return ["sacctmgr", "--immediate", "remove", "user", "where", *_association(account, user)]
 
 
 def day_of(day: date, accounts: Sequence[str]) -> Argv:
@@ -275,7 +294,7 @@ def day_of(day: date, accounts: Sequence[str]) -> Argv:
         "--allusers",
         "--allocations",
         "--truncate",
-        f"--accounts={','.join(accounts)}",
+        f"--accounts={','.join(_all_named(accounts))}",
         f"--starttime={day:%Y-%m-%d}T00:00:00",
         f"--endtime={day + timedelta(days=1):%Y-%m-%d}T00:00:00",
         "--format=Account,User,Partition,ElapsedRaw,AllocTRES",
@@ -301,7 +320,7 @@ def _allocated(tres: str, text: str) -> int:
 
 
 def account_usage(names: Iterable[str]) -> Argv:
-    joined = ",".join(names)
+    joined = ",".join(_all_named(names))
     return ["scontrol", "--oneliner", "show", "assoc_mgr", "flags=assoc", f"accounts={joined}"]
 
 

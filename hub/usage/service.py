@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from hub.db.base import now
 from hub.health import service as health
 from hub.projects.models import Phase, ProjectState
-from hub.projects.tables import Member, Project
+from hub.projects.service import memberships
+from hub.projects.tables import Project
 from hub.slurm.client import AccountUsage, Seconds, Share
 from hub.usage.forecast import WINDOW_DAYS, runs_out
 from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used
@@ -128,12 +129,10 @@ def _ranked(sums: Mapping[str, tuple[float, float]]) -> tuple[Used, ...]:
 def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
     """Hours of a person's projects, ordered by slug, without projects that are not in Slurm yet."""
     rows = session.execute(
-        select(Project, Member.role, UsageSnapshot)
-        .join(Member, Member.project_id == Project.id)
+        memberships(person)
+        .add_columns(UsageSnapshot)
         .outerjoin(UsageSnapshot, UsageSnapshot.project_id == Project.id)
         .where(
-            Member.person == person,
-            Member.leaving.is_(False),
             Project.phase != Phase.CLOSED,
             or_(Project.state == ProjectState.ACTIVE, UsageSnapshot.project_id.is_not(None)),
         )

@@ -41,6 +41,9 @@ class FakeSlurm:
         self.used: dict[str, tuple[int, int]] = {}
         self.parents: dict[str, str] = {}
         self.closed: dict[str, bool] = {}
+        self.barred: dict[str, set[str]] = {}
+        self.stuck: set[str] = set()
+        """People whose jobs do not end."""
         self.days: dict[date, dict[Share, Seconds]] = {}
         self.calls = 0
         self.break_after: int | None = None
@@ -70,11 +73,19 @@ class FakeSlurm:
     async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None:
         self._called()
         self.members[account].extend(user for user in users if user not in self.members[account])
+        self.barred[account] = self.barred.get(account, set()) - set(users)
+
+    async def bar(self, account: str, user: str) -> bool:
+        self._called()
+        self.barred.setdefault(account, set()).add(user)
+        return user in self.members[account]
 
     async def revoke(self, account: str, user: str) -> None:
-        self._called()
-        if user in self.members[account]:
-            self.members[account].remove(user)
+        if not await self.bar(account, user):
+            return
+        if user in self.stuck:
+            raise SlurmError(f"Jobs of {user} are being cancelled.")
+        self.members[account].remove(user)
 
     async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
         self._called()

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from secrets import token_hex
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub.dataspace.metadata import dcat, vocabularies
@@ -18,10 +18,10 @@ from hub.dataspace.publications.tables import PublicationRow
 from hub.dataspace.readers import sandbox, shacl
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
-from hub.errors import InvalidInput, NotAllowed, NotFound
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.identity.models import Person, Role
 from hub.projects.models import MemberRole
-from hub.projects.tables import Member, Project
+from hub.projects.service import role_in
 from hub.slugs import slug_of
 
 PAGE = 100
@@ -42,7 +42,7 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     """
     _may_publish(session, person, form)
     slug = f"{slug_of(form.title, 50) or 'record'}-{token_hex(4)}"
-    record = RecordRow(source_id=None, uri=f"{address}/{slug}", first_seen=now(), space=SPACE)
+    record = RecordRow(source_id=None, uri=f"{address}/{slug}", first_seen=now(), space=SPACE, version=1)
     row = PublicationRow(slug=slug, project=form.project, author=person.name, created=now())
     _describe(record, row, form)
     session.add(record)
@@ -61,6 +61,7 @@ def change(session: Session, person: Person, slug: str, form: PublicationForm) -
     _may_publish(session, person, form)
     record = session.get_one(RecordRow, row.record_id)
     _describe(record, row, form)
+    _count_version(session, record)
     session.commit()
     return _publication(session, row)
 
@@ -69,16 +70,14 @@ def withdraw(session: Session, person: Person, slug: str) -> None:
     """Withdraw a publication: its record leaves search and catalogue, and its address answers 404."""
     row = _of_slug(session, person, slug)
     record = session.get_one(RecordRow, row.record_id)
+    _count_version(session, record)
     record.removed = record.changed = now()
-    record.indexed, record.version = False, record.version + 1
     session.delete(row)
     session.commit()
 
 
 def _may_publish(session: Session, person: Person, form: PublicationForm) -> None:
-    role = session.scalar(
-        select(Member.role).join(Project).where(Project.slug == form.project, Member.person == person.name)
-    )
+    role = role_in(session, person.name, form.project)
     if role is None:
         raise NotAllowed(f"You are not a member of {form.project}.")
     if form.visibility != Visibility.PROJECT and role != MemberRole.LEAD:
@@ -92,9 +91,7 @@ def _of_slug(session: Session, person: Person, slug: str) -> PublicationRow:
     row = session.scalar(select(PublicationRow).where(PublicationRow.slug == slug))
     if row is None:
         raise NotFound("There is no such publication.")
-    role = session.scalar(
-        select(Member.role).join(Project).where(Project.slug == row.project, Member.person == person.name)
-    )
+    role = role_in(session, person.name, row.project)
     if Role.ADMIN in person.roles or role == MemberRole.LEAD or (role is not None and row.author == person.name):
         return row
     if role is None:
@@ -115,7 +112,23 @@ def _describe(record: RecordRow, row: PublicationRow, form: PublicationForm) -> 
     record.content, record.hash = content.model_dump_json(exclude_defaults=True), dcat.content_hash(content)
     record.visibility, record.project, record.changed = form.visibility, form.project, row.modified
     record.quality, record.checked, record.indexed = quality.model_dump_json(), True, False
-    record.version = (record.version or 0) + 1
+
+
+def _count_version(session: Session, record: RecordRow) -> None:
+    """Have a stored record indexed anew.
+
+    :raises Conflict: somebody else changed it after it was read; nothing is stored.
+    """
+    with session.no_autoflush:
+        result = session.execute(
+            update(RecordRow)
+            .where(RecordRow.id == record.id, RecordRow.version == record.version)
+            .values(version=RecordRow.version + 1, indexed=False)
+            .execution_options(synchronize_session=False)
+        )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        session.rollback()
+        raise Conflict("Somebody else changed this publication in the meantime.")
 
 
 def validated(uri: str, triples: Sequence[Triple]) -> Quality:

@@ -11,7 +11,6 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.dataspace.memberships import projects_of
 from hub.dataspace.metadata.vocabularies import in_language
 from hub.dataspace.models import Card, Query
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
@@ -22,6 +21,7 @@ from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotFound
 from hub.mail import service as mail
+from hub.projects.service import slugs_of
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def news(session: Session, index: Engine, row: SavedSearchRow, until: datetime) 
 
     :returns: their number, and the newest of them. Only records that the person may see now count.
     """
-    request = search_request(Query.model_validate_json(row.query), projects_of(session, row.person))
+    request = search_request(Query.model_validate_json(row.query), slugs_of(session, row.person))
 
     def after(moment: datetime, limit: int) -> SearchRequest:
         since = int(moment.timestamp())

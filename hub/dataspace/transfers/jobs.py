@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.transfers import node
@@ -18,6 +18,7 @@ from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import SlurmError, SlurmUnavailable
+from hub.projects.service import is_member
 from hub.settings import Settings
 from hub.slurm import naming, quoting
 from hub.slurm.jobs import Job, Phase
@@ -45,6 +46,7 @@ class Slurm(Protocol):
 async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm) -> None:
     """Advance every unfinished transfer by one step; one that fails does not hold up the others."""
     with sessions() as session:
+        _cancel_those_of_former_members(session)
         transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(UNFINISHED))).all()
     for transfer_id in transfer_ids:
         try:
@@ -54,6 +56,22 @@ async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, 
             return
         except SlurmError as error:
             logger.warning("transfer %i: %s", transfer_id, error.message)
+
+
+def _cancel_those_of_former_members(session: Session) -> None:
+    """Cancel what people began who are no members of the project any more."""
+    cancelled = session.execute(
+        update(TransferRow)
+        .where(
+            TransferRow.state.in_(UNFINISHED),
+            TransferRow.state != TransferState.CANCELLING,
+            ~is_member(TransferRow.person, TransferRow.project),
+        )
+        .values(state=TransferState.CANCELLING, touched=now())
+        .execution_options(synchronize_session=False)
+    )
+    if cancelled.rowcount:  # type: ignore[attr-defined]
+        session.commit()
 
 
 async def _advance(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, transfer_id: int) -> None:

@@ -18,7 +18,8 @@ from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import Phase as ProjectPhase
 from hub.projects.models import ProjectState
-from hub.projects.tables import Member, Project
+from hub.projects.service import memberships
+from hub.projects.tables import Project
 from hub.settings import Settings
 from hub.slugs import slug_of
 from hub.slurm import naming
@@ -41,11 +42,7 @@ def request(
     :raises InvalidInput: the file is not public, or has no address to fetch it from.
     :raises Conflict: the project is not open for jobs, or the person has too many unfinished transfers.
     """
-    project = session.scalar(
-        select(Project)
-        .join(Member)
-        .where(Project.slug == form.project, Member.person == person, Member.leaving.is_(False))
-    )
+    project = session.scalar(memberships(person).where(Project.slug == form.project))
     if project is None:
         raise NotFound("You have no such project.")
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:

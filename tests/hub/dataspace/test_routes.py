@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from hub.client import Api
 from hub.dataspace.models import Query, Visibility
+from hub.dataspace.publications import service as publications
 from hub.dataspace.publications.models import PublicationForm, PublishedFile
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
@@ -12,7 +13,10 @@ from hub.dataspace.search.indexing import bring_up_to_date
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.sources.scoring import score_records
-from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound
+from hub.dataspace.tables import RecordRow
+from hub.errors import AtriumError, Conflict, InvalidInput, NotAllowed, NotFound
+from hub.identity.models import Person
+from hub.projects import members
 from hub.projects.models import ProjectSpec
 from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.sources.test_harvester import page
@@ -315,3 +319,58 @@ def test_answers_are_remembered_until_the_index_changes(api, as_, shop, site, re
     shop.harvest(site.url + "/")
     reindex()
     assert founder.search("zebra").total == 1
+
+
+# -- who leaves, and two changes at once ------------------------------------------------------------------------------
+
+
+def test_who_leaves_a_project_neither_reads_nor_changes_its_publications(as_, session):
+    as_("founder").publish(FORM)
+    publication = as_("colleague").publish(FORM)
+    assert len(as_("colleague").publications()) == 2
+    members.remove(session, Person(name="founder", kind="user"), "demo", "colleague")
+    colleague = as_("colleague")
+    assert colleague.publications() == ()
+    for act in (
+        lambda: colleague.record(publication.record_id),
+        lambda: colleague.change_publication(publication.slug, FORM),
+        lambda: colleague.withdraw(publication.slug),
+    ):
+        with pytest.raises(NotFound):
+            act()
+    with pytest.raises(NotAllowed):
+        colleague.publish(FORM)
+
+
+@pytest.mark.parametrize("second_change", ["change", "withdraw"])
+def test_of_two_changes_of_a_publication_at_once_the_index_misses_none(
+    as_, sessions, reindex, monkeypatch, second_change
+):
+    """The second has read the record before the first was stored and indexed."""
+    publication = as_("founder").publish(FORM.model_copy(update={"visibility": Visibility.FACTORY}))
+    founder, records_read = Person(name="founder", kind="user"), []
+
+    def first():
+        monkeypatch.undo()
+        with sessions() as another:
+            changed = FORM.model_copy(update={"visibility": Visibility.FACTORY, "title": "Sensors, first"})
+            publications.change(another, founder, publication.slug, changed)
+        reindex()
+
+    read = publications._of_slug
+
+    def slow(opened, person, slug):
+        row = read(opened, person, slug)
+        records_read.append(opened.get_one(RecordRow, row.record_id))
+        first()
+        return row
+
+    monkeypatch.setattr(publications, "_of_slug", slow)
+    with sessions() as opened, pytest.raises(Conflict):
+        if second_change == "withdraw":
+            publications.withdraw(opened, founder, publication.slug)
+        else:
+            publications.change(opened, founder, publication.slug, FORM)
+    reindex()
+    assert as_("stranger").search("sensors").total == 1
+    assert as_("founder").publications()[0].form.title == "Sensors, first"

@@ -48,6 +48,18 @@ async def test_exactly_the_members_the_hub_knows():
     assert hub.groups == {"admins": {"admin"}, "project-demo": {"founder"}}
 
 
+async def test_who_left_is_removed_although_somebody_cannot_be_added():
+    hub = GroupHub()
+    await groups(hub).ensure("demo", ["founder"])
+
+    def adds_nobody(request):
+        return httpx2.Response(403) if request.method == "POST" else hub(request)
+
+    with pytest.raises(GroupError):
+        await groups(adds_nobody).ensure("demo", ["colleague"])
+    assert hub.groups["project-demo"] == set()
+
+
 async def test_no_name_of_a_project_reaches_a_role():
     hub = GroupHub()
     await groups(hub).ensure("../admins", ["founder"])

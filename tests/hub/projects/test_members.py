@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from hub.db.base import now
 from hub.errors import Conflict, HubUnavailable, InvalidInput, NotAllowed, NotFound
+from hub.identity.models import Person, Role
 from hub.mail.tables import LetterRow
-from hub.projects import invitations, service
-from hub.projects.models import ExtensionForm, MemberRole, Phase
+from hub.projects import invitations, members, phases, service
+from hub.projects.models import ExtensionForm, InvitationForm, MemberRole, Phase
 from hub.projects.provisioning import provision
 from hub.projects.tables import InvitationRow, Project
 from hub.usage.service import hours_of
@@ -179,6 +180,114 @@ def test_an_ended_project_invites_nobody(lead, session, project):
     assert session.scalars(select(InvitationRow.accepted_by)).all() == [None]
 
 
+# -- several changes at once ------------------------------------------------------------------------------------------
+
+
+def test_of_two_removals_at_once_none_is_lost(sessions, session, project):
+    """Both have read the same revision: the second is refused, and removes its member when it is repeated."""
+    service.record(session, spec(members={"trainer": MemberRole.MEMBER}), who="admin")
+    admin = Person(name="boss", kind="user", roles=frozenset({Role.ADMIN}))
+    with sessions() as first, sessions() as second:
+        projects_read = [opened.scalars(select(Project)).one() for opened in (first, second)]
+        assert [len(project_read.members) for project_read in projects_read] == [3, 3]
+        members.remove(first, admin, "demo", "colleague")
+        with pytest.raises(Conflict, match="in the meantime"):
+            members.remove(second, admin, "demo", "trainer")
+        session.expire_all()
+        revision = project.revision
+        assert [member.person for member in project.members if member.leaving] == ["colleague"]
+        members.remove(second, admin, "demo", "trainer")
+    session.expire_all()
+    assert [member.person for member in project.members if member.leaving] == ["colleague", "trainer"]
+    assert project.revision == revision + 1
+
+
+def test_two_leads_who_change_each_other_at_once_leave_a_lead(sessions, session, lead, project):
+    lead.projects.change_role("demo", "colleague", MemberRole.LEAD)
+    with sessions() as first, sessions() as second:
+        projects_read = [opened.scalars(select(Project)).one() for opened in (first, second)]
+        assert [len(project_read.members) for project_read in projects_read] == [2, 2]
+        members.change_role(first, Person(name="founder", kind="user"), "demo", "colleague", MemberRole.MEMBER)
+        with pytest.raises(Conflict):
+            members.change_role(second, Person(name="colleague", kind="user"), "demo", "founder", MemberRole.MEMBER)
+    session.expire_all()
+    assert {member.person: member.role for member in project.members} == {
+        "founder": MemberRole.LEAD,
+        "colleague": MemberRole.MEMBER,
+    }
+
+
+def test_a_change_of_phase_and_a_removal_at_once_are_both_carried_out(
+    sessions, session, settings, project, monkeypatch
+):
+    project.until = now().date() - timedelta(days=1)
+    session.commit()
+    change_phase = phases._change_phase
+
+    def slow(worker, changed_project, phase):
+        with sessions() as another:
+            members.remove(another, Person(name="founder", kind="user"), "demo", "colleague")
+        change_phase(worker, changed_project, phase)
+
+    monkeypatch.setattr(phases, "_change_phase", slow)
+    with sessions() as worker:
+        phases.update_phases(worker, settings, now().date())
+    monkeypatch.undo()
+    session.expire_all()
+    assert (project.phase, project.revision) == (Phase.OPEN, 2)
+    with sessions() as worker:
+        phases.update_phases(worker, settings, now().date())
+    session.expire_all()
+    assert (project.phase, project.revision) == (Phase.ENDED, 3)
+
+
+# -- what a former member has left ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_the_invitations_of_a_former_lead_are_over(lead, person, session, removed):
+    lead.projects.change_role("demo", "colleague", MemberRole.LEAD)
+    colleague = person("colleague")
+    colleague.projects.invite("demo", "me@example.eu", MemberRole.LEAD)
+    token = token_of(session)
+    lead.projects.invite("demo", "eve@example.eu")
+    if removed:
+        lead.projects.remove_member("demo", "colleague")
+    else:
+        lead.projects.change_role("demo", "colleague", MemberRole.MEMBER)
+    with pytest.raises(NotFound):
+        colleague.projects.accept_invitation(token)
+    assert lead.projects.get("demo").members[1].leaving is removed
+    assert person("analyst").projects.accept_invitation(token_of(session)).role is MemberRole.MEMBER
+
+
+def test_the_invitations_of_a_lead_whom_an_admin_makes_a_member_are_over(lead, person, session):
+    lead.projects.invite("demo", "eve@example.eu", MemberRole.LEAD)
+    roles = {"colleague": MemberRole.LEAD, "founder": MemberRole.MEMBER}
+    service.record(session, spec(members=roles), who="admin")
+    with pytest.raises(NotFound):
+        person("analyst").projects.accept_invitation(token_of(session))
+
+
+def test_an_invitation_of_a_lead_who_is_removed_meanwhile_is_not_sent(sessions, settings, lead, session):
+    lead.projects.change_role("demo", "colleague", MemberRole.LEAD)
+    with sessions() as slow:
+        project_read = slow.scalars(select(Project)).one()
+        assert len(project_read.members) == 2
+        lead.projects.remove_member("demo", "colleague")
+        form = InvitationForm(address="me@example.eu", role=MemberRole.LEAD)
+        with pytest.raises(Conflict):
+            invitations.invite(slow, settings, Person(name="colleague", kind="user"), "demo", form)
+    assert session.scalars(select(InvitationRow)).all() == []
+
+
+def test_who_is_leaving_gets_no_mail_of_the_project(lead, session, settings, project):
+    lead.projects.remove_member("demo", "colleague")
+    session.expire_all()
+    members.notify(session, settings, project, subject="x", text="x", key="x")
+    assert [letter.key for letter in session.scalars(select(LetterRow))] == [f"project-{project.id}-x-founder"]
+
+
 # -- extensions -------------------------------------------------------------------------------------------------------
 
 
@@ -221,3 +330,32 @@ def test_nobody_extends_a_project_of_their_own(granted, person, session):
         with pytest.raises(NotAllowed):
             who.projects.decide_extension(extension.id, grant=True, answer="Yes!")
     assert session.scalars(select(Project.gpu_hours)).one() == 10
+
+
+async def test_who_was_a_member_extends_no_project(granted, person, session, slurm, settings):
+    founder = person("founder")
+    service.set_roles(granted, {"colleague": MemberRole.MEMBER})
+    service.mark_changed(granted)
+    session.commit()
+    extension = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
+    colleague = person("colleague", groups=["reviewers"])
+    colleague.projects.remove_member(granted.slug, "colleague")
+    for _ in range(2):
+        with pytest.raises(NotAllowed):
+            colleague.projects.decide_extension(extension.id, grant=True, answer="Yes!")
+        session.expire_all()
+        await provision(session, backends(slurm, settings), granted)
+    session.expire_all()
+    assert [member.person for member in granted.members] == ["founder"]
+
+
+def test_who_left_the_organisation_after_the_project_began_extends_it_not(granted, person, session):
+    founder, colleague = person("founder"), person("colleague", groups=["reviewers"])
+    settle(founder)
+    granted.organisation_id = founder.organisations.profile().organisation.id
+    session.commit()
+    colleague.organisations.join(founder.organisations.profile().organisation.join_code)
+    colleague.organisations.leave()
+    extension = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
+    with pytest.raises(NotAllowed):
+        colleague.projects.decide_extension(extension.id, grant=True, answer="Yes!")

@@ -1,6 +1,7 @@
 """Killed, refused or left alone at every step: in the end there is one of everything."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from hub.audit.tables import EventRow
 from hub.errors import HubUnavailable, SlurmError, SlurmUnavailable
 from hub.mail.tables import LetterRow
 from hub.projects import provisioning, service
-from hub.projects.models import ProjectState, Step
+from hub.projects.models import MemberRole, ProjectState, Step
 from hub.projects.provisioning import provision, resume
+from hub.projects.storage import StorageError
 from hub.projects.tables import Member, Project, StepRow
 from tests.hub.fakes import backends
 from tests.hub.projects.test_service import awarded, spec
@@ -179,6 +181,118 @@ async def test_a_change_during_provisioning_is_provisioned_too(sessions, session
     session.expire_all()
     assert (project.state, slurm.members["demo"]) == (ProjectState.ACTIVE, ["founder"])
     assert [row.person for row in session.scalars(select(Member))] == ["founder"]
+
+
+# -- somebody leaves --------------------------------------------------------------------------------------------------
+
+
+async def with_a_leaver(session, around):
+    """A provisioned project that ``colleague`` leaves and ``trainer`` joins; the next run provisions both."""
+    project = service.record(session, spec(), who="admin")
+    await provision(session, around, project)
+    next(member for member in project.members if member.person == "colleague").leaving = True
+    service.set_roles(project, {"trainer": MemberRole.MEMBER})
+    service.mark_changed(project)
+    session.commit()
+    return project
+
+
+async def test_the_job_of_a_former_member_that_does_not_end_blocks_no_other_step(session, slurm, around):
+    project = await with_a_leaver(session, around)
+    slurm.stuck = {"colleague"}
+    for _ in range(2):
+        await resume(session, around)
+        session.expire_all()
+        assert project.state is ProjectState.ACTIVE
+        assert slurm.barred["demo"] == {"colleague"}
+        assert "trainer" in slurm.members["demo"]
+        assert around.storage.directories["demo"] == (("founder", "trainer"), False)
+        assert around.groups.groups["demo"] == {"founder", "trainer"}
+        assert [member.person for member in project.members if member.leaving] == ["colleague"]
+    assert session.get(StepRow, (project.id, Step.MEMBERS)).remark == "Jobs of colleague are being cancelled."
+
+    slurm.stuck = set()
+    await resume(session, around)
+    session.expire_all()
+    assert slurm.members["demo"] == ["founder", "trainer"]
+    assert [member.person for member in project.members] == ["founder", "trainer"]
+    assert session.get(StepRow, (project.id, Step.MEMBERS)).remark == ""
+
+
+@pytest.mark.parametrize("error", [SlurmUnavailable("Slurm has not answered for 15 s."), SlurmError("no such QOS")])
+async def test_files_and_group_of_a_former_member_do_not_wait_for_slurm(session, slurm, around, error):
+    project = await with_a_leaver(session, around)
+    service.record(session, spec(slug="other", account="other"), who="admin")
+    slurm.break_after, slurm.error = slurm.calls, error
+    with contextlib.suppress(SlurmUnavailable):
+        await resume(session, around)
+    session.expire_all()
+    assert around.storage.directories["demo"] == (("founder", "trainer"), False)
+    assert around.groups.groups["demo"] == {"founder", "trainer"}
+    assert (project.state, len(project.members)) == (ProjectState.PROVISIONING, 3)
+    slurm.break_after = None
+    await resume(session, around)
+    session.expire_all()
+    assert (project.state, slurm.members["demo"]) == (ProjectState.ACTIVE, ["founder", "trainer"])
+
+
+async def test_storage_that_fails_does_not_keep_a_former_member_in_the_group(session, slurm, around):
+    await with_a_leaver(session, around)
+    around.storage.error = StorageError("The storage helper has not answered in time.")
+    await resume(session, around)
+    assert around.groups.groups["demo"] == {"founder", "trainer"}
+    assert slurm.barred["demo"] == {"colleague"}
+
+
+async def test_who_cannot_be_barred_does_not_stop_those_who_come_or_leave(session, slurm, around):
+    project = await with_a_leaver(session, around)
+    next(member for member in project.members if member.person == "founder").leaving = True
+    session.commit()
+    bar = slurm.bar
+
+    async def refuse_one(account, user):
+        if user == "founder":
+            raise SlurmError("no such association")
+        return await bar(account, user)
+
+    slurm.bar = refuse_one
+    await resume(session, around)
+    session.expire_all()
+    assert "colleague" in slurm.barred["demo"]
+    assert "trainer" in slurm.members["demo"]
+    assert project.state is ProjectState.PROVISIONING, "the one who is not barred is tried again"
+
+
+async def test_who_joins_again_during_the_removal_stays_a_member(sessions, session, slurm, around):
+    project = await with_a_leaver(session, around)
+    revoke = slurm.revoke
+
+    async def slow(account, user):
+        await revoke(account, user)
+        with sessions() as another:
+            changed_project = another.scalars(select(Project)).one()
+            service.set_roles(changed_project, {"colleague": MemberRole.MEMBER})
+            service.mark_changed(changed_project)
+            another.commit()
+
+    slurm.revoke = slow
+    await resume(session, around)
+    slurm.revoke = revoke
+    await resume(session, around)
+    session.expire_all()
+    assert {member.person: member.leaving for member in project.members} == dict.fromkeys(
+        ("founder", "colleague", "trainer"), False
+    )
+    assert sorted(slurm.members["demo"]) == ["colleague", "founder", "trainer"]
+
+
+async def test_an_award_without_partitions_gives_nobody_all_of_them(session, slurm, around):
+    project = awarded(session)
+    project.partitions = []
+    session.commit()
+    await resume(session, around)
+    assert slurm.members[project.account] == []
+    assert session.get(StepRow, (project.id, Step.MEMBERS)).remark == "The award names no partition."
 
 
 def test_a_real_worker_killed_by_the_kernel(settings, sessions, slurm, around, tmp_path):

@@ -15,7 +15,7 @@ from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail.tables import LetterRow
 from hub.projects.tables import Project
 from hub.reviews.models import DecisionForm, QueueFilter, ReviewForm
-from tests.hub.fakes import form, settle, submitted
+from tests.hub.fakes import FORM, form, settle, submitted
 
 SCORES = {"excellence": 4, "impact": 3, "implementation": 5}
 LARGE = {
@@ -267,3 +267,65 @@ def test_filters_and_what_is_overdue(founder, reviewer, session):
 def test_the_desk_is_for_reviewers(person, groups):
     with pytest.raises(NotAllowed):
         person("somebody", groups=groups).reviews.queue()
+
+
+# -- what changed since the submission --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("systems", [(), ("atrium-gpu",)])
+def test_an_approval_for_a_system_that_is_gone_is_refused(founder, reviewer, session, monkeypatch, settings, systems):
+    """With no system left the project would have no partition, which means all of them."""
+    both = FORM["resources"] | {"systems": ["atrium-gpu", "atrium-cpu"]}
+    number = submitted(founder, resources=both).summary.id
+    reviewed(reviewer, number)
+    data = programme.current(settings)
+    fewer = data.model_copy(update={"systems": tuple(system for system in data.systems if system.id in systems)})
+    monkeypatch.setattr("hub.reviews.service.policy.current", lambda _settings: fewer)
+    with pytest.raises(Conflict, match="no longer has the system atrium-") as refused:
+        reviewer.reviews.decide(number, approval())
+    assert refused.value.field == "systems"
+    assert session.scalars(select(Project)).all() == []
+    assert founder.applications.get(number).summary.state == "submitted"
+    assert not reviewer.reviews.decide(number, approval(approve=False, reason="No.")).decision.approved
+
+
+def test_an_approval_for_a_system_without_partitions_is_refused(founder, reviewer, session, monkeypatch, settings):
+    number = submitted(founder).summary.id
+    reviewed(reviewer, number)
+    data = programme.current(settings)
+    bare = data.model_copy(
+        update={"systems": tuple(system.model_copy(update={"partitions": ()}) for system in data.systems)}
+    )
+    monkeypatch.setattr("hub.reviews.service.policy.current", lambda _settings: bare)
+    with pytest.raises(Conflict):
+        reviewer.reviews.decide(number, approval())
+    assert session.scalars(select(Project)).all() == []
+
+
+@pytest.mark.parametrize("way", ["leaves", "moves"])
+def test_who_was_in_the_organisation_while_it_applied_is_out(person, founder, reviewer, way):
+    reviewer.organisations.join(founder.organisations.profile().organisation.join_code)
+    number = submitted(founder).summary.id
+    if way == "leaves":
+        reviewer.organisations.leave()
+    else:
+        settle(reviewer, name="Another")
+    assert reviewer.reviews.queue().entries[0].barred == "You were a member of the organisation that applies."
+    with pytest.raises(NotAllowed):
+        reviewer.reviews.declare_conflict(number, conflict=False)
+
+
+def test_who_reviewed_and_was_a_colleague_for_a_while_decides_nothing(founder, reviewer):
+    number = submitted(founder).summary.id
+    reviewed(reviewer, number)
+    reviewer.organisations.join(founder.organisations.profile().organisation.join_code)
+    reviewer.organisations.leave()
+    with pytest.raises(NotAllowed):
+        reviewer.reviews.decide(number, approval())
+
+
+def test_who_left_the_organisation_before_the_application_was_begun_may_review(founder, reviewer):
+    reviewer.organisations.join(founder.organisations.profile().organisation.join_code)
+    reviewer.organisations.leave()
+    number = submitted(founder).summary.id
+    assert reviewed(reviewer, number).entry.barred == ""

@@ -1,9 +1,12 @@
 """What the client makes of Slurm's answers."""
 
+from datetime import date
+
 import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
+from hub.slurm import commands
 from hub.slurm.client import SlurmClient
 from hub.slurm.jobs import Phase
 
@@ -72,3 +75,47 @@ async def test_only_missing_members_are_added_and_all_at_once():
     assert transport.commands[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
     await slurm.ensure_members("demo", ["founder"])
     assert len(transport.commands) == 3
+
+
+async def test_who_is_barred_loses_their_jobs_also_while_accounting_refuses():
+    slurm, transport = client(sacctmgr=SlurmUnavailable("timed out"), scancel="")
+    with pytest.raises(SlurmUnavailable):
+        await slurm.bar("demo", "founder")
+    assert transport.commands[-1] == ["scancel", "--quiet", "--account=demo", "--user=founder"]
+
+
+async def test_barring_takes_new_jobs_away_before_running_ones():
+    slurm, transport = client(sacctmgr="founder||\n", scancel="")
+    assert await slurm.bar("demo", "founder")
+    assert [argv[0] for argv in transport.commands] == ["sacctmgr", "sacctmgr", "scancel"]
+    assert transport.commands[1][-1] == "GrpSubmitJobs=0"
+    assert not await slurm.bar("demo", "stranger")
+    assert len(transport.commands) == 4
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda: commands.accounts([]),
+        lambda: commands.account_usage([]),
+        lambda: commands.accounts_of(""),
+        lambda: commands.add_members("demo", []),
+        lambda: commands.admit_member("demo", ""),
+        lambda: commands.bar_member("", "founder"),
+        lambda: commands.bar_member("demo", ""),
+        lambda: commands.cancel_of("", "founder"),
+        lambda: commands.cancel_of("demo", ""),
+        lambda: commands.change_default_account("", "demo"),
+        lambda: commands.day_of(date(2026, 1, 1), []),
+        lambda: commands.limit_account("", cpu_minutes=0, gpu_minutes=0),
+        lambda: commands.members(""),
+        lambda: commands.named_jobs("server", ""),
+        lambda: commands.queue(""),
+        lambda: commands.queue_of_member("demo", ""),
+        lambda: commands.remove_member("", "founder"),
+        lambda: commands.remove_member("demo", ""),
+    ],
+)
+def test_no_command_is_for_an_empty_name(command):
+    with pytest.raises(ValueError, match="empty name"):
+        command()

@@ -191,3 +191,14 @@ def test_titles_are_put_on_one_line_and_forge_no_header(sessions, site, shop, wr
     [letter] = letters()
     assert "\n" not in letter.subject
     assert "- One Two (" in letter.text
+
+
+def test_who_is_leaving_a_project_gets_no_news_of_its_records(sessions, session, shop, project, write, letters):
+    keep(sessions, person="founder")
+    keep(sessions, person="colleague")
+    publications.publish(session, Person(name="founder", kind="user"), FORM, "http://x.example/catalogue")
+    next(member for member in project.members if member.person == "colleague").leaving = True
+    session.commit()
+    shop.refresh()
+    assert write() == 1
+    assert [letter.to.partition("@")[0] for letter in letters()] == ["founder"]

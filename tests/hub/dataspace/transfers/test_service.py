@@ -217,3 +217,20 @@ def test_transfers_at_once_are_limited(ask):
         ask()
     with pytest.raises(Conflict):
         ask()
+
+
+async def test_transfers_of_who_left_the_project_are_cancelled(ask, tend, cluster, session, project):
+    running, waiting = ask("colleague"), ask("colleague")
+    others = ask("founder")
+    await tend(running)
+    second = ask("colleague")
+    next(member for member in project.members if member.person == "colleague").leaving = True
+    session.commit()
+    assert (await tend(running)).state == "cancelled"
+    assert session.get_one(TransferRow, waiting).state == "cancelled"
+    assert sorted(cluster.cancelled) == [100, 101]
+    assert (await tend(second)).state == "cancelled"
+    assert len(cluster.scripts) == 3, "nothing is submitted for them any more"
+    assert session.get_one(TransferRow, others).state == "queued"
+    with pytest.raises(NotFound):
+        ask("colleague")
