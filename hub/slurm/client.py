@@ -1,21 +1,22 @@
-"""What Atrium asks of Slurm, in Atrium's words."""
+"""Slurm's commands as methods that take and return Atrium's own types."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Protocol
 
 from cachetools import TTLCache
 
-from hub.errors import SlurmError
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm import commands, inventory
 from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, Trial
 from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
-__all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient"]
+__all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient", "require_controller"]
 
 ACCOUNTS_AT_ONCE = 500
 """An argument may not be longer than 128 KiB."""
@@ -212,5 +213,17 @@ class SlurmClient:
         return inventory.parse_trial(answer)
 
     async def ping(self) -> bool:
-        """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""
+        """Whether a controller is up; raises :class:`SlurmUnavailable` if ``scontrol`` itself does not answer."""
         return commands.parse_ping(await self._transport.run(commands.ping()))
+
+
+class Controller(Protocol):
+    """The part of :class:`SlurmClient` that :func:`require_controller` uses."""
+
+    async def ping(self) -> bool: ...
+
+
+async def require_controller(slurm: Controller) -> None:
+    """Raise :class:`SlurmUnavailable` unless a controller is up."""
+    if not await slurm.ping():
+        raise SlurmUnavailable("No Slurm controller answers.")

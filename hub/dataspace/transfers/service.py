@@ -18,6 +18,7 @@ from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import Phase as ProjectPhase
 from hub.projects.models import ProjectState
+from hub.projects.service import no_project
 from hub.projects.tables import Member, Project
 from hub.settings import Settings
 from hub.slugs import slug_of
@@ -47,7 +48,7 @@ def request(
         .where(Project.slug == form.project, Member.person == person, Member.leaving.is_(False))
     )
     if project is None:
-        raise NotFound("You have no such project.")
+        raise no_project(form.project)
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
