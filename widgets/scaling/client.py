@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from hub.connection import refusal
 from hub.dask import models
 from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, TrainingRequest, Trouble
 from hub.errors import AtriumError, Conflict, HubUnavailable, InvalidInput, NotFound, SettingsError, SlurmError
@@ -25,7 +26,8 @@ DEADLINE_SECONDS = 60.0
 """Starting a scheduler and asking Slurm for fifty jobs takes some."""
 
 T = TypeVar("T")
-_ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
+ERRORS: Mapping[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
+"""Without 503: :class:`HubUnavailable` stands for a manager that does not answer at all."""
 
 
 class Clusters:
@@ -93,26 +95,17 @@ class Clusters:
     def _ask(self, method: str, path: str, model: type[T] | None, body: BaseModel | None = None) -> T:
         content = None if body is None else body.model_dump_json()
         try:
-            answer = self._http.request(method, path, content=content)
+            response = self._http.request(method, path, content=content)
         except httpx2.HTTPError as error:
             raise HubUnavailable("The manager of your clusters does not answer.") from error
-        if not answer.is_success:
-            raise _refusal(answer)
+        if not response.is_success:
+            raise refusal(response, errors=ERRORS, sender="The manager of your clusters")
         if model is None:
             return None  # type: ignore[return-value]
         try:
-            return TypeAdapter(model).validate_json(answer.content)
+            return TypeAdapter(model).validate_json(response.content)
         except ValidationError as error:
             raise HubUnavailable("The manager's answer cannot be read; is another version of it running?") from error
-
-
-def _refusal(answer: httpx2.Response) -> AtriumError:
-    kind = _ERRORS.get(answer.status_code, AtriumError)
-    try:
-        details = answer.json()["error"]
-        return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
-    except (ValueError, KeyError, TypeError):
-        return kind(f"The manager of your clusters answered with status {answer.status_code}.")
 
 
 class Cluster:
