@@ -18,10 +18,10 @@ from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError
 from hub.home.models import Me
 from widgets.base import Phase, State, unexpected_error
-from widgets.fields import problems_of
+from widgets.fields import first_problem
 
 log = logging.getLogger("atrium.widgets")
 
@@ -90,7 +90,7 @@ class DataspaceState(State):
         except AtriumError as error:
             self.failed, self.trouble = name, error
         except ValidationError as error:
-            self.failed, self.trouble = name, in_words(error)
+            self.failed, self.trouble = name, first_problem(error)
         except Exception:
             log.exception("%s failed", name)
             self.failed = name
@@ -216,11 +216,3 @@ class DataspaceState(State):
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
         self.set_trait("runs", None)
         self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
-
-
-def in_words(error: ValidationError) -> InvalidInput:
-    """The first validation error as an :class:`InvalidInput` with its field."""
-    where, sentence = next(iter(problems_of(error).items()))
-    field = next((part for part in reversed(where.split(".")) if part and not part.isdigit()), "")
-    name = field.replace("_", " ").capitalize()
-    return InvalidInput(f"{name}: {sentence}" if name else sentence, field=field or None)

@@ -24,7 +24,7 @@ from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shap
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
 from hub.home.models import Me
 from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
-from widgets.fields import grid
+from widgets.fields import first_problem, grid
 from widgets.hours import greeting, hours, project_cards
 from widgets.scaling.client import Clusters
 
@@ -191,9 +191,7 @@ class Scaling(View):
                 size=Size(minimum=min(least, self.most.value), maximum=self.most.value),
             )
         except ValidationError as error:
-            field = str(error.errors()[0]["loc"][0])
-            rule = "Use lowercase letters, digits and hyphens, and start with a letter."
-            raise InvalidInput(rule if field == "name" else "This request is not valid.", field=field) from None
+            raise first_problem(error) from None
 
     def _start(self) -> None:
         if self.state.busy:

@@ -15,7 +15,7 @@ from hub.client import Api
 from hub.dask.models import Estimate, Offer, Training, TrainingRequest, Trouble
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import AfterAPause, Phase, View, Visitor, in_background, notice, visitor
-from widgets.fields import grid
+from widgets.fields import first_problem, grid
 from widgets.scaling.clusters_view import SETTLE_SECONDS, ManagerState, means
 
 LOOK_SECONDS = 3.0
@@ -132,9 +132,7 @@ class TrainingPanel(View):
                 restarts=self.restarts.value,
             )
         except ValidationError as error:
-            field = str(error.errors()[0]["loc"][0])
-            message = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
-            raise InvalidInput(message, field=field) from None
+            raise first_problem(error) from None
         except ValueError:
             raise InvalidInput("The arguments contain an unclosed quotation mark.", field="arguments") from None
 
