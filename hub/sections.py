@@ -25,7 +25,7 @@ PORT = _unit("port number")
 
 
 def unit_of(field: FieldInfo) -> str:
-    """The unit of a number, "" where none is given."""
+    """The unit of a number; "" without one."""
     extra = field.json_schema_extra
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 
