@@ -1,6 +1,6 @@
 """Form fields: a control with a label above and a hint and an error message below it.
 
-The script of the page (``hub/pages/static/dashboard.js``) ties hint and complaint to the control for screen readers.
+The page's script (``hub/pages/static/dashboard.js``) connects both to the control for screen readers.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def check(name: str, label: str, hint: str = "") -> Field:
 def choice(
     name: str, label: str, options: Iterable[tuple[str, Any]], hint: str = "", *, first: str | None = CHOOSE
 ) -> Choice:
-    """One of several, as a list to pull down; ``first`` stands for None, and None for no such entry."""
+    """A drop-down list; ``first`` is the label of the entry for None (None: no such entry)."""
     entries = _entries(options, first)
     return Choice(
         name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label, layout=PLAIN), hint
@@ -155,7 +155,7 @@ def row(*children: Any) -> HBox:
 
 
 def grid(*controls: Any) -> HBox:
-    """Controls of their own, without hints, their labels above: for a form that is asked as a whole."""
+    """Controls with labels above and without hints or errors of their own."""
     return HBox(controls, _dom_classes=("field-grid",))
 
 

@@ -1,4 +1,4 @@
-"""Training on several nodes, from a page: what is asked for, when it would start, what it writes, and its end."""
+"""Trainings on several nodes: a form with expected start and cost, the list of trainings, and their logs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TrainingState(ManagerState):
         return Phase.READY
 
     async def look(self) -> None:
-        """Bring the list and the chosen one's log up to date."""
+        """Refresh the list and the log of the selected training."""
         try:
             self.trainings = await asyncio.to_thread(self._clusters.trainings)
             number = self.chosen.job if self.chosen else None
@@ -78,7 +78,7 @@ class TrainingState(ManagerState):
 
 
 class TrainingPanel(View):
-    """A form, the trainings there are, and the log of one."""
+    """A form, the list of trainings, and the log of the selected one."""
 
     loading = "Loading your trainings"
     state: TrainingState
