@@ -1,4 +1,4 @@
-"""Base class and units of the settings' sections, and the section that the dashboards service reads, too.
+"""Base class and units of the settings' sections, and the section that the dashboards service also reads.
 
 :mod:`hub.settings` puts the sections together. This module needs pydantic alone, so the user environment, which has no
 pydantic-settings, can import it.
