@@ -1,1 +1,1 @@
-"""How Atrium is brought onto machines."""
+"""Deployment of Atrium on machines."""

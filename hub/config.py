@@ -1,4 +1,4 @@
-"""JupyterHub's wiring, one pure function a topic: settings in, traits out."""
+"""JupyterHub's configuration from the settings, one pure function per topic. Used by ``jupyterhub_config.py``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hub.settings import Settings
 
 SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
 
-# What the dashboards service and a user's server may do in the name of the person in front of them.
+# Scopes of the dashboards service and of a user's server on behalf of the person who uses them.
 ON_BEHALF = ["access:services!service=atrium", "read:users:name!user", "read:users:groups!user"]
 _PERSON = ["read:users!user", "users:activity!user", "servers!user", "tokens!user", "access:servers!user"]
 _SHARING = ["users:shares!user", "read:shares!user"]
-# JupyterHub's own admin role opens every user's server; ours manages people and servers and opens none. Not
-# admin:servers: it shows a server's state, and in that is the server's own token (spawners/gateway.py).
+# JupyterHub's own admin role can open every user's server. This role manages people and servers and cannot open
+# servers. It leaves out admin:servers, which shows a server's state and in it the server's token (spawners/gateway.py).
 _ADMIN = ["admin-ui", "admin:users", "servers", "admin:groups", "list:services", "read:hub", "read:metrics"]
 
 
 def apply(c: Any, settings: Settings) -> None:
-    """Write every topic into ``c``. Raises :class:`hub.errors.SettingsError` when a secret cannot be read."""
+    """Set all traits in ``c``. Raises :class:`hub.errors.SettingsError` when a secret cannot be read."""
     for topic in TOPICS:
         topic(c, settings)
 
 
 def network(c: Any, settings: Settings) -> None:
-    """A proxy of its own, per-user domains, the Hub on an address that nodes reach."""
+    """An external proxy, per-user domains, and the Hub on an address that nodes reach."""
     proxy, hub = settings.proxy, settings.hub
     c.JupyterHub.bind_url = f"http://{proxy.listen_host}:{proxy.port}/"
     c.JupyterHub.hub_bind_url = f"{settings.internal_scheme}://{hub.host}:{hub.port}/hub/"
@@ -58,7 +58,7 @@ def login(c: Any, settings: Settings) -> None:
     c.JupyterHub.authenticator_class = "pam"
     c.PAMAuthenticator.service = settings.login.pam_service
     c.PAMAuthenticator.open_sessions = False
-    c.PAMAuthenticator.executor_threads = 32  # a wrong password takes two seconds, which others must not wait for
+    c.PAMAuthenticator.executor_threads = 32  # a wrong password blocks a thread for two seconds
     c.PAMAuthenticator.allowed_groups = {settings.login.os_group}
     c.Authenticator.username_pattern = NAME + r"\Z"
     c.Authenticator.auth_refresh_age = 300
@@ -67,7 +67,7 @@ def login(c: Any, settings: Settings) -> None:
 
 
 def sessions(c: Any, settings: Settings) -> None:
-    """Short cookies and tokens, PKCE, cookies that neither scripts' origins nor plain HTTP get to see."""
+    """Short-lived cookies and tokens, PKCE, and cookies that other sites and plain HTTP do not receive."""
     https = urlsplit(settings.site.public_url).scheme == "https"
     c.JupyterHub.cookie_max_age_days = settings.hub.cookie_hours / 24
     c.JupyterHub.oauth_token_expires_in = int(settings.hub.cookie_hours * 3600)
@@ -81,7 +81,7 @@ def sessions(c: Any, settings: Settings) -> None:
 
 
 def roles(c: Any, settings: Settings) -> None:
-    """Groups from the settings; what each may do."""
+    """Groups from the settings, and the scopes of each."""
     login = settings.login
     sharing = settings.site.origins == "subdomain" or settings.site.accept_shared_origin_risk
     services = [f"access:services!service={name}" for name in ("atrium", "dashboards")]
@@ -93,13 +93,13 @@ def roles(c: Any, settings: Settings) -> None:
         {"name": "factory-admin", "scopes": _ADMIN, "groups": ["admins"]},
         {"name": "api", "scopes": ["read:users:name", "read:users:groups"], "services": ["atrium"]},
         {"name": "pages", "scopes": ["access:services!service=atrium"], "services": ["pages"]},
-        # A group a project: making one takes admin:groups, and the Hub has nothing narrower (hub/projects/README.md).
+        # Groups of projects are created with admin:groups; there is no narrower scope (hub/projects/README.md).
         {"name": "worker", "scopes": ["proxy", "admin:groups", *culling.SCOPES], "services": ["worker"]},
     ]
 
 
 def services(c: Any, settings: Settings) -> None:
-    """The API and the dashboards run by themselves; ``pages`` and ``worker`` are names for a token."""
+    """The API and the dashboards are started by the supervisor; ``pages`` and ``worker`` only have a token."""
     api, dashboards = settings.api, settings.dashboards
     c.JupyterHub.services = [
         {
@@ -130,19 +130,19 @@ def limits(c: Any, settings: Settings) -> None:
 
 
 def spawning(c: Any, settings: Settings) -> None:
-    """Servers are Slurm jobs. A job may wait in the queue for days: the spawner has deadlines of its own."""
+    """Servers are Slurm jobs. A job may wait in the queue for days, so the spawner has its own deadlines."""
     c.JupyterHub.spawner_class = SPAWNER
     c.Spawner.env_keep = ["LANG"]
     c.Spawner.start_timeout = 7 * 24 * 3600
     c.Spawner.http_timeout = 60
-    c.Spawner.poll_interval = 0  # the one queue tells each server of its job's end (hub/slurm/queue.py)
+    c.Spawner.poll_interval = 0  # the queue watcher tells each server that its job ended (hub/slurm/queue.py)
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", *ON_BEHALF]
 
 
 def look(c: Any, settings: Settings) -> None:
-    """Atrium's pages in place of the stock ones."""
+    """Atrium's templates and handlers instead of JupyterHub's."""
     handlers.install(settings)
-    c.JupyterHub.redirect_to_server = False  # people land on their home, not in a server
+    c.JupyterHub.redirect_to_server = False  # sign-in leads to the home page, not to a server
     c.JupyterHub.template_paths = [str(frame.TEMPLATES)]
     c.JupyterHub.template_vars = templating.template_vars(settings)
     c.JupyterHub.jinja_environment_options = templating.JINJA_OPTIONS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from hub.errors import (
 
 DEADLINE_SECONDS = 10.0
 
-_ERRORS: dict[int, type[AtriumError]] = {
+ERRORS: Mapping[int, type[AtriumError]] = {
     401: NotSignedIn,
     403: NotAllowed,
     404: NotFound,
@@ -121,14 +121,21 @@ def _read(response: httpx2.Response, model: type[Model]) -> Model:
 
 def _checked(response: httpx2.Response) -> httpx2.Response:
     if not response.is_success:
-        raise _refusal(response)
+        raise refusal(response)
     return response
 
 
-def _refusal(response: httpx2.Response) -> AtriumError:
-    kind = _ERRORS.get(response.status_code, AtriumError)
+def refusal(
+    response: httpx2.Response, *, errors: Mapping[int, type[AtriumError]] = ERRORS, sender: str = "Atrium"
+) -> AtriumError:
+    """The error in a response without success.
+
+    :param errors: the error's class by the response's status.
+    :param sender: who answered, for a response without an error in it.
+    """
+    kind = errors.get(response.status_code, AtriumError)
     try:
-        refusal = response.json()["error"]
-        return kind(str(refusal["message"]), field=refusal.get("field"), hint=refusal.get("hint"))
+        details = response.json()["error"]
+        return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return kind(f"Atrium answered with status {response.status_code}.")
+        return kind(f"{sender} answered with status {response.status_code}.")

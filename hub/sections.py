@@ -1,4 +1,4 @@
-"""Base class and units of the settings' sections, and the section that the dashboards service reads, too.
+"""Base class and units of the settings' sections, and the section that the dashboards service also reads.
 
 :mod:`hub.settings` puts the sections together. This module needs pydantic alone, so the user environment, which has no
 pydantic-settings, can import it.
@@ -25,7 +25,7 @@ PORT = _unit("port number")
 
 
 def unit_of(field: FieldInfo) -> str:
-    """The unit of a number, "" where none is given."""
+    """The unit of a number; "" without one."""
     extra = field.json_schema_extra
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 

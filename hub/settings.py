@@ -1,9 +1,9 @@
-"""The one typed, frozen tree of settings, and the only reader of them on the server.
+"""The settings as typed, frozen models, and the only code that reads them on the server.
 
 Values come, later ones winning, from the defaults below, from the TOML file named by ``ATRIUM_CONFIG``
 (``/etc/atrium/atrium.toml`` unless set) and from ``ATRIUM_…`` variables (``ATRIUM_HUB__PORT=8081``).
-Secrets are never in either: each is a file of its own in ``paths.secrets``, read when it is needed by the
-one process that may (see :meth:`Settings.secret`).
+Secrets are in neither: each is a file in ``paths.secrets`` that a process reads when it needs it (see
+:meth:`Settings.secret`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Paths(Section):
 
     @property
     def user_version(self) -> Path:
-        """What ``user_env`` links to now. A program that is started by this path keeps its code through upgrades."""
+        """Current target of the link ``user_env``. A program started by this path keeps its code during upgrades."""
         return self.user_env.resolve()
 
 
@@ -372,7 +372,7 @@ class Settings(BaseSettings):
 
     @property
     def internal_scheme(self) -> str:
-        """How Hub, proxy and servers speak with each other."""
+        """URL scheme between Hub, proxy and servers."""
         return "https" if self.hub.internal_ssl else "http"
 
     @property
@@ -382,13 +382,13 @@ class Settings(BaseSettings):
 
 
 def config_path() -> Path:
-    """The TOML file in force."""
+    """Path of the settings' file."""
     return Path(os.environ.get("ATRIUM_CONFIG", DEFAULT_CONFIG))
 
 
 @lru_cache(maxsize=1)
 def load() -> Settings:
-    """Read the settings of this process, once. Raises :class:`SettingsError` with all that is wrong with them."""
+    """Read the settings of this process, once. Raises :class:`SettingsError` with all errors."""
     problems = list(unknown_sections(Settings, os.environ))
     try:
         settings = Settings()

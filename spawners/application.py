@@ -1,4 +1,4 @@
-"""JupyterHub with its own way of coming back: servers are jobs, and after an absence Slurm knows better than the Hub.
+"""The Hub application: JupyterHub that restores servers from the ledger and Slurm after a restart.
 
 The stock Hub asks each server once, within a minute, cancels those that do not answer, and cancels starts that were
 on their way. Ours asks the ledger: what was starting goes on, what was stopping is stopped, what was ready is kept.
@@ -46,20 +46,20 @@ class AtriumHub(JupyterHub):
         await super().init_groups()
 
     async def init_spawners(self) -> int:
-        """Take every server up where the ledger says it is; nobody is waited for. How many there were."""
+        """Resume every server in the state that the ledger has, without waiting for it; returns their number."""
         known = list(
             self.db.query(orm.Spawner)
             .filter(orm.Spawner.server != None)  # noqa: E711  SQL
             .options(selectinload(orm.Spawner.user), selectinload(orm.Spawner.user, orm.User._orm_spawners))
             .populate_existing()
         )
-        for entry in known:  # all of them before the first await: pages say "starting" and not "not running"
+        for entry in known:  # before the first await, so that pages say "starting" and not "not running"
             self.users[entry.user].spawners[entry.name]._check_pending = True
         answers = True
         for entry in known:
             user = self.users[entry.user]
             answers = answers and await self._taken_up(user, entry.name)
-            if not answers:  # nobody waits for a database that is away
+            if not answers:  # the start does not wait for the database
                 in_background(self._take_up_in_the_end(user, entry.name))
         here = site()
         in_background(here.queue.run())
@@ -67,7 +67,7 @@ class AtriumHub(JupyterHub):
         return len(known)
 
     async def _taken_up(self, user: Any, name: str) -> bool:
-        """False: the ledger does not answer."""
+        """Resume a server; returns False if the ledger does not answer."""
         try:
             await self._take_up(user, name)
         except LedgerUnavailable as error:
@@ -79,7 +79,7 @@ class AtriumHub(JupyterHub):
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
-        """Until then its pages say that it is on its way, and its job goes on."""
+        """Retry until the ledger answers; meanwhile pages show the server as starting and its job continues."""
         retrying = AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(LEDGER_SECONDS))
         await retrying(self._taken_up, user, name)
 
@@ -94,13 +94,13 @@ class AtriumHub(JupyterHub):
             recovery.keep(user, name, attempt)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
             recovery.stop(user, name, attempt)
-        elif state is AttemptState.ENDED:  # written as the Hub went away
+        elif state is AttemptState.ENDED:  # stored while the Hub was stopping
             in_background(recovery.stopped(user, name))
         else:
             recovery.resume(user, name)
 
     def init_tornado_settings(self) -> None:
-        """Pages say when Slurm has not answered, and since when."""
+        """Give templates the time since when Slurm has not answered."""
         self.template_vars = {**self.template_vars, "slurm": lambda _user: _slurm_as_seen()}
         super().init_tornado_settings()
 
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The module's own class, not a second one of the same name in __main__.
+    # The class of the imported module, not a second one in __main__.
     from spawners.application import main as start
 
     start()

@@ -1,4 +1,4 @@
-"""The spawner: glue between JupyterHub's calls and the job of a server (spawners/job/server_job.py)."""
+"""The spawner: connects JupyterHub's calls with the job of a server (spawners/job/server_job.py)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REPEAT_SECONDS = 3.0
 """How often the waiting page is told the same again (hub/pages/static/waiting.js listens for it)."""
 
 USER_NAME = re.compile(NAME + r"\Z")
-# What a server keeps of the Hub's variables: the closed list that sudoers lets through (deploy/sudoers).
+# Variables of the Hub that a server keeps: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 
 history.install()
@@ -53,12 +53,12 @@ api.install()
 
 
 class StartFailed(SpawnException):
-    """An error of ours as JupyterHub shows it to the person: what happened, and what to do next."""
+    """An Atrium error as JupyterHub shows it to the person: what happened and what to do."""
 
     def __init__(self, message: str, hint: str = "", *, reason: str = "refused", status: int = 502) -> None:
         text = f"{message} {hint}".strip()
         super().__init__(text, reason=reason, status_code=status)
-        self.jupyterhub_message = text  # what the spawn page shows; str() of the base class is for logs
+        self.jupyterhub_message = text  # shown on the spawn page; str() of the base class is for logs
 
     @classmethod
     def because(cls, error: AtriumError) -> StartFailed:
@@ -68,8 +68,8 @@ class StartFailed(SpawnException):
 class AtriumSpawner(Certificates, SlurmSpawner):
     """A user's server as a job of that user.
 
-    Of batchspawner it keeps the state (job id), the traits and the environment; commands, handshake and the
-    reading of options are Atrium's (see spawners/README.md).
+    State (job id), traits and environment come from batchspawner; commands, handshake and parsing of options are
+    Atrium's (see spawners/README.md).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -84,17 +84,17 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     @property
     def latest_job(self) -> Job | None:
-        """The job as Slurm last showed it; pages read this."""
+        """The job as last listed by Slurm; pages read this."""
         return self.job.latest_job if self.job is not None else None
 
     @property
     def os_account(self) -> str:
-        """The OS account that a new job runs as: the one of the Hub user's name."""
+        """The OS account that a new job runs as; it has the Hub user's name."""
         return str(self.user.name)
 
     @property
     def attempt(self) -> int | None:
-        """The ledger's row of what runs, or of what a Hub before us had begun."""
+        """Number of the ledger's row, also of an attempt from before a restart of the Hub."""
         return self.job.attempt if self.job is not None else self._saved.get("attempt")
 
     # -- options --------------------------------------------------------------------------------------------------
@@ -119,14 +119,14 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         raise StartFailed("A link cannot start a notebook.", "Choose, and press Start notebook.", status=422)
 
     async def trial(self, request: options.SpawnRequest) -> Trial:
-        """Where and when this server would start with ``request``; asked as the person, with the very script."""
+        """Where and when this server would start with ``request``, by ``sbatch --test-only`` as the person."""
         environment = self.get_env()
         comment = naming.server_comment(site().settings.spawn.gateway, self.user.name, self.name)
         script_text = self._script(request, environment)(comment)
         return await site().slurm.trial(script_text, user=self.os_account, environment=environment)
 
     def _script(self, request: options.SpawnRequest, environment: dict[str, str]) -> Callable[[JobComment], str]:
-        """The job script by its comment; raises :class:`NotAllowed` for an account that no job may run as."""
+        """The job script as a function of the comment; raises :class:`NotAllowed` for system accounts."""
         settings = site().settings
         account = _account(self.os_account, settings.login.os_group)
         return partial(
@@ -140,8 +140,8 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- state and environment ------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """What a Hub that comes back needs to find the job again. The server's token is in it, because only the
-        server has it otherwise; the Hub's database is for the Hub's account alone."""
+        """State that a restarted Hub needs to find the job. It includes the server's token, which only the server has
+        otherwise; only the Hub's account can read the Hub's database."""
         state: dict[str, Any] = super().get_state()
         if self.job is not None and self.job.attempt is not None:
             state |= {"attempt": self.job.attempt, "api_token": self.api_token}
@@ -156,24 +156,24 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     def clear_state(self) -> None:
         if self.requeued:
-            return  # JupyterHub ends this server; the job goes on
+            return  # JupyterHub ends this server object; the job continues
         if self.job is not None:
             self.job.forget()
         super().clear_state()
         self.job, self._saved = None, {}
 
     def _save_state(self) -> None:
-        """Commit at once: JupyterHub itself does so only when a start has come through."""
+        """Commit at once, because JupyterHub commits only when a start has succeeded."""
         self.job_id = str(self.job.number or "") if self.job is not None else ""
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
     def _apply_user_options_default(self) -> Callable[[object, dict[str, Any]], None]:
-        """Options become a job (spawners/job/script.py), never attributes of a spawner."""
+        """Do nothing: options go into the job script (spawners/job/script.py), not onto the spawner."""
         return lambda _spawner, _options: None
 
     def get_env(self) -> dict[str, str]:
-        """The closed list of variables a job gets; HOME, USER and SHELL come from sudo, PATH from the script."""
+        """Variables of the job, a closed list; HOME, USER and SHELL come from sudo, PATH from the script."""
         settings = site().settings
         env = {
             **super().get_env(),
@@ -199,8 +199,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- start ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> tuple[str, int]:
-        """Submit, or take up what was submitted before the Hub was restarted; wait for the node and for the server's
-        port. Ends only with an address or an error."""
+        """Submit a job, or resume one from before a restart of the Hub; wait for the node and the server's port.
+
+        Returns the address, or raises.
+        """
         local = site().settings.hub.host == "127.0.0.1"
         self.ip = "127.0.0.1" if local else "0.0.0.0"  # noqa: S104  nodes are not public
         self.port = 0
@@ -223,7 +225,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     async def _run(self, unfinished: Attempt | None) -> tuple[str, int]:
         self.job = job = self._new_job()
         self._submission = asyncio.create_task(self._submit(job) if unfinished is None else job.take_up(unfinished))
-        # A start that is cancelled must not lose the number of a job that Slurm is about to tell.
+        # Shielded: a cancelled start must not lose the job number that sbatch is about to print.
         await asyncio.shield(self._submission)
         return await job.until_announced()
 
@@ -240,7 +242,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         )
 
     async def _unfinished(self) -> Attempt | None:
-        """What a Hub before us had begun and not ended; the server has the token it was given then."""
+        """The unfinished attempt from before a restart of the Hub; its server still uses the token of that time."""
         saved = self.orm_spawner.state or {}
         if not saved.get("attempt") or not saved.get("api_token"):
             return None
@@ -258,40 +260,40 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         await job.submit(render, environment)
 
     async def _follow_requeued(self) -> None:
-        """Take the old address away, then wait for the same job as for a new one."""
+        """Remove the old route, then wait for the requeued job as for a new one."""
         self.requeued = self.will_resume = True
         await self.poll_and_notify()
         recovery.resume(self.user, self.name)
 
-    # -- what the server says (spawners/handshake.py) -------------------------------------------------------------
+    # -- requests of the server (spawners/handshake.py) -------------------------------------------------------------
 
     @property
     def awaits_port(self) -> bool:
-        """Whether a job of ours is on its way up and has not announced a port yet."""
+        """Whether the job is starting and has not announced a port yet."""
         return self.job is not None and self.job.awaits_port
 
     def has_port(self, port: int) -> bool:
-        """Whether its server has announced just this one, to us or to a Hub before us."""
+        """Whether the server has announced this port, before or after a restart of the Hub."""
         before = self.server is not None and self.server.port == port
         return self.job is not None and (before or self.job.has_port(port))
 
     def take_port(self, port: int) -> None:
-        """Believe a port, once; the caller has asked :attr:`awaits_port` in the same breath."""
+        """Accept a port, once; the caller checks :attr:`awaits_port` right before."""
         if self.job is not None:
             self.job.take_port(port)
 
     def take_farewell(self, word: Farewell) -> None:
-        """Believe that the server goes, and look."""
+        """Note that the server ends, and check its job."""
         if self.job is not None:
             self.job.take_farewell(word)
 
     # -- poll and stop --------------------------------------------------------------------------------------------
 
     def is_kept(self, row: Attempt | None, *, stopping: bool = False) -> None:
-        """After a restart of the Hub: the server was ready before, and is until Slurm says otherwise.
+        """Keep a server that was ready before a restart of the Hub, until Slurm says that its job has ended.
 
-        :param row: of the attempt; None: it could not be read.
-        :param stopping: somebody had asked for its end.
+        :param row: row of the attempt; None: it could not be read.
+        :param stopping: whether its stop had been requested.
         """
         self.job = self._new_job()
         self.job.stop_requested = stopping
@@ -304,8 +306,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         )
 
     async def poll(self) -> int | None:
-        """None while the job lives or nothing can be told; 1 when Slurm says it is over. Never raises:
-        JupyterHub would take an error at its start for a dead server."""
+        """1 if the job has ended according to Slurm; None if it runs or Slurm does not answer.
+
+        Never raises: JupyterHub takes an error during its start for a dead server.
+        """
         if self.requeued or self.job is None:
             return 1
         if self.job.attempt is None:
@@ -320,7 +324,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         return 1
 
     async def stop(self, now: bool = False) -> None:
-        """End the server and wait until Slurm says that its job is over: it is "stopping" until then."""
+        """End the server and wait until Slurm says that its job has ended."""
         if self._submission is not None:
             with suppress(Exception):
                 await self._submission
@@ -330,7 +334,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     # -- progress -------------------------------------------------------------------------------------------------
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Words for the waiting page: when they change, and every few seconds, so that it knows a stream that hangs."""
+        """Progress events for the waiting page: at each change, and regularly so that it detects dead streams."""
         last: dict[str, Any] = {}
         sent = float("-inf")
         while True:
@@ -343,7 +347,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
 
 async def _say_goodbye(spawner: AtriumSpawner) -> bool:
-    """Ask the server itself to end, so that kernels end in order and files are written; whether it heard."""
+    """Ask the server to shut down, so that kernels end in order; returns whether it answered."""
     settings = spawner.user.settings
     if spawner.server is None or not spawner.api_token:
         return False
@@ -367,7 +371,7 @@ def _rendered(request: options.SpawnRequest, comment: JobComment, **values: Any)
 
 
 def _account(name: str, group: str) -> pwd.struct_passwd:
-    """The OS account of this name; raises :class:`NotAllowed` for names and accounts no job may run as."""
+    """The OS account of this name; raises :class:`NotAllowed` if no job may run as it."""
     if not USER_NAME.match(name):
         raise NotAllowed("Your user name cannot be used on this machine.", hint="Ask an administrator.")
     try:

@@ -1,7 +1,7 @@
-"""How a server tells the Hub its port, and that it goes.
+"""The route by which a server reports its port and its end to the Hub.
 
-Stock batchspawner's route copies any field of the request onto the spawner, at any time. Ours takes one port,
-once, from the server that is being started; one word of farewell; and nothing else.
+batchspawner's own route copies any field of the request onto the spawner, at any time. This one accepts one port, once,
+from a server that is starting, and a farewell with a known reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROUTE = r"/api/batchspawner"
 
 
 class Announced(Protocol):
-    """The part of the spawner that listens to its server."""
+    """The part of the spawner that this handler uses."""
 
     _log_name: str
     api_token: str
@@ -36,8 +36,10 @@ class Announced(Protocol):
 
 
 def parse(body: bytes) -> int | Farewell | None:
-    """The port when the body is exactly ``{"port": N}`` with N a port a user may listen on, the word when it is exactly
-    ``{"farewell": WORD}`` with a known one, else None."""
+    """The port in ``{"port": N}``, if users may listen on it, or the known reason in ``{"farewell": REASON}``.
+
+    None for any other body, also for further keys.
+    """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
@@ -67,7 +69,7 @@ class HandshakeHandler(APIHandler):
             spawner.take_port(message)
             self.log.info("%s announced port %i", spawner._log_name, message)
             self._accept(message)
-        elif spawner.has_port(message):  # it did not hear our answer: refused, it would end in two minutes
+        elif spawner.has_port(message):  # repeated, because the first response was lost; a refusal would end the server
             self._accept(message)
         else:
             self._refuse(409, spawner, "no start is waiting for a port")
@@ -77,7 +79,7 @@ class HandshakeHandler(APIHandler):
         self.finish(json.dumps({"port": port}))
 
     def _sender(self) -> Announced:
-        """The spawner whose own token came with the request; anybody else is refused."""
+        """The spawner whose server's token came with the request; other tokens are refused."""
         token = self.get_auth_token()
         user: Any = self.current_user
         if token and user is not None and hasattr(user, "spawners"):
@@ -93,7 +95,7 @@ class HandshakeHandler(APIHandler):
 
 
 def install() -> None:
-    """Put our route in the place of batchspawner's. Safe to run twice."""
+    """Replace batchspawner's route. Safe to run twice."""
     handlers = apihandlers.default_handlers
     handlers[:] = [entry for entry in handlers if entry[0] != ROUTE]
     handlers.append((ROUTE, HandshakeHandler))

@@ -1,4 +1,4 @@
-"""A server's own key and certificate (``hub.internal_ssl``), by its job's variables to the node.
+"""A server's key and certificate (``hub.internal_ssl``), sent to the node in its job's variables.
 
 Variables, because the job's environment is the one way to the node that is in no argument list, no script and nothing
 Slurm shows; ``spawners/node/tls.py`` makes files of them that only the server can read.
@@ -26,14 +26,14 @@ _KNOWN_SECONDS = 600.0
 
 
 class NodeNames:
-    """The addresses of all nodes: a certificate is made before Slurm says on which one its server will be."""
+    """Names of all nodes: a certificate is created before Slurm chooses the node."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._fetched_at = float("-inf")
 
     async def all(self, slurm: SlurmClient) -> list[str]:
-        """``["IP:10.1.0.5", "DNS:cpu7"]``; as last known when Slurm cannot be asked, and asked every ten minutes."""
+        """``["IP:10.1.0.5", "DNS:cpu7"]``; refreshed every ten minutes; the last list if Slurm does not answer."""
         if time.monotonic() - self._fetched_at > _KNOWN_SECONDS:
             try:
                 self._names = [alternative_name(address) for address in await slurm.node_addresses()]
@@ -50,12 +50,12 @@ _one_at_a_time = asyncio.Lock()
 
 
 class Certificates(_Base):
-    """What a spawner does with certificates; :meth:`tls_environment` goes into its ``get_env``."""
+    """Mixin of the spawner for certificates; its ``get_env`` includes :meth:`tls_environment`."""
 
     _tls: dict[str, str]
 
     async def create_certs(self) -> dict[str, str]:
-        """A new pair, made in a thread: a key takes a tenth of a second, which others must not wait for."""
+        """Create key and certificate in a thread, because a key takes a tenth of a second."""
         from certipy import Certipy
 
         from spawners.job.site import site
@@ -77,7 +77,7 @@ class Certificates(_Base):
             return self._read({**files, "keyfile": files["key"], "certfile": files["cert"]})
 
     def _read(self, files: dict[str, Any]) -> dict[str, str]:
-        """Before the next server of the same person gets a pair of the same name."""
+        """Read the files before another server of the person replaces them."""
         paths = {
             "keyfile": files["keyfile"],
             "certfile": files["certfile"],
@@ -89,9 +89,9 @@ class Certificates(_Base):
         return paths
 
     async def move_certs(self, _paths: dict[str, str]) -> dict[str, str]:
-        """Nothing for JupyterHub to put into the environment: the files' places are known on the node only."""
+        """Return no paths for JupyterHub's environment: the files are written on the node."""
         return {}
 
     def tls_environment(self) -> dict[str, str]:
-        """Key, certificate and authorities for the job; nothing without ``internal_ssl``."""
+        """Variables with key, certificate and authorities; empty without ``internal_ssl``."""
         return getattr(self, "_tls", {}) if self.internal_ssl else {}

@@ -1,1 +1,1 @@
-"""Atrium's tests; tests/README.md says which kinds there are."""
+"""Atrium's tests; tests/README.md describes the kinds."""

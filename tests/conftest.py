@@ -1,4 +1,4 @@
-"""What holds for every test: how tests are shared out, and that no deployment on this machine reaches into them."""
+"""Fixtures and hooks for all tests: distribution among workers, and isolation from deployments on this machine."""
 
 from __future__ import annotations
 

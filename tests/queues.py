@@ -1,4 +1,4 @@
-"""How a test run is shared out among the workers of pytest-xdist.
+"""Distributes a test run among the workers of pytest-xdist.
 
 The tests of a module stay together on one worker, and each worker has a copy of Atrium of its own
 (temporary_deployment.py), so that a test which kills a process or drains a node disturbs nobody else. The slowest

@@ -190,7 +190,7 @@ SUBJECTS: dict[str, set[str]] = {
     "db": {"base", "engine"},
     "health": set(),
     "home": set(),
-    "identity": {"groups", "oidc", "roles", "tokens"},
+    "identity": {"groups", "hub_api", "oidc", "roles", "tokens"},
     "mail": {"smtp"},
     "organisations": {"sme"},
     "pages": {

@@ -1,4 +1,4 @@
-"""One set of packages said in several places: pyproject.toml, environment.yml and the locks stay in step."""
+"""pyproject.toml, environment.yml and the locks name the same packages."""
 
 from __future__ import annotations
 

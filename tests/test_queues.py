@@ -1,4 +1,4 @@
-"""Sharing out of tests: what stays together, what starts first, and what a crash costs."""
+"""Distribution of tests: grouping, order, and crashes of workers."""
 
 from __future__ import annotations
 

@@ -45,14 +45,14 @@ class Visitor(HasTraits):
     farewell = Unicode(help="Message shown when the page ends.")
 
     def sign_in(self, token: str) -> None:
-        """Called by the server, over the kernel's own socket."""
+        """Store the token; called by the service over the kernel's socket."""
         self.api = Api(os.environ["ATRIUM_API_URL"], token)
 
     def sign_in_from_environment(self) -> None:
         self.api = Api.from_environment()
 
     def leave(self, sentence: str) -> None:
-        """Called by the server right before it ends the kernel."""
+        """Show a message; called by the service right before it ends the kernel."""
         self.farewell = sentence
 
 

@@ -1,6 +1,6 @@
 """Form fields: a control with a label above and a hint and an error message below it.
 
-The script of the page (``hub/pages/static/dashboard.js``) ties hint and complaint to the control for screen readers.
+The page's script (``hub/pages/static/dashboard.js``) connects both to the control for screen readers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import InvalidInput
+from hub.validation import field_name, sentence
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -130,7 +131,7 @@ def check(name: str, label: str, hint: str = "") -> Field:
 def choice(
     name: str, label: str, options: Iterable[tuple[str, Any]], hint: str = "", *, first: str | None = CHOOSE
 ) -> Choice:
-    """One of several, as a list to pull down; ``first`` stands for None, and None for no such entry."""
+    """A drop-down list; ``first`` is the label of the entry for None (None: no such entry)."""
     entries = _entries(options, first)
     return Choice(
         name, Dropdown(options=entries, value=entries[0][1] if entries else None, description=label, layout=PLAIN), hint
@@ -154,7 +155,7 @@ def row(*children: Any) -> HBox:
 
 
 def grid(*controls: Any) -> HBox:
-    """Controls of their own, without hints, their labels above: for a form that is asked as a whole."""
+    """Controls with labels above and without hints or errors of their own."""
     return HBox(controls, _dom_classes=("field-grid",))
 
 
@@ -193,11 +194,17 @@ def problems_of(error: ValidationError, prefix: str = "", whole: str = "") -> di
     """Field name in the API -> error message."""
     problems: dict[str, str] = {}
     for problem in error.errors():
-        where = (
-            prefix + ".".join(str(part) for part in problem["loc"]) if problem["loc"] else whole or prefix.rstrip(".")
-        )
-        problems.setdefault(where, _sentence(where.rpartition(".")[2], problem["type"], problem["msg"]))
+        where = prefix + field_name(problem["loc"]) if problem["loc"] else whole or prefix.rstrip(".")
+        problems.setdefault(where, _sentence(_last_name(where), problem))
     return problems
+
+
+def first_problem(error: ValidationError) -> InvalidInput:
+    """The first problem, for a form that shows one message; the sentence begins with the field's name."""
+    where, problem = next(iter(problems_of(error).items()))
+    field = _last_name(where)
+    name = field.replace("_", " ").capitalize()
+    return InvalidInput(f"{name}: {problem}" if name else problem, field=field or None)
 
 
 _PATTERNS = {
@@ -211,6 +218,9 @@ _PATTERNS = {
 }
 """What to enter, by the last part of a field's name, where the value does not match the field's pattern."""
 
+_EMPTY = {"script": "Enter the program to run."}
+"""What to enter, by the last part of a field's name, where the value is too short."""
+
 _SENTENCES = {
     "string_pattern_mismatch": "The format is not valid.",
     "date_from_datetime_parsing": "Enter a date.",
@@ -218,12 +228,19 @@ _SENTENCES = {
 }
 
 
-def _sentence(field: str, kind: str, message: str) -> str:
-    if kind == "string_pattern_mismatch" and field in _PATTERNS:
+def _last_name(where: str) -> str:
+    """The last name in a location; pydantic also adds indices, and branches of unions such as ``constrained-str``."""
+    return next((part for part in reversed(where.split(".")) if part.isidentifier()), "")
+
+
+def _sentence(field: str, problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "string_pattern_mismatch" and field in _PATTERNS:
         return _PATTERNS[field]
-    sentence = _SENTENCES.get(kind) or message.removeprefix("Value error, ").removeprefix("String ").strip()
-    sentence = sentence.replace("should have", "use").replace("Input should be", "Must be")
-    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+    if problem["type"] == "string_too_short" and field in _EMPTY:
+        return _EMPTY[field]
+    text = _SENTENCES.get(problem["type"]) or sentence(problem).removeprefix("String ")
+    text = text.replace("should have", "use").replace("Input should be", "Must be")
+    return text[:1].upper() + text[1:]
 
 
 def date_words(day: date) -> str:

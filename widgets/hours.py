@@ -1,4 +1,4 @@
-"""Hours of projects, as every view shows them: in words, as a bar, and with the time they were counted at."""
+"""Hours of projects for all views: as text, as a bar, and with the time of counting."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def _note(project: ProjectHours) -> Markup:
 
 
 def _ago(moment: datetime) -> Markup:
-    """The theme's script turns it into "5 minutes ago"; until then, and without it, the time stands as it is."""
+    """A time element that the theme's script shows as "5 minutes ago"; without the script, the time itself."""
     moment = moment.astimezone(UTC)
     return Markup('<time datetime="{}" data-show="ago">{:%d %b, %H:%M} UTC</time>').format(moment.isoformat(), moment)

@@ -1,4 +1,4 @@
-"""The installed dashboards, and how one becomes a page in the frame: for the service and for a person's own server."""
+"""Finds installed dashboards and renders them in the frame, for the service and for a person's own server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Dashboard:
 
 
 def find_dashboards(folder: Path) -> dict[str, Dashboard]:
-    """The notebooks that are really in the folder: a link that leads out of it is none of them."""
+    """Notebooks in the folder, without links that lead out of it."""
     dashboards = {}
     for path in sorted(folder.glob("*.ipynb")):
         if path.is_file() and path.resolve().parent == folder:
@@ -50,10 +50,10 @@ def find_dashboards(folder: Path) -> dict[str, Dashboard]:
 
 
 class DashboardContents(LargeFileManager):
-    """The installed notebooks. They need no signature: only the factory writes there."""
+    """The installed notebooks, trusted without signatures because only the deployment writes them."""
 
     def mark_trusted_cells(self, nb: Any, path: str = "") -> None:
-        """Nothing to do, and no signature database to keep."""
+        """Do nothing, so that no signature database is created."""
 
 
 class FramedRenderer(NotebookRenderer):

@@ -1,4 +1,4 @@
-"""``python3 -m deploy.dev COMMAND``: what the Makefile's targets call. Options are variables (deploy/README.md)."""
+"""``python3 -m deploy.dev COMMAND``, called by the Makefile. Options are variables (deploy/README.md)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _only_slurm() -> bool:
 
 @contextmanager
 def _alone() -> Iterator[Layout]:
-    """The copy to work on, locked, as root: two commands at once would undo each other."""
+    """The copy, locked and as root, because concurrent commands would undo each other."""
     layout = _layout()
     preflight.check_root(os.geteuid())
     with copy_locked(layout.cluster):

@@ -1,4 +1,4 @@
-"""The narrow root helper for OS accounts: it makes and removes those of the demo, and touches no other.
+"""Creates and removes the demo's OS accounts as root, and changes no other accounts.
 
 Every name is checked before it becomes an argument. A ledger, written before an account is made, says which
 accounts and groups are this copy's; an account counts as ours only when the ledger and its own comment agree.
@@ -64,7 +64,7 @@ class Accounts:
         return [account.pw_name for account in service_accounts if account and not 0 < account.pw_uid < _LOWEST_UID]
 
     def ensure_services(self) -> bool:
-        """The two accounts the programs run as; they are the machine's, shared by all copies."""
+        """Create the two accounts that the programs run as; all copies on a machine share them."""
         missing = [name for name in (SERVICE_USER, WEB_USER) if _account(name) is None]
         for name in missing:
             argv = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
@@ -72,7 +72,7 @@ class Accounts:
         return bool(missing)
 
     def ensure_groups(self) -> bool:
-        """The group whose members may sign in."""
+        """Create the group whose members may sign in."""
         missing = [name for name in (self._layout.users_group,) if _group(name) is None]
         for name in missing:
             self._note("groups", check_name(name))
@@ -116,7 +116,7 @@ class Accounts:
         return True
 
     def remove_groups(self) -> None:
-        """Groups of ours, those of projects among them (see deploy/projects)."""
+        """Remove this copy's groups, including those of projects (see deploy/projects)."""
         projects = self._layout.project_ledger
         groups = projects.read_text().split() if projects.exists() else []
         for name in dict.fromkeys((*self._entries()["groups"], *groups)):
@@ -135,14 +135,14 @@ class Accounts:
         return (
             account is not None
             and name in self.people()
-            # The mark alone: what stands before it, the name to greet by, is no matter of ownership.
+            # Compare the mark only, not the display name before it.
             and account.pw_gecos.rpartition(",")[2] == self._mark
             and account.pw_uid >= _LOWEST_UID
             and Path(account.pw_dir) == self._home(name)
         )
 
     def _comment(self, name: str) -> str:
-        """GECOS: the name people are greeted by, then our mark."""
+        """GECOS field: display name and mark."""
         return f"{name.removeprefix(self._layout.options.people).capitalize()},{self._mark}"
 
     def _home(self, name: str) -> Path:

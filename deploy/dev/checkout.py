@@ -21,7 +21,7 @@ from deploy.dev.steps import step
 VENV = CHECKOUT / ".venv"
 """Link to the environment in :func:`cache` that the lock describes."""
 _LOCK = environments.LOCKS / "dev.txt"
-_AXE = environments.LOCKS / "axe"  # what the browser tests judge accessibility with
+_AXE = environments.LOCKS / "axe"  # accessibility checks of the browser tests
 _COMPLETE = "atrium-packages-complete"
 _UNIT = "not slurm and not e2e and not process"
 _UNUSED_SECONDS = 30 * 24 * 3600.0
@@ -31,7 +31,7 @@ _TEST_WORKERS = 4  # tests on real parts wait most of their time; see tests/queu
 
 
 def ready(*, browser: bool = False) -> None:
-    """Prepare ``.venv`` as the lock says; for all tests also packages, a browser and its accessibility checks."""
+    """Prepare ``.venv`` by the lock; for all tests also packages, a browser and accessibility checks."""
     _ensure_packages(_packages_of_tests() if browser else ["python3-venv"])
     with environments_locked(cache()):
         _link(VENV, "python", [_LOCK], lambda target: environments.fill_python(target, _LOCK))
@@ -45,7 +45,7 @@ def cache() -> Path:
 
 
 def _link(link: Path, name: str, locks: list[Path], fill: Callable[[Path], None]) -> None:
-    """Point ``link`` at what the locks describe, built once for all checkouts with the same locks."""
+    """Point ``link`` at the environment of the locks, which all checkouts with the same locks share."""
     parts = [environments.python_version().encode(), *(lock.read_bytes() for lock in locks)]
     target = cache() / f"{name}-{files.fingerprint(parts)[:12]}"
     if not (target / _COMPLETE).exists():
@@ -66,9 +66,9 @@ def _remove_unused(name: str) -> None:
 
 
 def _packages_of_tests() -> list[str]:
-    # Ubuntu's chromium is an empty package around a snap: there a browser has to be brought along.
+    # Ubuntu's chromium package only installs a snap, so the browser must be installed by other means.
     browser = [] if preflight.os_release().get("ID") == "ubuntu" else ["chromium-headless-shell"]
-    # Playwright brings a Node.js of its own, which needs libatomic1.
+    # Playwright includes its own Node.js, which needs libatomic1.
     return [*packages.required(own_slurm=True), "postgresql", "libatomic1", *browser]
 
 
@@ -117,7 +117,7 @@ def bench(arguments: Sequence[str] = ()) -> int:
 
 
 def lock() -> int:
-    """Write the locks anew from pyproject.toml."""
+    """Regenerate the locks from pyproject.toml."""
     return _run([str(environments.LOCKS / "compile.sh")], deadline=_DEADLINE)
 
 

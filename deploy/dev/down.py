@@ -40,7 +40,7 @@ def _stop(supervisor: Supervisor, title: str, names: list[str]) -> None:
 
 
 def _cancel_jobs(layout: Layout) -> None:
-    """Notebooks end with the machine's Slurm, and are told so by a signal first."""
+    """Cancel jobs of Atrium's own Slurm; each gets a signal first."""
     with step("Running jobs") as outcome:
         count = slurm.cancel_everything(layout)
         deadline = time.monotonic() + _EMPTY_DEADLINE

@@ -57,7 +57,7 @@ def build(target: Path, mark: str, fill: Callable[[], None]) -> bool:
     """Fill ``target`` unless the file ``mark`` in it says that it is complete; returns whether it was filled."""
     if (target / mark).exists():
         return False
-    if target.exists():  # an interrupted build
+    if target.exists():  # left by an interrupted build
         shutil.rmtree(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     fill()
@@ -66,16 +66,16 @@ def build(target: Path, mark: str, fill: Callable[[], None]) -> bool:
 
 
 def fill_python(target: Path, lock: Path) -> None:
-    """A Python environment at ``target`` with exactly what ``lock`` names; safe to run on one that is there."""
+    """Fill ``target`` with a Python environment with exactly the packages of ``lock``; safe to run twice."""
     if not (target / "bin/python").exists():
         run([PYTHON, "-m", "venv", str(target)], deadline=_BUILD_DEADLINE)
     pip(target, "install", "--require-hashes", "--requirement", str(lock))
 
 
 def fill_node(target: Path, lock: Path) -> None:
-    """The Node packages of a ``package.json`` and its lock, at ``target``."""
+    """Install the Node packages of a ``package.json`` and its lock into ``target``."""
     shutil.copytree(lock, target, dirs_exist_ok=True)
-    # Node's own complaint about a version it does not know is no failure; the lock says what is installed.
+    # npm's warning about an unknown Node.js version is not an error.
     argv = ["npm", "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
     run(argv, deadline=_BUILD_DEADLINE, directory=target, environment=os.environ)
 

@@ -91,7 +91,7 @@ def hub(layout: Layout) -> str:
 
 
 def hub_api(layout: Layout) -> str:
-    # The Hub tells people's domains from its own by the name it is called by.
+    # The Hub distinguishes users' domains from its own by the Host header.
     host = urlsplit(layout.public_url).netloc
     tls = internal_tls(layout)
     answer = _get(f"{_scheme(tls)}://127.0.0.1:{layout.ports['hub']}/hub/api", {"Host": host}, tls)
@@ -99,7 +99,7 @@ def hub_api(layout: Layout) -> str:
 
 
 def internal_tls(layout: Layout) -> ssl.SSLContext | None:
-    """How Hub and proxy want to be called when the settings say ``internal_ssl`` (hub/tls.py); None: without TLS."""
+    """TLS context for Hub and proxy with ``internal_ssl`` (hub/tls.py); None without TLS."""
     try:
         hub = tomllib.loads(layout.settings.read_text()).get("hub", {})
     except (OSError, tomllib.TOMLDecodeError):
@@ -110,7 +110,7 @@ def internal_tls(layout: Layout) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=layout.client_certificate)
         context.load_cert_chain(layout.client_certificate)
     except OSError:
-        return ssl.create_default_context()  # not made yet: nobody will believe us, which is what there is to say
+        return ssl.create_default_context()  # not created yet, so the check fails and says so
     return context
 
 
@@ -142,7 +142,7 @@ def _unless_ok(text: str) -> str:
 
 
 def _get(address: str, headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Any:
-    """The JSON at ``address``, or (a string) why there is none."""
+    """The JSON at ``address``, or the error as a string."""
     try:
         request = urllib.request.Request(address, headers=headers or {})  # noqa: S310
         with urllib.request.urlopen(request, timeout=_DEADLINE, context=tls) as reply:  # noqa: S310
@@ -154,7 +154,7 @@ def _get(address: str, headers: dict[str, str] | None = None, tls: ssl.SSLContex
 
 
 def _failure(argv: list[str], *, environment: dict[str, str] | None = None, stdin: str = "", expect: str = "") -> str:
-    """Why a command failed, or did not print ``expect``; "" when all is well."""
+    """Why a command failed or did not print ``expect``; "" if it succeeded."""
     try:
         result = attempt(argv, deadline=_DEADLINE, environment={**CLEAN, **(environment or {})}, stdin=stdin)
     except DeployError as error:

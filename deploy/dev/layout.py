@@ -25,7 +25,7 @@ WEB_USER = "atrium-web"
 
 INTERNAL_PORTS = 10_000
 """Internal ports lie this far above the public one."""
-_HIGHEST_PORT = 22_000  # above it internal ports would run into the range the kernel hands out (32768 and up)
+_HIGHEST_PORT = 22_000  # internal ports must stay below the kernel's ephemeral ports (32768 and up)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Options:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
-        """Options in force: what the first ``make up`` of this copy was told, overruled by the variables."""
+        """Current options: those of the first ``make up`` of this copy, overridden by variables."""
         prefix = _directory("ATRIUM_PREFIX", environment.get("ATRIUM_PREFIX", ""))
         saved = _saved(Path(f"{prefix}/etc/atrium/options.json"))
         slurm = environment.get("SLURM", saved.slurm)
@@ -137,7 +137,7 @@ class Layout:
 
     @cached_property
     def project_group_prefix(self) -> str:
-        """OS groups of projects are named so; short, for a group's name has 32 characters at most."""
+        """Prefix of projects' OS groups; short, because names of groups have at most 32 characters."""
         return f"p{self.slug[-4:]}-" if self.slug else "p-"
 
     @cached_property
@@ -197,7 +197,7 @@ class Layout:
 
     @cached_property
     def client_certificate(self) -> Path:
-        """What our own programs show Hub and proxy when internal TLS is on (hub/tls.py)."""
+        """Certificate of Atrium's programs for Hub and proxy with internal TLS (hub/tls.py)."""
         return self.state / "tls/client.pem"
 
     @cached_property
@@ -258,7 +258,7 @@ class Layout:
 
     @cached_property
     def project_helper(self) -> Path:
-        """The one program that acts as root for the service user: root's, and in a directory of root's."""
+        """The program that runs as root for the service user; it and its directory belong to root."""
         return self.opt / "libexec/project.py"
 
     @cached_property
@@ -280,7 +280,7 @@ class Layout:
 
     @cached_property
     def ports(self) -> dict[str, int]:
-        """Every port this copy listens at, by the name of the program that does."""
+        """All ports of this copy by program."""
         web = {
             "proxy": self.options.port,
             "proxy-api": self._internal(1),
@@ -303,5 +303,5 @@ class Layout:
 
     @cached_property
     def host(self) -> str:
-        """This machine as Slurm names it."""
+        """Slurm's name of this machine."""
         return socket.gethostname().partition(".")[0]

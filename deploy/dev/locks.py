@@ -13,10 +13,10 @@ from typing import TextIO
 from deploy.dev import files
 from deploy.dev.errors import DeployError
 
-_FOLDER = Path("/run/atrium-locks")  # root's own: in /run/lock anybody could hold a lock, or put a link
+_FOLDER = Path("/run/atrium-locks")  # only root can write here; in /run/lock anybody could hold a lock or create a link
 _POLL_SECONDS = 0.1
 _ACCOUNTS_SECONDS = 300.0
-_ENVIRONMENTS_SECONDS = 1800.0  # an environment takes up to ten minutes to build
+_ENVIRONMENTS_SECONDS = 1800.0  # building an environment takes up to ten minutes
 
 
 @contextmanager

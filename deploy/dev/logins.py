@@ -1,4 +1,4 @@
-"""The demo's people: who they are, and how they sign in (PAM over a file of hashes; OS passwords stay locked)."""
+"""The demo's people and their passwords (PAM with a file of hashes; OS passwords stay locked)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.dev import files
 from deploy.dev.command import run
 from deploy.dev.layout import SERVICE_USER, Layout
 
-_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that reads like something else
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look alike
 _LENGTH = 16
 
 ROLES = ("founder", "colleague", "trainer", *["learner"] * 20, "analyst", "reviewer", "admin")
@@ -42,7 +42,7 @@ def names_with(role: str, layout: Layout) -> list[str]:
 
 
 def ensure(layout: Layout) -> list[Login]:
-    """Give each person without one a random password; returns the new logins, which are shown once."""
+    """Create a random password for each person without one; returns the new logins, which are shown once."""
     hashes_file, logins_file = layout.etc / "demo-passwd", layout.etc / "demo-logins.json"
     hashes = hashes_file.read_text().splitlines() if hashes_file.exists() else []
     names = {line.partition(":")[0] for line in hashes}

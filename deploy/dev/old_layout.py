@@ -21,12 +21,12 @@ def user_link(layout: Layout) -> Path:
 
 
 def forget_next(layout: Layout) -> None:
-    """Called when the version in force has the well-known name."""
+    """Remove ``user-next``, when the version in force has the well-known name."""
     _next(layout).unlink(missing_ok=True)
 
 
 def variables(layout: Layout) -> dict[str, str]:
-    """What overrules ``paths.user_env`` of the settings; empty unless servers of the old layout run."""
+    """Variables that override ``paths.user_env``; empty unless servers of the old layout run."""
     link = _next(layout)
     return {"ATRIUM_PATHS__USER_ENV": str(link.readlink())} if link.is_symlink() else {}
 
@@ -36,7 +36,7 @@ def _next(layout: Layout) -> Path:
 
 
 def _is_needed(layout: Layout) -> bool:
-    """Whether a server or a job of the old layout uses the well-known name; true as well when nobody can say."""
+    """Whether a server or a job of the old layout uses the well-known name; True also if that is not known."""
     link = layout.user_env
     if not link.is_symlink() or link.readlink().parent.name != FOLDER:
         return False

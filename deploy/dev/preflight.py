@@ -17,7 +17,7 @@ from deploy.dev.processes import is_free, listener, of_copy
 
 _FIRST_GB = 6.0
 _LATER_GB = 1.0
-_LONGEST_WEB_RUN = 42  # Linux takes 107 bytes for a socket's path, and a kernel's name needs the rest
+_LONGEST_WEB_RUN = 42  # Linux allows 107 bytes for a socket's path; the rest is for a kernel's name
 
 
 def check(layout: Layout) -> None:

@@ -81,7 +81,7 @@ def _is_ours(process: Process, layout: Layout) -> bool:
 
     A slurmstepd carries the mark of its slurmd and stays: a job outlives a restart of Slurm's programs.
     """
-    if process.name.startswith("slurmstepd") or process.uid not in _uids(*_OWNERS):  # a person can set any mark
+    if process.name.startswith("slurmstepd") or process.uid not in _uids(*_OWNERS):  # people can set any variable
         return False
     environment = _environment(process.pid)
     if process.uid in _uids(SERVICE_USER, WEB_USER):
@@ -138,7 +138,7 @@ def has_ipv6() -> bool:
 
 
 def listener(port: int) -> Process | None:
-    """The process that listens at ``port``, if it can be told."""
+    """The process that listens at ``port``, if known."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for process in processes():
         with suppress(OSError):

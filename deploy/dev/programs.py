@@ -1,4 +1,4 @@
-"""What runs: each supervised program, as whom, with what environment, and how to tell that it answers."""
+"""The supervised programs: OS user, environment, command and health check of each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Program:
 
 
 def slurm_programs(layout: Layout) -> list[Program]:
-    """The machine's own Slurm, in the order it starts."""
+    """Programs of the small Slurm, in start order."""
     conf = layout.etc / "slurm"
     slurm_conf = conf / "slurm.conf"
     munge = Program(
@@ -98,12 +98,12 @@ def slurm_programs(layout: Layout) -> list[Program]:
 
 
 def web_programs(layout: Layout) -> list[Program]:
-    """Atrium itself, in the order it starts."""
+    """Atrium's own programs, in start order."""
     secrets = tuple(layout.secrets / name for name in ("cookie", "proxy", "atrium", "dashboards", "pages", "worker"))
 
     def program(name: str, check: Check, *inputs: Path, user: str = SERVICE_USER) -> Program:
         environment = atrium_environment(layout, layout.web_state if user == WEB_USER else layout.state)
-        if name != "proxy":  # it starts no servers, and another environment would mean a restart
+        if name != "proxy":  # the proxy starts no servers, and a changed environment would restart it
             environment |= old_layout.variables(layout)
         return Program(
             name=name,
@@ -115,7 +115,7 @@ def web_programs(layout: Layout) -> list[Program]:
             umask="077",
         )
 
-    # Browsers try ::1 first for localhost: left free, any OS user could answer there in our name.
+    # Browsers try ::1 first for localhost; if it were free, any OS user could answer there.
     ipv6 = Program(
         name="proxy-ipv6",
         command=(
@@ -128,7 +128,7 @@ def web_programs(layout: Layout) -> list[Program]:
     )
     return [
         *([ipv6] if has_ipv6() else []),
-        # The proxy does without restarts for new code: it is what keeps everybody's sockets.
+        # New code does not restart the proxy, because it holds all open connections.
         program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
         program("api", partial(health.api, layout), layout.hub_env, *secrets),
         program("hub", partial(health.hub, layout), layout.hub_env, *secrets),
@@ -145,7 +145,7 @@ def web_programs(layout: Layout) -> list[Program]:
 
 
 def programs(layout: Layout) -> list[Program]:
-    """All of them, in the order they start."""
+    """All programs, in start order."""
     return [*(slurm_programs(layout) if layout.own_slurm else []), *web_programs(layout)]
 
 
@@ -156,7 +156,7 @@ def atrium_environment(layout: Layout, home: Path) -> dict[str, str]:
 
 
 def given_settings() -> dict[str, str]:
-    """Settings that this ``make up`` was given as variables, ``ATRIUM_WORKER__TICK_SECONDS=1``."""
+    """Settings passed to this ``make up`` as variables, such as ``ATRIUM_WORKER__TICK_SECONDS=1``."""
     return {name: value for name, value in os.environ.items() if _SETTING.match(name)}
 
 
@@ -188,11 +188,11 @@ def supervisor_conf(layout: Layout, running: list[Program]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """As it stands between quotes in the supervisor's configuration."""
+    """Text escaped for quotes in the supervisor's configuration."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 def _open_files() -> int:
-    """As many as a busy proxy needs, if the machine lets us."""
+    """Limit of open files for a busy proxy, as far as the machine allows it."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return 65536 if hard == resource.RLIM_INFINITY else min(65536, hard)

@@ -1,4 +1,4 @@
-"""``make purge``: remove what ``make up`` laid down, and nothing else. Packages stay; environments unless ENVS=1."""
+"""``make purge``: removes only what ``make up`` created. Packages stay, and environments unless ENVS=1."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _remove_all(layout: Layout, accounts: Accounts, *, environments: bool) -> No
         layout.sudoers.unlink(missing_ok=True)
         settings.pam_file(layout).unlink(missing_ok=True)
         slurm.unlink_default(layout)
-        # A prefixed copy's projects are its own; on the main copy those beside the demo may be somebody's work.
+        # Remove all projects of a prefixed copy; on the main copy only the demo's, others may hold work.
         projects = layout.projects if layout.slug else layout.projects / "demo"
         for path in (projects, layout.state, layout.log, layout.run, layout.etc):
             _remove(path)
@@ -72,7 +72,7 @@ def _remove_environments(layout: Layout) -> str:
         others = [link.name for link in layout.opt.glob("copies/*") if link.is_dir()]
         if others:
             return f"kept in {layout.opt}: {', '.join(others)} use them"
-        run(["rm", "-rf", "--", str(layout.opt)], deadline=_REMOVAL_DEADLINE)  # beside another one, perhaps
+        run(["rm", "-rf", "--", str(layout.opt)], deadline=_REMOVAL_DEADLINE)  # another copy may use it
     return f"links removed; what copies share stays in {layout.environments}" if shared else "removed"
 
 
@@ -84,7 +84,7 @@ def _remove(path: Path) -> None:
 
 
 def _remove_empty(layout: Layout) -> None:
-    """Directories of a prefixed copy that hold nothing any more, up to the prefix itself."""
+    """Remove empty directories of a prefixed copy, up to the prefix itself."""
     if not layout.slug:
         return
     below = (layout.projects, layout.home, layout.opt.parent, layout.etc.parent, layout.run.parent)

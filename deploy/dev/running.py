@@ -1,4 +1,4 @@
-"""Starting programs in order and ending what is left of them."""
+"""Starts programs in order, and ends leftover processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARTS = 4
 
 
 def start(supervisor: Supervisor, program: Program) -> str:
-    """Have it run with the files as they are now; "started", "restarted", or "" when it ran already."""
+    """Start the program, or restart it if its files changed; returns "started", "restarted" or ""."""
     if not is_due(supervisor, program):
         return ""
     was_running = supervisor.programs()[program.name].starting_or_running
@@ -30,9 +30,9 @@ def start(supervisor: Supervisor, program: Program) -> str:
 
 
 def is_due(supervisor: Supervisor, program: Program) -> bool:
-    """It does not run, or has not read its files as they are now.
+    """Whether the program does not run, or its files changed since it started.
 
-    The supervisor tells whole seconds, so a file of the same second is not newer.
+    The supervisor reports whole seconds, so a file of the same second does not count as newer.
     """
     running = supervisor.programs()[program.name]
     newer = (path for path in program.inputs if path.exists() and int(_changed(path)) > running.started)
@@ -40,12 +40,12 @@ def is_due(supervisor: Supervisor, program: Program) -> bool:
 
 
 def _changed(path: Path) -> float:
-    """When a file was written, or the link to it: one that goes back to an older version is a change, too."""
+    """Time of the last change of a file or of the link to it, because a link may move to an older version."""
     return max(path.stat().st_mtime, path.lstat().st_mtime)
 
 
 def wait(layout: Layout, supervisor: Supervisor, program: Program) -> None:
-    """Return when it answers; raise with the end of its log when it does not in time, or keeps ending."""
+    """Wait until the program answers; raises with the end of its log after the deadline or repeated exits."""
     deadline = time.monotonic() + program.start_seconds
     starts = set()
     while wrong := program.check():
@@ -59,7 +59,7 @@ def wait(layout: Layout, supervisor: Supervisor, program: Program) -> None:
 
 
 def settle(supervisor: Supervisor, programs: list[Program]) -> None:
-    """Return when every program has stayed up for the second after which the supervisor calls it running."""
+    """Wait until every program has run for the second after which the supervisor counts it as running."""
     deadline = time.monotonic() + _GRACE
     while unsettled := [program.name for program in programs if not supervisor.programs()[program.name].up]:
         if time.monotonic() > deadline:
@@ -76,7 +76,7 @@ def _tail(layout: Layout, name: str) -> str:
 
 
 def end_leftovers(layout: Layout) -> int:
-    """End what a crashed supervisor left behind, politely first; how many there were."""
+    """End processes that a crashed supervisor left, by SIGTERM first; returns their number."""
     remaining = of_copy(layout)
     _signal(remaining, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE

@@ -1,4 +1,4 @@
-"""Atrium's own files: settings, secrets, how people sign in, and what the service user may do as them."""
+"""Writes Atrium's own files: settings, secrets, PAM configuration and sudo rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRETS = ("cookie", "proxy", "atrium", "dashboards", "pages", "worker")
 
 
 def lay_down_directories(layout: Layout) -> None:
-    """Directories where several users write are root's and sticky: nobody can swap another's away."""
+    """Create directories. Shared ones belong to root and are sticky, so nobody can replace another's files."""
     files.directory(layout.etc)
     files.directory(layout.secrets, mode=0o711)
     files.directory(layout.state, mode=0o1771, group=SERVICE_USER)
@@ -35,7 +35,7 @@ def lay_down_directories(layout: Layout) -> None:
 
 
 def lay_down_secrets(layout: Layout) -> bool:
-    """One random secret a file, made once; the dashboards' token is also for the account that runs them."""
+    """Create random secrets, one per file; the dashboards' account can read their token."""
     missing = [name for name in SECRETS if not (layout.secrets / name).exists()]
     for name in missing:
         shared = {"mode": 0o640, "group": WEB_USER} if name == "dashboards" else {"mode": 0o600, "group": SERVICE_USER}
@@ -44,20 +44,20 @@ def lay_down_secrets(layout: Layout) -> bool:
 
 
 def lay_down_certificate(layout: Layout) -> bool:
-    """The dashboards' account gets a copy of what our programs show the Hub."""
+    """Copy the programs' certificate for the dashboards' account."""
     text = layout.client_certificate.read_text()
     return files.put(layout.secrets / "dashboards.pem", text, owner=SERVICE_USER, group=WEB_USER, mode=0o640)
 
 
 def lay_down_settings(layout: Layout) -> str:
-    """Write atrium.toml; a sentence if an administrator edited it and ours differs."""
+    """Write atrium.toml; returns a sentence if an administrator's edited file differs."""
     remark = files.put_editable(layout.settings, settings_text(layout), layout.etc / "written.json")
     check_ports(layout, tomllib.loads(layout.settings.read_text()))
     return remark
 
 
 def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> None:
-    """An edited file must name the ports we are about to wait for."""
+    """Check that an edited file has the ports that ``make up`` waits for."""
     for section in ("proxy", "hub", "api", "dashboards"):
         port, expected_port = tables.get(section, {}).get("port"), layout.ports[section]
         if port != expected_port:
@@ -107,7 +107,7 @@ def settings_text(layout: Layout) -> str:
 
 
 def lay_down_sign_in(layout: Layout) -> bool:
-    """PAM: a person of the group, with the password of the demo's file."""
+    """PAM configuration: members of the group with passwords of the demo's file."""
     text = files.render("pam", passwords=layout.etc / "demo-passwd", group=layout.users_group)
     return files.put(pam_file(layout), text)
 
@@ -117,7 +117,7 @@ def pam_file(layout: Layout) -> Path:
 
 
 def lay_down_project_helper(layout: Layout) -> bool:
-    """The program that makes projects' groups and directories, and what it may touch."""
+    """Install the program for projects' groups and directories, and its configuration."""
     files.directory(layout.project_helper.parent)
     config = {
         "projects": str(layout.projects),
@@ -131,7 +131,7 @@ def lay_down_project_helper(layout: Layout) -> bool:
 
 
 def lay_down_sudo(layout: Layout) -> bool:
-    """The rules for Slurm's two commands and the project helper, looked over by visudo before they count."""
+    """The rules for Slurm's two commands and the project helper, checked by visudo before they take effect."""
     text = sudoers_text(layout)
     with tempfile.NamedTemporaryFile("w", prefix="atrium-sudoers-") as draft:
         draft.write(text)
@@ -153,5 +153,5 @@ def sudoers_text(layout: Layout) -> str:
 
 
 def job_log(layout: Layout) -> Path:
-    """The command that shows the end of what a notebook's job wrote (deploy/sudoers/job-log)."""
+    """Install the command that prints the end of a notebook's job log (deploy/sudoers/job-log)."""
     return layout.hub_env / "bin/atrium-job-log"

@@ -1,4 +1,4 @@
-"""The small real Slurm of one machine: its files, its database, its accounts; or the machine's own, if it has one."""
+"""Sets up the small Slurm of one machine: files, database and accounts; or adopts the machine's own Slurm."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DEADLINE = 30.0
 
 
 def lay_down(layout: Layout) -> list[str]:
-    """Directories, key, database and configuration; sentences about files an administrator edited."""
+    """Write directories, key, database and configuration; returns sentences about edited files."""
     _lay_down_directories(layout)
     _ensure_key(layout.etc / "munge/munge.key")
     _ensure_database(layout)
@@ -117,7 +117,7 @@ def _put_gpus(path: Path, devices: Path) -> None:
 
 
 def _put_cgroup_conf(path: Path) -> None:
-    """Newer slurmds look for control groups even when nothing uses them; say that there is nothing to look for."""
+    """Write cgroup.conf, because newer slurmds look for control groups even if none are used."""
     version = re.search(r"(\d+)\.(\d+)", run(["slurmd", "-V"], deadline=_DEADLINE))
     if version and (int(version[1]), int(version[2])) >= (24, 5):
         files.put(path, "CgroupPlugin=disabled\n")
@@ -139,7 +139,7 @@ def _ensure_database(layout: Layout) -> None:
 
 
 def _link_default(layout: Layout) -> None:
-    """The main copy's Slurm is the machine's, if it has no other: so ``squeue`` works in a terminal."""
+    """Link the main copy's slurm.conf as the machine's default if there is none, for ``squeue`` in a terminal."""
     if not layout.slug and layout.slurm_conf and not DEFAULT_CONF.exists() and not DEFAULT_CONF.is_symlink():
         DEFAULT_CONF.parent.mkdir(exist_ok=True)
         DEFAULT_CONF.symlink_to(layout.slurm_conf)
@@ -174,7 +174,7 @@ def register(layout: Layout) -> bool:
 def set_limits(layout: Layout) -> bool:
     """The QOS' limits; whether anything was new. Needs slurmctld, which tells the accounts that GPUs are counted."""
     limits = [["modify", "qos", name, "set", *QOS[name].split()] for name in QOS]
-    # What runs under "flexible" gives way to whoever did not choose it.
+    # Jobs with the QOS "flexible" can be preempted by jobs without it.
     return _once(layout, "slurm-limits", [*limits, ["modify", "qos", "normal", "set", "preempt=flexible"]])
 
 
@@ -189,7 +189,7 @@ def _once(layout: Layout, stamp_name: str, commands: list[list[str]]) -> bool:
 
 
 def _sacctmgr(layout: Layout, command: list[str]) -> None:
-    """sacctmgr calls it a failure when there was nothing left to do."""
+    """Run sacctmgr; returns whether anything changed. It fails if there was nothing to do."""
     environment = _environment(layout)
     result = attempt(["sacctmgr", "--immediate", *command], deadline=_DEADLINE, environment=environment)
     output = (result.stdout + result.stderr).strip()
@@ -198,7 +198,7 @@ def _sacctmgr(layout: Layout, command: list[str]) -> None:
 
 
 def resume_nodes(layout: Layout) -> None:
-    """Put nodes back to work that a crash or an earlier configuration took out of it."""
+    """Resume nodes that a crash or an earlier configuration took out of service."""
     argv = ["sinfo", "--noheader", "--Node", "--format=%N %t"]
     out = run(argv, deadline=_DEADLINE, environment=_environment(layout)).split("\n")
     out_of_work = {line.split()[0] for line in out if re.search(r" (down|drain|drng|inval)", line)}
@@ -208,7 +208,7 @@ def resume_nodes(layout: Layout) -> None:
 
 
 def cancel_everything(layout: Layout) -> int:
-    """Cancel all jobs of our own Slurm, which is about to stop; how many there were."""
+    """Cancel all jobs of Atrium's own Slurm before it stops; returns their number."""
     environment = _environment(layout)
     queue = ["squeue", "--noheader", "--all", "--format=%A"]
     jobs = attempt(queue, deadline=_DEADLINE, environment=environment).stdout.split()
@@ -255,13 +255,13 @@ def is_empty(layout: Layout) -> bool:
 
 
 def binaries() -> Path:
-    """Where Slurm's commands are."""
+    """Directory of Slurm's commands."""
     sbatch = shutil.which("sbatch")
     return Path(sbatch).parent if sbatch else Path("/usr/bin")
 
 
 def default_partition(layout: Layout) -> str:
-    """The partition jobs go to when they name none; ours is ``notebooks``."""
+    """Slurm's default partition; in Atrium's own Slurm it is ``notebooks``."""
     if layout.own_slurm:
         return "notebooks"
     out = run(["sinfo", "--noheader", "--format=%P"], deadline=_DEADLINE, environment=_environment(layout)).split()
@@ -269,7 +269,7 @@ def default_partition(layout: Layout) -> str:
 
 
 def adopt(layout: Layout) -> str:
-    """Ask the machine's own Slurm for the rights Atrium needs; what came of it, in a sentence."""
+    """Make ``atrium`` Operator in the machine's own Slurm; returns the result as a sentence."""
     config = run(["scontrol", "show", "config"], deadline=_DEADLINE, environment=_environment(layout))
     if not re.search(r"^AccountingStorageType\s*=\s*accounting_storage/slurmdbd", config, re.MULTILINE):
         return "this Slurm keeps no accounts: hours are neither counted nor enforced"

@@ -22,7 +22,7 @@ _NOISE = re.compile(r"\b(0|no) errors?\b|\binfo\b|^\[I |pmix|settings not recomm
 
 
 def status(layout: Layout, *, only_slurm: bool = False) -> bool:
-    """Print the table; whether all runs and answers."""
+    """Print the table; returns whether everything is healthy."""
     supervisor = Supervisor(layout)
     if not supervisor.alive():
         print("Atrium does not run here. Start it with: make up")
@@ -52,7 +52,7 @@ def _row(layout: Layout, program: Program, running: Running | None, answer: str)
 
 
 def _age(seconds: float) -> str:
-    """How long, in the largest unit that fits."""
+    """A duration in the largest fitting unit."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Talking to the supervisor over its socket, which only root may open."""
+"""Client of the supervisor on its Unix socket, which only root may open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy.dev.command import run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
 
-_DEADLINE = 90.0  # more than the longest a program may take to stop
+_DEADLINE = 90.0  # longer than any program may take to stop
 _NOT_RUNNING = 70
 _ALREADY_STARTED = 60
 _SPAWN_ERRORS = (40, 50)  # abnormal termination, spawn error: it is tried again
@@ -24,7 +24,7 @@ _SPAWN_ERRORS = (40, 50)  # abnormal termination, spawn error: it is tried again
 
 @dataclass(frozen=True)
 class Running:
-    """What the supervisor knows of one program."""
+    """State of a program according to the supervisor."""
 
     name: str
     state: str
@@ -34,7 +34,7 @@ class Running:
 
     @property
     def up(self) -> bool:
-        """It has run long enough to be called running."""
+        """Whether it has run long enough to count as running."""
         return self.state == "RUNNING"
 
     @property
@@ -57,7 +57,7 @@ class Supervisor:
         return True
 
     def ensure(self) -> bool:
-        """Have it run with the configuration as it is now; whether it had to be started."""
+        """Run the supervisor with the current configuration; returns whether it was started."""
         if self.alive():
             self._reload()
             return False
@@ -72,7 +72,7 @@ class Supervisor:
         return True
 
     def _reload(self) -> None:
-        """Take up programs that were added, changed or removed in the configuration."""
+        """Apply changes of the configuration."""
         added, changed, removed = cast(list[list[list[str]]], self._server.supervisor.reloadConfig())[0]
         for name in (*changed, *removed):
             self.stop(name)

@@ -1,4 +1,4 @@
-"""``make up``: from a bare machine, or whatever an earlier run left, to everything answering."""
+"""``make up``: installs and starts everything, from a bare machine or an earlier state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CHECK_DEADLINE = 60.0
 
 
 def up(layout: Layout, *, only_slurm: bool = False) -> None:
-    """Everything, or the accounts and Slurm alone (for tests of the Slurm side)."""
+    """Set up everything, or only accounts and Slurm (for tests of the Slurm side)."""
     began = time.monotonic()
     preflight.check(layout)
     print(f"Atrium, {'the main copy' if not layout.slug else f'the copy below {layout.root}'}", flush=True)
@@ -115,7 +115,7 @@ def _check_settings(layout: Layout) -> bool:
 
 
 def _lay_down(layout: Layout) -> list[Login]:
-    """Accounts, directories, files; the logins that are new."""
+    """Create accounts, directories and files; returns new logins."""
     accounts = Accounts(layout)
     files.directory(layout.etc)
     with step("OS groups and service users") as outcome:
@@ -155,7 +155,7 @@ def _supervise(layout: Layout, required: list[Program]) -> Supervisor:
 
 
 def _start_slurm(layout: Layout, supervisor: Supervisor) -> None:
-    """Each program needs the one before it; the nodes start together."""
+    """Start Slurm's programs one after the other, and the nodes together."""
     munge, mariadb, slurmdbd, slurmctld, *nodes = slurm_programs(layout)
     _start(layout, supervisor, munge)
     _start(layout, supervisor, mariadb)
@@ -175,7 +175,7 @@ def _start_slurm(layout: Layout, supervisor: Supervisor) -> None:
 
 
 def _start_web(layout: Layout, supervisor: Supervisor) -> None:
-    """The database first, then every program until it answers."""
+    """Migrate the database, then start every program and wait until it answers."""
     required = web_programs(layout)
     with step("Database of the API") as outcome:
         needed = any(running.is_due(supervisor, program) for program in required if program.name == "api")
@@ -208,7 +208,7 @@ def _start(layout: Layout, supervisor: Supervisor, program: Program) -> None:
 
 
 def _demo_project(layout: Layout) -> None:
-    """A project for everybody of the demo, so that the first notebook starts before any application exists."""
+    """Create a project for all demo people, so that a notebook can start without an application."""
     everybody = [person.name for person in logins.people(layout.options.people)]
     (lead,) = logins.names_with("founder", layout)
     argv = ["project", "create", "demo", "--title", "Demo project", "--account", "demo"]
@@ -225,7 +225,7 @@ def _demo_project(layout: Layout) -> None:
 
 
 def _atrium(layout: Layout, *arguments: str) -> str:
-    """One of Atrium's own commands, as its service user."""
+    """Run an Atrium command as the service user."""
     environment = atrium_environment(layout, layout.state)
     argv = [f"{layout.hub_env}/bin/atrium", *arguments]
     return run(argv, deadline=_MIGRATE_DEADLINE, user=SERVICE_USER, environment=environment)

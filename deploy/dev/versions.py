@@ -27,7 +27,7 @@ _CODE = (
 
 
 def ensure(layout: Layout) -> bool:
-    """Have this checkout's code installed and in force, with its environments; whether anything had to change."""
+    """Install this checkout's code and put it in force; returns whether anything changed."""
     code = code_fingerprint()[:12]
     bases = {name: environments.base(layout, name) for name in environments.NAMES}
     targets = {name: layout.environments / "versions" / f"{bases[name].name}-{code}" for name in NAMES}
@@ -55,9 +55,9 @@ def ensure_supervisor(layout: Layout) -> None:
 
 
 def put_in_force(layout: Layout, link: Path, target: Path) -> bool:
-    """Point ``link`` at ``target``; whether it pointed elsewhere.
+    """Point ``link`` at ``target``; returns whether it changed.
 
-    What it pointed at is kept until nothing uses it (:mod:`deploy.dev.unused`).
+    The previous target is kept until nothing uses it (:mod:`deploy.dev.unused`).
     """
     _link(layout.environments / "copies" / layout.cluster, layout.opt)
     if link.is_symlink() and link.readlink() != target:
@@ -79,7 +79,7 @@ def base_of(path: Path) -> Path:
 
 
 def _wheel(env: Path, directory: Path) -> Path:
-    """This checkout's code as a wheel."""
+    """Build a wheel of this checkout's code."""
     environments.pip(env, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(directory), str(CHECKOUT))
     return next(directory.glob("*.whl"))
 
@@ -99,7 +99,7 @@ def _write_own_path(base: Path, target: Path) -> None:
         if path.is_file() and not path.is_symlink():
             text = path.read_bytes()
             if str(base).encode() in text:
-                fresh = path.with_name(f".{path.name}.fresh")  # a new file: the old one is the environment's, too
+                fresh = path.with_name(f".{path.name}.fresh")  # the old file is shared by hard links
                 fresh.write_bytes(text.replace(str(base).encode(), str(target).encode()))
                 shutil.copymode(path, fresh)
                 fresh.replace(path)

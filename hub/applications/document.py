@@ -52,7 +52,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
         "Data",
         [
             ("Data sets", "\n".join(datasets)),
-            ("Personal data", {True: "yes", False: "no", None: "not said"}[form.data.personal_data]),
+            ("Personal data", {True: "yes", False: "no", None: "not answered"}[form.data.personal_data]),
             ("Remarks", form.data.remarks),
         ],
     )

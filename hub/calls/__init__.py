@@ -1,1 +1,1 @@
-"""The programme: access modes, calls and their cut-offs, and every number of them, as dated data."""
+"""The programme: access modes, calls, cut-offs and all their numbers, as data with sources and dates."""

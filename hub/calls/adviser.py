@@ -1,4 +1,4 @@
-"""Which access mode: one recommended, and what speaks against each of the others. Pure."""
+"""Recommends an access mode, with reasons for and against each. Pure; used by ``routes``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _KINDS = {
 
 
 def advise(programme: Programme, calls: Sequence[CallStatus], need: Need, moment: datetime) -> tuple[ModeAdvice, ...]:
-    """Every mode, the recommended one first. None is recommended when all have something against them.
+    """All modes, the recommended one first. No mode is recommended if there is a reason against each of them.
 
-    Of those that fit, the goal decides, then who decides soonest, then who asks for least.
+    Modes that fit are ranked by the goal, then by the date of the decision, then by the number of reviewers.
     """
     advice = [_judge(programme, mode, calls, need, moment) for mode in programme.modes]
     fitting = [option for option in advice if option.fits]
@@ -91,6 +91,6 @@ def _about_people(programme: Programme, mode: AccessMode, need: Need) -> list[st
 
 
 def decision_by(programme: Programme, mode: AccessMode, status: CallStatus, moment: datetime) -> date:
-    """When a decision is due on what is submitted at ``moment``; counted from the next cut-off where there are any."""
+    """Date by which an application submitted at ``moment`` is decided, counted from the next cut-off if any."""
     begins = status.next_cut_off.date() if mode.cut_offs and status.next_cut_off else moment.date()
     return add_working_days(begins, mode.decision_working_days, programme.holidays)

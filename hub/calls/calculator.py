@@ -1,4 +1,4 @@
-"""From the size of a model to hours on the machine, with the formula shown. Pure."""
+"""Estimates hours and memory from the size of a model, with the formula. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIGA = 1e9
 
 
 def calculate(programme: Programme, workload: Workload) -> Calculation:
-    """Hours and memory that a workload takes; raises :class:`InvalidInput` for a system without GPUs.
+    """Hours and memory of a workload; raises :class:`InvalidInput` for a system without GPUs.
 
     Operations are counted per parameter and token (Kaplan et al. 2020; Hoffmann et al. 2022).
     """

@@ -1,6 +1,6 @@
 """Working days. Pure.
 
-Counted as Regulation (EEC, Euratom) No 1182/71 counts: the day on which something happens is not one of them.
+Days are counted by Regulation (EEC, Euratom) No 1182/71: the day of the event itself does not count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def add_working_days(day: date, count: int, holidays: Collection[date]) -> date:
 
 
 def working_days_between(first: date, last: date, holidays: Collection[date]) -> int:
-    """Working days after ``first`` up to and with ``last``; below nothing when ``last`` lies before it."""
+    """Number of working days after ``first`` up to and including ``last``; negative if ``last`` is earlier."""
     if last < first:
         return -working_days_between(last, first, holidays)
     days = (first + DAY * number for number in range(1, (last - first).days + 1))

@@ -16,7 +16,7 @@ from hub.connection import Connection, part
 
 
 class Calls:
-    """What ``Api.calls`` offers."""
+    """Methods of ``Api.calls``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,21 +26,21 @@ class Calls:
         return self._connection.get("/programme", Programme)
 
     def all(self) -> tuple[CallStatus, ...]:
-        """Every call as it stands now."""
+        """All calls with their current state."""
         return self._connection.get("/calls", tuple[CallStatus, ...])
 
     def change(self, slug: str, change: CallChange) -> CallStatus:
-        """Open, pause or close a call, or say where it is full; for admins."""
+        """Open, pause or close a call, or mark systems as full. For admins."""
         return self._connection.send("PUT", f"/calls/{part(slug)}", change, CallStatus)
 
     def helpers(self, *, country: str | None = None, sector: str | None = None) -> tuple[Helper, ...]:
-        """Who helps in a country and sector, those nearest first."""
+        """Facilities and hubs that help in a country and sector, nearest first."""
         return self._connection.get("/helpers", tuple[Helper, ...], country=country, sector=sector)
 
     def advice(self, need: Need) -> tuple[ModeAdvice, ...]:
-        """Every access mode, the recommended one first, with what speaks against the others."""
+        """All access modes, the recommended one first, with reasons against the others."""
         return self._connection.send("POST", "/advice", need, tuple[ModeAdvice, ...])
 
     def calculation(self, workload: Workload) -> Calculation:
-        """Hours that a workload takes, with the formula."""
+        """Estimated hours of a workload, with the formula."""
         return self._connection.send("POST", "/calculation", workload, Calculation)

@@ -1,4 +1,4 @@
-"""The programme's file: validated as a whole, and read again after an admin has changed it."""
+"""Reads the programme's file: validates it as a whole, and reads it again after an admin has changed it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def current(settings: Settings) -> Programme:
 
 
 def path(settings: Settings) -> Path:
-    """The file that the settings name, or else the one of the package."""
+    """The file named in the settings, or the one in the package."""
     return settings.paths.programme or environment.shared_file(SHIPPED)
 
 

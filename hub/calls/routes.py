@@ -1,4 +1,4 @@
-"""``/programme``, ``/calls``, and advice worked out from them: for everybody who is signed in."""
+"""Routes ``/programme``, ``/calls``, ``/advice`` and the calculator, for everybody who is signed in."""
 
 from __future__ import annotations
 

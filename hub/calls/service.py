@@ -15,13 +15,13 @@ from hub.errors import InvalidInput, NotFound
 
 
 def statuses(session: Session, programme: Programme, moment: datetime) -> tuple[CallStatus, ...]:
-    """Every call, in the programme's order."""
+    """States of all calls, in the programme's order."""
     rows = {row.slug: row for row in session.scalars(select(CallRow))}
     return tuple(_status(call, rows.get(call.slug), moment) for call in programme.calls)
 
 
 def status(session: Session, programme: Programme, slug: str, moment: datetime) -> CallStatus:
-    """One call; raises :class:`NotFound`."""
+    """State of one call; raises :class:`NotFound`."""
     call = programme.call(slug)
     if call is None:
         raise NotFound("There is no such call.", field="call")

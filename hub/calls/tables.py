@@ -1,4 +1,4 @@
-"""What admins said about calls, as stored; everything else about them is in the programme's file."""
+"""Table of call states set by admins; all other data of calls is in the programme's file."""
 
 from __future__ import annotations
 

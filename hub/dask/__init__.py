@@ -1,1 +1,1 @@
-"""Dask clusters and training jobs of a person, as they travel between their server, its pages and their notebooks."""
+"""Data models of Dask clusters and trainings, exchanged by a server's manager, its pages and notebooks."""

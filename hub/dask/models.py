@@ -1,4 +1,4 @@
-"""What a person's server tells of their Dask clusters and training jobs, and what it can be asked for."""
+"""Requests to and responses of the manager of a server's Dask clusters and trainings (``spawners/dask/api.py``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 MOST_WORKERS = 256
 
-# None of this can end a directive of a job script or start an option.
+# These patterns exclude text that ends a directive of a job script or starts an option.
 ClusterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 SlurmWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
 
@@ -20,7 +20,7 @@ class Model(BaseModel):
 
 
 class Shape(Model):
-    """What one worker, a job of its own, gets."""
+    """Resources of one worker; each worker is a Slurm job."""
 
     cores: int = Field(1, ge=1, le=1024)
     memory_gb: int = Field(2, ge=1, le=16384)
@@ -33,7 +33,7 @@ class Shape(Model):
 
 
 class Size(Model):
-    """How many workers: as many as there is work for between two bounds, or a fixed number when they are equal."""
+    """Number of workers: adaptive between two bounds, or fixed if the bounds are equal."""
 
     minimum: int = Field(ge=0, le=MOST_WORKERS)
     maximum: int = Field(ge=0, le=MOST_WORKERS)
@@ -61,13 +61,13 @@ class ClusterRequest(Model):
 
 
 class ClusterChange(Model):
-    """Only what is given changes."""
+    """Only the given fields change."""
 
     size: Size | None = None
     paused: bool | None = None
-    """Without workers until it goes on; what they held in memory is computed again."""
+    """Whether the cluster has no workers until it is resumed; data in their memory is computed again."""
     keep: bool = False
-    """Somebody is here: the time until it ends for idleness starts anew."""
+    """Whether to restart the idle time after which the cluster ends."""
 
 
 class WorkerPhase(StrEnum):
@@ -79,7 +79,7 @@ class WorkerPhase(StrEnum):
 
 
 class Worker(Model):
-    """Bytes and bytes a second; ``cpu`` in percent of one core; ``words`` is a sentence while it does not work."""
+    """Memory in bytes, transfer in bytes a second, ``cpu`` in percent of one core; ``words``: why it does not work."""
 
     name: str
     job: str
@@ -103,7 +103,7 @@ class Tasks(Model):
 
 
 class Trouble(Model):
-    """What happened and what to do, with the end of a log where one says more."""
+    """What happened and what to do, with the end of a log if it helps."""
 
     message: str
     hint: str = ""
@@ -117,7 +117,7 @@ class ClusterPhase(StrEnum):
 
 
 class Cluster(Model):
-    """One cluster now."""
+    """Current state of a cluster."""
 
     name: str
     phase: ClusterPhase
@@ -133,11 +133,11 @@ class Cluster(Model):
     gpu_hours: float = 0
     trouble: Trouble | None = None
     idle_end: float | None = None
-    """Seconds until it ends because nothing is computed; only told when that is near."""
+    """Seconds until it ends because nothing is computed; None unless that is near."""
 
 
 class Connection(Model):
-    """How to reach a scheduler: its address, and files that only the person can read."""
+    """Address and TLS files of a scheduler; only the person can read the files."""
 
     address: str
     ca_file: str
@@ -146,7 +146,7 @@ class Connection(Model):
 
 
 class Place(Model):
-    """A partition, and the most one worker may have in it, with who says so."""
+    """A partition and the largest worker that it allows."""
 
     partition: str
     cores: int
@@ -155,35 +155,35 @@ class Place(Model):
     gpu_types: tuple[str, ...] = ()
     minutes: int | None = None
     workers: int | None = None
-    """The most workers of one core and 1 GB at a time; None: not limited."""
+    """Largest number of workers of one core and 1 GB at a time; None: not limited."""
 
 
 class Offer(Model):
-    """What a worker may be. Hours are the project's, None when it has no limit or Slurm does not say."""
+    """Allowed sizes of a worker. Hours are those left of the project; None: no limit, or not known."""
 
     account: str
     places: tuple[Place, ...]
     cpu_hours: float | None
     gpu_hours: float | None
     seconds_left: float | None
-    """Of this server, with which all its clusters end."""
+    """Until this server ends, and all its clusters with it."""
     trouble: Trouble | None = None
 
 
 class Estimate(Model):
-    """What would happen if these workers were asked for now."""
+    """Expected start and cost of a request."""
 
     start: datetime | None = None
-    """When the first of them starts, as Slurm expects."""
+    """Start of the first worker, as Slurm expects it."""
     workers: int
-    """As many of them as limits and hours allow."""
+    """Number of workers that limits and hours allow."""
     reason: str = ""
-    """Why not all."""
+    """Why fewer than requested."""
     refusal: Trouble | None = None
     cpu_per_hour: float = 0
     gpu_per_hour: float = 0
     hours_end: datetime | None = None
-    """When the project's hours are used up with nothing else running; None: not in sight."""
+    """When the project's hours are used up if nothing else runs; None: not within reach."""
     minutes: int = 0
     """Time limit of each worker."""
 
@@ -197,7 +197,7 @@ class TrainingRequest(Model):
     arguments: tuple[Annotated[str, StringConstraints(max_length=500)], ...] = ()
     nodes: int = Field(2, ge=1, le=64)
     processes: int = Field(1, ge=1, le=16)
-    """On each node, when it has no GPUs; with GPUs one for each."""
+    """Processes on each node without GPUs; with GPUs there is one for each."""
     gpus: int = Field(0, ge=0, le=16)
     gpu_type: SlurmWord | Literal[""] = ""
     cores: int = Field(2, ge=1, le=1024)
@@ -207,9 +207,9 @@ class TrainingRequest(Model):
     python: str = Field("", max_length=500)
     """Interpreter that has PyTorch; unset: this environment's."""
     restarts: int = Field(3, ge=0, le=100)
-    """How often it goes on from its last checkpoint when its time is over."""
+    """Number of restarts from the last checkpoint after the time limit."""
     warn_seconds: int = Field(60, ge=10, le=3600)
-    """How long before its time is over the program is told to write a checkpoint."""
+    """Seconds before the time limit at which the program is signalled to write a checkpoint."""
 
 
 class Training(Model):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx2
 
 from hub.errors import AtriumError, HubUnavailable
+from hub.identity import hub_api
 
 DEADLINE_SECONDS = 10.0
 PREFIX = "project-"
@@ -26,7 +27,7 @@ class HubGroups:
 
     def __init__(self, http: httpx2.AsyncClient, token: str) -> None:
         self._http = http
-        self._headers = {"Authorization": f"token {token}"}
+        self._token = token
 
     async def ensure(self, project: str, members: Sequence[str]) -> str:
         """Create or change the group so that it has the ``members`` that the Hub knows; returns a remark on the others.
@@ -56,10 +57,9 @@ class HubGroups:
         return answer.status_code == 200
 
     async def _ask(self, method: str, path: str, body: Any, *, good: tuple[int, ...]) -> httpx2.Response:
-        try:
-            answer = await self._http.request(method, path, json=body, headers=self._headers, timeout=DEADLINE_SECONDS)
-        except httpx2.HTTPError as error:
-            raise HubUnavailable("The Hub does not answer.") from error
+        answer = await hub_api.request(
+            self._http, method, path, self._token, json=body, deadline_seconds=DEADLINE_SECONDS
+        )
         if answer.status_code >= 500:
             raise HubUnavailable(f"The Hub answered {answer.status_code}.")
         if answer.status_code not in good:

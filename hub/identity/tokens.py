@@ -14,6 +14,7 @@ from cachetools import TTLCache
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import HubUnavailable, NotAllowed, NotFound, NotSignedIn
+from hub.identity import hub_api
 from hub.identity.models import Person
 from hub.identity.roles import roles_of
 
@@ -83,10 +84,7 @@ class Directory:
         return _read(answer)
 
     async def _get(self, path: str, token: str) -> httpx2.Response:
-        try:
-            return await self._http.get(path, headers={"Authorization": f"token {token}"}, timeout=DEADLINE_SECONDS)
-        except httpx2.HTTPError as error:
-            raise HubUnavailable("The Hub does not answer.") from error
+        return await hub_api.request(self._http, "GET", path, token, deadline_seconds=DEADLINE_SECONDS)
 
 
 def _read(answer: httpx2.Response) -> Owner:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to the newest shape: all steps or none. Does nothing when it is there already.
+    """Upgrade the database to the current schema: all steps or none. Does nothing if it is current.
 
     :param revision: an earlier shape, for tests of what a migration does with rows.
     """
@@ -25,7 +25,7 @@ def check(engine: Engine) -> None:
 
 
 def at_head(engine: Engine) -> bool:
-    """Whether the database has the newest shape."""
+    """Whether the database has the current schema."""
     newest = ScriptDirectory.from_config(_config(engine)).get_current_head()
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == newest

@@ -1,1 +1,1 @@
-"""Who applies: people, their organisations, and whether those are small or medium-sized."""
+"""Applicants: profiles of people, their organisations, and the SME test."""

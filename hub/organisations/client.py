@@ -16,7 +16,7 @@ from hub.organisations.models import (
 
 
 class Organisations:
-    """What ``Api.organisations`` offers: my profile, and the organisation that I belong to."""
+    """Methods of ``Api.organisations``: the caller's profile and organisation."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -28,15 +28,15 @@ class Organisations:
         return self._connection.send("PUT", "/profile", form, Profile)
 
     def sme_test(self, figures: Figures) -> SmeResult:
-        """What these figures make an enterprise, and why; nothing is stored."""
+        """The SME category for these figures, with reasons. Nothing is stored."""
         return self._connection.send("POST", "/sme", figures, SmeResult)
 
     def create(self, form: OrganisationForm) -> Organisation:
-        """A new organisation, with me in it."""
+        """Create an organisation and join it."""
         return self._connection.send("POST", "/organisation", form, Organisation)
 
     def change(self, revision: int, form: OrganisationForm) -> Organisation:
-        """Raises :class:`hub.errors.Conflict` when a colleague changed it since ``revision``."""
+        """Change the organisation; raises :class:`hub.errors.Conflict` if it changed since ``revision``."""
         update = OrganisationUpdate(revision=revision, form=form)
         return self._connection.send("PUT", "/organisation", update, Organisation)
 
@@ -44,7 +44,7 @@ class Organisations:
         return self._connection.send("POST", "/organisation/join", Joining(code=code), Organisation)
 
     def renew_code(self) -> Organisation:
-        """Another code to join by; the old one works no more."""
+        """Replace the code to join with; the old one stops working."""
         return self._connection.send("POST", "/organisation/code", None, Organisation)
 
     def leave(self) -> Profile:

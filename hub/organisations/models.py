@@ -15,7 +15,7 @@ TEXT = 20_000
 
 
 def _no_control_characters(text: str) -> str:
-    """Line ends and tabs are text; NUL and its kin are neither storable everywhere nor meant by anybody."""
+    """Reject control characters except line ends and tabs: PostgreSQL cannot store NUL, and none is meant as text."""
     if any(sign < " " and sign not in "\n\r\t" for sign in text) or "\x7f" in text:
         raise ValueError("remove the control characters")
     return text

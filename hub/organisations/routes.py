@@ -1,4 +1,4 @@
-"""``/profile`` and ``/organisation``: of the person who asks; ``/sme``: the SME test."""
+"""Routes ``/profile`` and ``/organisation`` for the caller's own data, and ``/sme`` for the SME test."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hub.organisations.models import Enterprise, Figures, Relation, Relative, Sm
 
 
 def classify(programme: Programme, figures: Figures) -> SmeResult:
-    """The category of the enterprise together with those it is linked to or partner of, and why."""
+    """The category of the enterprise including linked and partner enterprises, with reasons."""
     data = programme.sme
     total, reasons = _add_up(programme, figures)
     ceiling = next((limit for limit in data.ceilings if _fits(total, limit)), None)
@@ -32,7 +32,7 @@ def classify(programme: Programme, figures: Figures) -> SmeResult:
 
 
 def _add_up(programme: Programme, figures: Figures) -> tuple[Enterprise, list[str]]:
-    """Article 6: linked enterprises count in full, partners by the share that is held, others not at all."""
+    """Totals by Article 6: linked enterprises count in full, partners by their share, others not at all."""
     staff, turnover, balance = figures.staff, float(figures.turnover), float(figures.balance)
     reasons = []
     for relative in figures.relatives:

@@ -23,7 +23,7 @@ class OrganisationRow(Base):
 
     people: Mapped[list[ProfileRow]] = relationship(back_populates="organisation", order_by="ProfileRow.person")
 
-    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  the second of two writers gets StaleDataError
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012  a concurrent second write raises StaleDataError
 
 
 class ProfileRow(Base):

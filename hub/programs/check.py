@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import migrations
 from hub.calls import programme
 from hub.db.engine import make_engine
-from hub.errors import AtriumError, SettingsError, SlurmUnavailable
+from hub.errors import AtriumError, SettingsError
 from hub.settings import SecretName, Settings
-from hub.slurm.client import SlurmClient
+from hub.slurm.client import SlurmClient, require_controller
 
 _TOO_OPEN = 0o037
 """Permission bits that a secret must not have; its group may read it, because services share tokens with the Hub."""
@@ -61,7 +61,7 @@ def _database(settings: Settings) -> str:
     engine = make_engine(settings.api.database_url)
     try:
         if not migrations.at_head(engine):
-            raise SettingsError("The database is not in the newest shape: run atrium migrate.")
+            raise SettingsError("The database schema is not current: run atrium migrate.")
     except SQLAlchemyError as error:
         raise SettingsError(f"The database does not answer: {type(error).__name__}.") from error
     finally:
@@ -70,6 +70,5 @@ def _database(settings: Settings) -> str:
 
 
 def _slurm(settings: Settings) -> str:
-    if not asyncio.run(SlurmClient(settings.slurm).ping()):
-        raise SlurmUnavailable("No Slurm controller answers.")
+    asyncio.run(require_controller(SlurmClient(settings.slurm)))
     return "a controller is up"

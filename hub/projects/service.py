@@ -269,8 +269,13 @@ def visible_project(session: Session, person: Person, slug: str) -> Project:
     """A project, for its members and for admins; raises :class:`NotFound` for anybody else."""
     project = session.scalar(select(Project).where(Project.slug == slug))
     if project is None or (Role.ADMIN not in person.roles and role_of(project, person.name) is None):
-        raise NotFound(f"You have no project called {slug}.")
+        raise no_project(slug)
     return project
+
+
+def no_project(slug: str) -> NotFound:
+    """The error for a project that does not exist or that the person may not see."""
+    return NotFound(f"You have no project called {slug}.")
 
 
 def led_project(session: Session, person: Person, slug: str) -> Project:

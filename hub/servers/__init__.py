@@ -1,1 +1,1 @@
-"""A person's notebook servers as Slurm jobs: the ledger, one row an attempt to start one."""
+"""The ledger of notebook servers: one row for each attempt to start a server as a Slurm job."""

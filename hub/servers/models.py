@@ -1,4 +1,4 @@
-"""Attempts to start a server, as they travel."""
+"""Data models of attempts to start a server, shared by the API and its clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AttemptState(StrEnum):
-    """How far an attempt is. Only an answer of Slurm makes it ``ended``."""
+    """Progress of an attempt. It becomes ``ended`` only when Slurm says so."""
 
     SUBMITTING = "submitting"
     """There is a row, and perhaps a job whose number is not known yet."""
@@ -23,10 +23,10 @@ class AttemptState(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why an attempt is over."""
+    """Why an attempt ended."""
 
     STOPPED = "stopped"
-    """By the person, as asked."""
+    """By the person."""
     CANCELLED = "cancelled"
     """By an admin, or by ``scancel``."""
     FINISHED = "finished"
@@ -37,7 +37,7 @@ class Ending(StrEnum):
     NODE_FAILED = "node failed"
     PREEMPTED = "preempted"
     REFUSED = "refused"
-    """By Slurm, at submit: a limit, or something that is not there."""
+    """By Slurm at submission: a limit, or an unknown partition, account or the like."""
     NOT_ASKED = "not asked"
     """Slurm could not be asked, and there is no job."""
     HOME_MISSING = "home missing"
@@ -69,9 +69,9 @@ class Attempt(BaseModel):
     person: str
     """Name of the Hub user."""
     os_account: str = Field(default="", exclude=True)
-    """The account that the job runs as; for the Hub alone, so not in the API's answers."""
+    """The account that the job runs as; left out of the API's responses."""
     nonce: str = Field(default="", exclude=True)
-    """The random part of the job's comment; for the Hub alone, too."""
+    """The random part of the job's comment; left out of the API's responses."""
     server: str
     request: dict[str, Any]
     """The options of the start (spawners.job.request.SpawnRequest)."""
@@ -94,6 +94,6 @@ class Attempt(BaseModel):
     exit_code: str
     reason: str
     log_tail: str
-    """Last lines of what the job wrote."""
+    """Last lines of the job's log."""
     tell: bool
-    """Whether the person asked for mail once it is ready."""
+    """Whether the person wants an email when it is ready."""

@@ -44,7 +44,7 @@ def begin(
 ) -> Attempt:
     """Store a new attempt, before Slurm is asked for anything.
 
-    :param os_account: that the job will run as.
+    :param os_account: the account that the job will run as.
     """
     row = ServerAttempt(
         gateway=gateway,
@@ -62,7 +62,7 @@ def begin(
 
 
 def find(session: Session, attempt: int) -> Attempt | None:
-    """The attempt with this number; None: there is none."""
+    """The attempt with this number, or None."""
     row = session.get(ServerAttempt, attempt)
     return None if row is None else Attempt.model_validate(row)
 
@@ -127,7 +127,7 @@ def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = No
         return
     row.state, row.ended = AttemptState.ENDED, now()
     row.ending, row.hint = verdict.ending, verdict.hint[:1000]
-    # A log may hold anything, and PostgreSQL takes no text with a NUL character: the end would never be stored.
+    # A log may hold NUL characters, which PostgreSQL refuses; the row would then never end.
     row.message, row.log_tail = _readable(verdict.message)[:1000], _readable(log_tail)[-LONGEST_LOG:]
     if job is not None:
         row.slurm_state, row.exit_code, row.reason = job.state[:40], job.exit_code[:20], job.reason[:200]
@@ -138,7 +138,7 @@ def ended(session: Session, attempt: int, verdict: Verdict, job: Job | None = No
 
 
 def _readable(text: str) -> str:
-    """The text with control characters replaced, those that move a terminal's cursor included."""
+    """The text with control characters replaced, including those that move a terminal's cursor."""
     return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -176,7 +176,7 @@ def open_jobs(session: Session, gateway: str) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class JobOwner:
-    """What a row says of its job's owner, to compare with what a job's comment says."""
+    """Owner of a job according to its row, for comparison with the job's comment."""
 
     os_account: str
     nonce: str
@@ -224,11 +224,11 @@ def _open_row(session: Session, attempt: int) -> ServerAttempt | None:
     return row if row is not None and row.state is not AttemptState.ENDED else None
 
 
-# -- emails to people who did not wait at the page --------------------------------------------------------------------
+# -- emails to people who left the waiting page ------------------------------------------------------------------------
 
 
 def _send_email(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
-    """Queue an email in the transaction that changes the row; once for each time that the attempt reaches its state."""
+    """Queue an email in the transaction that changes the row, once for each time that the attempt enters the state."""
     key = f"server-{row.id}-{row.state}-{row.requeues}"
     try:
         mail.enqueue(session, to=mail.address_of(row.person, load()), subject=subject, text=text, key=key)
@@ -268,5 +268,5 @@ def _name(row: ServerAttempt) -> str:
 
 
 def _address(row: ServerAttempt, settings: Settings) -> str:
-    """A page that leads on to the server, or says why there is none."""
+    """Address of the page that leads to the server, or says why it did not start."""
     return f"{settings.site.public_url}/hub/spawn-pending/{row.person}/{row.server}".rstrip("/")

@@ -1,4 +1,4 @@
-"""Attempts to start a server, as stored."""
+"""Table of attempts to start a server."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hub.servers.models import AttemptState, Ending
 
 
 class ServerAttempt(Base):
-    """A row is there before ``sbatch`` runs, ``job_id`` right after it (see :class:`hub.servers.models.Attempt`)."""
+    """The row is stored before ``sbatch`` runs, ``job_id`` right after it (see :class:`hub.servers.models.Attempt`)."""
 
     __tablename__ = "server_attempts"
     __table_args__ = (Index("ix_server_attempts_person_server", "person", "server"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(String(20))
-    """The deployment that started it: several may share one Slurm."""
+    """The deployment that started it; several may share one Slurm."""
     person: Mapped[str] = mapped_column(String(32))
     """Name of the Hub user."""
     os_account: Mapped[str] = mapped_column(String(32))
-    """The account that the job runs as and that its commands are run as."""
+    """The account that the job and its Slurm commands run as."""
     nonce: Mapped[str] = mapped_column(String(8))
     """The random part of the job's comment (hub/slurm/naming.py); empty in rows of versions that had none."""
     server: Mapped[str] = mapped_column(String(32))

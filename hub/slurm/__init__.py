@@ -1,1 +1,1 @@
-"""The one door to Slurm."""
+"""Slurm: commands, jobs, queue and cluster; the only package that runs Slurm's commands on the server side."""

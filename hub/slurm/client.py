@@ -1,21 +1,22 @@
-"""What Atrium asks of Slurm, in Atrium's words."""
+"""Slurm's commands as methods that take and return Atrium's own types."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Protocol
 
 from cachetools import TTLCache
 
-from hub.errors import SlurmError
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm import commands, inventory
 from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, Trial
 from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
-__all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient"]
+__all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient", "require_controller"]
 
 ACCOUNTS_AT_ONCE = 500
 """An argument may not be longer than 128 KiB."""
@@ -39,12 +40,12 @@ class SlurmClient:
         self._asking = asyncio.Lock()
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
-        """Submit as ``user``, the script on standard input; the job's id."""
+        """Submit ``script`` as ``user`` and return the job's number."""
         out = await self._transport.run(commands.submit(), user=user, stdin=script, environment=environment)
         return commands.parse_submit(out)
 
     async def cancel(self, job_id: int, *, user: str) -> None:
-        """Cancel as ``user``; a job that is gone already is no error."""
+        """Cancel a job as ``user``; does nothing if it has already ended."""
         try:
             await self._transport.run(commands.cancel(job_id), user=user)
         except SlurmError as error:
@@ -52,22 +53,22 @@ class SlurmClient:
                 raise
 
     async def queue(self, name: str) -> list[Job]:
-        """Everybody's jobs of this name that are not over."""
+        """Jobs with this name of all users that have not ended."""
         return commands.parse_queue(await self._transport.run(commands.queue(name)))
 
     async def pending(self) -> list[Pending]:
-        """Everybody's jobs that wait."""
+        """Waiting jobs of all users."""
         return commands.parse_pending(await self._transport.run(commands.pending()))
 
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
-        """Comments of the jobs of this name of one OS account, over or not.
+        """Comments of the jobs with this name of one OS account, ended ones included.
 
         The account writes its comments itself: look up only jobs that :meth:`queue` lists as the account's.
         """
         return commands.parse_named_jobs(await self._transport.run(commands.named_jobs(name, user)))
 
     async def job(self, job_id: int) -> Job | None:
-        """One job, over or not, from the controller or else from accounting. None when neither knows it."""
+        """A job, running or ended, from the controller or else from accounting. None if neither knows it."""
         try:
             jobs = commands.parse_queue(await self._transport.run(commands.queue_of(job_id)))
             if jobs:
@@ -78,7 +79,7 @@ class SlurmClient:
         return await self.past_job(job_id)
 
     async def past_job(self, job_id: int) -> Job | None:
-        """One job as accounting knows it, with its exit code; None when there is no accounting, or it knows nothing."""
+        """A job from accounting, with its exit code; None if there is no accounting or it does not know the job."""
         try:
             return commands.parse_history(await self._transport.run(commands.history(job_id)))
         except SlurmError as error:
@@ -87,12 +88,12 @@ class SlurmClient:
             raise
 
     async def job_log(self, server: str, *, user: str) -> str:
-        """The end of what the job of ``user``'s server ``server`` wrote, read as ``user``."""
+        """The end of the log of the job of ``user``'s server ``server``, read as ``user``."""
         return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
     async def node_address(self, node: str) -> str:
-        """Address of a node, cached for some minutes: a cloud's node may come back with another one."""
-        async with self._asking:  # fifty starts at the same time need one question
+        """Address of a node, cached for some minutes only: a cloud node may return with another address."""
+        async with self._asking:  # fifty starts at the same time share one request
             address = self._addresses.get(node)
             if address is None:
                 address = commands.parse_node_address(await self._transport.run(commands.node(node)))
@@ -118,9 +119,9 @@ class SlurmClient:
         qos: Sequence[str] = (),
         closed: bool = False,
     ) -> None:
-        """Make the account if it is missing, below ``parent``, and set its budget and QOS. Safe to run twice.
+        """Create the account below ``parent`` if it is missing, and set its budget and QOS. Safe to run twice.
 
-        :param closed: no new jobs; those that run go on.
+        :param closed: whether new jobs are refused; running jobs continue.
         """
         names = [name for name in (parent, account) if name]
         known = (await self._transport.run(commands.accounts(names))).split()
@@ -132,9 +133,9 @@ class SlurmClient:
         await self._unless_unchanged(commands.limit_account(account, **limits, qos=qos, closed=closed))
 
     async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None:
-        """Let people charge an account, in these partitions only if any are named. Safe to run twice.
+        """Let people charge an account, only in ``partitions`` if any are named. Safe to run twice.
 
-        Somebody who was barred and came back is admitted again.
+        A member who was barred before is admitted again.
         """
         known = commands.parse_members(await self._transport.run(commands.members(account)))
         missing = sorted(user for user in set(users) if user not in known or set(partitions) - known[user].partitions)
@@ -161,9 +162,9 @@ class SlurmClient:
         return True
 
     async def revoke(self, account: str, user: str) -> None:
-        """End a person's use of an account: no new jobs, then no jobs, then no association. Safe to run twice.
+        """Remove a person from an account: refuse new jobs, cancel jobs, remove the association. Safe to run twice.
 
-        :raises SlurmError: their jobs are still ending; what is left to do can be done in a moment.
+        :raises SlurmError: their jobs are still ending; call it again later.
         """
         if not await self.bar(account, user):
             return
@@ -173,14 +174,14 @@ class SlurmClient:
         await self._unless_unchanged(commands.remove_member(account, user))
 
     async def _change_default(self, account: str, user: str) -> None:
-        """Slurm removes nobody from their default account while they have another."""
+        """Change the default account first: Slurm removes nobody from it while they have another account."""
         default = (await self._transport.run(commands.default_account(user))).strip()
         others = [name for name in await self.accounts_of(user) if name != account]
         if default == account and others:
             await self._unless_unchanged(commands.change_default_account(user, others[0]))
 
     async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
-        """What jobs of these accounts used on one day (UTC), by account, person and partition."""
+        """Usage of these accounts on one day (UTC), by account, person and partition."""
         shares: dict[Share, Seconds] = {}
         for at in range(0, len(accounts), ACCOUNTS_AT_ONCE):
             argv = commands.day_of(day, accounts[at : at + ACCOUNTS_AT_ONCE])
@@ -188,7 +189,7 @@ class SlurmClient:
         return shares
 
     async def _unless_unchanged(self, argv: commands.Argv) -> None:
-        """sacctmgr fails with "Nothing …" when there was nothing to change: the state asked for is there."""
+        """Run a ``sacctmgr`` command; its failure with "Nothing …" means that there was nothing to change."""
         try:
             await self._transport.run(argv)
         except SlurmError as error:
@@ -196,13 +197,13 @@ class SlurmClient:
                 raise
 
     async def usage(self, accounts: Sequence[str]) -> dict[str, AccountUsage]:
-        """Budget and use of each account that Slurm knows."""
+        """Budget and usage of each of these accounts that Slurm knows."""
         if not accounts:
             return {}
         return commands.parse_account_usage(await self._transport.run(commands.account_usage(accounts)))
 
     async def account_hours(self) -> dict[str, AccountUsage]:
-        """The same of all accounts at once."""
+        """Budget and usage of all accounts."""
         return commands.parse_account_usage(await self._transport.run(inventory.usage()))
 
     async def nodes(self) -> tuple[Node, ...]:
@@ -221,11 +222,23 @@ class SlurmClient:
         return inventory.parse_associations(await self._transport.run(inventory.associations()))
 
     async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
-        """Where and when ``script`` would start if ``user`` submitted it now; raises what submitting it would."""
+        """Where and when ``script`` would start if ``user`` submitted it now; raises the errors of :meth:`submit`."""
         argv = inventory.trial()
         answer = await self._transport.run(argv, user=user, stdin=script, environment=environment, errors=True)
         return inventory.parse_trial(answer)
 
     async def ping(self) -> bool:
-        """Whether a controller is up; raises :class:`hub.errors.SlurmUnavailable` when not even that can be told."""
+        """Whether a controller is up; raises :class:`SlurmUnavailable` if ``scontrol`` itself does not answer."""
         return commands.parse_ping(await self._transport.run(commands.ping()))
+
+
+class Controller(Protocol):
+    """The part of :class:`SlurmClient` that :func:`require_controller` uses."""
+
+    async def ping(self) -> bool: ...
+
+
+async def require_controller(slurm: Controller) -> None:
+    """Raise :class:`SlurmUnavailable` unless a controller is up."""
+    if not await slurm.ping():
+        raise SlurmUnavailable("No Slurm controller answers.")

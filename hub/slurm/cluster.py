@@ -1,4 +1,4 @@
-"""What a cluster has now and to whom it gives it: one view for everybody, asked for in the background.
+"""Nodes, partitions, limits and associations of a cluster: one shared view, refreshed in the background.
 
 Amounts: memory in MB, times in minutes; None is no limit.
 """
@@ -26,7 +26,7 @@ SELDOM = 5
 
 @dataclass(frozen=True)
 class Gpus:
-    """GPUs of one kind in one node; ``kind`` is "" where the site names none."""
+    """GPUs of one type in one node; ``kind`` is "" if the site does not name types."""
 
     kind: str
     total: int
@@ -132,7 +132,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Cluster:
-    """All of it at one moment. ``as_of`` None: never heard; ``error``: why what stands here is not from just now."""
+    """The view at one moment. ``as_of`` None: never read; ``error``: why the view is out of date."""
 
     partitions: tuple[Partition, ...] = ()
     nodes: tuple[Node, ...] = ()
@@ -147,7 +147,7 @@ class Cluster:
 
 
 class Source(Protocol):
-    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def nodes(self) -> tuple[Node, ...]: ...
 
@@ -163,8 +163,10 @@ class Source(Protocol):
 
 
 class ClusterWatcher:
-    """Keeps one view for everybody: fresh while somebody chooses, left alone when nobody does, never asked for twice
-    at once. What could not be asked stays as it was, and the view says so."""
+    """Keeps one view for all readers and refreshes it only while somebody chooses a size; one refresh at a time.
+
+    If Slurm does not answer, the last view stays, with its age and the error.
+    """
 
     def __init__(self, source: Source, *, seconds: float) -> None:
         self._source = source
@@ -178,10 +180,10 @@ class ClusterWatcher:
         self.cluster = Cluster()
 
     async def look(self, *, since: float = float("-inf")) -> Cluster:
-        """The view, at once if there is a recent one; otherwise after the one question that all who look wait for.
+        """The current view: a recent one at once, else after a refresh that all callers share.
 
-        :param since: monotonic seconds that the question must not have been put before (an answer is not enough
-            where somebody has just got a project).
+        :param since: monotonic seconds; the refresh must have started after this, for example after a project was
+            created.
         """
         now = self._looked_at = time.monotonic()
         failed_just_now = bool(self.cluster.error) and self._asked_at > now - self._seconds
@@ -223,7 +225,7 @@ class ClusterWatcher:
         for name, error in failed.items():
             log.warning("The cluster's %s could not be read; what we know of them stays: %s", name, error)
         if failed:
-            self._refreshes = 0  # partitions and QOS are among the next questions
+            self._refreshes = 0  # read partitions and QOS next time
             self.cluster = replace(self.cluster, **known, accounting=accounting, error=_sentence(failed))
             return
         self._refreshes += 1

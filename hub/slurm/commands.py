@@ -1,4 +1,4 @@
-"""Slurm's commands as argument lists, and what they print as values. Pure: nothing here runs anything.
+"""Slurm's commands as argument lists, and parsers of their output. Pure: nothing here runs a command.
 
 Formats are asked for by explicit field with a separator and read by position, fields that users write last
 or not at all, because default layouts differ between Slurm's versions.
@@ -34,12 +34,12 @@ def _all_named(values: Iterable[str]) -> list[str]:
 
 
 def submit() -> Argv:
-    """``sbatch`` reading its script from standard input; the environment is named in the script."""
+    """``sbatch`` with its script on standard input; the script names the variables that are exported."""
     return ["sbatch", "--parsable"]
 
 
 def parse_submit(text: str) -> int:
-    """Job id out of ``sbatch --parsable`` (``123`` or ``123;cluster``; warnings may stand before it)."""
+    """Job id from the output of ``sbatch --parsable`` (``123`` or ``123;cluster``; warnings may stand before it)."""
     last = text.strip().rpartition("\n")[2]
     number = last.partition(";")[0]
     if not number.isdigit():
@@ -52,7 +52,7 @@ def cancel(job_id: int) -> Argv:
 
 
 def queue(name: str) -> Argv:
-    """Every job of everybody with this name, in one call."""
+    """All users' jobs with this name, in one call."""
     return ["squeue", "--noheader", "--all", f"--name={_named(name)}", f"--format={_QUEUE_FORMAT}"]
 
 
@@ -62,10 +62,10 @@ def queue_of(job_id: int) -> Argv:
 
 
 def parse_queue(text: str) -> list[Job]:
-    """Jobs out of either of the two above.
+    """Jobs from the output of :func:`queue` or :func:`queue_of`.
 
-    Anybody can name a job as we name ours, so a line we cannot read is left out and blinds nobody; when no line can
-    be read, it is Slurm's answer that is wrong.
+    Anybody can give a job such a name, so a line that cannot be parsed is left out. If no line can be parsed, Slurm's
+    output itself is wrong, which raises :class:`SlurmError`.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     jobs = [job for job in map(_queue_line, lines) if job is not None]
@@ -92,7 +92,7 @@ def _queue_line(line: str) -> Job | None:
 
 
 def pending() -> Argv:
-    """Everybody's waiting jobs: who is before whom."""
+    """Waiting jobs of all users, with what their order depends on."""
     return ["squeue", "--noheader", "--all", "--states=PENDING", "--format=%A|%Q|%P"]
 
 
@@ -108,18 +108,18 @@ def parse_pending(text: str) -> list[Pending]:
 
 
 def named_jobs(name: str, user: str) -> Argv:
-    """Jobs of this name of one OS account, over or not (MinJobAge), and their comments.
+    """Jobs with this name of one OS account, ended ones included (MinJobAge), with their comments.
 
-    Never asked for more than one account: a line break in a comment forges rows, so those of everybody in one answer
-    would let one person speak of another's jobs.
+    One account per call: a line break in a comment can forge a row, and with several accounts in one output a person
+    could forge rows of another's jobs.
     """
     fields = "--format=%A|%k"
     return ["squeue", "--noheader", "--all", "--states=all", f"--name={_named(name)}", f"--user={_named(user)}", fields]
 
 
 def parse_named_jobs(text: str) -> dict[int, str]:
-    """Comment of each job. Comments are free text with line breaks: they only choose among jobs of their account, and a
-    line that is not Slurm's must not end the reading."""
+    """Comment of each job. A comment may contain line breaks: lines without a job number are skipped, and forged rows
+    can only name jobs of the same account."""
     comments = {}
     for line in text.split("\n"):
         number, _, comment = line.strip().partition("|")
@@ -135,13 +135,13 @@ def history(job_id: int) -> Argv:
         "--parsable2",
         "-X",
         f"--jobs={job_id}",
-        "--duplicates",  # a job that was put back into the queue has a record for each time it ran
+        "--duplicates",  # a requeued job has one record per run
         "--format=JobIDRaw,State,User,NodeList,Partition,Start,End,ExitCode",
     ]
 
 
 def parse_history(text: str) -> Job | None:
-    """The last record of a job, None when accounting knows none."""
+    """The last record of a job; None without one."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
@@ -159,7 +159,7 @@ def parse_history(text: str) -> Job | None:
 
 
 def job_log(command: Path, server: str) -> Argv:
-    """The end of a notebook job's log; the command is ours (deploy/sudoers/job-log) and takes a server's name only."""
+    """Atrium's command for the end of a notebook job's log (deploy/sudoers/job-log); it only takes a server's name."""
     return [str(command), server]
 
 
@@ -168,7 +168,7 @@ def node(name: str) -> Argv:
 
 
 def parse_node_address(text: str) -> str:
-    """Address of a node as the controller reaches it (several nodes may live on one host)."""
+    """Address at which the controller reaches a node (several nodes may share a host)."""
     match = re.search(r"\bNodeAddr=(\S+)", text)
     if not match:
         raise SlurmError("scontrol did not tell the node's address.")
@@ -180,7 +180,7 @@ def node_addresses() -> Argv:
 
 
 def parse_node_addresses(text: str) -> list[str]:
-    """Address of every node, each once (a node is listed once for each of its partitions)."""
+    """Addresses of all nodes without duplicates (a node is listed once per partition)."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
@@ -193,12 +193,12 @@ def parse_ping(text: str) -> bool:
 
 
 def accounts_of(user: str) -> Argv:
-    """Accounts this person may charge."""
+    """Accounts that a person may charge."""
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={_named(user)}", "format=account"]
 
 
 def parse_accounts_of(text: str) -> list[str]:
-    """In Slurm's order, each once."""
+    """Accounts in Slurm's order, without duplicates."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
@@ -215,7 +215,7 @@ def add_account(name: str, description: str, parent: str = "") -> Argv:
 def limit_account(
     name: str, *, cpu_minutes: int, gpu_minutes: int, qos: Sequence[str] = (), closed: bool = False
 ) -> Argv:
-    """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md). A closed account takes no jobs."""
+    """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md). A closed account accepts no jobs."""
     limits = [f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}", f"GrpSubmitJobs={0 if closed else -1}"]
     if qos:
         limits.append(f"qos={','.join(qos)}")
@@ -228,7 +228,7 @@ def members(account: str) -> Argv:
 
 
 def parse_members(text: str) -> dict[str, Membership]:
-    """People of an account; the account's own line names nobody."""
+    """Members of an account; the line of the account itself has no user."""
     members: dict[str, Membership] = {}
     for line in text.splitlines():
         user, partition, submit = (*line.strip().split("|"), "", "")[:3]
@@ -240,13 +240,13 @@ def parse_members(text: str) -> dict[str, Membership]:
 
 
 def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
-    """``partitions``: the only ones their jobs of this account may use; none named: all."""
+    """:param partitions: the only partitions that their jobs of this account may use; empty: all."""
     bound = [f"partition={','.join(partitions)}"] if partitions else []
     return ["sacctmgr", "--immediate", "add", "user", ",".join(_all_named(users)), f"account={_named(account)}", *bound]
 
 
 def bar_member(account: str, user: str) -> Argv:
-    """From now on Slurm takes no job of theirs in this account. Not MaxSubmitJobs: a limit of a QOS overrules it."""
+    """Refuse new jobs of a member in this account. Not by MaxSubmitJobs, which a limit of a QOS overrules."""
     return [*_modify_user(account, user), "set", "GrpSubmitJobs=0"]
 
 
@@ -267,7 +267,7 @@ def cancel_of(account: str, user: str) -> Argv:
 
 
 def queue_of_member(account: str, user: str) -> Argv:
-    """Job numbers of a person in an account that are not over."""
+    """Job numbers of a person in an account that have not ended."""
     who = [f"--account={_named(account)}", f"--user={_named(user)}"]
     return ["squeue", "--noheader", "--all", *who, "--format=%A"]
 
@@ -286,7 +286,7 @@ def remove_member(account: str, user: str) -> Argv:
 
 
 def day_of(day: date, accounts: Sequence[str]) -> Argv:
-    """What jobs of these accounts used on one day (UTC, if so asked by ``TZ``); longer ones are cut to it."""
+    """Usage of these accounts on one day (UTC if ``TZ`` says so); of longer jobs only that day counts."""
     return [
         "sacct",
         "--noheader",
@@ -302,7 +302,7 @@ def day_of(day: date, accounts: Sequence[str]) -> Argv:
 
 
 def parse_day(text: str) -> dict[Share, Seconds]:
-    """Seconds of cores and cards by account, person and partition."""
+    """Core seconds and GPU seconds by account, person and partition."""
     shares: dict[Share, Seconds] = {}
     for line in text.splitlines():
         account, user, partition, elapsed, tres = line.split("|", 4)
@@ -325,7 +325,7 @@ def account_usage(names: Iterable[str]) -> Argv:
 
 
 def parse_account_usage(text: str) -> dict[str, AccountUsage]:
-    """Limits and use of accounts (not of their single users) out of ``scontrol show assoc_mgr``."""
+    """Limits and usage of accounts, without those of single users, from ``scontrol show assoc_mgr``."""
     usage = {}
     for line in text.splitlines():
         account = re.search(r"\bAccount=(\S+) UserName=\s", line + " ")
@@ -338,7 +338,7 @@ def parse_account_usage(text: str) -> dict[str, AccountUsage]:
 
 
 def _minutes(tres: str, text: str) -> Minutes:
-    """One ``cpu=120000(35)`` out of a list; ``N`` in place of the limit means none."""
+    """One value of a list such as ``cpu=120000(35)``; ``N`` instead of the limit means none."""
     match = re.search(rf"(?:^|,){re.escape(tres)}=(N|\d+)\((\d+)\)", text)
     if not match:
         return Minutes(None, 0)

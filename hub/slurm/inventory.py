@@ -1,7 +1,7 @@
-"""What a cluster has and to whom it gives it: Slurm's commands for that, and what they print as values. Pure.
+"""Slurm's commands for nodes, partitions, reservations, associations and QOS, and parsers of their output. Pure.
 
-Every field is asked for by its name and read by it. What a version prints beside those is not looked at; a line that
-cannot be read is left out, and when none can be, it is Slurm's answer that is wrong.
+Fields are requested and read by name; other fields of a version are ignored. A line that cannot be parsed is left out.
+If no line can be parsed, Slurm's output itself is wrong, which raises :class:`SlurmError`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.slurm.jobs import moment
 
 T = TypeVar("T")
 
-# Node states in which a job may start there sooner or later, long form of sinfo (suffixes taken off).
+# States of nodes on which a job may start now or later, in sinfo's long form without suffixes.
 _IN_SERVICE = {"idle", "mixed", "allocated", "completing", "reserved", "planned", "powered_down", "powering_up"}
 _OUT_OF_SERVICE_SIGNS = "*$%!@"  # not responding, maintenance, powering down, rebooting
 
@@ -37,13 +37,13 @@ _QOS_FIELDS = (
 
 
 def nodes() -> Argv:
-    """One line a node and partition. A size is said, because sinfo cuts off at 20 characters otherwise."""
+    """One line per node and partition. Widths are given because sinfo cuts values at 20 characters otherwise."""
     layout = ",".join(f"{field}:{512 if field.startswith('Gres') else 128}|" for field in _NODE_FIELDS)
     return ["sinfo", "--noheader", "--all", "--Node", f"--Format={layout}"]
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Nodes in Slurm's order, each once, with all its partitions."""
+    """Nodes in Slurm's order without duplicates, each with all its partitions."""
     nodes: dict[str, Node] = {}
     for node in _readable(text, _node, "sinfo"):
         before = nodes.get(node.name)
@@ -71,7 +71,7 @@ def _node(line: str) -> Node:
 
 
 def _gres(text: str) -> dict[str, int]:
-    """GPUs by kind ("" for those without one) out of ``gpu:a100:4(S:0-1),shard:8`` or ``gpu:a100:2(IDX:0,3)``."""
+    """GPUs by type ("" without one) from ``gpu:a100:4(S:0-1),shard:8`` or ``gpu:a100:2(IDX:0,3)``."""
     counts: dict[str, int] = {}
     for entry in re.sub(r"\([^)]*\)", "", text).split(","):
         name, _, rest = entry.strip().partition(":")
@@ -121,7 +121,7 @@ def reservations() -> Argv:
 
 
 def parse_reservations(text: str) -> tuple[Reservation, ...]:
-    """Reservations that have not ended; none is an answer, too."""
+    """Reservations that have not ended; an empty output is valid."""
     if text.strip().lower().startswith("no reservations"):
         return ()
     return tuple(_readable(text, _reservation, "scontrol"))
@@ -147,7 +147,7 @@ def _reservation(line: str) -> Reservation:
 
 
 def associations() -> Argv:
-    """Everybody's at once. Slurm fills in what a person inherits for Max… limits, not for Grp… ones."""
+    """Associations of all users. Slurm fills in inherited Max… limits, but not Grp… limits."""
     fields = ",".join(_ASSOCIATION_FIELDS)
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"format={fields}"]
 
@@ -199,7 +199,7 @@ def _limits(fields: dict[str, str], *, user_tres: str) -> Limits:
 
 
 def usage() -> Argv:
-    """Limits and use of every account's hours, as the controller counts them."""
+    """Limits and used hours of all accounts, as the controller counts them."""
     return ["scontrol", "--oneliner", "show", "assoc_mgr", "flags=assoc"]
 
 
@@ -207,12 +207,12 @@ def usage() -> Argv:
 
 
 def trial() -> Argv:
-    """``sbatch`` reading its script from standard input and only telling when it would start."""
+    """``sbatch --test-only`` with its script on standard input; it submits nothing."""
     return ["sbatch", "--test-only"]
 
 
 def parse_trial(text: str) -> Trial:
-    """What ``sbatch --test-only`` wrote to standard error; raises :class:`SlurmError` with its refusal.
+    """The start that ``sbatch --test-only`` wrote to standard error; raises :class:`SlurmError` if it refuses.
 
     ``sbatch: Job 12 to start at 2026-11-24T21:05:46 using 2 processors on nodes cpu1 in partition notebooks``
     """
@@ -245,7 +245,7 @@ _UNITS = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2, "P": 10
 
 
 def tres(text: str) -> dict[str, int]:
-    """Limits by resource out of ``cpu=16,mem=64G,gres/gpu=4``; memory in MB."""
+    """Limits by resource from ``cpu=16,mem=64G,gres/gpu=4``; memory in MB."""
     limits = {}
     for entry in text.split(","):
         name, _, amount = entry.partition("=")
@@ -269,7 +269,7 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _pairs(line: str) -> dict[str, str]:
-    """``KEY=VALUE`` of one of scontrol's lines; a value may hold blanks (names of partitions do)."""
+    """``KEY=VALUE`` pairs of a line of scontrol; values may contain spaces (names of partitions do)."""
     return dict(re.findall(r"(?:^|\s)([A-Za-z]\w*)=(.*?)(?=\s+[A-Za-z]\w*=|\s*$)", line))
 
 

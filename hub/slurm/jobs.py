@@ -1,4 +1,4 @@
-"""One vocabulary for jobs: what Slurm's states mean to us, and what we remember of a job."""
+"""Jobs, their phases and the usage of accounts, independent of Slurm's output formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """What a job's state means for the person waiting for it."""
+    """Phase of a job from the view of the person who waits for it."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -51,7 +51,7 @@ _PHASE_OF = {state: phase for phase, states in _PHASES.items() for state in stat
 
 
 def phase(state: str) -> Phase:
-    """The phase of one of Slurm's state words; ``CANCELLED by 1000`` and ``COMPLETED+`` are understood."""
+    """The phase for one of Slurm's states; ``CANCELLED by 1000`` and ``COMPLETED+`` are understood."""
     return _PHASE_OF.get(state.partition(" ")[0].rstrip("+").upper(), Phase.UNKNOWN)
 
 
@@ -65,7 +65,7 @@ def moment(text: str) -> datetime | None:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as ``squeue`` or ``sacct`` last told it. ``node`` is the first node's name, empty while it waits."""
+    """A job as last listed by ``squeue`` or ``sacct``. ``node`` is the first node's name, empty while it waits."""
 
     id: int
     state: str
@@ -85,13 +85,13 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Whether Slurm says that it has ended, or is ending."""
+        """Whether the job has ended or is ending, according to Slurm."""
         return self.phase in (Phase.ENDING, Phase.ENDED)
 
 
 @dataclass(frozen=True)
 class Minutes:
-    """TRES-minutes of an account: what it may use (None: no limit) and has used."""
+    """TRES-minutes of an account: limit (None: no limit) and usage."""
 
     limit: int | None
     used: int
@@ -105,7 +105,7 @@ class AccountUsage:
 
 @dataclass(frozen=True)
 class Membership:
-    """How somebody belongs to an account."""
+    """A person's membership in an account."""
 
     partitions: frozenset[str]
     """The only ones they may charge it in; none: all."""
@@ -115,7 +115,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class Share:
-    """Whose use of what."""
+    """Account, person and partition of a usage record."""
 
     account: str
     user: str
@@ -124,7 +124,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of one core, and of one card."""
+    """Core seconds and GPU seconds."""
 
     cpu: int
     gpu: int
@@ -132,7 +132,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Pending:
-    """A waiting job of anybody, as far as the order of the queue goes."""
+    """A waiting job of any user, with what its place in the queue depends on."""
 
     id: int
     partitions: tuple[str, ...]

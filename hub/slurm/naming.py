@@ -125,7 +125,7 @@ def _read_old_fields(fields: list[str], kind: Kind) -> JobComment | None:
 
 
 def _quoted(field: str) -> str:
-    """As in a URL, with ``=`` for ``%``, which no word of a job script may hold (hub/slurm/quoting.py)."""
+    """Percent-encoding with ``=`` instead of ``%``, which job scripts must not contain (hub/slurm/quoting.py)."""
     return quote(field, safe="").replace("~", "%7E").replace("%", "=")
 
 
@@ -137,7 +137,7 @@ def _unquoted(field: str) -> str:
 
 
 def server_comment(gateway: str, user: str, server: str, attempt: int = 0, nonce: str = UNSAVED) -> JobComment:
-    """Comment of a server's job: one whose number was not stored is found by it, one without a row is an orphan."""
+    """Comment of a server's job, used to re-adopt jobs and to detect orphans."""
     return JobComment(gateway, Kind.SERVER, user, server, attempt, nonce)
 
 
@@ -150,21 +150,21 @@ def server_log(server: str) -> str:
 
 
 def gateway_in(comment: str) -> str:
-    """The deployment that a server's job belongs to; "" when there is no comment."""
+    """The deployment that a server's job belongs to; "" without a comment."""
     return comment.partition(":")[0]
 
 
 def worker_comment(server_comment: str, cluster: str) -> str:
     """Comment of a worker's job.
 
-    :param server_comment: of its server's job; "" outside of a server.
+    :param server_comment: comment of the server's job; "" outside of a server.
     """
     server = read(server_comment, Kind.SERVER)
     return f"{server_comment}:{cluster}" if server is None else str(replace(server, kind=Kind.WORKER, name=cluster))
 
 
 def same_server(worker_comment: str, server_comment: str) -> bool:
-    """Whether a worker belongs to the server, in any of its attempts, whose job has ``server_comment``."""
+    """Whether a worker belongs to the server of ``server_comment``, in any of its attempts."""
     worker, server = read(worker_comment, Kind.WORKER), read(server_comment, Kind.SERVER)
     if worker is None or server is None:
         return False
@@ -180,7 +180,7 @@ def cluster_in(comment: str) -> str:
 def training_comment(server_comment: str, name: str, *, gateway: str) -> str:
     """Comment of a training's job.
 
-    :param server_comment: of the server's job that submits it; "" outside of a server.
+    :param server_comment: comment of the server's job that submits it; "" outside of a server.
     :param gateway: the deployment, for a training that no server submits.
     """
     server = read(server_comment, Kind.SERVER)
@@ -190,7 +190,7 @@ def training_comment(server_comment: str, name: str, *, gateway: str) -> str:
 
 
 def training_in(comment: str) -> str:
-    """Name of the training that a job is; the whole comment if it has another form."""
+    """Name of a job's training; the whole comment if it has another form."""
     training = read(comment, Kind.TRAINING)
     return comment if training is None else training.name
 

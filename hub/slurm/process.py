@@ -1,4 +1,4 @@
-"""One of Slurm's commands as a process: a deadline, nobody left behind, and no settings, so that nodes have it, too."""
+"""Runs a Slurm command as a process with a deadline. Needs no settings, so nodes can use it, too."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-# What Slurm's commands print when they could not reach the controller or the database. All of it means "could not
-# ask": the text of a refusal never contains these.
+# Texts that Slurm's commands print when they cannot reach the controller or the database; refusals never contain them.
 _UNREACHABLE = (
     "unable to contact",
     "connection",
@@ -26,7 +25,7 @@ _UNREACHABLE = (
 
 
 class Done(NamedTuple):
-    """How a command ended: its exit code, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -34,7 +33,7 @@ class Done(NamedTuple):
 
 
 def could_not_ask(text: str) -> bool:
-    """Whether what a command printed means that Slurm was not reached, and so says nothing about anything."""
+    """Whether the output of a command means that it did not reach Slurm, so it says nothing about jobs."""
     lowered = text.lower()
     return any(sign in lowered for sign in _UNREACHABLE)
 
@@ -48,9 +47,9 @@ async def run(
     cwd: str | None = None,
     umask: int = -1,
 ) -> Done:
-    """Run a command to its end.
+    """Run a command and wait until it ends.
 
-    :param deadline: seconds it may take.
+    :param deadline: in seconds.
     :raises OSError: it could not be started.
     :raises TimeoutError: it did not end in time.
     """
@@ -73,7 +72,7 @@ async def run(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave no process behind, whatever ended the wait (a deadline, a cancelled task)."""
+    """Kill the process if the wait for it ended early (deadline, cancelled task)."""
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, 9)

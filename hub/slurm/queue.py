@@ -1,4 +1,4 @@
-"""One ``squeue`` per interval for everybody: whoever needs to know shares one answer."""
+"""Calls ``squeue`` once per interval for all servers, which share its output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACES_SECONDS = 5.0
 
 
 class Queue(Protocol):
-    """What of Slurm is needed here; :class:`hub.slurm.client.SlurmClient` has it."""
+    """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def queue(self, name: str) -> list[Job]: ...
 
@@ -29,7 +29,7 @@ class Queue(Protocol):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The queue as it stood at ``asked_at`` (monotonic seconds, taken before the question was put)."""
+    """The queue at ``asked_at`` (monotonic seconds, taken before ``squeue`` started)."""
 
     asked_at: float = float("-inf")
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -40,10 +40,10 @@ Watching = Callable[[Job | None], None]
 
 
 class QueueWatcher:
-    """Asks for all jobs of one name at once: quicker while somebody waits, slower when nobody does, never twice at
-    once, and not at all when there is nobody to ask for.
+    """Lists all jobs with one name: at the shorter interval while somebody waits, at the longer one otherwise, and not
+    at all while no job is watched. One call at a time.
 
-    "Could not ask" changes nothing: the last good snapshot stays, with its age, and ``error`` says why.
+    If Slurm does not answer, the last snapshot stays, with its age, and ``error`` says why.
     """
 
     def __init__(self, client: Queue, name: str, *, waiting_seconds: float, idle_seconds: float) -> None:
@@ -66,7 +66,7 @@ class QueueWatcher:
         """How often ``squeue`` was run (tests and metrics count it)."""
 
     def watch(self, job_id: int, on_news: Watching) -> None:
-        """Have ``told`` called with news of a job, until :meth:`unwatch`."""
+        """Call ``on_news`` when a job changes, until :meth:`unwatch`."""
         self._watched[job_id] = on_news
 
     def unwatch(self, job_id: int) -> None:
@@ -74,7 +74,7 @@ class QueueWatcher:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Somebody looks on: ask at the quicker pace."""
+        """Use the shorter interval because somebody waits."""
         self._waiting += 1
         self._wake.set()
         try:
@@ -83,7 +83,7 @@ class QueueWatcher:
             self._waiting -= 1
 
     async def run(self) -> None:
-        """Ask for ever; ends only by being cancelled."""
+        """Refresh the queue until the task is cancelled."""
         while True:
             if self._watched or self._waiting:
                 await self._shared_refresh()
@@ -100,13 +100,13 @@ class QueueWatcher:
         None when Slurm could not be asked: nothing may be concluded then.
         """
         if self.snapshot.asked_at < since and self._asking_since < since and self._refresh is not None:
-            await asyncio.shield(self._refresh)  # a question put too early; the next one is ours
+            await asyncio.shield(self._refresh)  # that call started too early; wait for the next one
         if self.snapshot.asked_at < since:
             await self._shared_refresh()
         return self.snapshot if self.snapshot.asked_at >= since else None
 
     def place(self, job: Job) -> int | None:
-        """How many-th a waiting job is in the queue of its partition, counted from 1; None when not known."""
+        """Place of a waiting job in the queue of its partition, counted from 1; None if not known."""
         return self._places.get((job.id, job.partition))
 
     async def _shared_refresh(self) -> None:
@@ -123,7 +123,7 @@ class QueueWatcher:
         except SlurmError as error:
             self._could_not_ask(error)
             return
-        except Exception as error:  # a bug in here must not end everybody's servers
+        except Exception as error:  # a bug here must not end all servers
             log.exception("The queue could not be read")
             self._could_not_ask(SlurmError(f"The queue could not be read: {error}"))
             return
@@ -150,13 +150,13 @@ class QueueWatcher:
                     log.exception("News of job %i could not be delivered", job_id)
 
     async def _ask_places(self) -> None:
-        """The order of the queue: a second question, put only while somebody waits and wants to know."""
+        """Read the order of the queue; a second call of ``squeue``, only while somebody waits."""
         self._places_at = time.monotonic()
         if not any(job_id in self._watched and job.state == "PENDING" for job_id, job in self.snapshot.jobs.items()):
             return
         try:
             self._places = places(await self._client.pending())
-        except Exception as error:  # not knowing one's place is no reason to stop
+        except Exception as error:  # the queue itself is known; only the places are missing
             log.warning("The order of the queue could not be read: %s", error)
 
 
@@ -167,6 +167,6 @@ def places(pending: list[Pending]) -> dict[tuple[int, str], int]:
     for job in sorted(pending, key=lambda job: (-job.priority, job.id)):
         for partition in job.partitions:
             count[partition] = places[job.id, partition] = count.get(partition, 0) + 1
-        if len(job.partitions) > 1:  # squeue names a job's partitions as it was asked for them: joined
+        if len(job.partitions) > 1:  # squeue prints the partitions that a job requests joined by commas
             places[job.id, ",".join(job.partitions)] = min(places[job.id, name] for name in job.partitions)
     return places

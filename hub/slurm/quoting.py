@@ -1,4 +1,4 @@
-"""Values on their way into a job script."""
+"""Checks values that are put into a job script."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _WORD = re.compile(r"[A-Za-z0-9_./,:=@+-]*\Z")
 
 
 def word(value: object, *, required: bool = False) -> str:
-    """``value`` as one harmless word of a directive or a shell line.
+    """``value`` as text, if it is safe as one word of a directive or a shell line.
 
-    :param required: an empty value is refused, too.
-    :raises InvalidInput: it is anything else.
+    :param required: whether an empty value is refused.
+    :raises InvalidInput: it is not safe.
     """
     text = str(value)
     if not _WORD.match(text) or (required and not text):

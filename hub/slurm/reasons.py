@@ -1,8 +1,8 @@
-"""Slurm's words as sentences for people: states, reasons to wait, refusals. Pure, and cannot raise.
+"""Slurm's states, pending reasons and refusals as sentences for people. Pure; never raises.
 
 The vocabulary is that of Slurm 22.05 to 25.11: ``job_state_string``, ``job_state_reason_string`` and
-``slurm_strerror``, and squeue's JOB REASON CODES. Everything is translated when it is asked for, so each reader gets
-their own language. A word that is not known is shown as Slurm says it, inside a sentence.
+``slurm_strerror``, and squeue's JOB REASON CODES. Sentences are translated when they are shown, so each reader gets
+their own language. An unknown state or reason is shown as Slurm prints it, inside a sentence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hub.language import mark, translate
 
 
 class Whose(StrEnum):
-    """Whose matter it is that a job does not run."""
+    """Who or what a job that does not run depends on."""
 
     TIME = "time"
     """It starts by itself."""
@@ -33,7 +33,7 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True)
 class Words:
-    """What one of Slurm's words means, and what to do; both are whole sentences, ``todo`` may be empty."""
+    """What a state or reason of Slurm means, and what to do; both are whole sentences, ``todo`` may be empty."""
 
     whose: Whose
     means: str
@@ -48,7 +48,7 @@ class Words:
         return Words(self.whose, means, todo)
 
 
-# -- what is done again and again -------------------------------------------------------------------------------------
+# -- frequent advice --------------------------------------------------------------------------------------------------
 
 _WAIT = mark("It starts by itself.")
 _LESS = mark("Cancel it and ask for less.")
@@ -63,7 +63,7 @@ _REPORT = mark("An administrator has to look at it. Cancel it and start again; r
 # -- reasons ----------------------------------------------------------------------------------------------------------
 
 _REASONS: dict[str, Words] = {
-    # a matter of time
+    # starts without anybody's help
     "None": Words(Whose.TIME, mark("Slurm is about to look at it."), _WAIT),
     "Priority": Words(Whose.TIME, mark("Others are before you in the queue."), _WAIT),
     "Resources": Words(Whose.TIME, mark("No node has what you asked for free just now."), _WAIT),
@@ -102,7 +102,7 @@ _REASONS: dict[str, Words] = {
     "PartitionDown": Words(Whose.ADMIN, mark("This partition is switched off."), _OTHER),
     "NodeDown": Words(Whose.ADMIN, mark("The node it needs is down."), _OTHER),
     "FrontEndDown": Words(Whose.ADMIN, mark("No node that starts jobs is up."), _ADMIN),
-    # as it was asked for, it never starts
+    # never starts as requested
     "PartitionNodeLimit": Words(Whose.REQUEST, mark("You ask for more nodes than this partition gives."), _LESS),
     "PartitionTimeLimit": Words(Whose.REQUEST, mark("You ask for more time than this partition gives."), _SHORTER),
     "PartitionConfig": Words(Whose.REQUEST, mark("This partition has nothing like what you ask for."), _OTHER),
@@ -173,7 +173,7 @@ _REASONS: dict[str, Words] = {
     "BurstBufferOperation": Words(Whose.ADMIN, mark("The fast storage failed."), _REPORT),
     "BlockFreeAction": Words(Whose.ADMIN, mark("Its part of the machine cannot be set free."), _REPORT),
     "BlockMaxError": Words(Whose.ADMIN, mark("Its part of the machine failed."), _REPORT),
-    # why it ended, or did not start
+    # why it ended or did not start
     "SystemFailure": Words(Whose.ADMIN, mark("Slurm, a file system or the network failed."), _REPORT),
     "JobLaunchFailure": Words(Whose.ADMIN, mark("Its node could not start it."), _REPORT),
     "NonZeroExitCode": Words(Whose.REQUEST, mark("What ran in it ended with an error.")),
@@ -183,7 +183,7 @@ _REASONS: dict[str, Words] = {
     "OutOfMemory": Words(Whose.REQUEST, mark("It needed more memory than it had asked for.")),
 }
 
-# Slurm names further limits by a rule: whose limit, of what, counted how, a job's or a node's or a person's.
+# Slurm names further limits by a rule: scope, resource, how it is counted, and per job, node or person.
 _LIMIT = re.compile(
     r"(?P<owner>Assoc|QOS|)(?P<kind>Grp|Max|Min)"
     r"(?P<what>BB|Billing|Cpu|CPU|Energy|GRES|License|Memory|Mem|Node|Unknown)"
@@ -249,7 +249,7 @@ _QUALITY = {
         Whose.PROJECT, mark("The project's running jobs have claimed as many {hours} as they may here."), _ENDS
     ),
 }
-# What slurmctld writes in place of a reason; squeue turns the spaces into underscores in some versions.
+# Texts that slurmctld writes instead of a reason; some versions of squeue replace spaces by underscores.
 _SENTENCES = (
     ("reserved for maintenance", "Maintenance"),
     ("may be reserved for other job", "NodesKept"),
@@ -266,7 +266,7 @@ _SENTENCES = (
 )
 
 
-# What to do about a limit that a job did not even get into the queue for.
+# What to do if a limit refuses a job at submission.
 _REFUSED = {
     _WAIT: mark("Try again later."),
     _LESS: mark("Ask for less."),
@@ -289,7 +289,7 @@ def reason(text: str) -> Words:
 
 
 def knows_reason(text: str) -> bool:
-    """Whether there is a sentence for it."""
+    """Whether there is a sentence for this reason."""
     return _reason(text) is not None
 
 
@@ -317,7 +317,7 @@ def _limit(word: str) -> Words | None:
 
 
 def _things(text: str) -> dict[str, str]:
-    """What a limit is about, for its sentence."""
+    """The resource of a limit, for its sentence."""
     match = _LIMIT.match(_first_word(text))
     things, hours = _THINGS[match["what"]] if match else ("", "")
     return {"things": translate(things), "hours": translate(hours)} if match else {}
@@ -408,7 +408,7 @@ _OUR_FAULT = Words(
     Whose.ADMIN, mark("Slurm did not take the job as the gateway wrote it: “{text}”."), mark("Report it, please.")
 )
 
-# Parts of what sbatch prints, in lower case; the first that fits counts.
+# Parts of sbatch's messages in lower case; the first match counts.
 _REFUSALS: tuple[tuple[str, Words], ...] = (
     ("invalid account or account/partition combination", _NO_PROJECT),
     ("invalid or unknown association", _NO_PROJECT),
@@ -514,7 +514,7 @@ _WORD = re.compile(r"\b[A-Z][A-Za-z]{5,60}\b")
 
 
 def refusal(text: str) -> Words:
-    """What ``sbatch`` said when it refused; a limit it names by its reason (``AssocMaxSubmitJobLimit``) goes first."""
+    """The sentence for a refusal by ``sbatch``; a limit that it names (``AssocMaxSubmitJobLimit``) takes precedence."""
     for word in _WORD.findall(text):
         known = _REASONS.get(word) or _limit(word)
         if known is not None:
@@ -536,6 +536,6 @@ def refusal(text: str) -> Words:
 
 
 def plain_message(text: str) -> str:
-    """The last line of what a command printed, without its own name before it."""
+    """The last line of a command's output, without the command's name before it."""
     lines = [_PREFIX.sub("", line.strip()) for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""

@@ -1,4 +1,4 @@
-"""Running one of Slurm's commands: here, as whom, with what on standard input, and for how long at most."""
+"""Runs Slurm's commands on this machine: user, standard input, environment and deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.slurm.commands import Argv
 
 
 class Transport:
-    """Runs commands on this machine. ``sudo`` lets it act as a person, and only for ``sbatch`` and ``scancel``."""
+    """Runs commands on this machine; as a person through ``sudo``, which allows ``sbatch`` and ``scancel`` only."""
 
     def __init__(self, settings: Slurm) -> None:
         self._settings = settings
@@ -25,12 +25,12 @@ class Transport:
         environment: Mapping[str, str] | None = None,
         errors: bool = False,
     ) -> str:
-        """Standard output of ``argv``.
+        """Run ``argv`` and return its standard output.
 
-        :param errors: standard error instead, for the few commands that answer there (``sbatch --test-only``).
-        :param user: the person to act as; None: ourselves.
+        :param errors: return standard error instead (``sbatch --test-only`` answers there).
+        :param user: OS account to run as; None: this process's own.
         :param environment: variables passed on beside the few Slurm needs (``sudo`` keeps some, see deploy/sudoers).
-        :raises SlurmError: the command answered and refused; ``message`` is what it printed.
+        :raises SlurmError: the command failed; ``message`` is its output.
         :raises SlurmUnavailable: it could not be started, did not answer in time, or did not reach Slurm.
         """
         command = [str(self._settings.bin / argv[0]), *argv[1:]]
@@ -55,7 +55,7 @@ class Transport:
         return result.error if errors else result.out
 
     def _environment(self) -> dict[str, str]:
-        """No more than Slurm needs: nothing of ours leaks into a job."""
+        """Only the variables that Slurm needs, so that none of the Hub's reach a job."""
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
         if self._settings.conf is not None:
             environment["SLURM_CONF"] = str(self._settings.conf)

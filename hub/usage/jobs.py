@@ -8,17 +8,16 @@ from typing import Protocol
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
-from hub.errors import SlurmError, SlurmUnavailable
+from hub.errors import SlurmError
 from hub.health import service as health
+from hub.slurm.client import Controller, require_controller
 from hub.usage import service
 
 logger = logging.getLogger(__name__)
 
 
-class Slurm(service.Meter, Protocol):
+class Slurm(service.Meter, Controller, Protocol):
     """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
-
-    async def ping(self) -> bool: ...
 
 
 async def collect_usage(sessions: sessionmaker[Session], slurm: Slurm) -> None:
@@ -27,8 +26,7 @@ async def collect_usage(sessions: sessionmaker[Session], slurm: Slurm) -> None:
         with sessions() as session:
             await service.refresh(session, slurm)
             await service.collect(session, slurm, now())
-            if not await slurm.ping():
-                raise SlurmUnavailable("No Slurm controller answers.")
+            await require_controller(slurm)
             health.seen(session, health.SLURM)
     except SlurmError as error:
         logger.warning("cannot read usage from Slurm: %s", error.message)

@@ -14,7 +14,7 @@ __all__ = ["ProjectCluster"]
 
 
 def __getattr__(name: str) -> Any:
-    """Dask takes a second to import, and a server that only starts needs none of it."""
+    """Import on first access: importing Dask takes a second, and a starting server does not need it."""
     if name == "ProjectCluster":
         from spawners.dask.cluster import ProjectCluster
 

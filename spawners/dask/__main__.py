@@ -26,7 +26,7 @@ END_SECONDS = 6.0
 
 
 def configure_dask() -> None:
-    """A worker that left makes room for the next one soon; certificates are named by each cluster itself."""
+    """Dask's settings: short timeouts for lost workers; certificates are set by each cluster."""
     dask.config.set({"distributed.deploy.lost-worker-timeout": "3s"})
 
 

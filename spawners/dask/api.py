@@ -1,4 +1,4 @@
-"""The HTTP API of the manager on its Unix socket, whose directory is the person's alone."""
+"""HTTP API of the manager, on a Unix socket in a directory that only the person can enter."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class Handler(web.RequestHandler):
-    """JSON in, JSON out; errors as the API of the Hub has them."""
+    """JSON requests and responses; errors have the form of Atrium's API."""
 
     def initialize(self, manager: Manager) -> None:
         self.manager = manager
 
     def read(self, model: type[T]) -> T:
-        """Raises :class:`hub.errors.InvalidInput` with the first problem."""
+        """The request's body as ``model``; raises :class:`hub.errors.InvalidInput` with the first problem."""
         try:
             return model.model_validate_json(self.request.body or b"{}")
         except ValidationError as error:
@@ -82,7 +82,7 @@ class Cluster(Handler):
 
 
 class ClusterDetail(Handler):
-    """The connection to a cluster, or the script of its workers' jobs."""
+    """Connection to a cluster, or the script of its workers' jobs."""
 
     async def get(self, name: str, detail: str) -> None:
         if detail == "connection":
@@ -92,7 +92,7 @@ class ClusterDetail(Handler):
 
 
 class Overview(Handler):
-    """What a worker may be, and how many."""
+    """Allowed sizes and numbers of workers."""
 
     async def get(self) -> None:
         self.answer(await self.manager.offer())

@@ -1,4 +1,4 @@
-"""``ProjectCluster``: a :class:`dask_jobqueue.SLURMCluster` that knows where it is, who pays and when it has to end."""
+"""``ProjectCluster``: a :class:`dask_jobqueue.SLURMCluster` with the node, the project and the end of its server."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ RETIRE_SECONDS = 60.0
 
 
 class ReliefAdaptive(Adaptive):
-    """As many workers as there is work for, and beside them those that come for one whose time is nearly over."""
+    """Adaptive scaling that also counts workers sent to relieve others whose time is nearly over."""
 
     async def safe_target(self) -> int:
-        """No more than there are while Slurm has just refused some: asking every second would change nothing."""
+        """Dask's target, but without new workers for a while after Slurm refused some."""
         cluster: Any = self.cluster
         target = int(await super().safe_target()) + len(cluster.reliefs)
         return min(target, len(self.plan)) if cluster.just_refused else target
@@ -95,7 +95,7 @@ class ProjectCluster(SLURMCluster):
 
     @classmethod
     def of(cls, shape: Shape, *, name: str, context: JobContext, ends: float | None) -> ProjectCluster:
-        """For the manager, whose loop it lives in."""
+        """A cluster for the manager, on the manager's event loop."""
         return cls(
             name=name,
             cores=shape.cores,
@@ -137,7 +137,7 @@ class ProjectCluster(SLURMCluster):
 
     @property
     def times(self) -> Times:
-        """Of a worker that is submitted now: it ends with the server at the latest."""
+        """Times of a worker submitted now; it ends with the server at the latest."""
         return Times.within(None if self.ends is None else self.ends - time.time(), self._minutes)
 
     def _note_refusal(self, error: SlurmError) -> None:
@@ -150,7 +150,7 @@ class ProjectCluster(SLURMCluster):
 
     @property
     def reliefs(self) -> dict[str, str]:
-        """The new worker by the name of the one that it comes for, while both are there."""
+        """Name of each relieved worker and of the worker that relieves it, while both exist."""
         return self._reliefs.pairs
 
     def adapt(self, *args: Any, **options: Any) -> Any:
@@ -166,12 +166,12 @@ class ProjectCluster(SLURMCluster):
         if self._mending is not None:
             self._mending.stop()
         jobs = [str(job.job_id) for job in self.workers.values() if getattr(job, "job_id", None)]
-        await slurm.cancel(jobs)  # first, and by one command: what comes now may take long or fail
+        await slurm.cancel(jobs)  # first and by one command, because the rest may take long or fail
         await super()._close()
         self.context.dashboard_socket(self.name).unlink(missing_ok=True)
 
     async def _mend(self) -> None:
-        """Have as many workers as were asked for: others for those that left, none for those that Slurm refused.
+        """Have as many workers as requested: replace those that left, but not those that Slurm refused.
 
         What Slurm did not answer is asked again, after a while.
         """
@@ -202,23 +202,23 @@ class ProjectCluster(SLURMCluster):
             try:
                 async with asyncio.timeout(RETIRE_SECONDS):
                     await scheduler.retire_workers(workers=addresses)
-            except Exception as error:  # what is lost with them is computed again
+            except Exception as error:  # lost results are computed again
                 log.warning("Workers of %s could not hand over what they hold: %s", self.name, error)
         self._job_kwargs["times"] = self.times
         new_workers, start = self.worker_spec.keys() - self.workers.keys(), time.monotonic()
         try:
             await super()._correct_state_internal()
-        except SlurmError as error:  # it is in `refusal`, which the page shows
+        except SlurmError as error:  # the page shows `refusal`
             log.warning("Slurm does not take all workers of %s: %s %s", self.name, error.message, error.hint)
         if new_workers and self._refused_at < start:
-            self.refusal = None  # all of them were taken, by this correction or by one beside it
+            self.refusal = None  # this or a concurrent correction submitted all of them
 
     @property
     def dashboard_link(self) -> str:
-        """Below the person's own server, so that nobody signs in again and nobody else gets in."""
+        """Address below the person's own server, whose sign-in protects it."""
         return f"{self.context.dashboard_path(self.name)}status"
 
     @property
     def jobs(self) -> dict[str, str]:
-        """Job by worker's name; those being submitted are not there yet."""
+        """Job numbers by the workers' names, without those still being submitted."""
         return {str(name): str(job.job_id) for name, job in self.workers.items() if job.job_id}

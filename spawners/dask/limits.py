@@ -1,6 +1,6 @@
-"""What workers this person may have, and how many: the site's limits and the project's hours, asked for as the person.
+"""Allowed sizes and numbers of workers: Slurm's limits, requested as the person, and the project's hours.
 
-What is left of the project comes from Atrium's API: Slurm shows an account's use to operators only.
+Hours left come from Atrium's API, because Slurm shows an account's usage to operators only.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Hours:
 
     @classmethod
     def from_project(cls, project: Mapping[str, Any] | None) -> Hours:
-        """From an answer of :class:`spawners.node.hours.ProjectHours`."""
+        """From the dictionary of :class:`spawners.node.hours.ProjectHours`."""
         hours_left = {} if project is None else {kind: project[kind] for kind in ("cpu", "gpu")}
         return cls(**{kind: hours["left"] for kind, hours in hours_left.items() if hours["granted"] or kind == "gpu"})
 
 
 class Site:
-    """The cluster as the person sees it, asked for at most once a minute."""
+    """The cluster as the person sees it, refreshed at most once a minute."""
 
     def __init__(self, context: JobContext, user: str = "") -> None:
         self.context = context
@@ -56,7 +56,7 @@ class Site:
         self._lock = asyncio.Lock()
 
     async def cluster(self) -> Cluster:
-        """Raises :class:`SlurmError` when Slurm cannot be asked and never could be."""
+        """The cluster; raises :class:`SlurmError` if Slurm has never answered."""
         async with self._lock:
             if time.monotonic() - self._asked_at > FRESH_SECONDS:
                 try:
@@ -79,7 +79,7 @@ class Site:
         )
 
     async def partitions(self) -> tuple[PartitionOffer, ...]:
-        """Partitions that take jobs of this project under its default QOS."""
+        """Partitions that accept jobs of this project under its default QOS."""
         cluster = await self.cluster()
         settings = cast(
             Any, SimpleNamespace(spawn=SimpleNamespace(environments=()), slurm=SimpleNamespace(default_account=""))
@@ -95,7 +95,7 @@ class Site:
         return tuple(sorted(by_name.values(), key=lambda partition: partition.name != self.context.partition))
 
     async def most(self, shape: Shape, hours: Hours, minutes: int) -> tuple[int, str]:
-        """How many such workers limits and hours allow at a time, and why not more."""
+        """Largest number of such workers at a time by limits and hours, and the reason for the bound."""
         cluster, partitions = await self.cluster(), await self.partitions()
         name = shape.partition or self.context.partition
         partition = next((entry for entry in partitions if entry.name == name), None)
@@ -106,7 +106,7 @@ class Site:
         return min(bounds, key=lambda bound: bound[0])
 
     def by_limits(self, shape: Shape, partition: PartitionOffer, cluster: Cluster) -> Iterator[tuple[int, str]]:
-        """Numbers of workers by each limit of Slurm, and the sentence on it."""
+        """Number of workers that each limit of Slurm allows, with its sentence."""
         needs = {"cpu": shape.cores, "mem": shape.memory_gb * 1024, "gres/gpu": shape.gpus}
         units = {"cpu": "cores", "mem": "MB of memory", "gres/gpu": "GPUs"}
         for tres, each in needs.items():
@@ -137,7 +137,7 @@ def _groups() -> list[str]:
 
 
 async def offer(site: Site, hours: Hours, seconds_left: float | None) -> Offer:
-    """What a worker may be; with a trouble in it when Slurm cannot be asked."""
+    """Allowed sizes of workers; contains a trouble if Slurm does not answer."""
     known: dict[str, Any] = {
         "account": site.context.account,
         "cpu_hours": hours.cpu,
@@ -166,7 +166,7 @@ async def offer(site: Site, hours: Hours, seconds_left: float | None) -> Offer:
 
 
 async def estimate(site: Site, shape: Shape, size: Size, *, hours: Hours, minutes: int) -> Estimate:
-    """What these workers would cost, and when the first would start."""
+    """Cost of these workers and expected start of the first one."""
     most, why = await site.most(shape, hours, minutes)
     workers = min(size.maximum, most)
     cpu, gpu = float(shape.cores * workers), float(shape.gpus * workers)
@@ -196,7 +196,7 @@ def _end(hours: Hours, cpu: float, gpu: float) -> datetime | None:
 
 
 def _script(context: JobContext, shape: Shape, minutes: int) -> str:
-    """Only to be tried: what a worker's job asks Slurm for."""
+    """Job script with a worker's requests, for ``sbatch --test-only``."""
     directives = {
         "account": context.account,
         "partition": shape.partition or context.partition,

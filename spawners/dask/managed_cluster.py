@@ -1,4 +1,4 @@
-"""One cluster with what its manager knows of it: size, jobs, cost, trouble."""
+"""A cluster with its size, jobs, cost and trouble, as the manager keeps it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLOSE_SECONDS = 20.0
 
 
 class ManagedCluster:
-    """One cluster with what the manager knows of it."""
+    """A cluster and its bookkeeping."""
 
     def __init__(self, name: str, request: ClusterRequest, cluster: ProjectCluster) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class ManagedCluster:
         self.cost = status.Cost()
 
     async def resize(self, size: Size) -> None:
-        """Scale to a fixed size, or adapt; raises :class:`SlurmError` when Slurm takes none of the workers."""
+        """Scale to a fixed size, or adapt; raises :class:`SlurmError` if Slurm refuses all workers."""
         self.size = size
         self.cluster.refusal = None
         adaptive = getattr(self.cluster, "_adaptive", None)
@@ -71,7 +71,7 @@ class ManagedCluster:
 
     @property
     def trouble(self) -> Trouble | None:
-        """The most pressing thing that is wrong."""
+        """The most important current problem, or None."""
         error = self.cluster.refusal
         if self.silence is not None or error is None:
             return self.silence or self.note
@@ -80,11 +80,11 @@ class ManagedCluster:
 
     @property
     def idle_seconds(self) -> float:
-        """Since it last computed something, or since its person did something about it."""
+        """Seconds since the last computation or the person's last action on it."""
         return time.monotonic() - self.busy_at
 
     def view(self, context: JobContext) -> models.Cluster:
-        """The cluster as it is now, for pages and notebooks."""
+        """Current state, for pages and notebooks."""
         ended = self.cluster.status not in (Status.running, Status.created)
         phase = ClusterPhase.ENDED if ended else ClusterPhase.PAUSED if self.paused else ClusterPhase.ON
         remaining = IDLE_SECONDS - self.idle_seconds

@@ -59,7 +59,7 @@ class Manager:
         return limits.Hours.from_project(await self._hours.soon(HOURS_SECONDS))
 
     def seconds_left(self) -> float | None:
-        """Until the server ends; None: not known."""
+        """Seconds until the server ends; None: not known."""
         return None if self.job.ends is None else max(self.job.ends - time.time(), 0)
 
     def news_now(self) -> Trouble | None:
@@ -78,18 +78,18 @@ class Manager:
         return Trouble(message=" ".join(messages), hint=" ".join(hints))
 
     async def offer(self) -> Offer:
-        """What a worker may be, and how many."""
+        """Allowed sizes and numbers of workers."""
         return await limits.offer(self.site, await self.hours(), self.seconds_left())
 
     async def estimate(self, shape: Shape, size: Size) -> Estimate:
-        """When workers of this shape would start, and what they cost."""
+        """Expected start and cost of workers of this shape."""
         minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
         return await limits.estimate(self.site, shape, size, hours=await self.hours(), minutes=minutes)
 
     async def create(self, request: ClusterRequest) -> ManagedCluster:
-        """A new cluster, with as many of its workers as limits allow.
+        """Create a cluster with as many of its workers as limits allow.
 
-        :raises Conflict: there is one of that name.
+        :raises Conflict: a cluster of that name exists.
         :raises InvalidInput: not even one such worker is allowed.
         """
         async with self._lock:
@@ -112,12 +112,12 @@ class Manager:
         return managed
 
     async def _limited(self, shape: Shape, size: Size) -> tuple[Size, Trouble | None]:
-        """The size as far as limits and hours allow it, and what was reduced."""
+        """The size within limits and hours, and a sentence if it was reduced."""
         minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
         try:
             most, why = await self.site.most(shape, await self.hours(), minutes)
         except SlurmError:
-            return size, None  # Slurm itself refuses what is too much
+            return size, None  # Slurm itself checks its limits
         if size.maximum <= most:
             return size, None
         if most < 1:
@@ -128,7 +128,7 @@ class Manager:
         return Size(minimum=min(size.minimum, most), maximum=most), Trouble(message=why, hint=hint)
 
     def get(self, name: str) -> ManagedCluster:
-        """Raises :class:`NotFound`."""
+        """The cluster of this name; raises :class:`NotFound`."""
         try:
             return self.clusters[name]
         except KeyError:
@@ -147,7 +147,7 @@ class Manager:
         return managed
 
     async def end(self, name: str) -> None:
-        """Its jobs first, then the rest."""
+        """End a cluster: its jobs first, then the scheduler."""
         managed = self.get(name)
         del self.clusters[name]
         self._store_names()
@@ -155,7 +155,7 @@ class Manager:
         await managed.close()
 
     async def end_all(self) -> None:
-        """All jobs by one command, then all schedulers."""
+        """End all clusters: all jobs by one command, then the schedulers."""
         managed = list(self.clusters.values())
         self.clusters.clear()
         await slurm.cancel(await self._jobs_of(managed))
@@ -163,7 +163,7 @@ class Manager:
         self.context.state.unlink(missing_ok=True)
 
     async def _jobs_of(self, clusters: list[ManagedCluster]) -> list[str]:
-        """Numbers of the jobs of their workers, those included that Slurm took although its answer did not arrive."""
+        """Job numbers of their workers, including jobs whose submission Slurm did not confirm."""
         jobs = {job for managed in clusters for job in managed.cluster.jobs.values()}
         if doubtful := {managed.name for managed in clusters if managed.cluster.doubtful}:
             with suppress(SlurmError):
@@ -171,7 +171,7 @@ class Manager:
         return sorted(jobs)
 
     async def _clusters_by_job(self) -> dict[int, str]:
-        """Names of this server's clusters by the jobs of their workers, whichever manager submitted those."""
+        """Cluster names by job number of this server's workers, including jobs of earlier managers."""
         jobs = await queue.comments(self.context.job_name(naming.Kind.WORKER))
         return {
             job: naming.cluster_in(comment)
@@ -184,10 +184,10 @@ class Manager:
         address = self.get(name).cluster.scheduler_address
         return Connection(address=address, ca_file=certificate, certificate=certificate, key=key)
 
-    # -- from one process to the next ---------------------------------------------------------------------------------
+    # -- across restarts of the manager -------------------------------------------------------------------------------
 
     def _store_names(self) -> None:
-        """Write the names of the clusters down for the next manager."""
+        """Store the names of the clusters for the next manager."""
         self.context.make_directories()
         new_file = self.context.state.with_suffix(f".{os.getpid()}")
         with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -195,7 +195,7 @@ class Manager:
         new_file.replace(self.context.state)
 
     async def clean_up(self) -> None:
-        """End jobs of clusters whose scheduler is gone: of a manager before this one, or of this server's last job."""
+        """End jobs of clusters without a scheduler, left by an earlier manager or an earlier job of this server."""
         async with self._lock:
             try:
                 clusters = await self._clusters_by_job()

@@ -1,4 +1,4 @@
-"""The person's own jobs of workers, all by one question."""
+"""Lists the person's worker jobs with one ``squeue`` each time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from spawners.dask import slurm
 
 
 async def of_workers(name: str) -> dict[int, Job]:
-    """Jobs of this name by their number, those that are over for as long as Slurm remembers them."""
+    """Jobs with this name by number, including ended ones that Slurm still lists."""
     argv = [*commands.queue(name), "--me", "--states=all"]
     return {job.id: job for job in commands.parse_queue(await slurm.run(argv))}
 
 
 async def comments(name: str) -> dict[int, str]:
-    """What those that are not over say they belong to."""
+    """Comments of those that have not ended, by job number."""
     argv = ["squeue", "--noheader", "--all", "--me", f"--name={name}", "--format=%A|%k"]
     return commands.parse_named_jobs(await slurm.run(argv))
 
 
 async def alive() -> frozenset[str]:
-    """Numbers of all jobs of the person that are not over."""
+    """Numbers of all the person's jobs that have not ended."""
     return frozenset((await slurm.run(["squeue", "--noheader", "--all", "--me", "--format=%A"])).split())

@@ -1,4 +1,4 @@
-"""Workers that are sent for others whose time is nearly over. Used by ``cluster``."""
+"""Replaces workers shortly before their time limit, so that data in their memory can move. Used by ``cluster``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST_SECONDS = 120.0
 
 
 class Reliefs:
-    """Which worker of a cluster comes for which, and when another one is due.
+    """Pairs of relieved and relieving workers, and when the next relief is due.
 
     :param cluster: a :class:`spawners.dask.cluster.ProjectCluster`.
     """
@@ -23,15 +23,16 @@ class Reliefs:
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
         self.pairs: dict[str, str] = {}
-        """The new worker by the old one's name, while both are there."""
+        """Name of the relieving worker by the name of the relieved one, while both exist."""
         self._working_since: dict[str, float] = {}
         """When each worker was first seen to work (monotonic seconds)."""
         self._sent_at: dict[str, float] = {}
         """When another worker was last sent for each one (monotonic seconds)."""
 
     def update(self) -> None:
-        """Send another worker before one has to leave, and let that one go when the other is there: so what it holds
-        has somewhere to go even when all workers began, and so would end, at the same time.
+        """Submit a relief before a worker has to leave, and retire the worker when the relief has joined.
+
+        So data can move even if all workers started, and would end, at the same time.
 
         Changes the cluster's specification of workers; the correction that follows submits and retires them.
         """
@@ -51,7 +52,7 @@ class Reliefs:
                 self.pairs[name] = next(iter(spec))
 
     def _release(self, joined: set[str]) -> None:
-        """Let workers go whose relief has joined, and forget pairs of which one is gone."""
+        """Retire workers whose relief has joined, and drop pairs with a missing worker."""
         specification = self._cluster.worker_spec
         for old, new in tuple(self.pairs.items()):
             if new in specification and (new in joined or old not in joined):
@@ -60,6 +61,6 @@ class Reliefs:
                 del self.pairs[old]
 
     def _helps(self, times: Times) -> bool:
-        """Not when the next one would have to go with the server as soon as this one."""
+        """Whether a relief would outlive the worker; both end with the server at the latest."""
         ends = self._cluster.ends
         return ends is None or ends - time.time() > max(LAST_SECONDS, times.limit - times.lifetime + 60)

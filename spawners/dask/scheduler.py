@@ -1,4 +1,4 @@
-"""The scheduler of a cluster: where it listens, and with which certificate. Used by ``cluster``."""
+"""Address and TLS of a cluster's scheduler. Used by ``cluster``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spawners.node.job_context import CERTIFICATE, KEY, JobContext
 
 
 class GuardedScheduler(Scheduler):
-    """Its dashboard is a page of the person's server: on a socket in a closed directory, not on a port of the node."""
+    """A scheduler whose dashboard listens on a Unix socket in a private directory, not on a port of the node."""
 
     dashboard_socket = ""
 
@@ -29,7 +29,7 @@ class GuardedScheduler(Scheduler):
         self.http_application = RoutingApplication(routes)
         self.http_server = HTTPServer(self.http_application)
         self.http_server.add_socket(bind_unix_socket(str(dashboard_address), mode=0o600))
-        vars(self.http_server).update(address="localhost", port=0)  # what Dask asks its server for
+        vars(self.http_server).update(address="localhost", port=0)  # attributes that Dask reads from its server
         self.services["dashboard"] = self.http_server
 
 
@@ -41,9 +41,9 @@ def security(context: JobContext) -> Security:
 
 
 def scheduler_address(context: JobContext) -> dict[str, str]:
-    """Options of the scheduler for where it listens: the interface the site names, or Slurm's address of this node.
+    """Scheduler options for its address: the site's interface, or Slurm's address of this node.
 
-    :raises SlurmUnavailable: Slurm does not tell the address.
+    :raises SlurmUnavailable: Slurm does not answer.
     """
     if context.interface:
         return {"interface": context.interface}
@@ -52,5 +52,5 @@ def scheduler_address(context: JobContext) -> dict[str, str]:
     try:
         node = slurm.run_now(commands.node(context.node))
         return {"host": socket.gethostbyname(commands.parse_node_address(node))}
-    except (SlurmError, OSError) as error:  # and not on Dask's choice, which is every address
+    except (SlurmError, OSError) as error:  # Dask's default is every address
         raise SlurmUnavailable("Slurm does not tell this node's address.", hint="Try again in a minute.") from error

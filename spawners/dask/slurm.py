@@ -1,6 +1,6 @@
-"""Slurm's commands on the node, as the person: argument lists, a deadline, and errors as sentences.
+"""Runs Slurm's commands on the node as the person, with a deadline and errors as sentences.
 
-:mod:`hub.slurm.transport` is the Hub's door, with ``sudo`` and settings; here nobody but the person is there.
+:mod:`hub.slurm.transport` is the Hub's counterpart, with ``sudo`` and settings.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 def job_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a job of the person inherits: neither the server's token nor what Slurm says of the server's own job."""
+    """Environment for the person's jobs: without the server's token and without Slurm's variables of its job."""
     inherited = {name: value for name, value in environment.items() if not _WITHHELD.match(name)}
     return inherited | {name: environment[name] for name in ("SLURM_CONF",) if name in environment}
 
 
 async def run(argv: commands.Argv, *, stdin: str | None = None, both: bool = False) -> str:
-    """What a command prints (``both``: standard error, too).
+    """Run a command and return its output (``both``: with standard error).
 
-    :raises SlurmError: it answered and refused; ``message`` is what it said.
+    :raises SlurmError: the command failed; ``message`` is its output.
     :raises SlurmUnavailable: it could not be started or did not answer.
     """
     gate = _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
@@ -52,7 +52,7 @@ async def run(argv: commands.Argv, *, stdin: str | None = None, both: bool = Fal
 
 
 async def submit(script: str) -> int:
-    """Number of the job; a refusal is a sentence and what to do."""
+    """Submit a job and return its number; errors say what to do."""
     try:
         return commands.parse_submit(await run(commands.submit(), stdin=script))
     except SlurmUnavailable:
@@ -63,7 +63,7 @@ async def submit(script: str) -> int:
 
 
 async def cancel(jobs: list[str]) -> None:
-    """All of them by one command; those that are gone already are no error."""
+    """Cancel jobs by one command; ended jobs are ignored."""
     if jobs:
         with suppress(SlurmError):
             await run(["scancel", "--quiet", *jobs])
@@ -78,7 +78,7 @@ def job_end(job: str) -> float | None:
 
 
 def run_now(argv: commands.Argv, **variables: str) -> str:
-    """What a command prints, before there is an event loop; "" when there is no answer."""
+    """Output of a command, without an event loop; "" if it does not answer."""
     environment = {**job_environment(), **variables}
     try:
         result = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a scheduler and Slurm know of a cluster at this moment, and what it has cost."""
+"""Current state of a cluster from its scheduler and Slurm, and its cost so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.slurm.jobs import Job, Phase
 
 @dataclass
 class Cost:
-    """Hours since the cluster began, by the time its jobs have run."""
+    """Core hours and GPU hours of the cluster's jobs so far."""
 
     cpu_hours: float = 0.0
     gpu_hours: float = 0.0
@@ -33,7 +33,7 @@ class Cost:
 
 
 def workers(cluster: Any, jobs: Mapping[int, Job]) -> tuple[Worker, ...]:
-    """Every worker that was asked for, in the order of their names."""
+    """All requested workers, ordered by name."""
     known = {str(worker.name): worker for worker in cluster.scheduler.workers.values()}
     own = cluster.jobs
     return tuple(
@@ -45,7 +45,7 @@ def workers(cluster: Any, jobs: Mapping[int, Job]) -> tuple[Worker, ...]:
 
 
 def joined(cluster: Any) -> set[str]:
-    """Names of the workers that work."""
+    """Names of the workers that have joined."""
     return {str(worker.name) for worker in cluster.scheduler.workers.values()}
 
 
@@ -95,7 +95,7 @@ def _coming(name: str, job: str, jobs: Mapping[int, Job]) -> Worker:
 
 
 def tasks(scheduler: Any) -> Tasks:
-    """Counted by the scheduler as it goes, so reading costs the same for ten and for a million."""
+    """Task counts that the scheduler keeps, so reading them does not depend on the number of tasks."""
     counted: Counter[str] = Counter()
     for prefix in scheduler.task_prefixes.values():
         counted.update(prefix.states)

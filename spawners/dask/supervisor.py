@@ -1,4 +1,4 @@
-"""Rounds over all clusters of a server: jobs, workers that die, clusters nobody uses, the server's end.
+"""Periodic checks of all clusters of a server: jobs, dead workers, unused clusters, the server's end.
 
 The manager's process runs them (``python -m spawners.dask``).
 """
@@ -39,8 +39,8 @@ class Supervisor:
         self._rounds = count()
 
     async def run(self) -> None:
-        """Round after round; one that fails is one round less."""
-        await self._manager.clean_up()  # before the first new cluster, which may have the same name
+        """Run rounds until cancelled; a failed round is logged."""
+        await self._manager.clean_up()  # before the first new cluster, which may reuse a name
         await self._manager.job.ask_end()
         while True:
             await asyncio.sleep(ROUND_SECONDS)
@@ -50,7 +50,7 @@ class Supervisor:
                 log.exception("A round over the clusters failed")
 
     async def round(self) -> None:
-        """Look at everything once."""
+        """Run all checks once."""
         number, manager = next(self._rounds), self._manager
         if not manager.is_clean:
             await manager.clean_up()
@@ -64,7 +64,7 @@ class Supervisor:
             await self._look_at_use(managed)
 
     async def _look_at_queue(self, number: int) -> None:
-        """Ask for the jobs of all workers, less often while every worker works."""
+        """List the jobs of all workers, less often while every worker works."""
         clusters = self._manager.clusters.values()
         quiet = all(len(managed.counted_jobs) >= len(managed.cluster.workers) for managed in clusters)
         if quiet and number % QUIET_ROUNDS:
@@ -83,7 +83,7 @@ class Supervisor:
             managed.jobs = {int(job): jobs[int(job)] for job in managed.cluster.jobs.values() if int(job) in jobs}
 
     async def _look_at_deaths(self, managed: ManagedCluster) -> None:
-        """Replace workers that died, and stop doing so when they die during start-up."""
+        """Replace dead workers, unless they die during start-up."""
         cluster = managed.cluster
         working = status.joined(cluster)
         for name, job in cluster.jobs.items():
@@ -96,7 +96,7 @@ class Supervisor:
                 if managed.deaths >= DEATHS or managed.size.maximum <= managed.deaths:
                     await self._give_up(managed, managed.jobs[int(job)])
                 else:
-                    cluster.workers.pop(name, None)  # it stays in the specification: another one is submitted
+                    cluster.workers.pop(name, None)  # still specified, so Dask submits another
 
     async def _give_up(self, managed: ManagedCluster, job: Job) -> None:
         """Stop replacing workers that die during start-up, and show the end of a log."""
@@ -111,7 +111,7 @@ class Supervisor:
         await managed.pause(True)
 
     async def _look_at_use(self, managed: ManagedCluster) -> None:
-        """End a cluster on which nothing is computed."""
+        """End clusters on which nothing is computed."""
         tasks = status.tasks(managed.cluster.scheduler)
         if tasks.processing or tasks.waiting:
             managed.busy_at = time.monotonic()
@@ -125,7 +125,7 @@ class Supervisor:
             await self._manager.end(managed.name)
 
     async def _look_at_time(self, number: int) -> None:
-        """Ask for the server's end, which an administrator may have moved."""
+        """Read the server's end, which an administrator may have moved."""
         seconds = self._manager.seconds_left()
         near = seconds is not None and seconds <= END_SECONDS
         if number % TIME_ROUNDS or not (near or self._manager.clusters):

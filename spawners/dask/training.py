@@ -36,7 +36,7 @@ _environment.filters["word"] = word
 
 
 def quoted(text: str) -> str:
-    """One word of a shell line, whatever it holds; raises :class:`InvalidInput` for what no line can hold."""
+    """``text`` quoted as one word of a shell line; raises :class:`InvalidInput` for control characters."""
     import shlex
 
     if any(ord(letter) < 32 for letter in text):
@@ -48,7 +48,7 @@ _environment.filters["quoted"] = quoted
 
 
 def script(context: JobContext, request: TrainingRequest) -> str:
-    """The job script, with everything from outside quoted."""
+    """The job script, with all values quoted."""
     return _environment.get_template("training.sh.j2").render(
         request=request,
         context=context,
@@ -62,7 +62,7 @@ def script(context: JobContext, request: TrainingRequest) -> str:
 
 
 def _program(context: JobContext, path: str) -> str:
-    """Whole path of a file that is there; one without a beginning is in the home."""
+    """Absolute path of an existing file; a relative path starts in the home directory."""
     whole = Path(path) if path.startswith("/") else context.home / path
     if not whole.is_file():
         raise InvalidInput(f"There is no file {path}.", field="script", hint="Give its path from your home directory.")
@@ -70,7 +70,7 @@ def _program(context: JobContext, path: str) -> str:
 
 
 async def expected(context: JobContext, request: TrainingRequest) -> Estimate:
-    """When it would start, and what an hour of it costs."""
+    """Expected start, and cost per hour."""
     values: dict[str, Any] = {
         "workers": request.nodes,
         "cpu_per_hour": float(request.nodes * request.cores),
@@ -86,13 +86,13 @@ async def expected(context: JobContext, request: TrainingRequest) -> Estimate:
 
 
 async def submit(context: JobContext, request: TrainingRequest) -> int:
-    """Number of its job."""
+    """Submit a training and return its job's number."""
     context.make_directories()
     return await slurm.submit(script(context, request))
 
 
 async def mine(context: JobContext) -> list[Training]:
-    """The person's trainings that Slurm remembers, the newest first."""
+    """The person's trainings that Slurm still lists, newest first."""
     argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={context.job_name(naming.Kind.TRAINING)}"]
     lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
     trainings = [_training(line) for line in lines if line.count("|") >= 7]
@@ -116,7 +116,7 @@ def _training(line: str) -> Training:
 
 
 async def log(context: JobContext, job: int) -> str:
-    """The end of what it wrote. Raises :class:`NotFound`."""
+    """The end of a training's log. Raises :class:`NotFound`."""
     return await asyncio.to_thread(_read, context.logs / f"training-{job}.log")
 
 
@@ -131,7 +131,7 @@ def _read(path: Path) -> str:
 
 
 async def stop(context: JobContext, job: int) -> None:
-    """End it for good. Only trainings: this is no way to end any other job."""
+    """End a training without a restart; other jobs of the person are refused."""
     if job not in {training.job for training in await mine(context)}:
         raise NotFound(f"Job {job} is no training of yours (any more).")
     await slurm.run(["scancel", "--quiet", f"--name={context.job_name(naming.Kind.TRAINING)}", str(job)])

@@ -1,4 +1,4 @@
-"""A worker's job: how long it runs, its script's first lines, its submission. Used by ``cluster`` and ``relief``."""
+"""A worker's job: time limit, script header and submission. Used by ``cluster`` and ``relief``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ it anew. The worker listens on the address by which Slurm knows its node."""
 
 @dataclass(frozen=True)
 class Times:
-    """Of one worker, in seconds: the job's limit, and when the worker leaves with what it holds."""
+    """Times of a worker in seconds: the job's limit, and when the worker retires and hands over its data."""
 
     limit: int
     lifetime: int
@@ -40,7 +40,7 @@ class Times:
 
     @classmethod
     def within(cls, seconds_left: float | None, minutes: int | None) -> Times:
-        """As asked for (or usual), and not longer than the server has left; Slurm counts whole minutes."""
+        """Times for ``minutes`` (or the default), within the server's time left; Slurm counts whole minutes."""
         limit = 60 * (minutes or WORKER_MINUTES)
         if seconds_left is not None:
             limit = min(limit, max(60, int(seconds_left) // 60 * 60))
@@ -54,13 +54,13 @@ class Times:
 
     @property
     def arguments(self) -> list[str]:
-        """Of the worker."""
+        """Arguments of the worker's command."""
         return ["--lifetime", f"{self.lifetime}s", "--lifetime-stagger", f"{self.stagger}s"]
 
     def relief(self, name: str) -> float:
-        """Seconds from a worker's start until another one is sent for it: not for all of them at once."""
+        """Seconds from a worker's start to its relief, spread so that not all are relieved at once."""
         earliest_end = self.lifetime - self.stagger
-        lead = min(120, earliest_end / 2)  # for the queue, and for Python's start
+        lead = min(120, earliest_end / 2)  # for the queue and for Python's start
         spread = zlib.crc32(name.encode()) % 100 / 100 * min(earliest_end / 4, 900)
         return earliest_end - lead - spread
 
@@ -69,10 +69,10 @@ USUAL = Times.within(None, None)
 
 
 class ProjectJob(SLURMJob):
-    """A worker's job: submitted on standard input, without the server's token, with a deadline.
+    """A worker's job. It is submitted on standard input with a deadline and does not get the server's token.
 
-    :param times: what the server's time leaves this worker when it is sent for.
-    :param on_refusal: called with the error when Slurm does not take the job.
+    :param times: the worker's times, computed when it is submitted.
+    :param on_refusal: called with the error if Slurm refuses the job.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""One server as a Slurm job: the request, the script, its row in the ledger, how it ends."""
+"""A server as a Slurm job: request, job script, row in the ledger, and verdict."""

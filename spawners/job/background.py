@@ -1,4 +1,4 @@
-"""Work that nobody waits for."""
+"""Background tasks on the event loop."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _running: set[asyncio.Task[Any]] = set()
 
 
 def in_background(work: Awaitable[Any]) -> asyncio.Task[Any]:
-    """Run beside everything else; what goes wrong is logged."""
+    """Run ``work`` as a task; errors are logged."""
     task = asyncio.ensure_future(_await(work))
-    _running.add(task)  # a task nobody holds may be collected before it has ended
+    _running.add(task)  # the loop keeps only a weak reference to a task
     task.add_done_callback(_ended)
     return task
 

@@ -24,7 +24,7 @@ PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 async def end_job(
     site: Site, number: int, os_account: str, ask_server: Callable[[], Awaitable[bool]] | None = None
 ) -> Job | None:
-    """The job once it is over, however long that takes; None when Slurm does not know it any more.
+    """End the job and return it once it has ended, however long that takes; None if Slurm no longer knows it.
 
     :param ask_server: asks the server itself to end, and returns whether it answered.
     """
@@ -44,7 +44,7 @@ async def end_job(
 
 
 async def _wait_until_over(site: Site, number: int) -> Job | None:
-    """All that are being stopped share one question; only a job that is out of the queue is asked for by number."""
+    """Wait on the shared queue; only a job that has left the queue is requested by number."""
     for pause in _pauses():
         snapshot = await site.queue.fresh(time.monotonic())
         if snapshot is None:

@@ -1,7 +1,7 @@
-"""Why a server ended or did not start, as a verdict for the person. Pure, and cannot raise.
+"""Why a server ended or did not start, as a verdict for the person. Pure; never raises.
 
-The surest witness is heard first: what was asked for, then Slurm's own word, the server's farewell, the exit codes that
-the job script agrees on (:class:`Exit`), what the job wrote, and silence.
+The most reliable evidence comes first: a requested stop, Slurm's state, the server's farewell, the exit codes of the
+job script (:class:`Exit`), the log, and finally a server that never reported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Stage(StrEnum):
-    """How far an attempt had come."""
+    """How far an attempt got."""
 
     SUBMIT = "submit"
     WAITING = "waiting"
@@ -31,7 +31,7 @@ class Stage(StrEnum):
 
 
 class Farewell(StrEnum):
-    """What a server said of itself as it went (spawners/handshake.py)."""
+    """Reason that a server gave for its end (spawners/handshake.py)."""
 
     NONE = ""
     IDLE = "idle"
@@ -40,7 +40,7 @@ class Farewell(StrEnum):
 
 
 class Exit(IntEnum):
-    """What the job script and the launcher exit with (sysexits.h where it has a word for it)."""
+    """Exit codes of the job script and the launcher (from sysexits.h where it has one)."""
 
     NO_TLS = 69
     HUB_UNREACHABLE = 70
@@ -52,7 +52,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known of an attempt that is over."""
+    """Everything known about an ended attempt."""
 
     stage: Stage
     job: Job | None = None
@@ -202,7 +202,7 @@ _OF_EXIT = {
     int(Exit.ENVIRONMENT_MISSING): _FINDINGS[Ending.ENVIRONMENT_MISSING],
     int(Exit.HOME_FULL): _FINDINGS[Ending.HOME_FULL],
     int(Exit.PORT_TAKEN): _FINDINGS[Ending.PORT_TAKEN],
-    126: _FINDINGS[Ending.ENVIRONMENT_MISSING],  # the shell's: found and not executable, not found
+    126: _FINDINGS[Ending.ENVIRONMENT_MISSING],  # of the shell: not executable, not found
     127: _FINDINGS[Ending.ENVIRONMENT_MISSING],
 }
 # slurmd could not open the job's output file: it tells "0:53", whatever the file system said (seen with 22.05).
@@ -219,7 +219,7 @@ _OF_SLURMS_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
     (re.compile(r"CANCELLED AT .* DUE TO PREEMPTION"), _FINDINGS[Ending.PREEMPTED]),
     (re.compile(r"CANCELLED AT .* DUE TO NODE"), _FINDINGS[Ending.NODE_FAILED]),
 )
-# What others write as they die, the most telling first.
+# Messages of other programs as they die, the most specific first.
 _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
     (re.compile(r"Disk quota exceeded|Errno 122\b"), _FINDINGS[Ending.HOME_FULL]),
     (
@@ -261,10 +261,10 @@ _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
 
 
 def diagnose(facts: Facts) -> Verdict:
-    """What happened, and what to do."""
+    """The verdict: what happened and what to do."""
     try:
         return _refused(facts) if facts.stage is Stage.SUBMIT and not facts.stop_requested else _ended(facts)
-    except Exception:  # a verdict in other words is better than an attempt that never ends
+    except Exception:  # a general verdict is better than an attempt that never ends
         log.exception("No verdict on %r", facts)
         return Verdict(ending=Ending.CRASHED, message=translate("It ended, and why is not known."))
 
@@ -296,7 +296,7 @@ def _ended(facts: Facts) -> Verdict:
 
 
 def _last_lines(facts: Facts) -> str:
-    """Only those are searched: an old warning of a notebook that ran for hours is not the cause."""
+    """The last lines of the log; an old warning of a server that ran for hours is not the cause."""
     return "\n".join(facts.log_tail.splitlines()[-40:])
 
 
@@ -306,7 +306,7 @@ def _by_slurms_lines(facts: Facts) -> _Finding | None:
 
 
 def _by_farewell(facts: Facts) -> _Finding | None:
-    """A server that is cancelled says "finished", too, when Slurm's signal reaches it."""
+    """Verdict by the farewell; a cancelled server also reports "finished" when Slurm's signal reaches it."""
     if facts.farewell is Farewell.FINISHED and _state(facts.job) in ("CANCELLED", "REVOKED"):
         return None
     return _OF_FAREWELL.get(facts.farewell)
@@ -326,7 +326,7 @@ def _by_exit(job: Job | None) -> _Finding | None:
 
 
 def _unwell(facts: Facts) -> bool:
-    """Whether what it wrote is evidence: not when it ended well after having run, or was cancelled."""
+    """Whether the log is evidence; not after a good end or a cancellation."""
     state = _state(facts.job)
     return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
 
@@ -364,7 +364,7 @@ def _verdict(finding: _Finding, facts: Facts, **matched_texts: str) -> Verdict:
 
 
 def _values(facts: Facts) -> dict[str, str]:
-    """What sentences can be filled with: numbers of the request, the node's name."""
+    """Values for the sentences: numbers of the request and the node's name."""
     memory = _number(facts.request, "memory_gb")
     minutes = _number(facts.request, "minutes")
     environment = str(facts.request.get("environment") or "")
@@ -389,12 +389,12 @@ def _state(job: Job | None) -> str:
 
 
 def _canceller(job: Job) -> int | None:
-    """Number of the account in ``CANCELLED by 1000``."""
+    """User id in ``CANCELLED by 1000``."""
     number = job.state.rpartition(" by ")[2]
     return int(number) if number.isdecimal() else None
 
 
 def exit_code(text: str) -> tuple[int, int]:
-    """Exit code and signal out of sacct's ``71:0`` and ``0:9``."""
+    """Exit code and signal from sacct's ``71:0`` and ``0:9``."""
     code, _, signal = text.partition(":")
     return (int(code) if code.isdecimal() else 0, int(signal) if signal.isdecimal() else 0)

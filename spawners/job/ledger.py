@@ -1,4 +1,4 @@
-"""The ledger of attempts (hub.servers) for the Hub's event loop: written in a thread, so that nobody waits for a disk.
+"""The ledger of attempts (hub.servers) for the Hub's event loop, which a thread writes.
 
 The one place where spawners reach the server's side beyond Slurm, settings and errors (see README.md).
 """
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 
 class LedgerUnavailable(AtriumError):
-    """The database could not be used, so nothing was asked of Slurm either."""
+    """The database does not answer; Slurm was not called either."""
 
     status = 503
     hint = "Nothing was started. Try again in a minute."
@@ -41,7 +41,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def run(self, work: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """What ``work(session, …)`` returns; raises :class:`LedgerUnavailable` when the database cannot be used."""
+        """Run ``work(session, …)`` and return its result; raises :class:`LedgerUnavailable` if the database fails."""
 
         def in_thread() -> R:
             with self._sessions() as session:
@@ -53,7 +53,7 @@ class Ledger:
             raise LedgerUnavailable(f"The database does not answer ({type(error).__name__}).") from error
 
     async def note(self, work: Callable[Concatenate[Session, P], Any], *args: P.args, **kwargs: P.kwargs) -> None:
-        """The same for what has happened already: tried again for some seconds, and never in the way of a server."""
+        """Store an event that has already happened: retries for some seconds, then logs the error and returns."""
 
         async def write() -> None:
             try:

@@ -1,6 +1,6 @@
 """Orphans: jobs of this gateway whose server is gone. They are reported, and cancelled after a time of grace.
 
-They come about when the database was restored from a backup or the Hub was killed. Workers of Dask clusters end with
+Orphans appear after the database was restored from a backup or the Hub was killed. Workers of Dask clusters end with
 their server; those that could not be cancelled then are found here.
 """
 
@@ -28,7 +28,7 @@ SELDOM_SECONDS = 600.0
 
 
 async def sweep_for_ever(site: Site) -> None:
-    """One round a minute; a round that fails says so and the next one comes."""
+    """Run a round every minute; a failed round is logged."""
     sweep = Sweep(site)
     while True:
         await asyncio.sleep(min(ROUND_SECONDS, site.settings.spawn.orphan_seconds or ROUND_SECONDS))
@@ -42,10 +42,10 @@ async def sweep_for_ever(site: Site) -> None:
 def is_orphan(comment: JobComment | None, os_account: str, owner: JobOwner | None) -> bool:
     """Whether a job of this gateway belongs to a server that is gone.
 
-    The job's name and comment prove nothing: anybody can give a job of their own the same ones.
+    Name and comment of a job prove nothing: anybody can give their own job the same ones.
 
     :param comment: None if it has no form of ours; such a job belongs to nobody here.
-    :param os_account: that the job runs as.
+    :param os_account: the account that the job runs as.
     :param owner: from the row of the attempt that the comment names; None: there is no such row.
     """
     if comment is None:
@@ -58,7 +58,7 @@ def is_orphan(comment: JobComment | None, os_account: str, owner: JobOwner | Non
 
 @dataclass
 class Sweep:
-    """Rounds over the jobs of a gateway, and what was seen in earlier ones."""
+    """Checks the jobs of a gateway for orphans, and remembers those of earlier rounds."""
 
     site: Site
     seen: dict[int, float] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Sweep:
             return
         known_jobs = await self.site.ledger.run(service.open_jobs, self.site.settings.spawn.gateway)
         suspects = [job for job in snapshot.jobs.values() if job.id not in known_jobs and not job.is_over]
-        if suspects:  # it may have ended, and its server with it, since the queue was asked
+        if suspects:  # the job and its server may have ended since squeue ran
             snapshot = await queue.fresh(time.monotonic())
             if snapshot is None:
                 return
@@ -114,8 +114,8 @@ class Sweep:
     async def _comments_of_workers(self, name: str, os_accounts: Mapping[int, str]) -> dict[int, JobComment | None]:
         """Comment of each job in ``os_accounts``.
 
-        Each job's is asked for once, and those of one account at a time: what an account writes into a comment can
-        pass for the comment of its own jobs only.
+        Comments are read once per job and separately for each account, because an account can forge comments of its own
+        jobs only.
         """
         self.comments = {number: text for number, text in self.comments.items() if number in os_accounts}
         for account in sorted({os_accounts[number] for number in os_accounts.keys() - self.comments.keys()}):
@@ -124,9 +124,9 @@ class Sweep:
         return {number: self._read(text, naming.Kind.WORKER) for number, text in self.comments.items()}
 
     async def _check(self, job: Job) -> None:
-        """Report, and after a time of grace cancel, a server's job without a row that is open.
+        """Report a server's job without an open row, and cancel it after ``spawn.orphan_seconds``.
 
-        A start whose job's number is not stored yet has a row, which the job's comment names.
+        A start whose job number is not stored yet is no orphan: the job's comment names its row.
         """
         name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.SERVER)
         try:
@@ -145,7 +145,7 @@ class Sweep:
             log.warning("Slurm does not answer about job %i, which has no server: %s", job.id, error)
 
     def _read(self, text: str, kind: naming.Kind) -> JobComment | None:
-        """The comment of a job of this gateway; None for any other."""
+        """The parsed comment of a job of this gateway; None for other jobs."""
         comment = naming.read(text, kind)
         return comment if comment is not None and comment.gateway == self.site.settings.spawn.gateway else None
 
@@ -154,6 +154,6 @@ class Sweep:
         return await self.site.ledger.run(service.job_owners, self.site.settings.spawn.gateway, attempts)
 
     async def _report(self, event: str, job: Job, comment: str) -> None:
-        """In the log, and in the audit trail that admins read."""
+        """Report an orphan in the log and in the audit trail."""
         log.warning("%s: %i of %s (%s)", event, job.id, job.user, comment)
         await self.site.ledger.note(service.orphan, event, job, comment)

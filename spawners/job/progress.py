@@ -1,4 +1,4 @@
-"""How far a start is, as the waiting page and the Hub's progress API tell it. Pure, and cannot raise."""
+"""Progress of a start, for the waiting page and the Hub's progress API. Pure; never raises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Standing:
-    """All that the spawner knows of a start. Moments are UTC."""
+    """Everything the spawner knows about a start. Times are UTC."""
 
     state: AttemptState = AttemptState.SUBMITTING
     job_id: int | None = None
@@ -34,13 +34,13 @@ class Standing:
 
 
 def event(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
-    """What there is to say now: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
+    """The current event: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
     ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`reasons.Whose`),
     ``expected_start``, ``node`` and ``silent_since`` (ISO 8601, UTC; left out when not known).
     """
     try:
         return _event(standing, now or datetime.now(UTC))
-    except Exception:  # words are never worth a start
+    except Exception:  # an error in the text must not end the start
         log.exception("No words for %r", standing)
         return {"progress": 10, "message": translate("Your notebook is on its way."), "state": "waiting"}
 
@@ -70,7 +70,7 @@ def _event(standing: Standing, now: datetime) -> dict[str, Any]:
 
 
 def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
-    """Name of the step, percent, and what to say of it."""
+    """Name of the step, percent and sentence."""
     job = standing.job
     if job is None or standing.state in (AttemptState.STOPPING, AttemptState.READY):
         return _without_a_job(standing)
@@ -117,19 +117,19 @@ def _waiting(standing: Standing, job: Job, now: datetime) -> str:
 
 
 def _expected(job: Job | None, now: datetime) -> datetime | None:
-    """Slurm's guess, unless it lies behind us."""
+    """The start that Slurm expects, unless it is past."""
     return job.start if job and job.start and job.start > now else None
 
 
 def about(then: datetime, now: datetime) -> str:
-    """``about 6 min``, the coarser the longer, so that it need not be said anew all the time."""
+    """A duration such as ``about 6 min``; longer ones are rounded more, so that the text changes rarely."""
     minutes = max(1.0, (then - now).total_seconds() / 60)
     step = 1 if minutes < 10 else 5 if minutes < 60 else 15 if minutes < 300 else 60
     return translate("about {time}").format(time=duration(60 * _steps(minutes, step)))
 
 
 def nth(place: int) -> str:
-    """``3rd``; in other languages ``3.``, which most of them read so."""
+    """An ordinal: ``3rd`` in English, ``3.`` in other languages."""
     if current() != ENGLISH:
         return f"{place}."
     ending = "th" if 10 < place % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")

@@ -1,4 +1,4 @@
-"""Taking up servers without a request: after the Hub was restarted, and when Slurm moved a job to another node.
+"""Resumes servers without a request: after a restart of the Hub, and when Slurm requeued a job.
 
 JupyterHub starts servers from a handler's method; what follows is the same without one.
 """
@@ -20,7 +20,7 @@ ANSWER_SECONDS = 30.0
 
 
 def resume(user: Any, name: str) -> None:
-    """Go on with a start: the spawner finds its job in the ledger (AtriumSpawner.start)."""
+    """Resume a start; the spawner finds its job in the ledger (AtriumSpawner.start)."""
     spawner = user.spawners[name]
     spawner._spawn_pending, spawner._check_pending = True, False
     spawner._spawn_future = asyncio.ensure_future(_start(user, name))
@@ -43,7 +43,7 @@ async def _start(user: Any, name: str) -> None:
 
 
 def _started(spawner: Any, start: asyncio.Future[None]) -> None:
-    """As JupyterHub does it: a failure stays with the spawner, so that its page can tell it."""
+    """Wait for the start as JupyterHub does; the spawner keeps a failure so that its page can show it."""
     if start.cancelled() or start.exception() is None:
         spawner._spawn_future = None
     else:
@@ -52,15 +52,15 @@ def _started(spawner: Any, start: asyncio.Future[None]) -> None:
 
 
 async def stopped(user: Any, name: str) -> None:
-    """What follows when a server's job is over: its route goes, and JupyterHub clears up."""
+    """Remove the route and the state of a server whose job has ended."""
     await user.settings["proxy"].delete_user(user, name)
     await user.stop(name)
 
 
 def keep(user: Any, name: str, row: Attempt | None) -> None:
-    """A server that was ready stays so until Slurm says that its job is over, whether it answers just now or not.
+    """Keep a server that was ready until Slurm says that its job has ended, whether it answers or not.
 
-    :param row: of its attempt; None: it could not be read.
+    :param row: row of its attempt; None: it could not be read.
     """
     spawner = user.spawners[name]
     spawner.add_poll_callback(stopped, user, name)
@@ -73,7 +73,7 @@ async def _until_it_answers(spawner: Any) -> None:
     while spawner.active and spawner.server is not None:
         try:
             await spawner.server.wait_up(http=True, timeout=ANSWER_SECONDS, extra_path="api")
-        except Exception as error:  # a silent server, a dead one, a broken network: its job decides
+        except Exception as error:  # the server may be dead or the network broken, so the job decides
             log.warning("%s does not answer, and is kept: %s", spawner._log_name, error)
             await asyncio.sleep(ANSWER_SECONDS)
         else:
@@ -81,7 +81,7 @@ async def _until_it_answers(spawner: Any) -> None:
 
 
 def stop(user: Any, name: str, row: Attempt | None) -> None:
-    """Go on with a stop."""
+    """Resume a stop."""
     spawner = user.spawners[name]
     spawner.is_kept(row, stopping=True)
     spawner._stop_pending, spawner._check_pending = True, False

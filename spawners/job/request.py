@@ -1,4 +1,4 @@
-"""What a person may ask for: one closed, typed model. Form, REST and stored values all pass through it."""
+"""Options of a server as a closed, typed model, for the form, the REST API and stored values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.errors import InvalidInput
 from hub.language import duration, mark, translate
 from hub.settings import Profile, Settings
 
-# Slurm allows more; nothing a site uses needs more, and none of this can end a directive or start an option.
+# Slurm allows more characters; sites do not need them, and these cannot end a directive or start an option.
 # (pydantic's regular expressions are Rust's: "$" is the end of the text, also before a newline.)
 SlurmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
 
@@ -35,7 +35,7 @@ _BESIDE_A_PROFILE = ("profile", "account", "minutes", "reservation", "environmen
 
 
 class SpawnRequest(BaseModel):
-    """A notebook server: which project pays, and what it gets. Unknown keys are refused.
+    """Project and resources of a notebook server. Unknown keys are rejected.
 
     The upper bounds only keep nonsense out; what one may really have is said by :mod:`spawners.options.validation`.
     """
@@ -59,9 +59,9 @@ class SpawnRequest(BaseModel):
 
 
 def parse(options: Mapping[str, Any], settings: Settings) -> SpawnRequest:
-    """The request in ``options``, those of a profile filled in where nothing else is said.
+    """The request in ``options``; a profile fills in options that are not set.
 
-    :raises InvalidInput: one sentence for the first thing that is wrong, with its field.
+    :raises InvalidInput: for the first error, with its field.
     """
     slurm = settings.slurm
     values = {**of_profile(options.get("profile"), settings), **options}
@@ -81,7 +81,7 @@ def parse(options: Mapping[str, Any], settings: Settings) -> SpawnRequest:
 
 
 def of_profile(name: object, settings: Settings) -> dict[str, Any]:
-    """What the profile of that name says; nothing for none. Raises :class:`InvalidInput` for one that there is not."""
+    """Options of the profile ``name``; empty without a name. Raises :class:`InvalidInput` for an unknown one."""
     if name in (None, ""):
         return {}
     profile = next((entry for entry in settings.spawn.profiles if entry.name == name), None)
@@ -96,9 +96,9 @@ def values_of(profile: Profile) -> dict[str, Any]:
 
 
 def from_form(form: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Our own fields out of a posted form; whatever else it holds is left there.
+    """Options in a posted form; unknown fields are ignored.
 
-    Every form sends every field: with a size chosen by name, only what stands beside the sizes counts.
+    A form sends all fields: if a named size is selected, only the fields outside of "Advanced" count.
     """
     sent = {name: form[name][0].strip() for name in SpawnRequest.model_fields if form.get(name)}
     if sent.get("profile"):
@@ -107,12 +107,12 @@ def from_form(form: Mapping[str, list[str]]) -> dict[str, Any]:
 
 
 def from_link(query: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The choices that a link brings (JupyterHub has taken ``opt-`` off their names)."""
+    """Options in a link, whose prefix ``opt-`` JupyterHub has removed."""
     return {name: values[0].strip() for name, values in query.items() if values and values[0].strip()}
 
 
 def _sentence(kind: str, context: dict[str, Any]) -> str:
-    """pydantic's kinds of error in plain words."""
+    """The sentence for a type of pydantic's errors."""
     match kind:
         case "greater_than_equal":
             return translate("choose {n} or more.").format(n=context["ge"])
@@ -125,7 +125,7 @@ def _sentence(kind: str, context: dict[str, Any]) -> str:
 
 
 def in_words(request: Mapping[str, Any]) -> str:
-    """A choice, or a part of one, as people say it: ``2 cores, 4 GB, 4 h in notebooks``."""
+    """Options, or some of them, as text: ``2 cores, 4 GB, 4 h in notebooks``."""
     parts = []
     if cpus := whole(request.get("cpus")):
         parts.append(translate("1 core") if cpus == 1 else translate("{n} cores").format(n=cpus))

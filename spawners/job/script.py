@@ -1,4 +1,4 @@
-"""The text that ``sbatch`` gets. Values are typed and checked before they come here, and once more on their way in."""
+"""Renders the job script for ``sbatch``; every value is checked again when it is inserted."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def render(
 ) -> str:
     """The job script of the server that ``comment`` names.
 
-    :param exported: names, never values, of the environment variables the job keeps.
-    :raises InvalidInput: a value could not be a harmless word, or names an environment that there is not.
+    :param exported: names (never values) of the environment variables that the job keeps.
+    :raises InvalidInput: a value is not safe in a script, or the environment is unknown.
     """
     spawn = settings.spawn
     return _environment.get_template("job.sh.j2").render(

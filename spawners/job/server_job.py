@@ -1,6 +1,6 @@
-"""One attempt to run a person's server: its row in the ledger, and its job from ``sbatch`` to the end.
+"""An attempt to run a server: its row in the ledger, and its job from ``sbatch`` to the end.
 
-Nothing of JupyterHub in here; :mod:`spawners.gateway` puts the two together.
+Independent of JupyterHub; :mod:`spawners.gateway` connects the two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _STATES = {
 
 
 class Ended(AtriumError):
-    """The attempt is over, or has to be ended: ``verdict`` says why."""
+    """The attempt has ended, or must be ended; ``verdict`` says why."""
 
     status = 502
 
@@ -55,9 +55,9 @@ class Ended(AtriumError):
 class ServerJob:
     """The job of one server, from before ``sbatch`` until Slurm says that it is over.
 
-    :param save: commits what a Hub must know after its restart (:attr:`attempt`, :attr:`number`, :attr:`began`).
-    :param on_over: called, once the server was ready, when Slurm says that the job is over or does not show it.
-    :param on_requeue: called, once the server was ready, when Slurm took the node away and put the job back.
+    :param save: commits the state that a restarted Hub needs (:attr:`attempt`, :attr:`number`, :attr:`began`).
+    :param on_over: called if the job of a ready server has ended or is no longer listed.
+    :param on_requeue: called if the job of a ready server was requeued.
     """
 
     def __init__(
@@ -98,18 +98,18 @@ class ServerJob:
     def __str__(self) -> str:
         return f"{self.user}:{self.server}" if self.server else self.user
 
-    # -- having a job ---------------------------------------------------------------------------------------------
+    # -- submitting ---------------------------------------------------------------------------------------------
 
     async def submit(self, render: Callable[[JobComment], str], environment: Mapping[str, str]) -> None:
         """Store a row, run ``sbatch``, store the job's number; never submit a second job while there may be a first.
 
-        :param render: the job script, given its comment.
-        :raises InvalidInput: the script cannot be written; nothing was stored or asked.
+        :param render: returns the job script for a comment.
+        :raises InvalidInput: the script cannot be rendered; nothing was stored or submitted.
         :raises Ended: Slurm refuses, or does not answer and has no job of this attempt.
-        :raises LedgerUnavailable: nothing was asked of Slurm.
+        :raises LedgerUnavailable: nothing was submitted.
         """
         site = self._site
-        render(self.comment)  # what cannot be written is no attempt
+        render(self.comment)  # before a row is stored
         row = await site.ledger.run(
             service.begin,
             gateway=site.settings.spawn.gateway,
@@ -131,7 +131,7 @@ class ServerJob:
         log.info("%s submitted as job %i", self, number)
 
     async def take_up(self, row: Attempt) -> None:
-        """Go on with an attempt of the Hub before its restart. Raises :class:`Ended` when it has no job."""
+        """Resume an attempt from before a restart of the Hub. Raises :class:`Ended` if it has no job."""
         self._belongs_to(row)
         self.requeues = row.requeues
         await self._set_number(row.job_id if row.job_id is not None else await self._find_or_fail())
@@ -143,7 +143,7 @@ class ServerJob:
     def keep(self, attempt: int, row: Attempt | None, number: int | None, began: datetime | None) -> None:
         """Follow a server that was ready before the Hub was restarted.
 
-        :param row: of ``attempt``; None: the ledger could not be read.
+        :param row: row of ``attempt``; None: the ledger could not be read.
         """
         self.attempt, self.number, self.began, self.stage = attempt, number, began, Stage.RUNNING
         if row is not None:
@@ -209,7 +209,7 @@ class ServerJob:
         with suppress(TimeoutError):
             async with asyncio.timeout(longest):
                 await self._news.wait()
-        # The server runs, so ask for its node at once and not at the queue's next turn.
+        # The server runs, so look up its node now and not at the next refresh of the queue.
         if self._port.done() and await self._site.queue.fresh(time.monotonic()) is None:
             await asyncio.sleep(slurm.waiting_seconds)
 
@@ -219,10 +219,10 @@ class ServerJob:
         await self._record(service.started, node=job.node, ends=job.end)
 
     async def _lost_node(self) -> None:
-        """The job was put back into the queue while its server was starting: it will announce itself anew."""
+        """The job was requeued while its server was starting; the server will announce its port again."""
         log.warning("%s: job %s was put back into the queue", self, self.number)
         self.stage, self._port = Stage.WAITING, asyncio.get_running_loop().create_future()
-        self._farewell = Farewell.NONE  # it was about the node that was taken away
+        self._farewell = Farewell.NONE  # it belongs to the lost node
         self.requeues += 1
         await self._record(service.requeued)
 
@@ -233,7 +233,7 @@ class ServerJob:
 
     @property
     def awaits_port(self) -> bool:
-        """Whether it is on its way up and its server has not announced a port yet."""
+        """Whether the job is starting and its server has not announced a port yet."""
         return self.number is not None and self.stage is not Stage.RUNNING and not self._port.done()
 
     def has_port(self, port: int) -> bool:
@@ -249,7 +249,7 @@ class ServerJob:
     def take_farewell(self, word: Farewell) -> None:
         """The server says that it ends: ask Slurm at once, so that its route does not stay open for another process.
 
-        Repeated farewells, or one before there is a job, cause no further questions.
+        Repeated farewells, or one before there is a job, are ignored.
         """
         if self.number is None or (self._farewell_check is not None and not self._farewell_check.done()):
             return
@@ -266,7 +266,7 @@ class ServerJob:
     # -- news -----------------------------------------------------------------------------------------------------
 
     def _on_news(self, job: Job | None) -> None:
-        """Called by the queue with something new of the job, and with None while it is not there."""
+        """Called by the queue when the job changes, and with None while it is not listed."""
         if job is not None:
             self.latest_job = job
         self._news.set()
@@ -294,14 +294,14 @@ class ServerJob:
             self._site.queue.unwatch(self.number)
 
     async def _current_job(self) -> Job | None:
-        """The job now, once it is not ending any more; None when Slurm does not answer, or does not know it yet."""
+        """The job after it has finished completing; None if Slurm does not answer or does not know it yet."""
         assert self.number is not None  # noqa: S101  only called once there is one
         job = await current_job(self._site, self.number, submitted_at=self._submitted_at)
         self.latest_job = job or self.latest_job
         return await settled(self._site, job)
 
     def standing(self) -> Standing:
-        """How far it is, for :mod:`spawners.job.progress`."""
+        """Progress of the start, for :mod:`spawners.job.progress`."""
         queue, since = self._site.queue, self._site.queue.silent_since
         return Standing(
             state=AttemptState.STOPPING if self.stop_requested else _STATES[self.stage],
@@ -316,9 +316,9 @@ class ServerJob:
     # -- the end --------------------------------------------------------------------------------------------------
 
     async def is_over(self) -> bool:
-        """Whether Slurm says that the job is over; then the ledger gets the reason. No answer is no."""
+        """Whether the job has ended according to Slurm, which also closes the row; False if Slurm does not answer."""
         if self.number is None:
-            return False  # sbatch may be on its way
+            return False  # sbatch may still be running
         job = await self._current_job()
         if job is None or not job.is_over:
             return False
@@ -326,8 +326,7 @@ class ServerJob:
         return True
 
     async def end(self, ask_server: Callable[[], Awaitable[bool]]) -> None:
-        """Ask the server to end, cancel the job if it does not, and wait until Slurm says that it is over, for as long
-        as that takes.
+        """Ask the server to end, cancel the job if it does not, and wait (without a limit) until the job has ended.
 
         :param ask_server: asks the server itself to end, and returns whether it answered.
         """
@@ -347,7 +346,7 @@ class ServerJob:
         await self._close(Facts(stage=self.stage, job=job))
 
     async def _ended(self, facts: Facts) -> Ended:
-        """The verdict on a start; the ledger gets it now, or when the job that still lives is over (:meth:`end`)."""
+        """The verdict on a start; stored now, or by :meth:`end` if the job still runs."""
         if facts.job is None or facts.job.is_over:
             await self._close(facts)
         else:
@@ -356,7 +355,7 @@ class ServerJob:
         return Ended(self.verdict)
 
     async def _close(self, facts: Facts) -> None:
-        """Store that it is over, with the verdict there is or one on everything known now."""
+        """Close the row, with the given verdict or a diagnosis of everything known."""
         facts = await self._investigated(facts)
         self.verdict = self.verdict or diagnosis.diagnose(facts)
         self.forget()
@@ -365,7 +364,7 @@ class ServerJob:
         await self._record(service.ended, self.verdict, facts.job, facts.log_tail)
 
     async def _investigated(self, facts: Facts) -> Facts:
-        """Add the farewell, the exit code and the log; a server that was asked to stop needs neither code nor log."""
+        """Add farewell, exit code and log; after a requested stop, code and log are not needed."""
         facts = replace(
             facts,
             farewell=self._farewell,

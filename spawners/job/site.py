@@ -1,4 +1,4 @@
-"""What all servers of this Hub share: settings, one door to Slurm, one queue, one ledger."""
+"""Shared by all servers of this Hub: settings, Slurm client, queue watcher and ledger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Site:
 
 @lru_cache(maxsize=1)
 def site() -> Site:
-    """The one of this process."""
+    """The shared instance of this process."""
     settings = load()
     slurm = SlurmClient(settings.slurm)
     queue = QueueWatcher(

@@ -1,4 +1,4 @@
-"""Questions of :mod:`spawners.job.server_job` to Slurm about one job; no answer never means that the job is over."""
+"""Queries of :mod:`spawners.job.server_job` about one job; a missing answer never means that the job has ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXIT_CODE_SECONDS = (0.0, 0.3, 0.7)
 
 
 async def find_job(site: Site, os_account: str, comment: JobComment) -> int | None:
-    """Number of the job with this comment, asked for until Slurm answers. None: there is none.
+    """Number of the job with this comment, or None; retries until Slurm answers.
 
     ``sbatch`` may have submitted a job although its answer did not arrive, so "none" takes two answers, some seconds
     apart.
@@ -46,9 +46,9 @@ async def find_job(site: Site, os_account: str, comment: JobComment) -> int | No
 
 
 async def current_job(site: Site, number: int, *, submitted_at: float) -> Job | None:
-    """The job now; None when Slurm does not answer, or does not know the job yet.
+    """The current job; None if Slurm does not answer or does not know it yet.
 
-    :param submitted_at: monotonic seconds; an older answer of the queue does not count.
+    :param submitted_at: monotonic seconds; older snapshots of the queue do not count.
     """
     oldest = max(submitted_at, time.monotonic() - 2 * site.settings.slurm.idle_seconds)
     snapshot = await site.queue.fresh(oldest)
@@ -56,7 +56,7 @@ async def current_job(site: Site, number: int, *, submitted_at: float) -> Job | 
         return None
     if number in snapshot.jobs:
         return snapshot.jobs[number]
-    # Not in the queue: only the controller or accounting can say that it is over.
+    # Not in the queue: only the controller or accounting can say that it has ended.
     try:
         return await site.slurm.job(number)
     except SlurmError as error:
@@ -65,7 +65,7 @@ async def current_job(site: Site, number: int, *, submitted_at: float) -> Job | 
 
 
 async def settled(site: Site, job: Job | None) -> Job | None:
-    """What a job that is ending becomes: over, or waiting again. One that takes too long counts as over."""
+    """The job after completing: ended or requeued. A job that takes too long counts as ended."""
     for pause in SETTLING_SECONDS:
         if job is None or job.phase is not Phase.ENDING:
             break
@@ -76,7 +76,7 @@ async def settled(site: Site, job: Job | None) -> Job | None:
 
 
 async def node_address(site: Site, node: str) -> str:
-    """Address of a node; "", after a pause, when Slurm does not answer."""
+    """Address of a node; "" after a pause if Slurm does not answer."""
     try:
         return await site.slurm.node_address(node)
     except SlurmError as error:
@@ -86,7 +86,7 @@ async def node_address(site: Site, node: str) -> str:
 
 
 async def with_exit_code(site: Site, job: Job) -> Job:
-    """The job with its exit code from accounting, as far as that knows it."""
+    """The job with its exit code from accounting, if that knows it."""
     for pause in EXIT_CODE_SECONDS:
         await asyncio.sleep(pause)
         try:

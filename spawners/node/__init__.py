@@ -1,4 +1,4 @@
-"""What runs on the compute node as the person: the notebook server's start, its watch over time and idleness, its end.
+"""Runs on the compute node as the person: start of the notebook server, time limit, idleness and end.
 
 Standard library and Jupyter Server only, so that it starts quickly; ``python -m spawners.node.launch`` is the server.
 """

@@ -1,6 +1,6 @@
-"""What a server tells the Hub: the port it listens on, and why it goes (spawners/handshake.py is the other side).
+"""Requests of a server to the Hub: its port, and the reason of its end (handled by spawners/handshake.py).
 
-The standard library's client: an import costs the server's start more than these two requests are worth.
+Uses the standard library's client, because importing another one delays the start.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 
 
 def announce_in_background(port: int, environment: Mapping[str, str] = os.environ) -> None:
-    """Tell the Hub from a thread, beside the rest of the start; a server that nobody can reach ends the process."""
+    """Announce the port from a thread during the start; ends the process if the Hub cannot be reached."""
     if "JUPYTERHUB_API_URL" in environment:
         Thread(target=_announce_or_end, args=(port, environment), name="announce", daemon=True).start()
 
@@ -37,7 +37,7 @@ def _announce_or_end(port: int, environment: Mapping[str, str]) -> None:
     if announce(port, environment, seconds=float(environment.get("ATRIUM_UNREACHABLE_SECONDS", ANNOUNCE_SECONDS))):
         return
     _say(f"This node cannot reach the Hub at {environment['JUPYTERHUB_API_URL']}; ending.")
-    os._exit(EXIT_UNREACHABLE)  # from a thread nothing gentler ends the process
+    os._exit(EXIT_UNREACHABLE)  # a thread cannot end the process in another way
 
 
 def announce(
@@ -47,7 +47,7 @@ def announce(
     seconds: float = ANNOUNCE_SECONDS,
     pause: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Whether the Hub took ``port`` within ``seconds``. A refusal is asked again, too: a Hub that has just been
+    """Whether the Hub accepted ``port`` within ``seconds``. Refusals are retried, too: a Hub that has just been
     restarted knows its servers a moment later."""
     until = time.monotonic() + seconds
     attempt = 0
@@ -83,11 +83,11 @@ def _try_farewell(word: str, environment: Mapping[str, str]) -> None:
 
 
 class Refused(OSError):
-    """The Hub answered, and not with yes."""
+    """The Hub refused the request."""
 
 
 def _post(environment: Mapping[str, str], message: dict[str, object], seconds: float) -> None:
-    """Raises OSError (no answer, a refusal) or ValueError (an address that is none)."""
+    """Post ``message`` to the Hub; raises OSError (no answer, a refusal) or ValueError (invalid address)."""
     import http.client
 
     address = urlsplit(environment["JUPYTERHUB_API_URL"])
@@ -116,7 +116,7 @@ def _post(environment: Mapping[str, str], message: dict[str, object], seconds: f
 
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """With ``internal_ssl`` the Hub shows a certificate of its own authority, and asks for ours."""
+    """TLS context with the Hub's authority and the server's certificate, if ``internal_ssl`` is on."""
     import ssl
 
     context = ssl.create_default_context(cafile=environment["JUPYTERHUB_SSL_CLIENT_CA"])
@@ -125,4 +125,4 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  Jupyter's log is not there yet, or not any more
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  Jupyter's log may not be set up

@@ -1,4 +1,4 @@
-"""The person's clusters, at ``atrium/clusters`` of their server: who may use the server may use them.
+"""Server extension for Dask clusters at ``atrium/clusters``, for everybody who may use the server.
 
 The manager is a process of its own, so that a busy scheduler does not hold up notebooks; it is started by the first
 request, on a socket that listens from the beginning (as systemd does it), and started anew should it be killed.
@@ -40,7 +40,7 @@ MANAGER = rf"(?P<path>clusters(?:/{NAME}(?:/(?:connection|script))?)?|offer|news
 
 
 class Gate:
-    """The manager's socket, and its process while there is one."""
+    """The manager's socket, and its process once it is started."""
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
@@ -49,7 +49,7 @@ class Gate:
         self._life: int | None = None
 
     def open(self) -> None:
-        """Listen; the first who connects waits until the manager is up."""
+        """Listen; the first client waits until the manager has started."""
         self.context.socket.unlink(missing_ok=True)
         self._listener = bind_unix_socket(str(self.context.socket), mode=0o600)
         self._await_visitor()
@@ -88,7 +88,7 @@ class Gate:
             self._life = None
 
     async def close(self) -> None:
-        """End the clusters with the server: no job of theirs is left."""
+        """End the manager, and with it all clusters and their jobs."""
         listener, self._listener = self._listener, None
         if listener is not None:
             asyncio.get_running_loop().remove_reader(listener)
@@ -101,7 +101,7 @@ class Gate:
         keys.remove(self.context)
 
     async def compute(self) -> bool:
-        """Whether a cluster of this server works on something just now; False also when that cannot be told."""
+        """Whether a cluster of this server computes something; False also if that is not known."""
         if not self.runs:
             return False
         try:
@@ -129,7 +129,7 @@ class Gate:
 
 
 class GateHandler(APIHandler):
-    """Whoever may use the server may ask for its clusters; asking is not use, so an open page keeps nothing alive."""
+    """Base of handlers for users of the server; their requests do not count as activity."""
 
     auth_resource = "server"
     _track_activity = False
@@ -139,13 +139,13 @@ class GateHandler(APIHandler):
 
 
 class ManagerHandler(GateHandler):
-    """Passes on what it is asked, after sign-in, right and XSRF token have been checked."""
+    """Forwards requests to the manager after checking sign-in, permission and XSRF token."""
 
     @web.authenticated
     @authorized
     async def get(self, path: str) -> None:
         if not self.gate.runs and path == "clusters":
-            self.finish("[]")  # nobody has a cluster, and asking that is no reason to start anything
+            self.finish("[]")  # no manager, so no clusters; a query does not start one
             return
         await self._pass_on(path)
 
@@ -173,7 +173,7 @@ class ManagerHandler(GateHandler):
 
 
 class PanelHandler(GateHandler):
-    """``dask/clusters`` in the words of dask-labextension, over the same clusters."""
+    """``dask/clusters``, the API of dask-labextension, for the same clusters."""
 
     @web.authenticated
     @authorized
@@ -217,7 +217,7 @@ class PanelHandler(GateHandler):
 
 
 def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
-    """A cluster as dask-labextension's pages read it."""
+    """A cluster in the JSON form of dask-labextension."""
     working = [worker for worker in cluster["workers"] if worker["phase"] == "working"]
     size = cluster["size"]
     adaptive = size["minimum"] != size["maximum"]
@@ -234,7 +234,7 @@ def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 class CheckHandler(GateHandler):
-    """``dask/dashboard-check/URL``: which pages a dashboard has, for the panel's list of them."""
+    """``dask/dashboard-check/URL``: pages of a dashboard, for the panel's list."""
 
     @web.authenticated
     @authorized
@@ -251,7 +251,7 @@ class CheckHandler(GateHandler):
 
         base = self.settings["base_url"]
         below = path.removeprefix(base.rstrip("/")).lstrip("/")
-        if port := re.match(r"proxy/(\d{2,5})(?:/|$)", below):  # a dashboard of the person's own making
+        if port := re.match(r"proxy/(\d{2,5})(?:/|$)", below):  # of a cluster started by other means
             client, address = SimpleAsyncHTTPClient(force_instance=True), f"http://127.0.0.1:{port[1]}"
         else:
             name = re.match(rf"(?:dask/dashboard|atrium/clusters)/({NAME})(?:/|$)", below)
@@ -267,7 +267,7 @@ class CheckHandler(GateHandler):
 
 
 def dashboard_handler() -> type:
-    """The Dask dashboard of a cluster, HTTP and WebSockets, from its socket; imported when it is asked for."""
+    """Handler that proxies a cluster's Dask dashboard (HTTP and WebSockets); imported on the first request."""
     from jupyter_server_proxy.handlers import ProxyHandler
 
     class DashboardHandler(ProxyHandler):
@@ -275,7 +275,7 @@ def dashboard_handler() -> type:
 
         def initialize(self, context: JobContext) -> None:
             self._context = context
-            self.update_last_activity = False  # an open picture is no use of the server
+            self.update_last_activity = False  # an open dashboard is no activity
 
         def _at(self, name: str) -> None:
             path = self._context.dashboard_socket(name)
@@ -329,7 +329,7 @@ def load(server: ServerApp) -> Gate:
 
 
 async def make_keys() -> None:
-    """Beside everything else, and before anybody is likely to want them."""
+    """Create the TLS keys in a process of its own, before a notebook needs them."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "spawners.node.keys")
     if await process.wait():
         log.warning("Keys for Dask clusters could not be made now; the first cluster tries again")

@@ -1,4 +1,4 @@
-"""Server extension of a person's server: the watch, and what JupyterLab asks about time, hours and idleness.
+"""Server extension of a person's server: the watch, and the API for JupyterLab's status bar.
 
 ``GET atrium/job`` and ``POST atrium/job/keep`` below the server's own address, for whoever may use the server.
 """
@@ -33,7 +33,7 @@ HOURS_SECONDS = 3.0
 
 
 class JobHandler(APIHandler):
-    """What the status bar shows. Asking is not use: an open tab keeps nothing alive."""
+    """``GET``: data of the status bar. Requests do not count as activity, because open tabs send them."""
 
     auth_resource = "server"
     _track_activity = False
@@ -50,7 +50,7 @@ class JobHandler(APIHandler):
 
 
 class KeepHandler(APIHandler):
-    """``POST``: somebody is here. The person's "Keep it running", or a sign that they type and click."""
+    """``POST``: note that the person is active: "Keep it running", or keys and clicks in JupyterLab."""
 
     auth_resource = "server"
     _track_activity = False
@@ -68,7 +68,7 @@ class KeepHandler(APIHandler):
 
 
 def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The JSON of ``GET atrium/job``; seconds count from now, so that no clock but ours matters."""
+    """The JSON of ``GET atrium/job``; times are seconds from now, so that the browser's clock does not matter."""
     seconds_left, idle_end = watch.seconds_left, watch.idle_end
     return {
         "server": environment.get("ATRIUM_SERVER_NAME", ""),
@@ -87,7 +87,7 @@ def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str,
 
 
 def make_watch(server: ServerApp, environment: Mapping[str, str] = os.environ) -> Watch:
-    """A watch over ``server``, with the times its job was given."""
+    """A watch over ``server`` with the time settings in its job's environment."""
     job = Job.from_environment(environment)
     minutes = partial(_number, environment)
     return Watch(
@@ -132,14 +132,14 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
 
 
 async def _start_jupyter_server_extension(server: ServerApp) -> None:
-    """Everything that need not be there for the first page."""
+    """Start everything that the first page does not need."""
     settings = server.web_app.settings
     watch: Watch = settings[SETTING]
     watch.activity.terminals = settings.get("terminal_manager")
     watch.activity.watch_requests(settings)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: settings.update(atrium_signal=loop.create_task(watch.signal())))
-    logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab asks for something every few seconds
+    logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab sends requests every few seconds
     # Kept, or the loop may lose them.
     settings[CLUSTERS].open()
     work = (watch.run(), output.keep_short(), clusters.make_keys())

@@ -18,7 +18,7 @@ _DEADLINE_SECONDS = 10.0
 
 
 class ProjectHours:
-    """The last good answer, and a new one on its way when it is older than a minute."""
+    """Caches the project's hours; refreshes them in the background after a minute."""
 
     def __init__(
         self,
@@ -36,14 +36,14 @@ class ProjectHours:
         self._stale = False
 
     def now(self) -> dict[str, Any] | None:
-        """``{"title", "cpu", "gpu", "stale"}``, hours as the API has them; None: never heard of the project."""
+        """``{"title", "cpu", "gpu", "stale"}``, hours as the API has them; None: not known."""
         if self._url and self._clock() - self._requested_at > ASK_SECONDS:
             self._requested_at = self._clock()
             self._asking = asyncio.ensure_future(self._ask())
         return None if self._last is None else {**self._last, "stale": self._stale}
 
     async def soon(self, seconds: float) -> dict[str, Any] | None:
-        """The same, after having waited so long for a first answer."""
+        """The same; waits up to ``seconds`` for the first response."""
         hours = self.now()
         if hours is None and self._asking is not None:
             await asyncio.wait({self._asking}, timeout=seconds)
@@ -60,7 +60,7 @@ class ProjectHours:
                 request_timeout=_DEADLINE_SECONDS,
             )
             hours = project(json.loads(answer.body), self._account)
-        except Exception as error:  # whatever is wrong there, the server here goes on
+        except Exception as error:  # no error of the API may stop the server
             log.info("The project's hours could not be asked for: %s", error)
             self._stale = True
             return
@@ -68,7 +68,7 @@ class ProjectHours:
 
 
 def project(me: Mapping[str, Any], account: str) -> dict[str, Any] | None:
-    """The project whose Slurm account the job runs on, out of what the API says of a person."""
+    """The project with the job's Slurm account, from the API's response on the person."""
     for entry in me["projects"]:
         if account in (entry.get("account"), entry["slug"]):
             return {"title": entry["title"], "cpu": entry["cpu"], "gpu": entry["gpu"]}

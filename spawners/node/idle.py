@@ -1,4 +1,4 @@
-"""Whether anybody or anything uses a server; README.md ("When a server is idle") says what counts, and why."""
+"""Detects whether a server is idle; README.md ("When a server is idle") says what counts as activity."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 GPU_SECONDS = 10.0
 GPU_BUSY_PERCENT = 1
 _PERSONS_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# Not every address: an open JupyterLab writes its workspace down every ten seconds, person or none.
+# Not all requests: an open JupyterLab saves its workspace every ten seconds.
 _PERSONS_WORK = re.compile(r"/api/(contents|kernels|sessions|terminals)\b")
 
 
 @dataclass
 class IdleClock:
-    """How long nothing has happened, in seconds. Pure: time comes in by ``now``."""
+    """Seconds without activity. Pure: the time is passed as ``now``."""
 
     limit: float
     warning: float
@@ -35,7 +35,7 @@ class IdleClock:
         self.last = max(self.last, when)
 
     def left(self, now: float) -> float:
-        """Seconds until the server ends, if nothing happens."""
+        """Seconds until the server ends without further activity."""
         return self.last + self.limit - now
 
     def warns(self, now: float) -> bool:
@@ -47,7 +47,7 @@ class IdleClock:
 
 @dataclass
 class Activity:
-    """What a Jupyter server's own managers know of use; moments in seconds since the epoch."""
+    """Activity known to the Jupyter server's managers; times in seconds since the epoch."""
 
     kernels: Any
     """jupyter_server's ``MappingKernelManager``."""
@@ -57,17 +57,17 @@ class Activity:
     _person: float = field(default=0.0, init=False)
 
     def person(self) -> None:
-        """Somebody is here: a key, a click, a file saved."""
+        """Note activity of the person: a key, a click, a saved file."""
         self._person = self.clock()
 
     def last(self) -> float:
-        """The last moment anything was used; now, when something works."""
+        """Time of the last activity; now if something runs."""
         return max((self._person, *self._of_kernels(), *self._of_terminals()))
 
     def _of_kernels(self) -> Iterator[float]:
         for kernel_id in self.kernels.list_kernel_ids():
             kernel = self.kernels.get_kernel(kernel_id)
-            # Not "starting": so a kernel stays whose page went before it spoke to it, and for ever.
+            # Not "starting": a kernel whose page closed early keeps that state for ever.
             if getattr(kernel, "execution_state", "") == "busy":
                 yield self.clock()
             elif moment := getattr(kernel, "last_activity", None):
@@ -96,10 +96,10 @@ class Activity:
 
 
 def runs_something(shell: int) -> bool:
-    """Whether a terminal's shell has anything to do: a program in it, or one put into the background."""
+    """Whether a program runs in a terminal's shell, in the foreground or background."""
     try:
         return bool(Path(f"/proc/{shell}/task/{shell}/children").read_text().strip())
-    except OSError:  # the shell has just ended, or a kernel without this file
+    except OSError:  # the shell has ended, or the kernel does not have this file
         return False
 
 
@@ -117,7 +117,7 @@ async def gpus_work(gpus: str) -> bool:
 
 
 def parse_utilisation(text: str) -> list[int]:
-    """Percent of each GPU; one that does not say (``[N/A]``, in shared parts of one) is left out."""
+    """Utilisation of each GPU in percent; GPUs without a value (``[N/A]``, such as MIG parts) are left out."""
     return [int(line) for line in map(str.strip, text.splitlines()) if line.isdigit()]
 
 

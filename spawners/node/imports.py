@@ -1,6 +1,6 @@
-"""Importing a person's server without the waits that no notebook on a node needs.
+"""Imports a person's server without slow parts that notebooks on a node do not need.
 
-They are spent in libraries while these are imported, on every start (tests/bench/README.md has the measurements).
+Libraries run these parts at import, so at every start (tests/bench/README.md has measurements).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def leave_out_yarn() -> None:
 
 
 def _no_yarn_config(_logger: object) -> dict[str, dict[str, Any]]:
-    """What JupyterLab's own function says on a machine without Node.js."""
+    """Replacement with the result of JupyterLab's function on a machine without Node.js."""
     return {"yarn config": {}, "npm config": {}}
 
 
 def load() -> None:
-    """Import what the server is made of, without what no notebook on a node needs."""
-    gc.disable()  # what is imported stays: looking for garbage among it takes 0.1 s and finds none
+    """Import the server's modules without these parts."""
+    gc.disable()  # imported objects stay; collecting garbage among them takes 0.1 s and finds none
     leave_out_iri_checks()
     leave_out_yarn()
     import jupyterlab.labapp  # type: ignore[import-untyped]  # noqa: F401 - the server would import it a moment later

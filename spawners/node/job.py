@@ -1,4 +1,4 @@
-"""What a server knows of the Slurm job it runs in."""
+"""The Slurm job that a server runs in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES = {
 
 @dataclass
 class Job:
-    """The job's words for itself; "" is what is not known. ``ends`` is in seconds since the epoch."""
+    """Properties of the job; "" is unknown. ``ends`` is in seconds since the epoch."""
 
     id: str = ""
     node: str = ""
@@ -34,13 +34,13 @@ class Job:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Job:
-        """As Slurm's variables say; the end is among them from Slurm 23.02 on."""
+        """The job from Slurm's variables, which include the end from Slurm 23.02 on."""
         end = environment.get("SLURM_JOB_END_TIME", "")
         words = {name: environment.get(variable, "") for name, variable in _NAMES.items()}
         return cls(**words, ends=float(end) if end.isdigit() else None)
 
     async def ask_end(self) -> None:
-        """Ask Slurm when the job ends: it may not have said, and an administrator may move it. Never raises."""
+        """Read the job's end from Slurm, which variables may lack and administrators may move. Never raises."""
         if not self.id:
             return
         try:

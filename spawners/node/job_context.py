@@ -1,4 +1,4 @@
-"""Where clusters of this server live: what its job says, directories that only the person enters, and the keys."""
+"""Context of a server's clusters: data of its job, private directories, and TLS keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 @dataclass(frozen=True)
 class JobContext:
-    """Of one server's job; "" is what is not known (a program outside of a server)."""
+    """Data of a server's job; "" is unknown (outside of a server)."""
 
     job: str
     account: str
@@ -67,17 +67,17 @@ class JobContext:
 
     @property
     def keys(self) -> Path:
-        """On a file system that the workers' nodes have, too."""
+        """Directory of the keys, on a file system that the workers' nodes share."""
         return self.home / FOLDER / f"keys-{self.job or 'here'}"
 
     @property
     def state(self) -> Path:
-        """Names of the clusters that are there, for the manager after this one."""
+        """File with the names of the clusters, for the next manager."""
         return self.home / FOLDER / f"clusters-{self.job or 'here'}.json"
 
     @property
     def socket(self) -> Path:
-        """Where the manager of this server's clusters listens."""
+        """Socket of the manager."""
         return self.runtime / "clusters.sock"
 
     def dashboard_socket(self, cluster: str) -> Path:
@@ -92,9 +92,9 @@ class JobContext:
         (self.home / FOLDER).chmod(0o700)
 
     def tidy(self, alive: Collection[str]) -> None:
-        """Remove keys and lists of servers that could not do it themselves, and old logs.
+        """Remove keys and lists of servers that did not clean up, and old logs.
 
-        :param alive: numbers of the person's jobs that are not over.
+        :param alive: numbers of the person's jobs that have not ended.
         """
         for path in (self.home / FOLDER).iterdir():
             kind, _, job = path.stem.partition("-")

@@ -1,4 +1,4 @@
-"""One pair of temporary credentials for all clusters of a server: who cannot read them can neither join nor listen.
+"""Temporary TLS credentials for all clusters of a server; scheduler, workers and clients need them to connect.
 
 They are files before the first cluster is there, and the server's variables name them, so that a plain
 ``dask.distributed.Client(address)`` in a notebook finds them. Made by a process of its own (``python -m
@@ -18,7 +18,7 @@ DAYS = 30
 
 
 def ensure(context: JobContext) -> None:
-    """Have both files; safe to run twice, and at the same time."""
+    """Create both files if missing; safe to run twice and concurrently."""
     folder = context.keys
     if (folder / KEY).exists():
         return
@@ -30,7 +30,7 @@ def ensure(context: JobContext) -> None:
     _write(new / CERTIFICATE, certificate)
     try:
         new.rename(folder)
-    except OSError:  # somebody was quicker
+    except OSError:  # another process was faster
         shutil.rmtree(new)
     if not (folder / KEY).exists():
         raise OSError(f"No keys could be written to {folder}.")
@@ -41,7 +41,7 @@ def remove(context: JobContext) -> None:
 
 
 def variables(context: JobContext) -> dict[str, str]:
-    """Dask's settings that name the files, for every process of the server."""
+    """Variables with Dask's settings for the files, for every process of the server."""
     certificate, key = str(context.keys / CERTIFICATE), str(context.keys / KEY)
     names = {"CA_FILE": certificate, "CLIENT__CERT": certificate, "CLIENT__KEY": key}
     return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in names.items()}
@@ -59,7 +59,7 @@ def _pair() -> tuple[bytes, bytes]:
     certificate = (
         x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=10))  # clocks of nodes differ
+        .not_valid_before(now - timedelta(minutes=10))  # clocks of nodes may differ
         .not_valid_after(now + timedelta(days=DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

@@ -1,4 +1,4 @@
-"""``python -m spawners.node.launch``: the start of a person's server on its node."""
+"""``python -m spawners.node.launch``: starts a person's server on its node."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from spawners.node import imports, listening, tls
 
 
 def main() -> NoReturn:
-    """Bind first, which takes no time and cannot be taken away any more; then import Jupyter, which does."""
-    # A shell starts what it runs beside itself with these ignored, and kernels and terminals would inherit that.
+    """Bind the port first, so that it cannot be taken; then import Jupyter, which is slow."""
+    # A shell starts background processes with these ignored, and kernels and terminals would inherit that.
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until the watch is there, which asks Slurm for the time anyway
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until the watch runs, which reads the time from Slurm anyway
     try:
         listener = listening.open_socket()
         tls.unpack(os.environ)
@@ -33,7 +33,7 @@ def main() -> NoReturn:
 
 
 def _service_url(listener: socket.socket) -> str:
-    """Where the server listens, in the words JupyterHub's part of it reads."""
+    """Address of the server in the form that JupyterHub's part of it reads."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}"
 

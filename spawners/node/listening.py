@@ -1,4 +1,4 @@
-"""Where a server listens: one address that the Hub reaches, one port that nobody can take in between."""
+"""Chooses a server's address and port, and opens its socket."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 
 EXIT_PORT_TAKEN = 75
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104  only where it cannot be told which address Slurm's name for this node means
+EVERYWHERE = "0.0.0.0"  # noqa: S104  only if the address that Slurm's name of this node means is not known
 _BACKLOG = 128
 
 
 class NoPort(Exception):
-    """Every port that servers may use is taken on this node."""
+    """All ports for servers are in use on this node."""
 
 
 def open_socket(environment: Mapping[str, str] = os.environ) -> socket.socket:
-    """A socket that listens already: what is bound and kept cannot be taken, what is probed and released can.
+    """A listening socket: a port that is kept open cannot be taken, unlike one that is probed and released.
 
     The Hub's first request waits in its queue until the server is up. Raises :class:`NoPort`.
     """
@@ -36,11 +36,11 @@ def open_socket(environment: Mapping[str, str] = os.environ) -> socket.socket:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Binding alone keeps nobody away who binds, too; listening does, so both are one step."""
+    """Bind and listen in one step; without listening, another process could bind the same port."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        # A port that a server of before has just left may be used again at once (only for a range).
+        # Allow reuse of a port that an earlier server has just left (only in a range).
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(_BACKLOG)
@@ -60,7 +60,7 @@ def ports(allowed: str) -> Iterable[int]:
 
 
 def choose_address(environment: Mapping[str, str]) -> str:
-    """The address the Hub will call (see README.md, "Where a server listens")."""
+    """The address that the Hub uses (see README.md, "Where a server listens")."""
     towards_hub = _source_address(environment.get("JUPYTERHUB_API_URL", ""))
     network = environment.get("ATRIUM_NODE_NETWORK", "")
     if network:
@@ -83,7 +83,7 @@ def _source_address(url: str) -> str:
 
 
 def _addresses(name: str) -> set[str]:
-    """What the Hub gets to know when it resolves Slurm's name of this node."""
+    """Addresses of Slurm's name of this node, as the Hub resolves it."""
     if not name:
         return set()
     try:
@@ -95,7 +95,7 @@ def _addresses(name: str) -> set[str]:
 def _in_network(
     network: ipaddress.IPv4Network | ipaddress.IPv6Network, environment: Mapping[str, str], towards_hub: str
 ) -> str:
-    """The node's address in the network that the settings name; all of its addresses when it has none there."""
+    """The node's address in ``spawn.node_network``; all addresses if it has none there."""
     names = (environment.get("SLURMD_NODENAME", ""), socket.gethostname())
     candidates = [towards_hub, *(address for name in names for address in sorted(_addresses(name)))]
     matching = (entry for entry in candidates if ipaddress.ip_address(entry.partition("%")[0]) in network)

@@ -1,4 +1,4 @@
-"""What a server and its kernels write goes to one file in the home; this keeps it from growing without end."""
+"""Limits the size of the log that a server and its kernels write in the home directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOK_SECONDS = 60.0
 
 
 async def keep_short(descriptor: int = 1) -> None:
-    """Look at standard output from time to time, as long as it is a file."""
+    """Check standard output periodically if it is a file."""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.fchmod(descriptor, 0o600)
     while stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -22,12 +22,12 @@ TIDY_SECONDS = 8.0
 
 
 class NodeServer(ServerApp):
-    """A server on a socket it was given. Jupyter's own probes a port, lets it go and binds it again."""
+    """A server on a given socket. Jupyter's own probes a port, releases it and binds it again."""
 
     listener: ClassVar[socket.socket]
 
     def _find_http_port(self) -> None:
-        """Everything has been imported and loaded: what comes now cannot fail any more."""
+        """Announce the port; called when everything is loaded, so that the start cannot fail any more."""
         self.port = self.listener.getsockname()[1]
         announce.announce_in_background(self.port)
 
@@ -36,17 +36,17 @@ class NodeServer(ServerApp):
         return True
 
     def stop(self, from_signal: bool = False) -> None:
-        """Once: Slurm's signal comes to the script, which passes it on, and to the server itself."""
+        """Stop, once: Slurm's signal arrives twice, directly and through the job script."""
         if not self._stopping:
             super().stop(from_signal)
 
     async def _cleanup(self) -> None:
-        """Also what ``POST api/shutdown`` runs, by which the Hub asks a server to end."""
+        """Clean up; also called by ``POST api/shutdown``, with which the Hub ends a server."""
         last = Timer(TIDY_SECONDS, leave)
         last.daemon = True
         last.start()
         clusters = self.web_app.settings.get("atrium_clusters")
-        if clusters is not None:  # kernels and clusters end at the same time
+        if clusters is not None:  # end kernels and clusters concurrently
             ending = asyncio.ensure_future(clusters.close())
             await super()._cleanup()
             await ending
@@ -55,7 +55,7 @@ class NodeServer(ServerApp):
 
 
 class SingleUser(JupyterHubSingleUser):
-    """Its sign-in, its checks and its settings are JupyterHub's."""
+    """JupyterHub's single-user server with its sign-in, checks and settings."""
 
     serverapp_class = NodeServer
 
@@ -64,7 +64,7 @@ class SingleUser(JupyterHubSingleUser):
         return __name__
 
     async def check_hub_version(self) -> None:
-        """Left to the announcement, which tells whether the Hub is there and waits for it without holding us up."""
+        """Do nothing: the announcement waits for the Hub without delaying the start."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
@@ -72,14 +72,14 @@ def _jupyter_server_extension_points() -> list[dict[str, object]]:
 
 
 def serve(listener: socket.socket) -> NoReturn:
-    """Run the server until it is told to end, and leave with a farewell."""
+    """Run the server until it is stopped, then send the farewell."""
     NodeServer.listener = listener
     SingleUser.launch_instance([])
     leave()
 
 
 def leave() -> NoReturn:
-    """Tell the Hub why, and go: kernels have ended, and threads of libraries are not waited for."""
+    """Send the farewell and exit without waiting for threads of libraries."""
     watch = ServerApp.instance().web_app.settings.get("atrium_watch")
     announce.farewell(watch.farewell if watch else "finished")
     sys.stdout.flush()

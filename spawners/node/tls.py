@@ -1,6 +1,6 @@
-"""The server's key and certificates (``hub.internal_ssl``), from its job's variables into files only it can read.
+"""Writes the server's key and certificates (``hub.internal_ssl``) from its job's variables into private files.
 
-They come as variables because those are in no argument list, no script and nothing Slurm shows of a job.
+Variables are in no argument list, no script and no output of Slurm.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PARTS = {
 
 
 class Missing(Exception):
-    """The Hub is spoken to by TLS, and there is nothing to do so with."""
+    """The Hub requires TLS, and key or certificates are missing."""
 
 
 def unpack(environment: MutableMapping[str, str]) -> None:
     """Write what came into the runtime directory (0700) and forget the variables; raises :class:`Missing`.
 
-    Nothing happens when the Hub is spoken to without TLS.
+    Does nothing without TLS.
     """
     came = {variable: environment.pop(variable, "") for variable in PARTS}
     if not environment.get("JUPYTERHUB_API_URL", "").startswith("https:"):

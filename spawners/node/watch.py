@@ -1,4 +1,4 @@
-"""The server's watch over itself: the time its job has left, how long nothing has happened, an end in good order."""
+"""Watches a server's remaining time and idleness, and ends it in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FINISHED = "finished"
 
 @dataclass
 class Watch:
-    """One server's. ``stop`` ends it: kernels get a request to shut down, then the process goes."""
+    """The watch of a server. ``stop`` shuts kernels down and ends the process."""
 
     job: Job
     idle: IdleClock
@@ -50,12 +50,12 @@ class Watch:
 
     @property
     def idle_end(self) -> float | None:
-        """Seconds until the server ends because nobody uses it; None while there is nothing to warn of."""
+        """Seconds until the server ends for idleness; None if that is not near."""
         now = self.clock()
         return max(self.idle.left(now), 0.0) if self.idle.warns(now) else None
 
     async def run(self) -> None:
-        """Round after round, until the end. A round that fails is one round less."""
+        """Run rounds until the end; a failed round is logged."""
         if self.job.ends is None:
             await self.job.ask_end()
         while not self.ending:
@@ -66,7 +66,7 @@ class Watch:
             await asyncio.sleep(ROUND_SECONDS)
 
     async def signal(self) -> None:
-        """Slurm's signal: the time limit comes."""
+        """Handle Slurm's signal before the time limit."""
         log.warning("Slurm says that this job reaches its time limit soon.")
         await self.job.ask_end()
         if self.job.ends is None:
@@ -74,7 +74,7 @@ class Watch:
         self.signalled = True
 
     async def round(self) -> None:
-        """Look at time and idleness once, and end if it is time to."""
+        """Check time and idleness once, and end the server if due."""
         await self._look_at_time()
         await self._look_at_use()
 
@@ -84,7 +84,7 @@ class Watch:
             self._rechecked = True
             await self.job.ask_end()
         if self.signalled and self._leaves():
-            await self.job.ask_end()  # an administrator may have given the job more time since the signal
+            await self.job.ask_end()  # an administrator may have extended the job since the signal
             if self._leaves():
                 self._end(TIME_LIMIT, "The job's time is over.")
 
@@ -95,7 +95,7 @@ class Watch:
     async def _look_at_use(self) -> None:
         self.idle.happened(self.activity.last())
         now = self.clock()
-        # Asking a GPU costs a process, so only when nothing else speaks for the server.
+        # Querying a GPU starts a process, so only if the server looks idle otherwise.
         if self.idle.left(now) < self.idle.limit / 2 and await self.gpus_work():
             self.idle.happened(now)
         if self.idle.is_over(self.clock()):

@@ -1,1 +1,1 @@
-"""What a person may ask for, what it costs, and the page where they choose."""
+"""Options of a server: allowed values, validation, cost, and the spawn page."""

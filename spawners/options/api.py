@@ -1,6 +1,6 @@
-"""Starting a server by the Hub's REST API: the same options as in the form, checked before they are kept.
+"""Starts a server by the Hub's REST API: options are validated as in the form before they are stored.
 
-Stock JupyterHub stores whatever was sent and starts the next server with it.
+JupyterHub itself stores any options and starts the next server with them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ServerHandler(UserServerAPIHandler):
         await super().patch(user_name, server_name)
 
     async def _accept(self, user_name: str) -> None:
-        """Only after the scope was checked: what is refused says what somebody may have."""
+        """Validate the options; called after the scope check, because refusals reveal a person's limits."""
         if len(self.request.body) > LONGEST_BODY:
             raise web.HTTPError(413, "That is far more than the options of a server.")
         sent = self._sent()
@@ -73,7 +73,7 @@ class ServerHandler(UserServerAPIHandler):
 
 
 def install() -> None:
-    """Put our handler in the place of the stock one. Safe to run twice."""
+    """Replace JupyterHub's handler. Safe to run twice."""
     handlers = apihandlers.default_handlers
     handlers[:] = [
         (entry[0], ServerHandler, *entry[2:]) if entry[1] is UserServerAPIHandler else entry for entry in handlers

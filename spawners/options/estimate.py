@@ -1,4 +1,4 @@
-"""What a choice costs, when it would start, and what would start sooner: told before anything is submitted."""
+"""Cost and expected start of a choice, and a faster alternative, before submission."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ SOONER = timedelta(minutes=2)
 
 
 class TooMany(Exception):
-    """So many people ask that Slurm is spared."""
+    """Too many estimates were requested; Slurm is not called."""
 
 
 class Estimates:
-    """Answers, each of Slurm's kept for a while; so many trials a minute and no more."""
+    """Estimates, with a cache and a limit of trials per minute."""
 
     def __init__(self) -> None:
-        # No more than so many are asked for in that time.
+        # Size of the cache; more are not requested within its time.
         self._answers: TTLCache[tuple[str, SpawnRequest], Trial | SlurmError] = TTLCache(A_MINUTE, KEPT_SECONDS)
         self._recent_trials: deque[tuple[float, str]] = deque(maxlen=A_MINUTE)
         """When the last trials were, and whose."""
@@ -58,7 +58,7 @@ class Estimates:
             return answer | {"unknown": translate("When it would start cannot be told just now.")}
         except SlurmError as error:
             if not any(node.in_service for node in _nodes(request, cluster)):
-                # Slurm tries a job on nodes that are up; submitted, it waits for them.
+                # --test-only considers nodes that are up; a submitted job waits for others, too.
                 return answer | {"unknown": str(reasons.reason("ReqNodeNotAvail"))}
             refusal = reasons.refusal(error.message)
             return answer | {"refused": f"{refusal.means} {refusal.todo}".strip()}
@@ -74,7 +74,7 @@ class Estimates:
     async def _sooner(
         self, name: str, request: SpawnRequest, start: datetime, offer: Offer, cluster: Cluster, *, trial: Ask
     ) -> dict[str, Any] | None:
-        """The first alternative with a free node, or else the first at all, if Slurm says that it is sooner."""
+        """An alternative that starts earlier according to Slurm: the first with a free node, else the first of all."""
         others = list(alternatives(request, offer))
         free = (other for other in others if any(validation.fits_now(node, other) for node in _nodes(other, cluster)))
         best = next(free, None) or next(iter(others), None)
@@ -112,7 +112,7 @@ class Estimates:
 
 
 def cost(request: SpawnRequest, project: ProjectOffer | None) -> dict[str, str]:
-    """What it takes if it runs to its end, and what the project has left then."""
+    """Hours of a run up to the time limit, and the project's remaining hours afterwards."""
     cores, gpus = request.cpus * request.minutes, request.gpus * request.minutes
     parts = [_core_hours(cores)] + [_gpu_hours(gpus)] * bool(gpus)
     amounts_left = []
@@ -139,7 +139,7 @@ def when(start: datetime, now: datetime) -> str:
 
 
 def alternatives(request: SpawnRequest, offer: Offer) -> Iterator[SpawnRequest]:
-    """Other choices that can be had, those that change least first: another partition, any GPU, less of it, shorter."""
+    """Valid alternatives, smallest changes first: another partition, any GPU, fewer resources, shorter."""
     project = offer.project(request.account)
     partitions = [] if project is None else list(dict.fromkeys(partition.name for partition in project.partitions))
     changes: list[dict[str, Any]] = [
@@ -162,7 +162,7 @@ def alternatives(request: SpawnRequest, offer: Offer) -> Iterator[SpawnRequest]:
 
 
 def _has_gpus(request: SpawnRequest, project: ProjectOffer | None) -> bool:
-    """Whether the partition has any: nobody is sent to a GPU node without wanting one."""
+    """Whether the partition has GPUs; alternatives for jobs without GPUs leave such partitions out."""
     place = None if project is None else project.partition(request.partition, request.qos)
     return place is not None and any(place.gpu_types.values())
 
@@ -172,7 +172,7 @@ def _nodes(request: SpawnRequest, cluster: Cluster) -> Iterator[Node]:
 
 
 def difference(request: SpawnRequest, other: SpawnRequest) -> str:
-    """What is other about an alternative, in words."""
+    """The changes of an alternative, as text."""
     if other.partition != request.partition:
         return translate("In “{name}”").format(name=other.partition)
     if other.minutes != request.minutes:

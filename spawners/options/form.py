@@ -1,4 +1,4 @@
-"""What the spawn page shows (hub/pages/templates/frame/choose.html): a pure function of offer, cluster and choice."""
+"""Data of the spawn page (hub/pages/templates/frame/choose.html), computed from offer, cluster and choice. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Free:
-    """What is free in a partition now."""
+    """Free resources of a partition."""
 
     partition: str
     cpus: int
@@ -84,7 +84,7 @@ class Page:
 def build(
     offer: Offer, cluster: Cluster, *, last: Mapping[str, Any], sent: Mapping[str, Any] | None, settings: Settings
 ) -> Page:
-    """The page for what was ``sent``, or else for the ``last`` choice as far as it can still be had."""
+    """The page for the ``sent`` fields, or else for the ``last`` choice as far as it is still valid."""
     base = suggestion(offer, last, settings)
     values, error = base.model_dump(), None
     if sent is not None:
@@ -107,7 +107,7 @@ def build(
 
 
 def suggestion(offer: Offer, last: Mapping[str, Any], settings: Settings) -> SpawnRequest:
-    """The last choice if it can be had, or else the first profile that can."""
+    """The last choice if it is valid, else the first valid profile."""
     sizes = [{"profile": profile.name} for profile in settings.spawn.profiles] or [{}]
     accounts = [{"account": project.account} for project in offer.projects] or [{}]
     own: list[Mapping[str, Any]] = [last] if last else []
@@ -124,7 +124,7 @@ def suggestion(offer: Offer, last: Mapping[str, Any], settings: Settings) -> Spa
 def _sent(
     sent: Mapping[str, Any], base: SpawnRequest, offer: Offer, settings: Settings
 ) -> tuple[dict[str, Any], InvalidInput | None]:
-    """What to show of what was sent, as it was typed, and what is wrong with it."""
+    """Sent fields as typed, with the error."""
     try:
         request = validation.complete(sent, offer, settings)
         validation.check(request, offer)
@@ -139,7 +139,7 @@ def _sent(
 
 
 def _named(values: Mapping[str, Any], settings: Settings) -> str:
-    """The profile whose size the values still are."""
+    """The profile with exactly these values, if any."""
     profile = next((entry for entry in settings.spawn.profiles if entry.name == values["profile"]), None)
     if profile is None:
         return ""
@@ -148,7 +148,7 @@ def _named(values: Mapping[str, Any], settings: Settings) -> str:
 
 
 def _sizes(offer: Offer, values: Mapping[str, Any], chosen: str, settings: Settings) -> tuple[Size, ...]:
-    """Profiles that can be had in some project."""
+    """Profiles that are valid in at least one project."""
     accounts = [project.account for project in offer.projects] or [values["account"]]
     sizes = []
     for profile in settings.spawn.profiles:
@@ -196,7 +196,7 @@ def _fields(
         value = str(values[name])
         offered = choices.get(name, [])
         if offered and value not in (option for option, _ in offered) and name in errors:
-            offered = [*offered, (value[:64], value[:64])]  # what was asked for stays in sight beside its error
+            offered = [*offered, (value[:64], value[:64])]  # keep the sent value visible next to its error
         fields[name] = Field(
             name=name,
             label=translate(label),

@@ -1,4 +1,4 @@
-"""What a person may have now, and where each bound comes from. Pure; used by the spawn page, the check and Dask."""
+"""What a person may request now, and the source of each limit. Pure; used by spawn page, validation and Dask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.slurm.cluster import Association, Cluster, Node, Partition, Reservation
 from hub.slurm.jobs import Minutes
 from spawners.options.slurm_limits import Bound, SlurmLimits, ancestors, number_of
 
-if TYPE_CHECKING:  # a person's server has neither the Hub's settings nor their library
+if TYPE_CHECKING:  # not installed in the environment of a person's server
     from hub.settings import Settings
 
 SOON = timedelta(hours=24)
@@ -35,7 +35,7 @@ class PartitionOffer:
 
 @dataclass(frozen=True)
 class ProjectOffer:
-    """A Slurm account. Minutes left are core-minutes and GPU-minutes; None: without end."""
+    """A Slurm account. Minutes left are core-minutes and GPU-minutes; None: no limit."""
 
     account: str
     cpu_minutes: int | None
@@ -44,14 +44,14 @@ class ProjectOffer:
     partitions: tuple[PartitionOffer, ...]
 
     def partition(self, partition: str, qos: str) -> PartitionOffer | None:
-        """This partition under this QOS; "" is the QOS that Slurm takes when none is asked for."""
+        """This partition under this QOS; "" is Slurm's default QOS."""
         key = (partition, qos or self.default_qos)
         return next((offer for offer in self.partitions if (offer.name, offer.qos) == key), None)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """All of it for one person. ``known`` False: Slurm has not answered yet, and will have to judge itself."""
+    """Everything that a person may request. ``known`` False: Slurm has not answered yet, so it checks at submission."""
 
     projects: tuple[ProjectOffer, ...] = ()
     reservations: tuple[Reservation, ...] = ()
@@ -65,7 +65,7 @@ class Offer:
 
 
 def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings: Settings, now: datetime) -> Offer:
-    """What ``user``, a member of the OS ``groups``, may have at ``now`` (UTC)."""
+    """Offer for ``user``, a member of the OS ``groups``, at ``now`` (UTC)."""
     environments = {software.name: software.title for software in settings.spawn.environments}
     if cluster.as_of is None:
         return Offer(environments=environments, known=False, now=now)
@@ -122,13 +122,13 @@ def _admits(partition: Partition, account: str, groups: Collection[str]) -> bool
         return False
     if partition.allow_groups is not None and not partition.allow_groups & set(groups):
         return False
-    if partition.allow_accounts is not None:  # Slurm does not look at DenyAccounts then
+    if partition.allow_accounts is not None:  # Slurm ignores DenyAccounts then
         return account in partition.allow_accounts
     return account not in partition.deny_accounts
 
 
 def _qos_names(association: Association, partition: Partition, default_qos: str) -> Iterator[str]:
-    """QOS of the association that the partition takes, the default one first; "" where the site has none."""
+    """QOS of the association that the partition accepts, the default one first; "" if the site has none."""
     names = sorted(association.qos, key=lambda name: name != (association.default_qos or default_qos)) or [""]
     for name in names:
         if partition.allow_qos is not None:
@@ -180,14 +180,14 @@ def limits_at_a_time(account: str, user: str, offer: PartitionOffer, cluster: Cl
 
 
 def _left(account: str, cluster: Cluster, kind: Callable[..., Minutes]) -> int | None:
-    """Minutes left of the account and of those above it, whichever is less."""
+    """Minutes left of the account and its parents, whichever is less."""
     accounts = (association.account for association in ancestors(Association(account), cluster))
     budgets = [kind(cluster.usage[name]) for name in accounts if name in cluster.usage]
     return min((max(0, budget.limit - budget.used) for budget in budgets if budget.limit is not None), default=None)
 
 
 def _may_use(reservation: Reservation, user: str, account: str, groups: Collection[str]) -> bool:
-    """Whether a reservation is open to a person: by its users, its accounts and its groups, all of those it names."""
+    """Whether a reservation admits a person by all the users, accounts and groups that it names."""
     return not reservation.maintenance and all(
         admitted(names, own_names)
         for names, own_names in (

@@ -1,4 +1,4 @@
-"""Choosing what a notebook runs on: the fields of the spawn page, what a link brings, and the one check of a choice.
+"""The spawn page: its fields, options in links, and the validation that every start uses.
 
 ``/hub/spawn`` is JupyterHub's own page with two differences: a link fills the form in and never starts anything, and a
 choice that cannot be had stands in the form again with its error beside the field.
@@ -44,7 +44,7 @@ NEW_PROJECT_SECONDS = 5.0
 async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
     """What this person may have now, and the cluster it was read from.
 
-    :param account: the project they name, if any: one that is not known of yet may have been made just now.
+    :param account: the requested project; an unknown one may have been created just now.
     """
     here = site()
     cluster = await here.cluster.look()
@@ -57,7 +57,7 @@ async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
 
 
 def _groups_of(name: str) -> frozenset[str]:
-    """OS groups; asked of the directory service, which may be slow."""
+    """OS groups from the directory service, which may be slow."""
     try:
         numbers = os.getgrouplist(name, pwd.getpwnam(name).pw_gid)
     except KeyError:
@@ -72,18 +72,18 @@ def _groups_of(name: str) -> frozenset[str]:
 
 
 async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
-    """The request that ``chosen`` makes for this person, checked against all that is known.
+    """The validated request for ``chosen`` options of this person.
 
-    Form, link, REST API, what was stored, and the start itself: all come through here.
+    Form, link, REST API, stored options and the start itself all use it.
 
-    :raises InvalidInput: with the field it is about.
+    :raises InvalidInput: with the field.
     """
     offer, _ = await offer_of(name, chosen.get("account"))
     return settled(chosen, offer)
 
 
 def settled(chosen: Mapping[str, Any], offer: Offer) -> SpawnRequest:
-    """The same when the offer is at hand."""
+    """The same for a given offer."""
     request = validation.complete(chosen, offer, site().settings)
     validation.check(request, offer)
     return request
@@ -95,7 +95,7 @@ def settled(chosen: Mapping[str, Any], offer: Offer) -> SpawnRequest:
 async def fields(spawner: Any, sent: Mapping[str, Any] | None = None, *, own: bool = True) -> str:
     """The fields of the form as HTML: ``sent`` with its error, or else what this person chose last.
 
-    :param own: whether the one who looks is the one who gets the server; nobody asks Slurm in another's name.
+    :param own: whether the visitor owns the server; Slurm is not called on behalf of others.
     """
     name = spawner.user.name
     offer, cluster = await offer_of(name)
@@ -121,7 +121,7 @@ def _templates() -> Environment:
 
 
 def last_choice(spawner: Any) -> dict[str, Any]:
-    """What was chosen for this server, or else for the person's latest one."""
+    """The last options of this server, or else of the person's latest server."""
     if spawner.orm_spawner.user_options:
         return dict(spawner.orm_spawner.user_options)
     others = [entry for entry in spawner.user.orm_user._orm_spawners if entry.user_options and entry.started]
@@ -129,7 +129,7 @@ def last_choice(spawner: Any) -> dict[str, Any]:
 
 
 class SpawnPage(SpawnHandler):
-    """``GET`` shows the form, ``POST`` starts. No address starts anything by itself."""
+    """``GET`` shows the form, ``POST`` starts; no link starts a server."""
 
     link: Mapping[str, Any] | None = None
 
@@ -163,7 +163,7 @@ class SpawnPage(SpawnHandler):
 
 
 def _is_choice(key: str) -> bool:
-    """``opt-…`` is meant for us, whatever it is; without that only names that we know."""
+    """Whether a query parameter is an option: any ``opt-…``, or a known name."""
     return key.startswith("opt-") or key in SpawnRequest.model_fields
 
 
@@ -171,7 +171,7 @@ def _is_choice(key: str) -> bool:
 
 
 class EstimateHandler(BaseHandler):
-    """``POST /hub/atrium/estimate`` with the fields of the form: what it costs, when it would start, what is sooner."""
+    """``POST /hub/atrium/estimate`` with the fields of the form: cost, expected start, and a faster alternative."""
 
     estimates = Estimates()
 
@@ -199,7 +199,7 @@ class EstimateHandler(BaseHandler):
 
 
 def install() -> None:
-    """Put our pages in the place of the stock one. Safe to run twice."""
+    """Replace JupyterHub's spawn page. Safe to run twice."""
     pages = handlers.default_handlers
     pages[:] = [(ESTIMATE, EstimateHandler)] + [
         (entry[0], SpawnPage, *entry[2:]) if entry[1] is SpawnHandler else entry

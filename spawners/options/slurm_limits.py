@@ -16,14 +16,14 @@ from hub.slurm.cluster import Association, Cluster, Limits, Partition, Qos
 
 @dataclass(frozen=True)
 class Bound:
-    """The most one may ask for (None: no limit), and the beginning of a sentence on it ("“notebooks” gives …")."""
+    """A limit (None: no limit), and the beginning of its sentence ("“notebooks” gives …")."""
 
     most: int | None = None
     giver: str = ""
 
 
 def number_of(bound: Bound) -> int:
-    """The bound as a number; 0 where there is none."""
+    """The limit as a number; 0 without one."""
     return 0 if bound.most is None else bound.most
 
 
@@ -42,7 +42,7 @@ class SlurmLimits:
         self._ancestors = list(ancestors(association, cluster))
 
     def most(self, tres: str, node: int, partition: int | None = None) -> Bound:
-        """The least of what a node has, the partition gives and the limits leave."""
+        """The lowest limit for one job, of node, partition and Slurm's limits."""
         name = f"“{self._partition.name}”"
         bounds = [Bound(node, translate(mark("a node of {name} has")).format(name=name))]
         if partition is not None:
@@ -61,7 +61,7 @@ class SlurmLimits:
         yield from self.together(tres)
 
     def together(self, tres: str) -> Iterator[Bound]:
-        """Bounds of what several jobs have at a time: a person's, everybody's, the project's."""
+        """Limits on concurrent jobs of a person, of all users and of the project."""
         for name, limits in self._layers:
             if tres in limits.user:
                 yield Bound(limits.user[tres], translate(mark("{name} gives one person")).format(name=f"“{name}”"))

@@ -1,6 +1,6 @@
-"""Whether a choice can be had: each option held against what the person may have. Pure.
+"""Validates options against what the person may request. Pure.
 
-The form, a link, the REST API, what was stored, and the start of a server all go through :func:`check`.
+The form, links, the REST API, stored options and the start of a server all use :func:`check`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hub.slurm.cluster import Node
 from spawners.options.offer import Offer, PartitionOffer, ProjectOffer, admitted
 from spawners.options.slurm_limits import Bound
 
-if TYPE_CHECKING:  # a person's server has neither the Hub's settings nor their library
+if TYPE_CHECKING:  # not installed in the environment of a person's server
     from hub.settings import Settings
     from spawners.job.request import SpawnRequest
 
@@ -44,7 +44,7 @@ def complete(chosen: Mapping[str, Any], offer: Offer, settings: Settings) -> Spa
 
 
 def is_fine(request: SpawnRequest, offer: Offer) -> bool:
-    """Whether :func:`check` finds nothing wrong."""
+    """Whether :func:`check` accepts the request."""
     try:
         check(request, offer)
     except InvalidInput:
@@ -53,9 +53,9 @@ def is_fine(request: SpawnRequest, offer: Offer) -> bool:
 
 
 def check(request: SpawnRequest, offer: Offer) -> None:
-    """Raises :class:`InvalidInput` for the first choice that is more than there is: field, sentence, what to do.
+    """Raise :class:`InvalidInput` with field, sentence and hint for the first option beyond the limits.
 
-    The same for the form, a link, the REST API, what was stored, and once more when the server starts.
+    Called for the form, links, the REST API, stored options, and again when the server starts.
     """
     if request.environment and request.environment not in offer.environments:
         raise _refusal("environment", mark("There is no environment of that name."), mark("Choose one of the list."))
@@ -242,7 +242,7 @@ def _could_hold(node: Node, request: SpawnRequest) -> bool:
 
 
 def fits_now(node: Node, request: SpawnRequest) -> bool:
-    """Whether the node has all of it free."""
+    """Whether the node has enough free resources."""
     enough = node.cpus_free >= request.cpus and node.memory_free_mb >= request.memory_gb * 1024
     reserved = node.state.startswith("reserved") and not request.reservation
     return node.in_service and not reserved and enough and _gpus_of(node, request, free=True) >= request.gpus

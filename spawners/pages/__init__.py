@@ -1,1 +1,1 @@
-"""Pages of the Hub about servers that ran and servers that go on in a new job."""
+"""Pages of the Hub: history of servers, and continuing in a new job."""

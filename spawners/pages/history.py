@@ -1,4 +1,4 @@
-"""What became of a person's servers, on the Hub's pages: history, the last ending, mail to those who do not wait.
+"""History of a person's servers on the Hub's pages, the last ending, and emails about starts.
 
 Read from the ledger itself and not through the API: a page that says why a start failed must come up when the API does
 not answer. Templates call the functions that :class:`WithHistory` gives them.
@@ -63,12 +63,12 @@ _WELL = {Ending.STOPPED, Ending.FINISHED, Ending.IDLE, Ending.TIME_LIMIT}
 
 
 def standing(attempt: Attempt) -> str:
-    """How an attempt stands or ended, in a few words."""
+    """State or ending of an attempt, in a few words."""
     return translate(ENDINGS[attempt.ending] if attempt.ending else STATES[attempt.state])
 
 
 def sign(attempt: Attempt) -> str:
-    """The theme's class for it: ``ok``, ``warn``, ``bad``, or none for what ended as it should."""
+    """The theme's class for it: ``ok``, ``warn``, ``bad``, or "" for a normal end."""
     if attempt.ending is None:
         return "ok" if attempt.state is AttemptState.READY else "warn"
     return "" if attempt.ending in _WELL else "bad"
@@ -80,7 +80,7 @@ def link(request: Mapping[str, Any]) -> str:
 
 
 def smaller(request: Mapping[str, Any]) -> Profile | None:
-    """A named size that asks for less, and so may start sooner; None when there is none."""
+    """A smaller named size, which may start sooner; None without one."""
 
     def less(profile: Profile) -> bool:
         pairs = [(getattr(profile, name), whole(request.get(name))) for name in ("cpus", "memory_gb", "gpus")]
@@ -90,7 +90,7 @@ def smaller(request: Mapping[str, Any]) -> Profile | None:
 
 
 def waited(attempt: Attempt) -> str:
-    """How long it took from the click to a node; empty when it never got one."""
+    """Time from the request to a node; empty without a node."""
     return duration((attempt.started - attempt.created).total_seconds()) if attempt.started else ""
 
 
@@ -109,7 +109,7 @@ def endings_to_tell(attempts: Iterable[Attempt], active: set[str], now: datetime
 
 
 class WithHistory(BaseHandler):
-    """A handler whose page can tell what became of a person's servers."""
+    """A handler whose templates can show a person's attempts."""
 
     @property
     def template_namespace(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class WithHistory(BaseHandler):
 
 
 async def attempts_of(person: str, server: str | None = None, limit: int = SHOWN) -> list[Attempt] | None:
-    """Attempts of a person, newest first; None when the ledger cannot be read. The page comes up all the same."""
+    """Attempts of a person, newest first; None if the ledger cannot be read, so that the page still works."""
     try:
         return await site().ledger.run(service.history, person, server=server, limit=limit)
     except LedgerUnavailable:
@@ -140,11 +140,11 @@ async def attempts_of(person: str, server: str | None = None, limit: int = SHOWN
 
 
 class PendingPage(WithHistory, SpawnPendingHandler):
-    """Waiting for a server, or why it did not start."""
+    """The page while a server starts, or after a failed start."""
 
 
 class ServerPage(WithHistory, UserUrlHandler):
-    """A server's own address while it does not run."""
+    """The page at a server's address while it does not run."""
 
 
 class HomePage(WithHistory, HomeHandler):
@@ -179,7 +179,7 @@ class TellHandler(BaseHandler):
         try:
             await site().ledger.run(service.tell_when_ready, person, server_name or "", tell)
         except NotFound:
-            tell = False  # it is through: its page knows better
+            tell = False  # the server is ready or has ended; reload shows that
         except AtriumError as error:
             raise web.HTTPError(error.status, f"{error.message} {error.hint}".strip()) from error
         pending = url_path_join(self.hub.base_url, "spawn-pending", person, server_name or "")
@@ -187,7 +187,7 @@ class TellHandler(BaseHandler):
 
 
 def install() -> None:
-    """Put our handlers among JupyterHub's own, and in the place of some whose pages tell more. Safe to run twice."""
+    """Add these handlers to JupyterHub's, replacing some of them. Safe to run twice."""
     better = {SpawnPendingHandler: PendingPage, UserUrlHandler: ServerPage, HomeHandler: HomePage}
     ours: list[Any] = [
         (r"/atrium/history/(?P<user_name>[^/]+)(?:/(?P<server_name>[^/]*))?", HistoryHandler),

@@ -24,13 +24,13 @@ ROUTE = r"/atrium/continue"
 
 
 def below(path: str, prefix: str) -> bool:
-    """Whether the browser, asked to go to ``path``, ends up below ``prefix`` (which ends with a slash)."""
+    """Whether a redirect to ``path`` stays below ``prefix`` (which ends with a slash)."""
     target = unquote(urlsplit(path).path).replace("\\", "/")
     return (posixpath.normpath(target) + "/").startswith(prefix) and not target.startswith("//")
 
 
 class ContinueHandler(SpawnHandler):
-    """``GET`` says what will happen, ``POST`` does it; for one's own servers only."""
+    """``GET`` explains, ``POST`` relaunches; for the person's own servers only."""
 
     @web.authenticated
     async def get(self) -> None:
@@ -57,7 +57,7 @@ class ContinueHandler(SpawnHandler):
             self.redirect(self._pending_page(server_name))
             return
         if spawner.ready and self.get_argument("stopped", ""):
-            self.redirect(self._next(server_name))  # somebody has started it again meanwhile
+            self.redirect(self._next(server_name))  # it was started again meanwhile
             return
         if spawner.ready:
             await self.stop_single_user(user, server_name)
@@ -70,7 +70,7 @@ class ContinueHandler(SpawnHandler):
             await self._start(server_name)
 
     async def _start(self, server_name: str) -> None:
-        """The same choice again; when that is refused, the form says why."""
+        """Start with the same options; if they are refused, redirect to the form with the error."""
         user = self.current_user
         title = self._own(server_name).orm_spawner.display_name or server_name
         spawner = user.get_or_create_spawner(server_name, title, replace_failed=True)
@@ -122,7 +122,7 @@ class ContinueHandler(SpawnHandler):
         return user.spawners[server_name]
 
     def _next(self, server_name: str) -> str:
-        """Where to go in the server; nothing outside of it."""
+        """The path to open in the server; other addresses are refused."""
         path = urlsplit(self.current_user.server_url(server_name)).path
         target: str = self._validate_next_url(self.get_argument("next", ""))
         return target if target and below(target, path) else path
@@ -139,6 +139,6 @@ class ContinueHandler(SpawnHandler):
 
 
 def install() -> None:
-    """Put our page among the Hub's. Safe to run twice."""
+    """Add this page to the Hub's. Safe to run twice."""
     pages = handlers.default_handlers
     pages[:] = [(ROUTE, ContinueHandler), *(entry for entry in pages if entry[0] != ROUTE)]

@@ -1,4 +1,4 @@
-"""``spawn_burst_50``: a lecture begins, everybody presses start."""
+"""``spawn_burst_50``: fifty people start a server at the same time."""
 
 from __future__ import annotations
 

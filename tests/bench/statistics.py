@@ -1,4 +1,4 @@
-"""What a scenario's measurements come to. Pure."""
+"""Statistics of a scenario's measurements. Pure."""
 
 from __future__ import annotations
 

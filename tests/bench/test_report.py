@@ -1,4 +1,4 @@
-"""What the benchmarks leave behind, and which scenarios there are."""
+"""Reports of the benchmarks, and the list of scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account helper takes plain names only, and touches no account that is not its own."""
+"""The account helper accepts valid names only, and changes no accounts of others."""
 
 from __future__ import annotations
 

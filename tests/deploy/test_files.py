@@ -1,4 +1,4 @@
-"""Files are laid down once, an administrator's edits stay, and links are never followed into somebody's trap."""
+"""Files are written once, an administrator's edits stay, and links are not followed."""
 
 from __future__ import annotations
 

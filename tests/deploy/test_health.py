@@ -1,4 +1,4 @@
-"""How Hub and proxy are called: as the settings say, also before there are certificates."""
+"""Health checks use TLS as the settings say, also before certificates exist."""
 
 from __future__ import annotations
 

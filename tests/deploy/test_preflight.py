@@ -1,4 +1,4 @@
-"""Each thing that stands in the way is one sentence that says what to do."""
+"""Each failed check is one sentence that says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose port and whose process it is."""
+"""Owners of ports and processes."""
 
 from __future__ import annotations
 

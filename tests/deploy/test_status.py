@@ -1,4 +1,4 @@
-"""The last error of a log, and how long ago."""
+"""The last error of a log, and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is laid down says what it should, for the main copy and for a prefixed one."""
+"""Contents of generated files, for the main copy and for a prefixed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is removed when it is not in force any more: nothing that a process, a job or another copy still needs."""
+"""Removal of unused versions: nothing that a process, a job or another copy still uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``make up`` looks at settings that somebody edited before it changes anything of a running copy."""
+"""``make up`` checks edited settings before it changes a running copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person who uses the Hub's REST API, and what the ledger and Slurm say of their servers."""
+"""A person who uses the Hub's REST API, with queries of their servers in the ledger and Slurm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does in JupyterLab: open a notebook, run a cell, read what it says."""
+"""Actions in JupyterLab: open a notebook, run a cell, read its output."""
 
 from __future__ import annotations
 

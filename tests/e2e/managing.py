@@ -1,4 +1,4 @@
-"""Clusters managed from inside a job like a person's server, without the server: what the program there tells."""
+"""A cluster manager in a job like a person's server, without the server, and the program that reports from there."""
 
 from __future__ import annotations
 

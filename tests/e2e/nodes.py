@@ -1,4 +1,4 @@
-"""Nodes that are taken, so that a notebook has to wait, and jobs that Slurm put back into its queue."""
+"""Occupies nodes, so that a notebook has to wait, and requeues jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do on the pages of issuing hours: the path, the desk, a project, the mailbox."""
+"""Actions on the pages of applications: onboarding, review desk, projects and mailbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing what a notebook runs on, in Chromium: by size, by hand, by link; what is told before the start."""
+"""The spawn page in Chromium: sizes, advanced options, links, and estimates."""
 
 from __future__ import annotations
 

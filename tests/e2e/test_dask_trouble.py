@@ -1,4 +1,4 @@
-"""What goes wrong with clusters on a real Slurm: each a sentence and what to do, and no worker left behind."""
+"""Failures of clusters on a real Slurm: each has a message with a hint, and no worker stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples run as they are shipped, in a person's own server, each within its time."""
+"""The shipped examples run in a person's own server, each within its time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hub.internal_ssl``: everything works as without it, and nobody without a certificate takes part."""
+"""``hub.internal_ssl``: everything works as without it, and clients without a certificate are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must not work."""
+"""Isolation: requests and actions that must be refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers as jobs in a ledger: whatever dies, nothing is submitted twice, lost or forgotten."""
+"""Servers after crashes of Hub, node or server: no job is submitted twice or lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From "who are you" to hours that run out: the founder, a reviewer, a colleague and an admin, each at a browser."""
+"""From an application to used-up hours: a founder, a reviewer, a colleague and an admin, each with a browser."""
 
 from __future__ import annotations
 

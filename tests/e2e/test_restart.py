@@ -1,4 +1,4 @@
-"""A Hub that is restarted takes nothing away from anybody."""
+"""Notebooks, sessions and tokens survive a restart of the Hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook that runs: the time it has, its warnings, its ends, and the job that takes over."""
+"""Running notebooks: time left, warnings, endings, and continuing in a new job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the launcher to workers on the cluster, and nothing left behind."""
+"""The Scale page, from the launcher to workers on the cluster, without leftover jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While one waits, when a start fails, and what is told afterwards: as people see it."""
+"""The waiting page, failed starts, and messages afterwards, in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person at a browser of their own."""
+"""A person with their own browser profile."""
 
 from __future__ import annotations
 

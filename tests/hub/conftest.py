@@ -1,4 +1,4 @@
-"""A deployment's settings, database, Slurm and Hub, each small and with a state of its own."""
+"""Fixtures: settings, database, fake Slurm and fake Hub."""
 
 from __future__ import annotations
 

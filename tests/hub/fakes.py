@@ -1,4 +1,4 @@
-"""What projects are made real in, with a memory and without a machine."""
+"""Stateful fakes of the external systems that projects are provisioned in."""
 
 from __future__ import annotations
 

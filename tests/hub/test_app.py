@@ -1,4 +1,4 @@
-"""The API as a whole: deny by default, one shape of errors, nothing said that should not be."""
+"""The API as a whole: deny by default, one form of errors, no leaked details."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""JupyterHub's wiring, as values."""
+"""JupyterHub's configuration, as values."""
 
 import pytest
 from jupyterhub.scopes import expand_scopes

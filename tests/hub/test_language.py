@@ -1,4 +1,4 @@
-"""Each reader is spoken to in their own language, if there is a catalogue of it."""
+"""Responses in each reader's language, if there is a catalogue for it."""
 
 import asyncio
 import re

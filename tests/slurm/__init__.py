@@ -1,1 +1,1 @@
-"""The one door to Slurm, on a real Slurm."""
+"""Tests with a real Slurm."""

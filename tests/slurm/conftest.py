@@ -1,4 +1,4 @@
-"""A real Slurm without anything above it, and a client that asks it."""
+"""Fixtures: a real Slurm without the other programs, and a client for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client says of real jobs, accounts and nodes."""
+"""The client with real jobs, accounts and nodes."""
 
 from __future__ import annotations
 

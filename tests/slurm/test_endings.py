@@ -1,4 +1,4 @@
-"""What Slurm really says of jobs that wait, fail and are refused, and what becomes of it in words."""
+"""Real pending reasons, failures and refusals of Slurm, and their sentences."""
 
 from __future__ import annotations
 

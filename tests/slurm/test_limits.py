@@ -1,4 +1,4 @@
-"""Our bounds beside Slurm's own: what we refuse with a sentence, a real Slurm refuses too; what we offer, it takes."""
+"""Validation compared with a real Slurm: it refuses what Atrium refuses, and accepts what Atrium offers."""
 
 from __future__ import annotations
 

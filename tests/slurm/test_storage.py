@@ -1,4 +1,4 @@
-"""The one program that acts as root: what it makes, what it refuses, and who may run it."""
+"""The storage helper that runs as root: results, refusals, and who may run it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster as the recorded Slurm 22.05 tells it, for tests of what one may have there."""
+"""A cluster from the output recorded from Slurm 22.05, for tests of offers and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server's own job, for what its processes know of it."""
+"""Fixtures: the environment of a server's job."""
 
 from __future__ import annotations
 

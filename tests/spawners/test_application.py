@@ -1,4 +1,4 @@
-"""A Hub that comes back: what it does with the servers it knows."""
+"""Servers after a restart of the Hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spawner's own decisions, with Slurm played by a stateful stand-in and a real ledger."""
+"""The spawner, with a stateful fake of Slurm and a real ledger."""
 
 from __future__ import annotations
 

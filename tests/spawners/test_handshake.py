@@ -1,4 +1,4 @@
-"""One port, one word of farewell, and nothing else."""
+"""The handshake accepts one port and a known farewell, and nothing else."""
 
 import json
 import logging

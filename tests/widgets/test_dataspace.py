@@ -1,4 +1,4 @@
-"""The data-space page without a browser: what each deed asks of the API, and what becomes of trouble."""
+"""The data-space page without a browser: API calls of each action, and errors."""
 
 from __future__ import annotations
 

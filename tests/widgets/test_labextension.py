@@ -1,4 +1,4 @@
-"""What JupyterLab's status bar says of a job, by Node.js: the module has no browser in its rules."""
+"""Texts of JupyterLab's status bar, tested in Node.js."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guided path without a browser: what is kept, what is told, what is text."""
+"""The onboarding page without a browser: saving, messages, and escaping."""
 
 from __future__ import annotations
 

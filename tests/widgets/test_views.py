@@ -1,4 +1,4 @@
-"""What all views share, without a browser: states, words for errors, and text that stays text."""
+"""Base of all views, without a browser: states, error messages, and escaping."""
 
 from __future__ import annotations
 

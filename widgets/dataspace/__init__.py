@@ -1,4 +1,4 @@
-"""Data spaces: find data, see what one may do with it, have it in a project; and give back."""
+"""Data spaces: search, licences and access, transfers into projects, and publications."""
 
 from widgets.dataspace.notebook import DataSpace
 from widgets.dataspace.state import DataspaceState

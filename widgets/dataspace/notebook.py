@@ -18,7 +18,7 @@ LOOK_SECONDS = 3.0
 
 
 class DataSpace:
-    """Search, records and files, as the person whose notebook this is; shown, it is the page itself.
+    """Search, records and files on behalf of the notebook's owner; displayed, it is the data-space page.
 
     >>> space = DataSpace()
     >>> found = space.search("air quality", ["licence:open"])
@@ -42,8 +42,8 @@ class DataSpace:
     def fetch(self, record: int | Card, file: int = 0, *, project: str = "", minutes: float = 240) -> Path:
         """Transfer a file to a project and wait for it; returns its path.
 
-        :param project: its slug; may be left out by whoever is in one project only.
-        :raises AtriumError: it did not come, or its checksum is wrong; the message says why.
+        :param project: the project's slug; optional for members of one project.
+        :raises AtriumError: the transfer failed or the checksum is wrong; the message says why.
         """
         transfer = self._api.dataspace.bring(
             TransferForm(record_id=_id(record), file=file, project=project or self._only_project())

@@ -18,10 +18,10 @@ from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError
 from hub.home.models import Me
 from widgets.base import Phase, State, unexpected_error
-from widgets.fields import problems_of
+from widgets.fields import first_problem
 
 log = logging.getLogger("atrium.widgets")
 
@@ -35,19 +35,19 @@ class DataspaceState(State):
 
     me = Instance(Me, allow_none=True)
     answer = Instance(SearchAnswer, allow_none=True)
-    suggestions = Tuple(help="What to relax, when nothing was found.")
+    suggestions = Tuple(help="Filters to relax if nothing matches.")
     record = Instance(RecordPage, allow_none=True)
-    snippets = Tuple(help="Of each of the record's files: lines that read it where it is.")
+    snippets = Tuple(help="Python code for each file of the record that reads it from its address.")
     preview = Instance(Preview, allow_none=True)
-    saved = Tuple(None, allow_none=True, help="Lists are None until they have been asked for.")
+    saved = Tuple(None, allow_none=True, help="Lists are None until they are loaded.")
     transfers = Tuple(None, allow_none=True)
     publications = Tuple(None, allow_none=True)
     sources = Tuple(None, allow_none=True)
     runs = Tuple(None, allow_none=True)
     working = Bool(False)
-    done = Unicode(help="A sentence about what was just achieved.")
+    done = Unicode(help="Sentence about the last successful action.")
     trouble = Instance(AtriumError, allow_none=True)
-    failed = Unicode(help="Name of the action that ran into the trouble.")
+    failed = Unicode(help="Name of the failed action.")
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class DataspaceState(State):
         except AtriumError as error:
             self.failed, self.trouble = name, error
         except ValidationError as error:
-            self.failed, self.trouble = name, in_words(error)
+            self.failed, self.trouble = name, first_problem(error)
         except Exception:
             log.exception("%s failed", name)
             self.failed = name
@@ -163,7 +163,7 @@ class DataspaceState(State):
 
     @property
     def something_is_harvested(self) -> bool:
-        """Whether a source that is shown is being harvested, or is about to be."""
+        """Whether a source in the list is being harvested, or is due."""
         moment = datetime.now(UTC)
         return any(
             (source.due is not None and source.due <= moment)
@@ -216,11 +216,3 @@ class DataspaceState(State):
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
         self.set_trait("runs", None)
         self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
-
-
-def in_words(error: ValidationError) -> InvalidInput:
-    """The first validation error as an :class:`InvalidInput` with its field."""
-    where, sentence = next(iter(problems_of(error).items()))
-    field = next((part for part in reversed(where.split(".")) if part and not part.isdigit()), "")
-    name = field.replace("_", " ").capitalize()
-    return InvalidInput(f"{name}: {sentence}" if name else sentence, field=field or None)

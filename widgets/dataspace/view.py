@@ -28,7 +28,7 @@ SHOWN = (
 
 
 class Front(AnyWidget):
-    """The part in the browser. ``page_state``: the traits of the state that it shows, as JSON has them."""
+    """The part in the browser. ``page_state``: the traits of the state that it shows, as JSON."""
 
     _esm = (HERE / "front.js").read_text()
     _css = (HERE / "front.css").read_text()
@@ -80,7 +80,7 @@ class Dataspace(View):
             in_background(self._watch())
 
     async def _watch(self) -> None:
-        """Follow transfers, and harvests for an admin, until none moves any more."""
+        """Poll transfers, and harvests for an admin, until none is in progress."""
         self._watching = True
         state = self.state
         try:

@@ -1,4 +1,4 @@
-"""The way from "who are you" to hours on the machine."""
+"""The onboarding page: an application for hours in six steps, and its status."""
 
 from widgets.onboarding.view import Onboarding
 

@@ -138,7 +138,7 @@ class Declarations(StepForm):
 
 
 def self_check(result: SelfCheck, source: Source | None) -> Markup:
-    """The outcome, and what each yes means; that it is advice is said with it."""
+    """The outcome, the consequence of each yes, and the note that it is advice."""
     kind = _KINDS.get(result.outcome, "ok") if result.outcome else "info"
     means = Markup("").join(
         Markup("<li><p><strong>{}</strong> · {}</p><p>{}</p></li>").format(

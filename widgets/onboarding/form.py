@@ -45,7 +45,7 @@ class StepForm(VBox):
             field.complain(complaints.get(field.name, ""))
 
     def do(self, doing: str, work: Work) -> Callable[[], None]:
-        """For a button: do something with the API while the page stays as it is."""
+        """A button's action with the API, without a change of the step."""
         return lambda: self.view.do(doing, work)
 
 

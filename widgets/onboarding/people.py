@@ -144,7 +144,7 @@ class People(StepForm):
             self._add()
             self.relatives.children[-1].fill(Relative.model_construct(**values))
 
-    # -- what the buttons do
+    # -- actions of buttons
 
     async def _test(self, api: Api) -> None:
         result = await ask(api.organisations.sme_test, self._figures())
@@ -218,7 +218,7 @@ class People(StepForm):
         return checked(OrganisationForm, values, "organisation.")
 
     async def keep(self, api: Api, go_to: Step) -> None:
-        """Profile and organisation first, which belong to the person and not to one application."""
+        """Save profile and organisation, which belong to the person, before the application."""
         values = {
             "full_name": self.full_name.value,
             "position": self.position.value,
@@ -254,7 +254,7 @@ class People(StepForm):
 
 
 def sme_result(result: SmeResult) -> Markup:
-    """The category and why."""
+    """The SME category, with reasons."""
     verdict = f"It is a {result.title}, and an SME." if result.is_sme else f"It is a {result.title}, and no SME."
     return (
         notice("ok" if result.is_sme else "info", verdict)

@@ -158,7 +158,7 @@ def _months(count: int) -> str:
 
 
 def calculated(calculation: Calculation) -> Markup:
-    """Hours, memory, the formula they come from, and what to mind."""
+    """Hours and memory with the formula and remarks."""
     return Markup(
         '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, about {wall:,.0f} hours of run '
         'time</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'

@@ -81,7 +81,7 @@ class OnboardingState(State):
     # -- reading
 
     async def fetch(self, api: Api) -> Phase:
-        """All of it at once; then the application that was changed last."""
+        """Load everything concurrently, then the application with the latest change."""
         self.me, self.programme, self.profile, calls, applications, projects = await asyncio.gather(
             ask(api.me),
             ask(api.calls.programme),
@@ -129,7 +129,7 @@ class OnboardingState(State):
 
     @property
     def editable(self) -> bool:
-        """Whether the path is shown; else what became of the application."""
+        """Whether the steps are shown; otherwise the status is."""
         return self.application is None or self._is_draft(self.application)
 
     @staticmethod
@@ -142,7 +142,7 @@ class OnboardingState(State):
 
     @property
     def status(self) -> CallStatus | None:
-        """The call that is applied in."""
+        """Status of the application's call."""
         return next((status for status in self.calls if status.call.slug == self.form.call), None)
 
     @property
@@ -203,7 +203,7 @@ class OnboardingState(State):
     async def keep(self, api: Api, changes: Mapping[str, Any], *, go_to: Step | None = None) -> None:
         """Save fields of the application and go to a step.
 
-        :raises Conflict: another device kept something since; what is typed here stays, see :meth:`keep_mine`.
+        :raises Conflict: another device saved a newer version; the input stays, see :meth:`keep_mine`.
         """
         step = go_to or self.step
         form = Form.model_validate({**self.form.model_dump(), **changes, "step": step.value})
@@ -262,7 +262,7 @@ class OnboardingState(State):
             self.profile = await ask(api.organisations.write_profile, form)
 
     async def open(self, api: Api, number: int) -> None:
-        """Another of the applications one may read."""
+        """Open another application that the person may read."""
         self.looked_over, self.theirs = False, None
         self._take(await ask(api.applications.get, number))
         self.filled += 1
@@ -294,7 +294,7 @@ class OnboardingState(State):
             await self._list(api)
 
     async def say(self, api: Api, text: str) -> None:
-        """A message to those who review."""
+        """Send a message to the reviewers."""
         if self.application is not None:
             self._take(await ask(api.applications.message_reviewers, self.application.summary.id, text))
 

@@ -19,17 +19,17 @@ Rows = list[tuple[str, Markup | str]]
 
 def application(programme: Programme, version: Version) -> Markup:
     """The whole application; user input is escaped."""
-    parts = Markup("").join(
+    sections = Markup("").join(
         Markup('<section class="card part"><h3>{}</h3>{}</section>').format(title, facts(rows))
-        for title, rows in _parts(programme, version)
+        for title, rows in _sections(programme, version)
     )
     source = next((source for source in programme.sources if source.id == programme.ai_act.source), None)
-    return parts + Markup('<section class="card part"><h3>EU AI Act self-check</h3>{}</section>').format(
+    return sections + Markup('<section class="card part"><h3>AI Act self-check</h3>{}</section>').format(
         self_check(version.self_check, source)
     )
 
 
-def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
+def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
     form = version.form
     yield "Applicant", _people(programme, version)
     call = programme.call(form.call) if form.call else None
@@ -46,11 +46,16 @@ def _parts(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]
     yield "Resources", _resources(programme, form)
     datasets = "\n".join(f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets)
     yield (
-        "Data and declarations",
+        "Data",
         [
             ("Data sets", datasets),
-            ("Personal data", {True: "yes", False: "no", None: "not answered yet"}[form.data.personal_data]),
-            ("Remarks on data", form.data.remarks),
+            ("Personal data", {True: "yes", False: "no", None: "not answered"}[form.data.personal_data]),
+            ("Remarks", form.data.remarks),
+        ],
+    )
+    yield (
+        "Declaration",
+        [
             ("Ethics", form.declaration.issues),
             ("Civilian use only", "confirmed" if form.declaration.civilian_use else "not confirmed"),
             ("Information is true", "confirmed" if form.declaration.truthful else "not confirmed"),

@@ -54,7 +54,7 @@ class Onboarding(View):
         self.token = ""
         return (self.address, self.activity, self.invited, self.place, self.more)
 
-    # -- doing
+    # -- actions
 
     def go(self, address: str) -> None:
         """Open a step, an application or an invitation; ``address`` is the text after ``#/``."""
@@ -83,7 +83,7 @@ class Onboarding(View):
             if self.person.api is not None and self.state.phase is Phase.READY:
                 await self.state.look(self.person.api)
 
-    # -- drawing
+    # -- display
 
     def draw(self) -> None:
         super().draw()
@@ -131,7 +131,7 @@ class Onboarding(View):
         first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
         self._back.layout.display = "none" if first else ""
         self._on.layout.display = self._save.layout.display = "none" if last else ""
-        return self._steer  # never disabled, which would drop the keyboard's focus; the state does one thing at a time
+        return self._steer  # not disabled, which would drop the keyboard focus; the state runs one action at a time
 
     def _theirs(self) -> Any:
         if not hasattr(self, "_clash"):
@@ -145,7 +145,7 @@ class Onboarding(View):
         return self._clash
 
     def _draw_more(self) -> None:
-        """Other applications, and a new one; only where there is more than the first."""
+        """Show other applications and the button for a new one, if there is more than one."""
         state = self.state
         entries = [
             (f"{summary.reference} {summary.title or 'untitled'}: {STATES[summary.state][1].lower()}"[:120], summary.id)
@@ -220,7 +220,7 @@ class Onboarding(View):
 
 
 def path(state: OnboardingState) -> Markup:
-    """The steps, those that are complete, and the one where the person is."""
+    """List of the steps with the complete ones and the current one."""
     here = state.step
     steps = Markup("").join(
         Markup('<li class="{}"><a href="#/step/{}"{}>{}{}</a></li>').format(

@@ -1,1 +1,1 @@
-"""What a person's own server loads: error pages, theme, and the scaling page."""
+"""Extensions of a person's own server: error pages, theme, and the scaling page."""

@@ -1,6 +1,6 @@
-"""Atrium's part of a person's own server: its frame around error pages, the theme, and what is loaded on demand.
+"""Jupyter server extension of a person's own server: framed error pages, the theme, and lazy extensions.
 
-A Jupyter server extension. It is on the way to a ready server, so it imports nothing of Voila and Dask.
+It delays the start of every server, so it does not import Voila or Dask.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def frame_of_server(base_url: str) -> frame.Frame:
 
 
 def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None:
-    """Jupyter's templates stay; ours come before them, the frame they include after (its names are the Hub's)."""
+    """Put our templates before Jupyter's and the frame's after them, because the frame uses the Hub's names."""
     stock = environment.loader
     assert stock is not None  # noqa: S101 - Jupyter Server made it
     environment.loader = jinja2.ChoiceLoader(
@@ -54,9 +54,9 @@ def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None
 
 
 def keep_lab_extensions(settings: dict[str, Any], base_url: str) -> None:
-    """Have browsers keep what JupyterLab's extensions load, as they keep JupyterLab itself: names hold a hash.
+    """Let browsers cache files of JupyterLab's extensions, whose names contain a hash, like JupyterLab's own.
 
-    Stock asks again for each of some twenty files at every visit. Ours, written by hand, has no hash in its name.
+    Otherwise about twenty files are requested at every visit. Atrium's own extension has no hash in its name.
     """
     names = (name for folder in jupyter_path("labextensions") for name in _hashed_extensions(Path(folder)))
     urls = [url_path_join(base_url, "lab/extensions", name, "static/") for name in names]

@@ -36,18 +36,18 @@ class LazyRouter(Router):
         below = request.path.removeprefix(app.settings["base_url"])
         path = next((path for path in self._waiting if below == path or below.startswith(f"{path}/")), None)
         if path is None:
-            return None  # the routes after this one have it
+            return None  # the next routes handle it
         return app.get_handler_delegate(request, Load, {"router": self, "path": path})
 
     async def load(self, path: str) -> bool:
-        """Turn on what ``path`` needs. False when that failed: it is in the log, and the next request tries again.
+        """Load the extensions that ``path`` needs. False if that failed; the error is logged, the next request retries.
 
         Not imported in a thread: other requests import as well (``api/nbconvert`` what Voila needs, too), and two
         threads that import what imports each other both find it half made. It takes some tenths of a second.
         """
         async with self._lock:
             extensions = self._waiting.get(path)
-            if extensions is None:  # another request was quicker
+            if extensions is None:  # loaded by a concurrent request
                 return True
             try:
                 for name in extensions:
@@ -59,11 +59,11 @@ class LazyRouter(Router):
             return True
 
     async def _enable(self, name: str) -> None:
-        """Unless the person's own configuration, or another path, had it loaded already; raises what went wrong."""
+        """Load an extension unless it is already loaded; raises its errors."""
         manager = self._server.extension_manager
         if (present := manager.extensions.get(name)) and present.enabled:
             return
-        # The manager only writes into the log what an extension raises, unless it is told to raise it.
+        # By default, the manager only logs an extension's errors.
         before, self._server.reraise_server_extension_failures = self._server.reraise_server_extension_failures, True
         try:
             manager.add_extension(name, enabled=True)
@@ -71,7 +71,7 @@ class LazyRouter(Router):
             manager.load_extension(name)
             await manager.start_extension(name)
         except Exception:
-            manager.extensions.pop(name, None)  # else it would pass for enabled
+            manager.extensions.pop(name, None)  # otherwise it would count as enabled
             manager.linked_extensions.pop(name, None)
             raise
         finally:
@@ -79,9 +79,9 @@ class LazyRouter(Router):
 
 
 class Load(JupyterHandler):
-    """Loads, then sends the browser to the same address again: 307 keeps method and body.
+    """Loads the extensions, then redirects to the same address with 307, which keeps method and body.
 
-    :raises tornado.web.HTTPError: 503 when it could not be loaded; asking again tries again.
+    :raises tornado.web.HTTPError: 503 if loading failed; the next request retries.
     """
 
     def initialize(self, router: LazyRouter, path: str) -> None:

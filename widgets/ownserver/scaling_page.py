@@ -1,4 +1,4 @@
-"""The scaling page in a person's own server, at ``atrium/scaling``: it needs their rights, so it runs as them.
+"""The scaling page at ``atrium/scaling`` of a person's own server; it runs there because it needs their rights.
 
 A Jupyter server extension, loaded when the page is first asked for (widgets/ownserver/extension.py). The notebook comes
 from the installation, not from the home directory, so that nobody's edited copy is shown in the factory's frame.
@@ -34,7 +34,7 @@ ABANDONED_SECONDS = 600.0
 
 
 class PageKernels:
-    """The server's kernels, as the page's handler sees them: those it starts end when their page stays away."""
+    """The server's kernel manager for the page's handler; ends kernels whose page has been closed."""
 
     def __init__(self, manager: MappingKernelManager, clock: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
@@ -70,12 +70,12 @@ class ScalingHandler(VoilaHandler):
 
     @property
     def kernel_manager(self) -> Any:
-        """Where the page's kernel is started."""
+        """Kernel manager that starts the page's kernel."""
         return self._kernels
 
     @property
     def contents_manager(self) -> DashboardContents:
-        """Where the notebook is read from."""
+        """Contents manager that reads the notebook."""
         return self._contents
 
     @web.authenticated
@@ -108,7 +108,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     server.web_app.settings.setdefault(
         "voila_jinja2_env", jinja2.Environment(loader=jinja2.FileSystemLoader(paths), autoescape=True)
     )
-    for setting in ("mathjax_url", "mathjax_config"):  # none at all: Voila's own copy of MathJax, not one from a CDN
+    for setting in ("mathjax_url", "mathjax_config"):  # empty: use Voila's own copy of MathJax, not a CDN
         server.web_app.settings.setdefault(setting, None)
     kernels = PageKernels(server.kernel_manager)
     PeriodicCallback(kernels.end_abandoned, 30_000).start()

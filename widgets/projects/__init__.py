@@ -1,4 +1,4 @@
-"""A person's projects: members, hours, files, and more of them."""
+"""The projects page: members, hours, extensions and the final report."""
 
 from widgets.projects.view import Projects
 

@@ -30,7 +30,7 @@ class Left(NamedTuple):
 def course(usage: ProjectUsage, kind: str, today: date) -> list[Left]:
     """Hours left on the project's first day, on every day with use, and today; ``kind`` is ``cpu`` or ``gpu``.
 
-    What accounting has of single days and what Slurm counts in all differ by what runs now: today is as Slurm says.
+    Accounting's daily values lack running jobs, so the value for today is Slurm's total.
     """
     amount: Hours = getattr(usage, kind)
     left, points = amount.granted, [Left(usage.starts - timedelta(days=1), 0.0, amount.granted)]
@@ -124,7 +124,7 @@ def _grid(granted: float, y: Callable[[float], float]) -> Iterator[Markup]:
 
 
 def shares(usage: ProjectUsage) -> Markup:
-    """Who and which partitions used how much."""
+    """Usage by person and by partition."""
     people = [(person.name, hours(person.cpu), hours(person.gpu)) for person in usage.people]
     partitions = [(partition.name, hours(partition.cpu), hours(partition.gpu)) for partition in usage.partitions]
     if not people:

@@ -1,4 +1,4 @@
-"""The state of the projects page, without a browser."""
+"""State of the projects page, independent of widgets."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ProjectsState(State):
         self.done = "Extension requested. You get a mail with the answer."
 
     async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:
-        """Keep the report, or submit it for good; raises :class:`hub.errors.Conflict` if another lead wrote since."""
+        """Save the report, or submit it finally; raises :class:`hub.errors.Conflict` if another lead wrote since."""
         assert self.report is not None  # noqa: S101 - its part of the page reads it first
         draft = ReportDraft(revision=self.report.revision, form=form, submit=submit)
         self.report = await ask(api.write_report, self.slug, draft)

@@ -1,4 +1,4 @@
-"""A project from the inside: hours and how long they last, members, more time, the final report."""
+"""The projects page: hours and forecast, members, extensions, and the final report."""
 
 from __future__ import annotations
 

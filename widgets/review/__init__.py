@@ -1,4 +1,4 @@
-"""The review desk: applications that wait for an opinion or a decision."""
+"""The review desk: applications that wait for a review or a decision."""
 
 from widgets.review.view import ReviewDesk
 

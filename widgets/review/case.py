@@ -105,7 +105,7 @@ class CaseView(Part):
         )
         return self.deciding
 
-    # -- what the buttons do
+    # -- actions of buttons
 
     async def _no_conflict(self, api: Api) -> None:
         await self.state.declare(api, conflict=False, remarks=self.remarks.value)
@@ -212,7 +212,7 @@ def case_head(entry: QueueEntry) -> Markup:
 
 
 def reviews(case: Case) -> Markup:
-    """The reviewer's own review, and those of others after the own one is saved."""
+    """The reviewer's own review, and the others' once it is saved."""
     if not case.reviews:
         return Markup("")
     rows = [

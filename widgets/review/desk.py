@@ -1,4 +1,4 @@
-"""The queue of the review desk, with its filters and the extensions that wait."""
+"""The queue of the review desk, with filters and open extension requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from widgets.tabs import Part, PartedView
 
 
 class Desk(Part):
-    """The queue with its filters, and extensions that wait."""
+    """The queue with its filters, and open extension requests."""
 
     def __init__(self, view: PartedView, state: ReviewState) -> None:
         self.view, self.state = view, state

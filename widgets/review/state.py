@@ -1,4 +1,4 @@
-"""The state of the review desk, without a browser."""
+"""State of the review desk, independent of widgets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReviewState(State):
     opened = Int(0, help="Counts: the fields have to be filled in anew.")
 
     async def fetch(self, api: Api) -> Phase:
-        """Raises :class:`hub.errors.NotAllowed` for anybody who is no reviewer."""
+        """Load the queue; raises :class:`hub.errors.NotAllowed` unless the visitor is a reviewer."""
         self.me, self.programme, self.queue, extensions = await asyncio.gather(
             ask(api.me),
             ask(api.calls.programme),
@@ -62,7 +62,7 @@ class ReviewState(State):
         self.done, self.document = "", b""
 
     async def declare(self, api: Api, *, conflict: bool, remarks: str) -> None:
-        """Whether there is a conflict of interest; without one, the application is shown."""
+        """Declare a conflict of interest, or none; without one, the application is shown."""
         assert self.entry is not None  # noqa: S101 - its buttons are only shown with one
         number = self.entry.id
         self.entry = await ask(api.reviews.declare_conflict, number, conflict=conflict, remarks=remarks)

@@ -1,4 +1,4 @@
-"""The review desk: what waits for a decision, and one application at a time as it was submitted."""
+"""The review desk: the queue, and one application at a time in its submitted version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dask clusters and trainings of a person: the page, and what notebooks use."""
+"""Dask clusters and trainings of a person: the Scale page, and classes for notebooks."""
 
 from __future__ import annotations
 

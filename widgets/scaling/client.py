@@ -1,4 +1,4 @@
-"""Clusters of the person's own server: what pages ask its manager, and :class:`Cluster` for notebooks.
+"""Client of the manager of a server's clusters, for pages, and :class:`Cluster` for notebooks.
 
 The manager listens on a socket in the server's private directory, which kernels of that server see.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from hub.connection import refusal
 from hub.dask import models
 from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, TrainingRequest, Trouble
 from hub.errors import AtriumError, Conflict, HubUnavailable, InvalidInput, NotFound, SettingsError, SlurmError
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from dask.distributed import Client
 
 DEADLINE_SECONDS = 60.0
-"""Starting a scheduler and asking Slurm for fifty jobs takes some."""
+"""Long enough to start a scheduler and to submit fifty jobs."""
 
 T = TypeVar("T")
-_ERRORS: dict[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
+ERRORS: Mapping[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
+"""Without 503: :class:`HubUnavailable` stands for a manager that does not answer at all."""
 
 
 class Clusters:
@@ -38,7 +40,7 @@ class Clusters:
 
     @classmethod
     def here(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Of the server that this kernel belongs to. Raises :class:`SettingsError` outside of one."""
+        """Client for the server of this kernel. Raises :class:`SettingsError` outside of a server."""
         path = Path(environment.get("JUPYTER_RUNTIME_DIR", "")) / "clusters.sock"
         if not path.is_socket():
             raise SettingsError("There is no notebook server here.", hint="Run this in a notebook of the factory.")
@@ -93,41 +95,32 @@ class Clusters:
     def _ask(self, method: str, path: str, model: type[T] | None, body: BaseModel | None = None) -> T:
         content = None if body is None else body.model_dump_json()
         try:
-            answer = self._http.request(method, path, content=content)
+            response = self._http.request(method, path, content=content)
         except httpx2.HTTPError as error:
             raise HubUnavailable("The manager of your clusters does not answer.") from error
-        if not answer.is_success:
-            raise _refusal(answer)
+        if not response.is_success:
+            raise refusal(response, errors=ERRORS, sender="The manager of your clusters")
         if model is None:
             return None  # type: ignore[return-value]
         try:
-            return TypeAdapter(model).validate_json(answer.content)
+            return TypeAdapter(model).validate_json(response.content)
         except ValidationError as error:
             raise HubUnavailable("The manager's answer cannot be read; is another version of it running?") from error
 
 
-def _refusal(answer: httpx2.Response) -> AtriumError:
-    kind = _ERRORS.get(answer.status_code, AtriumError)
-    try:
-        details = answer.json()["error"]
-        return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
-    except (ValueError, KeyError, TypeError):
-        return kind(f"The manager of your clusters answered with status {answer.status_code}.")
-
-
 class Cluster:
-    """Dask workers on the cluster, from a notebook: made here, or joined by the name of one that is there.
+    """A Dask cluster for notebooks; creates a new one, or joins an existing one by name.
 
     >>> with Cluster(workers=4, memory_gb=4) as cluster:  # doctest: +SKIP
     ...     client = cluster.client
     ...     client.submit(sum, [1, 2]).result()
     3
 
-    It belongs to the server, not to the notebook: the Scale page and JupyterLab's Dask panel show it, and it goes on
+    It belongs to the server, not to the notebook: the Scale page and JupyterLab's Dask panel show it, and it continues
     when the notebook is closed. :meth:`stop` ends it, and so does leaving the ``with`` block.
 
-    :param workers: a number, or ``(least, most)`` to have as many as there is work for.
-    :raises hub.errors.AtriumError: a sentence that says why not, and ``hint`` what to do.
+    :param workers: a number, or ``(minimum, maximum)`` for adaptive scaling.
+    :raises hub.errors.AtriumError: the cluster cannot be created; ``hint`` says what to do.
     """
 
     def __init__(
@@ -149,7 +142,7 @@ class Cluster:
 
     @classmethod
     def join(cls, name: str = "", clusters: Clusters | None = None) -> Self:
-        """One that is there already; without a name the newest. Raises :class:`NotFound` when there is none."""
+        """Join an existing cluster, without a name the newest. Raises :class:`NotFound`."""
         manager = clusters or Clusters.here()
         if not name:
             there = sorted(manager.all(), key=lambda cluster: cluster.since)
@@ -182,7 +175,7 @@ class Cluster:
         return self._clusters.get(self.name)
 
     def scale(self, workers: int | tuple[int, int]) -> None:
-        """Have this many from now on; ``(least, most)``: as many as there is work for."""
+        """Change the number of workers; ``(minimum, maximum)`` for adaptive scaling."""
         self._clusters.change(self.name, ClusterChange(size=_size(workers)))
 
     def wait(self, workers: int = 1, timeout: float = 300) -> None:

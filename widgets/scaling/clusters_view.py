@@ -1,4 +1,4 @@
-"""Dask workers on the cluster, from a page: what they may be and cost, and what those there are do just now.
+"""The Scale page: a form for new Dask clusters with cost and expected start, and the running clusters.
 
 The clusters belong to the manager of the person's server (``spawners/dask``); closing the page ends nothing.
 """
@@ -24,20 +24,20 @@ from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shap
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
 from hub.home.models import Me
 from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
-from widgets.fields import grid
+from widgets.fields import first_problem, grid
 from widgets.hours import greeting, hours, project_cards
 from widgets.scaling.client import Clusters
 
 LIVE_SECONDS = 0.3
 QUIET_SECONDS = 2.0
-"""While there is no cluster."""
+"""Interval while there is no cluster."""
 SETTLE_SECONDS = 0.5
-"""After the last change of the form, before Slurm is asked what it would mean."""
+"""From the last change of the form to the request for an estimate."""
 STATIC = Path(__file__).parent / "static"
 
 
 class ManagerState(State):
-    """A state that asks the manager of the server's clusters."""
+    """Base of states that use the manager of the server's clusters."""
 
     def __init__(self, clusters: Callable[[], Clusters] = Clusters.here) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ManagerState(State):
 
     @cached_property
     def _clusters(self) -> Clusters:
-        """Found at the first question: outside of a server that is an error of the question, not of the page."""
+        """The client, created on first use: outside of a server, that use fails, not the page."""
         return self._find()
 
 
@@ -125,7 +125,7 @@ class ScalingState(ManagerState):
 
 
 class Live(anywidget.AnyWidget):
-    """The clusters as cards that move: the browser draws, so that fifty workers cost the kernel a list of numbers."""
+    """Live cards of the clusters. The browser draws them, so the kernel only sends numbers."""
 
     _esm = STATIC / "clusters.js"
     _css = STATIC / "clusters.css"
@@ -135,7 +135,7 @@ class Live(anywidget.AnyWidget):
 
 
 class Scaling(View):
-    """Hours, the clusters there are, and a form for a new one."""
+    """Hours, the running clusters, and a form for a new one."""
 
     loading = "Loading your hours and clusters"
     state: ScalingState
@@ -172,7 +172,7 @@ class Scaling(View):
         heading = HTML("<h2>New cluster</h2><p>Each worker is a job of its own on the cluster.</p>")
         return VBox([heading, grid(*fields), self.means, HBox([self.start])])
 
-    # -- what the person does -----------------------------------------------------------------------------------------
+    # -- actions ------------------------------------------------------------------------------------------------------
 
     @property
     def request(self) -> ClusterRequest:
@@ -191,13 +191,11 @@ class Scaling(View):
                 size=Size(minimum=min(least, self.most.value), maximum=self.most.value),
             )
         except ValidationError as error:
-            field = str(error.errors()[0]["loc"][0])
-            rule = "Use lowercase letters, digits and hyphens, and start with a letter."
-            raise InvalidInput(rule if field == "name" else "This request is not valid.", field=field) from None
+            raise first_problem(error) from None
 
     def _start(self) -> None:
         if self.state.busy:
-            return  # and not disabled: a button that is disabled drops the keyboard's focus
+            return  # not disabled, because a disabled button loses the keyboard focus
         try:
             request = self.request
         except InvalidInput as error:
@@ -219,7 +217,7 @@ class Scaling(View):
             return
 
     def _on_card_message(self, message: Any) -> None:
-        """A button of a card. Whatever the browser sends is checked once more by the manager."""
+        """Handle a button of a card; the manager validates the message again."""
         deeds: dict[str, Callable[[], Any]] = {
             "pause": lambda: self.state.pause(message["name"], True),
             "resume": lambda: self.state.pause(message["name"], False),
@@ -239,7 +237,7 @@ class Scaling(View):
                 await self.state.look()
             await asyncio.sleep(LIVE_SECONDS if self.state.clusters else QUIET_SECONDS)
 
-    # -- what the person sees -----------------------------------------------------------------------------------------
+    # -- display ------------------------------------------------------------------------------------------------------
 
     def draw(self) -> None:
         super().draw()

@@ -1,4 +1,4 @@
-"""Measuring one computation with more and more workers, for the examples: a table and its picture."""
+"""Measures a computation with increasing numbers of workers, for the examples: a table and a chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Measured(NamedTuple):
 
 
 class Speedup(list[Measured]):
-    """The runs. Shown in a notebook: a table, and a picture with the ideal beside it."""
+    """The measured runs; displayed as a table and a chart with the ideal speed-up."""
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -28,7 +28,7 @@ class Speedup(list[Measured]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def picture(self) -> Any:
-        """As a notebook shows it; its text alternative says the same."""
+        """The chart, with a text alternative."""
         from IPython.display import Image
         from matplotlib.figure import Figure
 
@@ -51,7 +51,7 @@ def measure(
     workers: Sequence[int] = (1, 2, 4),
     warm: Callable[[], Any] = lambda: None,
 ) -> Speedup:
-    """Run ``compute`` once with each number of workers, on a cluster that has none of its results yet.
+    """Run ``compute`` once with each number of workers, without cached results.
 
     :param warm: run once on every worker before, so that no run pays for imports.
     """
@@ -70,7 +70,7 @@ def measure(
 
 
 def _settle(cluster: Cluster, number: int, patience: float = 60) -> None:
-    """Until not more workers than asked for are there, and every one has imported what it needs."""
+    """Wait until no more workers than requested are connected, and all have imported their modules."""
     end = time.monotonic() + patience
     while len(cluster.client.scheduler_info(n_workers=-1)["workers"]) > number and time.monotonic() < end:
         time.sleep(0.2)
@@ -79,4 +79,4 @@ def _settle(cluster: Cluster, number: int, patience: float = 60) -> None:
 
 def _warm() -> None:
     import dask.array
-    import dask.dataframe  # noqa: F401 - so that no run pays for it
+    import dask.dataframe  # noqa: F401 - imported before the measurement

@@ -1,4 +1,4 @@
-"""Training on several nodes, from a page: what is asked for, when it would start, what it writes, and its end."""
+"""Trainings on several nodes: a form with expected start and cost, the list of trainings, and their logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.client import Api
 from hub.dask.models import Estimate, Offer, Training, TrainingRequest, Trouble
 from hub.errors import AtriumError, InvalidInput
 from widgets.base import AfterAPause, Phase, View, Visitor, in_background, notice, visitor
-from widgets.fields import grid
+from widgets.fields import first_problem, grid
 from widgets.scaling.clusters_view import SETTLE_SECONDS, ManagerState, means
 
 LOOK_SECONDS = 3.0
@@ -37,7 +37,7 @@ class TrainingState(ManagerState):
         return Phase.READY
 
     async def look(self) -> None:
-        """Bring the list and the chosen one's log up to date."""
+        """Refresh the list and the log of the selected training."""
         try:
             self.trainings = await asyncio.to_thread(self._clusters.trainings)
             number = self.chosen.job if self.chosen else None
@@ -78,7 +78,7 @@ class TrainingState(ManagerState):
 
 
 class TrainingPanel(View):
-    """A form, the trainings there are, and the log of one."""
+    """A form, the list of trainings, and the log of the selected one."""
 
     loading = "Loading your trainings"
     state: TrainingState
@@ -132,9 +132,7 @@ class TrainingPanel(View):
                 restarts=self.restarts.value,
             )
         except ValidationError as error:
-            field = str(error.errors()[0]["loc"][0])
-            message = "Enter the program to run." if field == "script" else f"{field}: {error.errors()[0]['msg']}."
-            raise InvalidInput(message, field=field) from None
+            raise first_problem(error) from None
         except ValueError:
             raise InvalidInput("The arguments contain an unclosed quotation mark.", field="arguments") from None
 

@@ -18,7 +18,7 @@ from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.projects.models import Phase as ProjectPhase
 from hub.projects.models import ProjectState
-from hub.projects.service import memberships
+from hub.projects.service import memberships, no_project
 from hub.projects.tables import Project
 from hub.settings import Settings
 from hub.slugs import slug_of
@@ -44,7 +44,7 @@ def request(
     """
     project = session.scalar(memberships(person).where(Project.slug == form.project))
     if project is None:
-        raise NotFound("You have no such project.")
+        raise no_project(form.project)
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)

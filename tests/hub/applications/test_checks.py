@@ -1,4 +1,4 @@
-"""What is missing, and the AI Act self-check; on the shipped programme."""
+"""Missing fields and the AI Act self-check, with the shipped programme."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The PDF, read back."""
+"""The text of the PDF."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Two hundred texts that somebody may send: refused by the name of the field, or kept as they are; never lost."""
+"""Two hundred hostile texts: refused with the field's name, or stored unchanged."""
 
 import json
 from pathlib import Path

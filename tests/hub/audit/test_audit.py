@@ -1,4 +1,4 @@
-"""The audit trail is added to, and nothing else; the same holds for submitted versions."""
+"""The audit trail and submitted versions are append-only."""
 
 import pytest
 from sqlalchemy import delete, select, text, update

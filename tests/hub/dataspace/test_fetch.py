@@ -1,4 +1,4 @@
-"""The one way out: what it refuses, beside the same thing allowed."""
+"""Outgoing requests: refused addresses, each next to an allowed one."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""First rows of files, and files that mean harm. Fetched over HTTP, read in the sandbox."""
+"""First rows of files, and hostile files. Fetched over HTTP, read in the sandbox."""
 
 import gzip
 import io

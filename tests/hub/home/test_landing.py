@@ -1,4 +1,4 @@
-"""What the landing page says of an application and of the day on which hours run out."""
+"""Sentences of the landing page on an application and on the day on which hours run out."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the API says about a person, and what is shown when it does not answer."""
+"""The overview of a person from the API, and the page when it does not answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every template finds: the frame, and numbers as people read them."""
+"""Variables and filters of all templates: the frame, and formatted numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outer net: what it asks the Hub, and that only a server nobody has used for long is ended."""
+"""The idle culler: its requests to the Hub, and that it ends only servers that are idle for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the dashboards service is told."""
+"""The environment of the dashboards service."""
 
 import json
 

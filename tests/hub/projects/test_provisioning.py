@@ -1,4 +1,4 @@
-"""Killed, refused or left alone at every step: in the end there is one of everything."""
+"""Provisioning that is killed, refused or unanswered at each step still creates everything exactly once."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Projects as they are recorded, and what a day brings."""
+"""Recording projects, and their daily life cycle."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Ten thousand applications: as many questions to the database as for ten, and a page as long."""
+"""Ten thousand applications need as many database queries as ten, and the page has the same length."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

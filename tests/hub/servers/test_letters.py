@@ -1,4 +1,4 @@
-"""Mail to those who did not wait at the page: once, and only to them."""
+"""Emails to people who left the waiting page, sent once."""
 
 import pytest
 from sqlalchemy import select

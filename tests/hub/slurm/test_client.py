@@ -1,4 +1,4 @@
-"""What the client makes of Slurm's answers."""
+"""The client's results for Slurm's output."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""One view for everybody: how often Slurm is asked, and what silence changes."""
+"""The shared view of the cluster: number of calls, and behaviour without an answer."""
 
 import asyncio
 

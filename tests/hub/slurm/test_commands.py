@@ -1,4 +1,4 @@
-"""Parsing, on text recorded from Slurm 22.05 and on text made to hurt."""
+"""Parsing of text recorded from Slurm 22.05 and of hostile text."""
 
 from datetime import UTC, timedelta
 

@@ -1,4 +1,4 @@
-"""What a cluster has, out of what each version of Slurm prints (tests/data/slurm)."""
+"""The inventory of a cluster from the output of each version of Slurm (tests/data/slurm)."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Names and comments of jobs: what is written is read again, and nothing else is."""
+"""Names and comments of jobs: round trips, and rejection of other forms."""
 
 import re
 

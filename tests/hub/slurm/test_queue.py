@@ -1,4 +1,4 @@
-"""One squeue for everybody; "could not ask" changes nothing."""
+"""One squeue for all servers; a failed call changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every word of Slurm has a sentence, and none of them breaks one."""
+"""Every state and reason of Slurm has a sentence, and unknown ones do not break it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who used what where, and how long it will last."""
+"""Usage by day, person and partition, and the forecast."""
 
 from datetime import date, timedelta
 

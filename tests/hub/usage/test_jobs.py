@@ -1,4 +1,4 @@
-"""What the worker learns of Slurm."""
+"""Collecting usage from Slurm."""
 
 from __future__ import annotations
 

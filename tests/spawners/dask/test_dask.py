@@ -1,4 +1,4 @@
-"""What of a person's clusters can be told without Slurm: times, what a job inherits, scripts, limits."""
+"""Dask clusters without Slurm: times, job environment, scripts and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that no server owns: what is taken for one (tests/slurm/test_orphans.py asks a real Slurm)."""
+"""Detection of orphans (with a real Slurm: tests/slurm/test_orphans.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to say of a start at each step, and that nothing Slurm says breaks it."""
+"""Progress of a start at each step, also with unexpected output of Slurm."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The closed list of what may be asked for."""
+"""Options of a server: the closed, typed model."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The directives of the job script: what is in them, and what can never be."""
+"""The job script: its directives, and refused values."""
 
 from __future__ import annotations
 

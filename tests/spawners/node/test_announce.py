@@ -1,4 +1,4 @@
-"""A server's two words to the Hub."""
+"""A server's announcement and farewell to the Hub."""
 
 from __future__ import annotations
 

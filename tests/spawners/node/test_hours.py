@@ -1,4 +1,4 @@
-"""What a server learns of its project's hours, from an API that answers, is slow, or is away."""
+"""A server's cached project hours, with an API that answers, is slow, or is unavailable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a server is idle, and when it only looks so."""
+"""When a server is idle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job's server leaves out of its start."""
+"""Imports that the start of a server leaves out."""
 
 from __future__ import annotations
 

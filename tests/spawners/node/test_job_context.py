@@ -1,4 +1,4 @@
-"""Where a server's clusters live."""
+"""Job data and directories for a server's clusters."""
 
 from __future__ import annotations
 

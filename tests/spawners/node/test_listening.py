@@ -1,4 +1,4 @@
-"""One address, one port, nobody in between."""
+"""Choice of address and port."""
 
 from __future__ import annotations
 

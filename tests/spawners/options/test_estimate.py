@@ -1,4 +1,4 @@
-"""What a choice costs, when it would start, and what is sooner."""
+"""Cost, expected start, and faster alternatives."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

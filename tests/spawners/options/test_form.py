@@ -1,4 +1,4 @@
-"""What the spawn page shows, and that nothing in it is anybody's HTML."""
+"""Data of the spawn page, and escaping of all values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links fill the form in and start nothing; every way in passes the one check."""
+"""Links fill in the form and start nothing; every start is validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one may have, where each bound comes from, and in which words it is refused."""
+"""Limits of options, their sources, and the sentences of refusals."""
 
 from dataclasses import replace
 from datetime import timedelta

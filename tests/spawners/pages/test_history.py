@@ -1,4 +1,4 @@
-"""What pages tell of attempts; the pages themselves are in tests/e2e/test_waiting.py."""
+"""Attempts as pages show them (in a browser: tests/e2e/test_waiting.py)."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Projects from the inside, without a browser."""
+"""The projects page without a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server's manager of clusters, played over HTTP."""
+"""A fake of the clusters' manager over HTTP."""
 
 from __future__ import annotations
 

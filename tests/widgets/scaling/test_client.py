@@ -1,4 +1,4 @@
-"""What notebooks use of clusters, without a cluster."""
+"""The client for notebooks, without a cluster."""
 
 from __future__ import annotations
 

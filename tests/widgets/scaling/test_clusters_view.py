@@ -1,4 +1,4 @@
-"""The scaling page, without a cluster: what it asks for, knows and says."""
+"""The Scale page, without a cluster."""
 
 from __future__ import annotations
 

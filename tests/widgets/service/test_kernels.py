@@ -1,4 +1,4 @@
-"""Whose a kernel is, what it may know, how many there may be, when it ends."""
+"""Owners, environment, limits and end of kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one may do with it, in words; what is not understood allows nothing."""
+"""ODRL policies as sentences; a policy that is not understood allows nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""RDF in all its spellings, and what is done to bytes that mean harm. Everything runs in the real sandbox."""
+"""RDF in all formats, and hostile input. Everything runs in the real sandbox."""
 
 import gzip
 import json

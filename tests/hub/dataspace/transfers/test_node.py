@@ -1,4 +1,4 @@
-"""A file into a project's storage: what arrives, what is put aside, and what never becomes data."""
+"""Transfer of a file into a project's storage: success, quarantine and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a person's wish to a job and its end: a row first, one job each, and the truth about what became of it."""
+"""Transfers from the request to the end of the job: a row first, one job each, and the final state."""
 
 from __future__ import annotations
 
