@@ -194,6 +194,7 @@ SUBJECTS: dict[str, set[str]] = {
     "mail": {"smtp"},
     "organisations": {"sme"},
     "pages": {
+        "hosts",  # which hosts the Hub answers on
         "frame",  # header, menu and footer of every page
         "handlers",  # the Hub's own pages
         "overview",  # what the API says about a person
