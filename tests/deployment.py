@@ -82,9 +82,13 @@ class Deployment:
     def run(self, *argv: str, check: bool = True, text: str = "") -> subprocess.CompletedProcess[str]:
         """One command with this copy's Slurm and ``text`` as its standard input, with a deadline."""
         environment = {**os.environ, "SLURM_CONF": str(self.slurm_conf)}
-        return subprocess.run(
-            argv, env=environment, input=text, capture_output=True, text=True, check=check, timeout=COMMAND_SECONDS
-        )
+        try:
+            return subprocess.run(
+                argv, env=environment, input=text, capture_output=True, text=True, check=check, timeout=COMMAND_SECONDS
+            )
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr)
+            raise
 
     def atrium(self, *arguments: str) -> str:
         """What one of Atrium's own commands prints, run as its service user."""

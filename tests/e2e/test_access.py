@@ -159,9 +159,12 @@ def test_an_accepted_application_is_a_project_and_a_colleague_joins_and_leaves(d
 
     founder.projects.remove_member(slug, other)
     ready(founder, slug)
-    assert other not in " ".join(accounts(deployment, slug))
+    refusal = submit(deployment, other, slug, "--partition=notebooks", "--time=10")
+    assert not refusal.isdigit(), refusal
     assert group_of(deployment, slug).gr_mem == [name]
     assert job not in deployment.jobs_of(other)
+    # The association goes once Slurm has ended the last job; from the removal on it takes no new one.
+    eventually(lambda: other not in " ".join(accounts(deployment, slug)), within=60, what="the association is gone")
     assert "nvalid account" in submit(deployment, other, slug, "--partition=notebooks", "--time=10")
     assert {event.what for event in admin.audit(on=f"project/{slug}")} >= {
         "project awarded",

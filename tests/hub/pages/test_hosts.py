@@ -25,7 +25,7 @@ class Page(web.RequestHandler):
 
 
 async def ask(settings: Settings, host: str, path: str = "/hub/login", method: str = "GET") -> httpx2.Response:
-    application = web.Application([(".*", Page)])
+    application = web.Application([(".*", Page)], xsrf_cookies=True, cookie_secret="secret")
     hosts.guard(application, settings)
     socket, port = bind_unused_port()
     server = HTTPServer(application)
