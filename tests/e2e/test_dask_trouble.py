@@ -301,17 +301,17 @@ def test_a_worker_whose_number_never_arrived_ends_with_its_cluster(deployment: D
 from hub.errors import SlurmUnavailable
 run = slurm.run
 async def lost(argv, **options):
-    said = await run(argv, **options)
+    output = await run(argv, **options)
     if "sbatch" in argv[0]:
         raise SlurmUnavailable("Slurm has not answered for 15 s.")
-    return said
+    return output
 async def main():
     manager = await managing()
     slurm.run = lost
     managed = await manager.create(ClusterRequest(shape=Shape(memory_gb=1), size=Size.fixed(1)))
     slurm.run = run
-    said = os.popen(f"squeue --noheader --me --name={context.gateway}-dask --format=%A").read().split()
-    tell(known=managed.cluster.jobs, there=len(said), message=managed.trouble.message)
+    worker_jobs = os.popen(f"squeue --noheader --me --name={context.gateway}-dask --format=%A").read().split()
+    tell(known=managed.cluster.jobs, there=len(worker_jobs), message=managed.trouble.message)
     await manager.end(managed.name)
 asyncio.run(main())
 """,
@@ -368,12 +368,12 @@ async def main():
     idle_after_work = managed.view(context).idle_end
     await until(lambda: managed.view(context).idle_end is not None)
     await manager.change(managed.name, ClusterChange(keep=True))
-    kept = managed.view(context).idle_end
+    idle_after_keep = managed.view(context).idle_end
     warned = await until(lambda: managed.view(context).idle_end)
     await client.close()
     await until(lambda: not manager.clusters)
     news = manager.news_now()
-    tell(work=idle_after_work, kept=kept, warned=warned, message=news.message, hint=news.hint)
+    tell(work=idle_after_work, kept=idle_after_keep, warned=warned, message=news.message, hint=news.hint)
     rounds.cancel(); await manager.end_all()
 asyncio.run(main())
 """,

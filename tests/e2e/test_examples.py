@@ -74,11 +74,11 @@ async def main():
     checkpoint = Path.home() / "test-language-model.pt"
     checkpoint.unlink(missing_ok=True)
     arguments = ("--steps", "100", "--checkpoint", str(checkpoint), "--pause", "0.8")
-    asked = TrainingRequest(
+    request = TrainingRequest(
         script=SCRIPT, arguments=arguments, nodes=2, cores=1, memory_gb=2, minutes=2, warn_seconds=60, python=PYTHON
     )
-    job = await training.submit(context, asked)
-    while not next(one for one in await training.mine(context) if one.job == job).over:
+    job = await training.submit(context, request)
+    while not next(entry for entry in await training.mine(context) if entry.job == job).over:
         await asyncio.sleep(2)
     print("TOLD", json.dumps(await training.log(context, job)), flush=True)
     checkpoint.unlink()

@@ -327,19 +327,24 @@ async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
     assert len(slurm.scripts) == 1
 
 
+async def adopts_job_41(make, slurm, attempt: int) -> None:
+    """A start of a row without a job's number ends with the job that is there, and submits none."""
+    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
+    spawner = make({"attempt": attempt, "api_token": "secret"})
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id == "41")
+    spawner.take_port(34567)
+    await start
+    assert slurm.scripts == []
+
+
 async def test_a_job_whose_number_was_not_written_is_known_by_its_comment(make, slurm, here):
     attempt = await here.ledger.run(
         service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={"account": "demo"}
     )
     guessed = f"atrium:notebook:founder::{attempt.id}:0a1b2c3d"
     slurm.comments = {40: "something else", 41: f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}", 42: guessed}
-    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
-    spawner = make({"attempt": attempt.id, "api_token": "secret"})
-    start = asyncio.create_task(spawner.start())
-    await until(lambda: spawner.job_id == "41")
-    spawner.take_port(34567)
-    await start
-    assert slurm.scripts == []
+    await adopts_job_41(make, slurm, attempt.id)
 
 
 async def test_a_job_of_an_earlier_version_is_known_by_its_comment(make, slurm, here):
@@ -348,13 +353,7 @@ async def test_a_job_of_an_earlier_version_is_known_by_its_comment(make, slurm, 
     )
     await here.ledger.run(forget_nonce, attempt.id)
     slurm.comments = {41: f"atrium:founder::{attempt.id}"}
-    slurm.jobs[41] = Job(41, "RUNNING", "founder", "cpu1")
-    spawner = make({"attempt": attempt.id, "api_token": "secret"})
-    start = asyncio.create_task(spawner.start())
-    await until(lambda: spawner.job_id == "41")
-    spawner.take_port(34567)
-    await start
-    assert slurm.scripts == []
+    await adopts_job_41(make, slurm, attempt.id)
 
 
 def forget_nonce(session, attempt: int) -> None:
