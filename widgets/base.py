@@ -152,6 +152,8 @@ class Address(Text):
     The script sends ``WAITING`` while the page has no visitor. A change that the kernel makes after it sends its
     widgets and before the page listens to them is lost. If there is something to show by then, the answer ``AGAIN``
     makes the page reload once.
+
+    A link that is followed while an action runs waits until the action has ended; the last one wins.
     """
 
     WAITING, AGAIN = "waiting", "again"
@@ -160,7 +162,9 @@ class Address(Text):
         super().__init__(_dom_classes=("page-address",))
         self._go = go
         self._state = state
+        self._next = ""
         self.observe(self._arrived, "value")
+        state.observe(self._follow, "busy")
 
     def _arrived(self, change: Any) -> None:
         if change.new in ("", self.AGAIN):
@@ -169,7 +173,13 @@ class Address(Text):
             self.value = self.AGAIN if self._state.phase in (Phase.READY, Phase.EMPTY) else ""
             return
         self.value = ""
-        self._go(change.new[:500])
+        self._next = change.new[:500]
+        self._follow()
+
+    def _follow(self, _: object = None) -> None:
+        if self._next and not self._state.busy:
+            address, self._next = self._next, ""
+            self._go(address)
 
 
 class AfterAPause:

@@ -12,7 +12,17 @@ from playwright.sync_api import Browser, Dialog, expect
 from tests.browser import accessibility_problems, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
-from tests.e2e.onboarding import WAIT, Dashboards, apply, approve, ask_for_changes, open_case, start_a_path, submit
+from tests.e2e.onboarding import (
+    WAIT,
+    Dashboards,
+    apply,
+    approve,
+    ask_for_changes,
+    describe_themselves,
+    open_case,
+    start_a_path,
+    submit,
+)
 from tests.e2e.visitor import Visitor
 from tests.polling import eventually
 
@@ -248,6 +258,7 @@ def test_user_input_is_escaped(visit: Visit) -> None:
     founder.page.on("dialog", dismiss)
     hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202e\U0001f600 {{7*7}}'
     start_a_path(founder)
+    describe_themselves(founder, "Green Steel <b>GmbH</b>")  # without an organisation there is no summary
     founder.press("Save and continue")
     founder.arrives("Sector and use case")
     founder.field("Title of the project").fill(hostile)

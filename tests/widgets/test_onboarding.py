@@ -111,6 +111,41 @@ async def test_a_second_device_shows_a_notice_and_can_keep_its_changes(api: Api,
     assert there.theirs is None
 
 
+async def test_changes_kept_again_after_an_error_leave_the_other_device_s_in_place(api: Api, factory: Factory) -> None:
+    here = await started(api)
+    await here.keep(api, {"title": "First"}, go_to=Step.PURPOSE)
+    there = await started(api)
+    await here.keep(api, {"title": "Here"})
+    await there.act("Saving", there.keep(api, {"use_case": "There"}))
+    save = factory.applications.save
+
+    def down(*_: object) -> Any:
+        raise HubUnavailable("Atrium cannot be reached just now.")
+
+    factory.applications.save = down  # type: ignore[method-assign]
+    assert not await there.act("Saving", there.keep_mine(api))
+    factory.applications.save = save  # type: ignore[method-assign]
+    assert await there.act("Saving", there.keep_mine(api))
+
+    assert (factory.saved[1].form.title, factory.saved[1].form.use_case) == ("Here", "There")
+
+
+async def test_a_step_is_shown_when_the_next_action_can_start(api: Api, factory: Factory) -> None:
+    state = await started(api)
+    shown_before_the_list = []
+    mine = factory.applications.mine
+
+    def listed() -> Any:
+        shown_before_the_list.append(state.step)
+        return mine()
+
+    factory.applications.mine = listed  # type: ignore[method-assign]
+    await state.act("Saving", state.keep(api, {"title": "First"}, go_to=Step.MODE))
+
+    assert shown_before_the_list == [Step.PEOPLE]
+    assert state.step is Step.MODE
+
+
 async def test_a_second_device_can_take_the_saved_version(api: Api, factory: Factory) -> None:
     here = await started(api)
     await here.keep(api, {"title": "First"})
@@ -195,6 +230,20 @@ async def test_two_clicks_are_one(api: Api, factory: Factory) -> None:
     await first
 
     assert [application.form.title for application in factory.saved.values()] == ["Once"]
+
+
+async def test_a_link_waits_for_the_action_that_runs_and_the_last_one_wins(factory: Factory) -> None:
+    view = await shown(factory)
+
+    view._next(1)
+    await asyncio.sleep(0)
+    assert view.state.busy
+    view.address.value = "step/resources"
+    view.address.value = "step/mode"
+    await settled(view)
+    await settled(view)
+
+    assert view.state.step is Step.MODE
 
 
 def test_every_gap_has_a_step_where_it_is_filled() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from traitlets import Bool, Bytes, Instance, Int, Tuple, Unicode, UseEnum
+from traitlets import Bool, Bytes, Dict, Instance, Int, Tuple, Unicode, UseEnum
 
 from hub.applications.models import EDITABLE, Application, ApplicationState, Form, Version
 from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
@@ -68,7 +68,7 @@ class OnboardingState(State):
     step = UseEnum(Step, Step.PEOPLE)
     saved = Instance(datetime, allow_none=True, help="When a step was last kept from here.")
     theirs = Instance(Application, allow_none=True, help="What another device kept meanwhile.")
-    typed = Instance(Form, allow_none=True, help="What could not be kept because of that.")
+    typed = Dict(help="Field -> input that could not be saved because of that.")
     looked_over = Bool(False, help="Whether what is missing was shown once; from then on it is marked at the fields.")
     helpers = Tuple()
     advice = Tuple()
@@ -211,8 +211,9 @@ class OnboardingState(State):
             application = await ask(api.applications.start, form)
         else:
             application = await self._save(api, self.application, form)
-        self._set_saved(application, step)
+        self._set_saved(application)
         await self._list(api)
+        self._go_to(step)  # at last: whoever sees the step can go on from it
 
     async def _save(self, api: Api, saved: Application, form: Form) -> Application:
         if form == saved.form:
@@ -222,17 +223,21 @@ class OnboardingState(State):
         except Conflict as conflict:
             fresh = await ask(api.applications.get, saved.summary.id)
             if conflict.field == "revision" and self._is_draft(fresh):
-                self.theirs, self.typed = fresh, form
+                self.theirs, self.typed = fresh, _changes(saved.form, form)
             else:  # it was submitted, withdrawn or decided elsewhere
                 self._take(fresh)
                 self.filled += 1
             raise
 
-    def _set_saved(self, application: Application, step: Step) -> None:
+    def _set_saved(self, application: Application) -> None:
         self.application, self.saved = application, application.summary.changed
-        self.theirs = self.typed = None
-        self.step = step
+        self.theirs, self.typed = None, {}
         self.document = b""
+
+    def _go_to(self, step: Step) -> None:
+        self.step = step
+        if step is Step.SUBMIT:
+            self.looked_over = True
         if step is Step.SUBMIT:
             self.looked_over = True
 
@@ -244,17 +249,15 @@ class OnboardingState(State):
     def take_theirs(self) -> None:
         """Continue with the version of the other device; drop the input of this one."""
         if self.theirs is not None:
-            self._set_saved(self.theirs, self.step)
+            self._set_saved(self.theirs)
             self.trouble, self.filled = None, self.filled + 1
 
     async def keep_mine(self, api: Api) -> None:
         """Save the fields changed here on top of the version of the other device."""
-        if self.theirs is None or self.typed is None or self.application is None:
+        if self.theirs is None:
             return
-        before, mine = self.application.form.model_dump(), self.typed.model_dump()
-        changed = {name: value for name, value in mine.items() if value != before[name]}
         self.application = self.theirs
-        await self.keep(api, changes=changed)
+        await self.keep(api, changes=self.typed)
         self.filled += 1
 
     async def write_profile(self, api: Api, form: ProfileForm) -> None:
@@ -322,3 +325,9 @@ class OnboardingState(State):
         project = await ask(api.projects.accept_invitation, token)
         self.offer = None
         self.projects = (*(known for known in self.projects if known.slug != project.slug), project)
+
+
+def _changes(before: Form, after: Form) -> dict[str, Any]:
+    """Fields of ``after`` that differ from ``before``."""
+    old, new = before.model_dump(), after.model_dump()
+    return {name: value for name, value in new.items() if value != old[name]}

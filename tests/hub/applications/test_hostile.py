@@ -7,6 +7,8 @@ import pytest
 
 from tests.hub.fakes import FORM, ORGANISATION, settle, submitted
 
+pytestmark = pytest.mark.process  # thousands of requests
+
 INPUTS = json.loads((Path(__file__).parents[2] / "data/hostile.json").read_text())
 """``text`` as it is, ``repeat`` so many ``times``, or ``raw``: what stands between the quotes of the JSON sent."""
 

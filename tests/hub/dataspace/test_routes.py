@@ -22,6 +22,8 @@ from tests.hub.dataspace.conftest import Reply
 from tests.hub.dataspace.sources.test_harvester import page
 from tests.hub.fakes import provision
 
+pytestmark = pytest.mark.process
+
 SOURCE = {"name": "cat", "title": "Cat", "space": "Test", "address": "https://x.example/"}
 FORM = PublicationForm(
     project="demo",

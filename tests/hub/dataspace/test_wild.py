@@ -16,6 +16,8 @@ from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES
 from tests.hub.dataspace.sources.test_harvester import dataset, names, page
 
+pytestmark = pytest.mark.process
+
 HYDRA = "http://www.w3.org/ns/hydra/core#"
 TREE = "https://w3id.org/tree#"
 FRAGMENT = DATA / "data.gov.be" / "fragment-162.trig"

@@ -19,6 +19,8 @@ from hub.errors import InvalidInput
 from tests.hub.dataspace.conftest import DATA, Reply
 from tests.hub.dataspace.metadata.test_dcat import PREFIXES
 
+pytestmark = pytest.mark.process
+
 
 def dataset(name, title="T"):
     return f'<http://x.example/{name}> a dcat:Dataset ; dct:title "{title}"@en .\n'
