@@ -449,6 +449,38 @@ def test_names_say_which_value_they_hold() -> None:
     assert vague == []
 
 
+def test_names_of_pages_and_notebooks_say_which_value_they_hold() -> None:
+    vague = [
+        f"{name} {bound}"
+        for name in tracked()
+        if name.is_relative_to("hub/pages") or name.parts[0] in ("notebooks", "widgets")
+        for bound in names_of_page(name)
+        if bound in VAGUE_NAMES
+    ]
+
+    assert vague == []
+
+
+def names_of_page(path: Path) -> Iterator[str]:
+    """Names that a script, a template or the code cells of a notebook bind, as far as a pattern can see them."""
+    match path.suffix:
+        case ".js":
+            for names in SCRIPT_NAMES.finditer((ROOT / path).read_text()):
+                yield from re.findall(r"\w+", " ".join(filter(None, names.groups())))
+        case ".html" | ".j2":
+            yield from re.findall(r"{%-? *(?:for|set) (\w+)", (ROOT / path).read_text())
+        case ".ipynb":
+            for cell in json.loads((ROOT / path).read_text())["cells"]:
+                if cell["cell_type"] == "code":
+                    tree = ast.parse("".join(line for line in cell["source"] if not line.startswith("%")))
+                    yield from (bound for _, bound in bound_names(tree))
+
+
+SCRIPT_NAMES = re.compile(
+    r"\b(?:const|let) (\w+)|\b(?:const|let) [\[{]([^\]}]*)[\]}]|(\w+) =>|\(([\w, ]*)\) (?:=>|{)|\bthis\.(\w+) ="
+)
+
+
 def bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and name of each variable, parameter, attribute, function and import alias that a file binds."""
     for node in ast.walk(tree):

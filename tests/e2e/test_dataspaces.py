@@ -412,7 +412,7 @@ def test_an_admin_adds_a_source_sees_refused_records_and_changes_it(
         assert accessibility_problems(page) == []
 
         here.get_by_role("button", name="Change Extra").press("Enter")
-        form = page.locator("form[data-kept]")
+        form = page.locator("form[data-draft]")
         expect(form.get_by_label("Title")).to_be_focused()
         expect(form.get_by_label("Title")).to_have_value("Extra <b>source</b>")
         form.get_by_label("Title").fill("Other")
@@ -459,7 +459,7 @@ def test_a_project_publishes_its_results(shop: Shop, visit: Callable[[str], Visi
     card = page.locator(".card", has_text="Cleaned nitrogen")
     expect(card).to_contain_text("seen by the project")
     card.get_by_role("button", name="Change Cleaned nitrogen").press("Enter")
-    form = page.locator("form[data-kept]")
+    form = page.locator("form[data-draft]")
     expect(form.get_by_label("Description")).to_have_value("The measurements without their gaps.")
     expect(form.get_by_label("Sector")).to_have_value("ENVI")
     form.get_by_label("Who may find it").select_option("factory")

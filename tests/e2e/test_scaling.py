@@ -274,7 +274,7 @@ def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: D
     dialog = lab.get_by_role("dialog")
     dialog.locator("input[type=number]").first.fill("1")
     dialog.get_by_text("SCALE", exact=True).click()
-    expect(card).to_contain_text("1 working (1 asked for)", timeout=READY_MS)
+    expect(card).to_contain_text("1 working (1 requested)", timeout=READY_MS)
     item.get_by_title("Rescale dask-1").click()
     dialog.locator("input[type=checkbox]").check()
     dialog.locator("input[type=number]").nth(1).fill("0")

@@ -239,7 +239,7 @@ class Page {
 
   /** The complaint at the field that it is about, and the keyboard in it. */
   mark() {
-    const form = this.main.querySelector("form[data-kept]");
+    const form = this.main.querySelector("form[data-draft]");
     for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
     const { message, field } = this.state.trouble || {};
     const control = field && form?.elements[field];
@@ -268,12 +268,12 @@ class Page {
   draw(fresh = false) {
     const focused = this.main.contains(document.activeElement) ? document.activeElement : null;
     const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((details) => details.dataset.key));
-    const kept = fresh ? null : this.main.querySelector("form.form[data-kept]");
+    const draft = fresh ? null : this.main.querySelector("form.form[data-draft]");
     const content = { search: () => this.searchView(), record: () => this.recordView(), saved: () => this.savedView(),
       transfers: () => this.transfersView(), publish: () => this.publishView(), sources: () => this.sourcesView() }[this.place.view]();
     this.main.replaceChildren(...content.flat(3).filter(Boolean));
-    const form = kept && this.main.querySelector("form.form[data-kept]");
-    if (form && form.dataset.kept === kept.dataset.kept) form.replaceWith(kept);
+    const form = draft && this.main.querySelector("form.form[data-draft]");
+    if (form && form.dataset.draft === draft.dataset.draft) form.replaceWith(draft);
     this.main.removeAttribute("aria-busy");
     for (const details of this.main.querySelectorAll("details[data-key]")) if (open.has(details.dataset.key)) details.open = true;
     if (!focused) return;
@@ -576,7 +576,7 @@ class Page {
         h("h3", {}, h("a", { href: `#record=${publication.record_id}`, onclick: (event) => { event.preventDefault(); this.go({ view: "record", record: publication.record_id }); } }, publication.form.title)),
         h("p", { class: "quiet" }, `${publication.form.project} · seen by ${{ project: "the project", factory: "the factory", everybody: "everybody" }[publication.form.visibility]} · ${QUALITY[publication.quality.badge][1]}: ${publication.quality.score} of 100`),
         h("p", { class: "actions" },
-          button("Change", () => { this.publishing = publication; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${publication.form.title}`, "data-key": `change-${publication.slug}` }),
+          button("Change", () => { this.publishing = publication; this.draw(); this.main.querySelector("form[data-draft] [name=title]").focus(); }, { "aria-label": `Change ${publication.form.title}`, "data-key": `change-${publication.slug}` }),
           this.confirmed(`withdraw-${publication.slug}`, "Withdraw", publication.form.title, `Withdraw “${publication.form.title}”? Others can no longer find the record.`, () => this.ask("withdraw", { slug: publication.slug })))))),
       this.publishForm(projects)];
   }
@@ -585,7 +585,7 @@ class Page {
     const publication = this.publishing;
     const old = publication?.form;
     const first = old?.files[0];
-    const form = h("form", { class: "form ds-box", "data-kept": `publish-${publication?.slug || ""}`, onsubmit: (event) => {
+    const form = h("form", { class: "form ds-box", "data-draft": `publish-${publication?.slug || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
       const list = (name) => value(name).split(",").map((item) => item.trim()).filter(Boolean);
@@ -658,7 +658,7 @@ class Page {
         this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
-        !source.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-kept] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
+        !source.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-draft] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
         !source.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${source.records === 1 ? "1 record" : `${number(source.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];
   }
 
@@ -677,7 +677,7 @@ class Page {
 
   sourceForm() {
     const old = this.editing;
-    const form = h("form", { class: "form ds-box", "data-kept": `source-${old?.name || ""}`, onsubmit: (event) => {
+    const form = h("form", { class: "form ds-box", "data-draft": `source-${old?.name || ""}`, onsubmit: (event) => {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
       this.ask("put_source", { form: {

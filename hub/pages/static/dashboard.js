@@ -7,11 +7,11 @@
 
   // -- what stands behind "#/" goes to the kernel, through the text field of widgets.base.Address, and out of the
   // address: an invitation's code is not kept in the history, and the same link works twice.
-  let wanted = "";
+  let address = "";
 
   function readPlace() {
     if (!location.hash.startsWith("#/")) return;
-    wanted = decodeURI(location.hash.slice(2));
+    address = decodeURI(location.hash.slice(2));
     history.replaceState(null, "", location.pathname + location.search);
     sendPlace();
   }
@@ -26,9 +26,9 @@
   }
 
   function sendPlace() {
-    if (!wanted || !place()) return;
-    tell(wanted);
-    wanted = "";
+    if (!address || !place()) return;
+    tell(address);
+    address = "";
   }
 
   // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
@@ -80,7 +80,7 @@
 
   function show() {
     const first = main.querySelector(".field:has(.field-error) :is(input, select, textarea)");
-    const all = [...main.querySelectorAll(".field-error")].map((one) => one.textContent).join("|");
+    const all = [...main.querySelectorAll(".field-error")].map((message) => message.textContent).join("|");
     if (first && all !== complained && main.querySelector('.notice.bad[role="alert"]')) first.focus();
     complained = all;
   }

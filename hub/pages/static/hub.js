@@ -63,8 +63,8 @@
 
   const states = (page) => [...page.querySelectorAll("[data-state]")].map((server) => server.dataset.state).join();
 
-  function saidOfServers() {
-    const words = [...document.querySelectorAll("[data-state] > p:first-child")].map((said) => said.textContent);
+  function statesAsText() {
+    const words = [...document.querySelectorAll("[data-state] > p:first-child")].map((line) => line.textContent);
     return words.join(". ").replace(/\s+/g, " ").trim();
   }
 
@@ -79,7 +79,7 @@
   function followServers() {
     const pending = () => document.querySelector("[data-pending]");
     if (!pending()) return;
-    const said = document.getElementById("servers-said");
+    const announcement = document.getElementById("servers-announcement");
     const [soon, seldom] = [3000, 30000];
     let wait = soon;
 
@@ -97,11 +97,11 @@
         const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
         if (response.ok && states(fresh) !== states(document)) {
           replaceLive(fresh);
-          said.textContent = saidOfServers() || said.dataset.none;
+          announcement.textContent = statesAsText() || announcement.dataset.none;
           wait = soon;
         }
       } catch (error) {
-        console.warn("The servers' state could not be asked for:", error);
+        console.warn("The servers' state could not be read:", error);
       }
       if (pending()) setTimeout(look, wait);
       wait = Math.min(wait * 1.3, seldom);

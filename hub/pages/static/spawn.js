@@ -1,4 +1,4 @@
-// The spawn page: a size fills the fields in, what cannot be had together disappears as one chooses, and before the
+// The spawn page: a size fills the fields in, what cannot be had together disappears as the person chooses, and before the
 // start it says when it would start, what it takes, and what would start sooner. The page works without any of it.
 (() => {
   "use strict";
@@ -19,10 +19,10 @@
 
   function place() {
     const qos = value("qos") || data.projects[value("account")]?.default_qos;
-    return places().find((one) => one.partition === value("partition") && one.qos === (qos ?? ""));
+    return places().find((slot) => slot.partition === value("partition") && slot.qos === (qos ?? ""));
   }
 
-  // Options that cannot be had are taken out; when the chosen one is among them, the first that can be had is chosen.
+  // Options that cannot be had are taken out; when the chosen option is among them, the first that can be had is chosen.
   function offer(name, allowed) {
     const select = field(name);
     if (!select || !select.options) return;
@@ -39,8 +39,8 @@
     if (!input || most === undefined) return;
     if (most === null) input.removeAttribute("max");
     else input.max = most;
-    const said = document.querySelector(`[data-field="${name}"] [data-bound]`);
-    if (said) said.textContent = most === null ? "" : data.words.upTo.replace("{n}", most);
+    const limit = document.querySelector(`[data-field="${name}"] [data-bound]`);
+    if (limit) limit.textContent = most === null ? "" : data.words.upTo.replace("{n}", most);
   }
 
   function show(name, visible) {
@@ -52,16 +52,16 @@
     for (const radio of form.querySelectorAll('[name="profile"]:not([value=""])')) {
       const size = data.profiles[radio.value];
       const partition = size.partition || (size.gpus ? data.partitions.gpu : data.partitions.cpu);
-      const named = places().filter((one) => one.partition === partition);
-      const room = (named.length ? named : places()).some((one) => fits(size, one));
+      const named = places().filter((slot) => slot.partition === partition);
+      const room = (named.length ? named : places()).some((slot) => fits(size, slot));
       radio.disabled = !room;
       radio.closest(".size").hidden = !room;
     }
   }
 
-  function fits(size, one) {
-    const most = size.gpu_type ? one.gpu_types[size.gpu_type] ?? 0 : one.gpus;
-    const within = (name) => one[name] === null || size[name] <= one[name];
+  function fits(size, slot) {
+    const most = size.gpu_type ? slot.gpu_types[size.gpu_type] ?? 0 : slot.gpus;
+    const within = (name) => slot[name] === null || size[name] <= slot[name];
     return within("cpus") && within("memory_gb") && (size.gpus ?? 0) <= most;
   }
 
@@ -69,10 +69,10 @@
     if (!data.projects[value("account")]) return;
     const here = places();
     narrowSizes();
-    offer("partition", (name) => here.some((one) => one.partition === name));
-    const inPartition = here.filter((one) => one.partition === value("partition"));
+    offer("partition", (name) => here.some((slot) => slot.partition === name));
+    const inPartition = here.filter((slot) => slot.partition === value("partition"));
     const usual = data.projects[value("account")].default_qos;
-    offer("qos", (name) => inPartition.some((one) => one.qos === (name || usual)));
+    offer("qos", (name) => inPartition.some((slot) => slot.qos === (name || usual)));
     offer("reservation", (name) => !name || value("profile") || [ "", value("partition") ].includes(data.reservations[name]));
     const chosen = place();
     if (!chosen) return;
@@ -88,11 +88,11 @@
   }
 
   function set(values) {
-    for (const [name, wanted] of Object.entries(values)) {
+    for (const [name, chosen] of Object.entries(values)) {
       const control = field(name);
       if (!control || name === "profile") continue;
       for (const option of control.options ?? []) option.hidden = option.disabled = false;
-      control.value = wanted;
+      control.value = chosen;
     }
   }
 
@@ -108,7 +108,7 @@
   const lines = document.getElementById("forecast");
   const sooner = document.getElementById("sooner");
   const part = (name) => lines.querySelector(`[data-${name}]`);
-  let asked = null;
+  let request = null;
   let timer = 0;
 
   function tell(answer) {
@@ -141,8 +141,8 @@
   }
 
   async function estimate() {
-    asked?.abort();
-    const mine = (asked = new AbortController());
+    request?.abort();
+    const mine = (request = new AbortController());
     const body = new URLSearchParams(new FormData(form));
     body.set("server", forecast.dataset.server);
     try {

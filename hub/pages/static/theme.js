@@ -13,8 +13,8 @@
   const domain = shared && hubHost.includes(".") ? `; domain=${hubHost}` : "";
 
   function chosen() {
-    const found = /(?:^|; )atrium-theme=(light|dark)/.exec(document.cookie);
-    return found ? found[1] : "";
+    const cookie = /(?:^|; )atrium-theme=(light|dark)/.exec(document.cookie);
+    return cookie ? cookie[1] : "";
   }
 
   function paint(theme) {
@@ -100,14 +100,14 @@
     const main = document.querySelector("body[data-voila] > main");
     if (!main) return;
     const watcher = new MutationObserver(() => {
-      const told = main.querySelector("[data-frame-person]");
-      if (!told) return;
+      const person = main.querySelector("[data-frame-person]");
+      if (!person) return;
       watcher.disconnect();
       const hours = document.getElementById("frame-hours");
-      document.getElementById("frame-person-name").textContent = told.dataset.framePerson;
-      hours.textContent = told.dataset.frameHours || "";
+      document.getElementById("frame-person-name").textContent = person.dataset.framePerson;
+      hours.textContent = person.dataset.frameHours || "";
       hours.parentElement.hidden = !hours.textContent;
-      const roles = (told.dataset.frameRoles || "").split(" ");
+      const roles = (person.dataset.frameRoles || "").split(" ");
       for (const entry of document.querySelectorAll(".frame-menu [data-role]")) {
         entry.hidden = !roles.includes(entry.dataset.role);
       }

@@ -22,7 +22,7 @@
 
   let source = null;
   let wait = soonest;
-  let heard = Date.now();
+  let lastEvent = Date.now();
   let timer = 0;
   let looking = false;
   let leaving = false;
@@ -58,7 +58,7 @@
   }
 
   function take(event) {
-    heard = Date.now();
+    lastEvent = Date.now();
     wait = soonest;
     if (event.progress !== undefined) bar.value = event.progress;
     // The Hub's own first and last words are no sentences of ours, and not in the reader's language.
@@ -78,7 +78,7 @@
 
   function open() {
     source?.close();
-    heard = Date.now();
+    lastEvent = Date.now();
     source = new EventSource(page.dataset.progressUrl);
     source.onmessage = (message) => take(JSON.parse(message.data));
     // Whether it would try again by itself depends on what went wrong; looking works whatever it was.
@@ -115,7 +115,7 @@
     }
   }
 
-  // Cancels, and goes on to the button's address once the Hub has heard of it.
+  // Cancels, and goes on to the button's address once the Hub has confirmed it.
   async function cancel(button) {
     const words = button.textContent;
     for (const each of buttons) each.disabled = true;
@@ -143,9 +143,9 @@
   for (const button of buttons) button.addEventListener("click", () => cancel(button));
   // A stream can hang without a word (the proxy keeps it open when the Hub behind it dies), and a tab that slept may have
   // lost it.
-  setInterval(() => { if (!document.hidden && Date.now() - heard > silence) look(); }, 2000);
+  setInterval(() => { if (!document.hidden && Date.now() - lastEvent > silence) look(); }, 2000);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && Date.now() - heard > soonest) look();
+    if (!document.hidden && Date.now() - lastEvent > soonest) look();
   });
   open();
 })();

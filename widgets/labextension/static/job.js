@@ -27,27 +27,27 @@ function hoursLeft(hours, between) {
 /** What is known of the job now: the server's last word, and the time since. */
 export class Job {
   constructor() {
-    this.said = null;
-    this.heard = 0;
+    this.status = null;
+    this.received = 0;
     this.silent = false;
   }
 
-  take(said) {
-    this.said = said;
-    this.heard = Date.now();
+  take(status) {
+    this.status = status;
+    this.received = Date.now();
     this.silent = false;
   }
 
   #since(seconds) {
-    return seconds == null ? null : Math.max(seconds - (Date.now() - this.heard) / 1000, 0);
+    return seconds == null ? null : Math.max(seconds - (Date.now() - this.received) / 1000, 0);
   }
 
   get left() {
-    return this.#since(this.said?.seconds_left);
+    return this.#since(this.status?.seconds_left);
   }
 
   get idleEnd() {
-    return this.#since(this.said?.idle_end);
+    return this.#since(this.status?.idle_end);
   }
 
   /** The smallest threshold that has been passed, in minutes; undefined: none has. */
@@ -57,16 +57,16 @@ export class Job {
 
   get text() {
     if (this.silent) return "Notebook server does not answer";
-    if (!this.said) return "Time left: loading …";
-    const hours = hoursLeft(this.said.hours, " · ");
+    if (!this.status) return "Time left: loading …";
+    const hours = hoursLeft(this.status.hours, " · ");
     const time = this.left == null ? "No time limit known" : `${this.warning ? "⚠ " : ""}${duration(this.left)} left`;
     return hours ? `${time} · ${hours}` : time;
   }
 
   /** Everything there is to say, one sentence a line. */
   get sentences() {
-    if (!this.said) return ["The time left is not known yet."];
-    const { node, partition, job, project, hours, ends, idle_minutes } = this.said;
+    if (!this.status) return ["The time left is not known yet."];
+    const { node, partition, job, project, hours, ends, idle_minutes } = this.status;
     const lines = [];
     if (this.silent) lines.push("The notebook server does not answer. It may have ended, or the network may be down.");
     if (this.left != null) {
@@ -129,7 +129,7 @@ export async function plugin(load) {
     // -- what people can do
 
     function hub(path) {
-      return (job.said?.hub ?? PageConfig.getOption("hubHost") + PageConfig.getOption("hubPrefix")) + path;
+      return (job.status?.hub ?? PageConfig.getOption("hubHost") + PageConfig.getOption("hubPrefix")) + path;
     }
 
     app.commands.addCommand("atrium:time", {
@@ -154,7 +154,7 @@ export async function plugin(load) {
       caption: "End this job and open the same workspace in a new one",
       execute: async () => {
         await saveAll();
-        const there = new URLSearchParams({ server: job.said?.server ?? "", next: location.pathname });
+        const there = new URLSearchParams({ server: job.status?.server ?? "", next: location.pathname });
         location.assign(`${hub("atrium/continue")}?${there}`);
       },
     });
@@ -185,7 +185,7 @@ export async function plugin(load) {
     function warnOfTheEnd() {
       const minutes = job.warning;
       if (minutes === undefined) return;
-      const key = `atrium:warned:${job.said.job}:${job.said.ends}:${minutes}`; // a page that is loaded again says it once
+      const key = `atrium:warned:${job.status.job}:${job.status.ends}:${minutes}`; // a page that is loaded again says it once
       if (sessionStorage.getItem(key)) return;
       sessionStorage.setItem(key, "yes");
       warn(
@@ -208,8 +208,8 @@ export async function plugin(load) {
     }
 
     function saveBeforeTheEnd() {
-      if (job.left == null || job.left > SAVE_AT || saved === job.said.ends) return;
-      saved = job.said.ends;
+      if (job.left == null || job.left > SAVE_AT || saved === job.status.ends) return;
+      saved = job.status.ends;
       void saveAll();
     }
 
@@ -219,7 +219,7 @@ export async function plugin(load) {
       lastKeep = Date.now();
       try {
         await ask("POST", "atrium/job/keep");
-        if (job.said) job.said.idle_end = null;
+        if (job.status) job.status.idle_end = null;
       } catch (error) {
         console.warn("The server did not hear that somebody is here:", error);
       }
@@ -241,7 +241,7 @@ export async function plugin(load) {
 
     function tick() {
       show();
-      if (!job.said || job.silent) return;
+      if (!job.status || job.silent) return;
       warnOfTheEnd();
       warnOfIdleness();
       saveBeforeTheEnd();

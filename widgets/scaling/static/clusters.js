@@ -145,10 +145,10 @@ class Card {
       make("button", { type: "submit", class: "jupyter-button" }, "Change size"), this.pause, this.stop, this.really, this.not);
   }
 
-  #sure(asked) {
-    this.really.hidden = this.not.hidden = !asked;
-    this.stop.hidden = asked;
-    (asked ? this.not : this.stop).focus();
+  #sure(confirming) {
+    this.really.hidden = this.not.hidden = !confirming;
+    this.stop.hidden = confirming;
+    (confirming ? this.not : this.stop).focus();
   }
 
   #snippet() {
@@ -173,9 +173,9 @@ class Card {
     const by = (phase) => workers.filter((worker) => worker.phase === phase).length;
     const counts = Object.entries(PHASES).map(([phase, [, word]]) => [by(phase), word]).filter(([count]) => count);
     const states = counts.map(([count, word]) => `${count} ${word}`).join(", ") || "no workers";
-    const asked = size.minimum === size.maximum ? `${size.maximum} asked for` : `${size.minimum} to ${size.maximum}, by work`;
+    const target = size.minimum === size.maximum ? `${size.maximum} requested` : `${size.minimum} to ${size.maximum}, by work`;
     this.paused = cluster.phase === "paused";
-    say(this.summary, `${this.paused ? "Paused: " : ""}${states} (${asked})`);
+    say(this.summary, `${this.paused ? "Paused: " : ""}${states} (${target})`);
     const reasons = [...new Set(workers.filter((worker) => worker.phase === "waiting").map((worker) => worker.words))];
     say(this.why, reasons.join(" "));
     this.#notices(cluster);
@@ -193,9 +193,9 @@ class Card {
 
   #notices({ trouble, idle_end: idle }) {
     show(this.trouble, Boolean(trouble));
-    const said = trouble ? `${trouble.message} ${trouble.hint}|${trouble.log}` : "";
-    if (said !== this.said) {
-      this.said = said;
+    const message = trouble ? `${trouble.message} ${trouble.hint}|${trouble.log}` : "";
+    if (message !== this.message) {
+      this.message = message;
       this.trouble.replaceChildren(...(trouble ? [make("div", {}, make("p", {}, `${trouble.message} ${trouble.hint}`), ...(trouble.log ? [make("pre", { tabindex: 0, "aria-label": "End of the log" }, trouble.log)] : []))] : []));
     }
     show(this.idle, idle !== null);
