@@ -12,6 +12,7 @@ from hub import migrations
 from hub.calls import programme
 from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError
+from hub.programs import isolation
 from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient, require_controller
 
@@ -20,7 +21,10 @@ _TOO_OPEN = 0o037
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Check all parts and print a line for each; returns whether all of them are well."""
+    """Check all parts and print a line for each; returns whether all of them are well.
+
+    What weakens the isolation of people from each other is printed as a warning and is the site's decision.
+    """
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
         "programme": _programme,
@@ -28,7 +32,17 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
         "slurm": _slurm,
     }
     bad = [name for name, part in parts.items() if not _report(name, part, settings, say)]
+    for weakness in isolation.weaknesses(settings, _slurm_configuration(settings)):
+        say(f"isolation WARN {weakness}")
     return not bad
+
+
+def _slurm_configuration(settings: Settings) -> dict[str, str] | None:
+    """None if Slurm does not answer, which :func:`_slurm` reports."""
+    try:
+        return asyncio.run(SlurmClient(settings.slurm).configuration())
+    except AtriumError:
+        return None
 
 
 def _report(name: str, part: Callable[[Settings], str], settings: Settings, say: Callable[[str], None]) -> bool:

@@ -231,6 +231,10 @@ class SlurmClient:
         """Whether a controller is up; raises :class:`SlurmUnavailable` if ``scontrol`` itself does not answer."""
         return commands.parse_ping(await self._transport.run(commands.ping()))
 
+    async def configuration(self) -> dict[str, str]:
+        """``slurm.conf`` as the controller has it: key in lower case -> value."""
+        return commands.parse_configuration(await self._transport.run(commands.configuration()))
+
 
 class Controller(Protocol):
     """The part of :class:`SlurmClient` that :func:`require_controller` uses."""

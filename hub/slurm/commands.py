@@ -192,6 +192,16 @@ def parse_ping(text: str) -> bool:
     return re.search(r"\bis UP\b", text) is not None
 
 
+def configuration() -> Argv:
+    return ["scontrol", "show", "config"]
+
+
+def parse_configuration(text: str) -> dict[str, str]:
+    """``slurm.conf`` as the controller has it: key in lower case -> value."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
 def accounts_of(user: str) -> Argv:
     """Accounts that a person may charge."""
     return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={_named(user)}", "format=account"]

@@ -106,6 +106,10 @@ class FakeSlurm:
         self._called()
         return True
 
+    async def configuration(self) -> dict[str, str]:
+        self._called()
+        return {"proctracktype": "proctrack/linuxproc", "taskplugin": "task/cgroup", "privatedata": "jobs"}
+
 
 class FakeHub:
     """The Hub's REST API as far as Atrium asks it. ``owners``: token -> what the Hub tells about it."""
