@@ -203,6 +203,7 @@ SUBJECTS: dict[str, set[str]] = {
     "programs": {
         "check",  # `atrium check`
         "culling",  # ending servers that nobody has used for long
+        "isolation",  # weak isolation of people from each other, as atrium check reports it
         "dashboards",  # the environment that the dashboards service gets
         "proxy",  # the public proxy as a process of its own
         "worker",  # background jobs
