@@ -52,7 +52,6 @@ class Node:
             comment=naming.server_comment("atrium", "founder", "", 1),
             home=self.home,
             settings=Settings(paths=Paths(user_env=self.environment), spawn=Spawn(**spawn)),
-            exported=["LANG"],
         )
 
     @contextmanager
@@ -99,7 +98,7 @@ def test_the_server_runs_in_the_home_and_hears_what_the_script_hears(node: Node)
         assert job.wait(10) == 7, "its exit code is the job's"
     log = node.log.read_text()
 
-    assert f"runs ['-P', '-m', 'spawners.node.launch'] {node.home}" in log
+    assert f"runs ['-I', '-m', 'spawners.node.launch'] {node.home}" in log
     assert "'ATRIUM_PORTS': '20000-20999'" in log
     assert "'ATRIUM_WARN_SECONDS': '120'" in log
     [runtime] = [line for line in log.splitlines() if line.startswith("runtime")]
