@@ -1,7 +1,7 @@
 """The API token of a person's notebooks: a file in the runtime directory of their server.
 
-The Hub makes it for a server and revokes it at the server's end; its scopes are only those that the API needs. The file,
-and not a variable, so that jobs and programs that a notebook starts do not inherit it. Needs the standard library only.
+The Hub makes it for a server and revokes it at the server's end; its scopes are only those that the API needs. It is a
+file and not a variable, so that jobs that a notebook submits do not inherit it. Needs the standard library only.
 """
 
 from __future__ import annotations

@@ -67,11 +67,13 @@ class Gate:
         assert self._listener is not None  # noqa: S101 - opened
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
-        self._starting = loop.create_task(self._start(self._listener))
+        self._starting = loop.create_task(self._start_with_profile(self._listener))
 
-    async def _start(self, listener: socket.socket) -> None:
+    async def _start_with_profile(self, listener: socket.socket) -> None:
+        self._start(listener, await person.environment().variables())
+
+    def _start(self, listener: socket.socket, variables: dict[str, str]) -> None:
         """Start the manager with the person's variables, which its workers inherit."""
-        variables = await person.environment().variables()
         ours, theirs = os.pipe()
         given = listener.fileno()
         command = [sys.executable, "-I", "-m", "spawners.dask", str(given), str(ours)]

@@ -43,10 +43,12 @@ class NodeServer(ServerApp):
         """What the file about this server in the runtime directory tells, which kernels can read: without the token."""
         return {**super().server_info(), "token": ""}
 
+    def write_browser_open_files(self) -> None:
+        """Do nothing: they are for a browser on the node, and hold the token."""
+
     def init_server_extensions(self) -> None:
         """Prepare the extensions, after they have all settings, of which these cannot be changed by a file."""
         fixed = Config()
-        fixed.ServerApp.no_browser_open_file = True  # it would hold the token
         fixed.ServerApp.kernel_spec_manager_class = kernels.PersonKernelSpecs
         fixed.MappingKernelManager.kernel_manager_class = f"{kernels.__name__}.PersonKernelManager"
         fixed.TerminalsExtensionApp.terminal_manager_class = kernels.PersonTerminals

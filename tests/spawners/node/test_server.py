@@ -25,7 +25,9 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "secret-of-the-server"
-START = f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_module('spawners.node.launch', None, '__main__')"
+START = (
+    f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_module('spawners.node.launch', None, '__main__')"
+)
 INTRUDER = "import os; open(os.path.join({home!r}, 'intruder-' + {name!r} + '-' + str(os.getpid())), 'w').close()\n"
 
 
@@ -159,9 +161,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "SLURM_MEM_PER_NODE": "4096",
             "PYTHONPATH": str(home / "modules"),  # a variable that a site's shell may add
         }
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", START], env=environment, cwd=home
-        )
+        process = subprocess.Popen([sys.executable, "-I", "-c", START], env=environment, cwd=home)
         try:
             port = eventually(lambda: next(iter(StandInHub.ports), 0), within=120, what="the server's port")
             yield Server(process, f"http://127.0.0.1:{port}/user/maria/", home, runtime)
