@@ -20,7 +20,7 @@ class PersonKernelManager(ServerKernelManager):
         options["env"] = {**person.added(options.get("env") or {}), **variables}
         return await super()._async_pre_start_kernel(**options)
 
-    pre_start_kernel = _async_pre_start_kernel
+    pre_start_kernel = _async_pre_start_kernel  # type: ignore[assignment]  # as in AsyncKernelManager
 
 
 class PersonKernelSpecs(KernelSpecManager):
