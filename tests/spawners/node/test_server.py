@@ -25,9 +25,24 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "secret-of-the-server"
-START = (
-    f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_module('spawners.node.launch', None, '__main__')"
-)
+START = "import sys; sys.path[:0] = sys.argv[1:]; from spawners.node.launch import main; main()"
+REPORTER = """
+import os
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+
+class Environment(JupyterHandler):
+    @web.authenticated
+    def get(self):
+        self.finish(dict(os.environ))
+
+def _jupyter_server_extension_points():
+    return [{"module": "reporter"}]
+
+def _load_jupyter_server_extension(server):
+    server.web_app.add_handlers(".*$", [(server.base_url + "environment", Environment)])
+"""
+"""A server extension that tells which variables programs inherit that the server starts."""
 INTRUDER = "import os; open(os.path.join({home!r}, 'intruder-' + {name!r} + '-' + str(os.getpid())), 'w').close()\n"
 
 
@@ -131,7 +146,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = tmp_path_factory.mktemp("etc")
     configuration = json.loads((ROOT / "spawners/jupyter/jupyter_server_config.json").read_text())
     configuration["ServerApp"] |= {"allow_root": True}
-    configuration["ServerApp"]["jpserver_extensions"] |= {"spawners.node": True}
+    configuration["ServerApp"]["jpserver_extensions"] |= {"spawners.node": True, "reporter": True}
+    (settings / "reporter.py").write_text(REPORTER)
     (settings / "jupyter_server_config.json").write_text(json.dumps(configuration))
     with ThreadingHTTPServer(("127.0.0.1", 0), StandInHub) as hub:
         threading.Thread(target=hub.serve_forever, daemon=True).start()
@@ -161,7 +177,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "SLURM_MEM_PER_NODE": "4096",
             "PYTHONPATH": str(home / "modules"),  # a variable that a site's shell may add
         }
-        process = subprocess.Popen([sys.executable, "-I", "-c", START], env=environment, cwd=home)
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", START, str(ROOT), str(settings)], env=environment, cwd=home
+        )
         try:
             port = eventually(lambda: next(iter(StandInHub.ports), 0), within=120, what="the server's port")
             yield Server(process, f"http://127.0.0.1:{port}/user/maria/", home, runtime)
@@ -219,6 +237,16 @@ def test_a_terminal_has_none_of_the_servers_variables(server: Server) -> None:
     _, variables = server.started_by("api/terminals", {})
     check(variables)
     assert variables["TERM"] != "dumb"
+
+
+def test_the_server_itself_forgets_its_secrets_once_it_runs(server: Server) -> None:
+    """So that no program inherits them, whichever library starts it."""
+    response = server.get("environment")
+    assert response.is_success
+    variables = response.json()
+    assert variables["JUPYTERHUB_USER"] == "maria"
+    assert TOKEN not in variables.values()
+    assert "token-of-notebooks" not in variables.values()
 
 
 def test_the_token_of_notebooks_is_a_file_for_the_person_only(server: Server) -> None:
