@@ -121,10 +121,10 @@ def test_the_server_gets_variables_of_a_closed_list_and_bash_reads_no_file(node:
         "JUPYTER_PATH": str(node.home),
         "XDG_RUNTIME_DIR": "/run/user/1",
         "SUDO_USER": "atrium",
-        "BASH_FUNC_cd%%": "() { touch intruder; }",
     }
+    function = {"BASH_FUNC_cd%%": "() { touch intruder; }"}
     needed = {"JUPYTERHUB_API_TOKEN": "t", "ATRIUM_API_TOKEN": "t", "SLURM_JOB_ID": "7", "HOME": str(node.home)}
-    with node.job({**unwanted, **needed, "CUDA_VISIBLE_DEVICES": "1"}) as job:
+    with node.job({**unwanted, **function, **needed, "CUDA_VISIBLE_DEVICES": "1"}) as job:
         node.says("told")
         job.terminate()
         job.wait(10)
