@@ -35,11 +35,8 @@ FILES = {
     f"{USER_SITE}/usercustomize.py": INTRUDER,
     "modules/sitecustomize.py": INTRUDER,
 }
-OPEN_TERMINAL = """async ([base, line, end]) => {
-  const { name } = await (await fetch(`${base}api/terminals`, {
-    method: "POST", headers: { "X-XSRFToken": document.cookie.match(/_xsrf=([^;]*)/)[1] },
-  })).json();
-  const socket = new WebSocket(`${base.replace("http", "ws")}terminals/websocket/${name}`);
+TYPE_IN_TERMINAL = """async ([address, line, end]) => {
+  const socket = new WebSocket(address);
   let text = "";
   return await new Promise((resolve) => {
     const finish = () => { socket.close(); resolve(text); };
@@ -86,7 +83,9 @@ def founder(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterato
 def in_terminal(visitor: Visitor, command: str) -> str:
     """What a new terminal shows after ``command``."""
     base = visitor.deployment.server_url(visitor.name)
-    return str(visitor.page.evaluate(OPEN_TERMINAL, [base, f"{command}; echo en''d", "end\r\n"]))
+    terminal = json.loads(fetch(visitor.page, "POST", f"{base}api/terminals", "{}")["text"])["name"]
+    address = f"{base.replace('http', 'ws', 1)}terminals/websocket/{terminal}"
+    return str(visitor.page.evaluate(TYPE_IN_TERMINAL, [address, f"{command}; echo en''d", "end\r\n"]))
 
 
 def test_the_server_has_nothing_of_the_person(founder: Visitor) -> None:
