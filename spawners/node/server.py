@@ -90,7 +90,8 @@ class SingleUser(JupyterHubSingleUser):
     def initialize(self, args: Any = None) -> None:
         """Initialize, then forget the token's variables, so that no program that is started here inherits them."""
         super().initialize(args)
-        for client in (self.hub_auth, self.serverapp.identity_provider.hub_auth):
+        server: Any = self.serverapp
+        for client in (self.hub_auth, server.identity_provider.hub_auth):
             _ = client.api_token  # read at its first use
         for name in TOKENS:
             os.environ.pop(name, None)
