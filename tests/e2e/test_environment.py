@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
-USER_SITE = ".local/lib/python3.11/site-packages"
+USER_SITE = f".local/lib/python{sysconfig.get_python_version()}/site-packages"
 INTRUDER = "import os; open(os.path.expanduser('~/intruder-%d' % os.getpid()), 'w').close()\n"
 FILES = {
     ".bash_profile": (
