@@ -8,11 +8,13 @@ Founder ['green-steel']
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import httpx2
 
+from hub import api_token
 from hub.applications.client import Applications
 from hub.audit.models import Event
 from hub.calls.client import Calls
@@ -31,9 +33,14 @@ from hub.usage.models import ProjectUsage
 
 
 class Api:
-    """Atrium's API on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`."""
+    """Atrium's API on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`.
 
-    def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
+    :param token: the token, or what returns it at each request.
+    """
+
+    def __init__(
+        self, url: str, token: str | Callable[[], str], *, transport: httpx2.BaseTransport | None = None
+    ) -> None:
         self._connection = connection = Connection(url, token, transport=transport)
         self.applications = Applications(connection)
         self.calls = Calls(connection)
@@ -44,8 +51,15 @@ class Api:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """A client with the address and token in the environment of a notebook server or a dashboard."""
-        return cls(_variable("ATRIUM_API_URL"), _variable("JUPYTERHUB_API_TOKEN"))
+        """A client for a notebook or a terminal: it reads the token of its server at each request.
+
+        :raises SettingsError: this process has no address or no token of the API.
+        """
+        url = os.environ.get("ATRIUM_API_URL")
+        if not url:
+            raise SettingsError("ATRIUM_API_URL is not set.", hint="Run this in a notebook or a terminal of Atrium.")
+        api_token.read()
+        return cls(url, api_token.read)
 
     def me(self) -> Me:
         """Read who you are, your roles and the remaining hours of your projects."""
@@ -95,10 +109,3 @@ class Api:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _variable(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise SettingsError(f"{name} is not set.", hint="Run this in a notebook or a dashboard of Atrium.")
-    return value

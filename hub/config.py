@@ -14,7 +14,7 @@ from hub.settings import Settings
 
 SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
 
-# Scopes of the dashboards service and of a user's server on behalf of the person who uses them.
+# Scopes on behalf of a person: of the dashboards service, and of the token of a server's notebooks.
 ON_BEHALF = ["access:services!service=atrium", "read:users:name!user", "read:users:groups!user"]
 _PERSON = ["read:users!user", "users:activity!user", "servers!user", "tokens!user", "access:servers!user"]
 _SHARING = ["users:shares!user", "read:shares!user"]
@@ -136,7 +136,8 @@ def spawning(c: Any, settings: Settings) -> None:
     c.Spawner.start_timeout = 7 * 24 * 3600
     c.Spawner.http_timeout = 60
     c.Spawner.poll_interval = 0  # the queue watcher tells each server that its job ended (hub/slurm/queue.py)
-    c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", *ON_BEHALF]
+    c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server"]
+    c.AtriumSpawner.notebook_token_scopes = ON_BEHALF
 
 
 def look(c: Any, settings: Settings) -> None:

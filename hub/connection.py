@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -37,13 +37,18 @@ Model = TypeVar("Model")
 
 
 class Connection:
-    """Requests on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`."""
+    """Requests on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`.
 
-    def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
+    :param token: the token, or what returns it at each request.
+    """
+
+    def __init__(
+        self, url: str, token: str | Callable[[], str], *, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        self._token = token
         # trust_env: do not use a proxy that the environment names.
         self._http = httpx2.Client(
             base_url=url,
-            headers={"Authorization": f"token {token}"},
             timeout=DEADLINE_SECONDS,
             trust_env=False,
             transport=transport,
@@ -92,8 +97,10 @@ class Connection:
         self._http.close()
 
     def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        token = self._token if isinstance(self._token, str) else self._token()
+        headers = {"Authorization": f"token {token}"}
         try:
-            return self._http.request(method, path, **options)
+            return self._http.request(method, path, headers=headers, **options)
         except httpx2.TimeoutException as error:
             raise HubUnavailable("Atrium did not answer in time.") from error
         except httpx2.HTTPError as error:

@@ -18,7 +18,9 @@ import httpx2
 from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import make_ssl_context
+from traitlets import List, Unicode
 
+from hub import api_token
 from hub.errors import AtriumError, InvalidInput, NotAllowed
 from hub.identity.models import NAME
 from hub.servers import service
@@ -27,7 +29,7 @@ from hub.slurm import naming
 from hub.slurm.cluster import Trial
 from hub.slurm.jobs import Job
 from hub.slurm.naming import JobComment
-from spawners import handshake
+from spawners import handshake, notebook_token
 from spawners.job import progress, recovery, script
 from spawners.job import request as options
 from spawners.job.diagnosis import Farewell
@@ -72,12 +74,16 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     Atrium's (see spawners/README.md).
     """
 
+    notebook_token_scopes = List(Unicode(), help="Scopes of the token that notebooks get.").tag(config=True)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.job: ServerJob | None = None
         """The job that is on its way or runs."""
         self._saved: dict[str, Any] = {}
         """What a Hub before us knew of it."""
         self._submission: asyncio.Task[None] | None = None
+        self._notebook_token: int | None = None
+        """Number of the row of the token that notebooks have."""
         self.requeued = False
         """Slurm took the node away and put the job back: this object gives way to one that follows the job."""
         super().__init__(*args, **kwargs)
@@ -122,10 +128,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         """Where and when this server would start with ``request``, by ``sbatch --test-only`` as the person."""
         environment = self.get_env()
         comment = naming.server_comment(site().settings.spawn.gateway, self.user.name, self.name)
-        script_text = self._script(request, environment)(comment)
+        script_text = self._script(request)(comment)
         return await site().slurm.trial(script_text, user=self.os_account, environment=environment)
 
-    def _script(self, request: options.SpawnRequest, environment: dict[str, str]) -> Callable[[JobComment], str]:
+    def _script(self, request: options.SpawnRequest) -> Callable[[JobComment], str]:
         """The job script as a function of the comment; raises :class:`NotAllowed` for system accounts."""
         settings = site().settings
         account = _account(self.os_account, settings.login.os_group)
@@ -134,7 +140,6 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             request,
             home=Path(account.pw_dir),
             settings=settings,
-            exported=environment,
         )
 
     # -- state and environment ------------------------------------------------------------------------------------
@@ -145,6 +150,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         state: dict[str, Any] = super().get_state()
         if self.job is not None and self.job.attempt is not None:
             state |= {"attempt": self.job.attempt, "api_token": self.api_token}
+            state |= {"notebook_token": self._notebook_token}
             if self.job.began is not None:
                 state["began"] = self.job.began.isoformat()
         return state
@@ -153,14 +159,21 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         super().load_state(state)
         self._saved = dict(state)
         self.api_token = state.get("api_token", "")
+        self._notebook_token = state.get("notebook_token")
 
     def clear_state(self) -> None:
         if self.requeued:
             return  # JupyterHub ends this server object; the job continues
         if self.job is not None:
             self.job.forget()
+            self._revoke_notebook_token()
         super().clear_state()
         self.job, self._saved = None, {}
+
+    def _revoke_notebook_token(self) -> None:
+        number, self._notebook_token = self._notebook_token, None
+        if number is not None:
+            notebook_token.revoke(self.user, number)
 
     def _save_state(self) -> None:
         """Commit at once, because JupyterHub commits only when a start has succeeded."""
@@ -244,6 +257,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
     async def _unfinished(self) -> Attempt | None:
         """The unfinished attempt from before a restart of the Hub; its server still uses the token of that time."""
         saved = self.orm_spawner.state or {}
+        self._notebook_token = saved.get("notebook_token")
         if not saved.get("attempt") or not saved.get("api_token"):
             return None
         attempt = await site().ledger.run(service.find, saved["attempt"])
@@ -253,11 +267,18 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         return attempt
 
     async def _submit(self, job: ServerJob) -> None:
-        environment = self.get_env()
         request = await spawn_page.accepted(self.user.name, self.user_options or {})
-        render = self._script(request, environment)
+        render = self._script(request)
         job.request = request.model_dump()
+        environment = {**self.get_env(), api_token.VARIABLE: self._new_notebook_token(60 * request.minutes)}
         await job.submit(render, environment)
+
+    def _new_notebook_token(self, seconds: float) -> str:
+        """Revoke the token of an attempt before, and issue one for a job of ``seconds`` that may wait for its start."""
+        self._revoke_notebook_token()
+        planned = self.start_timeout + seconds
+        self._notebook_token, token = notebook_token.issue(self.user, self.name, self.notebook_token_scopes, planned)
+        return token
 
     async def _follow_requeued(self) -> None:
         """Remove the old route, then wait for the requeued job as for a new one."""

@@ -13,6 +13,11 @@ from tempfile import TemporaryDirectory
 from tests.deployment import Deployment
 
 END_SECONDS = 30
+AS_IN_A_NOTEBOOK = (
+    'export ATRIUM_JOB_ID="$SLURM_JOB_ID" ATRIUM_JOB_ACCOUNT="$SLURM_JOB_ACCOUNT" ATRIUM_JOB_NODE="$SLURMD_NODENAME"; '
+    'exec "$0" "$@"'
+)
+"""The names under which the job script hands data of the job on (spawners/job/templates/job.sh.j2)."""
 
 
 @contextmanager
@@ -42,7 +47,7 @@ def in_job(
         variables = [f"{name}={value}" for name, value in environment.items()]
         srun = ["srun", f"--account={deployment.settings.slurm.default_account}", "--partition=notebooks", "--ntasks=1"]
         asks = ["--cpus-per-task=2", "--mem=4G", f"--time={minutes}", f"--chdir={account.pw_dir}"]
-        python = [str(deployment.user_python), "-P", str(path)]
+        python = ["bash", "-c", AS_IN_A_NOTEBOOK, str(deployment.user_python), "-P", str(path)]
         process = subprocess.Popen(
             ["runuser", "-u", user, "--", "env", "-i", *variables, *srun, *asks, *python],
             stdin=subprocess.PIPE,

@@ -33,6 +33,7 @@ FILES = {
 READMES = ("README.md", "deploy/README.md", "tests/README.md")
 
 HUB_MODULES = {
+    "api_token",  # the file from which notebooks read their token
     "app",
     "cli",
     "client",

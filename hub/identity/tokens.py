@@ -67,7 +67,7 @@ class Directory:
         if owner is None:
             owner = self._remembered[key] = await self._ask_owner(token)
         if not owner.scopes & _SCOPES:
-            raise NotAllowed("This token is not valid for Atrium's API.", hint="Use the token of your notebook server.")
+            raise NotAllowed("This token is not valid for Atrium's API.", hint="Use hub.client in a notebook.")
         return owner.person()
 
     async def named(self, name: str) -> Person:

@@ -34,7 +34,7 @@ def _all_named(values: Iterable[str]) -> list[str]:
 
 
 def submit() -> Argv:
-    """``sbatch`` with its script on standard input; the script names the variables that are exported."""
+    """``sbatch`` with its script on standard input."""
     return ["sbatch", "--parsable"]
 
 

@@ -19,12 +19,12 @@ DEADLINE_SECONDS = 15.0
 AT_ONCE = 8
 """Commands of one process that run at the same time: fifty workers are no burst on the controller."""
 
-_WITHHELD = re.compile(r"(JUPYTER|JPY_|SLURM_|SLURMD_|SBATCH_|ATRIUM_TLS|ATRIUM_API)")
+_WITHHELD = re.compile(r"(JUPYTER|JPY_|SLURM_|SLURMD_|SBATCH_|ATRIUM_)")
 _gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 def job_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Environment for the person's jobs: without the server's token and without Slurm's variables of its job."""
+    """Environment for the person's jobs: without variables of the server and of its job."""
     inherited = {name: value for name, value in environment.items() if not _WITHHELD.match(name)}
     return inherited | {name: environment[name] for name in ("SLURM_CONF",) if name in environment}
 

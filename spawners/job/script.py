@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -31,11 +30,9 @@ def render(
     comment: JobComment,
     home: Path,
     settings: Settings,
-    exported: Iterable[str],
 ) -> str:
     """The job script of the server that ``comment`` names.
 
-    :param exported: names (never values) of the environment variables that the job keeps.
     :raises InvalidInput: a value is not safe in a script, or the environment is unknown.
     """
     spawn = settings.spawn
@@ -50,7 +47,6 @@ def render(
         projects=settings.paths.projects,
         slurm=settings.slurm,
         spawn=spawn,
-        exported=sorted(exported),
     )
 
 

@@ -28,7 +28,7 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from spawners.node import keys
+from spawners.node import keys, person
 from spawners.node.job_context import JobContext
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Gate:
         self._listener: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._life: int | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Listen; the first client waits until the manager has started."""
@@ -60,19 +61,26 @@ class Gate:
 
     def _await_visitor(self) -> None:
         assert self._listener is not None  # noqa: S101 - opened
-        asyncio.get_running_loop().add_reader(self._listener, self._start)
+        asyncio.get_running_loop().add_reader(self._listener, self._begin)
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
         assert self._listener is not None  # noqa: S101 - opened
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
+        self._starting = loop.create_task(self._start_with_profile(self._listener))
+
+    async def _start_with_profile(self, listener: socket.socket) -> None:
+        self._start(listener, await person.environment().variables())
+
+    def _start(self, listener: socket.socket, variables: dict[str, str]) -> None:
+        """Start the manager with the person's variables, which its workers inherit."""
         ours, theirs = os.pipe()
-        given = self._listener.fileno()
-        command = [sys.executable, "-P", "-m", "spawners.dask", str(given), str(ours)]
-        self._process = subprocess.Popen(command, pass_fds=(given, ours), stdin=subprocess.DEVNULL)
+        given = listener.fileno()
+        command = [sys.executable, "-I", "-m", "spawners.dask", str(given), str(ours)]
+        self._process = subprocess.Popen(command, pass_fds=(given, ours), stdin=subprocess.DEVNULL, env=variables)
         os.close(ours)
         self._life = theirs
-        self._watching = loop.create_task(self._watch(self._process))
+        self._watching = asyncio.get_running_loop().create_task(self._watch(self._process))
 
     async def _watch(self, process: subprocess.Popen[bytes]) -> None:
         code = await asyncio.to_thread(process.wait)
@@ -89,6 +97,8 @@ class Gate:
 
     async def close(self) -> None:
         """End the manager, and with it all clusters and their jobs."""
+        if self._starting is not None:
+            self._starting.cancel()
         listener, self._listener = self._listener, None
         if listener is not None:
             asyncio.get_running_loop().remove_reader(listener)
@@ -306,7 +316,7 @@ def load(server: ServerApp) -> Gate:
     """Add the addresses; :meth:`Gate.open` follows when the loop runs."""
     context = JobContext.from_environment()
     gate = Gate(context)
-    os.environ.update(keys.variables(context))  # for kernels, which inherit it
+    os.environ.update(keys.variables(context))  # kernels get them (person.py)
     base = server.web_app.settings["base_url"]
     options = {"gate": gate}
     server.web_app.add_handlers(
@@ -330,6 +340,6 @@ def load(server: ServerApp) -> Gate:
 
 async def make_keys() -> None:
     """Create the TLS keys in a process of its own, before a notebook needs them."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "spawners.node.keys")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-m", "spawners.node.keys")
     if await process.wait():
         log.warning("Keys for Dask clusters could not be made now; the first cluster tries again")

@@ -20,7 +20,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from spawners.node import clusters, idle, output
+from spawners.node import clusters, idle, output, person
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
@@ -82,6 +82,7 @@ def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str,
         "idle_minutes": watch.idle.limit / 60,
         "idle_end": None if idle_end is None else round(idle_end),
         "hours": hours,
+        "notice": person.environment().notice,
         "hub": environment.get("ATRIUM_HUB_URL", "/hub/"),
     }
 
@@ -140,7 +141,8 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: settings.update(atrium_signal=loop.create_task(watch.signal())))
     logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab sends requests every few seconds
-    # Kept, or the loop may lose them.
     settings[CLUSTERS].open()
+    person.environment().begin()
+    # Kept, or the loop may lose them.
     work = (watch.run(), output.keep_short(), clusters.make_keys())
     settings["atrium_tasks"] = [loop.create_task(coroutine) for coroutine in work]

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hub import api_token
+
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 60.0
@@ -28,7 +30,7 @@ class ProjectHours:
     ) -> None:
         self._account = account
         self._url = environment.get("ATRIUM_API_URL", "")
-        self._token = environment.get("JUPYTERHUB_API_TOKEN", "")
+        self._environment = environment
         self._clock = clock
         self._requested_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -56,7 +58,7 @@ class ProjectHours:
         try:
             answer = await AsyncHTTPClient().fetch(
                 f"{self._url}/me",
-                headers={"Authorization": f"token {self._token}"},
+                headers={"Authorization": f"token {api_token.read(self._environment)}"},
                 request_timeout=_DEADLINE_SECONDS,
             )
             hours = project(json.loads(answer.body), self._account)

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 SQUEUE_SECONDS = 15.0
 _NAMES = {
-    "id": "SLURM_JOB_ID",
-    "node": "SLURMD_NODENAME",
+    "id": "ATRIUM_JOB_ID",
+    "node": "ATRIUM_JOB_NODE",
     "partition": "SLURM_JOB_PARTITION",
-    "account": "SLURM_JOB_ACCOUNT",
+    "account": "ATRIUM_JOB_ACCOUNT",
     "gpus": "SLURM_JOB_GPUS",
 }
 
@@ -34,7 +34,7 @@ class Job:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Job:
-        """The job from Slurm's variables, which include the end from Slurm 23.02 on."""
+        """The job from its variables: the server's include partition, GPUs and (from Slurm 23.02 on) the end."""
         end = environment.get("SLURM_JOB_END_TIME", "")
         words = {name: environment.get(variable, "") for name, variable in _NAMES.items()}
         return cls(**words, ends=float(end) if end.isdigit() else None)

@@ -42,12 +42,12 @@ class JobContext:
 
         home = Path(get("HOME") or Path.home())
         return cls(
-            job=get("SLURM_JOB_ID"),
-            account=get("SLURM_JOB_ACCOUNT"),
+            job=get("ATRIUM_JOB_ID"),
+            account=get("ATRIUM_JOB_ACCOUNT"),
             partition=get("DASK_JOBQUEUE__SLURM__QUEUE"),
             interface=get("DASK_JOBQUEUE__SLURM__INTERFACE"),
             comment=get("ATRIUM_COMMENT"),
-            node=get("SLURMD_NODENAME"),
+            node=get("ATRIUM_JOB_NODE"),
             home=home,
             runtime=Path(get("JUPYTER_RUNTIME_DIR") or home / FOLDER),
             prefix=get("JUPYTERHUB_SERVICE_PREFIX") or "/",

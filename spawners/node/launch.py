@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
+from hub import api_token
 from spawners.node import imports, listening, tls
 
 
@@ -25,6 +27,9 @@ def main() -> NoReturn:
     except tls.Missing as error:
         _fail(str(error), tls.EXIT_MISSING)
     os.environ["JUPYTERHUB_SERVICE_URL"] = _service_url(listener)
+    os.environ["JUPYTERHUB_DISABLE_USER_CONFIG"] = "1"  # the server loads no settings and no templates of the home
+    token = os.environ.pop(api_token.VARIABLE, "")
+    api_token.write(Path(os.environ["JUPYTER_RUNTIME_DIR"]), token)
 
     imports.load()
     from spawners.node.server import serve

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
+from hub import api_token as token_file
 from tests.bench.registry import Pair, scenario
 from tests.browser import api_token, chromium, dashboard_link, personal_widget, sign_in
 from tests.deployment import Deployment
@@ -126,13 +127,14 @@ def stock_voila(browser: Browser, deployment: Deployment, name: str) -> Iterator
     with TemporaryDirectory() as folder:
         notebook = Path(folder) / "onboarding.ipynb"
         notebook.write_text(json.dumps(NOTEBOOK))
+        token_file.write(Path(folder), token)
         port = free_port()
         command = [str(deployment.user_python), "-m", "voila", str(notebook), "--no-browser", f"--port={port}"]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": folder,
             "ATRIUM_API_URL": deployment.settings.api_url,
-            "JUPYTERHUB_API_TOKEN": token,
+            "JUPYTER_RUNTIME_DIR": folder,
         }
         voila = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -26,7 +26,7 @@ WORKERS = 8
 def bare():
     return SLURMCluster(
         **SHAPE,
-        account=os.environ["SLURM_JOB_ACCOUNT"],
+        account=os.environ["ATRIUM_JOB_ACCOUNT"],
         queue="batch",
         walltime="00:30:00",
         log_directory=os.path.expanduser("~/.atrium-dask/logs"),

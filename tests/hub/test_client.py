@@ -6,7 +6,7 @@ import sys
 import httpx2
 import pytest
 
-from hub import errors
+from hub import api_token, errors
 from hub.client import Api
 from hub.home.models import Me
 from tests.hub.fakes import URL, Through
@@ -62,13 +62,33 @@ def test_health_is_read_even_when_it_is_bad():
     assert client.health().status == "degraded"
 
 
-def test_from_the_environment_of_a_notebook(monkeypatch):
-    monkeypatch.setenv("ATRIUM_API_URL", URL)
-    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
-    with pytest.raises(errors.SettingsError, match="JUPYTERHUB_API_TOKEN"):
+def test_from_the_environment_of_a_notebook(monkeypatch, tmp_path):
+    monkeypatch.delenv("ATRIUM_API_URL", raising=False)
+    monkeypatch.delenv("JUPYTER_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "the server's own")
+    with pytest.raises(errors.SettingsError, match="ATRIUM_API_URL"):
         Api.from_environment()
-    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "abc")
+    monkeypatch.setenv("ATRIUM_API_URL", URL)
+    with pytest.raises(errors.SettingsError, match="JUPYTER_RUNTIME_DIR"):
+        Api.from_environment()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(errors.SettingsError, match="cannot be read"):
+        Api.from_environment()
+    api_token.write(tmp_path, "abc")
     Api.from_environment().close()
+
+
+def test_the_token_is_read_at_each_request():
+    tokens, headers = iter(["first", "second"]), []
+
+    def respond(request):
+        headers.append(request.headers["Authorization"])
+        return httpx2.Response(200, json={"name": "a", "display_name": "A", "roles": [], "projects": []})
+
+    with Api(URL, lambda: next(tokens), transport=httpx2.MockTransport(respond)) as client:
+        client.me()
+        client.me()
+    assert headers == ["token first", "token second"]
 
 
 def test_a_newer_server_may_say_more(api):

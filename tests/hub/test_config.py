@@ -72,7 +72,9 @@ def test_nobody_reads_a_server_s_state_with_its_token_in_it(settings):
 
 def test_no_scope_of_a_page_or_server_reaches_beyond_its_person(settings):
     c = wired(settings)
-    scopes = [*c.Spawner.server_token_scopes, *c.JupyterHub.services[1]["oauth_client_allowed_scopes"]]
+    notebook = c.AtriumSpawner.notebook_token_scopes
+    scopes = [*c.Spawner.server_token_scopes, *notebook, *c.JupyterHub.services[1]["oauth_client_allowed_scopes"]]
+    assert not any("servers" in scope or "tokens" in scope for scope in notebook), "it opens no server"
     assert all(scope.endswith(("!user", "!server", "!service=atrium")) for scope in scopes)
 
 

@@ -15,8 +15,8 @@ def context(tmp_path: Path) -> JobContext:
         {
             "HOME": str(tmp_path),
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-            "SLURM_JOB_ID": "7",
-            "SLURM_JOB_ACCOUNT": "steel",
+            "ATRIUM_JOB_ID": "7",
+            "ATRIUM_JOB_ACCOUNT": "steel",
             "DASK_JOBQUEUE__SLURM__QUEUE": "batch",
             "ATRIUM_COMMENT": "atrium:notebook:maria::12:0a1b2c3d",
             "JUPYTERHUB_SERVICE_PREFIX": "/user/maria/",

@@ -41,6 +41,7 @@ class FakeSlurm:
         self.over: dict[int, Job] = {}
         self.comments: dict[int, str] = {}
         self.scripts: list[str] = []
+        self.environments: list[dict[str, str]] = []
         self.cancelled: list[int] = []
         self.users: set[str] = set()
         """OS accounts that jobs were looked for and cancelled as."""
@@ -53,6 +54,7 @@ class FakeSlurm:
 
     async def submit(self, script: str, *, user: str, environment: dict[str, str]) -> int:
         self.scripts.append(script)
+        self.environments.append(dict(environment))
         if self.refusal:
             raise SlurmError(self.refusal)
         self._answer()
@@ -109,6 +111,22 @@ class FakeSlurm:
             raise SlurmUnavailable("Slurm has not answered for 15 s.")
 
 
+class FakeTokens:
+    """Tokens of notebooks by number, as the Hub has them."""
+
+    def __init__(self) -> None:
+        self.valid: dict[int, str] = {}
+        self.issued = 0
+
+    def issue(self, user: object, server: str, scopes: list[str], seconds: float) -> tuple[int, str]:
+        self.issued += 1
+        self.valid[self.issued] = f"notebook-token-{self.issued}"
+        return self.issued, self.valid[self.issued]
+
+    def revoke(self, user: object, number: int) -> None:
+        self.valid.pop(number, None)
+
+
 class NeverHeard:
     """A cluster that nobody has heard of yet: Slurm itself has to judge what is asked for."""
 
@@ -137,6 +155,7 @@ async def here(slurm, monkeypatch, tmp_path):
     gateway_site = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: gateway_site)
     monkeypatch.setattr(spawn_page, "site", lambda: gateway_site)
+    monkeypatch.setattr(gateway, "notebook_token", FakeTokens())
     monkeypatch.setattr(cancellation, "PAUSES", (0.001, 0.01))
     monkeypatch.setattr(gateway, "_account", lambda user, group: SimpleNamespace(pw_dir=f"/home/{user}"))
     rounds = asyncio.create_task(queue.run())
@@ -391,6 +410,62 @@ async def test_an_attempt_that_ended_is_not_taken_up(make, slurm, here):
     after.clear_state()
     await started(after, slurm)
     assert len(slurm.scripts) == 2
+
+
+# -- the token of notebooks --------------------------------------------------------------------------------------------
+
+
+async def test_notebooks_get_a_token_of_their_own_that_ends_with_the_job(spawner, slurm, here):
+    tokens = gateway.notebook_token
+    await started(spawner, slurm)
+    assert slurm.environments[0]["ATRIUM_API_TOKEN"] == tokens.valid[1]
+    assert tokens.valid[1] not in slurm.scripts[0]
+    slurm.end(7, "TIMEOUT")
+    await until(lambda: not tokens.valid)
+
+
+async def test_the_token_of_a_start_that_failed_is_revoked(spawner, slurm, here):
+    slurm.refusal = "sbatch: error: invalid account or account/partition combination specified"
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    spawner.clear_state()  # JupyterHub's stop() after a failed start ends with this
+    assert gateway.notebook_token.valid == {}
+
+
+async def test_a_second_try_has_a_second_token_and_the_first_is_revoked(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    for number in (7, 8):
+        await until(lambda number=number: spawner.job_id == str(number))
+        slurm.run(number)
+        slurm.end(number, "FAILED", "75:0")
+    with pytest.raises(SpawnException):
+        await start
+    assert list(gateway.notebook_token.valid) == [2]
+
+
+async def test_a_restarted_hub_keeps_the_token_and_revokes_it_at_the_end(make, slurm, here):
+    before = make()
+    lost = asyncio.create_task(before.start())
+    await until(lambda: before.job_id)
+    lost.cancel()
+    after = make(before.orm_spawner.state)
+    after.clear_state()  # JupyterHub's spawn() begins with this
+    await started(after, slurm)
+    assert list(gateway.notebook_token.valid) == [1], "the server has it"
+    assert after.get_state()["notebook_token"] == 1
+    await after.stop()
+    after.clear_state()
+    assert gateway.notebook_token.valid == {}
+
+
+async def test_the_token_of_a_server_that_ended_while_the_hub_was_away_is_revoked(make, slurm, here):
+    before = make()
+    await started(before, slurm)
+    row = await here.ledger.run(service.find, before.attempt)
+    slurm.end(7, "TIMEOUT")
+    after = make(before.get_state())
+    after.is_kept(row)
+    await until(lambda: not gateway.notebook_token.valid)
 
 
 # -- poll -------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ def test_a_worker_inherits_neither_tokens_nor_the_servers_job() -> None:
         "JUPYTERHUB_API_TOKEN": "secret",
         "JPY_API_TOKEN": "secret",
         "ATRIUM_API_URL": "http://api",
+        "ATRIUM_JOB_ID": "7",
+        "JUPYTER_RUNTIME_DIR": "/tmp/atrium-7",
         "MY_OWN": "kept",
     }
     inherited = slurm.job_environment(environment)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ for number in (signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, said)
 runtime = os.environ["JUPYTER_RUNTIME_DIR"]
 print("runtime", runtime, os.stat(runtime).st_mode & 0o777, flush=True)
+print("variables", sorted(os.environ), flush=True)
 print("told", {{name: value for name, value in os.environ.items() if name.startswith("ATRIUM_")}}, flush=True)
 while True:
     time.sleep(0.05)
@@ -52,18 +54,17 @@ class Node:
             comment=naming.server_comment("atrium", "founder", "", 1),
             home=self.home,
             settings=Settings(paths=Paths(user_env=self.environment), spawn=Spawn(**spawn)),
-            exported=["LANG"],
         )
 
     @contextmanager
-    def job(self, **spawn: str) -> Iterator[subprocess.Popen[bytes]]:
+    def job(self, variables: Mapping[str, str] | None = None, **spawn: str) -> Iterator[subprocess.Popen[bytes]]:
         """The script as Slurm runs it: from a file, its output to the log."""
         path = self.home.parent / "job.sh"
         path.write_text(self.text(**spawn))
+        path.chmod(0o700)
+        environment = {"PATH": os.environ["PATH"], **(variables or {})}
         with self.log.open("w") as log:
-            process = subprocess.Popen(
-                ["bash", str(path)], stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]}
-            )
+            process = subprocess.Popen([str(path)], stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             yield process
         finally:
@@ -99,12 +100,41 @@ def test_the_server_runs_in_the_home_and_hears_what_the_script_hears(node: Node)
         assert job.wait(10) == 7, "its exit code is the job's"
     log = node.log.read_text()
 
-    assert f"runs ['-P', '-m', 'spawners.node.launch'] {node.home}" in log
+    assert f"runs ['-I', '-m', 'spawners.node.launch'] {node.home}" in log
     assert "'ATRIUM_PORTS': '20000-20999'" in log
     assert "'ATRIUM_WARN_SECONDS': '120'" in log
     [runtime] = [line for line in log.splitlines() if line.startswith("runtime")]
     assert runtime.endswith(f" {0o700}")
     assert not Path(runtime.split()[1]).exists(), "removed at the end"
+
+
+def test_the_server_gets_variables_of_a_closed_list_and_bash_reads_no_file(node: Node) -> None:
+    start_up = node.home / "start-up"
+    start_up.write_text("touch intruder; export ATRIUM_INTRUDER=1\n")
+    unwanted = {
+        "BASH_ENV": str(start_up),
+        "ENV": str(start_up),
+        "PYTHONPATH": str(node.home),
+        "PYTHONSTARTUP": str(start_up),
+        "LD_BIND_NOW": "1",
+        "JUPYTER_CONFIG_DIR": str(node.home),
+        "JUPYTER_PATH": str(node.home),
+        "XDG_RUNTIME_DIR": "/run/user/1",
+        "SUDO_USER": "atrium",
+    }
+    function = {"BASH_FUNC_cd%%": "() { touch intruder; }"}
+    needed = {"JUPYTERHUB_API_TOKEN": "t", "ATRIUM_API_TOKEN": "t", "SLURM_JOB_ID": "7", "HOME": str(node.home)}
+    with node.job({**unwanted, **function, **needed, "CUDA_VISIBLE_DEVICES": "1"}) as job:
+        node.says("told")
+        job.terminate()
+        job.wait(10)
+    [line] = [line for line in node.log.read_text().splitlines() if line.startswith("variables")]
+    variables = set(ast.literal_eval(line.removeprefix("variables ")))
+
+    assert not set(unwanted) & variables
+    assert set(needed) | {"CUDA_VISIBLE_DEVICES", "ATRIUM_JOB_ID", "PATH", "JUPYTER_RUNTIME_DIR"} <= variables
+    assert "ATRIUM_INTRUDER" not in variables
+    assert not (node.home / "intruder").exists()
 
 
 def test_a_home_that_is_not_there_or_closed(node: Node) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from hub import api_token
 from spawners.node.hours import ASK_SECONDS, ProjectHours
 
 HOURS = {"granted": 100, "used": 40, "left": 60}
@@ -28,8 +31,10 @@ async def api(answer: Callable[[], Awaitable[bytes]]) -> AsyncIterator[dict[str,
 
     server = await asyncio.start_server(say, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield {"ATRIUM_API_URL": f"http://127.0.0.1:{port}", "JUPYTERHUB_API_TOKEN": "t"}
+    with TemporaryDirectory() as folder:
+        api_token.write(Path(folder), "t")
+        async with server:
+            yield {"ATRIUM_API_URL": f"http://127.0.0.1:{port}", "JUPYTER_RUNTIME_DIR": folder}
 
 
 async def says(me: object) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from hub import api_token
 from tests.polling import eventually
 from tests.web import free_port
 from widgets.ownserver.extension import keep_lab_extensions
@@ -70,6 +71,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     templates.mkdir(parents=True)
     (templates / "atrium").symlink_to(ROOT / "notebooks/voila")
     (home / "scaling.ipynb").write_text("not what is installed")
+    (home / "run").mkdir()
+    api_token.write(home / "run", "token-of-founder")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -79,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ATRIUM_HUB_URL": "http://localhost:8000/hub/",
         "ATRIUM_API_URL": "http://127.0.0.1:9/",
         "JUPYTERHUB_USER": "founder",
-        "JUPYTERHUB_API_TOKEN": "token-of-founder",
+        "JUPYTER_RUNTIME_DIR": str(home / "run"),
     }
     options = {"port": port, "ip": "127.0.0.1", "token": "t", "base_url": "/user/founder/", "allow_root": True}
     argv = [f"--ServerApp.{name}={value}" for name, value in options.items()]

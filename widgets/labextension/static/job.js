@@ -207,6 +207,14 @@ export async function plugin(load) {
       );
     }
 
+    function showNotice() {
+      const { notice, job: number } = job.said;
+      const key = `atrium:notice:${number}`; // a page that is loaded again says it once
+      if (!notice || sessionStorage.getItem(key)) return;
+      sessionStorage.setItem(key, "yes");
+      warn(notice, [onward]);
+    }
+
     function saveBeforeTheEnd() {
       if (job.left == null || job.left > SAVE_AT || saved === job.status.ends) return;
       saved = job.status.ends;
@@ -244,6 +252,7 @@ export async function plugin(load) {
       if (!job.status || job.silent) return;
       warnOfTheEnd();
       warnOfIdleness();
+      showNotice();
       saveBeforeTheEnd();
     }
 
