@@ -93,17 +93,20 @@ def dashboard_handler() -> type:
             self._context = context
             self.update_last_activity = False  # an open dashboard is no activity
 
-        def _at(self, name: str, path: str) -> tuple[str, int]:
-            """Host and port of the dashboard.
+        async def prepare(self) -> None:
+            """Find the dashboard, before a web socket is accepted.
 
-            :raises tornado.web.HTTPError: 404 there is none; 403 for addresses with which it forwards to other ports.
+            :raises tornado.web.HTTPError: 404 there is none; 403 for Dask's way to other ports.
             """
+            await super().prepare()
+            if self._finished:  # redirected to the sign-in
+                return
+            name, path = self.path_kwargs["name"], self.path_kwargs["path"]
             if path.lstrip("/").split("/")[0] == "proxy":
                 raise web.HTTPError(403, "Dashboards of single workers are not shown. See the page Workers instead.")
-            self.unix_socket, host, port = target(self._context, name)
-            self.host_allowlist = [host]
+            self.unix_socket, *self._address = target(self._context, name)
+            self.host_allowlist = self._address[:1]
             self.proxy_base = f"atrium/clusters/{name}/dashboard"
-            return host, port
 
         def proxy_request_headers(self) -> Any:
             headers = super().proxy_request_headers()
@@ -113,11 +116,11 @@ def dashboard_handler() -> type:
 
         @authorized(action="read")  # type: ignore[untyped-decorator]
         async def http_get(self, name: str, path: str) -> Any:
-            return await self.proxy(*self._at(name, path), path or "/status")
+            return await self.proxy(*self._address, path or "/status")
 
         @authorized(action="execute")  # type: ignore[untyped-decorator]
         async def open(self, name: str, path: str) -> Any:  # type: ignore[override]
-            return await self.proxy_open(*self._at(name, path), path)
+            return await self.proxy_open(*self._address, path)
 
         async def _refuse(self, *_: str, **__: str) -> None:
             raise web.HTTPError(405)
