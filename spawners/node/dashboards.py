@@ -83,7 +83,7 @@ class CheckHandler(APIHandler):
 
 
 def dashboard_handler() -> type:
-    """Handler that proxies a cluster's Dask dashboard (HTTP and WebSockets); imported on the first request."""
+    """Handler that proxies a cluster's Dask dashboard (HTTP and WebSockets)."""
     from jupyter_server_proxy.handlers import ProxyHandler
 
     class DashboardHandler(ProxyHandler):

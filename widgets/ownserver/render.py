@@ -12,6 +12,7 @@ import pwd
 import stat
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -40,7 +41,7 @@ class Notebook:
     changed: datetime
     owner: str
     foreign: bool
-    """It belongs to somebody else, or others may write to it."""
+    """It belongs to somebody else, or others may change or replace it."""
 
     @property
     def name(self) -> str:
@@ -59,14 +60,27 @@ class Notebook:
         model = await ensure_async(contents.get(path, content=False, require_hash=True))
         if model["type"] == "directory":
             raise web.HTTPError(404)
-        status = os.stat(to_os_path(path, contents.root_dir))  # noqa: PTH116 - the manager's own path is a string
+        file = Path(to_os_path(path, contents.root_dir))
         return cls(
             path=path.strip("/"),
             version=model["hash"],
             changed=model["last_modified"],
-            owner=_name(status.st_uid),
-            foreign=status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)),
+            owner=_name(file.stat().st_uid),
+            foreign=_changeable_by_others(file),
         )
+
+
+def _changeable_by_others(file: Path) -> bool:
+    """Whether anybody but this user and root can write to a file, or replace it or a folder on the way to it."""
+    folders = {*file.parents, *file.resolve().parents}
+    return file.stat().st_uid != os.getuid() or any(_open_to_others(path.stat()) for path in (file, *folders))
+
+
+def _open_to_others(status: os.stat_result) -> bool:
+    """Whether others can write to a file, or rename what lies in a folder (a sticky one, such as /tmp, forbids it)."""
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    written = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return bool(written and not sticky) or status.st_uid not in (os.getuid(), 0)
 
 
 def _name(uid: int) -> str:

@@ -105,25 +105,35 @@ def test_a_ticket_is_for_one_notebook(server: str, person: httpx2.Client, home: 
     assert not (home / "second-ran").exists()
 
 
-@pytest.mark.parametrize("case", ["owner", "group"])
+@pytest.mark.parametrize("case", ["owner", "group", "folder", "link"])
 def test_what_others_can_change_needs_the_persons_word(
     server: str, person: httpx2.Client, home: Path, case: str
 ) -> None:
     path = home / f"{case}.ipynb"
-    write(path, f"{case}-ran")
+    if case in ("folder", "link"):
+        shared = home / f"shared-{case}"
+        (shared / "own").mkdir(parents=True, mode=0o750)
+        shared.chmod(0o770)
+        write(shared / "own" / path.name, f"{case}-ran")
+        path = shared / "own" / path.name
+        if case == "link":
+            path = home / path.name
+            path.symlink_to(shared / "own" / path.name)
+    else:
+        write(path, f"{case}-ran")
     if case == "owner":
         if os.getuid():
             pytest.skip("only root gives files away")
         os.chown(path, SOMEBODY, -1)
         path.chmod(0o644)
-    else:
+    elif case == "group":
         path.chmod(0o660)
-    address = f"{server}voila/render/{path.name}"
+    address = f"{server}voila/render/{path.relative_to(home)}"
     page = person.get(address, follow_redirects=True)
     assert NEEDS_TRUST in page.text
     assert "requestSubmit" not in page.text
     assert person.post(address, data=form(page)).status_code == 422
-    assert not (home / f"{case}-ran").exists()
+    assert list(home.rglob(f"{case}-ran")) == []
 
     confirmed = person.post(address, data={**form(page), "trust": "yes"})
     assert "42" in person.get(urljoin(address, confirmed.headers["Location"])).text
