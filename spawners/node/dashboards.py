@@ -93,19 +93,20 @@ def dashboard_handler() -> type:
             self._context = context
             self.update_last_activity = False  # an open dashboard is no activity
 
-        async def prepare(self) -> None:
+        async def prepare(self, *args: Any, **options: Any) -> None:
             """Find the dashboard, before a web socket is accepted.
 
             :raises tornado.web.HTTPError: 404 there is none; 403 for Dask's way to other ports.
             """
-            await super().prepare()
+            await super().prepare(*args, **options)
             if self._finished:  # redirected to the sign-in
                 return
             name, path = self.path_kwargs["name"], self.path_kwargs["path"]
             if path.lstrip("/").split("/")[0] == "proxy":
                 raise web.HTTPError(403, "Dashboards of single workers are not shown. See the page Workers instead.")
-            self.unix_socket, *self._address = target(self._context, name)
-            self.host_allowlist = self._address[:1]
+            unix_socket, self._host, self._port = target(self._context, name)
+            setattr(self, "unix_socket", unix_socket)  # noqa: B010 - untyped there
+            self.host_allowlist = [self._host]
             self.proxy_base = f"atrium/clusters/{name}/dashboard"
 
         def proxy_request_headers(self) -> Any:
@@ -116,11 +117,11 @@ def dashboard_handler() -> type:
 
         @authorized(action="read")  # type: ignore[untyped-decorator]
         async def http_get(self, name: str, path: str) -> Any:
-            return await self.proxy(*self._address, path or "/status")
+            return await self.proxy(self._host, self._port, path or "/status")
 
         @authorized(action="execute")  # type: ignore[untyped-decorator]
         async def open(self, name: str, path: str) -> Any:  # type: ignore[override]
-            return await self.proxy_open(*self._address, path)
+            return await self.proxy_open(self._host, self._port, path)
 
         async def _refuse(self, *_: str, **__: str) -> None:
             raise web.HTTPError(405)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -38,9 +37,10 @@ def server(deployment: Deployment, founder: Visitor) -> str:
 
 def write_notebook(visitor: Visitor, server: str, path: str) -> None:
     """A notebook in the person's home that shows :data:`RESULT` when it runs."""
-    cell = nbformat.v4.new_code_cell("print('The answer', 'is', 6 * 7)")
+    source = "print('The answer', 'is', 6 * 7)"
+    cell = {"cell_type": "code", "id": "a", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
     answer = fetch(visitor.page, "PUT", f"{server}api/contents/{path}", body)
     assert answer["status"] in (200, 201), answer

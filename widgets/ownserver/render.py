@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import to_os_path, url_path_join
+from jupyter_server.utils import ApiPath, to_os_path, url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 from tornado.routing import Rule
@@ -60,12 +60,12 @@ class Notebook:
         model = await ensure_async(contents.get(path, content=False, require_hash=True))
         if model["type"] == "directory":
             raise web.HTTPError(404)
-        file = Path(to_os_path(path, contents.root_dir))
+        file = Path(to_os_path(ApiPath(path), contents.root_dir))
         return cls(
             path=path.strip("/"),
             version=model["hash"],
             changed=model["last_modified"],
-            owner=_name(file.stat().st_uid),
+            owner=_owner(file),
             foreign=_changeable_by_others(file),
         )
 
@@ -83,7 +83,9 @@ def _open_to_others(status: os.stat_result) -> bool:
     return bool(written and not sticky) or status.st_uid not in (os.getuid(), 0)
 
 
-def _name(uid: int) -> str:
+def _owner(file: Path) -> str:
+    """Account name of a file's owner; its number if it has none."""
+    uid = file.stat().st_uid
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -132,7 +134,7 @@ class RenderHandler(TornadoVoilaHandler):
         notebook = await Notebook.read(self.contents_manager, path)
         if self._tickets.redeem(self.get_query_argument("ticket", ""), *self._allowed(notebook)):
             self._notebook = notebook
-            await super().get(path)
+            await ensure_async(super().get(path))
         else:
             self._ask(notebook)
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
-from jupyterlab_server.workspaces_handler import WorkspacesManager  # type: ignore[import-untyped]
+from jupyterlab_server.workspaces_handler import WorkspacesManager
 from tornado import web
 from tornado.httputil import HTTPServerRequest, url_concat
 from tornado.routing import PathMatches, Rule

@@ -105,18 +105,18 @@ def test_a_ticket_is_for_one_notebook(server: str, person: httpx2.Client, home: 
     assert not (home / "second-ran").exists()
 
 
-@pytest.mark.parametrize("case", ["owner", "group", "folder", "link"])
+@pytest.mark.parametrize("case", ["owner", "group", "folder", "symlink"])
 def test_what_others_can_change_needs_the_persons_word(
     server: str, person: httpx2.Client, home: Path, case: str
 ) -> None:
     path = home / f"{case}.ipynb"
-    if case in ("folder", "link"):
+    if case in ("folder", "symlink"):
         shared = home / f"shared-{case}"
         (shared / "own").mkdir(parents=True, mode=0o750)
         shared.chmod(0o770)
         write(shared / "own" / path.name, f"{case}-ran")
         path = shared / "own" / path.name
-        if case == "link":
+        if case == "symlink":
             path = home / path.name
             path.symlink_to(shared / "own" / path.name)
     else:
