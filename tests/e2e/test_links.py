@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser import accessibility_problems, fetch, screenshot, websocket_opens
 from tests.deployment import Deployment
@@ -38,7 +39,14 @@ def server(deployment: Deployment, founder: Visitor) -> str:
 def write_notebook(visitor: Visitor, server: str, path: str) -> None:
     """A notebook in the person's home that shows :data:`RESULT` when it runs."""
     source = "print('The answer', 'is', 6 * 7)"
-    cell = {"cell_type": "code", "id": "a", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "id": "a",
+        "source": source,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
@@ -61,21 +69,32 @@ def test_a_link_to_a_page_of_a_notebook_asks_first(founder: Visitor, server: str
     expect(page.get_by_role("heading", level=1)).to_have_text("Run linked.ipynb?")
 
 
-def test_labs_preview_runs_for_the_person_and_not_for_a_link(founder: Visitor, server: str) -> None:
+def test_labs_preview_runs_for_the_person_and_asks_when_it_is_restored(founder: Visitor, server: str) -> None:
     page = founder.page
     write_notebook(founder, server, "preview.ipynb")
     preview = page.frame_locator("iframe[src*='voila/render/preview.ipynb']")
     open_empty_lab(page, server)
-    page.goto(f"{server}lab/tree/preview.ipynb?factory=Voila%20Preview")
+    page.locator("#jp-main-dock-panel").wait_for(timeout=READY_MS)
+    page.goto(f"{server}lab/tree/preview.ipynb")
+    with page.expect_response(saves_the_preview, timeout=READY_MS):
+        page.locator(".voilaRender").first.click(timeout=READY_MS)
+        expect(preview.get_by_text(RESULT)).to_be_visible(timeout=READY_MS)
+    page.get_by_title("Reload Preview").click()
+    expect(preview.get_by_text(RESULT)).to_be_visible(timeout=READY_MS)
+
+    page.goto(f"{server}lab")
     expect(preview.get_by_role("button", name="Run notebook")).to_be_visible(timeout=READY_MS)
     expect(preview.get_by_text(RESULT)).to_have_count(0)
 
-    open_empty_lab(page, server)
-    page.goto(f"{server}lab/tree/preview.ipynb")
-    page.locator(".jp-NotebookPanel-toolbar .voilaRender").first.click(timeout=READY_MS)
-    expect(preview.get_by_text(RESULT)).to_be_visible(timeout=READY_MS)
-    page.get_by_title("Reload Preview").click()
-    expect(preview.get_by_text(RESULT)).to_be_visible(timeout=READY_MS)
+
+def saves_the_preview(response: Response) -> bool:
+    """Whether JupyterLab has saved a layout with a preview in it."""
+    request = response.request
+    return (
+        request.method == "PUT"
+        and "/lab/api/workspaces" in request.url
+        and "voila-preview" in (request.post_data or "")
+    )
 
 
 def test_a_link_asks_before_it_resets_the_layout(founder: Visitor, server: str) -> None:
