@@ -37,7 +37,7 @@ def server(deployment: Deployment, founder: Visitor) -> str:
 
 
 def write_notebook(visitor: Visitor, server: str, path: str) -> None:
-    """A notebook in the person's home that shows :data:`RESULT` when it runs."""
+    """A trusted notebook in the person's home that shows :data:`RESULT` when it runs."""
     source = "print('The answer', 'is', 6 * 7)"
     cell: dict[str, Any] = {
         "cell_type": "code",
@@ -52,6 +52,8 @@ def write_notebook(visitor: Visitor, server: str, path: str) -> None:
     body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
     answer = fetch(visitor.page, "PUT", f"{server}api/contents/{path}", body)
     assert answer["status"] in (200, 201), answer
+    trusted = fetch(visitor.page, "POST", f"{server}api/contents/{path}/trust")  # or Voila's preview asks, too
+    assert trusted["status"] == 201, trusted
 
 
 def test_a_link_to_a_page_of_a_notebook_asks_first(founder: Visitor, server: str) -> None:
