@@ -2,7 +2,8 @@
 
 The manager is a process of its own, so that a busy scheduler does not hold up notebooks; it is started by the first
 request, on a socket that listens from the beginning (as systemd does it), and started anew should it be killed.
-JupyterLab's Dask panel asks the same manager: its addresses below ``dask/`` are answered here.
+JupyterLab's Dask panel asks the same manager: its addresses below ``dask/`` are answered here. The pages of the
+dashboards are in ``dashboards``.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ import asyncio
 import json
 import logging
 import os
-import re
 import socket
 import subprocess
 import sys
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -28,14 +27,14 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from spawners.node import keys, person
+from spawners.node import dashboard_ports, dashboards, keys, person
+from spawners.node.dashboards import NAME
 from spawners.node.job_context import JobContext
 
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 60.0
 END_SECONDS = 7.0
-NAME = r"[a-z][a-z0-9-]{0,29}"
 MANAGER = rf"(?P<path>clusters(?:/{NAME}(?:/(?:connection|script))?)?|offer|news|estimate|trainings(?:/\d{{1,12}})?)"
 
 
@@ -243,96 +242,22 @@ def panel_model(cluster: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class CheckHandler(GateHandler):
-    """``dask/dashboard-check/URL``: pages of a dashboard, for the panel's list."""
-
-    @web.authenticated
-    @authorized
-    async def get(self, url: str) -> None:
-        url = unquote(url)
-        try:
-            plots = await self._plots(urlsplit(url).path)
-        except Exception:
-            plots = None
-        self.finish(json.dumps({"url": url, "isActive": plots is not None, "plots": plots or {}}))
-
-    async def _plots(self, path: str) -> dict[str, str]:
-        from jupyter_server_proxy.unixsock import UnixResolver
-
-        base = self.settings["base_url"]
-        below = path.removeprefix(base.rstrip("/")).lstrip("/")
-        if port := re.match(r"proxy/(\d{2,5})(?:/|$)", below):  # of a cluster started by other means
-            client, address = SimpleAsyncHTTPClient(force_instance=True), f"http://127.0.0.1:{port[1]}"
-        else:
-            name = re.match(rf"(?:dask/dashboard|atrium/clusters)/({NAME})(?:/|$)", below)
-            if name is None:
-                raise ValueError(path)
-            resolver = UnixResolver(str(self.gate.context.dashboard_socket(name[1])))
-            client, address = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver), "http://localhost"
-        try:
-            answer = await client.fetch(f"{address}/individual-plots.json", request_timeout=5)
-        finally:
-            client.close()
-        return dict(json.loads(answer.body))
-
-
-def dashboard_handler() -> type:
-    """Handler that proxies a cluster's Dask dashboard (HTTP and WebSockets); imported on the first request."""
-    from jupyter_server_proxy.handlers import ProxyHandler
-
-    class DashboardHandler(ProxyHandler):
-        auth_resource = "server"
-
-        def initialize(self, context: JobContext) -> None:
-            self._context = context
-            self.update_last_activity = False  # an open dashboard is no activity
-
-        def _at(self, name: str) -> None:
-            path = self._context.dashboard_socket(name)
-            if not path.exists():
-                raise web.HTTPError(404, f"There is no cluster {name} (any more).")
-            setattr(self, "unix_socket", str(path))  # noqa: B010 - untyped there
-            self.proxy_base = f"atrium/clusters/{name}/dashboard"
-
-        @authorized(action="read")  # type: ignore[untyped-decorator]
-        async def http_get(self, name: str, path: str) -> Any:
-            self._at(name)
-            return await self.proxy("localhost", 0, path or "/status")
-
-        @authorized(action="execute")  # type: ignore[untyped-decorator]
-        async def open(self, name: str, path: str) -> Any:  # type: ignore[override]
-            self._at(name)
-            return await self.proxy_open("localhost", 0, path)
-
-        async def _refuse(self, *_: str) -> None:
-            raise web.HTTPError(405)
-
-        post = put = patch = delete = head = options = _refuse
-
-    return DashboardHandler
-
-
 def load(server: ServerApp) -> Gate:
     """Add the addresses; :meth:`Gate.open` follows when the loop runs."""
     context = JobContext.from_environment()
     gate = Gate(context)
-    os.environ.update(keys.variables(context))  # kernels get them (person.py)
+    # For kernels (person.py).
+    os.environ.update(keys.variables(context))
+    os.environ["DASK_DISTRIBUTED__DASHBOARD__LINK"] = dashboard_ports.link(context)
     base = server.web_app.settings["base_url"]
     options = {"gate": gate}
     server.web_app.add_handlers(
         ".*$",
         [
             (url_path_join(base, f"atrium/{MANAGER}"), ManagerHandler, options),
-            (
-                url_path_join(
-                    base, rf"(?:atrium/clusters|dask/dashboard)/(?P<name>{NAME})(?:/dashboard)?(?P<path>/.*)"
-                ),
-                dashboard_handler(),
-                {"context": context},
-            ),
             (url_path_join(base, rf"dask/clusters/(?P<name>{NAME})"), PanelHandler, options),
             (url_path_join(base, r"dask/clusters/?"), PanelHandler, options),
-            (url_path_join(base, r"dask/dashboard-check/(?P<url>.+)"), CheckHandler, options),
+            *dashboards.routes(base, context),
         ],
     )
     return gate

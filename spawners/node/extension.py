@@ -20,7 +20,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from spawners.node import clusters, idle, output, person
+from spawners.node import clusters, idle, output, person, refused
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
@@ -123,6 +123,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
             (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
         ],
     )
+    refused.install(server)
     gate = settings[CLUSTERS] = clusters.load(server)
     gpus_work = watch.gpus_work
 

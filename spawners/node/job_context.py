@@ -83,7 +83,13 @@ class JobContext:
     def dashboard_socket(self, cluster: str) -> Path:
         return self.runtime / f"dask-{cluster}.sock"
 
+    @property
+    def dashboards(self) -> Path:
+        """Directory of notes on the dashboards of plain Dask clusters (spawners/node/dashboard_ports.py)."""
+        return self.runtime / "dashboards"
+
     def dashboard_path(self, cluster: str) -> str:
+        """Path of a cluster's dashboard on the server; ``cluster`` is a name, or the port of a plain cluster."""
         return f"{self.prefix.rstrip('/')}/atrium/clusters/{cluster}/dashboard/"
 
     def make_directories(self) -> None:

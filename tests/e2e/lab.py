@@ -11,9 +11,15 @@ KERNEL = "Python 3 (ipykernel)"
 _DONE = re.compile(r"\[\d+\]:")
 
 
+def open_empty_lab(page: Page, server: str) -> None:
+    """JupyterLab of the server at an address, with an empty workspace; it asks before it forgets the last one."""
+    page.goto(f"{server}lab?reset")
+    page.get_by_role("button", name="Reset layout").click()
+
+
 def new_notebook(page: Page) -> None:
     """From any page of a Lab, with an empty workspace, into a new notebook whose kernel is idle."""
-    page.goto(re.sub(r"/lab\b.*", "/lab?reset", page.url))
+    open_empty_lab(page, re.sub(r"/lab\b.*", "/", page.url))
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=READY_SECONDS * 1000)
     wait_for_kernel(page)
 

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import accessibility_problems, api_token, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
-from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
+from tests.e2e.lab import new_notebook, open_empty_lab, run_cell, wait_for_kernel
 from tests.e2e.test_isolation import no_node_for_notebooks, press_start
 from tests.e2e.visitor import START_SECONDS, Visitor, staying
 from tests.polling import eventually
@@ -41,7 +41,7 @@ def start(visitor: Visitor, **options: int | str) -> None:
     answer = fetch(visitor.page, "POST", hub, json.dumps({"user_options": options}))
     assert answer["status"] in (201, 202), answer
     eventually(lambda: running(visitor), within=START_SECONDS, what=f"{visitor.name}'s server is ready")
-    visitor.page.goto(f"{deployment.server_url(visitor.name)}lab?reset")
+    open_empty_lab(visitor.page, deployment.server_url(visitor.name))
     visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
 

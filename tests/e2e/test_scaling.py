@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import accessibility_problems, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
-from tests.e2e.lab import new_notebook, run_cell
+from tests.e2e.lab import new_notebook, open_empty_lab, run_cell
 from tests.e2e.managing import changed
 from tests.e2e.test_running import changed_settings
 from tests.e2e.visitor import Visitor
@@ -257,7 +257,7 @@ def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: D
     founder = visit("founder")
     founder.start_notebook()
     lab = founder.page
-    lab.goto(f"{deployment.server_url(founder.name)}lab?reset")
+    open_empty_lab(lab, deployment.server_url(founder.name))
     lab.locator("li[data-id=dask-dashboard-launcher]").click(timeout=READY_MS)
     panel = lab.locator(".dask-DaskClusterManager")
     panel.get_by_title("Start New Dask Cluster").click()

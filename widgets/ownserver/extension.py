@@ -1,4 +1,5 @@
-"""Jupyter server extension of a person's own server: framed error pages, the theme, and lazy extensions.
+"""Jupyter server extension of a person's own server: framed error pages, the theme, what is confirmed first, and lazy
+extensions.
 
 It delays the start of every server, so it does not import Voila or Dask.
 """
@@ -17,15 +18,15 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from hub.pages import frame
-from widgets.ownserver import lazy
+from widgets.ownserver import lazy, workspaces
 
 TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "templates")
 """Pages of a person's own server, and what they share with the dashboards service's."""
 
-VOILA = "voila.server_extension"
+VOILA = ("voila.server_extension", "widgets.ownserver.render")
 ON_DEMAND = {
-    "atrium/scaling": (VOILA, "widgets.ownserver.scaling_page"),
-    "voila": (VOILA,),
+    "atrium/scaling": (*VOILA, "widgets.ownserver.scaling_page"),
+    "voila": VOILA,
 }
 """Below which address which extensions are needed. Voila's is off in ``spawners/jupyter`` for this; Dask's,
 because spawners/node/clusters.py answers in its place."""
@@ -50,7 +51,7 @@ def _use_our_error_pages(environment: jinja2.Environment, base_url: str) -> None
     environment.loader = jinja2.ChoiceLoader(
         [jinja2.FileSystemLoader(TEMPLATES), stock, jinja2.FileSystemLoader(frame.TEMPLATES)]
     )
-    environment.globals["frame"] = frame_of_server(base_url)
+    environment.globals.update(frame=frame_of_server(base_url), base_url=base_url)
 
 
 def keep_lab_extensions(settings: dict[str, Any], base_url: str) -> None:
@@ -79,4 +80,5 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     theme = (url_path_join(base_url, r"atrium/static/(.*)"), web.StaticFileHandler, {"path": str(frame.STATIC)})
     server.web_app.add_handlers(".*$", [theme])
     keep_lab_extensions(server.web_app.settings, base_url)
+    workspaces.install(server)
     lazy.install(server, ON_DEMAND)

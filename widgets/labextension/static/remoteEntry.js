@@ -1,5 +1,5 @@
 // JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
-// job.js: time and hours left.
+// job.js: time and hours left; preview.js: notebooks shown as pages.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -94,7 +94,8 @@
     get: async () => {
       // A Voila page loads this file, too, and has neither launcher nor menu to add to.
       const inLab = NEEDED.every((name) => shared[name]);
-      const plugins = inLab ? await Promise.all([plugin(), import(new URL("job.js", HERE)).then((job) => job.plugin(load))]) : [];
+      const part = async (file) => (await import(new URL(file, HERE))).plugin(load);
+      const plugins = inLab ? await Promise.all([plugin(), part("job.js"), part("preview.js")]) : [];
       return () => ({ __esModule: true, default: plugins });
     },
   };
