@@ -54,8 +54,11 @@ def state(c: Any, settings: Settings) -> None:
 
 
 def login(c: Any, settings: Settings) -> None:
-    """PAM, for members of one OS group only; a disabled account loses everything within five minutes."""
-    c.JupyterHub.authenticator_class = "pam"
+    """PAM, for members of one OS group only, with delays after wrong passwords.
+
+    A disabled account loses everything within five minutes.
+    """
+    c.JupyterHub.authenticator_class = "hub.pages.sign_in.Authenticator"
     c.PAMAuthenticator.service = settings.login.pam_service
     c.PAMAuthenticator.open_sessions = False
     c.PAMAuthenticator.executor_threads = 32  # a wrong password blocks a thread for two seconds

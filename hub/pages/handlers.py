@@ -15,7 +15,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from hub import language
-from hub.pages import frame
+from hub.pages import frame, sign_in
 from hub.pages.overview import Answer, Overviews, overviews, roles
 from hub.pages.templating import HUB_PATH
 from hub.settings import Settings
@@ -133,6 +133,8 @@ def install(settings: Settings) -> None:
         (r"/atrium/scale", ScaleHandler),
         (r"/atrium/help", HelpHandler),
         (r"/atrium/static/(.*)", StaticHandler, {"path": str(frame.STATIC)}),
+        (r"/accept-share", sign_in.AcceptShareHandler, {"limits": sign_in.limits(settings)}),
+        (r"/api/users/([^/]+)/tokens", sign_in.TokensHandler),
     ]
     paths = {entry[0] for entry in ours}
     BaseHandler.prepare = _prepare_in_language  # type: ignore[method-assign]

@@ -106,7 +106,7 @@ def test_a_token_counts_nowhere_else(api, hub):
 def test_no_answer_repeats_a_token(api, hub, caplog):
     answers = [api.get("/me", headers={"Authorization": "token very-secret"}, params={"token": "very-secret"})]
     hub.answer = httpx2.ConnectError("no route with very-secret")
-    answers.append(api.get("/me", headers={"Authorization": "token very-secret"}))
+    answers.append(api.get("/me", headers={"Authorization": "token another-very-secret"}))
     assert [answer.status_code for answer in answers] == [401, 503]
     assert not any("very-secret" in answer.text for answer in answers)
     assert "very-secret" not in caplog.text
@@ -183,3 +183,39 @@ def test_the_access_log_has_no_query_strings(caplog):
     )
     assert _without_query(record)
     assert record.getMessage() == '::1 - "GET /me HTTP/1.1" 401'
+
+
+@pytest.fixture
+def elsewhere(api):
+    """The API as a client with an address of its own sees it."""
+    client = TestClient(api.app, base_url=str(api.base_url), client=("192.0.2.7", 50000))
+    client.app_state.update(api.app_state)
+    return client
+
+
+def bearer(token):
+    return {"Authorization": f"token {token}"}
+
+
+def test_guesses_at_tokens_become_slow_and_known_ones_go_on(api, elsewhere, hub):
+    mine = hub.sign_in("founder")
+    assert elsewhere.get("/me", headers=bearer(mine)).status_code == 200
+    answers = [elsewhere.get("/me", headers=bearer(f"guess{number}")) for number in range(100)]
+    assert [answer.status_code for answer in answers[:61]] == [401] * 61
+    assert answers[-1].status_code == 429 and answers[-1].headers["Retry-After"] in ("1", "2", "3", "4")
+    assert answers[-1].json()["error"]["hint"].startswith("Try again in ")
+    assert len(hub.requested_paths) < 70
+    assert elsewhere.get("/me", headers=bearer(mine)).status_code == 200
+    assert api.get("/me", headers=bearer(hub.sign_in("other"))).status_code == 200
+
+
+def test_an_expired_token_that_is_sent_again_and_again_delays_nobody(elsewhere, hub):
+    assert {elsewhere.get("/me", headers=bearer("expired")).status_code for _ in range(200)} == {401}
+    assert elsewhere.get("/me", headers=bearer(hub.sign_in("founder"))).status_code == 200
+
+
+def test_a_hub_that_does_not_answer_counts_for_nobody(elsewhere, hub):
+    hub.answer = httpx2.ConnectError("refused")
+    assert {elsewhere.get("/me", headers=bearer(f"token{number}")).status_code for number in range(80)} == {503}
+    hub.answer = None
+    assert elsewhere.get("/me", headers=bearer(hub.sign_in("founder"))).status_code == 200
