@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import APIKeyHeader
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -104,16 +104,20 @@ def _people(asking: Asking) -> Context:
 
 MAX_ROW_ID = 2**31 - 1
 """The highest number of a row that every database stores."""
+RowId = Annotated[int, Path(ge=1, le=MAX_ROW_ID)]
+"""A row's number in an address; a test refuses routes with numbers that have no such limit."""
+BeforeId = Annotated[int | None, Query(ge=1, le=MAX_ROW_ID)]
+"""The last row's number of the previous page."""
 UserName = Annotated[str, Path(description="User name")]
 ProjectSlug = Annotated[str, Path(description="Slug of the project")]
-ApplicationNumber = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the application")]
+ApplicationNumber = Annotated[RowId, Path(description="Number of the application")]
 
 AskingPerson = Annotated[Context, Depends(_people)]
 AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]
 AskingAdmin = Annotated[Context, Depends(only(Role.ADMIN))]
 
 
-def _guesses_code(asking: AskingPerson, guesses: Guessing, address: ClientAddress) -> Iterator[Context]:
+def guesses_code(asking: AskingPerson, guesses: Guessing, address: ClientAddress) -> Iterator[Context]:
     """Count the request as a wrong code if it ends with :class:`NotFound`."""
     with guesses.code(asking.person.name, address) as attempt:
         attempt.counts = False
@@ -124,7 +128,7 @@ def _guesses_code(asking: AskingPerson, guesses: Guessing, address: ClientAddres
             raise
 
 
-AskingWithCode = Annotated[Context, Depends(_guesses_code)]
+AskingWithCode = Annotated[Context, Depends(guesses_code)]
 
 
 PAGES = "pages"

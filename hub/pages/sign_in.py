@@ -88,6 +88,14 @@ class Authenticator(PAMAuthenticator):
         return name if self.validate_username(name) else None
 
 
+def handlers(settings: Settings) -> list[Any]:
+    """Entries that replace JupyterHub's own, for :func:`hub.pages.handlers.install`."""
+    return [
+        (r"/accept-share", AcceptShareHandler, {"limits": limits(settings)}),
+        (r"/api/users/([^/]+)/tokens", TokensHandler),
+    ]
+
+
 class TokensHandler(UserTokenListAPIHandler):
     """As JupyterHub's own, which answers 403 to a password that has to wait: this one answers 429."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from hub.calls import programme
-from hub.context import MAX_ROW_ID, AskingAdmin, AskingPerson, AskingReviewer, AskingWithCode, Context, ProjectSlug
+from hub.context import AskingAdmin, AskingPerson, AskingReviewer, AskingWithCode, Context, ProjectSlug, RowId
 from hub.projects import extensions, invitations, members, service
 from hub.projects.models import (
     Extension,
@@ -24,8 +24,8 @@ from hub.projects.models import (
 router = APIRouter(tags=["access"])
 
 MemberName = Annotated[str, Path(description="User name of the member")]
-InvitationId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the invitation")]
-ExtensionId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the extension request")]
+InvitationId = Annotated[RowId, Path(description="Number of the invitation")]
+ExtensionId = Annotated[RowId, Path(description="Number of the extension request")]
 After = Annotated[str, Query(max_length=40, description="Last slug of the previous page")]
 
 
