@@ -58,7 +58,7 @@ def login(c: Any, settings: Settings) -> None:
 
     A disabled account loses everything within five minutes.
     """
-    c.JupyterHub.authenticator_class = "hub.pages.sign_in.Authenticator"
+    c.JupyterHub.authenticator_class = "hub.pages.sign_in.DelayingAuthenticator"
     c.PAMAuthenticator.service = settings.login.pam_service
     c.PAMAuthenticator.open_sessions = False
     c.PAMAuthenticator.executor_threads = 32  # a wrong password blocks a thread for two seconds

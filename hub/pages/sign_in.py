@@ -1,6 +1,6 @@
 """Sign-in and share codes with delays after wrong ones: JupyterHub's own authenticator and handlers, guarded.
 
-Every password reaches PAM through :class:`Authenticator`, whichever handler received it.
+Every password reaches PAM through :class:`DelayingAuthenticator`, whichever handler received it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-class Authenticator(PAMAuthenticator):
+class DelayingAuthenticator(PAMAuthenticator):
     """PAM, asked only when an attempt is allowed; until then a right password is refused like a wrong one."""
 
     limits: Any = AnyTrait()

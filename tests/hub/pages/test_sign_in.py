@@ -16,7 +16,7 @@ from tornado.testing import bind_unused_port
 
 from hub.guesses import Guesses
 from hub.pages import devices
-from hub.pages.sign_in import Authenticator, Limits, TokensHandler, TooManyRequests
+from hub.pages.sign_in import DelayingAuthenticator, Limits, TokensHandler, TooManyRequests
 from hub.settings import Login
 
 PASSWORDS = {"maria": "right", "jan": "right", "stranger": "right"}
@@ -25,7 +25,7 @@ PASSWORDS = {"maria": "right", "jan": "right", "stranger": "right"}
 class Form(web.RequestHandler):
     """The part of JupyterHub's sign-in that the authenticator uses."""
 
-    def initialize(self, authenticator: Authenticator) -> None:
+    def initialize(self, authenticator: DelayingAuthenticator) -> None:
         self.authenticator = authenticator
         self.hub = SimpleNamespace(base_url="/hub/")
 
@@ -62,7 +62,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 @pytest.fixture
 async def address(checked: list[tuple[str, str]]) -> AsyncIterator[str]:
     limits = Limits(Guesses(Login(), lambda *_: None), (), 180)
-    authenticator = Authenticator(limits=limits, allowed_users={"maria", "jan"}, username_pattern=r"^[a-z]+\Z")
+    authenticator = DelayingAuthenticator(limits=limits, allowed_users={"maria", "jan"}, username_pattern=r"^[a-z]+\Z")
     app = web.Application([("/hub/login", Form, {"authenticator": authenticator})], cookie_secret="s" * 32)
     socket, port = bind_unused_port()
     server = HTTPServer(app, xheaders=True)
