@@ -122,7 +122,7 @@ async def test_headers_that_clients_write_change_no_count(
     for number in range(100):
         forwarded = {"X-Forwarded-For": f"192.0.2.{number}", "X-Real-Ip": f"1.2.3.{number}"}
         await submit(browser, address, "guess", **forwarded)
-    assert len(checked) <= 21
+    assert len(checked) <= 30
 
 
 async def test_the_device_of_the_owner_gets_in_whatever_others_guess(address: str, browser: httpx2.AsyncClient) -> None:
