@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypedDict
 
@@ -31,11 +32,14 @@ from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
 from hub.dataspace.search.answers import SearchCache
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, Conflict, SettingsError
+from hub.errors import AtriumError, Conflict, SettingsError, TooManyAttempts
+from hub.guesses import Guesses, proxies
 from hub.health.routes import router as health
 from hub.home.routes import router as home
 from hub.hub_client import hub_client
+from hub.identity.addresses import Network
 from hub.identity.tokens import Directory
+from hub.mail import guesses as guess_reports
 from hub.mail.routes import router as mail
 from hub.organisations.routes import router as organisations
 from hub.projects.routes import router as access
@@ -73,6 +77,8 @@ class State(TypedDict):
     search_cache: SearchCache
     previewer: Previewer
     memberships: Memberships
+    guesses: Guesses
+    proxies: tuple[Network, ...]
 
 
 def create_app(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
@@ -132,6 +138,7 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
     async def open_state(_app: FastAPI) -> AsyncIterator[State]:
         engine = make_engine(settings.api.database_url)
         search_cache = SearchCache(settings.paths.state / "dataspace")
+        guesses = Guesses(settings.login, partial(guess_reports.report, settings, "Atrium's API"))
         with search_cache.preparing():
             async with hub_client(settings, transport=hub) as http:
                 yield State(
@@ -141,6 +148,8 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
                     search_cache=search_cache,
                     previewer=Previewer(Fetcher(settings.dataspace.allowed_hosts)),
                     memberships=Memberships(),
+                    guesses=guesses,
+                    proxies=proxies(settings, settings.api.host),
                 )
         engine.dispose()
 
@@ -199,7 +208,10 @@ def _answer(status: int, message: str, *, field: str | None = None, hint: str = 
 
 def _on_atrium_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtriumError)  # noqa: S101
-    return _answer(error.status, error.message, field=error.field, hint=error.hint)
+    response = _answer(error.status, error.message, field=error.field, hint=error.hint)
+    if isinstance(error, TooManyAttempts) and error.seconds is not None:
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def _on_invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hub import tls
 from hub.identity.models import NAME
-from hub.pages import frame, handlers, templating
+from hub.pages import frame, handlers, sign_in, templating
 from hub.programs import culling
 from hub.settings import Settings
 
@@ -54,8 +54,11 @@ def state(c: Any, settings: Settings) -> None:
 
 
 def login(c: Any, settings: Settings) -> None:
-    """PAM, for members of one OS group only; a disabled account loses everything within five minutes."""
-    c.JupyterHub.authenticator_class = "pam"
+    """PAM, for members of one OS group only, with delays after wrong passwords.
+
+    A disabled account loses everything within five minutes.
+    """
+    c.JupyterHub.authenticator_class = "hub.pages.sign_in.DelayingAuthenticator"
     c.PAMAuthenticator.service = settings.login.pam_service
     c.PAMAuthenticator.open_sessions = False
     c.PAMAuthenticator.executor_threads = 32  # a wrong password blocks a thread for two seconds
@@ -142,7 +145,7 @@ def spawning(c: Any, settings: Settings) -> None:
 
 def look(c: Any, settings: Settings) -> None:
     """Atrium's templates and handlers instead of JupyterHub's."""
-    handlers.install(settings)
+    handlers.install(settings, *sign_in.handlers(settings))
     c.JupyterHub.redirect_to_server = False  # sign-in leads to the home page, not to a server
     c.JupyterHub.template_paths = [str(frame.TEMPLATES)]
     c.JupyterHub.template_vars = templating.template_vars(settings)

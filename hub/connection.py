@@ -19,6 +19,7 @@ from hub.errors import (
     NotFound,
     NotSignedIn,
     SlurmError,
+    TooManyAttempts,
 )
 
 DEADLINE_SECONDS = 10.0
@@ -29,6 +30,7 @@ ERRORS: Mapping[int, type[AtriumError]] = {
     404: NotFound,
     409: Conflict,
     422: InvalidInput,
+    429: TooManyAttempts,
     502: SlurmError,
     503: HubUnavailable,
 }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import APIKeyHeader
 from sqlalchemy.orm import Session, sessionmaker
 
-from hub.errors import NotAllowed
+from hub.errors import NotAllowed, NotFound, NotSignedIn
+from hub.guesses import Guesses
+from hub.identity.addresses import client_address
 from hub.identity.models import Person, Role
 from hub.identity.tokens import Directory, token_in
 from hub.settings import Settings
@@ -32,9 +34,36 @@ HubDirectory = Annotated[Directory, Depends(_directory)]
 Sessions = Annotated["sessionmaker[Session]", Depends(_sessions)]
 
 
-async def signed_in(header: Annotated[str | None, Security(_header)], directory: HubDirectory) -> Person:
+async def _address(request: Request) -> str | None:
+    forwarded_for = ",".join(request.headers.getlist("X-Forwarded-For"))
+    return client_address(request.client.host if request.client else "", forwarded_for, request.state.proxies)
+
+
+async def _guesses(request: Request) -> Guesses:
+    return cast(Guesses, request.state.guesses)
+
+
+ClientAddress = Annotated[str | None, Depends(_address)]
+Guessing = Annotated[Guesses, Depends(_guesses)]
+
+
+async def signed_in(
+    header: Annotated[str | None, Security(_header)],
+    directory: HubDirectory,
+    guesses: Guessing,
+    address: ClientAddress,
+) -> Person:
     """The owner of the token. The app refuses to start with a route that does not depend on this (see hub/app.py)."""
-    return await directory.owner_of(token_in(header))
+    token = token_in(header)
+    if directory.remembers(token):
+        return await directory.owner_of(token)
+    with guesses.token(address) as attempt:
+        attempt.counts = False
+        try:
+            return await directory.owner_of(token)
+        except NotSignedIn:
+            attempt.counts = True
+            raise
 
 
 Guarded = Annotated[Person, Depends(signed_in)]
@@ -75,13 +104,31 @@ def _people(asking: Asking) -> Context:
 
 MAX_ROW_ID = 2**31 - 1
 """The highest number of a row that every database stores."""
+RowId = Annotated[int, Path(ge=1, le=MAX_ROW_ID)]
+"""A row's number in an address; a test refuses routes with numbers that have no such limit."""
+BeforeId = Annotated[int | None, Query(ge=1, le=MAX_ROW_ID)]
+"""The last row's number of the previous page."""
 UserName = Annotated[str, Path(description="User name")]
 ProjectSlug = Annotated[str, Path(description="Slug of the project")]
-ApplicationNumber = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the application")]
+ApplicationNumber = Annotated[RowId, Path(description="Number of the application")]
 
 AskingPerson = Annotated[Context, Depends(_people)]
 AskingReviewer = Annotated[Context, Depends(only(Role.REVIEWER))]
 AskingAdmin = Annotated[Context, Depends(only(Role.ADMIN))]
+
+
+def guesses_code(asking: AskingPerson, guesses: Guessing, address: ClientAddress) -> Iterator[Context]:
+    """Count the request as a wrong code if it ends with :class:`NotFound`."""
+    with guesses.code(asking.person.name, address) as attempt:
+        attempt.counts = False
+        try:
+            yield asking
+        except NotFound:
+            attempt.counts = True
+            raise
+
+
+AskingWithCode = Annotated[Context, Depends(guesses_code)]
 
 
 PAGES = "pages"

@@ -51,6 +51,20 @@ class Conflict(AtriumError):
     hint = "Reload, then try again."
 
 
+class TooManyAttempts(AtriumError):
+    """Passwords, tokens or codes were wrong too often. ``seconds``: until the next attempt is allowed."""
+
+    status = 429
+    seconds: int | None = None
+
+    @classmethod
+    def until(cls, seconds: int) -> TooManyAttempts:
+        """The error of an attempt that has to wait."""
+        error = cls("Too many attempts.", hint=f"Try again in {seconds} seconds.")
+        error.seconds = seconds
+        return error
+
+
 class HubUnavailable(AtriumError):
     """The Hub did not answer in time."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariable
 
@@ -126,6 +126,25 @@ class Login(Section):
     """User names of those who hold workshops."""
     analysts: frozenset[str] = frozenset()
     """User names of those who publish apps."""
+    failures_before_delay: Annotated[int, COUNT] = Field(5, ge=1)
+    """Wrong passwords for one account from one address, or from a device that the account has signed in on, before
+    the next attempt has to wait: two seconds, then twice as long each time. Also wrong codes of one person. A wrong
+    one is forgotten after half an hour, a right password forgets them all."""
+    account_failures_before_delay: Annotated[int, COUNT] = Field(20, ge=1)
+    """The same for one account from all addresses together, devices that it has signed in on excepted."""
+    address_failures_a_minute: Annotated[int, COUNT] = Field(60, ge=1)
+    """Wrong passwords, tokens or codes from one address, whatever the account, before its next attempt has to wait;
+    above what a classroom behind one address needs. The Hub's own machine has no such limit."""
+    longest_delay_seconds: Annotated[float, SECONDS] = Field(300.0, ge=1, le=3600)
+    """The longest wait between two attempts."""
+    known_device_days: Annotated[int, COUNT] = Field(180, ge=1)
+    """Days after a sign-in in which guesses from elsewhere do not delay the same person on the same device."""
+    report_failures_an_hour: Annotated[int, COUNT] = Field(100, ge=1)
+    """Admins get a mail when so many passwords, tokens or codes were wrong or had to wait within an hour."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks of proxies in front of Atrium's own that are on other machines: the address of a client
+    is read from the ``X-Forwarded-For`` that they append to. Without it, all people behind such a proxy count as one
+    address."""
 
 
 class Api(Section):

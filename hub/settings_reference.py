@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
+from pydantic import IPvAnyNetwork
 from pydantic.fields import FieldInfo
 
 from hub.sections import unit_of
@@ -30,7 +31,14 @@ A value comes from the variable if it is set, else from the file, else it is the
 anything.
 Secrets are not settings: each is a file of its own in `secrets` below `paths.etc`.
 """
-_WORDS: dict[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    Path: "path",
+    IPvAnyNetwork: "address or network",
+}
 
 
 def markdown() -> str:

@@ -42,6 +42,7 @@ HUB_MODULES = {
     "context",
     "environment",  # what the programs we turn into get to see of ours
     "errors",
+    "guesses",  # limits on guessing passwords, tokens and codes
     "formats",  # numbers and times, for each reader
     "hub_client",  # HTTP clients for the Hub's REST API
     "language",  # gettext, for each reader
@@ -191,14 +192,27 @@ SUBJECTS: dict[str, set[str]] = {
     "db": {"base", "engine"},
     "health": set(),
     "home": set(),
-    "identity": {"groups", "hub_api", "oidc", "roles", "tokens"},
-    "mail": {"smtp"},
+    "identity": {
+        "addresses",  # of clients, behind proxies
+        "groups",
+        "hub_api",
+        "oidc",
+        "roles",
+        "throttle",  # attempts and delays, pure
+        "tokens",
+    },
+    "mail": {
+        "guesses",  # report to admins
+        "smtp",
+    },
     "organisations": {"sme"},
     "pages": {
         "hosts",  # which hosts the Hub answers on
         "frame",  # header, menu and footer of every page
+        "devices",  # that a person has signed in on
         "handlers",  # the Hub's own pages
         "overview",  # what the API says about a person
+        "sign_in",  # passwords and codes, with delays after wrong ones
         "templating",  # what every template finds
     },
     "programs": {

@@ -18,11 +18,11 @@ from hub.applications.models import (
 )
 from hub.applications.views import reference
 from hub.calls import programme
-from hub.context import MAX_ROW_ID, ApplicationNumber, AskingPerson
+from hub.context import ApplicationNumber, AskingPerson, RowId
 
 router = APIRouter(tags=["applications"])
 
-VersionNumber = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the submitted version, from 1")]
+VersionNumber = Annotated[RowId, Path(description="Number of the submitted version, from 1")]
 
 
 @router.get("/applications")

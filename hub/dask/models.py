@@ -110,6 +110,16 @@ class Trouble(Model):
     log: str = ""
 
 
+class ClusterEnd(Model):
+    """What ending a cluster did."""
+
+    name: str
+    jobs: tuple[int, ...]
+    """Jobs of workers that were cancelled."""
+    trouble: Trouble | None = None
+    """Set if Slurm has not confirmed that."""
+
+
 class ClusterPhase(StrEnum):
     ON = "on"
     PAUSED = "paused"

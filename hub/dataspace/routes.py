@@ -8,7 +8,7 @@ import fastapi
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from hub.context import Asking, Sessions
+from hub.context import MAX_ROW_ID, Asking, RowId, Sessions
 from hub.dataspace import service
 from hub.dataspace.context import CachedProjects, Projects
 from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
@@ -25,8 +25,8 @@ for subject in (saved_searches, transfers, sources, publications):
 
 Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$", description="Language of labels, two letters")]
-RecordId = Annotated[int, fastapi.Path(description="Number of the record")]
-FileNumber = Annotated[int, fastapi.Query(description="File of the record, counted from 0")]
+RecordId = Annotated[RowId, fastapi.Path(description="Number of the record")]
+FileNumber = Annotated[int, fastapi.Query(ge=0, le=MAX_ROW_ID, description="File of the record, counted from 0")]
 
 
 async def _search_cache(request: Request) -> answers.SearchCache:

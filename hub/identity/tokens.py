@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 5.0
 REMEMBER_SECONDS = 15.0
 """Seconds that a response of the Hub is cached; a revoked token works for at most this long."""
+REFUSED_SECONDS = 60.0
+"""Seconds in which the Hub is not asked again about a token that it does not know."""
 REMEMBER_AT_MOST = 4096
 
 _SCOPES = frozenset({"access:services!service=atrium", "access:services"})
@@ -53,6 +55,12 @@ class Directory:
         self._http = http
         self._own_token = own_token
         self._remembered: TTLCache[bytes, Owner] = TTLCache(REMEMBER_AT_MOST, REMEMBER_SECONDS, clock)
+        self._refused: TTLCache[bytes, bool] = TTLCache(REMEMBER_AT_MOST, REFUSED_SECONDS, clock)
+
+    def remembers(self, token: str) -> bool:
+        """Whether the Hub has recently been asked about a token, whatever it answered."""
+        key = _digest(token)
+        return key in self._remembered or key in self._refused
 
     async def owner_of(self, token: str) -> Person:
         """The owner of a token that may be used here.
@@ -61,8 +69,9 @@ class Directory:
         :raises NotAllowed: the token lacks the scope for this API.
         :raises HubUnavailable: the Hub does not answer.
         """
-        # Only the digest is kept, so that no dump of this process shows a list of tokens.
-        key = sha256(token.encode()).digest()
+        key = _digest(token)
+        if key in self._refused:
+            raise _unknown_token()
         owner = self._remembered.get(key)
         if owner is None:
             owner = self._remembered[key] = await self._ask_owner(token)
@@ -80,11 +89,21 @@ class Directory:
     async def _ask_owner(self, token: str) -> Owner:
         answer = await self._get("user", token)
         if answer.status_code in {401, 403}:
-            raise NotSignedIn("The Hub does not know this token.")
+            self._refused[_digest(token)] = True
+            raise _unknown_token()
         return _read(answer)
 
     async def _get(self, path: str, token: str) -> httpx2.Response:
         return await hub_api.request(self._http, "GET", path, token, deadline_seconds=DEADLINE_SECONDS)
+
+
+def _digest(token: str) -> bytes:
+    """What is remembered instead of a token, so that no dump of this process shows a list of them."""
+    return sha256(token.encode()).digest()
+
+
+def _unknown_token() -> NotSignedIn:
+    return NotSignedIn("The Hub does not know this token.")
 
 
 def _read(answer: httpx2.Response) -> Owner:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from hub.context import AskingAdmin
+from hub.context import AskingAdmin, BeforeId
 from hub.mail import service
 from hub.mail.models import Email
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["mail"])
 @router.get("/mail")
 def mails(
     asking: AskingAdmin,
-    before: Annotated[int | None, Query(ge=1, description="Only mails with a smaller number")] = None,
+    before: Annotated[BeforeId, Query(description="Only mails with a smaller number")] = None,
 ) -> tuple[Email, ...]:
     """List mails, 100 per page, newest first.
 

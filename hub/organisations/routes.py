@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from hub.calls import programme
-from hub.context import Asking, AskingPerson
+from hub.context import Asking, AskingPerson, AskingWithCode
 from hub.organisations import service, sme
 from hub.organisations.models import (
     Figures,
@@ -49,8 +49,11 @@ def change(asking: AskingPerson, update: OrganisationUpdate) -> Organisation:
 
 
 @router.post("/organisation/join")
-def join(asking: AskingPerson, joining: Joining) -> Organisation:
-    """Join an organisation with a colleague's code."""
+def join(asking: AskingWithCode, joining: Joining) -> Organisation:
+    """Join an organisation with a colleague's code.
+
+    404 if no organisation has the code. 429 after several of these, with the seconds to wait.
+    """
     return service.join(asking.session, programme.current(asking.settings), asking.person.name, joining.code)
 
 

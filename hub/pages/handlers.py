@@ -126,13 +126,17 @@ async def _prepare_in_language(self: BaseHandler) -> None:
     await _prepare(self)
 
 
-def install(settings: Settings) -> None:
-    """Insert our handlers before JupyterHub's own; handlers added by configuration come after them and never match."""
+def install(settings: Settings, *further: Any) -> None:
+    """Insert our handlers and ``further`` ones before JupyterHub's own.
+
+    Handlers added by configuration come after these and never match.
+    """
     ours: list[Any] = [
         (r"/home", HomeHandler, {"overviews": overviews(settings)}),
         (r"/atrium/scale", ScaleHandler),
         (r"/atrium/help", HelpHandler),
         (r"/atrium/static/(.*)", StaticHandler, {"path": str(frame.STATIC)}),
+        *further,
     ]
     paths = {entry[0] for entry in ours}
     BaseHandler.prepare = _prepare_in_language  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from hub.calls import programme
-from hub.context import MAX_ROW_ID, AskingAdmin, AskingPerson, AskingReviewer, Context, ProjectSlug
+from hub.context import AskingAdmin, AskingPerson, AskingReviewer, AskingWithCode, Context, ProjectSlug, RowId
 from hub.projects import extensions, invitations, members, service
 from hub.projects.models import (
     Extension,
@@ -24,8 +24,8 @@ from hub.projects.models import (
 router = APIRouter(tags=["access"])
 
 MemberName = Annotated[str, Path(description="User name of the member")]
-InvitationId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the invitation")]
-ExtensionId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the extension request")]
+InvitationId = Annotated[RowId, Path(description="Number of the invitation")]
+ExtensionId = Annotated[RowId, Path(description="Number of the extension request")]
 After = Annotated[str, Query(max_length=40, description="Last slug of the previous page")]
 
 
@@ -101,19 +101,19 @@ def withdraw_invitation(asking: AskingPerson, slug: ProjectSlug, number: Invitat
 
 
 @router.post("/invitations/offer")
-def offer(asking: AskingPerson, invitation: InvitationToken) -> InvitationOffer:
+def offer(asking: AskingWithCode, invitation: InvitationToken) -> InvitationOffer:
     """Show the project and role that an invitation offers.
 
-    404 if the invitation is used, expired or invalid.
+    404 if the invitation is used, expired or invalid. 429 after several of these, with the seconds to wait.
     """
     return invitations.offer(asking.session, invitation.token)
 
 
 @router.post("/invitations/accept")
-def accept(asking: AskingPerson, invitation: InvitationToken) -> ProjectView:
+def accept(asking: AskingWithCode, invitation: InvitationToken) -> ProjectView:
     """Accept an invitation and join its project.
 
-    404 if the invitation is used, expired or invalid.
+    404 if the invitation is used, expired or invalid. 429 after several of these, with the seconds to wait.
     """
     slug = invitations.accept(asking.session, asking.person.name, invitation.token).slug
     return _view(asking, slug)

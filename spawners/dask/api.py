@@ -77,8 +77,7 @@ class Cluster(Handler):
         self.answer(managed.view(self.manager.context))
 
     async def delete(self, name: str) -> None:
-        await self.manager.end(name)
-        self.set_status(204)
+        self.answer(await self.manager.end(name))
 
 
 class ClusterDetail(Handler):
@@ -128,7 +127,7 @@ class OneTraining(Handler):
 
     async def delete(self, job: str) -> None:
         await training.stop(self.manager.context, int(job))
-        self.set_status(204)
+        self.answer({"job": int(job)})
 
 
 def application(manager: Manager) -> web.Application:

@@ -16,7 +16,7 @@ from hub.dask.models import Shape
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import naming
 from hub.slurm.quoting import word
-from spawners.dask import slurm
+from spawners.dask import quiet_worker, slurm
 from spawners.dask.relief import AGAIN_SECONDS, LAST_SECONDS, Reliefs
 from spawners.dask.scheduler import GuardedScheduler, scheduler_address, security
 from spawners.dask.worker import PROLOGUE, ProjectJob, Times
@@ -123,7 +123,13 @@ class ProjectCluster(SLURMCluster):
             "log_directory": str(context.logs),
             "death_timeout": DEATH_SECONDS,
             "local_directory": '"$ATRIUM_SCRATCH"',
-            "worker_extra_args": ["--no-dashboard", *host, *(["--resources", f"GPU={gpus}"] if gpus else [])],
+            "worker_extra_args": [
+                "--no-dashboard",
+                "--worker-class",
+                quiet_worker.CLASS,
+                *host,
+                *(["--resources", f"GPU={gpus}"] if gpus else []),
+            ],
             "job_script_prologue": [PROLOGUE],
             "job_extra_directives": [f"--comment={word(naming.worker_comment(context.comment, name))}", "--no-requeue"],
             "job_cls": ProjectJob,

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from hub.dask import models
-from hub.dask.models import ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
+from hub.dask.models import ClusterEnd, ClusterRequest, Connection, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, Conflict, InvalidInput, NotFound, SlurmError
 from hub.slurm import naming
 from spawners.dask import limits, queue, slurm
@@ -146,13 +146,18 @@ class Manager:
             await managed.pause(change.paused)
         return managed
 
-    async def end(self, name: str) -> None:
-        """End a cluster: its jobs first, then the scheduler."""
+    async def end(self, name: str) -> ClusterEnd:
+        """End a cluster: its jobs first, then the scheduler. Raises :class:`NotFound`."""
         managed = self.get(name)
         del self.clusters[name]
         self._store_names()
-        await slurm.cancel(await self._jobs_of([managed]))
+        jobs = await self._jobs_of([managed])
+        end = ClusterEnd(name=name, jobs=tuple(map(int, jobs)))
+        if not await slurm.cancel(jobs):
+            end = end.model_copy(update={"trouble": _not_cancelled(name)})
+            self.news = end.trouble
         await managed.close()
+        return end
 
     async def end_all(self) -> None:
         """End all clusters: all jobs by one command, then the schedulers."""
@@ -223,3 +228,10 @@ def _stored_names(path: Path) -> list[str]:
         return [str(name) for name in json.loads(path.read_text())]
     except (OSError, ValueError):
         return []
+
+
+def _not_cancelled(name: str) -> Trouble:
+    return Trouble(
+        message=f"The cluster {name} has ended, but Slurm has not confirmed that its jobs were cancelled.",
+        hint="Workers without a scheduler end within a minute. If squeue still lists them then, cancel them there.",
+    )

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import commands, process, reasons
@@ -62,11 +61,14 @@ async def submit(script: str) -> int:
         raise SlurmError(refusal.means, hint=refusal.todo) from error
 
 
-async def cancel(jobs: list[str]) -> None:
-    """Cancel jobs by one command; ended jobs are ignored."""
+async def cancel(jobs: list[str]) -> bool:
+    """Cancel jobs by one command; ended jobs are ignored. Returns whether Slurm accepted it."""
     if jobs:
-        with suppress(SlurmError):
+        try:
             await run(["scancel", "--quiet", *jobs])
+        except SlurmError:
+            return False
+    return True
 
 
 def job_end(job: str) -> float | None:

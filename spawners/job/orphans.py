@@ -67,6 +67,8 @@ class Sweep:
     """The same of workers of Dask clusters."""
     comments: dict[int, str] = field(default_factory=dict)
     """Comments of the workers that were in the queue in the last round."""
+    recorded: set[tuple[str, int]] = field(default_factory=set)
+    """Events in the audit trail, with the number of the attempt."""
 
     async def round(self) -> None:
         """Look for servers' jobs in the last answer of the queue; while all of them have rows, Slurm is not asked."""
@@ -137,10 +139,10 @@ class Sweep:
                 return
             if job.id not in self.seen:
                 self.seen[job.id] = time.monotonic()
-                await self._report("orphan job found", job, text)
+                await self._report("orphan job found", job, text, owners)
             if time.monotonic() - self.seen[job.id] >= self.site.settings.spawn.orphan_seconds:
                 await self.site.slurm.cancel(job.id, user=job.user)
-                await self._report("orphan job cancelled", job, text)
+                await self._report("orphan job cancelled", job, text, owners)
         except SlurmError as error:
             log.warning("Slurm does not answer about job %i, which has no server: %s", job.id, error)
 
@@ -153,7 +155,17 @@ class Sweep:
         attempts = {comment.attempt for comment in comments if comment is not None}
         return await self.site.ledger.run(service.job_owners, self.site.settings.spawn.gateway, attempts)
 
-    async def _report(self, event: str, job: Job, comment: str) -> None:
-        """Report an orphan in the log and in the audit trail."""
-        log.warning("%s: %i of %s (%s)", event, job.id, job.user, comment)
-        await self.site.ledger.note(service.orphan, event, job, comment)
+    async def _report(self, event: str, job: Job, text: str, owners: Mapping[int, JobOwner]) -> None:
+        """Report an orphan in the log, and in the audit trail once for each attempt that the ledger knows.
+
+        Anybody can give jobs comments of our form. What no attempt of the ledger confirms, or a second job with the
+        comment of the same attempt, is no reason to write a row.
+        """
+        log.warning("%s: %i of %s (%s)", event, job.id, job.user, text)
+        comment = self._read(text, naming.Kind.SERVER)
+        owner = None if comment is None else owners.get(comment.attempt)
+        if comment is None or owner is None or (owner.nonce, owner.os_account) != (comment.nonce, job.user):
+            return
+        if (event, comment.attempt) not in self.recorded:
+            self.recorded.add((event, comment.attempt))
+            await self.site.ledger.note(service.orphan, event, job, text)

@@ -9,7 +9,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
-from hub.app import PREFIX, PUBLIC, _without_query, create_app, refuse_unguarded, routed_app
+from hub.app import PREFIX, PUBLIC, _dependencies, _without_query, create_app, refuse_unguarded, routed_app
+from hub.context import guesses_code
 from hub.errors import SettingsError
 from hub.settings import Api
 
@@ -106,7 +107,7 @@ def test_a_token_counts_nowhere_else(api, hub):
 def test_no_answer_repeats_a_token(api, hub, caplog):
     answers = [api.get("/me", headers={"Authorization": "token very-secret"}, params={"token": "very-secret"})]
     hub.answer = httpx2.ConnectError("no route with very-secret")
-    answers.append(api.get("/me", headers={"Authorization": "token very-secret"}))
+    answers.append(api.get("/me", headers={"Authorization": "token another-very-secret"}))
     assert [answer.status_code for answer in answers] == [401, 503]
     assert not any("very-secret" in answer.text for answer in answers)
     assert "very-secret" not in caplog.text
@@ -183,3 +184,102 @@ def test_the_access_log_has_no_query_strings(caplog):
     )
     assert _without_query(record)
     assert record.getMessage() == '::1 - "GET /me HTTP/1.1" 401'
+
+
+@pytest.fixture
+def elsewhere(api):
+    """The API as a client with an address of its own sees it."""
+    client = TestClient(api.app, base_url=str(api.base_url), client=("192.0.2.7", 50000))
+    client.app_state.update(api.app_state)
+    return client
+
+
+def bearer(token):
+    return {"Authorization": f"token {token}"}
+
+
+def test_guesses_at_tokens_become_slow_and_known_ones_go_on(api, elsewhere, hub):
+    mine = hub.sign_in("founder")
+    assert elsewhere.get("/me", headers=bearer(mine)).status_code == 200
+    answers = [elsewhere.get("/me", headers=bearer(f"guess{number}")) for number in range(100)]
+    assert [answer.status_code for answer in answers[:61]] == [401] * 61
+    assert answers[-1].status_code == 429 and answers[-1].headers["Retry-After"] in ("1", "2", "3", "4")
+    assert answers[-1].json()["error"]["hint"].startswith("Try again in ")
+    assert len(hub.requested_paths) < 70
+    assert elsewhere.get("/me", headers=bearer(mine)).status_code == 200
+    assert api.get("/me", headers=bearer(hub.sign_in("other"))).status_code == 200
+
+
+def test_an_expired_token_that_is_sent_again_and_again_delays_nobody(elsewhere, hub):
+    assert {elsewhere.get("/me", headers=bearer("expired")).status_code for _ in range(200)} == {401}
+    assert elsewhere.get("/me", headers=bearer(hub.sign_in("founder"))).status_code == 200
+
+
+def test_a_hub_that_does_not_answer_counts_for_nobody(elsewhere, hub):
+    hub.answer = httpx2.ConnectError("refused")
+    assert {elsewhere.get("/me", headers=bearer(f"token{number}")).status_code for number in range(80)} == {503}
+    hub.answer = None
+    assert elsewhere.get("/me", headers=bearer(hub.sign_in("founder"))).status_code == 200
+
+
+def numbers(schema, schemas, name, around=()):
+    """Each number of a schema with its name: those in its parts too."""
+    if reference := schema.get("$ref", "").rpartition("/")[2]:
+        if reference not in around:
+            yield from numbers(schemas[reference], schemas, name, (*around, reference))
+        return
+    if schema.get("type") == "integer":
+        yield name, schema
+    parts = [part for kind in ("anyOf", "oneOf", "allOf", "prefixItems") for part in schema.get(kind, ())]
+    parts += [schema[kind] for kind in ("items", "additionalProperties") if isinstance(schema.get(kind), dict)]
+    for part in parts:
+        yield from numbers(part, schemas, name, around)
+    for field, part in schema.get("properties", {}).items():
+        yield from numbers(part, schemas, f"{name} {field}", around)
+
+
+def received_numbers():
+    document = routed_app().openapi()
+    for name, operation in operations():
+        schemas = [parameter["schema"] for parameter in operation.get("parameters", ())]
+        schemas += [content["schema"] for content in operation.get("requestBody", {}).get("content", {}).values()]
+        for schema in schemas:
+            yield from numbers(schema, document["components"]["schemas"], name)
+
+
+def test_every_number_that_a_route_receives_fits_into_the_database():
+    received = list(received_numbers())
+    unbounded = [name for name, schema in received if schema.get("maximum", 2**63) >= 2**63]
+    assert unbounded == [] and len(received) > 30
+
+
+def test_identifiers_that_no_database_holds_are_422(api, hub):
+    headers = bearer(hub.sign_in("founder", groups=["admins", "reviewers"]))
+    request_count = 0
+    for name, operation in operations():
+        method, _, path = name.partition(" ")
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path" and parameter["schema"].get("type") == "integer":
+                answer = api.request(method, f"http://api{re.sub(r'{.*?}', str(2**63), path)}", headers=headers)
+                assert answer.status_code == 422, name
+                request_count += 1
+    for path in ("/audit", "/mail"):
+        assert api.get(path, params={"before": 2**63}, headers=headers).status_code == 422
+    assert request_count > 10
+
+
+def test_every_route_that_receives_a_code_limits_guesses():
+    """A code or a token in a body is something to guess."""
+    routes = list(iter_route_contexts(routed_app().routes))
+    with_code = [
+        route
+        for route in routes
+        if (dependant := getattr(route, "dependant", None)) is not None
+        and any(
+            {"code", "token"} & set(getattr(body.field_info.annotation, "model_fields", ()))
+            for body in dependant.body_params
+        )
+    ]
+    assert len(with_code) == 3
+    for route in with_code:
+        assert guesses_code in _dependencies(route.dependant), route.path

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from hub.audit import service as audit
 from hub.db.base import Base
 from hub.servers import service
+from hub.servers.models import Ending, Verdict
 from hub.settings import Slurm, Spawn
 from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import ClusterWatcher
@@ -86,7 +87,11 @@ async def test_only_what_nobody_owns_is_cancelled(site: Site, founder: str) -> N
 
 
 async def test_an_orphan_is_only_reported_at_first(site: Site, founder: str, caplog: pytest.LogCaptureFixture) -> None:
-    orphan = await job(site, founder, f"{GATEWAY}:{founder}::99")
+    attempt = await site.ledger.run(
+        service.begin, gateway=GATEWAY, person=founder, os_account=founder, server="", request={"account": ACCOUNT}
+    )
+    await site.ledger.run(service.ended, attempt.id, Verdict(ending=Ending.STOPPED, message=""))
+    orphan = await job(site, founder, f"{GATEWAY}:notebook:{founder}::{attempt.id}:{attempt.nonce}")
     patient = site.settings.model_copy(update={"spawn": Spawn(gateway=GATEWAY, orphan_seconds=300)})
     await queued(site)
 

@@ -58,8 +58,8 @@ class Clusters:
     def change(self, name: str, change: ClusterChange) -> models.Cluster:
         return self._ask("PATCH", f"/clusters/{name}", models.Cluster, change)
 
-    def end(self, name: str) -> None:
-        self._ask("DELETE", f"/clusters/{name}", None)
+    def end(self, name: str) -> models.ClusterEnd:
+        return self._ask("DELETE", f"/clusters/{name}", models.ClusterEnd)
 
     def connection(self, name: str) -> models.Connection:
         return self._ask("GET", f"/clusters/{name}/connection", models.Connection)
@@ -90,9 +90,9 @@ class Clusters:
         return self._ask("GET", f"/trainings/{job}", dict[str, str])["log"]
 
     def stop_training(self, job: int) -> None:
-        self._ask("DELETE", f"/trainings/{job}", None)
+        self._ask("DELETE", f"/trainings/{job}", dict[str, int])
 
-    def _ask(self, method: str, path: str, model: type[T] | None, body: BaseModel | None = None) -> T:
+    def _ask(self, method: str, path: str, model: type[T], body: BaseModel | None = None) -> T:
         content = None if body is None else body.model_dump_json()
         try:
             response = self._http.request(method, path, content=content)
@@ -100,8 +100,6 @@ class Clusters:
             raise HubUnavailable("The manager of your clusters does not answer.") from error
         if not response.is_success:
             raise refusal(response, errors=ERRORS, sender="The manager of your clusters")
-        if model is None:
-            return None  # type: ignore[return-value]
         try:
             return TypeAdapter(model).validate_json(response.content)
         except ValidationError as error:

@@ -15,7 +15,7 @@ class PublishedFile(Form):
     access_url: Link
     download_url: Link | None = None
     format: str = Field("", pattern=r"^[A-Z0-9_]{0,40}$")
-    bytes: int | None = Field(None, ge=0)
+    bytes: int | None = Field(None, ge=0, le=2**60)
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
 

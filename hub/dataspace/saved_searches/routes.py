@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from hub.context import AskingPerson
+from hub.context import AskingPerson, RowId
 from hub.dataspace.saved_searches import service
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 
 router = APIRouter()
 
-SearchId = Annotated[int, Path(description="Number of the saved search")]
+SearchId = Annotated[RowId, Path(description="Number of the saved search")]
 
 
 @router.get("/saved-searches")

@@ -18,6 +18,8 @@ SECONDS = 3.75 * 3600
 """Below the time limit of the job (hub/dataspace/transfers/jobs.py)."""
 MOST_BYTES = 2**43
 TRIES_WITHOUT_PROGRESS = 5
+LEAST_PROGRESS_BYTES = 2**20
+"""By how much the file grows in a try that counts as progress."""
 PAUSE_SECONDS = 2.0
 REPORT_SECONDS = 2.0
 """Interval of progress reports."""
@@ -52,10 +54,11 @@ class Download:
         :raises TransferFailed: it cannot be had, or not in time.
         """
         fetcher, address = Fetcher(self._spec.allowed_hosts), http_address(self._spec.address)
-        until, tries = time.monotonic() + SECONDS, 0
+        until, tries, furthest = time.monotonic() + SECONDS, 0, self._file.seek(0, os.SEEK_END)
+        room = storage.Room(self._project, self._file, self._spec.storage_bytes)
         while True:
             size = self._file.seek(0, os.SEEK_END)
-            writer = _BodyWriter(self._spec, self._project, self._file, self._tag, self._report)
+            writer = _BodyWriter(self, room)
             headers = {"Accept-Encoding": "identity", **self._tag.headers(size)}
             try:
                 bounds = Bounds(max(1.0, until - time.monotonic()), MOST_BYTES, MOST_BYTES)
@@ -63,7 +66,8 @@ class Download:
                 writer.check_complete()
                 return
             except FetchFailed as error:
-                tries = 0 if writer.has_written else tries + 1
+                size = self._file.seek(0, os.SEEK_END)
+                tries, furthest = (0, size) if size >= furthest + LEAST_PROGRESS_BYTES else (tries + 1, furthest)
                 if tries >= TRIES_WITHOUT_PROGRESS or time.monotonic() > until:
                     raise TransferFailed(f"{error.message} It was tried {max(1, tries)} times.") from error
                 self._pause(PAUSE_SECONDS * 2**tries)
@@ -92,14 +96,12 @@ class ResumeTag:
 class _BodyWriter:
     """Writes the body of one response: a whole file replaces what is there, a part continues it."""
 
-    def __init__(
-        self, spec: TransferSpec, project: int, file: IO[bytes], tag: ResumeTag, report: ReportProgress
-    ) -> None:
-        self._spec, self._project, self._file, self._tag, self._report = spec, project, file, tag, report
+    def __init__(self, download: Download, room: storage.Room) -> None:
+        self._spec, self._project, self._file = download._spec, download._project, download._file
+        self._tag, self._report, self._room = download._tag, download._report, room
         self._last_report = 0.0
-        self._total: int | None = spec.bytes
+        self._total: int | None = download._spec.bytes
         self._total_is_exact = False
-        self.has_written = False
 
     def began(self, status: int, headers: httpx2.Headers) -> None:
         """Check status and headers before the body is written. Raises FetchFailed if trying again may help."""
@@ -121,8 +123,8 @@ class _BodyWriter:
         self._report_progress(force=True)
 
     def write(self, piece: bytes) -> int:
+        self._room.check(self._file.tell() + len(piece))
         self._file.write(piece)
-        self.has_written = self.has_written or bool(piece)
         self._report_progress()
         return len(piece)
 

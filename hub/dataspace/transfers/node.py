@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -75,13 +76,13 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
         with suppress(FileNotFoundError):
             os.unlink(f"{part}.tag", dir_fd=folder)
         _write_manifest(spec, copy, name, folder)
-        _write_notebook(spec, copy, name, folder)
+        notebook = _write_notebook(spec, copy, name, folder)
         return Progress(
             state=TransferState.DONE,
             bytes=copy.bytes,
             total=copy.bytes,
             path=f"data/{spec.folder}/{name}",
-            notebook=f"data/{spec.folder}/{name}.ipynb",
+            notebook=f"data/{spec.folder}/{notebook}",
             sha256=copy.sha256,
             verified=copy.verified is True,
             reason="It is an archive, and left packed." if file_types.is_archive(name) else "",
@@ -169,13 +170,17 @@ def _write_manifest(spec: TransferSpec, copy: _Copy, name: str, folder: int) -> 
     storage.write_text(f"{name}.manifest.json", json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", folder)
 
 
-def _write_notebook(spec: TransferSpec, copy: _Copy, name: str, folder: int) -> None:
-    """A notebook that reads the file. One that exists may have been edited, and stays."""
+def _write_notebook(spec: TransferSpec, copy: _Copy, name: str, folder: int) -> str:
+    """Write a notebook that reads the file; returns its name.
+
+    Files with its usual name stay: they may be edited copies, or somebody else's.
+    """
     path = f"{spec.project_directory}/data/{spec.folder}/{name}"
     description = f"From {spec.address}\nLicence: {spec.licence or 'not stated'}\nSHA-256 {copy.sha256}"
     notebook = snippets.notebook(spec.title, description, snippets.local(path, spec.format))
     text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
-    storage.write_text(f"{name}.ipynb", text, folder, replace=False)
+    suffixes = (hashlib.sha256(text.encode()).hexdigest()[:8], secrets.token_hex(4))
+    return storage.write_own_text([f"{name}.ipynb", *(f"{name}-{end}.ipynb" for end in suffixes)], text, folder)
 
 
 def main(argv: list[str]) -> int:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from hub.context import MAX_ROW_ID, AskingPerson
+from hub.context import AskingPerson, RowId
 from hub.dataspace.context import Projects
 from hub.dataspace.transfers import service
 from hub.dataspace.transfers.models import Transfer, TransferForm
 
 router = APIRouter()
 
-TransferId = Annotated[int, Path(ge=1, le=MAX_ROW_ID, description="Number of the transfer")]
+TransferId = Annotated[RowId, Path(description="Number of the transfer")]
 
 
 @router.get("/transfers")

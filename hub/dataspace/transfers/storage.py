@@ -8,10 +8,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import math
 import os
+import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
@@ -21,6 +23,8 @@ SPARE_BYTES = 64 * 2**20
 """Bytes of the file system that a transfer leaves free."""
 COUNT_SECONDS = 20.0
 """Time limit of counting the bytes of a project."""
+RECOUNT_SECONDS = 300.0
+"""The project is counted again after this time while a file is written."""
 
 
 class TransferFailed(AtriumError):
@@ -68,15 +72,50 @@ def locked_file(name: str, folder: int) -> Iterator[IO[bytes]]:
         yield file
 
 
-def write_text(name: str, text: str, folder: int, *, replace: bool = True) -> None:
-    """Write a small file atomically. ``replace``: whether one that exists is replaced."""
-    if not replace and _exists(name, folder):
-        return
-    draft = f".{name}.{os.getpid()}.new"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+def write_text(name: str, text: str, folder: int) -> None:
+    """Write a small file atomically; one that exists is replaced."""
+    os.rename(_draft(name, text, folder, 0o660), name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def write_own_text(names: Iterable[str], text: str, folder: int) -> str:
+    """Write a small file that only the person changes, under the first name that is free; returns this name.
+
+    A file of the person with the same text is taken to be the same file.
+
+    :raises TransferFailed: no name is free.
+    """
+    draft = _draft("own", text, folder, 0o640)
+    try:
+        for name in names:
+            with suppress(FileExistsError):
+                os.link(draft, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                return name
+            if _is_own_text(name, text, folder):
+                return name
+    finally:
+        os.unlink(draft, dir_fd=folder)
+    raise TransferFailed("Files with these names exist already.", hint="Rename them, then try the transfer again.")
+
+
+def _draft(name: str, text: str, folder: int, mode: int) -> str:
+    """Write a hidden file; returns its name, which is new."""
+    draft = f".{name}.{os.getpid()}-{secrets.token_hex(4)}.new"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
-    os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return draft
+
+
+def _is_own_text(name: str, text: str, folder: int) -> bool:
+    """Whether a file is the person's, cannot be changed by others, and holds ``text``."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return False
+    with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
+        status = os.fstat(handle)
+        is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+        return is_own and file.read(len(text) + 1) == text
 
 
 def read_text(name: str, folder: int) -> str:
@@ -101,14 +140,6 @@ def sha256_of(name: str, folder: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _exists(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def check_room(project: int, file: IO[bytes], total: int | None, quota: int) -> None:
     """Check that a file of ``total`` bytes fits before it is copied; nothing is checked if its size is not known.
 
@@ -118,9 +149,7 @@ def check_room(project: int, file: IO[bytes], total: int | None, quota: int) -> 
     if total is None:
         return
     missing = total - os.fstat(file.fileno()).st_size
-    filesystem = os.fstatvfs(file.fileno())
-    free = filesystem.f_bavail * filesystem.f_frsize - SPARE_BYTES
-    if missing > free:
+    if missing > (free := _free_bytes(file)):
         raise TransferFailed(
             f"It needs {_amount(missing)}, and {_amount(max(0, free))} are free.", hint="Make room first."
         )
@@ -129,6 +158,45 @@ def check_room(project: int, file: IO[bytes], total: int | None, quota: int) -> 
             f"The project's storage of {_amount(quota)} has no room for {_amount(missing)} more.",
             hint="Delete what is not needed, or ask for more.",
         )
+
+
+class Room:
+    """How long a file may become while it is written, whatever its server says of its size.
+
+    The project is counted again from time to time, because others write too.
+
+    :param quota: bytes that the project may store; 0 for no limit.
+    """
+
+    def __init__(self, project: int, file: IO[bytes], quota: int) -> None:
+        self._project, self._file, self._quota = project, file, quota
+        self._counted_at = -math.inf
+        self._longest = 0
+
+    def check(self, length: int) -> None:
+        """Raises :class:`TransferFailed` if a file of ``length`` bytes does not fit."""
+        if time.monotonic() - self._counted_at > RECOUNT_SECONDS:
+            self._count()
+        if length > self._longest:
+            raise TransferFailed(
+                "The project's storage has no room for the rest of the file.",
+                hint="Delete what is not needed, or ask for more.",
+            )
+
+    def _count(self) -> None:
+        """The file itself is counted by what it occupies, like the project's other files."""
+        room = _free_bytes(self._file)
+        self._file.flush()
+        if self._quota:
+            room = min(room, self._quota - _used_bytes(self._project))
+        self._longest = os.fstat(self._file.fileno()).st_size + max(0, room)
+        self._counted_at = time.monotonic()
+
+
+def _free_bytes(file: IO[bytes]) -> int:
+    """Bytes that a transfer may use of the file system."""
+    filesystem = os.fstatvfs(file.fileno())
+    return filesystem.f_bavail * filesystem.f_frsize - SPARE_BYTES
 
 
 def _used_bytes(project: int) -> int:

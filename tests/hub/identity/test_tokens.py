@@ -5,7 +5,7 @@ import pytest
 
 from hub.errors import HubUnavailable, NotAllowed, NotFound, NotSignedIn
 from hub.identity.models import Person, Role
-from hub.identity.tokens import REMEMBER_AT_MOST, REMEMBER_SECONDS, Directory, token_in
+from hub.identity.tokens import REFUSED_SECONDS, REMEMBER_AT_MOST, REMEMBER_SECONDS, Directory, token_in
 
 
 class Clock:
@@ -44,10 +44,15 @@ async def test_a_token_for_something_else_is_not_allowed(directory, hub, scope):
             await directory.owner_of(token)
 
 
-async def test_an_unknown_token_is_nobody_every_time(directory, hub):
+async def test_an_unknown_token_is_nobody_every_time_and_the_hub_is_asked_once_a_minute(directory, hub, clock):
     for _ in range(2):
         with pytest.raises(NotSignedIn):
             await directory.owner_of("made-up")
+    assert len(hub.requested_paths) == 1 and directory.remembers("made-up")
+    clock.now += REFUSED_SECONDS
+    assert not directory.remembers("made-up")
+    with pytest.raises(NotSignedIn):
+        await directory.owner_of("made-up")
     assert len(hub.requested_paths) == 2
 
 

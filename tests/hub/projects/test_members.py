@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.db.base import now
-from hub.errors import Conflict, HubUnavailable, InvalidInput, NotAllowed, NotFound
+from hub.errors import Conflict, HubUnavailable, InvalidInput, NotAllowed, NotFound, TooManyAttempts
 from hub.identity.models import Person, Role
 from hub.mail.tables import LetterRow
 from hub.projects import invitations, members, phases, service
@@ -67,6 +67,19 @@ def test_links_that_are_over_taken_back_or_made_up(lead, person, session):
         assert refused.value.field == "token"
     with pytest.raises(InvalidInput):
         person("trainer").projects.accept_invitation("short")
+
+
+def test_guesses_at_codes_become_slow_for_who_makes_them(lead, person, session):
+    lead.projects.invite("demo", "eve@example.eu")
+    trainer, token = person("trainer"), token_of(session)
+    for number in range(6):
+        with pytest.raises(NotFound):
+            trainer.projects.invitation(f"{number:043}")
+    for code in (token, "x" * 43):
+        with pytest.raises(TooManyAttempts, match="Too many attempts") as refused:
+            trainer.projects.accept_invitation(code)
+        assert refused.value.hint.startswith("Try again in ")
+    assert person("analyst").projects.accept_invitation(token).role is MemberRole.MEMBER
 
 
 def test_nobody_writes_to_the_world_in_our_name(lead, monkeypatch):

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 from hub.audit import service as audit
 from hub.db.base import Base
 from hub.servers import service
+from hub.servers.models import Ending, Verdict
 from hub.servers.service import JobOwner
 from hub.settings import Settings, Spawn
 from hub.slurm import commands, naming
@@ -178,3 +179,32 @@ async def test_nobodys_comment_hides_the_orphans_of_others(comment: str, tmp_pat
     slurm = Slurm(mallory=comment, founder=COMMENT)
     await Sweep(site(slurm, tmp_path)).round()
     assert slurm.cancelled == [2]
+
+
+async def test_comments_that_the_ledger_does_not_confirm_write_no_audit_rows(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={}
+    )
+    for number in range(1, 21):
+        slurm.add(number, "founder", f"atrium:notebook:founder::{1000 + number}:0a1b2c3d")
+    slurm.add(21, "founder", f"atrium:notebook:founder::{attempt.id}:99999999")
+    await Sweep(here).round()
+    assert len(slurm.cancelled) == 21
+    assert await events(here) == []
+
+
+async def test_an_attempt_that_has_ended_writes_its_audit_rows_once(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={}
+    )
+    await here.ledger.run(service.ended, attempt.id, Verdict(ending=Ending.STOPPED, message=""))
+    for number in range(1, 11):
+        slurm.add(number, "founder", f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}")
+    sweep = Sweep(here)
+    await sweep.round()
+    await sweep.round()
+    assert await events(here) == ["orphan job cancelled", "orphan job found"]

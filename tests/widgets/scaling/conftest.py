@@ -82,7 +82,7 @@ class Manager:
             return httpx2.Response(200, json={"script": "#!/bin/sh"})
         if request.method == "DELETE":
             del self.clusters[name]
-            return httpx2.Response(204)
+            return httpx2.Response(200, json={"name": name, "jobs": [], "trouble": None})
         if request.method == "PATCH" and body.get("paused"):
             self.clusters[name] = cluster_model(phase=ClusterPhase.PAUSED, workers=())
         return httpx2.Response(200, json=self.clusters[name].model_dump(mode="json"))

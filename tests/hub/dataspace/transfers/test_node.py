@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -184,6 +185,56 @@ def test_nothing_is_fetched_without_room_for_it(order, project, site):
     (project / "full").write_bytes(b"x" * 10_000)
     assert " has no room for " in run(order(storage_bytes=len(BODY) + 1000)).reason
     assert data(project) == []
+
+
+def test_bytes_as_they_are_written_count_against_the_storage(order, project, site):
+    site.pages["/a.csv"] = Reply(gzip.compress(bytes(5_000_000)), headers={"Content-Encoding": "gzip"})
+    last = run(order(storage_bytes=100_000))
+    assert (last.state, " has no room for " in last.reason) == ("failed", True)
+    assert sum(path.stat().st_size for path in (project / "data/air-1").glob(".*")) <= 100_000
+    assert data(project) == []
+
+
+def test_a_server_that_begins_again_and_again_is_given_up(order, site):
+    site.pages["/a.csv"] = Reply(BODY[:1000], headers={"Content-Length": str(len(BODY))})
+    assert "It was tried 5 times." in run(order()).reason
+    assert len(site.requests) == 5
+
+
+def test_a_server_that_sends_byte_by_byte_is_given_up(order, site):
+    def reply(site_request: SiteRequest) -> Reply:
+        start = int(site_request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        headers = {"ETag": '"1"', "Content-Length": str(len(BODY) - start)}
+        part = {"Content-Range": f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"} if start else {}
+        return Reply(BODY[start : start + 1], status=206 if start else 200, headers=headers | part)
+
+    site.pages["/a.csv"] = reply
+    assert "It was tried 5 times." in run(order()).reason
+    assert len(site.requests) == 5
+
+
+@pytest.mark.parametrize("place", ["file", "link", "changeable"])
+def test_a_file_that_somebody_put_there_is_not_handed_out_as_our_notebook(order, project, site, place):
+    folder = project / "data/air-1"
+    folder.mkdir(parents=True)
+    planted = folder / "a.csv.ipynb"
+    if place == "link":
+        planted.symlink_to("/etc/passwd")
+    else:
+        planted.write_text("{}")
+    if place == "changeable":
+        site.pages["/a.csv"] = Reply(BODY)
+        first = run(order())
+        planted.unlink()
+        planted.write_text((project / first.notebook).read_text())
+        planted.chmod(0o666)
+    site.pages["/a.csv"] = Reply(BODY)
+    before = planted.read_bytes()
+    last = run(order())
+    assert last.notebook != "data/air-1/a.csv.ipynb" and planted.read_bytes() == before
+    assert "duckdb.read_csv" in (project / last.notebook).read_text()
+    assert not (project / last.notebook).stat().st_mode & 0o022
+    assert run(order()).notebook == last.notebook
 
 
 @pytest.mark.parametrize(
