@@ -34,6 +34,7 @@ READMES = ("README.md", "deploy/README.md", "tests/README.md")
 
 HUB_MODULES = {
     "app",
+    "browser_sessions",  # at the servers behind the Hub
     "cli",
     "client",
     "config",
@@ -198,6 +199,7 @@ SUBJECTS: dict[str, set[str]] = {
         "frame",  # header, menu and footer of every page
         "handlers",  # the Hub's own pages
         "overview",  # what the API says about a person
+        "sign_out",  # what it ends, and whether a page's session goes on
         "templating",  # what every template finds
     },
     "programs": {

@@ -1,5 +1,6 @@
-"""JupyterHub's single-user server as it is, with three things of our own: it gets a socket that listens already, tells
-the Hub its port as soon as everything is loaded, and cannot take for ever to end."""
+"""JupyterHub's single-user server as it is, with four things of our own: it gets a socket that listens already, tells
+the Hub its port as soon as everything is loaded, notices within seconds that a browser session has ended, and cannot
+take for ever to end."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
+from hub.browser_sessions import SessionIdentityProvider
 from spawners.node import announce
 
 if TYPE_CHECKING:
@@ -62,6 +64,12 @@ class SingleUser(JupyterHubSingleUser):
     @classmethod
     def get_extension_package(cls) -> str:
         return __name__
+
+    def load_config_file(self) -> None:
+        """Load JupyterHub's settings, with the identity provider that closes sockets of ended sessions."""
+        super().load_config_file()
+        self.config.ServerApp.identity_provider_class = SessionIdentityProvider
+        self.serverapp.update_config(self.config)
 
     async def check_hub_version(self) -> None:
         """Do nothing: the announcement waits for the Hub without delaying the start."""

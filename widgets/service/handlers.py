@@ -11,13 +11,13 @@ from typing import Any, Protocol, cast
 import jinja2
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
-from jupyterhub.services.auth import HubOAuth
-from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
 from tornado import web
+from traitlets import default
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from hub.browser_sessions import SessionAuth, SessionIdentityProvider
 from hub.errors import AtriumError
 from hub.pages import frame
 from hub.pages.frame import Frame
@@ -55,19 +55,20 @@ class Service(Protocol):
     def can_start_kernels(self) -> bool: ...
 
 
-class Hub(HubOAuth):
+class Hub(SessionAuth):
     """The Hub's sign-in, without tokens in addresses (stock takes them from a WebSocket's)."""
 
     def _get_token_url(self, handler: web.RequestHandler) -> str:
         return ""
 
 
-class SignIn(JupyterHubIdentityProvider):
+class SignIn(SessionIdentityProvider):
     """Authentication with the Hub; tokens of services are refused."""
 
     hub_auth: Hub
 
-    def _hub_auth_default(self) -> Hub:
+    @default("hub_auth")
+    def _session_auth(self) -> Hub:
         return Hub(parent=self)
 
     @property

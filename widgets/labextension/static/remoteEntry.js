@@ -1,5 +1,5 @@
 // JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
-// job.js: time and hours left.
+// job.js: time and hours left; signed_out.js: the session has ended.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -14,6 +14,7 @@
   ];
 
   const JOB_ENTRIES = ["atrium:time", "atrium:continue", "atrium:stop"]; // commands of job.js
+  const MODULES = ["job.js", "signed_out.js"]; // each with a plugin
   const HERE = document.currentScript.src;
 
   const NEEDED = [
@@ -94,7 +95,8 @@
     get: async () => {
       // A Voila page loads this file, too, and has neither launcher nor menu to add to.
       const inLab = NEEDED.every((name) => shared[name]);
-      const plugins = inLab ? await Promise.all([plugin(), import(new URL("job.js", HERE)).then((job) => job.plugin(load))]) : [];
+      const imported = async (name) => (await import(new URL(name, HERE))).plugin(load);
+      const plugins = inLab ? await Promise.all([plugin(), ...MODULES.map(imported)]) : [];
       return () => ({ __esModule: true, default: plugins });
     },
   };
