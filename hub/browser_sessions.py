@@ -107,7 +107,7 @@ class SessionAuth(HubOAuth):
         return answer
 
 
-class LogoutHandler(JupyterHubLogoutHandler):  # type: ignore[misc]
+class LogoutHandler(JupyterHubLogoutHandler):
     """Leads to the Hub's page about signing out; stock clears the cookie already here, on GET."""
 
     @allow_unauthenticated
@@ -168,7 +168,7 @@ class SessionIdentityProvider(JupyterHubIdentityProvider):
 
 def _close(handler: WebSocketHandler) -> None:
     """Close a socket and drop what still arrives: a browser may go on sending until it answers the close."""
-    handler.on_message = _drop  # type: ignore[method-assign]
+    handler.on_message = _drop  # type: ignore[method-assign, assignment]
     handler.close(SIGNED_OUT, "You have signed out.")
 
 

@@ -18,7 +18,9 @@ from tornado import web
 def end_sessions(db: Any, person: orm.User) -> None:
     """Make the Hub's cookies, the sign-ins in progress and the sessions on servers and services invalid.
 
-    ``db`` is the session of JupyterHub's database. Tokens that the person made and tokens of servers belong to no browser session and stay.
+    Tokens that the person made and tokens of servers belong to no browser session and stay.
+
+    :param db: the session of JupyterHub's database.
     """
     person.cookie_id = orm.new_token()
     tokens = db.query(orm.APIToken).filter(orm.APIToken.user_id == person.id, orm.APIToken.session_id.isnot(None))

@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 from threading import Timer
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
@@ -65,11 +65,11 @@ class SingleUser(JupyterHubSingleUser):
     def get_extension_package(cls) -> str:
         return __name__
 
-    def load_config_file(self) -> None:
+    def load_config_file(self) -> None:  # type: ignore[override]  # as JupyterHub's
         """Load JupyterHub's settings, with the identity provider that closes sockets of ended sessions."""
         super().load_config_file()
         self.config.ServerApp.identity_provider_class = SessionIdentityProvider
-        self.serverapp.update_config(self.config)
+        cast(ServerApp, self.serverapp).update_config(self.config)
 
     async def check_hub_version(self) -> None:
         """Do nothing: the announcement waits for the Hub without delaying the start."""

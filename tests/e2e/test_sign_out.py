@@ -24,7 +24,8 @@ NOTICE_SECONDS = 20
 ENDED = "You have signed out"
 RENEWED = "You are signed in again"
 EXECUTE = """code => {
-    const header = {msg_id: crypto.randomUUID(), msg_type: "execute_request", session: "s", username: "", version: "5.3"};
+    const sender = {session: "s", username: "", version: "5.3"};
+    const header = {msg_id: crypto.randomUUID(), msg_type: "execute_request", ...sender};
     const content = {code, silent: false, store_history: false, user_expressions: {}, allow_stdin: false};
     window.line.send(JSON.stringify({channel: "shell", header, parent_header: {}, metadata: {}, content}));
 }"""
