@@ -16,8 +16,7 @@ export async function plugin(load) {
   const { Dialog, Notification } = await load("@jupyterlab/apputils");
   const { PageConfig } = await load("@jupyterlab/coreutils");
 
-  async function activate(app) {
-    await app.restored; // the first page comes first
+  async function watchSession(app) {
     const { SIGN_IN, watch } = await import(`${PageConfig.getBaseUrl()}atrium/static/session.js`);
     let dialog;
     let reminder;
@@ -45,6 +44,11 @@ export async function plugin(load) {
     }
 
     watch(() => show(ENDED, signIn), () => show(RENEWED, reload));
+  }
+
+  // The first page comes first; JupyterLab is restored only when all plugins are active, so it is not awaited.
+  function activate(app) {
+    void app.restored.then(() => watchSession(app));
   }
 
   return { id: "atrium-lab:session", autoStart: true, activate };
