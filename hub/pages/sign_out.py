@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, cast
 
-from jupyterhub import orm
+from jupyterhub import log, orm
+from jupyterhub.apihandlers.users import SelfAPIHandler
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler as StockLogoutHandler
 from jupyterhub.utils import url_path_join
@@ -71,3 +72,14 @@ class SignInHandler(BaseHandler):
     @web.authenticated
     def get(self) -> None:
         self.redirect(url_path_join(self.hub.base_url, "home"))
+
+
+def log_request(handler: web.RequestHandler) -> None:
+    """JupyterHub's log and metrics of requests, without what open pages and servers ask about sessions all the time.
+
+    For ``tornado_settings["log_function"]``.
+    """
+    status = handler.get_status()
+    if (isinstance(handler, SessionHandler) and status < 500) or (isinstance(handler, SelfAPIHandler) and status < 400):
+        return
+    log.log_request(handler)

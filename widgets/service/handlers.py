@@ -17,7 +17,7 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from hub.browser_sessions import SessionAuth, SessionIdentityProvider
+from hub.browser_sessions import SessionAuth, SessionHandler, SessionIdentityProvider
 from hub.errors import AtriumError
 from hub.pages import frame
 from hub.pages.frame import Frame
@@ -256,6 +256,7 @@ class BundleHandler(web.RequestHandler):
 def log_request(handler: web.RequestHandler) -> None:
     """Method, path, answer, time. Never the query: it may hold secrets of the sign-in."""
     request, status = handler.request, handler.get_status()
-    fine = logging.DEBUG if isinstance(handler, web.StaticFileHandler) else logging.INFO
-    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else fine
+    fine = logging.DEBUG if isinstance(handler, (web.StaticFileHandler, SessionHandler)) else logging.INFO
+    refused = logging.DEBUG if isinstance(handler, SessionHandler) else logging.WARNING  # open pages go on asking
+    level = logging.ERROR if status >= 500 else refused if status >= 400 else fine
     log.log(level, "%d %s %s %.0f ms", status, request.method, request.path, 1000 * request.request_time())

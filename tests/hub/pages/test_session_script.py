@@ -22,11 +22,17 @@ BROWSER = """
     const wait = (ms) => new Promise((resolve) => realTimeout(resolve, ms));
     const realTimeout = globalThis.setTimeout;
     globalThis.setTimeout = (action) => realTimeout(action, 0);
-    let tick;
+    let tick; // asks the server, and ends when the page has done with the answer
     globalThis.setInterval = (action) => { tick = action; };
     globalThis.document = { hidden: false, addEventListener: () => {}, getElementById: () => null };
     let answer;
     let requests = 0;
+    const begin = async () => {
+        while (requests < 2) {
+            await tick?.();
+            await wait(1);
+        }
+    };
     globalThis.fetch = async () => {
         requests += 1;
         if (typeof answer === "number") return { ok: false, status: answer };
@@ -54,12 +60,9 @@ def events(folder: Path, answers: list[object], *, hidden: bool = False) -> obje
         const {{ watch }} = await import("./session.mjs");
         const events = [];
         watch(() => events.push("ended"), () => events.push("renewed"));
-        await wait(20);
+        await begin();
         document.hidden = {json.dumps(hidden)};
-        for (answer of answers) {{
-            tick();
-            await wait(30);
-        }}
+        for (answer of answers) await tick();
         console.log(JSON.stringify(events));
         """,
     )
@@ -76,7 +79,15 @@ def events(folder: Path, answers: list[object], *, hidden: bool = False) -> obje
         ([NOBODY, NOBODY], []),
         ([{}, NOBODY], []),
     ],
-    ids=["there and back", "no answer", "no answer after the end", "somebody else", "taken over", "nobody", "old server"],
+    ids=[
+        "there and back",
+        "no answer",
+        "no answer after the end",
+        "somebody else",
+        "taken over",
+        "nobody",
+        "old server",
+    ],
 )
 def test_a_page_says_once_that_its_session_has_ended(tmp_path: Path, answers: list[object], expected: object) -> None:
     assert events(tmp_path, answers) == expected
@@ -115,11 +126,8 @@ def test_lab_does_not_wait_for_itself_and_shows_a_dialog_and_a_reminder(tmp_path
         const restored = new Promise((resolve) => { restore = resolve; });
         await activate({ restored });
         restore();
-        await wait(200);
-        for (answer of [403, { person: "maria" }]) {
-            tick();
-            await wait(30);
-        }
+        await begin();
+        for (answer of [403, { person: "maria" }]) await tick();
         console.log(JSON.stringify(shown));
         """,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from traitlets.config import Config
 
 from hub.pages import frame, templating
 from hub.pages import handlers as pages
+from hub.pages.sign_out import log_request
 from hub.settings import Settings, Site
 
 BROWSER_CLIENT = "jupyterhub-user-maria"
@@ -65,6 +67,7 @@ async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     config.JupyterHub.template_paths = [str(frame.TEMPLATES)]
     config.JupyterHub.template_vars = templating.template_vars(settings)
     config.JupyterHub.jinja_environment_options = templating.JINJA_OPTIONS
+    config.JupyterHub.tornado_settings = {"log_function": log_request}
     config.Authenticator.allowed_users = {"maria", "jan"}
     config.ConfigurableHTTPProxy.auth_token = "of no proxy"
     app = JupyterHub(config=config)
@@ -150,3 +153,12 @@ async def test_signing_in_again_leads_to_the_start_page(hub: RunningHub) -> None
         await sign_out(browser)
         location = (await browser.get("/hub/atrium/session/sign-in")).headers["location"]
         assert location == "/hub/login?next=%2Fhub%2Fatrium%2Fsession%2Fsign-in"
+
+
+async def test_what_open_pages_ask_is_not_logged(hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="tornado.access"):
+        async with hub.browser("maria") as browser:
+            await browser.get("/hub/atrium/session")
+            await browser.get("/hub/logout")
+    lines = [record.getMessage() for record in caplog.records if record.name == "tornado.access"]
+    assert len(lines) == 1 and "/hub/logout" in lines[0]
