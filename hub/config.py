@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hub import tls
 from hub.identity.models import NAME
-from hub.pages import frame, handlers, sign_in, templating
+from hub.pages import frame, handlers, sign_in, sign_out, templating
 from hub.programs import culling
 from hub.settings import Settings
 
@@ -80,6 +80,7 @@ def sessions(c: Any, settings: Settings) -> None:
     c.JupyterHub.tornado_settings = {
         "cookie_options": {"SameSite": "Lax", "Secure": https},
         "headers": handlers.SECURITY_HEADERS,
+        "log_function": sign_out.log_request,
     }
 
 

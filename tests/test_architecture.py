@@ -35,6 +35,7 @@ READMES = ("README.md", "deploy/README.md", "tests/README.md")
 HUB_MODULES = {
     "api_token",  # the file from which notebooks read their token
     "app",
+    "browser_sessions",  # at the servers behind the Hub
     "cli",
     "client",
     "config",
@@ -213,6 +214,7 @@ SUBJECTS: dict[str, set[str]] = {
         "handlers",  # the Hub's own pages
         "overview",  # what the API says about a person
         "sign_in",  # passwords and codes, with delays after wrong ones
+        "sign_out",  # what it ends, and whether a page's session goes on
         "templating",  # what every template finds
     },
     "programs": {

@@ -20,6 +20,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from hub import browser_sessions
 from spawners.node import clusters, idle, output, person, refused
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
@@ -121,6 +122,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         [
             (url_path_join(base, "atrium/job"), JobHandler, {"watch": watch, "hours": ProjectHours(watch.job.account)}),
             (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
+            *((url_path_join(base, path), handler) for path, handler in browser_sessions.ROUTES),
         ],
     )
     refused.install(server)
@@ -145,5 +147,7 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     settings[CLUSTERS].open()
     person.environment().begin()
     # Kept, or the loop may lose them.
-    work = (watch.run(), output.keep_short(), clusters.make_keys())
+    work = [watch.run(), output.keep_short(), clusters.make_keys()]
+    if isinstance(server.identity_provider, browser_sessions.SessionIdentityProvider):  # not without a Hub, in tests
+        work.append(server.identity_provider.watch_sockets())
     settings["atrium_tasks"] = [loop.create_task(coroutine) for coroutine in work]

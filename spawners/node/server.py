@@ -1,5 +1,6 @@
 """JupyterHub's single-user server as it is, with four things of our own: it gets a socket that listens already, tells
-the Hub its port as soon as everything is loaded, cannot take for ever to end, and hands no variable of its own on."""
+the Hub its port as soon as everything is loaded, notices within seconds that a browser session has ended, cannot take for
+ever to end, and hands no variable of its own on."""
 
 from __future__ import annotations
 
@@ -7,12 +8,13 @@ import asyncio
 import os
 import sys
 from threading import Timer
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
+from hub.browser_sessions import SessionIdentityProvider
 from spawners.node import announce, kernels
 
 if TYPE_CHECKING:
@@ -95,6 +97,12 @@ class SingleUser(JupyterHubSingleUser):
             _ = client.api_token  # read at its first use
         for name in TOKENS:
             os.environ.pop(name, None)
+
+    def load_config_file(self) -> None:  # type: ignore[override]  # as JupyterHub's
+        """Load JupyterHub's settings, with the identity provider that closes sockets of ended sessions."""
+        super().load_config_file()
+        self.config.ServerApp.identity_provider_class = SessionIdentityProvider
+        cast(ServerApp, self.serverapp).update_config(self.config)
 
     async def check_hub_version(self) -> None:
         """Do nothing: the announcement waits for the Hub without delaying the start."""

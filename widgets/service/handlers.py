@@ -11,13 +11,13 @@ from typing import Any, Protocol, cast
 import jinja2
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
-from jupyterhub.services.auth import HubOAuth
-from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
 from tornado import web
+from traitlets import default
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from hub.browser_sessions import SessionAuth, SessionHandler, SessionIdentityProvider
 from hub.errors import AtriumError
 from hub.pages import frame
 from hub.pages.frame import Frame
@@ -55,19 +55,20 @@ class Service(Protocol):
     def can_start_kernels(self) -> bool: ...
 
 
-class Hub(HubOAuth):
+class Hub(SessionAuth):
     """The Hub's sign-in, without tokens in addresses (stock takes them from a WebSocket's)."""
 
     def _get_token_url(self, handler: web.RequestHandler) -> str:
         return ""
 
 
-class SignIn(JupyterHubIdentityProvider):
+class SignIn(SessionIdentityProvider):
     """Authentication with the Hub; tokens of services are refused."""
 
     hub_auth: Hub
 
-    def _hub_auth_default(self) -> Hub:
+    @default("hub_auth")
+    def _session_auth(self) -> Hub:
         return Hub(parent=self)
 
     @property
@@ -255,6 +256,7 @@ class BundleHandler(web.RequestHandler):
 def log_request(handler: web.RequestHandler) -> None:
     """Method, path, answer, time. Never the query: it may hold secrets of the sign-in."""
     request, status = handler.request, handler.get_status()
-    fine = logging.DEBUG if isinstance(handler, web.StaticFileHandler) else logging.INFO
-    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else fine
+    fine = logging.DEBUG if isinstance(handler, (web.StaticFileHandler, SessionHandler)) else logging.INFO
+    refused = logging.DEBUG if isinstance(handler, SessionHandler) else logging.WARNING  # open pages go on asking
+    level = logging.ERROR if status >= 500 else refused if status >= 400 else fine
     log.log(level, "%d %s %s %.0f ms", status, request.method, request.path, 1000 * request.request_time())

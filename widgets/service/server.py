@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from jupyter_server.base.websocket import WS_PING_INTERVAL
 from pydantic import ValidationError
@@ -31,7 +31,7 @@ from voila.notebook_renderer import NotebookRenderer
 from voila.static_file_handler import MultiStaticFileHandler
 from voila.utils import get_page_config
 
-from hub import sections
+from hub import browser_sessions, sections
 from hub.errors import SettingsError
 from hub.pages import frame
 from hub.validation import first_problem
@@ -199,6 +199,7 @@ class Dashboards(Voila):
         paths: tuple[tuple[str, type[web.RequestHandler], dict[str, Any]], ...] = (
             ("", handlers.Index, {}),
             ("health", handlers.Health, {}),
+            *((path, handler, {}) for path, handler in browser_sessions.ROUTES),
             ("voila/render/(.*)", handlers.Render, {}),
             (f"api/kernels/{KERNEL_ID}", handlers.OwnKernelModel, {}),
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),
@@ -224,6 +225,7 @@ class Dashboards(Voila):
         for name in self.catalogue:
             self.ioloop.add_callback(self.pool.fill, name)
         PeriodicCallback(self.culler.cull, 5000).start()
+        self.ioloop.add_callback(cast(handlers.SignIn, self.identity_provider).watch_sockets)
         log.info("dashboards at %s: %s", self.settings.public_url, ", ".join(self.catalogue))
         try:
             self.ioloop.start()

@@ -1,5 +1,5 @@
 // JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
-// job.js: time and hours left; preview.js: notebooks shown as pages.
+// job.js: time and hours left; preview.js: notebooks shown as pages; signed_out.js: the session has ended.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -14,6 +14,7 @@
   ];
 
   const JOB_ENTRIES = ["atrium:time", "atrium:continue", "atrium:stop"]; // commands of job.js
+  const MODULES = ["job.js", "preview.js", "signed_out.js"]; // each with a plugin
   const HERE = document.currentScript.src;
 
   const NEEDED = [
@@ -94,8 +95,8 @@
     get: async () => {
       // A Voila page loads this file, too, and has neither launcher nor menu to add to.
       const inLab = NEEDED.every((name) => shared[name]);
-      const part = async (file) => (await import(new URL(file, HERE))).plugin(load);
-      const plugins = inLab ? await Promise.all([plugin(), part("job.js"), part("preview.js")]) : [];
+      const imported = async (name) => (await import(new URL(name, HERE))).plugin(load);
+      const plugins = inLab ? await Promise.all([plugin(), ...MODULES.map(imported)]) : [];
       return () => ({ __esModule: true, default: plugins });
     },
   };
