@@ -1,6 +1,6 @@
 """JupyterHub's single-user server as it is, with four things of our own: it gets a socket that listens already, tells
-the Hub its port as soon as everything is loaded, notices within seconds that a browser session has ended, cannot take for
-ever to end, and hands no variable of its own on."""
+the Hub its port as soon as everything is loaded, notices within seconds that a browser session has ended, cannot take
+for ever to end, and hands no variable of its own on."""
 
 from __future__ import annotations
 
