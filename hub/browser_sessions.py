@@ -129,6 +129,7 @@ class SessionIdentityProvider(JupyterHubIdentityProvider):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._tokens: WeakKeyDictionary[WebSocketHandler, str] = WeakKeyDictionary()
+        self._watching: asyncio.Task[None] | None = None
 
     @default("hub_auth")
     def _session_auth(self) -> SessionAuth:
@@ -139,6 +140,9 @@ class SessionIdentityProvider(JupyterHubIdentityProvider):
         user = await super().get_user(handler)
         if user is not None and isinstance(handler, WebSocketHandler):
             self._tokens[handler] = self.hub_auth.accepted_token(handler)
+            # Here and not at the server's start, where another part could fail before: no socket goes without it.
+            if self._watching is None or self._watching.done():
+                self._watching = asyncio.get_running_loop().create_task(self._watch_sockets())
         return user
 
     async def close_sockets_of_ended_sessions(self) -> None:
@@ -146,7 +150,7 @@ class SessionIdentityProvider(JupyterHubIdentityProvider):
         tokens = {token for handler, token in self._tokens.items() if handler.ws_connection is not None}
         await asyncio.gather(*(self._check(token) for token in tokens))
 
-    async def watch_sockets(self) -> None:
+    async def _watch_sockets(self) -> None:
         """Check for ever."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)

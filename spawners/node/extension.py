@@ -147,7 +147,5 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     settings[CLUSTERS].open()
     person.environment().begin()
     # Kept, or the loop may lose them.
-    work = [watch.run(), output.keep_short(), clusters.make_keys()]
-    if isinstance(server.identity_provider, browser_sessions.SessionIdentityProvider):  # not without a Hub, in tests
-        work.append(server.identity_provider.watch_sockets())
+    work = (watch.run(), output.keep_short(), clusters.make_keys())
     settings["atrium_tasks"] = [loop.create_task(coroutine) for coroutine in work]

@@ -75,7 +75,7 @@ def test_signing_out_ends_every_session_and_no_job(
 
     come_back(deployment, lab, founder)
     expect(notice(start_page, RENEWED)).to_be_visible(timeout=1000 * NOTICE_SECONDS)
-    lab.get_by_role("button", name="Save and reload").first.click()
+    notice(lab, RENEWED).get_by_role("button", name="Save and reload").click()
     wait_for_kernel(lab)
     assert run_cell(lab, "answer") == "42", "the kernel is the same"
     assert deployment.jobs_of(founder.name) == jobs

@@ -108,6 +108,7 @@ def fake_hub() -> FakeHub:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(browser_sessions, "time", clock)
+    monkeypatch.setattr(browser_sessions, "CHECK_SECONDS", 3600.0)  # tests check by themselves
     yield clock
 
 
@@ -189,6 +190,16 @@ async def test_sockets_of_an_ended_session_are_closed_and_no_others(
     assert await is_open(jans)
     with pytest.raises(HTTPClientError, match="403"):
         await server.socket("token-of-maria")
+
+
+async def test_the_first_socket_starts_the_checks(
+    server: Server, fake_hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_sessions, "CHECK_SECONDS", 0.05)
+    socket = await server.socket("token-of-maria")
+    del fake_hub.owners["token-of-maria"]
+    clock.now += browser_sessions.REMEMBER_SECONDS + 1
+    assert await end_of(socket) == SIGNED_OUT
 
 
 async def test_what_arrives_after_the_end_is_dropped(server: Server, fake_hub: FakeHub, clock: Clock) -> None:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from jupyter_server.base.websocket import WS_PING_INTERVAL
 from pydantic import ValidationError
@@ -225,7 +225,6 @@ class Dashboards(Voila):
         for name in self.catalogue:
             self.ioloop.add_callback(self.pool.fill, name)
         PeriodicCallback(self.culler.cull, 5000).start()
-        self.ioloop.add_callback(cast(handlers.SignIn, self.identity_provider).watch_sockets)
         log.info("dashboards at %s: %s", self.settings.public_url, ", ".join(self.catalogue))
         try:
             self.ioloop.start()
