@@ -81,10 +81,11 @@ def _port(ports: list[int], process: subprocess.Popen[bytes], home: Path) -> int
 
 def configuration(home: Path, extensions: tuple[str, ...]) -> None:
     """The gateway's files where an installation puts them, and what the environment's own packages bring."""
+    site = _site(home)
     for source, folder in (("spawners/jupyter", "etc"), ("notebooks/voila", "share/voila/templates/atrium")):
-        (home / folder).parent.mkdir(parents=True, exist_ok=True)
-        (home / folder).symlink_to(ROOT / source)
-    more = home / "more/jupyter_server_config.d"
+        (site / folder).parent.mkdir(parents=True, exist_ok=True)
+        (site / folder).symlink_to(ROOT / source)
+    more = site / "more/jupyter_server_config.d"
     more.mkdir(parents=True)
     (home / "runtime").mkdir(mode=0o700)
     for path, settings in (
@@ -94,13 +95,18 @@ def configuration(home: Path, extensions: tuple[str, ...]) -> None:
         path.write_text(json.dumps({"ServerApp": settings}))
 
 
+def _site(home: Path) -> Path:
+    """The installation's files; a server reads no settings below its person's home."""
+    return home.with_name(f"{home.name}-site")
+
+
 def _environment(home: Path, hub: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
-        "JUPYTER_CONFIG_PATH": f"{home / 'etc'}:{home / 'more'}",
-        "JUPYTER_PATH": str(home / "share"),
+        "JUPYTER_CONFIG_PATH": f"{_site(home) / 'etc'}:{_site(home) / 'more'}",
+        "JUPYTER_PATH": str(_site(home) / "share"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "SLURM_JOB_ID": "4711",
         "ATRIUM_DASHBOARDS_DIR": str(ROOT / "notebooks/dashboards"),
