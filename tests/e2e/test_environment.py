@@ -28,7 +28,7 @@ USER_SITE = f".local/lib/python{sysconfig.get_python_version()}/site-packages"
 INTRUDER = "import os; open(os.path.expanduser('~/intruder-%d' % os.getpid()), 'w').close()\n"
 FILES = {
     ".bash_profile": (
-        "export MINE=1 PYTHONPATH=$HOME/modules LD_BIND_NOW=1 JUPYTER_CONFIG_DIR=$HOME/.jupyter PATH=$HOME/bin:$PATH\n"
+        "export MINE=1 PYTHONPATH=$HOME/modules LD_LIBRARY_PATH=$HOME/lib JUPYTER_CONFIG_DIR=$HOME/.jupyter PATH=$HOME/bin:$PATH\n"
         "export SBATCH_COMMENT=mine\n"
     ),
     ".jupyter/jupyter_server_config.py": INTRUDER,
@@ -94,7 +94,7 @@ def test_the_server_has_nothing_of_the_person(founder: Visitor) -> None:
     variables = set(process.environ())
     home = Path(f"~{founder.name}").expanduser()
 
-    assert not {"MINE", "PYTHONPATH", "LD_BIND_NOW", "JUPYTER_CONFIG_DIR", "SUDO_USER"} & variables
+    assert not {"MINE", "PYTHONPATH", "LD_LIBRARY_PATH", "JUPYTER_CONFIG_DIR", "SUDO_USER"} & variables
     assert process.environ()["PATH"].split(":")[1:] == ["/usr/local/bin", "/usr/bin", "/bin"]
     assert not (home / f"intruder-{process.pid}").exists()
     status = fetch(founder.page, "GET", f"{founder.deployment.server_url(founder.name)}atrium/job")["status"]

@@ -208,7 +208,7 @@ export async function plugin(load) {
     }
 
     function showNotice() {
-      const { notice, job: number } = job.said;
+      const { notice, job: number } = job.status;
       const key = `atrium:notice:${number}`; // a page that is loaded again says it once
       if (!notice || sessionStorage.getItem(key)) return;
       sessionStorage.setItem(key, "yes");

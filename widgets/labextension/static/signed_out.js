@@ -18,7 +18,6 @@ export async function plugin(load) {
 
   async function watchSession(app) {
     const { SIGN_IN, watch } = await import(`${PageConfig.getBaseUrl()}atrium/static/session.js`);
-    let dialog;
     let reminder;
 
     const signIn = { label: "Sign in again", callback: () => void window.open(SIGN_IN, "_blank", "noopener") };
@@ -29,18 +28,18 @@ export async function plugin(load) {
       location.reload();
     }
 
-    // A dialog that cannot be overlooked; a reminder with the same action stays when it has been closed.
+    // A dialog that cannot be overlooked; a reminder with the same action stays when it has been closed. JupyterLab shows
+    // one dialog after the other: those that are open, such as "Kernel died unexpectedly", would come first.
     function show({ title, body }, action) {
       clear();
       reminder = Notification.warning(`${title}.`, { autoClose: false, actions: [action] });
       const buttons = [Dialog.cancelButton({ label: "Close this message" }), Dialog.okButton({ label: action.label })];
-      const shown = (dialog = new Dialog({ title, body, buttons }));
-      shown.launch().then((answer) => answer.button.accept && action.callback(), () => {}); // rejected by clear()
+      new Dialog({ title, body, buttons }).launch().then((answer) => answer.button.accept && action.callback(), () => {}); // rejected by clear()
     }
 
     function clear() {
       if (reminder) Notification.dismiss(reminder);
-      dialog?.dispose();
+      Dialog.flush();
     }
 
     watch(() => show(ENDED, signIn), () => show(RENEWED, reload));
