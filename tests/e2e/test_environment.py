@@ -28,8 +28,8 @@ USER_SITE = f".local/lib/python{sysconfig.get_python_version()}/site-packages"
 INTRUDER = "import os; open(os.path.expanduser('~/intruder-%d' % os.getpid()), 'w').close()\n"
 FILES = {
     ".bash_profile": (
-        "export MINE=1 PYTHONPATH=$HOME/modules LD_LIBRARY_PATH=$HOME/lib JUPYTER_CONFIG_DIR=$HOME/.jupyter PATH=$HOME/bin:$PATH\n"
-        "export SBATCH_COMMENT=mine\n"
+        "export MINE=1 PYTHONPATH=$HOME/modules LD_LIBRARY_PATH=$HOME/lib JUPYTER_CONFIG_DIR=$HOME/.jupyter\n"
+        "export SBATCH_COMMENT=mine PATH=$HOME/bin:$PATH\n"
     ),
     ".jupyter/jupyter_server_config.py": INTRUDER,
     ".jupyter/jupyter_server_config.json": '{"ServerApp": {"jpserver_extensions": {"spawners.node": false}}}',
@@ -82,11 +82,12 @@ def founder(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterato
 
 
 def in_terminal(visitor: Visitor, command: str) -> str:
-    """What a new terminal shows after ``command``."""
+    """What a new terminal shows after ``command``, without the control sequences of bash's line editor."""
     base = visitor.deployment.server_url(visitor.name)
     terminal = json.loads(fetch(visitor.page, "POST", f"{base}api/terminals", "{}")["text"])["name"]
     address = f"{base.replace('http', 'ws', 1)}terminals/websocket/{terminal}"
-    return str(visitor.page.evaluate(TYPE_IN_TERMINAL, [address, f"{command}; echo en''d", "end\r\n"]))
+    shown = visitor.page.evaluate(TYPE_IN_TERMINAL, [address, f"{command}; echo en''d", "end\r\n"])
+    return re.sub(r"\x1b\[\?2004[hl]\r?", "", shown)
 
 
 def test_the_server_has_nothing_of_the_person(founder: Visitor) -> None:
