@@ -112,7 +112,7 @@ def test_lab_does_not_wait_for_itself_and_shows_a_dialog_and_a_reminder(tmp_path
             static okButton = (options) => options.label;
             constructor(options) { this.options = options; }
             launch() { shown.push(["dialog", this.options.title]); return new Promise(() => {}); }
-            dispose() { shown.push(["disposed", this.options.title]); }
+            static flush() { shown.push(["others closed"]); }
         }
         const Notification = {
             warning: (text) => { shown.push(["reminder", text]); return text; },
@@ -133,10 +133,11 @@ def test_lab_does_not_wait_for_itself_and_shows_a_dialog_and_a_reminder(tmp_path
     )
     ended, renewed = "You have signed out", "You are signed in again"
     assert shown == [
+        ["others closed"],
         ["reminder", f"{ended}."],
         ["dialog", ended],
         ["dismissed", f"{ended}."],
-        ["disposed", ended],
+        ["others closed"],
         ["reminder", f"{renewed}."],
         ["dialog", renewed],
     ]
