@@ -23,7 +23,7 @@ from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Api as ApiSettings
 from hub.settings import Paths, SecretName, Settings
 from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
-from tests.hub.fakes import URL, Through
+from tests.hub.fakes import URL, Clock, Through
 from tests.postgres import Postgres, running_postgres
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.process)
@@ -143,6 +143,11 @@ class FakeHub:
         if token != "secret-of-atrium" or not matching_users:
             return httpx2.Response(404, json={"status": 404})
         return httpx2.Response(200, json={key: matching_users[0][key] for key in ("kind", "name", "groups")})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="session")

@@ -113,3 +113,12 @@ def submitted(client: Api, **changes: Any) -> Application:
     """An application of a settled person, on the review desk."""
     draft = client.applications.start(form(**changes))
     return client.applications.submit(draft.summary.id, draft.revision)
+
+
+class Clock:
+    """A clock that a test sets, in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -9,18 +9,7 @@ import pytest
 from hub.errors import TooManyAttempts
 from hub.guesses import Guesses
 from hub.settings import Login
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.hub.fakes import Clock
 
 
 @pytest.fixture

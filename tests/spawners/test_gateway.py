@@ -319,7 +319,8 @@ async def test_a_server_that_never_announces_itself_is_cancelled_and_told(spawne
     assert (attempt.ending, slurm.cancelled) == (Ending.SILENT, [7])
 
 
-async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slurm, here):
+async def fail_twice(spawner, slurm):
+    """A start whose two jobs both find their port taken."""
     start = asyncio.create_task(spawner.start())
     for number in (7, 8):
         await until(lambda number=number: spawner.job_id == str(number))
@@ -327,6 +328,10 @@ async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slur
         slurm.end(number, "FAILED", "75:0")
     with pytest.raises(SpawnException):
         await start
+
+
+async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slurm, here):
+    await fail_twice(spawner, slurm)
     assert [attempt.ending for attempt in await attempts(here)] == [Ending.PORT_TAKEN] * 2
 
 
@@ -433,13 +438,7 @@ async def test_the_token_of_a_start_that_failed_is_revoked(spawner, slurm, here)
 
 
 async def test_a_second_try_has_a_second_token_and_the_first_is_revoked(spawner, slurm, here):
-    start = asyncio.create_task(spawner.start())
-    for number in (7, 8):
-        await until(lambda number=number: spawner.job_id == str(number))
-        slurm.run(number)
-        slurm.end(number, "FAILED", "75:0")
-    with pytest.raises(SpawnException):
-        await start
+    await fail_twice(spawner, slurm)
     assert list(gateway.notebook_token.valid) == [2]
 
 

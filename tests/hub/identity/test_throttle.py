@@ -8,20 +8,9 @@ import pytest
 
 from hub.identity import throttle
 from hub.identity.throttle import Limit, Throttle
+from tests.hub.fakes import Clock
 
 LIMIT = Limit(free=3, forget_seconds=1800, longest_seconds=60)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
