@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.settings import Login
 from tests.hub.fakes import FORM, ORGANISATION, settle, submitted
 
 pytestmark = pytest.mark.process  # thousands of requests
@@ -35,6 +36,12 @@ def good_line(text):
 
 def good_text(text):
     return text is not None and len(text) <= TEXT and not has_control(text, lines=True)
+
+
+@pytest.fixture
+def settings(settings):
+    """So many wrong codes that none has to wait."""
+    return settings.model_copy(update={"login": Login(failures_before_delay=10 * len(INPUTS))})
 
 
 @pytest.fixture
