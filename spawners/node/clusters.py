@@ -74,9 +74,9 @@ class Gate:
     def _start(self, listener: socket.socket, variables: dict[str, str]) -> None:
         """Start the manager with the person's variables, which its workers inherit."""
         ours, theirs = os.pipe()
-        given = listener.fileno()
-        command = [sys.executable, "-I", "-m", "spawners.dask", str(given), str(ours)]
-        self._process = subprocess.Popen(command, pass_fds=(given, ours), stdin=subprocess.DEVNULL, env=variables)
+        listener_fd = listener.fileno()
+        command = [sys.executable, "-I", "-m", "spawners.dask", str(listener_fd), str(ours)]
+        self._process = subprocess.Popen(command, pass_fds=(listener_fd, ours), stdin=subprocess.DEVNULL, env=variables)
         os.close(ours)
         self._life = theirs
         self._watching = asyncio.get_running_loop().create_task(self._watch(self._process))

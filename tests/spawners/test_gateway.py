@@ -338,13 +338,19 @@ async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slur
 # -- a Hub that comes back --------------------------------------------------------------------------------------------
 
 
-async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
+async def taken_up(make):
+    """The spawner of a Hub that comes back while a job of the one before waits."""
     before = make()
     lost = asyncio.create_task(before.start())
     await until(lambda: before.job_id)
     lost.cancel()
     after = make(before.orm_spawner.state)
     after.clear_state()  # JupyterHub's spawn() begins with this
+    return after
+
+
+async def test_a_start_is_taken_up_where_it_was(make, slurm, here):
+    after = await taken_up(make)
     after.api_token = "another"
     await started(after, slurm)
     assert after.api_token == "secret", "the server has the first token"
@@ -443,12 +449,7 @@ async def test_a_second_try_has_a_second_token_and_the_first_is_revoked(spawner,
 
 
 async def test_a_restarted_hub_keeps_the_token_and_revokes_it_at_the_end(make, slurm, here):
-    before = make()
-    lost = asyncio.create_task(before.start())
-    await until(lambda: before.job_id)
-    lost.cancel()
-    after = make(before.orm_spawner.state)
-    after.clear_state()  # JupyterHub's spawn() begins with this
+    after = await taken_up(make)
     await started(after, slurm)
     assert list(gateway.notebook_token.valid) == [1], "the server has it"
     assert after.get_state()["notebook_token"] == 1
