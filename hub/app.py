@@ -247,14 +247,17 @@ def _on_anything(_request: Request, error: Exception) -> JSONResponse:
 
 
 def serve(settings: Settings) -> None:
-    """Answer until SIGTERM; requests in progress are finished first."""
+    """Answer until SIGTERM; requests in progress are finished first.
+
+    Only nginx reaches the socket, so the address of the client that it names is believed.
+    """
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     uvicorn.run(
         create_app(settings),
-        host=settings.api.host,
-        port=settings.api.port,
+        uds=str(settings.paths.api_socket),
         log_config=None,
-        proxy_headers=False,
+        proxy_headers=True,
+        forwarded_allow_ips="*",
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

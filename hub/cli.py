@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -66,6 +67,17 @@ def _worker(settings: Settings, _arguments: Arguments) -> None:
     from hub.programs import worker
 
     worker.run(settings)
+
+
+def _nginx(settings: Settings, arguments: Arguments) -> None:
+    from hub.programs import nginx
+
+    if arguments.reload:
+        _say("reloaded" if nginx.reload(settings) else "unchanged")
+    elif arguments.write:
+        nginx.write(settings, arguments.write)
+    else:
+        nginx.run(settings)
 
 
 def _proxy(settings: Settings, _arguments: Arguments) -> None:
@@ -170,13 +182,14 @@ def _parser() -> argparse.ArgumentParser:
         ("hub", _hub, "JupyterHub"),
         ("api", _api, "the API"),
         ("worker", _worker, "the background jobs"),
-        ("proxy", _proxy, "the public proxy"),
+        ("proxy", _proxy, "the proxy that knows where people's servers are"),
         ("dashboards", _dashboards, "the dashboards service, in the user environment"),
         ("certificates", _certificates, "make the certificates for internal TLS, if it is on and they are missing"),
         ("routes", _routes, "make the Hub send its routes to the proxy now"),
         ("migrate", _migrate, "migrate the API's database to the current schema"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=_configured(command))
+    _add_nginx(commands.add_parser("nginx", help="nginx, the public face"))
     _add_check(commands.add_parser("check", help="check settings, secrets, database and Slurm"))
     commands.add_parser("settings", help="print every setting as Markdown").set_defaults(command=_reference)
     _add_project(commands.add_parser("project", help="create or change projects"))
@@ -187,6 +200,15 @@ def _parser() -> argparse.ArgumentParser:
 def _configured(command: Command) -> Callable[[Arguments], bool | None]:
     """A command that reads the settings first."""
     return lambda arguments: command(deployment.load(), arguments)
+
+
+def _add_nginx(parser: argparse.ArgumentParser) -> None:
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--reload", action="store_true", help="make the running nginx use the current settings")
+    instead.add_argument(
+        "--write", type=Path, metavar="DIRECTORY", help="only write the configuration, for a site's own nginx"
+    )
+    parser.set_defaults(command=_configured(_nginx))
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ def apply(c: Any, settings: Settings) -> None:
 def network(c: Any, settings: Settings) -> None:
     """An external proxy, per-user domains, and the Hub on an address that nodes reach."""
     proxy, hub = settings.proxy, settings.hub
-    c.JupyterHub.bind_url = f"http://{proxy.listen_host}:{proxy.port}/"
+    c.JupyterHub.bind_url = f"http://127.0.0.1:{settings.nginx.port}/"
     c.JupyterHub.hub_bind_url = f"{settings.internal_scheme}://{hub.host}:{hub.port}/hub/"
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"{settings.internal_scheme}://127.0.0.1:{proxy.api_port}"
@@ -103,18 +103,11 @@ def roles(c: Any, settings: Settings) -> None:
 
 
 def services(c: Any, settings: Settings) -> None:
-    """The API and the dashboards are started by the supervisor; ``pages`` and ``worker`` only have a token."""
-    api, dashboards = settings.api, settings.dashboards
+    """Programs that have a token. None has an address: nginx serves the API and the dashboards by itself."""
     c.JupyterHub.services = [
-        {
-            "name": "atrium",
-            "url": f"http://{api.host}:{api.port}",
-            "api_token": settings.secret("atrium"),
-            "display": False,
-        },
+        {"name": "atrium", "api_token": settings.secret("atrium"), "display": False},
         {
             "name": "dashboards",
-            "url": f"http://{dashboards.host}:{dashboards.port}",
             "api_token": settings.secret("dashboards"),
             "oauth_redirect_uri": settings.service_url("dashboards") + "oauth_callback",
             "oauth_no_confirm": True,

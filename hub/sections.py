@@ -20,6 +20,7 @@ SECONDS = _unit("seconds")
 MINUTES = _unit("minutes")
 HOURS = _unit("hours")
 GIB = _unit("GiB")
+MIB = _unit("MiB")
 COUNT = _unit("count")
 PORT = _unit("port number")
 
@@ -38,15 +39,13 @@ class Section(BaseModel):
 
 DASHBOARDS_VARIABLE: Final = "ATRIUM_DASHBOARDS"
 """Variable in which the dashboards service gets its section, as JSON."""
+SOCKET_VARIABLE: Final = "ATRIUM_DASHBOARDS_SOCKET"
+"""Variable with the path of the socket that the dashboards service listens on."""
 
 
 class Dashboards(Section):
     """The dashboards service (Voila), which shows the pages that the factory itself writes."""
 
-    host: str = "127.0.0.1"
-    """Address that the service listens on."""
-    port: Annotated[int, PORT] = 18004
-    """Port that the service listens on."""
     preheated: Annotated[int, COUNT] = Field(1, ge=0)
     """Kernels kept ready for each dashboard, so that its page is shown at once."""
     kernels_per_visitor: Annotated[int, COUNT] = Field(4, ge=1)

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, ValidationError, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from hub.dataspace.sources.models import SourceForm
 from hub.errors import SettingsError
-from hub.sections import COUNT, GIB, HOURS, MINUTES, PORT, SECONDS, Dashboards, Section
+from hub.sections import COUNT, GIB, HOURS, MIB, MINUTES, PORT, SECONDS, Dashboards, Section
 from hub.settings_errors import PREFIX, SEPARATOR, unknown_sections, wrong_values
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
@@ -70,20 +71,76 @@ class Paths(Section):
         return self.etc / "secrets"
 
     @property
+    def sockets(self) -> Path:
+        """Directory of the sockets between nginx and Atrium's programs; open to their account alone."""
+        return self.run / "sockets"
+
+    @property
+    def proxy_socket(self) -> Path:
+        return self.sockets / "proxy.sock"
+
+    @property
+    def api_socket(self) -> Path:
+        return self.sockets / "api.sock"
+
+    @property
+    def error_page_socket(self) -> Path:
+        """Where configurable-http-proxy gets its error pages from (hub/programs/nginx.py)."""
+        return self.sockets / "error-pages.sock"
+
+    @property
+    def dashboards_socket(self) -> Path:
+        """In a directory of its own: the dashboards' account writes there, and nginx's group enters."""
+        return self.run / "dashboards/dashboards.sock"
+
+    @property
+    def nginx(self) -> Path:
+        """nginx's configuration, process id and temporary files."""
+        return self.run / "nginx"
+
+    @property
     def user_version(self) -> Path:
         """Current target of the link ``user_env``. A program started by this path keeps its code during upgrades."""
         return self.user_env.resolve()
 
 
+class Nginx(Section):
+    """nginx, the only program that browsers reach. It decides which host serves what."""
+
+    command: Path = Path("/usr/sbin/nginx")
+    """nginx's program."""
+    listen: tuple[str, ...] = Field(("127.0.0.1",), min_length=1)
+    """IP addresses that nginx listens on; ``0.0.0.0`` and ``::`` are all of them. Where ``localhost`` is also ``::1``,
+    both belong here: browsers try that first."""
+    port: Annotated[int, PORT] = 8000
+    """Public port."""
+    certificate: Path | None = None
+    """File with the TLS certificate and its chain, as PEM; unset: plain HTTP, on loopback or behind other TLS."""
+    certificate_key: Path | None = None
+    """File with the key of ``certificate``."""
+    upload_mb: Annotated[int, MIB] = Field(2048, ge=0)
+    """Longest request to a person's own server. 0: no limit but the server's own."""
+
+    @field_validator("listen")
+    @classmethod
+    def _addresses(cls, listen: tuple[str, ...]) -> tuple[str, ...]:
+        for address in listen:
+            ip_address(address)
+        return listen
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Nginx:
+        if (self.certificate is None) != (self.certificate_key is None):
+            raise ValueError("certificate and certificate_key belong together: set both or neither")
+        return self
+
+
 class Proxy(Section):
-    """configurable-http-proxy, a process of its own: a restart of the Hub cuts no connection."""
+    """configurable-http-proxy, which knows where each person's server is. A process of its own: a restart of the Hub
+    cuts no connection."""
 
     command: Path = Path("/opt/atrium/proxy/node_modules/.bin/configurable-http-proxy")
     """The proxy's program."""
-    listen_host: str = "127.0.0.1"
-    """Address that the proxy listens on; loopback behind nginx (production), ``""`` for every address."""
-    port: Annotated[int, PORT] = 8000
-    """Public port."""
     api_port: Annotated[int, PORT] = 18001
     """Port of the proxy's API, on loopback, where the Hub sets routes."""
 
@@ -151,9 +208,9 @@ class Api(Section):
     """Atrium's API."""
 
     host: str = "127.0.0.1"
-    """Address that the API listens on; notebooks must reach it from the compute nodes."""
+    """Address at which notebooks on the compute nodes reach the API. nginx listens there and serves nothing else."""
     port: Annotated[int, PORT] = 18003
-    """Port of the API."""
+    """Port at that address."""
     database_url: str = "sqlite:////var/lib/atrium/atrium.sqlite"
     """SQLAlchemy address of the API's database: SQLite or PostgreSQL, without a password (use ``.pgpass``)."""
 
@@ -330,6 +387,7 @@ class Settings(BaseSettings):
 
     site: Site = Site()
     paths: Paths = Paths()
+    nginx: Nginx = Nginx()
     proxy: Proxy = Proxy()
     hub: Hub = Hub()
     login: Login = Login()

@@ -111,7 +111,7 @@ def _default(field: FieldInfo) -> str:
     if value in ((), frozenset()):
         return "`[]`"
     if isinstance(value, tuple):
-        return ", ".join(f"`{entry.name}`" for entry in value)
+        return ", ".join(f"`{getattr(entry, 'name', entry)}`" for entry in value)
     return f"`{str(value).lower() if isinstance(value, bool) else getattr(value, 'value', value)}`"
 
 

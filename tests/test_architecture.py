@@ -113,6 +113,7 @@ NOT_SUBJECTS = {
     "pages/static",
     "pages/templates",
     "pages/templates/frame",
+    "programs/templates",
 }
 LAYERS = {"models", "tables", "service", "routes", "client", "jobs"}
 SUBJECTS: dict[str, set[str]] = {
@@ -222,7 +223,8 @@ SUBJECTS: dict[str, set[str]] = {
         "culling",  # ending servers that nobody has used for long
         "isolation",  # weak isolation of people from each other, as atrium check reports it
         "dashboards",  # the environment that the dashboards service gets
-        "proxy",  # the public proxy as a process of its own
+        "nginx",  # the public face
+        "proxy",  # the way to people's servers, as a process of its own
         "worker",  # background jobs
     },
     "projects": {

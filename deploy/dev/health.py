@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import socket
 import ssl
 import tomllib
 import urllib.error
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from deploy.dev.command import CLEAN, attempt
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.unix_http import UnixConnection
 
 Check = Callable[[], str]
 
@@ -62,8 +63,8 @@ def proxy_api(layout: Layout) -> str:
 
 
 def proxy(layout: Layout) -> str:
-    """The proxy has routes to the Hub and to both services."""
-    return _routes(layout, ("/", "/services/atrium", "/services/dashboards"))
+    """The proxy has its route to the Hub."""
+    return _routes(layout, ("/",))
 
 
 def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
@@ -73,17 +74,30 @@ def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
     answer = _get(address, {"Authorization": f"token {token}"}, tls)
     if isinstance(answer, str):
         return answer
-    # With domains of their own, services' routes begin with the host.
-    missing = [path for path in expected if not any(route.rstrip("/").endswith(path.rstrip("/")) for route in answer)]
+    missing = [path for path in expected if path not in answer]
     return f"no route to {', '.join(missing)} yet" if missing else ""
 
 
-def proxy_ipv6(layout: Layout) -> str:
-    try:
-        socket.create_connection(("::1", layout.ports["proxy"]), timeout=_DEADLINE).close()
-    except OSError as error:
-        return f"no answer at [::1]:{layout.ports['proxy']} ({error.strerror})"
+def nginx(layout: Layout) -> str:
+    """nginx answers at every address of the settings, whatever it answers."""
+    port = layout.ports["nginx"]
+    for address in _setting(layout, "nginx", "listen") or ["127.0.0.1"]:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+        if wrong := _silent(http.client.HTTPConnection(host, port, timeout=_DEADLINE)):
+            return f"no answer at {host} port {port} ({wrong})"
     return ""
+
+
+def _silent(connection: http.client.HTTPConnection, path: str = "/") -> str:
+    """Why there is no HTTP answer at ``path``; "" for any answer but an error of the server."""
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return f"answers {status}" if status >= 500 else ""
 
 
 def hub(layout: Layout) -> str:
@@ -100,11 +114,7 @@ def hub_api(layout: Layout) -> str:
 
 def internal_tls(layout: Layout) -> ssl.SSLContext | None:
     """TLS context for Hub and proxy with ``internal_ssl`` (hub/tls.py); None without TLS."""
-    try:
-        hub = tomllib.loads(layout.settings.read_text()).get("hub", {})
-    except (OSError, tomllib.TOMLDecodeError):
-        return None
-    if not hub.get("internal_ssl"):
+    if not _setting(layout, "hub", "internal_ssl"):
         return None
     try:
         context = ssl.create_default_context(cafile=layout.client_certificate)
@@ -112,6 +122,14 @@ def internal_tls(layout: Layout) -> ssl.SSLContext | None:
     except OSError:
         return ssl.create_default_context()  # not created yet, so the check fails and says so
     return context
+
+
+def _setting(layout: Layout, section: str, key: str) -> Any:
+    """A value of the settings' file; None if it is not there."""
+    try:
+        return tomllib.loads(layout.settings.read_text()).get(section, {}).get(key)
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
 
 
 def _scheme(tls: ssl.SSLContext | None) -> str:
@@ -133,8 +151,9 @@ def _api_health(layout: Layout) -> Any:
 
 
 def dashboards(layout: Layout) -> str:
-    answer = _get(f"http://127.0.0.1:{layout.ports['dashboards']}/services/dashboards/health")
-    return answer if isinstance(answer, str) else ""
+    connection = UnixConnection(layout.dashboards_socket, timeout=_DEADLINE)
+    wrong = _silent(connection, "/services/dashboards/health")
+    return f"no answer at {layout.dashboards_socket} ({wrong})" if wrong else ""
 
 
 def _unless_ok(text: str) -> str:

@@ -83,7 +83,8 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or not 1024 <= int(text) <= _HIGHEST_PORT:
         raise DeployError(
             f"ATRIUM_PORT is {text!r}: choose a port from 1024 to {_HIGHEST_PORT} "
-            f"(Atrium's internal ports lie {INTERNAL_PORTS} above it; for port 80 or 443 put nginx in front)."
+            f"(Atrium's internal ports lie {INTERNAL_PORTS} above it; ports 80 and 443 are for a site's own nginx, "
+            "see deploy/README.md)."
         )
     return int(text)
 
@@ -218,6 +219,25 @@ class Layout:
         return self.run / "web"
 
     @cached_property
+    def sockets(self) -> Path:
+        """Sockets between nginx and the programs of the service user."""
+        return self.run / "sockets"
+
+    @cached_property
+    def dashboards_run(self) -> Path:
+        """The dashboards' socket: their account writes here, nginx enters."""
+        return self.run / "dashboards"
+
+    @cached_property
+    def dashboards_socket(self) -> Path:
+        return self.dashboards_run / "dashboards.sock"
+
+    @cached_property
+    def nginx_run(self) -> Path:
+        """nginx's configuration; working directory of its processes, which marks them."""
+        return self.run / "nginx"
+
+    @cached_property
     def projects(self) -> Path:
         return self.root / "projects"
 
@@ -282,11 +302,10 @@ class Layout:
     def ports(self) -> dict[str, int]:
         """All ports of this copy by program."""
         web = {
-            "proxy": self.options.port,
+            "nginx": self.options.port,
             "proxy-api": self._internal(1),
             "hub": self._internal(2),
             "api": self._internal(3),
-            "dashboards": self._internal(4),
         }
         if not self.own_slurm:
             return web

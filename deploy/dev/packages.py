@@ -12,12 +12,13 @@ from pathlib import Path
 from deploy.dev.command import CLEAN, attempt, run
 from deploy.dev.errors import DeployError
 
-BASE = ("ca-certificates", "sudo", "python3-venv", "libpam-pwdfile", "openssl", "socat", "fonts-dejavu-core")
+BASE = ("ca-certificates", "sudo", "python3-venv", "libpam-pwdfile", "openssl", "nginx", "fonts-dejavu-core")
 SLURM = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
 
 _UNITS = {"slurm-wlm": ("slurmd", "slurmctld"), "slurmdbd": ("slurmdbd",), "munge": ("munge",)} | {
     "mariadb-server": ("mariadb",),
     "postgresql": ("postgresql",),
+    "nginx": ("nginx",),
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Atrium is installing packages and runs them itself.\nexit 101\n"

@@ -88,9 +88,19 @@ def _is_ours(process: Process, layout: Layout) -> bool:
         if any(part.startswith(f"{layout.opt}/") for part in process.argv[:2]):
             return True
         # Copies may share the environments, and programs that became another one have lost the supervisor's mark.
+        if process.name == "nginx" and _works_in(process, layout.nginx_run):
+            return True
         if {f"ATRIUM_CONFIG={layout.settings}", f"HOME={layout.web_state}"} & set(environment):
             return True
     return f"SUPERVISOR_SERVER_URL=unix://{layout.supervisor_socket}" in environment
+
+
+def _works_in(process: Process, directory: Path) -> bool:
+    """Whether this is its working directory; nginx overwrites its environment with its title."""
+    try:
+        return Path(f"/proc/{process.pid}/cwd").readlink() == directory.resolve()
+    except OSError:
+        return False
 
 
 def _uids(*names: str) -> set[int]:
@@ -127,6 +137,11 @@ def _binds(family: socket.AddressFamily, address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def loopback_addresses() -> list[str]:
+    """Addresses of ``localhost``. If the public port of one of them were free, any OS user could answer there."""
+    return ["127.0.0.1", *(["::1"] if has_ipv6() else [])]
 
 
 def has_ipv6() -> bool:

@@ -14,7 +14,6 @@ from deploy.dev import files, health, old_layout
 from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
-from deploy.dev.processes import has_ipv6
 
 _SETTING = re.compile(r"ATRIUM_[A-Z]+__[A-Z_]+\Z")
 """The variable of a setting (deploy/settings.md)."""
@@ -103,39 +102,30 @@ def web_programs(layout: Layout) -> list[Program]:
 
     def program(name: str, check: Check, *inputs: Path, user: str = SERVICE_USER) -> Program:
         environment = atrium_environment(layout, layout.web_state if user == WEB_USER else layout.state)
-        if name != "proxy":  # the proxy starts no servers, and a changed environment would restart it
+        if name not in ("nginx", "proxy"):  # these start no servers, and a changed environment would restart them
             environment |= old_layout.variables(layout)
         return Program(
             name=name,
             command=(f"{layout.hub_env}/bin/atrium", name),
             user=user,
             check=check,
-            inputs=(layout.settings, *inputs),
+            inputs=inputs,
             environment=environment,
             umask="077",
         )
 
-    # Browsers try ::1 first for localhost; if it were free, any OS user could answer there.
-    ipv6 = Program(
-        name="proxy-ipv6",
-        command=(
-            "/usr/bin/socat",
-            f"TCP6-LISTEN:{layout.ports['proxy']},bind=[::1],ipv6only=1,fork,reuseaddr,backlog=512",
-            f"TCP4:127.0.0.1:{layout.ports['proxy']}",
-        ),
-        user=SERVICE_USER,
-        check=partial(health.proxy_ipv6, layout),
-    )
     return [
-        *([ipv6] if has_ipv6() else []),
-        # New code does not restart the proxy, because it holds all open connections.
-        program("proxy", partial(health.proxy_api, layout), layout.secrets / "proxy"),
-        program("api", partial(health.api, layout), layout.hub_env, *secrets),
-        program("hub", partial(health.hub, layout), layout.hub_env, *secrets),
-        program("worker", partial(health.worker, layout), layout.hub_env, *secrets),
+        # New code does not restart the proxy and nginx, because they hold all open connections; nginx is reloaded
+        # (up.py). The proxy starts first: its socket is what nginx asks.
+        program("proxy", partial(health.proxy_api, layout), layout.settings, layout.secrets / "proxy"),
+        program("nginx", partial(health.nginx, layout)),
+        program("api", partial(health.api, layout), layout.settings, layout.hub_env, *secrets),
+        program("hub", partial(health.hub, layout), layout.settings, layout.hub_env, *secrets),
+        program("worker", partial(health.worker, layout), layout.settings, layout.hub_env, *secrets),
         program(
             "dashboards",
             partial(health.dashboards, layout),
+            layout.settings,
             layout.hub_env,
             layout.user_env,
             layout.secrets / "dashboards",

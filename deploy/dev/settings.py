@@ -14,6 +14,7 @@ from deploy.dev import files, logins, slurm
 from deploy.dev.command import run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import CHECKOUT, SERVICE_USER, WEB_USER, Layout
+from deploy.dev.processes import loopback_addresses
 
 SECRETS = ("cookie", "proxy", "atrium", "dashboards", "pages", "worker")
 
@@ -27,6 +28,9 @@ def lay_down_directories(layout: Layout) -> None:
     files.directory(layout.web_state, mode=0o700, owner=WEB_USER, group=WEB_USER)
     files.directory(layout.run, mode=0o1771, group=SERVICE_USER)
     files.directory(layout.web_run, mode=0o700, owner=WEB_USER, group=WEB_USER)
+    files.directory(layout.sockets, mode=0o700, owner=SERVICE_USER, group=SERVICE_USER)
+    files.directory(layout.dashboards_run, mode=0o750, owner=WEB_USER, group=SERVICE_USER)
+    files.directory(layout.nginx_run, mode=0o700, owner=SERVICE_USER, group=SERVICE_USER)
     files.directory(layout.supervisor_socket.parent, mode=0o700)
     files.directory(layout.log, mode=0o750, group=SERVICE_USER)
     for shared in (layout.home, layout.projects, layout.opt):
@@ -58,7 +62,7 @@ def lay_down_settings(layout: Layout) -> str:
 
 def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> None:
     """Check that an edited file has the ports that ``make up`` waits for."""
-    for section in ("proxy", "hub", "api", "dashboards"):
+    for section in ("nginx", "hub", "api"):
         port, expected_port = tables.get(section, {}).get("port"), layout.ports[section]
         if port != expected_port:
             raise DeployError(
@@ -88,11 +92,11 @@ def settings_text(layout: Layout) -> str:
         hub_env=layout.hub_env,
         user_env=layout.user_env,
         proxy_env=layout.proxy_env,
+        listen=json.dumps(loopback_addresses()),
         port=layout.options.port,
         proxy_api_port=layout.ports["proxy-api"],
         hub_port=layout.ports["hub"],
         api_port=layout.ports["api"],
-        dashboards_port=layout.ports["dashboards"],
         pam_service=layout.pam_service,
         users_group=layout.users_group,
         project_helper=json.dumps(layout.project_command),

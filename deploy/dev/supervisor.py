@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import time
 import xmlrpc.client
 from contextlib import suppress
@@ -15,6 +14,7 @@ from deploy.dev import versions
 from deploy.dev.command import run
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.unix_http import UnixConnection
 
 _DEADLINE = 90.0  # longer than any program may take to stop
 _NOT_RUNNING = 70
@@ -119,15 +119,4 @@ class _Socket(xmlrpc.client.Transport):
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
         # A connection per call: one that is kept breaks when the supervisor is restarted.
-        return _Connection(self._path)
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_DEADLINE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        return UnixConnection(self._path, timeout=_DEADLINE)

@@ -192,6 +192,9 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
         _start(layout, supervisor, answers)
         if program.name == "hub":
             _bring_routes(layout)
+        if program.name == "nginx":
+            with step("nginx's configuration") as outcome:
+                outcome.text = _atrium(layout, "nginx", "--reload").strip()
 
 
 def _bring_routes(layout: Layout) -> None:

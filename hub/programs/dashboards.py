@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from hub import environment, tls
-from hub.sections import DASHBOARDS_VARIABLE
+from hub.sections import DASHBOARDS_VARIABLE, SOCKET_VARIABLE
 from hub.settings import Settings
 
 NAME: Final = "dashboards"
@@ -46,7 +46,6 @@ def _home(settings: Settings) -> dict[str, str]:
 def _hub_service(settings: Settings, token: str) -> dict[str, str]:
     subdomain = settings.site.origins == "subdomain"
     https = urlsplit(settings.site.public_url).scheme == "https"
-    listen = f"http://{settings.dashboards.host}:{settings.dashboards.port}"
     return {
         "JUPYTERHUB_SERVICE_NAME": NAME,
         "JUPYTERHUB_API_TOKEN": token,
@@ -54,7 +53,6 @@ def _hub_service(settings: Settings, token: str) -> dict[str, str]:
         **_certificates(settings),
         "JUPYTERHUB_BASE_URL": "/",
         "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
-        "JUPYTERHUB_SERVICE_URL": f"{listen}{PREFIX}",
         "JUPYTERHUB_CLIENT_ID": f"service-{NAME}",
         "JUPYTERHUB_HOST": settings.site.public_url if subdomain else "",
         "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{settings.service_url(NAME)}oauth_callback",
@@ -78,5 +76,6 @@ def _atrium(settings: Settings) -> dict[str, str]:
         "ATRIUM_API_URL": settings.api_url,
         "ATRIUM_SITE_NAME": settings.site.name,
         "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
+        SOCKET_VARIABLE: str(settings.paths.dashboards_socket),
         DASHBOARDS_VARIABLE: settings.dashboards.model_dump_json(),
     }

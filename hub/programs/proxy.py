@@ -1,4 +1,4 @@
-"""The public proxy, configurable-http-proxy: starts it and restores its routes after a restart."""
+"""configurable-http-proxy behind nginx: starts it and restores its routes after a restart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from typing import NoReturn
+from urllib.parse import quote
 
 import httpx2
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
@@ -26,6 +27,7 @@ def run(settings: Settings) -> NoReturn:
     """Replace this process by the proxy; a second process restores its routes."""
     token = settings.secret("proxy")
     tls.ensure(settings)  # creates the certificates, because the proxy starts first
+    settings.paths.proxy_socket.unlink(missing_ok=True)  # of a proxy that was killed; it would not listen there again
     _in_background(lambda: restore_routes(settings))
     environment.become(command(settings), {**environment.settings_too(), "CONFIGPROXY_AUTH_TOKEN": token})
 
@@ -33,19 +35,19 @@ def run(settings: Settings) -> NoReturn:
 def command(settings: Settings) -> list[str]:
     """The proxy's command line; its token is in the environment only.
 
-    An upgrade moves links and lets the proxy run on: its own files are named by their real path.
+    An upgrade moves links and lets the proxy run on: its own files are named by their real path. What nginx says about
+    the client (``X-Forwarded-…``) is passed on as it is.
     """
     proxy, hub = settings.proxy, f"{settings.internal_scheme}://{settings.hub.host}:{settings.hub.port}"
     options = {
-        "--ip": proxy.listen_host,
-        "--port": str(proxy.port),
+        "--socket": str(settings.paths.proxy_socket),
         "--api-ip": "127.0.0.1",
         "--api-port": str(proxy.api_port),
         "--default-target": hub,
-        "--error-target": f"{hub}/hub/error",
+        "--error-target": f"http+unix://{quote(str(settings.paths.error_page_socket), safe='')}/hub/error",
         "--log-level": "warn",
     }
-    flags = ["--host-routing"] if settings.site.origins == "subdomain" else []
+    flags = ["--no-x-forward", *(["--host-routing"] if settings.site.origins == "subdomain" else [])]
     if settings.hub.internal_ssl:
         options |= tls.proxy_options(settings)
         flags += tls.PROXY_FLAGS

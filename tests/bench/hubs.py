@@ -190,7 +190,7 @@ def ours(
         settings: dict[str, object] = {
             "site__public_url": url,
             "paths__state": folder,
-            "proxy__port": ports["public"],
+            "nginx__port": ports["public"],
             "proxy__api_port": ports["proxy"],
             "hub__port": ports["hub"],
             "api__database_url": f"sqlite:///{folder}/atrium.sqlite",

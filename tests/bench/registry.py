@@ -25,6 +25,7 @@ NAMES = (
     "dask_tasks",
     "scaling_first_widget",
     "scaling_live_50",
+    "nginx_request",
     "app_first_widget",
     "workshop_join",
     "load_500",

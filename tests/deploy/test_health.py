@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,31 @@ def test_with_tls_also_while_the_certificates_are_still_to_be_made(tmp_path: Pat
     layout.settings.write_text("[hub]\ninternal_ssl = true\n")
 
     assert isinstance(health.internal_tls(layout), ssl.SSLContext)
+
+
+class Answers(BaseHTTPRequestHandler):
+    status = 421
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_nginx_has_to_answer_at_every_address_of_the_settings(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        layout = Layout(Options(prefix=str(tmp_path), port=server.server_port))
+        layout.etc.mkdir(parents=True)
+        layout.settings.write_text('[nginx]\nlisten = ["0.0.0.0"]\n')
+        assert health.nginx(layout) == ""
+        layout.settings.write_text('[nginx]\nlisten = ["127.0.0.1", "127.0.0.2"]\n')
+        assert "no answer at 127.0.0.2" in health.nginx(layout)
+        server.shutdown()
+
+
+def test_the_dashboards_have_to_answer_at_their_socket(tmp_path: Path) -> None:
+    layout = Layout(Options(prefix=str(tmp_path)))
+    assert "dashboards.sock (" in health.dashboards(layout)

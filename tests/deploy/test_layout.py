@@ -48,8 +48,7 @@ def test_names_of_the_machine_differ_between_copies() -> None:
 
 def test_ports_lie_ten_thousand_above_the_public_one() -> None:
     ports = Layout(Options()).ports
-    assert (ports["proxy"], ports["proxy-api"], ports["hub"]) == (8000, 18001, 18002)
-    assert (ports["api"], ports["dashboards"]) == (18003, 18004)
+    assert (ports["nginx"], ports["proxy-api"], ports["hub"], ports["api"]) == (8000, 18001, 18002, 18003)
     assert (ports["slurmctld"], ports["slurmdbd"], ports["slurmd-cpu1"], ports["slurmd-gpu2"]) == (
         18010,
         18011,

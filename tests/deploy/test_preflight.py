@@ -55,7 +55,7 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
         layout = Layout(Options(prefix=str(tmp_path), port=busy_port, slurm="existing"))
         with pytest.raises(DeployError) as error:
             preflight.check_ports(layout)
-    assert f"Port {busy_port} (proxy) is taken by" in sentence(error)
+    assert f"Port {busy_port} (nginx) is taken by" in sentence(error)
 
 
 def test_a_full_disk_is_refused_with_both_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

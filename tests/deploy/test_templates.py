@@ -35,7 +35,7 @@ def test_settings_are_those_the_hub_knows(layout: Layout) -> None:
         assert isinstance(section, type)
         assert issubclass(section, BaseModel)
         section.model_validate(table)
-    assert tables["proxy"]["port"] == layout.options.port
+    assert tables["nginx"]["port"] == layout.options.port
     assert tables["login"]["admins"] == [f"{layout.options.people}admin"]
 
 
@@ -74,7 +74,7 @@ def test_a_setting_that_is_given_as_a_variable_reaches_atriums_programs(
 def test_nothing_of_atrium_runs_as_root(layout: Layout) -> None:
     users = {program.name: program.user for program in web_programs(layout)}
     assert users.pop("dashboards") == "atrium-web"
-    assert {"proxy", "api", "hub", "worker"} <= set(users)
+    assert {"nginx", "proxy", "api", "hub", "worker"} <= set(users)
     assert set(users.values()) == {"atrium"}
 
 

@@ -201,10 +201,10 @@ def test_atriums_programs_do_not_run_as_root(deployment: Deployment) -> None:
     owners = {
         program: pwd.getpwuid(psutil.Process(pid).uids().effective).pw_name
         for program, pid in deployment.processes().items()
-        if program in ("proxy", "hub", "api", "worker", "dashboards")
+        if program in ("nginx", "proxy", "hub", "api", "worker", "dashboards")
     }
 
-    service = dict.fromkeys(("proxy", "hub", "api", "worker"), "atrium")
+    service = dict.fromkeys(("nginx", "proxy", "hub", "api", "worker"), "atrium")
     assert owners == {**service, "dashboards": "atrium-web"}
 
 

@@ -31,6 +31,11 @@ def test_per_user_domains_are_on(settings):
     assert dashboards["oauth_redirect_uri"].startswith("http://dashboards--service.localhost:8000/services/dashboards/")
 
 
+def test_the_proxy_gets_no_route_to_a_service(settings):
+    """nginx serves them: a service with an address would also be reached past it."""
+    assert [service["name"] for service in wired(settings).JupyterHub.services if "url" in service] == []
+
+
 def test_cookies_tokens_and_names_are_hardened(settings):
     c = wired(settings)
     assert c.JupyterHub.cookie_max_age_days <= 1

@@ -44,8 +44,7 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., l
         ("[hub]\nos_group = 'x'", "FILE: hub.os_group is unknown. os_group is a key of [login]."),
         (
             "[mail]\nport = 25",
-            "FILE: mail.port is unknown. Did you mean mail.smtp_port? "
-            "port is a key of [proxy], [hub], [api] and [dashboards].",
+            "FILE: mail.port is unknown. Did you mean mail.smtp_port? port is a key of [nginx], [hub] and [api].",
         ),
         ("[site.hub]\nport = 1", "FILE: [site.hub] is unknown. [hub] is a section of its own."),
         (

@@ -24,7 +24,9 @@ from typing import IO, Any
 from jupyter_server.base.websocket import WS_PING_INTERVAL
 from pydantic import ValidationError
 from tornado import web
+from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.netutil import bind_unix_socket
 from traitlets.config import Config
 from voila.app import Voila
 from voila.notebook_renderer import NotebookRenderer
@@ -79,6 +81,8 @@ class Settings:
     site_name: str
     folder: Path
     runtime: Path
+    socket: Path
+    """Where it listens. Only nginx enters the directory, so everybody's write permission on it opens nothing."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -92,6 +96,7 @@ class Settings:
                 site_name=environ["ATRIUM_SITE_NAME"],
                 folder=dashboards_folder(environ),
                 runtime=_runtime(Path(environ["JUPYTER_RUNTIME_DIR"])),
+                socket=Path(environ[sections.SOCKET_VARIABLE]),
             )
         except KeyError as missing:
             raise SettingsError(f"The variable {missing.args[0]} is not set.") from missing
@@ -220,7 +225,8 @@ class Dashboards(Voila):
 
     def listen(self) -> None:
         """Serve until stopped."""
-        self.app.listen(self.port, self.ip)
+        # xheaders: the address of the client, as nginx names it.
+        HTTPServer(self.app, xheaders=True).add_socket(bind_unix_socket(str(self.settings.socket), mode=0o666))
         self.ioloop = IOLoop.current()
         for name in self.catalogue:
             self.ioloop.add_callback(self.pool.fill, name)
@@ -244,8 +250,6 @@ class Dashboards(Voila):
 def _configuration(settings: Settings) -> Config:
     """Voila's options; no configuration file is read."""
     config = Config()
-    config.Voila.ip = settings.dashboards.host
-    config.Voila.port = settings.dashboards.port
     config.Voila.base_url = settings.prefix
     config.Voila.root_dir = str(settings.folder)
     config.Voila.open_browser = False
@@ -297,8 +301,7 @@ def main() -> None:
         try:
             Dashboards(settings).start()
         except OSError as error:
-            address = f"{settings.dashboards.host}:{settings.dashboards.port}"
-            sys.exit(f"The dashboards cannot listen on {address}: {error.strerror}.")
+            sys.exit(f"The dashboards cannot listen on {settings.socket}: {error.strerror}.")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def test_addresses_with_a_domain_for_each_person():
     assert variables["JUPYTERHUB_HOST"] == "http://localhost:8000"
     assert variables["JUPYTERHUB_OAUTH_CALLBACK_URL"] == f"{origin}/services/dashboards/oauth_callback"
     assert variables["JUPYTERHUB_PUBLIC_URL"] == f"{origin}/services/dashboards/"
-    assert variables["JUPYTERHUB_SERVICE_URL"] == "http://127.0.0.1:18004/services/dashboards/"
+    assert variables["ATRIUM_DASHBOARDS_SOCKET"] == "/run/atrium/dashboards/dashboards.sock"
     assert json.loads(variables["JUPYTERHUB_OAUTH_ACCESS_SCOPES"]) == [
         "access:services!service=dashboards",
         "access:services",

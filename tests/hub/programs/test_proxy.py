@@ -15,17 +15,16 @@ from tests.polling import eventually
 def test_the_command_line_has_no_secret(settings):
     argv = proxy.command(settings)
     assert "secret-of-proxy" not in " ".join(argv)
-    options = dict(zip(argv[1:-1:2], argv[2:-1:2], strict=True))
+    options = dict(zip(argv[1:-2:2], argv[2:-2:2], strict=True))
     assert options == {
-        "--ip": "127.0.0.1",
-        "--port": "8000",
+        "--socket": "/run/atrium/sockets/proxy.sock",
         "--api-ip": "127.0.0.1",
         "--api-port": "18001",
         "--default-target": "http://127.0.0.1:18002",
-        "--error-target": "http://127.0.0.1:18002/hub/error",
+        "--error-target": "http+unix://%2Frun%2Fatrium%2Fsockets%2Ferror-pages.sock/hub/error",
         "--log-level": "warn",
     }
-    assert argv[-1] == "--host-routing"
+    assert argv[-2:] == ["--no-x-forward", "--host-routing"]
 
 
 def test_an_upgrade_does_not_move_its_files(tmp_path):
@@ -39,11 +38,6 @@ def test_an_upgrade_does_not_move_its_files(tmp_path):
 
 def test_on_one_origin_hosts_do_not_matter():
     assert "--host-routing" not in proxy.command(Settings(site=Site(origins="path")))
-
-
-def test_everywhere_is_an_empty_address():
-    argv = proxy.command(Settings(proxy=Proxy(listen_host="")))
-    assert argv[argv.index("--ip") + 1] == ""
 
 
 class Machines:

@@ -24,6 +24,7 @@ import pytest
 import tornado.web
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
+from tornado.netutil import Resolver
 from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
 
@@ -31,7 +32,6 @@ from hub.errors import SettingsError
 from hub.programs.dashboards import dashboards_environment
 from hub.settings import Settings as Deployment
 from tests.polling import eventually
-from tests.web import free_port
 from widgets.rendering import find_dashboards
 from widgets.service.server import Dashboards, Settings
 
@@ -90,8 +90,8 @@ def environment(outside: int) -> Iterator[dict[str, str]]:
         paths={"state": state, "run": run},
         hub={"port": outside},
         api={"port": outside},
-        dashboards={"port": free_port()},
     )
+    deployment.paths.dashboards_socket.parent.mkdir()
     yield {
         **dashboards_environment(deployment, SERVICE_TOKEN),
         "PYTHONPATH": str(ROOT),
@@ -226,8 +226,8 @@ class Service:
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.log = log
-        port = json.loads(environment["ATRIUM_DASHBOARDS"])["port"]
-        self.address = f"http://127.0.0.1:{port}/services/dashboards/"
+        self.listens_on = environment["ATRIUM_DASHBOARDS_SOCKET"]
+        self.address = "http://localhost/services/dashboards/"
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "widgets.service.server"], env=environment, stdout=output, stderr=output
@@ -235,7 +235,8 @@ class Service:
 
     def get(self, person: str, path: str, method: str = "GET") -> httpx2.Response:
         headers = {"Authorization": f"token token-of-{person}"}
-        return httpx2.request(method, self.address + path, headers=headers, timeout=20)
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=self.listens_on), timeout=20) as client:
+            return client.request(method, self.address + path, headers=headers)
 
     def kernels(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children(recursive=True)
@@ -251,7 +252,18 @@ class Service:
 
     async def socket(self, person: str, kernel: str) -> Any:
         url = self.address.replace("http", "ws", 1) + f"api/kernels/{kernel}/channels?session_id=s"
-        return await websocket_connect(HTTPRequest(url, headers={"Authorization": f"token token-of-{person}"}))
+        request = HTTPRequest(url, headers={"Authorization": f"token token-of-{person}"})
+        return await websocket_connect(request, resolver=UnixResolver(self.listens_on))
+
+
+class UnixResolver(Resolver):
+    """Every name is the Unix socket."""
+
+    def initialize(self, path: str) -> None:
+        self.path = path
+
+    async def resolve(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
+        return [(socket.AF_UNIX, self.path)]
 
 
 @pytest.fixture(scope="module")
@@ -380,7 +392,7 @@ def test_a_service_is_no_visitor(service: Service) -> None:
 
 def test_kernels_end_even_when_the_server_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
     runtime = tempfile.mkdtemp(prefix="atrium-")
-    elsewhere = changed(environment, port=free_port()) | {"JUPYTER_RUNTIME_DIR": runtime}
+    elsewhere = environment | {"JUPYTER_RUNTIME_DIR": runtime, "ATRIUM_DASHBOARDS_SOCKET": f"{runtime}/socket"}
     killed = Service(elsewhere, tmp_path / "log")
     kernels = eventually(killed.kernels, within=30, what="a kernel")
 
@@ -400,15 +412,12 @@ def request(kind: str, content: dict[str, Any], channel: str = "shell") -> str:
     )
 
 
-def test_a_taken_port_is_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        runtime = tempfile.mkdtemp(prefix="atrium-")
-        elsewhere = changed(environment, port=listener.getsockname()[1]) | {"JUPYTER_RUNTIME_DIR": runtime}
-        refused = Service(elsewhere, tmp_path / "log")
-        assert refused.process.wait(20) == 1
-        shutil.rmtree(runtime)
+def test_a_socket_without_a_directory_is_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
+    runtime = tempfile.mkdtemp(prefix="atrium-")
+    elsewhere = environment | {"JUPYTER_RUNTIME_DIR": runtime, "ATRIUM_DASHBOARDS_SOCKET": f"{runtime}/none/socket"}
+    refused = Service(elsewhere, tmp_path / "log")
+    assert refused.process.wait(20) == 1
+    shutil.rmtree(runtime)
 
     assert "The dashboards cannot listen on" in (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
@@ -425,8 +434,9 @@ def test_two_servers_do_not_share_a_directory(environment: dict[str, str], servi
 
 def test_health_tells_when_kernels_have_no_place(environment: dict[str, str], tmp_path: Path) -> None:
     runtime = Path(tempfile.mkdtemp(prefix="atrium-"))
-    elsewhere = changed(environment, port=free_port(), preheated=0) | {"JUPYTER_RUNTIME_DIR": str(runtime)}
-    service = Service(elsewhere, tmp_path / "log")
+    listens_on = tmp_path / "socket"
+    elsewhere = changed(environment, preheated=0) | {"JUPYTER_RUNTIME_DIR": str(runtime)}
+    service = Service(elsewhere | {"ATRIUM_DASHBOARDS_SOCKET": str(listens_on)}, tmp_path / "log")
     eventually(lambda: "dashboards at" in service.log.read_text(), within=30, what="a server")
     assert service.get("nobody", "health").json() == {"status": "ok"}
 
