@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from hub import tls
 from hub.identity.models import NAME
@@ -71,14 +70,13 @@ def login(c: Any, settings: Settings) -> None:
 
 def sessions(c: Any, settings: Settings) -> None:
     """Short-lived cookies and tokens, PKCE, and cookies that other sites and plain HTTP do not receive."""
-    https = urlsplit(settings.site.public_url).scheme == "https"
     c.JupyterHub.cookie_max_age_days = settings.hub.cookie_hours / 24
     c.JupyterHub.oauth_token_expires_in = int(settings.hub.cookie_hours * 3600)
     c.JupyterHub.token_expires_in_max_seconds = int(settings.hub.token_hours * 3600)
     c.JupyterHub.oauth_require_pkce = True
-    c.JupyterHub.cookie_host_prefix_enabled = https and settings.site.origins == "subdomain"
+    c.JupyterHub.cookie_host_prefix_enabled = settings.host_cookies
     c.JupyterHub.tornado_settings = {
-        "cookie_options": {"SameSite": "Lax", "Secure": https},
+        "cookie_options": settings.cookie_options,
         "headers": handlers.SECURITY_HEADERS,
         "log_function": sign_out.log_request,
     }

@@ -443,6 +443,20 @@ class Settings(BaseSettings):
         return f"{self.service_host(service)}/services/{service}/"
 
     @property
+    def cookie_options(self) -> dict[str, object]:
+        """Attributes of every cookie: other sites do not send it, and plain HTTP only where the site has no TLS."""
+        return {"samesite": "Lax", "secure": self._has_tls}
+
+    @property
+    def host_cookies(self) -> bool:
+        """Whether cookies that sign in have the prefix ``__Host-``, so that no other host can set them."""
+        return self._has_tls and self.site.origins == "subdomain"
+
+    @property
+    def _has_tls(self) -> bool:
+        return urlsplit(self.site.public_url).scheme == "https"
+
+    @property
     def hub_api_url(self) -> str:
         """The Hub's REST API as processes and nodes of the factory reach it."""
         return f"{self.internal_scheme}://{self.hub.host}:{self.hub.port}/hub/api"

@@ -21,6 +21,9 @@ ARTIFACTS = CHECKOUT / "tests/artifacts" / os.environ.get("PYTEST_XDIST_WORKER",
 AXE = CHECKOUT / ".venv/axe/node_modules/axe-core/axe.min.js"
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
 DASHBOARD_LINKS = {"onboarding": "Open onboarding", "dataspaces": "Find data", "scaling": "Scale with Dask"}
+PUBLIC_NAME = "atrium.test"
+"""A name like a site's, which leads to this machine in Chromium, with all names below it."""
+
 WCAG_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
 """The first that is installed; Debian's headless shell takes half the processor time of the whole browser."""
@@ -33,7 +36,10 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+                f"--host-resolver-rules=MAP {PUBLIC_NAME} 127.0.0.1, MAP *.{PUBLIC_NAME} 127.0.0.1",
+            ],
         )
         try:
             yield browser

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from deploy.dev import settings
 from deploy.dev.command import CLEAN, attempt
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
@@ -81,7 +81,7 @@ def _routes(layout: Layout, expected: tuple[str, ...]) -> str:
 def nginx(layout: Layout) -> str:
     """nginx answers at every address of the settings, whatever it answers."""
     port = layout.ports["nginx"]
-    for address in _setting(layout, "nginx", "listen") or ["127.0.0.1"]:
+    for address in settings.value(layout, "nginx", "listen") or ["127.0.0.1"]:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
         if wrong := _silent(http.client.HTTPConnection(host, port, timeout=_DEADLINE)):
             return f"no answer at {host} port {port} ({wrong})"
@@ -106,7 +106,7 @@ def hub(layout: Layout) -> str:
 
 def hub_api(layout: Layout) -> str:
     # The Hub distinguishes users' domains from its own by the Host header.
-    host = urlsplit(layout.public_url).netloc
+    host = urlsplit(settings.public_url(layout)).netloc
     tls = internal_tls(layout)
     answer = _get(f"{_scheme(tls)}://127.0.0.1:{layout.ports['hub']}/hub/api", {"Host": host}, tls)
     return answer if isinstance(answer, str) else ""
@@ -114,7 +114,7 @@ def hub_api(layout: Layout) -> str:
 
 def internal_tls(layout: Layout) -> ssl.SSLContext | None:
     """TLS context for Hub and proxy with ``internal_ssl`` (hub/tls.py); None without TLS."""
-    if not _setting(layout, "hub", "internal_ssl"):
+    if not settings.value(layout, "hub", "internal_ssl"):
         return None
     try:
         context = ssl.create_default_context(cafile=layout.client_certificate)
@@ -122,14 +122,6 @@ def internal_tls(layout: Layout) -> ssl.SSLContext | None:
     except OSError:
         return ssl.create_default_context()  # not created yet, so the check fails and says so
     return context
-
-
-def _setting(layout: Layout, section: str, key: str) -> Any:
-    """A value of the settings' file; None if it is not there."""
-    try:
-        return tomllib.loads(layout.settings.read_text()).get(section, {}).get(key)
-    except (OSError, tomllib.TOMLDecodeError):
-        return None
 
 
 def _scheme(tls: ssl.SSLContext | None) -> str:

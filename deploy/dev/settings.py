@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from deploy.dev import files, logins, slurm
 from deploy.dev.command import run
@@ -51,6 +52,19 @@ def lay_down_certificate(layout: Layout) -> bool:
     """Copy the programs' certificate for the dashboards' account."""
     text = layout.client_certificate.read_text()
     return files.put(layout.secrets / "dashboards.pem", text, owner=SERVICE_USER, group=WEB_USER, mode=0o640)
+
+
+def value(layout: Layout, section: str, key: str) -> Any:
+    """What the settings' file says; None if it does not."""
+    try:
+        return tomllib.loads(layout.settings.read_text()).get(section, {}).get(key)
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+
+
+def public_url(layout: Layout) -> str:
+    """Address at which people open the Hub: the settings', which an administrator may have changed."""
+    return str(value(layout, "site", "public_url") or layout.public_url)
 
 
 def lay_down_settings(layout: Layout) -> str:

@@ -243,7 +243,7 @@ def _farewell(layout: Layout, fresh: list[Login]) -> None:
     else:
         print(f"Logins of the demo are in {where}.")
     print(
-        f"\nOpen {layout.public_url} and sign in as {layout.options.people}founder. Try first:\n"
+        f"\nOpen {settings.public_url(layout)} and sign in as {layout.options.people}founder. Try first:\n"
         "  1. Start a notebook: it is a Slurm job of yours (squeue shows it).\n"
         "  2. Open the dashboards Onboarding and Data spaces; Scaling opens inside your notebook.\n"
         "  3. make status, make logs, make down."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Final, NoReturn
-from urllib.parse import urlsplit
 
 from hub import environment, tls
 from hub.sections import DASHBOARDS_VARIABLE, SOCKET_VARIABLE
@@ -45,7 +44,6 @@ def _home(settings: Settings) -> dict[str, str]:
 
 def _hub_service(settings: Settings, token: str) -> dict[str, str]:
     subdomain = settings.site.origins == "subdomain"
-    https = urlsplit(settings.site.public_url).scheme == "https"
     return {
         "JUPYTERHUB_SERVICE_NAME": NAME,
         "JUPYTERHUB_API_TOKEN": token,
@@ -59,7 +57,8 @@ def _hub_service(settings: Settings, token: str) -> dict[str, str]:
         "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([f"access:services!service={NAME}", "access:services"]),
         "JUPYTERHUB_PUBLIC_URL": settings.service_url(NAME),
         "JUPYTERHUB_PUBLIC_HUB_URL": f"{settings.site.public_url}/hub/",
-        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if subdomain and https else "0",
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if settings.host_cookies else "0",
+        "JUPYTERHUB_COOKIE_OPTIONS": json.dumps(settings.cookie_options),
     }
 
 

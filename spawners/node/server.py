@@ -93,6 +93,8 @@ class SingleUser(JupyterHubSingleUser):
         """Initialize, then forget the token's variables, so that no program that is started here inherits them."""
         super().initialize(args)
         server: Any = self.serverapp
+        cookie_options = self.hub_auth.cookie_options  # Jupyter Server's own cookie has only a path
+        server.web_app.settings["xsrf_cookie_kwargs"] = {**cookie_options, "path": server.base_url}
         for client in (self.hub_auth, server.identity_provider.hub_auth):
             _ = client.api_token  # read at its first use
         for name in TOKENS:

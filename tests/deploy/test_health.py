@@ -32,8 +32,10 @@ def test_with_tls_also_while_the_certificates_are_still_to_be_made(tmp_path: Pat
 
 class Answers(BaseHTTPRequestHandler):
     status = 421
+    host = ""
 
     def do_GET(self) -> None:
+        type(self).host = self.headers["Host"]
         self.send_response(self.status)
         self.end_headers()
 
@@ -51,6 +53,18 @@ def test_nginx_has_to_answer_at_every_address_of_the_settings(tmp_path: Path) ->
         layout.settings.write_text('[nginx]\nlisten = ["127.0.0.1", "127.0.0.2"]\n')
         assert "no answer at 127.0.0.2" in health.nginx(layout)
         server.shutdown()
+
+
+def test_the_hub_is_called_by_the_name_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        layout = Layout(Options(prefix=str(tmp_path)))
+        monkeypatch.setitem(layout.ports, "hub", server.server_port)
+        layout.etc.mkdir(parents=True)
+        layout.settings.write_text('[site]\npublic_url = "https://hub.example.org"\n')
+        health.hub_api(layout)
+        server.shutdown()
+    assert Answers.host == "hub.example.org"
 
 
 def test_the_dashboards_have_to_answer_at_their_socket(tmp_path: Path) -> None:

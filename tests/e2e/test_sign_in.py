@@ -56,13 +56,15 @@ def test_guesses_have_to_wait_and_the_owner_gets_in(deployment: Deployment, brow
     page = elsewhere.new_page()
     page.goto(f"{deployment.public_url}/hub/login")
 
-    statuses = [submit(page, name, f"guess {number}") for number in range(FREE_FAILURES + 3)]
-    assert statuses[:FREE_FAILURES] == [403] * FREE_FAILURES and statuses[-1] == 429
+    statuses = [submit(page, name, f"guess {number}") for number in range(FREE_FAILURES)]
+    assert statuses == [403] * FREE_FAILURES
+    while 429 not in statuses and len(statuses) < 2 * FREE_FAILURES:  # an answer may take longer than the first delays
+        statuses.append(submit(page, name, "guess"))
     expect(page.get_by_role("alert")).to_have_text(TOO_MANY)
     expect(page.locator("input[name=username]")).to_have_value(name)
     screenshot(page, "sign-in-too-many")
 
-    while statuses[-1] == 429:
+    while statuses[-1] == 429 or statuses.count(403) < FREE_FAILURES + 3:  # then the delay outlasts the next answers
         statuses.append(submit(page, name, "guess"))
     assert submit(page, name, deployment.login(name)) == 429
     refused = api_answer(deployment, name, deployment.login(name))

@@ -49,7 +49,7 @@ def test_cookies_tokens_and_names_are_hardened(settings):
 
 def test_https_makes_cookies_secure(settings):
     c = wired(settings, site=Site(public_url="https://factory.example"))
-    assert c.JupyterHub.tornado_settings["cookie_options"]["Secure"]
+    assert c.JupyterHub.tornado_settings["cookie_options"]["secure"]
     assert c.JupyterHub.cookie_host_prefix_enabled
 
 

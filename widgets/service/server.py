@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from jupyter_server.base.websocket import WS_PING_INTERVAL
 from pydantic import ValidationError
@@ -178,6 +178,7 @@ class Dashboards(Voila):
         )
         self.page_config = self._page_config(settings)
         self.bundle = bundle.make(self.static_paths, self.labextensions_path)
+        identity = cast(handlers.SignIn, self.identity_provider)
         return {
             **settings,
             "dashboards": self,
@@ -186,6 +187,7 @@ class Dashboards(Voila):
             "log_function": handlers.log_request,
             # Longer than the interval: an answer is always nearly one interval old when the next is asked for.
             "ws_ping_timeout": 3 * WS_PING_INTERVAL,
+            "xsrf_cookie_kwargs": {**identity.hub_auth.cookie_options, "path": self.base_url},
             "headers": {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
         }
 

@@ -355,6 +355,27 @@ class TestRealNginx:
         other = {"Connection": "Upgrade", "Upgrade": "h2c"}
         assert face.get("/user/founder/x", f"founder.localhost:{face.port}", headers=other).status == 200
 
+    @pytest.mark.parametrize("host", ["localhost", "founder.localhost", "dashboards--service.localhost"])
+    @pytest.mark.parametrize(
+        ("site", "method", "headers", "status"),
+        [
+            ("cross-site", "GET", {}, 200),
+            ("same-origin", "POST", {}, 200),
+            ("none", "POST", {}, 200),
+            ("", "POST", {}, 200),
+            ("cross-site", "POST", {}, 403),
+            ("same-site", "POST", {}, 403),
+            ("same-site", "PUT", {}, 403),
+            ("same-site", "GET", {"Upgrade": "websocket"}, 403),
+        ],
+    )
+    def test_pages_of_other_hosts_link_and_send_nothing(
+        self, face: Face, host: str, site: str, method: str, headers: dict[str, str], status: int
+    ) -> None:
+        path = "/services/dashboards/x" if "--service" in host else "/user/founder/x"
+        answer = face.get(path, f"{host}:{face.port}", method, headers={"Sec-Fetch-Site": site} | headers)
+        assert answer.status == status
+
     def test_nodes_reach_the_api_and_nothing_else(self, face: Face) -> None:
         port = face.settings.api.port
         assert face.seen("/services/atrium/api/me", "127.0.0.1", port=port)["program"] == "api"
