@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub import tls
+from hub.certificates import alternative_name
 from hub.identity.models import NAME
 from hub.pages import frame, handlers, sign_in, sign_out, templating
 from hub.programs import culling
@@ -39,7 +40,7 @@ def network(c: Any, settings: Settings) -> None:
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
     c.JupyterHub.internal_ssl = hub.internal_ssl
     c.JupyterHub.internal_certs_location = str(tls.folder(settings))
-    c.JupyterHub.trusted_alt_names = [tls.alternative_name(name) for name in (hub.host, settings.public_host)]
+    c.JupyterHub.trusted_alt_names = [alternative_name(name) for name in (hub.host, settings.public_host)]
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
     if settings.site.origins == "subdomain":

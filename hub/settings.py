@@ -153,7 +153,9 @@ class Hub(Section):
     port: Annotated[int, PORT] = 18002
     """Port of the Hub, behind the proxy."""
     internal_ssl: bool = False
-    """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs (hub/tls.py)."""
+    """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs, and towards the API
+    for notebooks (hub/tls.py). ``make up`` sets it in a new file. With ``site.origins = "path"`` it does not separate
+    people's servers from each other: all share one name, which each of their certificates has."""
     cookie_hours: Annotated[float, HOURS] = 12.0
     """How long a sign-in lasts."""
     token_hours: Annotated[float, HOURS] = 24.0
@@ -228,8 +230,9 @@ class Slurm(Section):
     """Time limit of one Slurm command."""
     waiting_seconds: Annotated[float, SECONDS] = Field(2.0, gt=0)
     """Interval of the one ``squeue`` call for everybody while somebody waits for a job."""
-    idle_seconds: Annotated[float, SECONDS] = Field(10.0, gt=0)
-    """Interval of that call while nobody waits."""
+    idle_seconds: Annotated[float, SECONDS] = Field(5.0, gt=0)
+    """Interval of that call while nobody waits. A server that ended unannounced has its route for so long and about
+    two seconds more."""
     cluster_seconds: Annotated[float, SECONDS] = Field(60.0, gt=0)
     """Partitions, limits and free nodes are read again after this time while somebody chooses a size."""
     partition: str = "notebooks"
@@ -449,13 +452,13 @@ class Settings(BaseSettings):
 
     @property
     def internal_scheme(self) -> str:
-        """URL scheme between Hub, proxy and servers."""
+        """URL scheme between Hub, proxy, API and servers."""
         return "https" if self.hub.internal_ssl else "http"
 
     @property
     def api_url(self) -> str:
         """Atrium's API as kernels and servers reach it (no trailing slash)."""
-        return f"http://{self.api.host}:{self.api.port}/services/atrium/api"
+        return f"{self.internal_scheme}://{self.api.host}:{self.api.port}/services/atrium/api"
 
 
 def config_path() -> Path:

@@ -216,6 +216,7 @@ def test_nginx_accepts_it(folder: Path, origins: str, tls: bool) -> None:
     if tls:
         pem = here / "tls/client.pem"
         make_certificate(pem)
+        make_certificate(here / "tls/api.pem")
         sections |= {
             "site": Site(public_url="https://hub.example.org", origins=origins),
             "hub": Hub(internal_ssl=True),
@@ -226,6 +227,23 @@ def test_nginx_accepts_it(folder: Path, origins: str, tls: bool) -> None:
 
     nginx._check(settings, settings.paths.nginx)
     assert ("Strict-Transport-Security" in (settings.paths.nginx / "atrium.conf").read_text()) is tls
+
+
+def test_notebooks_reach_the_api_by_tls_and_a_renewed_certificate_is_loaded(folder: Path) -> None:
+    (folder / "tls").mkdir()
+    make_certificate(folder / "tls/client.pem")
+    settings = build(folder, hub=Hub(internal_ssl=True))
+    listener = f"listen {settings.api.host}:{settings.api.port}"
+    assert f"{listener} ssl;" in nginx.configuration(settings, folder), "also before the certificate is made"
+    make_certificate(folder / "tls/api.pem")
+    before = nginx.configuration(settings, folder)
+    assert nginx.configuration(settings, folder) == before
+    make_certificate(folder / "tls/api.pem")
+
+    assert f"ssl_certificate_key {folder}/tls/api.pem;" in before
+    assert nginx.configuration(settings, folder) != before
+    without = build(folder)
+    assert f"listen {without.api.host}:{without.api.port};" in nginx.configuration(without, folder)
 
 
 def make_certificate(path: Path) -> None:
