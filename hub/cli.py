@@ -73,11 +73,12 @@ def _nginx(settings: Settings, arguments: Arguments) -> None:
     from hub import tls
     from hub.programs import nginx
 
+    if arguments.write:  # root does it, who may not own the certificates
+        nginx.write(settings, arguments.write)
+        return
     tls.ensure(settings)
     if arguments.reload:
         _say("reloaded" if nginx.reload(settings) else "unchanged")
-    elif arguments.write:
-        nginx.write(settings, arguments.write)
     else:
         nginx.run(settings)
 

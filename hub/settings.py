@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -87,6 +87,11 @@ class Paths(Section):
     def error_page_socket(self) -> Path:
         """Where configurable-http-proxy gets its error pages from (hub/programs/nginx.py)."""
         return self.sockets / "error-pages.sock"
+
+    @property
+    def hub_socket(self) -> Path:
+        """Where configurable-http-proxy reaches the Hub with internal TLS (hub/programs/nginx.py)."""
+        return self.sockets / "hub.sock"
 
     @property
     def dashboards_socket(self) -> Path:
@@ -451,6 +456,14 @@ class Settings(BaseSettings):
         return f"{self.internal_scheme}://{self.hub.host}:{self.hub.port}/hub/api"
 
     @property
+    def hub_target(self) -> str:
+        """The Hub as the proxy reaches it. By TLS it goes through nginx, because the proxy would look in the Hub's
+        certificate for the name that the browser asked for, a person's perhaps."""
+        if self.hub.internal_ssl:
+            return unix_url(self.paths.hub_socket)
+        return f"http://{self.hub.host}:{self.hub.port}"
+
+    @property
     def internal_scheme(self) -> str:
         """URL scheme between Hub, proxy, API and servers."""
         return "https" if self.hub.internal_ssl else "http"
@@ -459,6 +472,11 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Atrium's API as kernels and servers reach it (no trailing slash)."""
         return f"{self.internal_scheme}://{self.api.host}:{self.api.port}/services/atrium/api"
+
+
+def unix_url(socket: Path) -> str:
+    """Address of a Unix socket for JupyterHub and configurable-http-proxy."""
+    return f"http+unix://{quote(str(socket), safe='')}"
 
 
 def config_path() -> Path:

@@ -149,6 +149,16 @@ def _publish(source: Path, path: Path) -> None:
     draft.rename(path)
 
 
+def days_left(settings: Settings) -> float | None:
+    """Days until the first certificate of a program or an authority ends; None if one is missing or unreadable."""
+    here = folder(settings)
+    paths = [here / CLIENT, here / API, *(here / name / f"{name}.crt" for name in (*_AUTHORITIES, *_JUPYTERHUBS))]
+    try:
+        return min(certificates.days_left(certificates.read(path)) for path in paths)
+    except (OSError, ValueError):
+        return None
+
+
 def client_context(settings: Settings) -> ssl.SSLContext | bool:
     """The TLS context with which our programs call the Hub and the proxy's API, for httpx2's ``verify``."""
     if not settings.hub.internal_ssl:

@@ -74,7 +74,8 @@ def run(settings: Settings) -> NoReturn:
     folder = settings.paths.nginx
     os.chdir(folder)
     _end_leftovers(folder)
-    settings.paths.error_page_socket.unlink(missing_ok=True)  # of an nginx that was killed
+    for socket in (settings.paths.error_page_socket, settings.paths.hub_socket):
+        socket.unlink(missing_ok=True)  # of an nginx that was killed
     write(settings, folder)
     environment.become(_command(settings, folder), environment.bare())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -161,7 +162,8 @@ def test_a_missing_certificate_is_said(settings: Settings) -> None:
 def test_the_proxy_asks_for_certificates_on_both_sides(settings: Settings) -> None:
     command = proxy.command(settings)
 
-    assert command[command.index("--default-target") + 1] == "https://192.0.2.1:18002"
+    socket = quote(str(settings.paths.hub_socket), safe="")
+    assert command[command.index("--default-target") + 1] == f"http+unix://{socket}", "nginx verifies the Hub"
     assert set(tls.PROXY_FLAGS) <= set(command)
     assert command[command.index("--client-ssl-ca") + 1].endswith("proxy-client-ca_trust.crt")
 
