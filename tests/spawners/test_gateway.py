@@ -752,6 +752,18 @@ async def test_an_ending_job_has_no_route_however_long_it_takes(spawner, slurm, 
     assert here.queue.calls - before <= 3, "the shared list of jobs shows it"
 
 
+async def test_many_servers_that_end_at_once_are_seen_in_one_list(make, slurm, here, monkeypatch):
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (60.0,))
+    monkeypatch.setattr(gateway.AtriumSpawner, "server", SimpleNamespace(url="http://10.0.0.1:34567/", port=34567))
+    spawners = [make() for _ in range(20)]
+    for spawner in spawners:
+        await started(spawner, slurm)
+    before = here.queue.calls
+    slurm.jobs = {number: replace(job, state="COMPLETING") for number, job in slurm.jobs.items()}
+    await until(lambda: all(spawner.user.settings["proxy"].deleted for spawner in spawners))
+    assert here.queue.calls - before <= 4
+
+
 async def test_a_running_server_keeps_its_route_whatever_else_happens(spawner, slurm, here, proxy):
     await started(spawner, slurm)
     slurm.silent = True
