@@ -16,6 +16,8 @@ from hub.errors import SettingsError
 VARIABLE = "ATRIUM_API_TOKEN"
 """The variable that brings the token to the node; nothing that the server starts has it."""
 FILE = "api-token"
+AUTHORITY_VARIABLE = "ATRIUM_API_CA"
+"""The variable with the path of the authority that the API's certificate is signed by, where it is called by TLS."""
 
 
 def read(environment: Mapping[str, str] = os.environ) -> str:

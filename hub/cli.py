@@ -70,12 +70,15 @@ def _worker(settings: Settings, _arguments: Arguments) -> None:
 
 
 def _nginx(settings: Settings, arguments: Arguments) -> None:
+    from hub import tls
     from hub.programs import nginx
 
+    if arguments.write:  # root does it, who may not own the certificates
+        nginx.write(settings, arguments.write)
+        return
+    tls.ensure(settings)
     if arguments.reload:
         _say("reloaded" if nginx.reload(settings) else "unchanged")
-    elif arguments.write:
-        nginx.write(settings, arguments.write)
     else:
         nginx.run(settings)
 
@@ -184,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         ("worker", _worker, "the background jobs"),
         ("proxy", _proxy, "the proxy that knows where people's servers are"),
         ("dashboards", _dashboards, "the dashboards service, in the user environment"),
-        ("certificates", _certificates, "make the certificates for internal TLS, if it is on and they are missing"),
+        ("certificates", _certificates, "make and renew the certificates for internal TLS, if it is on"),
         ("routes", _routes, "make the Hub send its routes to the proxy now"),
         ("migrate", _migrate, "migrate the API's database to the current schema"),
     ):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -36,12 +37,19 @@ class Api:
     """Atrium's API on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`.
 
     :param token: the token, or what returns it at each request.
+    :param authority: file with the authority that the API's certificate is signed by; None: the public ones.
+    :raises SettingsError: the authority cannot be read.
     """
 
     def __init__(
-        self, url: str, token: str | Callable[[], str], *, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        token: str | Callable[[], str],
+        *,
+        authority: str | Path | None = None,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self._connection = connection = Connection(url, token, transport=transport)
+        self._connection = connection = Connection(url, token, authority=authority, transport=transport)
         self.applications = Applications(connection)
         self.calls = Calls(connection)
         self.dataspace = Dataspace(connection)
@@ -50,16 +58,18 @@ class Api:
         self.reviews = Reviews(connection)
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """A client for a notebook or a terminal: it reads the token of its server at each request.
+    def from_environment(cls, token: str | None = None) -> Self:
+        """A client for a notebook or a terminal.
 
-        :raises SettingsError: this process has no address or no token of the API.
+        :param token: the token; None: that of the server, read at each request.
+        :raises SettingsError: this process has no address, no token or no authority of the API.
         """
         url = os.environ.get("ATRIUM_API_URL")
         if not url:
             raise SettingsError("ATRIUM_API_URL is not set.", hint="Run this in a notebook or a terminal of Atrium.")
-        api_token.read()
-        return cls(url, api_token.read)
+        if token is None:
+            api_token.read()
+        return cls(url, token or api_token.read, authority=os.environ.get(api_token.AUTHORITY_VARIABLE))
 
     def me(self) -> Me:
         """Read who you are, your roles and the remaining hours of your projects."""

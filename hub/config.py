@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hub import tls
+from hub.certificates import alternative_name
 from hub.identity.models import NAME
 from hub.pages import frame, handlers, sign_in, sign_out, templating
 from hub.programs import culling
@@ -37,8 +38,11 @@ def network(c: Any, settings: Settings) -> None:
     c.ConfigurableHTTPProxy.api_url = f"{settings.internal_scheme}://127.0.0.1:{proxy.api_port}"
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
     c.JupyterHub.internal_ssl = hub.internal_ssl
+    if hub.internal_ssl:
+        c.JupyterHub.hub_connect_url = f"{settings.hub_target}/hub/"  # for the proxy
+        c.Spawner.hub_connect_url = f"{settings.internal_scheme}://{hub.host}:{hub.port}"
     c.JupyterHub.internal_certs_location = str(tls.folder(settings))
-    c.JupyterHub.trusted_alt_names = [tls.alternative_name(name) for name in (hub.host, settings.public_host)]
+    c.JupyterHub.trusted_alt_names = [alternative_name(name) for name in (hub.host, settings.public_host)]
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
     if settings.site.origins == "subdomain":

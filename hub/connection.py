@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -18,6 +20,7 @@ from hub.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    SettingsError,
     SlurmError,
     TooManyAttempts,
 )
@@ -42,10 +45,17 @@ class Connection:
     """Requests on behalf of the owner of ``token``. Errors are classes of :mod:`hub.errors`.
 
     :param token: the token, or what returns it at each request.
+    :param authority: file with the authority that the API's certificate is signed by; None: the public ones.
+    :raises SettingsError: the authority cannot be read.
     """
 
     def __init__(
-        self, url: str, token: str | Callable[[], str], *, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        token: str | Callable[[], str],
+        *,
+        authority: str | Path | None = None,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self._token = token
         # trust_env: do not use a proxy that the environment names.
@@ -54,6 +64,7 @@ class Connection:
             timeout=DEADLINE_SECONDS,
             trust_env=False,
             transport=transport,
+            verify=verification(authority),
         )
 
     def get(
@@ -107,6 +118,19 @@ class Connection:
             raise HubUnavailable("Atrium did not answer in time.") from error
         except httpx2.HTTPError as error:
             raise HubUnavailable("Atrium cannot be reached.") from error
+
+
+def verification(authority: str | Path | None) -> ssl.SSLContext | bool:
+    """httpx2's ``verify`` for an API whose certificate ``authority`` has signed; raises :class:`SettingsError`."""
+    if not authority:
+        return True
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        hint = "Restart your server. If the problem continues, report it."
+        raise SettingsError(
+            f"The authority of Atrium's API, {authority}, cannot be read: {error}.", hint=hint
+        ) from error
 
 
 def part(text: str) -> str:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -89,6 +89,11 @@ class Paths(Section):
         return self.sockets / "error-pages.sock"
 
     @property
+    def hub_socket(self) -> Path:
+        """Where configurable-http-proxy reaches the Hub with internal TLS (hub/programs/nginx.py)."""
+        return self.sockets / "hub.sock"
+
+    @property
     def dashboards_socket(self) -> Path:
         """In a directory of its own: the dashboards' account writes there, and nginx's group enters."""
         return self.run / "dashboards/dashboards.sock"
@@ -153,7 +158,9 @@ class Hub(Section):
     port: Annotated[int, PORT] = 18002
     """Port of the Hub, behind the proxy."""
     internal_ssl: bool = False
-    """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs (hub/tls.py)."""
+    """TLS, with certificates on both sides, between Hub, proxy, servers and Atrium's own programs, and towards the API
+    for notebooks (hub/tls.py). ``make up`` sets it in a new file. With ``site.origins = "path"`` it does not separate
+    people's servers from each other: all share one name, which each of their certificates has."""
     cookie_hours: Annotated[float, HOURS] = 12.0
     """How long a sign-in lasts."""
     token_hours: Annotated[float, HOURS] = 24.0
@@ -228,8 +235,9 @@ class Slurm(Section):
     """Time limit of one Slurm command."""
     waiting_seconds: Annotated[float, SECONDS] = Field(2.0, gt=0)
     """Interval of the one ``squeue`` call for everybody while somebody waits for a job."""
-    idle_seconds: Annotated[float, SECONDS] = Field(10.0, gt=0)
-    """Interval of that call while nobody waits."""
+    idle_seconds: Annotated[float, SECONDS] = Field(5.0, gt=0)
+    """Interval of that call while nobody waits. A server that ended unannounced has its route for so long and about
+    two seconds more."""
     cluster_seconds: Annotated[float, SECONDS] = Field(60.0, gt=0)
     """Partitions, limits and free nodes are read again after this time while somebody chooses a size."""
     partition: str = "notebooks"
@@ -462,14 +470,27 @@ class Settings(BaseSettings):
         return f"{self.internal_scheme}://{self.hub.host}:{self.hub.port}/hub/api"
 
     @property
+    def hub_target(self) -> str:
+        """The Hub as the proxy reaches it. By TLS it goes through nginx, because the proxy would look in the Hub's
+        certificate for the name that the browser asked for, a person's perhaps."""
+        if self.hub.internal_ssl:
+            return unix_url(self.paths.hub_socket)
+        return f"http://{self.hub.host}:{self.hub.port}"
+
+    @property
     def internal_scheme(self) -> str:
-        """URL scheme between Hub, proxy and servers."""
+        """URL scheme between Hub, proxy, API and servers."""
         return "https" if self.hub.internal_ssl else "http"
 
     @property
     def api_url(self) -> str:
         """Atrium's API as kernels and servers reach it (no trailing slash)."""
-        return f"http://{self.api.host}:{self.api.port}/services/atrium/api"
+        return f"{self.internal_scheme}://{self.api.host}:{self.api.port}/services/atrium/api"
+
+
+def unix_url(socket: Path) -> str:
+    """Address of a Unix socket for JupyterHub and configurable-http-proxy."""
+    return f"http+unix://{quote(str(socket), safe='')}"
 
 
 def config_path() -> Path:

@@ -14,10 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
-from jupyterhub.utils import make_ssl_context
 from traitlets import List, Unicode
 
 from hub import api_token
@@ -250,8 +248,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             server=self.name,
             request=self.user_options or {},
             save=self._save_state,
+            on_leaving=self._close_route,
             on_over=self.poll_and_notify,
             on_requeue=self._follow_requeued,
+            on_stuck=partial(recovery.stopped, self.user, self.name),
         )
 
     async def _unfinished(self) -> Attempt | None:
@@ -280,6 +280,15 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self._notebook_token, token = notebook_token.issue(self.user, self.name, self.notebook_token_scopes, planned)
         return token
 
+    async def _close_route(self) -> None:
+        """Remove the route of a ready server that ends; until its job has ended, pages say that it is stopping."""
+        if self.server is None or self._stop_pending:
+            return  # no route, or JupyterHub has removed it
+        self._stop_pending = True  # JupyterHub would restore the route of a server that is ready
+        await self.user.settings["proxy"].delete_user(self.user, self.name)
+        self._callbacks.clear()  # JupyterHub's own would remove the route once more, and log an error
+        self.add_poll_callback(self.user.stop, self.name)
+
     async def _follow_requeued(self) -> None:
         """Remove the old route, then wait for the requeued job as for a new one."""
         self.requeued = self.will_resume = True
@@ -303,10 +312,10 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         if self.job is not None:
             self.job.take_port(port)
 
-    def take_farewell(self, word: Farewell) -> None:
-        """Note that the server ends, and check its job."""
+    async def take_farewell(self, word: Farewell) -> None:
+        """Note that the server ends, remove its route, and check its job."""
         if self.job is not None:
-            self.job.take_farewell(word)
+            await self.job.take_farewell(word)
 
     # -- poll and stop --------------------------------------------------------------------------------------------
 
@@ -350,7 +359,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             with suppress(Exception):
                 await self._submission
         if self.job is not None:
-            await self.job.end(partial(_say_goodbye, self))
+            await self.job.end()
 
     # -- progress -------------------------------------------------------------------------------------------------
 
@@ -365,26 +374,6 @@ class AtriumSpawner(Certificates, SlurmSpawner):
                     yield event
                     last, sent = event, now
             await asyncio.sleep(1)
-
-
-async def _say_goodbye(spawner: AtriumSpawner) -> bool:
-    """Ask the server to shut down, so that kernels end in order; returns whether it answered."""
-    settings = spawner.user.settings
-    if spawner.server is None or not spawner.api_token:
-        return False
-    verify: Any = True
-    if spawner.internal_ssl:
-        verify = make_ssl_context(
-            settings["internal_ssl_key"], settings["internal_ssl_cert"], cafile=settings["internal_ssl_ca"]
-        )
-    try:
-        async with httpx2.AsyncClient(timeout=5, verify=verify, trust_env=False) as client:
-            headers = {"Authorization": f"token {spawner.api_token}"}
-            answer = await client.post(f"{spawner.server.url}api/shutdown", headers=headers)
-        return answer.is_success
-    except httpx2.HTTPError as error:
-        spawner.log.info("%s did not hear that it shall end (%s): cancelling its job", spawner._log_name, error)
-        return False
 
 
 def _rendered(request: options.SpawnRequest, comment: JobComment, **values: Any) -> str:

@@ -6,6 +6,7 @@ from a server that is starting, and a farewell with a known reason.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from tornado import web
 from spawners.job.diagnosis import Farewell
 
 ROUTE = r"/api/batchspawner"
+ROUTE_SECONDS = 2.0
+"""How long a farewell waits for its route to be removed; the server waits three seconds (spawners/node/announce.py)."""
 
 
 class Announced(Protocol):
@@ -32,7 +35,7 @@ class Announced(Protocol):
 
     def take_port(self, port: int) -> None: ...
 
-    def take_farewell(self, word: Farewell) -> None: ...
+    async def take_farewell(self, word: Farewell) -> None: ...
 
 
 def parse(body: bytes) -> int | Farewell | None:
@@ -62,8 +65,8 @@ class HandshakeHandler(APIHandler):
         if message is None:
             self._refuse(422, spawner, "neither exactly one valid port nor a farewell")
         elif isinstance(message, Farewell):
-            spawner.take_farewell(message)
             self.log.info("%s goes: %s", spawner._log_name, message)
+            await self._take_farewell(spawner, message)
             self.set_status(204)
         elif spawner.awaits_port:
             spawner.take_port(message)
@@ -73,6 +76,14 @@ class HandshakeHandler(APIHandler):
             self._accept(message)
         else:
             self._refuse(409, spawner, "no start is waiting for a port")
+
+    async def _take_farewell(self, spawner: Announced, word: Farewell) -> None:
+        """Answer when the route is gone: the server keeps its port until then, so nobody else gets its requests."""
+        try:
+            async with asyncio.timeout(ROUTE_SECONDS):
+                await spawner.take_farewell(word)
+        except Exception as error:  # the route goes with the job
+            self.log.warning("The route of %s could not be removed yet: %r", spawner._log_name, error)
 
     def _accept(self, port: int) -> None:
         self.set_status(201)

@@ -6,22 +6,22 @@ Slurm shows; ``spawners/node/tls.py`` makes files of them that only the server c
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hub import tls
+from hub.certificates import Authority, alternative_name
 from hub.errors import SlurmError
 from hub.slurm.client import SlurmClient
-from hub.tls import alternative_name
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
 else:
     _Base = object
 
-_VARIABLES = {"keyfile": "ATRIUM_TLS_KEY", "certfile": "ATRIUM_TLS_CERT", "cafile": "ATRIUM_TLS_CA"}
+_VARIABLES = ("ATRIUM_TLS_KEY", "ATRIUM_TLS_CERT", "ATRIUM_TLS_CA")
 _KNOWN_SECONDS = 600.0
 
 
@@ -45,8 +45,6 @@ class NodeNames:
 
 
 node_names = NodeNames()
-_one_at_a_time = asyncio.Lock()
-"""certipy keeps its list of certificates in one file."""
 
 
 class Certificates(_Base):
@@ -55,38 +53,27 @@ class Certificates(_Base):
     _tls: dict[str, str]
 
     async def create_certs(self) -> dict[str, str]:
-        """Create key and certificate in a thread, because a key takes a tenth of a second."""
-        from certipy import Certipy
-
+        """Create key and certificate for a new job; returns no paths, because they become files on the node only."""
         from spawners.job.site import site
 
         here = site()
         # The Hub calls a server by its node, the proxy by the name in the browser: with a domain for each person
         # nobody else's certificate will do there.
         host = self.user.domain if here.settings.site.origins == "subdomain" else here.settings.public_host
-        names = [f"DNS:{host}", "IP:127.0.0.1", *await node_names.all(here.slurm)]
-
-        def make() -> Any:
-            certipy = Certipy(store_dir=self.internal_certs_location)
-            return certipy.create_signed_pair(
-                f"user-{self.user.name}", "notebooks-ca", alt_names=names, overwrite=True
-            )["files"]
-
-        async with _one_at_a_time:
-            files = await asyncio.to_thread(make)
-            return self._read({**files, "keyfile": files["key"], "certfile": files["cert"]})
-
-    def _read(self, files: dict[str, Any]) -> dict[str, str]:
-        """Read the files before another server of the person replaces them."""
-        paths = {
-            "keyfile": files["keyfile"],
-            "certfile": files["certfile"],
-            "cafile": self.internal_trust_bundles["notebooks-ca"],
-        }
+        names = [alternative_name(host), "IP:127.0.0.1", *await node_names.all(here.slurm)]
+        pair = self._authority().issue(f"user-{self.user.name}", names, days=tls.SERVER_DAYS)
+        texts = (pair.key, pair.certificate, self._trusted())
         self._tls = {
-            variable: base64.b64encode(Path(paths[part]).read_bytes()).decode() for part, variable in _VARIABLES.items()
+            variable: base64.b64encode(text).decode() for variable, text in zip(_VARIABLES, texts, strict=True)
         }
-        return paths
+        return {}
+
+    def _authority(self) -> Authority:
+        return Authority.read(Path(self.internal_certs_location) / tls.SERVERS)
+
+    def _trusted(self) -> bytes:
+        """The authorities that the server believes, the Hub's among them, as PEM."""
+        return Path(self.internal_trust_bundles[tls.SERVERS]).read_bytes()
 
     async def move_certs(self, _paths: dict[str, str]) -> dict[str, str]:
         """Return no paths for JupyterHub's environment: the files are written on the node."""

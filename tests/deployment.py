@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from hub import tls
+from hub.client import Api
 from hub.settings import Settings
 
 COMMAND_SECONDS = 60
@@ -48,6 +51,15 @@ class Deployment:
         tables: dict[str, Any] = tomllib.loads((self.etc / "atrium.toml").read_text())
         sections = {name: cast(type, Settings.model_fields[name].annotation)(**table) for name, table in tables.items()}
         return Settings.model_construct(**sections)
+
+    def api(self, token: str) -> Api:
+        """The API's client as notebooks have it."""
+        return Api(self.settings.api_url, token, authority=tls.authority_of_api(self.settings))
+
+    @property
+    def certificate(self) -> ssl.SSLContext | bool:
+        """What Atrium's own programs show to the Hub, the proxy and the API, for httpx2's ``verify``; needs root."""
+        return tls.client_context(self.settings)
 
     @property
     def public_url(self) -> str:

@@ -31,7 +31,6 @@ SHORT_INTERVALS = {
     "ATRIUM_WORKER__MAIL_SECONDS": "2",
     "ATRIUM_WORKER__USAGE_SECONDS": "10",
     "ATRIUM_DATASPACE__QUALITY_SECONDS": "2",
-    "ATRIUM_SLURM__IDLE_SECONDS": "4",
 }
 """Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for."""
 

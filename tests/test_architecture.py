@@ -36,6 +36,7 @@ HUB_MODULES = {
     "api_token",  # the file from which notebooks read their token
     "app",
     "browser_sessions",  # at the servers behind the Hub
+    "certificates",  # made with one of JupyterHub's authorities
     "cli",
     "client",
     "config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 import httpx2
 
@@ -18,10 +19,13 @@ class LocalhostTransport(httpx2.HTTPTransport):
         return super().handle_request(request)
 
 
-def client(token: str = "") -> httpx2.Client:
-    """A client without cookies that follows no redirect; with ``token`` it is whoever the token belongs to."""
+def client(token: str = "", *, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+    """A client without cookies that follows no redirect; with ``token`` it is whoever the token belongs to.
+
+    :param verify: as for httpx2; the internal addresses of a deployment need :attr:`Deployment.certificate`.
+    """
     headers = {"Authorization": f"token {token}"} if token else {}
-    return httpx2.Client(transport=LocalhostTransport(), headers=headers, timeout=REQUEST_SECONDS)
+    return httpx2.Client(transport=LocalhostTransport(verify=verify), headers=headers, timeout=REQUEST_SECONDS)
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import os
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -46,7 +45,7 @@ class Visitor(HasTraits):
 
     def sign_in(self, token: str) -> None:
         """Store the token; called by the service over the kernel's socket."""
-        self.api = Api(os.environ["ATRIUM_API_URL"], token)
+        self.api = Api.from_environment(token)
 
     def sign_in_from_environment(self) -> None:
         self.api = Api.from_environment()

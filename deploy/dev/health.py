@@ -113,7 +113,7 @@ def hub_api(layout: Layout) -> str:
 
 
 def internal_tls(layout: Layout) -> ssl.SSLContext | None:
-    """TLS context for Hub and proxy with ``internal_ssl`` (hub/tls.py); None without TLS."""
+    """TLS context for Hub, proxy and API with ``internal_ssl`` (hub/tls.py); None without TLS."""
     if not settings.value(layout, "hub", "internal_ssl"):
         return None
     try:
@@ -139,7 +139,8 @@ def worker(layout: Layout) -> str:
 
 
 def _api_health(layout: Layout) -> Any:
-    return _get(f"http://127.0.0.1:{layout.ports['api']}/services/atrium/api/health")
+    tls = internal_tls(layout)
+    return _get(f"{_scheme(tls)}://127.0.0.1:{layout.ports['api']}/services/atrium/api/health", tls=tls)
 
 
 def dashboards(layout: Layout) -> str:

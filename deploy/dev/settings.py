@@ -110,6 +110,7 @@ def settings_text(layout: Layout) -> str:
         port=layout.options.port,
         proxy_api_port=layout.ports["proxy-api"],
         hub_port=layout.ports["hub"],
+        internal_ssl=json.dumps(_internal_ssl(layout)),
         api_port=layout.ports["api"],
         pam_service=layout.pam_service,
         users_group=layout.users_group,
@@ -122,6 +123,13 @@ def settings_text(layout: Layout) -> str:
             for role in ("admin", "reviewer", "trainer", "analyst")
         },
     )
+
+
+def _internal_ssl(layout: Layout) -> bool:
+    """On in a new copy. An existing one keeps its value, because running servers cannot change theirs."""
+    if not layout.settings.exists():
+        return True
+    return bool(tomllib.loads(layout.settings.read_text()).get("hub", {}).get("internal_ssl", False))
 
 
 def lay_down_sign_in(layout: Layout) -> bool:

@@ -7,12 +7,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
 from cachetools import LRUCache
 
+from hub import tls
+from hub.connection import verification
 from hub.home.models import Overview
 from hub.settings import Settings
 
@@ -38,12 +41,25 @@ class Overviews:
         *,
         deadline: float = 2.0,
         remembered: int = 1000,
+        authority: Path | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._token = token
         self._deadline = deadline
         self._last: LRUCache[str, Answer] = LRUCache(remembered)
-        self._client = httpx2.AsyncClient(base_url=api_url, timeout=deadline, transport=transport)
+        self._api_url = api_url
+        self._authority = authority
+        self._transport = transport
+
+    @cached_property
+    def _client(self) -> httpx2.AsyncClient:
+        """Made at the first request: the Hub's configuration is read before the certificates are made, too."""
+        return httpx2.AsyncClient(
+            base_url=self._api_url,
+            timeout=self._deadline,
+            transport=self._transport,
+            verify=verification(self._authority),
+        )
 
     def last(self, name: str) -> Answer:
         """The last good answer, without a request."""
@@ -71,7 +87,7 @@ class Overviews:
 @lru_cache(maxsize=1)
 def overviews(settings: Settings) -> Overviews:
     """The one cache, for the start page and for the hours in the header."""
-    return Overviews(settings.api_url, lambda: settings.secret("pages"))
+    return Overviews(settings.api_url, lambda: settings.secret("pages"), authority=tls.authority_of_api(settings))
 
 
 def roles(user: Any, answer: Answer) -> set[str]:

@@ -8,7 +8,7 @@ from typing import get_args
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub import migrations
+from hub import migrations, tls
 from hub.calls import programme
 from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError
@@ -16,6 +16,8 @@ from hub.programs import isolation
 from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient, require_controller
 
+_CERTIFICATE_DAYS = 90
+"""Any start of a program renews certificates years before that, so the programs have not been restarted for long."""
 _TOO_OPEN = 0o037
 """Permission bits that a secret must not have; its group may read it, because services share tokens with the Hub."""
 
@@ -28,6 +30,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
         "programme": _programme,
+        "tls": _certificates,
         "database": _database,
         "slurm": _slurm,
     }
@@ -64,6 +67,19 @@ def _secrets(settings: Settings) -> str:
         if mode & _TOO_OPEN:
             raise SettingsError(f"The secret {path} has mode {mode:04o}; it may have 0640 at most.")
     return str(settings.paths.secrets)
+
+
+def _certificates(settings: Settings) -> str:
+    if not settings.hub.internal_ssl:
+        return "off"
+    days = tls.days_left(settings)
+    if days is None:
+        return "certificates are made at the next start of the programs"
+    if days < _CERTIFICATE_DAYS:
+        raise SettingsError(
+            f"An internal certificate ends in {max(days, 0):.0f} days: restart all programs to renew it."
+        )
+    return f"certificates count for {days:.0f} days"
 
 
 def _programme(settings: Settings) -> str:

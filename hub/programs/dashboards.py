@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final, NoReturn
 
-from hub import environment, tls
+from hub import api_token, environment, tls
 from hub.sections import DASHBOARDS_VARIABLE, SOCKET_VARIABLE
 from hub.settings import Settings
 
@@ -70,9 +70,15 @@ def _certificates(settings: Settings) -> dict[str, str]:
     return {f"JUPYTERHUB_SSL_{part}": pem for part in ("KEYFILE", "CERTFILE", "CLIENT_CA")}
 
 
+def _authority(settings: Settings) -> dict[str, str]:
+    authority = tls.authority_of_api(settings)
+    return {} if authority is None else {api_token.AUTHORITY_VARIABLE: str(authority)}
+
+
 def _atrium(settings: Settings) -> dict[str, str]:
     return {
         "ATRIUM_API_URL": settings.api_url,
+        **_authority(settings),
         "ATRIUM_SITE_NAME": settings.site.name,
         "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
         SOCKET_VARIABLE: str(settings.paths.dashboards_socket),

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from hub import environment, language, tls
+from hub import certificates, environment, language, tls
 from hub.errors import SettingsError
 from hub.language import translate
 from hub.pages import frame
@@ -72,10 +72,10 @@ class Message:
 def run(settings: Settings) -> NoReturn:
     """Replace this process by nginx. Its processes have :attr:`Paths.nginx` as working directory, which marks them."""
     folder = settings.paths.nginx
-    tls.ensure(settings)
     os.chdir(folder)
     _end_leftovers(folder)
-    settings.paths.error_page_socket.unlink(missing_ok=True)  # of an nginx that was killed
+    for socket in (settings.paths.error_page_socket, settings.paths.hub_socket):
+        socket.unlink(missing_ok=True)  # of an nginx that was killed
     write(settings, folder)
     environment.become(_command(settings, folder), environment.bare())
 
@@ -137,6 +137,8 @@ def configuration(settings: Settings, folder: Path) -> str:
         headers=_HEADERS,
         unbelieved=_UNBELIEVED,
         hub_certificate=tls.client_file(settings) if settings.hub.internal_ssl else None,
+        api_certificate=tls.api_file(settings) if settings.hub.internal_ssl else None,
+        api_serial_number=_serial_number(tls.api_file(settings)) if settings.hub.internal_ssl else "",
     )
 
 
@@ -158,6 +160,11 @@ def _values(settings: Settings) -> dict[str, object]:
         "run": settings.paths.run,
         "state": settings.paths.state,
     }
+
+
+def _serial_number(path: Path) -> str:
+    """Of a certificate; in the configuration, it makes :func:`reload` load a renewed one. "" if there is none yet."""
+    return f"{certificates.read(path).serial_number:x}" if path.exists() else ""
 
 
 def _port_pattern(settings: Settings) -> str:

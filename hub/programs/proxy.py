@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Callable
 from typing import NoReturn
-from urllib.parse import quote
 
 import httpx2
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub import environment, tls
 from hub.hub_client import blocking_hub_client
-from hub.settings import Settings
+from hub.settings import Settings, unix_url
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +37,13 @@ def command(settings: Settings) -> list[str]:
     An upgrade moves links and lets the proxy run on: its own files are named by their real path. What nginx says about
     the client (``X-Forwarded-…``) is passed on as it is.
     """
-    proxy, hub = settings.proxy, f"{settings.internal_scheme}://{settings.hub.host}:{settings.hub.port}"
+    proxy = settings.proxy
     options = {
         "--socket": str(settings.paths.proxy_socket),
         "--api-ip": "127.0.0.1",
         "--api-port": str(proxy.api_port),
-        "--default-target": hub,
-        "--error-target": f"http+unix://{quote(str(settings.paths.error_page_socket), safe='')}/hub/error",
+        "--default-target": settings.hub_target,
+        "--error-target": f"{unix_url(settings.paths.error_page_socket)}/hub/error",
         "--log-level": "warn",
     }
     flags = ["--no-x-forward", *(["--host-routing"] if settings.site.origins == "subdomain" else [])]

@@ -46,8 +46,15 @@ class SlurmClient:
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         """Cancel a job as ``user``; does nothing if it has already ended."""
+        await self._unless_ended(commands.cancel(job_id), user=user)
+
+    async def terminate(self, job_id: int, *, user: str) -> None:
+        """Send SIGTERM to the script of a running job as ``user``; does nothing if the job has already ended."""
+        await self._unless_ended(commands.terminate(job_id), user=user)
+
+    async def _unless_ended(self, argv: commands.Argv, *, user: str) -> None:
         try:
-            await self._transport.run(commands.cancel(job_id), user=user)
+            await self._transport.run(argv, user=user)
         except SlurmError as error:
             if "invalid job id" not in error.message.lower():
                 raise

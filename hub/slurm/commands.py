@@ -51,6 +51,11 @@ def cancel(job_id: int) -> Argv:
     return ["scancel", "--quiet", str(job_id)]
 
 
+def terminate(job_id: int) -> Argv:
+    """SIGTERM for the job script alone, which passes it on to its server."""
+    return ["scancel", "--quiet", "--batch", "--signal=TERM", str(job_id)]
+
+
 def queue(name: str) -> Argv:
     """All users' jobs with this name, in one call."""
     return ["squeue", "--noheader", "--all", f"--name={_named(name)}", f"--format={_QUEUE_FORMAT}"]

@@ -1,11 +1,14 @@
-"""Ending a server's job: ask the server, then cancel the job until Slurm says that it is over."""
+"""Ending a server's job: SIGTERM for the server, then cancel the job until Slurm says that it is over.
+
+Nothing is sent to the server's address, so no token reaches whoever listens there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import repeat
 
@@ -16,20 +19,19 @@ from spawners.job.site import Site
 log = logging.getLogger(__name__)
 
 GOODBYE_SECONDS = 10.0
-"""How long a server that was asked to end may take before its job is cancelled."""
+"""How long a server may take after SIGTERM before its job is cancelled."""
 PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between tries; the last one for ever."""
 
 
-async def end_job(
-    site: Site, number: int, os_account: str, ask_server: Callable[[], Awaitable[bool]] | None = None
-) -> Job | None:
+async def end_job(site: Site, number: int, os_account: str, *, in_order: bool) -> Job | None:
     """End the job and return it once it has ended, however long that takes; None if Slurm no longer knows it.
 
-    :param ask_server: asks the server itself to end, and returns whether it answered.
+    :param in_order: whether its server is ready, so that kernels can end in order.
     """
-    if ask_server is not None and await ask_server():
+    if in_order:
         with suppress(SlurmError, TimeoutError):
+            await site.slurm.terminate(number, user=os_account)
             async with asyncio.timeout(GOODBYE_SECONDS):
                 return await _wait_until_over(site, number)
     for pause in _pauses():

@@ -31,8 +31,8 @@ from spawners.job.slurm_queries import current_job, find_job, log_tail, node_add
 
 log = logging.getLogger(__name__)
 
-FAREWELL_SECONDS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-"""When to look whether a server that said farewell is gone."""
+FAREWELL_SECONDS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
+"""When to look whether a server that said farewell is gone; after the last one its job is ended."""
 
 _STATES = {
     Stage.SUBMIT: AttemptState.SUBMITTING,
@@ -56,8 +56,11 @@ class ServerJob:
     """The job of one server, from before ``sbatch`` until Slurm says that it is over.
 
     :param save: commits the state that a restarted Hub needs (:attr:`attempt`, :attr:`number`, :attr:`began`).
+    :param on_leaving: called once when a ready server says farewell or its job is ending: nothing may be sent to its
+        address any more.
     :param on_over: called if the job of a ready server has ended or is no longer listed.
     :param on_requeue: called if the job of a ready server was requeued.
+    :param on_stuck: called if a server said farewell and its job still runs after :data:`FAREWELL_SECONDS`.
     """
 
     def __init__(
@@ -69,12 +72,15 @@ class ServerJob:
         server: str,
         request: Mapping[str, Any],
         save: Callable[[], None],
+        on_leaving: Callable[[], Awaitable[Any]],
         on_over: Callable[[], Awaitable[Any]],
         on_requeue: Callable[[], Awaitable[Any]],
+        on_stuck: Callable[[], Awaitable[Any]],
     ) -> None:
         self._site = site
         self.user, self.os_account, self.server, self.request = user, os_account, server, request
-        self._save, self._on_over, self._on_requeue = save, on_over, on_requeue
+        self._save, self._on_leaving, self._on_over = save, on_leaving, on_over
+        self._on_requeue, self._on_stuck = on_requeue, on_stuck
         self.attempt: int | None = None
         """Its row in the ledger."""
         self.nonce = naming.UNSAVED
@@ -91,6 +97,7 @@ class ServerJob:
         self.stop_requested = False
         self._farewell = Farewell.NONE
         self._farewell_check: asyncio.Task[None] | None = None
+        self._leaves = False
         self._submitted_at = float("-inf")
         self._news = asyncio.Event()
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -246,8 +253,8 @@ class ServerJob:
         self._news.set()
         in_background(self._record(service.announced, port))
 
-    def take_farewell(self, word: Farewell) -> None:
-        """The server says that it ends: ask Slurm at once, so that its route does not stay open for another process.
+    async def take_farewell(self, word: Farewell) -> None:
+        """The server says that it ends: close its route, which it waits for before it releases its port.
 
         Repeated farewells, or one before there is a job, are ignored.
         """
@@ -255,6 +262,13 @@ class ServerJob:
             return
         self._farewell = word
         self._farewell_check = in_background(self._check_farewell())
+        if self.stage is Stage.RUNNING:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        if not self._leaves:
+            self._leaves = True
+            await self._on_leaving()
 
     async def _check_farewell(self) -> None:
         for pause in FAREWELL_SECONDS:
@@ -262,6 +276,11 @@ class ServerJob:
             snapshot = await self._site.queue.fresh(time.monotonic())
             if snapshot is not None and self.number not in snapshot.jobs:
                 return  # the queue has called _on_news
+        job = self.latest_job
+        if self.stage is Stage.RUNNING and not self.stop_requested and job is not None and job.phase is Phase.RUNNING:
+            log.warning("%s said farewell, and job %s still runs; ending it", self, self.number)
+            self.verdict = diagnosis.diagnose(Facts(stage=self.stage, job=job, farewell=self._farewell))
+            await self._on_stuck()
 
     # -- news -----------------------------------------------------------------------------------------------------
 
@@ -272,11 +291,20 @@ class ServerJob:
         self._news.set()
         if self.stage is not Stage.RUNNING or self.stop_requested:
             return
-        if job is None or job.is_over:
+        if job is None:
             in_background(self._on_over())
+        elif job.is_over:
+            in_background(self._leave_and_end())
         elif self._starts_again(job):
             self.forget()
             in_background(self._follow())
+
+    async def _leave_and_end(self) -> None:
+        """Close the route first: an ending job may take long, and may also return to the queue."""
+        try:
+            await self._leave()
+        finally:
+            await self._on_over()
 
     def _starts_again(self, job: Job) -> bool:
         """Whether a job whose server was ready waits for, or got, another node."""
@@ -325,11 +353,8 @@ class ServerJob:
         await self._close(Facts(stage=self.stage, job=job))
         return True
 
-    async def end(self, ask_server: Callable[[], Awaitable[bool]]) -> None:
-        """Ask the server to end, cancel the job if it does not, and wait (without a limit) until the job has ended.
-
-        :param ask_server: asks the server itself to end, and returns whether it answered.
-        """
+    async def end(self) -> None:
+        """Terminate the server, cancel the job if that is not enough, and wait without a limit for the job's end."""
         self.stop_requested = True
         if self.attempt is None:
             return
@@ -341,8 +366,8 @@ class ServerJob:
                 await self._record(service.stopping)
         job = None
         if self.number is not None:
-            running = self.stage is Stage.RUNNING
-            job = await end_job(self._site, self.number, self.os_account, ask_server if running else None)
+            in_order = self.stage is Stage.RUNNING
+            job = await end_job(self._site, self.number, self.os_account, in_order=in_order)
         await self._close(Facts(stage=self.stage, job=job))
 
     async def _ended(self, facts: Facts) -> Ended:

@@ -60,6 +60,7 @@ class ProjectHours:
                 f"{self._url}/me",
                 headers={"Authorization": f"token {api_token.read(self._environment)}"},
                 request_timeout=_DEADLINE_SECONDS,
+                ca_certs=self._environment.get(api_token.AUTHORITY_VARIABLE),
             )
             hours = project(json.loads(answer.body), self._account)
         except Exception as error:  # no error of the API may stop the server

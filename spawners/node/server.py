@@ -67,7 +67,7 @@ class NodeServer(ServerApp):
             super().stop(from_signal)
 
     async def _cleanup(self) -> None:
-        """Clean up; also called by ``POST api/shutdown``, with which the Hub ends a server."""
+        """Clean up, at SIGTERM and at a person's ``POST api/shutdown``."""
         last = Timer(TIDY_SECONDS, leave)
         last.daemon = True
         last.start()

@@ -11,6 +11,8 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from hub import api_token
+
 EXIT_MISSING = 69
 PARTS = {
     "ATRIUM_TLS_KEY": ("server.key", "JUPYTERHUB_SSL_KEYFILE"),
@@ -42,6 +44,7 @@ def unpack(environment: MutableMapping[str, str]) -> None:
             raise Missing(f"{variable} is not among the variables of this job, or cannot be read.")
         _write(folder / name, text)
         environment[meaning] = str(folder / name)
+    environment[api_token.AUTHORITY_VARIABLE] = environment["JUPYTERHUB_SSL_CLIENT_CA"]
 
 
 def _write(path: Path, text: bytes) -> None:

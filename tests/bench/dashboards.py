@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from hub import api_token as token_file
+from hub import tls
 from tests.bench.registry import Pair, scenario
 from tests.browser import api_token, chromium, dashboard_link, personal_widget, sign_in
 from tests.deployment import Deployment
@@ -136,6 +137,8 @@ def stock_voila(browser: Browser, deployment: Deployment, name: str) -> Iterator
             "ATRIUM_API_URL": deployment.settings.api_url,
             "JUPYTER_RUNTIME_DIR": folder,
         }
+        if (authority := tls.authority_of_api(deployment.settings)) is not None:
+            environment[token_file.AUTHORITY_VARIABLE] = str(authority)
         voila = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -39,6 +39,25 @@ def test_settings_are_those_the_hub_knows(layout: Layout) -> None:
     assert tables["login"]["admins"] == [f"{layout.options.people}admin"]
 
 
+def test_a_new_copy_has_internal_tls_and_an_existing_one_keeps_its_value(tmp_path: Path) -> None:
+    """An upgrade changes nothing that running servers depend on, whether somebody edited the file or not."""
+    layout = Layout(Options(prefix=str(tmp_path), port=9400))
+    layout.etc.mkdir(parents=True)
+
+    def written() -> object:
+        return tomllib.loads(settings.settings_text(layout))["hub"]["internal_ssl"]
+
+    assert written() is True
+    for text, value in (
+        ("[hub]\nport = 9402\n", False),
+        ("", False),
+        ("[hub]\ninternal_ssl = false\n", False),
+        ("[hub]\ninternal_ssl = true\n", True),
+    ):
+        layout.settings.write_text(text)
+        assert written() is value, text
+
+
 def test_no_secret_stands_in_settings_or_supervisor(layout: Layout, tmp_path: Path) -> None:
     text = settings.settings_text(layout) + supervisor_conf(layout, programs(layout))
     assert not re.search(r"[0-9a-f]{32}", text)

@@ -41,7 +41,7 @@ def as_(deployment: Deployment, browser: Browser) -> Iterator[As]:
             name, context = deployment.person(role), browser.new_context()
             token = api_token(sign_in(context, deployment, name), deployment, name)
             context.close()
-            clients[role] = Api(deployment.settings.api_url, token)
+            clients[role] = deployment.api(token)
         return clients[role]
 
     yield client

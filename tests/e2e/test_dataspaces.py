@@ -136,7 +136,7 @@ def opened_shop(
         text = text.replace("SERIES256", hashlib.sha256(SERIES).hexdigest())
         text = text.replace("SHA256", hashlib.sha256(ROWS).hexdigest())
         (folder / "catalogue.ttl").write_text(text)
-        api = Api(deployment.settings.api_url, token)
+        api = deployment.api(token)
         form = SourceForm(name="browser", title="Test", space="Mobility", address=f"{url}/catalogue.ttl")
         eventually(lambda: _source_saved(api, form), within=60, what="the API is back, and an earlier source gone")
         try:
@@ -299,7 +299,7 @@ def test_a_file_that_does_not_fit_is_not_requested(shop: Shop, visit: Callable[[
 
 def as_(shop: Shop, visitor: Visitor) -> Dataspace:
     """The API as the visitor's notebook asks it."""
-    return Api(shop.deployment.settings.api_url, api_token(visitor.page, shop.deployment, visitor.name)).dataspace
+    return shop.deployment.api(api_token(visitor.page, shop.deployment, visitor.name)).dataspace
 
 
 def test_a_wrong_checksum_and_a_person_who_changes_their_mind(shop: Shop, visit: Callable[[str], Visitor]) -> None:

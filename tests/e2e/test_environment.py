@@ -18,7 +18,7 @@ from tests.browser import fetch
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
-from tests.e2e.test_running import curl, server_address, server_process, warning
+from tests.e2e.test_running import curl, server_process, warning
 from tests.e2e.visitor import Visitor, staying
 from tests.polling import eventually
 
@@ -148,12 +148,12 @@ def test_the_token_of_notebooks_is_for_the_api_and_ends_with_the_server(deployme
     token = path.read_text()
     header = f"Authorization: token {token}"
     api = deployment.settings.api_url
-    hub = deployment.settings.hub_api_url
+    hub = f"{deployment.public_url}/hub/api"
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert curl(deployment, colleague.name, f"{api}/me", header) == "200"
     assert curl(deployment, colleague.name, f"{hub}/user", header) == "200"
-    server = f"{server_address(colleague.name)}/user/{colleague.name}/api/status"
+    server = f"{deployment.server_url(colleague.name)}api/status"
     assert curl(deployment, colleague.name, server, header) == "403", "it opens no server"
     assert curl(deployment, colleague.name, f"{hub}/users/{colleague.name}/tokens", header) in {"403", "404"}
     stop = (f"{hub}/users/{colleague.name}/server", header, "--request", "DELETE")

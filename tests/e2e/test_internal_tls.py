@@ -1,4 +1,7 @@
-"""``hub.internal_ssl``: everything works as without it, and clients without a certificate are refused."""
+"""``hub.internal_ssl``, as new copies have it: who shows no certificate, or a wrong one, is refused.
+
+``test_without_internal_tls.py`` switches it off.
+"""
 
 from __future__ import annotations
 
@@ -19,30 +22,20 @@ from playwright.sync_api import Page
 
 from tests.browser import fetch
 from tests.deployment import Deployment
+from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_running import curl, server_address, server_process
 from tests.e2e.visitor import Visitor, staying
 from tests.polling import eventually
-from tests.temporary_deployment import atrium
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
-UP_SECONDS = 300
-
 
 @pytest.fixture(scope="module")
-def with_tls(deployment: Deployment) -> Iterator[Deployment]:
-    """The deployment with internal TLS switched on, as an administrator does it: one line, and ``make up``."""
-    path = deployment.etc / "atrium.toml"
-    before = path.read_text()
-    path.write_text(before.replace("[hub]\n", "[hub]\ninternal_ssl = true\n"))
-    try:
-        atrium("up", within=UP_SECONDS)
-        yield deployment
-    finally:
-        path.write_text(before)
-        atrium("up", within=UP_SECONDS)
+def with_tls(deployment: Deployment) -> Deployment:
+    assert deployment.settings.hub.internal_ssl, "as a new copy has it"
+    return deployment
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +59,10 @@ def test_the_key_is_in_no_argument_no_script_and_no_kernel(with_tls: Deployment,
     assert key not in script + description
     runtime = Path(server_process(founder.name).environ()["JUPYTER_RUNTIME_DIR"])
     assert {(runtime / name).stat().st_mode & 0o777 for name in ("server.key", "server.crt", "ca.crt")} == {0o600}
+    assert runtime.stat().st_mode & 0o777 == 0o700
+    keys = list((with_tls.settings.paths.state / "tls").rglob("*.key"))
+    assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
+    assert [key for key in keys if founder.name in key.name] == [], "the Hub keeps no server's key"
 
 
 def test_a_notebook_and_a_dashboard_work(founder: Visitor) -> None:
@@ -88,6 +85,27 @@ def test_without_a_certificate_a_server_does_not_even_listen_to_you(with_tls: De
     assert curl(with_tls, colleague, path, "", "--insecure", check=False) == "000"
     hub = with_tls.settings.hub_api_url
     assert curl(with_tls, colleague, hub, "", "--insecure", check=False) == "000", "nor does the Hub"
+
+
+def test_the_key_of_ones_own_server_opens_no_other(with_tls: Deployment, founder: Visitor, visit: Visit) -> None:
+    colleague = visit("colleague")
+    colleague.start_notebook()
+    runtime = server_process(colleague.name).environ()["JUPYTER_RUNTIME_DIR"]
+    own = ("--insecure", "--cert", f"{runtime}/server.crt", "--key", f"{runtime}/server.key")
+    for name in (founder.name, colleague.name):
+        address = f"{server_address(name)}/user/{name}/api"
+        assert curl(with_tls, colleague.name, address, "", *own, check=False) == "000", name
+
+
+def test_the_api_is_reached_by_verified_tls_and_not_without(with_tls: Deployment, founder: Visitor) -> None:
+    health = f"{with_tls.settings.api_url}/health"
+
+    assert health.startswith("https://")
+    assert curl(with_tls, founder.name, health, "") == "200"
+    assert (
+        curl(with_tls, founder.name, health, "", "--cacert", "/etc/ssl/certs/ca-certificates.crt", check=False) == "000"
+    )
+    assert curl(with_tls, founder.name, health.replace("https:", "http:"), "") == "400"
 
 
 class Impostor(BaseHTTPRequestHandler):
@@ -131,13 +149,11 @@ def test_the_proxy_refuses_a_server_that_shows_a_certificate_of_its_own_making(
 ) -> None:
     host = urlsplit(with_tls.origin_of("nobody")).hostname
     route = f"https://127.0.0.1:{with_tls.settings.proxy.api_port}/api/routes/{host}/user/nobody"
-    context = ssl.create_default_context(cafile=with_tls.settings.paths.state / "tls/client.pem")
-    context.load_cert_chain(with_tls.settings.paths.state / "tls/client.pem")
     token = (with_tls.etc / "secrets/proxy").read_text().strip()
     headers = {"Authorization": f"token {token}"}
     with (
         impostor(tmp_path) as (port, received),
-        httpx2.Client(verify=context, trust_env=False, headers=headers) as proxy,
+        httpx2.Client(verify=with_tls.certificate, trust_env=False, headers=headers) as proxy,
     ):
         proxy.post(route, json={"target": f"https://127.0.0.1:{port}"}).raise_for_status()
         try:

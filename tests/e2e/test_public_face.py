@@ -135,7 +135,7 @@ def test_the_address_that_a_client_names_reaches_no_log(deployment: Deployment) 
 def test_while_a_program_is_away_people_read_what_to_do(deployment: Deployment) -> None:
     settings = deployment.settings
     api, dashboards = settings.service_url("atrium") + "api/health", settings.service_url("dashboards") + "health"
-    with client() as http:
+    with client(verify=deployment.certificate) as http:
         for program, addresses in {
             "hub": [f"{deployment.public_url}/hub/login", f"{deployment.public_url}/hub/api/"],
             "api": [api, f"{settings.api_url}/health"],

@@ -68,6 +68,7 @@ def test_check_prints_a_line_for_each_part(atrium, settings, slurm, monkeypatch)
         ["settings", "ok"],
         ["secrets", "ok"],
         ["programme", "ok"],
+        ["tls", "ok"],
         ["database", "BAD"],
         ["slurm", "ok"],
     ]

@@ -1,12 +1,14 @@
 """JupyterHub's configuration, as values."""
 
+from urllib.parse import quote
+
 import pytest
 from jupyterhub.scopes import expand_scopes
 from traitlets.config import Config
 
 from hub import config
 from hub.errors import SettingsError
-from hub.settings import Login, Paths, Settings, Site
+from hub.settings import Hub, Login, Paths, Settings, Site
 
 
 @pytest.fixture
@@ -34,6 +36,18 @@ def test_per_user_domains_are_on(settings):
 def test_the_proxy_gets_no_route_to_a_service(settings):
     """nginx serves them: a service with an address would also be reached past it."""
     assert [service["name"] for service in wired(settings).JupyterHub.services if "url" in service] == []
+
+
+def test_by_tls_the_proxy_reaches_the_hub_through_nginx_and_servers_reach_it_directly(settings):
+    c = wired(settings, hub=Hub(internal_ssl=True, host="192.0.2.1"))
+    socket = quote(str(settings.paths.hub_socket), safe="")
+    assert c.JupyterHub.hub_connect_url == f"http+unix://{socket}/hub/"
+    assert c.Spawner.hub_connect_url == "https://192.0.2.1:18002"
+    assert c.JupyterHub.internal_ssl
+
+    c = wired(settings)
+    assert "hub_connect_url" not in c.JupyterHub
+    assert "hub_connect_url" not in c.Spawner
 
 
 def test_cookies_tokens_and_names_are_hardened(settings):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ssl
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from hub import environment, tls
+from hub import certificates, environment, tls
+from hub.certificates import Authority
 from hub.errors import SettingsError
 from hub.programs import proxy
 from hub.programs.dashboards import dashboards_environment
-from hub.settings import Hub, Paths, Settings
+from hub.settings import Api, Hub, Paths, Settings
 
 pytestmark = pytest.mark.process
 
@@ -49,13 +51,12 @@ def test_certificates_are_made_once_and_are_believed(settings: Settings) -> None
     assert isinstance(tls.client_context(settings), ssl.SSLContext)
     here = tls.folder(settings)
     for certificate, authorities in (
-        (here / "atrium-client/atrium-client.crt", here / "hub-ca_trust.crt"),  # as the Hub looks at us
-        (here / "atrium-client/atrium-client.crt", here / "proxy-api-ca_trust.crt"),
+        (client_file, here / "hub-ca_trust.crt"),  # as the Hub looks at us
+        (client_file, here / "proxy-api-ca_trust.crt"),
         (here / "hub-internal/hub-internal.crt", client_file),  # as we look at the Hub
         (here / "proxy-api/proxy-api.crt", client_file),
     ):
-        believed = ["openssl", "verify", "-CAfile", str(authorities), str(certificate)]
-        assert subprocess.run(believed, capture_output=True, check=False, timeout=30).returncode == 0, certificate
+        assert verifies(authorities, certificate), certificate
     hub = subprocess.run(
         ["openssl", "x509", "-in", here / "hub-internal/hub-internal.crt", "-noout", "-ext", "subjectAltName"],
         capture_output=True,
@@ -66,11 +67,91 @@ def test_certificates_are_made_once_and_are_believed(settings: Settings) -> None
     assert "IP Address:192.0.2.1" in hub.stdout
 
 
+def test_the_api_has_a_certificate_that_servers_and_programs_believe(settings: Settings) -> None:
+    tls.ensure(settings)
+    here = tls.folder(settings)
+
+    assert tls.api_file(settings).stat().st_mode & 0o777 == 0o600
+    assert tls.authority_file(settings).stat().st_mode & 0o777 == 0o644
+    for authorities in (tls.authority_file(settings), here / "notebooks-ca_trust.crt", tls.client_file(settings)):
+        assert verifies(authorities, tls.api_file(settings)), authorities
+    assert certificates.names_of(certificates.read(tls.api_file(settings))) >= {"IP:127.0.0.1", "DNS:localhost"}
+    assert {path.stat().st_mode & 0o777 for path in here.rglob("*.key")} == {0o600}
+    assert here.stat().st_mode & 0o777 in {0o700, 0o755}
+
+
+def test_certificates_are_renewed_in_time_and_what_runs_goes_on_believing_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls.ensure(settings)
+    here = tls.folder(settings)
+    files = (tls.client_file(settings), tls.api_file(settings), here / "hub-internal/hub-internal.crt")
+    files += (here / "proxy-api/proxy-api.crt", here / "hub-ca/hub-ca.crt", here / "notebooks-ca/notebooks-ca.crt")
+    before = {path: path.read_bytes() for path in files}
+    servers_trust = here.parent / "of-a-running-server"
+    servers_trust.write_bytes((here / "notebooks-ca_trust.crt").read_bytes())
+    server = Authority.read(here / "notebooks-ca").issue("user-founder", ["IP:127.0.0.1"], days=30)
+    (here.parent / "server.crt").write_bytes(server.certificate)
+    monkeypatch.setattr(tls, "RENEW_DAYS", tls.DAYS - 0.5)
+    tls.ensure(settings)
+    assert {path: path.read_bytes() for path in files} == before, "none ends so soon"
+
+    monkeypatch.setattr(tls, "RENEW_DAYS", tls.DAYS + 0.5)
+    monkeypatch.setattr(tls, "DAYS", tls.DAYS + 10)
+    tls.ensure(settings)
+
+    assert [path for path in files if path.read_bytes() == before[path]] == []
+    assert verifies(servers_trust, here / "hub-internal/hub-internal.crt"), "the server believes the renewed Hub"
+    assert verifies(here / "hub-ca_trust.crt", here.parent / "server.crt"), "the renewed Hub believes the server"
+    assert verifies(servers_trust, tls.api_file(settings))
+
+
+def test_a_new_address_in_the_settings_gets_into_the_certificates(settings: Settings, tmp_path: Path) -> None:
+    tls.ensure(settings)
+    moved = settings.model_copy(
+        update={"hub": settings.hub.model_copy(update={"host": "192.0.2.9"}), "api": Api(host="192.0.2.8")}
+    )
+    config = tmp_path / "atrium.toml"
+    config.write_text(config.read_text().replace("192.0.2.1", "192.0.2.9"))
+    tls.ensure(moved)
+
+    for path, name in (
+        (tls.api_file(settings), "IP:192.0.2.8"),
+        (tls.folder(settings) / "hub-internal/hub-internal.crt", "IP:192.0.2.9"),
+    ):
+        assert name in certificates.names_of(certificates.read(path))
+
+
+def test_a_copy_from_before_the_apis_certificate_gets_one(settings: Settings) -> None:
+    tls.ensure(settings)
+    for path in (tls.api_file(settings), tls.authority_file(settings)):
+        path.unlink()
+    client = tls.client_file(settings).read_bytes()
+    tls.ensure(settings)
+
+    assert verifies(tls.authority_file(settings), tls.api_file(settings))
+    assert tls.client_file(settings).read_bytes() == client
+
+
+def test_unreadable_certificates_are_said(settings: Settings) -> None:
+    tls.ensure(settings)
+    tls.api_file(settings).write_text("nothing")
+    with pytest.raises(SettingsError, match="internal certificates"):
+        tls.ensure(settings)
+
+
+def verifies(authorities: Path, certificate: Path) -> bool:
+    argv = ["openssl", "verify", "-CAfile", str(authorities), str(certificate)]
+    return subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0
+
+
 def test_the_dashboards_get_a_copy_of_their_own(settings: Settings) -> None:
     copy = settings.paths.secrets / "dashboards.pem"
     copy.touch()
 
-    assert dashboards_environment(settings, "t")["JUPYTERHUB_SSL_CLIENT_CA"] == str(copy)
+    variables = dashboards_environment(settings, "t")
+    assert variables["JUPYTERHUB_SSL_CLIENT_CA"] == str(copy)
+    assert variables["ATRIUM_API_CA"] == str(tls.authority_file(settings))
 
 
 def test_a_missing_certificate_is_said(settings: Settings) -> None:
@@ -81,7 +162,8 @@ def test_a_missing_certificate_is_said(settings: Settings) -> None:
 def test_the_proxy_asks_for_certificates_on_both_sides(settings: Settings) -> None:
     command = proxy.command(settings)
 
-    assert command[command.index("--default-target") + 1] == "https://192.0.2.1:18002"
+    socket = quote(str(settings.paths.hub_socket), safe="")
+    assert command[command.index("--default-target") + 1] == f"http+unix://{socket}", "nginx verifies the Hub"
     assert set(tls.PROXY_FLAGS) <= set(command)
     assert command[command.index("--client-ssl-ca") + 1].endswith("proxy-client-ca_trust.crt")
 

@@ -25,7 +25,7 @@ from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
 from spawners import gateway
-from spawners.job import cancellation, recovery, slurm_queries
+from spawners.job import cancellation, recovery, server_job, slurm_queries
 from spawners.job.diagnosis import Farewell
 from spawners.job.ledger import Ledger
 from spawners.job.server_job import ServerJob
@@ -43,6 +43,9 @@ class FakeSlurm:
         self.scripts: list[str] = []
         self.environments: list[dict[str, str]] = []
         self.cancelled: list[int] = []
+        self.terminated: list[int] = []
+        self.deaf = False
+        """Servers do not end when they are terminated."""
         self.users: set[str] = set()
         """OS accounts that jobs were looked for and cancelled as."""
         self.silent = False
@@ -94,6 +97,13 @@ class FakeSlurm:
             raise SlurmUnavailable("Unable to contact slurm controller")
         return "10.0.0.1"
 
+    async def terminate(self, job_id: int, *, user: str) -> None:
+        self._answer()
+        self.users.add(user)
+        self.terminated.append(job_id)
+        if not self.deaf:
+            self.end(job_id, "COMPLETED")
+
     async def cancel(self, job_id: int, *, user: str) -> None:
         self._answer()
         self.users.add(user)
@@ -109,6 +119,27 @@ class FakeSlurm:
     def _answer(self) -> None:
         if self.silent:
             raise SlurmUnavailable("Slurm has not answered for 15 s.")
+
+
+class FakeProxy:
+    """Remembers whose routes it had to delete."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def delete_user(self, user: FakeUser, server_name: str = "") -> None:
+        self.deleted.append(user.name)
+
+
+class FakeUser(SimpleNamespace):
+    """Remembers which of its servers JupyterHub was told to clear up."""
+
+    def __init__(self, name: str) -> None:
+        db = SimpleNamespace(commit=lambda: None)
+        super().__init__(name=name, db=db, settings={"proxy": FakeProxy()}, stopped=[])
+
+    async def stop(self, server_name: str = "") -> None:
+        self.stopped.append(server_name)
 
 
 class FakeTokens:
@@ -166,7 +197,7 @@ async def here(slurm, monkeypatch, tmp_path):
 @pytest.fixture
 def make(here):
     def spawner(state: dict | None = None):
-        user = SimpleNamespace(name="founder", db=SimpleNamespace(commit=lambda: None), settings={})
+        user = FakeUser("founder")
         new_spawner = gateway.AtriumSpawner(user=user)
         new_spawner.orm_spawner = SimpleNamespace(state=state, user_options={}, name="", server=None)
         new_spawner.user_options = {}
@@ -527,7 +558,41 @@ async def test_stopping_waits_until_slurm_says_it_is_over(spawner, slurm, here):
     await started(spawner, slurm)
     await spawner.stop()
     [attempt] = await attempts(here)
-    assert (slurm.cancelled, attempt.ending) == ([7], Ending.STOPPED)
+    assert (slurm.terminated, slurm.cancelled, attempt.ending) == ([7], [], Ending.STOPPED)
+
+
+async def test_a_server_that_ignores_its_end_is_cancelled(spawner, slurm, here, monkeypatch):
+    monkeypatch.setattr(cancellation, "GOODBYE_SECONDS", 0.05)
+    await started(spawner, slurm)
+    slurm.deaf = True
+    await asyncio.wait_for(spawner.stop(), 5)
+    assert (slurm.terminated, slurm.cancelled) == ([7], [7])
+
+
+async def test_a_job_that_waits_is_cancelled_at_once(spawner, slurm, here):
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    await asyncio.wait_for(spawner.stop(), 5)
+    assert (slurm.terminated, slurm.cancelled) == ([], [7])
+    with pytest.raises(SpawnException):
+        await start
+
+
+async def test_stopping_sends_nothing_to_the_servers_address(spawner, slurm, here, monkeypatch):
+    """Another process may listen there, and the request would carry the server's token."""
+    requests: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.read(1))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1") as listener:
+        await started(spawner, slurm)
+        address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/user/founder/"
+        monkeypatch.setattr(gateway.AtriumSpawner, "server", SimpleNamespace(url=address, port=34567))
+        await spawner.stop()
+        await asyncio.sleep(0.05)
+    assert requests == []
 
 
 async def test_a_failing_cancel_is_tried_again_and_not_forgotten(spawner, slurm, here):
@@ -632,8 +697,99 @@ async def test_a_farewell_is_looked_into_at_once(spawner, slurm, here):
     notifications = []
     spawner.add_poll_callback(lambda: notifications.append("over"))
     slurm.end(7, "COMPLETED")
-    spawner.take_farewell(Farewell.IDLE)
+    await spawner.take_farewell(Farewell.IDLE)
     await until(lambda: notifications)
+
+
+@pytest.fixture
+def proxy(spawner, monkeypatch) -> FakeProxy:
+    """The proxy of a server that has an address, as JupyterHub gives it one."""
+    address = SimpleNamespace(url="http://10.0.0.1:34567/", port=34567)
+    monkeypatch.setattr(gateway.AtriumSpawner, "server", address)
+    return spawner.user.settings["proxy"]
+
+
+async def test_a_farewell_removes_the_route_while_the_job_still_runs(spawner, slurm, proxy):
+    await started(spawner, slurm)
+    await spawner.take_farewell(Farewell.FINISHED)
+    assert proxy.deleted == ["founder"]
+    assert spawner.pending == "stop", "JupyterHub does not restore the route, and pages say it"
+    assert 7 in slurm.jobs
+
+
+async def test_a_route_that_is_gone_is_not_deleted_once_more(spawner, slurm, proxy):
+    """JupyterHub logs an error when it does."""
+    await started(spawner, slurm)
+    spawner.add_poll_callback(proxy.delete_user, spawner.user, "")
+    await spawner.take_farewell(Farewell.FINISHED)
+    slurm.end(7, "COMPLETED")
+    await until(lambda: spawner.user.stopped == [""])
+    assert proxy.deleted == ["founder"]
+
+
+async def test_a_route_that_could_not_be_deleted_is_deleted_with_the_job(spawner, slurm, proxy, monkeypatch):
+    await started(spawner, slurm)
+    spawner.add_poll_callback(proxy.delete_user, spawner.user, "")
+
+    async def fail(_user, _server_name):
+        raise OSError("the proxy does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(proxy, "delete_user", fail)
+        with pytest.raises(OSError, match="proxy"):
+            await spawner.take_farewell(Farewell.FINISHED)
+    slurm.end(7, "COMPLETED")
+    await until(lambda: proxy.deleted == ["founder"])
+
+
+async def test_an_ending_job_has_no_route_however_long_it_takes(spawner, slurm, here, proxy, monkeypatch):
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (60.0,))
+    await started(spawner, slurm)
+    before = here.queue.calls
+    slurm.jobs[7] = replace(slurm.jobs[7], state="COMPLETING")
+    await until(lambda: proxy.deleted)
+    assert proxy.deleted == ["founder"]
+    assert here.queue.calls - before <= 3, "the shared list of jobs shows it"
+
+
+async def test_many_servers_that_end_at_once_are_seen_in_one_list(make, slurm, here, monkeypatch):
+    monkeypatch.setattr(slurm_queries, "SETTLING_SECONDS", (60.0,))
+    monkeypatch.setattr(gateway.AtriumSpawner, "server", SimpleNamespace(url="http://10.0.0.1:34567/", port=34567))
+    spawners = [make() for _ in range(20)]
+    for spawner in spawners:
+        await started(spawner, slurm)
+    before = here.queue.calls
+    slurm.jobs = {number: replace(job, state="COMPLETING") for number, job in slurm.jobs.items()}
+    await until(lambda: all(spawner.user.settings["proxy"].deleted for spawner in spawners))
+    assert here.queue.calls - before <= 4
+
+
+async def test_a_running_server_keeps_its_route_whatever_else_happens(spawner, slurm, here, proxy):
+    await started(spawner, slurm)
+    slurm.silent = True
+    await until(lambda: here.queue.error)
+    slurm.silent = False
+    await until(lambda: not here.queue.error)
+    slurm.jobs[7] = replace(slurm.jobs[7], reason="changed")
+    await asyncio.sleep(0.2)
+    assert (proxy.deleted, spawner.pending) == ([], None)
+
+
+async def test_a_server_that_says_farewell_and_stays_is_ended(spawner, slurm, here, proxy, monkeypatch):
+    stopped = []
+
+    async def stop(user, name) -> None:
+        stopped.append(user.name)
+        await spawner.stop()
+
+    monkeypatch.setattr(recovery, "stopped", stop)
+    monkeypatch.setattr(server_job, "FAREWELL_SECONDS", (0.01, 0.01))
+    await started(spawner, slurm)
+    await spawner.take_farewell(Farewell.IDLE)
+    await until(lambda: stopped)
+    await until(lambda: slurm.terminated == [7])
+    [attempt] = await attempts(here)
+    assert attempt.ending is Ending.IDLE, "the reason that the server gave"
 
 
 async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slurm, here, monkeypatch):
@@ -646,7 +802,7 @@ async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slur
     monkeypatch.setattr(ServerJob, "_check_farewell", look)
     await started(spawner, slurm)
     for _ in range(100):
-        spawner.take_farewell(Farewell.IDLE)
+        await spawner.take_farewell(Farewell.IDLE)
         await asyncio.sleep(0)
     assert len(looked) == 1
     spawner.job._farewell_check.cancel()
@@ -657,7 +813,7 @@ async def test_a_farewell_of_the_node_that_was_taken_away_says_nothing_of_the_ne
     await until(lambda: spawner.job_id)
     slurm.run(7)
     await until(lambda: spawner.job.stage == "starting")
-    spawner.take_farewell(Farewell.FINISHED)
+    await spawner.take_farewell(Farewell.FINISHED)
     slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
     await until(lambda: spawner.job.stage == "waiting")
     slurm.run(7, "cpu2")

@@ -1,5 +1,6 @@
 """The handshake accepts one port and a known farewell, and nothing else."""
 
+import asyncio
 import json
 import logging
 from types import SimpleNamespace
@@ -82,6 +83,25 @@ async def test_a_server_that_did_not_hear_the_answer_is_told_again():
     spawner = SimpleNamespace(_log_name="maria", awaits_port=False, has_port=lambda port: port == 34567)
     assert await announced(spawner, 34567) == 201
     assert await announced(spawner, 34568) == 409
+
+
+@pytest.mark.parametrize("trouble", ["none", "fails", "hangs"])
+async def test_a_farewell_is_answered_after_the_route_is_removed_or_soon(monkeypatch, trouble):
+    monkeypatch.setattr(handshake, "ROUTE_SECONDS", 0.05)
+    removed = []
+
+    async def take_farewell(word):
+        await asyncio.sleep(60 if trouble == "hangs" else 0.01)
+        if trouble == "fails":
+            raise OSError("the proxy does not answer")
+        removed.append(word)
+
+    spawner = SimpleNamespace(_log_name="maria", take_farewell=take_farewell)
+    handler = Asked(spawner, b'{"farewell": "idle"}')
+    async with asyncio.timeout(5):
+        await handler.post()
+    assert handler.status == 204
+    assert removed == ([Farewell.IDLE] if trouble == "none" else [])
 
 
 def test_the_stock_route_is_gone_and_ours_is_there_once():

@@ -31,6 +31,7 @@ KERNEL_VARIABLES = frozenset(
         "IPYTHONDIR",
         "PYTHONPATH",  # set in a checkout only
         "ATRIUM_API_URL",
+        "ATRIUM_API_CA",
         "ATRIUM_SITE_NAME",
         "ATRIUM_HUB_URL",
     }

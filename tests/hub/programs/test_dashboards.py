@@ -24,6 +24,7 @@ def test_the_environment_has_the_expected_variables_and_no_others(monkeypatch):
         "JUPYTER_RUNTIME_DIR",
     }
     assert variables["ATRIUM_API_URL"] == "http://127.0.0.1:18003/services/atrium/api"
+    assert "ATRIUM_API_CA" not in variables
     assert variables["HOME"] == "/var/lib/atrium/web"
 
 

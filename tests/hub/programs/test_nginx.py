@@ -21,11 +21,13 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
+from deploy.dev.unix_http import UnixConnection
 from hub import app
 from hub.errors import SettingsError
 from hub.programs import nginx
 from hub.settings import Api, Hub, Nginx, Paths, Settings, Site
 from tests.polling import eventually
+from tests.tls_server import tls_server
 from tests.web import free_port
 
 PROGRAM = Path("/usr/sbin/nginx")
@@ -216,6 +218,7 @@ def test_nginx_accepts_it(folder: Path, origins: str, tls: bool) -> None:
     if tls:
         pem = here / "tls/client.pem"
         make_certificate(pem)
+        make_certificate(here / "tls/api.pem")
         sections |= {
             "site": Site(public_url="https://hub.example.org", origins=origins),
             "hub": Hub(internal_ssl=True),
@@ -226,6 +229,24 @@ def test_nginx_accepts_it(folder: Path, origins: str, tls: bool) -> None:
 
     nginx._check(settings, settings.paths.nginx)
     assert ("Strict-Transport-Security" in (settings.paths.nginx / "atrium.conf").read_text()) is tls
+
+
+@pytest.mark.process
+def test_notebooks_reach_the_api_by_tls_and_a_renewed_certificate_is_loaded(folder: Path) -> None:
+    (folder / "tls").mkdir()
+    make_certificate(folder / "tls/client.pem")
+    settings = build(folder, hub=Hub(internal_ssl=True))
+    listener = f"listen {settings.api.host}:{settings.api.port}"
+    assert f"{listener} ssl;" in nginx.configuration(settings, folder), "also before the certificate is made"
+    make_certificate(folder / "tls/api.pem")
+    before = nginx.configuration(settings, folder)
+    assert nginx.configuration(settings, folder) == before
+    make_certificate(folder / "tls/api.pem")
+
+    assert f"ssl_certificate_key {folder}/tls/api.pem;" in before
+    assert nginx.configuration(settings, folder) != before
+    without = build(folder)
+    assert f"listen {without.api.host}:{without.api.port};" in nginx.configuration(without, folder)
 
 
 def make_certificate(path: Path) -> None:
@@ -375,6 +396,31 @@ class TestRealNginx:
         path = "/services/dashboards/x" if "--service" in host else "/user/founder/x"
         answer = face.get(path, f"{host}:{face.port}", method, headers={"Sec-Fetch-Site": site} | headers)
         assert answer.status == status
+
+    @pytest.mark.parametrize("trusted", [True, False])
+    def test_the_hub_is_verified_by_its_own_name_whatever_name_a_browser_asks_for(
+        self, folder: Path, trusted: bool
+    ) -> None:
+        here = folder / f"hub-{trusted}"
+        (here / "tls").mkdir(parents=True)
+        for name in ("client", "api", "stranger"):
+            make_certificate(here / f"tls/{name}.pem")
+        pem = here / f"tls/{'client' if trusted else 'stranger'}.pem"
+        with (
+            tls_server(pem, b"{}") as (port, requests),
+            running(build(here, hub=Hub(internal_ssl=True, port=port))) as face,
+        ):
+            connection = UnixConnection(face.settings.paths.hub_socket, timeout=10)
+            headers = {"Host": "founder.localhost", "X-Real-IP": "192.0.2.7", "Cookie": "a=b"}
+            connection.request("GET", "/user/founder/", headers=headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+
+        if trusted:
+            assert (answer.status, requests[0] | headers) == (200, requests[0])
+        else:
+            assert (answer.status, requests) == (503, [])
+            assert "Try again in a minute" in text
 
     def test_nodes_reach_the_api_and_nothing_else(self, face: Face) -> None:
         port = face.settings.api.port

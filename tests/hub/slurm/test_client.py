@@ -56,6 +56,14 @@ async def test_cancelling_what_is_gone_is_no_error_but_a_failing_scancel_is():
         await slurm.cancel(7, user="founder")
 
 
+async def test_terminating_signals_the_job_script_alone_and_not_what_is_gone():
+    slurm, transport = client(scancel="")
+    await slurm.terminate(7, user="founder")
+    assert transport.commands == [["scancel", "--quiet", "--batch", "--signal=TERM", "7"]]
+    slurm, _ = client(scancel=SlurmError("scancel: error: Kill job error on job id 7: Invalid job id specified"))
+    await slurm.terminate(7, user="founder")
+
+
 async def test_an_account_that_exists_only_gets_its_limits():
     slurm, transport = client(sacctmgr="demo\n")
     await slurm.ensure_account("demo", description="Demo", cpu_minutes=60, gpu_minutes=6)

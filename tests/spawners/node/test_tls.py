@@ -21,6 +21,7 @@ def test_key_and_certificates_become_files_and_are_variables_no_more(tmp_path: P
 
     assert Path(environment["JUPYTERHUB_SSL_KEYFILE"]).read_text() == "ATRIUM_TLS_KEY"
     assert Path(environment["JUPYTERHUB_SSL_CLIENT_CA"]).read_text() == "ATRIUM_TLS_CA"
+    assert environment["ATRIUM_API_CA"] == environment["JUPYTERHUB_SSL_CLIENT_CA"], "kernels verify the API with it"
     assert not set(environment) & set(tls.PARTS)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
@@ -36,7 +37,7 @@ def test_without_tls_nothing_is_written(tmp_path: Path) -> None:
     tls.unpack(environment)
 
     assert list(tmp_path.iterdir()) == []
-    assert "JUPYTERHUB_SSL_KEYFILE" not in environment
+    assert not {"JUPYTERHUB_SSL_KEYFILE", "ATRIUM_API_CA"} & set(environment)
 
 
 def test_nothing_is_written_through_a_link_of_somebody_else(tmp_path: Path) -> None:
