@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from hub.applications import aiact
 from hub.applications.models import Form, Gap
@@ -18,13 +19,15 @@ def gaps(
     form: Form,
     profile: ProfileForm,
     organisation: OrganisationForm | None,
+    *,
+    moment: datetime,
 ) -> tuple[Gap, ...]:
-    """All gaps in the order of the form; empty when the application is complete.
+    """All gaps at this moment in the order of the form; empty when the application is complete.
 
     :param status: of the call the form names; None: it names none that exists.
     """
     gaps = [*_about_people(programme, profile, organisation), *_about_purpose(programme, form)]
-    gaps += _about_call(status)
+    gaps += [*_about_call(status), *_about_start(programme, form, moment)]
     if status is not None:
         mode = programme.mode(status.call.mode)
         gaps += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
@@ -68,6 +71,12 @@ def _about_call(status: CallStatus | None) -> Iterator[tuple[str, str]]:
         yield "call", f"{status.why_not} Your draft is kept."
 
 
+def _about_start(programme: Programme, form: Form, moment: datetime) -> Iterator[tuple[str, str]]:
+    latest = programme.latest_start(moment)
+    if form.resources.starts is not None and form.resources.starts > latest:
+        yield "resources.starts", f"Choose a start on or before {latest:%-d %B %Y}."
+
+
 def _about_eligibility(mode: AccessMode, organisation: OrganisationForm | None) -> Iterator[tuple[str, str]]:
     if organisation is not None and organisation.kind not in mode.kinds:
         yield "call", f"{mode.title} is not for organisations of this kind."
@@ -77,6 +86,8 @@ def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterat
     resources = form.resources
     if not resources.cpu_hours and not resources.gpu_hours:
         yield "resources.gpu_hours", "Enter how many hours you need."
+    if resources.gpu_hours and not resources.cpu_hours:
+        yield "resources.cpu_hours", "Enter core hours too: every GPU job also uses cores."
     if mode.gpu_hours_up_to is not None and resources.gpu_hours > mode.gpu_hours_up_to:
         yield "resources.gpu_hours", f"{mode.title} gives at most {mode.gpu_hours_up_to:,} GPU hours."
     if mode.gpu_hours_over and resources.gpu_hours <= mode.gpu_hours_over:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from hub.calls.calendar import day_in
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
@@ -195,6 +197,8 @@ class Terms(Data):
     grace_days: int = Field(ge=0)
     invitation_days: int = Field(ge=1)
     extension_months_up_to: int = Field(ge=1)
+    start_days_up_to: int = Field(730, ge=0, le=3650)
+    """Days from an application to the start that it asks for, at most."""
     source: Id
 
 
@@ -215,6 +219,8 @@ class Programme(Data):
     terms: Terms
     holidays: tuple[date, ...]
     """Days besides weekends that are not working days."""
+    zone: str = "Europe/Brussels"
+    """Time zone in which calls open and close, decisions are due, and projects begin and end."""
 
     @model_validator(mode="after")
     def _what_is_named_is_there(self) -> Programme:
@@ -243,6 +249,14 @@ class Programme(Data):
             if self.mode(call.mode).cut_offs and not call.cut_offs:
                 raise ValueError(f"the call {call.slug} needs cut_offs")
         return self
+
+    def day(self, moment: datetime) -> date:
+        """The day that a moment belongs to in the programme's time zone."""
+        return day_in(self.zone, moment)
+
+    def latest_start(self, moment: datetime) -> date:
+        """The latest start that an application of this moment may ask for."""
+        return self.day(moment) + timedelta(days=self.terms.start_days_up_to)
 
     def mode(self, name: str) -> AccessMode:
         return next(mode for mode in self.modes if mode.id == name)
