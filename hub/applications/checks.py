@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from hub.applications import aiact
 from hub.applications.models import Form, Gap
+from hub.calls.calendar import day_in
 from hub.calls.models import AccessMode, CallStatus, Goal, Outcome, Programme
 from hub.organisations.models import OrganisationForm, ProfileForm
 
@@ -71,8 +72,13 @@ def _about_call(status: CallStatus | None) -> Iterator[tuple[str, str]]:
         yield "call", f"{status.why_not} Your draft is kept."
 
 
+def latest_start(programme: Programme, moment: datetime) -> date:
+    """The latest start that an application may ask for at this moment."""
+    return day_in(programme.zone, moment) + timedelta(days=programme.terms.start_days_up_to)
+
+
 def _about_start(programme: Programme, form: Form, moment: datetime) -> Iterator[tuple[str, str]]:
-    latest = programme.latest_start(moment)
+    latest = latest_start(programme, moment)
     if form.resources.starts is not None and form.resources.starts > latest:
         yield "resources.starts", f"Choose a start on or before {latest:%-d %B %Y}."
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-
-from hub.calls.calendar import day_in
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
@@ -249,14 +247,6 @@ class Programme(Data):
             if self.mode(call.mode).cut_offs and not call.cut_offs:
                 raise ValueError(f"the call {call.slug} needs cut_offs")
         return self
-
-    def day(self, moment: datetime) -> date:
-        """The day that a moment belongs to in the programme's time zone."""
-        return day_in(self.zone, moment)
-
-    def latest_start(self, moment: datetime) -> date:
-        """The latest start that an application of this moment may ask for."""
-        return self.day(moment) + timedelta(days=self.terms.start_days_up_to)
 
     def mode(self, name: str) -> AccessMode:
         return next(mode for mode in self.modes if mode.id == name)

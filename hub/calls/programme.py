@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from hub import environment
+from hub.calls.calendar import day_in
 from hub.calls.models import Programme
 from hub.db.base import now
 from hub.errors import SettingsError
@@ -33,7 +34,7 @@ def current(settings: Settings) -> Programme:
 
 def today(settings: Settings) -> date:
     """Today's day in the programme's time zone."""
-    return current(settings).day(now())
+    return day_in(current(settings).zone, now())
 
 
 def path(settings: Settings) -> Path:
@@ -45,7 +46,7 @@ def read(path: Path) -> Programme:
     """The programme in a file; raises :class:`SettingsError` with the first problem."""
     try:
         programme = Programme.model_validate(tomllib.loads(path.read_text()))
-        programme.day(now())
+        day_in(programme.zone, now())
     except ValidationError as error:
         field, problem = first_problem(error)
         raise SettingsError(f"{path}: {field or 'the file'}: {problem}") from error

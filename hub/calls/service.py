@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
+from hub.calls.calendar import day_in
 from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Programme
 from hub.calls.tables import CallRow
 from hub.db.base import now
@@ -67,7 +68,7 @@ def helpers(programme: Programme, *, country: str | None, sector: str | None) ->
 
 def _status(programme: Programme, call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
     cut_off = next((cut_off for cut_off in sorted(call.cut_offs) if cut_off >= moment), None)
-    today = programme.day(moment)
+    today = day_in(programme.zone, moment)
     why_not = _why_not(call, row, cut_off, today)
     full = tuple(row.full_systems) if row else ()
     return CallStatus(

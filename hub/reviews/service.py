@@ -8,12 +8,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from hub.applications import checks, versions, views
 from hub.applications import service as applications
-from hub.applications import versions, views
 from hub.applications.models import DECIDED, ApplicationState, MessageKind
 from hub.applications.tables import ApplicationRow
 from hub.audit import service as audit
 from hub.calls import programme as policy
+from hub.calls.calendar import day_in
 from hub.calls.models import Programme, System
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -144,7 +145,7 @@ def decide(session: Session, settings: Settings, reviewer: str, number: int, for
     outcome = "rejected"
     if award is not None:
         outcome = "approved"
-        project = projects.award(session, award, who=reviewer, today=programme.day(moment)).id
+        project = projects.award(session, award, who=reviewer, today=day_in(programme.zone, moment)).id
         session.execute(update(ApplicationRow).where(ApplicationRow.id == number).values(project_id=project))
     _notify_owner(session, settings, row, subject=outcome, text=_decision_text(award, form), key="decision")
     applications.add_message(session, number, reviewer, MessageKind.DECISION, form.reason)
@@ -168,7 +169,7 @@ def _award(session: Session, programme: Programme, row: ApplicationRow, form: De
     version = versions.stored_version(session, row.id, form.version)
     resources = version.form.resources
     systems = _systems(programme, resources.systems)
-    today, latest_start = programme.day(now()), programme.latest_start(now())
+    today, latest_start = day_in(programme.zone, now()), checks.latest_start(programme, now())
     if resources.starts is not None and resources.starts > latest_start:
         raise Conflict(
             f"The application asks for a start after {latest_start:%-d %B %Y}.",

@@ -153,9 +153,9 @@ async def test_a_round_that_fails_is_told_and_not_the_last(
 
 
 async def test_activity_is_told_to_jupyter_server_so_that_the_hub_hears_of_it() -> None:
-    world, heard = World(), []
-    world.watch.note_activity = heard.append
+    world, activity_times = World(), []
+    world.watch.note_activity = activity_times.append
     await world.later(5_000)
     world.gpus = True
     await world.later(5)
-    assert heard == [START, START + 5_005]
+    assert activity_times == [START, START + 5_005]
