@@ -133,12 +133,14 @@ def _reference(_arguments: Arguments) -> None:
 
 
 def _project_create(settings: Settings, arguments: Arguments) -> None:
-    from hub.projects import service
+    from hub.calls import programme as policy
+    from hub.projects import phases, service
 
     members = dict.fromkeys(arguments.member, MemberRole.MEMBER) | dict.fromkeys(arguments.lead, MemberRole.LEAD)
     spec = _project_spec(arguments, members)
     with _database(settings) as engine, make_sessions(engine)() as session:
         project = service.record(session, spec, who="admin")
+        phases.update_phases(session, settings, policy.today(settings))
         asyncio.run(_provision(settings, session, project))
         _say(f"project {project.slug}: {project.state}, {len(project.members)} members")
 

@@ -222,8 +222,8 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             try:
                 self.ip, self.port = await self._run(unfinished)
             except Ended as ended:
-                if ended.verdict.ending is not Ending.PORT_TAKEN:
-                    raise
+                if ended.verdict.ending is not Ending.PORT_TAKEN or not ended.job_is_over:
+                    raise  # a job that still runs is ended by JupyterHub's stop; a second one would forget it
                 self.log.warning("%s: its port was taken, one more try", self._log_name)
                 self.ip, self.port = await self._run(None)
         except Ended as ended:

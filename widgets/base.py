@@ -66,6 +66,10 @@ class Phase(StrEnum):
     ERROR = "error"
 
 
+class Superseded(Exception):
+    """The answer is to a question that a newer one has replaced; it must not be shown."""
+
+
 class State(HasTraits):
     """The data that a view shows; independent of widgets. Subclasses implement :meth:`fetch`."""
 
@@ -75,6 +79,44 @@ class State(HasTraits):
     trouble = Instance(AtriumError, allow_none=True, help="Error of the last action.")
     done = Unicode(help="Result of the last action, as a sentence.")
     problems = Dict(help="Field -> error message.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._questions: dict[str, int] = {}
+        self._running: set[str] = set()
+
+    async def newest(self, kind: str, answer: Awaitable[Answer]) -> Answer:
+        """Await the answer to the newest question of a kind.
+
+        :raises Superseded: a newer one was asked meanwhile; also if this one failed.
+        """
+        number = self.supersede(kind)
+        try:
+            result = await answer
+        except Exception as error:
+            if number != self._questions[kind]:
+                raise Superseded from error
+            raise
+        if number != self._questions[kind]:
+            raise Superseded
+        return result
+
+    def supersede(self, kind: str) -> int:
+        """Have the answers to all questions of a kind dropped that are not there yet; returns the next number."""
+        self._questions[kind] = self._questions.get(kind, 0) + 1
+        return self._questions[kind]
+
+    async def once(self, key: str, work: Coroutine[Any, Any, object]) -> bool:
+        """Await ``work`` unless work of the same key runs, as after a second press; returns whether it did."""
+        if key in self._running:
+            work.close()
+            return False
+        self._running.add(key)
+        try:
+            await work
+        finally:
+            self._running.discard(key)
+        return True
 
     async def fetch(self, api: Api) -> Phase:
         """Fill the traits. Returns ``READY``, or ``EMPTY`` if there is nothing to show."""
@@ -129,6 +171,8 @@ class State(HasTraits):
         """Run a background action; an error is logged and not shown."""
         try:
             await work
+        except Superseded:
+            return
         except AtriumError as error:
             log.info("background action failed: %s", error.message)
 
@@ -169,7 +213,7 @@ class Address(Text):
         if change.new in ("", self.AGAIN):
             return
         if change.new == self.WAITING:
-            self.value = self.AGAIN if self._state.phase in (Phase.READY, Phase.EMPTY) else ""
+            self.value = self.AGAIN if self._state.phase is not Phase.LOADING else ""
             return
         self.value = ""
         self._next = change.new[:500]

@@ -79,7 +79,10 @@ class Field(VBox):
 
 
 class Choice(Field):
-    """A drop-down field; the value None is the entry "Choose …"."""
+    """A drop-down field; the value None is the entry "Choose …", or no entry where there is none of that name.
+
+    What is chosen is a value, not a position: when its entry disappears, nothing is chosen.
+    """
 
     @property
     def value(self) -> Any:
@@ -89,7 +92,14 @@ class Choice(Field):
     def value(self, value: Any) -> None:
         values = [option for _, option in self.control.options]
         selected = NOTHING if value is None else value
-        self.control.value = selected if selected in values else (values[0] if values else None)
+        nothing = NOTHING if NOTHING in values else None
+        self.control.value = selected if selected in values else nothing
+
+    def required(self, sentence: str) -> Any:
+        """The value; raises :class:`InvalidInput` with ``sentence`` if nothing is chosen."""
+        if self.value is None:
+            raise InvalidInput(sentence, field=self.name)
+        return self.value
 
     def offer(self, options: Iterable[tuple[str, Any]], *, first: str | None = CHOOSE) -> None:
         """Replace the options; the selection is kept if it is still available."""

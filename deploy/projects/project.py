@@ -62,11 +62,11 @@ def main(arguments: list[str]) -> int:
     try:
         (config_path,) = arguments
         config = read_config(Path(config_path))
-        remark = ensure(config, read_request(sys.stdin.read(LONGEST_REQUEST + 1)))
+        result = ensure(config, read_request(sys.stdin.read(LONGEST_REQUEST + 1)))
     except (RefusedError, OSError, subprocess.SubprocessError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(json.dumps({"remark": remark}) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
     return 0
 
 
@@ -104,8 +104,11 @@ def read_request(text: str) -> Request:
     return Request(slug, tuple(dict.fromkeys(members)), storage, closed)
 
 
-def ensure(config: Config, request: Request) -> str:
-    """Have the group with those members and the directory; what was left out, in a remark. Safe to run twice."""
+def ensure(config: Config, request: Request) -> dict[str, object]:
+    """Have the group with those members and the directory. Safe to run twice.
+
+    Returns ``left_out``, the members without an account here, and ``remark``, what was not done, as a text.
+    """
     group = config.group_prefix + request.slug
     if len(group) > LONGEST_GROUP or not NAME.match(group):
         refuse(f"{group} is too long for the name of a group")
@@ -117,13 +120,14 @@ def ensure(config: Config, request: Request) -> str:
     directory = config.projects / request.slug
     ensure_directory(directory, number, closed=request.closed)
     remarks = []
-    if strangers := sorted(set(request.members) - set(members)):
+    strangers = sorted(set(request.members) - set(members))
+    if strangers:
         remarks.append(f"no account here: {', '.join(strangers)}")
     if config.quota:
         set_quota(config.quota, directory, group, request.storage_gb)
     elif request.storage_gb:
         remarks.append("no quota on this file system")
-    return "; ".join(remarks)
+    return {"remark": "; ".join(remarks), "left_out": strangers}
 
 
 def is_person(name: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 
 from hub.applications import aiact
 from hub.applications.models import Form, Gap
+from hub.calls.calendar import day_in
 from hub.calls.models import AccessMode, CallStatus, Goal, Outcome, Programme
 from hub.organisations.models import OrganisationForm, ProfileForm
 
@@ -18,13 +20,15 @@ def gaps(
     form: Form,
     profile: ProfileForm,
     organisation: OrganisationForm | None,
+    *,
+    moment: datetime,
 ) -> tuple[Gap, ...]:
-    """All gaps in the order of the form; empty when the application is complete.
+    """All gaps at this moment in the order of the form; empty when the application is complete.
 
     :param status: of the call the form names; None: it names none that exists.
     """
     gaps = [*_about_people(programme, profile, organisation), *_about_purpose(programme, form)]
-    gaps += _about_call(status)
+    gaps += [*_about_call(status), *_about_start(programme, form, moment)]
     if status is not None:
         mode = programme.mode(status.call.mode)
         gaps += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
@@ -68,6 +72,17 @@ def _about_call(status: CallStatus | None) -> Iterator[tuple[str, str]]:
         yield "call", f"{status.why_not} Your draft is kept."
 
 
+def latest_start(programme: Programme, moment: datetime) -> date:
+    """The latest start that an application may ask for at this moment."""
+    return day_in(programme.zone, moment) + timedelta(days=programme.terms.start_days_up_to)
+
+
+def _about_start(programme: Programme, form: Form, moment: datetime) -> Iterator[tuple[str, str]]:
+    latest = latest_start(programme, moment)
+    if form.resources.starts is not None and form.resources.starts > latest:
+        yield "resources.starts", f"Choose a start on or before {latest:%-d %B %Y}."
+
+
 def _about_eligibility(mode: AccessMode, organisation: OrganisationForm | None) -> Iterator[tuple[str, str]]:
     if organisation is not None and organisation.kind not in mode.kinds:
         yield "call", f"{mode.title} is not for organisations of this kind."
@@ -77,6 +92,8 @@ def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterat
     resources = form.resources
     if not resources.cpu_hours and not resources.gpu_hours:
         yield "resources.gpu_hours", "Enter how many hours you need."
+    if resources.gpu_hours and not resources.cpu_hours:
+        yield "resources.cpu_hours", "Enter core hours too: every GPU job also uses cores."
     if mode.gpu_hours_up_to is not None and resources.gpu_hours > mode.gpu_hours_up_to:
         yield "resources.gpu_hours", f"{mode.title} gives at most {mode.gpu_hours_up_to:,} GPU hours."
     if mode.gpu_hours_over and resources.gpu_hours <= mode.gpu_hours_over:

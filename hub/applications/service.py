@@ -90,8 +90,8 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
     programme, moment = policy.current(settings), now()
     row = _own(session, person, number)
     form, profile = Form.model_validate(row.form), organisations.profile(session, programme, person)
-    status = _status(session, programme, form, moment)
-    gaps = _gaps(programme, status, form, profile)
+    status = _status(session, programme, row, form, moment)
+    gaps = _gaps(programme, status, form, profile, moment)
     if row.state in EDITABLE and gaps:
         more = f"{len(gaps) - 1} more to do." if len(gaps) > 1 else ""
         raise InvalidInput(gaps[0].message, field=gaps[0].field, hint=more)
@@ -257,20 +257,46 @@ def _update_in_state(
         raise state_conflict(row)
 
 
-def _status(session: Session, programme: Programme, form: Form, moment: datetime) -> CallStatus | None:
+def _status(
+    session: Session, programme: Programme, row: ApplicationRow, form: Form, moment: datetime
+) -> CallStatus | None:
+    """Status of the call that the draft names, for this application; None if it names none."""
     if form.call is None or programme.call(form.call) is None:
         return None
-    return calls.status(session, programme, form.call, moment)
+    status = calls.status(session, programme, form.call, moment)
+    if row.state is not ApplicationState.CHANGES_REQUESTED or row.call is None or programme.call(row.call) is None:
+        return status
+    if form.call != row.call:
+        return status.model_copy(update={"accepts": False, "why_not": f"Reviewers wait for changes to {row.call}."})
+    return _status_of_amendment(session, programme, row, status)
 
 
-def _gaps(programme: Programme, status: CallStatus | None, form: Form, profile: Profile) -> tuple[Gap, ...]:
+def _status_of_amendment(session: Session, programme: Programme, row: ApplicationRow, status: CallStatus) -> CallStatus:
+    """Status of its call for an application that arrived in time: it may be amended whatever became of the call."""
+    submitted = versions.submitted_versions(session, row.id)
+    arrived = min(version.submitted for version in submitted if version.form.call == row.call)
+    full_systems = set(status.full_systems) - set(submitted[-1].form.resources.systems)
+    return status.model_copy(
+        update={
+            "accepts": True,
+            "why_not": "",
+            "full_systems": tuple(sorted(full_systems)),
+            "next_cut_off": calls.status(session, programme, status.call.slug, arrived).next_cut_off,
+        }
+    )
+
+
+def _gaps(
+    programme: Programme, status: CallStatus | None, form: Form, profile: Profile, moment: datetime
+) -> tuple[Gap, ...]:
     organisation = profile.organisation.form if profile.organisation else None
-    return checks.gaps(programme, status, form, profile.form, organisation)
+    return checks.gaps(programme, status, form, profile.form, organisation, moment=moment)
 
 
 def _application(session: Session, programme: Programme, row: ApplicationRow, reader: str) -> Application:
     gaps: tuple[Gap, ...] = ()
     if row.state in EDITABLE and row.owner == reader:
         form, profile = Form.model_validate(row.form), organisations.profile(session, programme, row.owner)
-        gaps = _gaps(programme, _status(session, programme, form, now()), form, profile)
+        moment = now()
+        gaps = _gaps(programme, _status(session, programme, row, form, moment), form, profile, moment)
     return views.application(session, programme, row, reader, gaps)

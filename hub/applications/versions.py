@@ -25,6 +25,12 @@ def stored_version(session: Session, number: int, version: int) -> Version:
     return Version.model_validate(row.content)
 
 
+def submitted_versions(session: Session, number: int) -> tuple[Version, ...]:
+    """All versions of an application, the first one first."""
+    rows = session.scalars(select(VersionRow).where(VersionRow.application_id == number).order_by(VersionRow.number))
+    return tuple(Version.model_validate(row.content) for row in rows)
+
+
 def build(programme: Programme, number: int, form: Form, profile: Profile, moment: datetime) -> Version:
     """A version of ``form`` with everything it is judged by; raises :class:`InvalidInput` without an organisation."""
     if profile.organisation is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from hub.calls.calendar import add_working_days
+from hub.calls.calendar import add_working_days, day_in
 from hub.calls.models import AccessMode, CallStatus, Goal, ModeAdvice, Need, OrganisationKind, Programme
 
 _GOALS = {
@@ -49,7 +49,7 @@ def _judge(
         against.append("No call of this mode accepts applications now.")
     else:
         reasons.append(f"A decision is due by {decision:%-d %B %Y}.")
-    late = decision and need.starts_within_days is not None and (decision - moment.date()).days
+    late = decision and need.starts_within_days is not None and (decision - day_in(programme.zone, moment)).days
     if late and need.starts_within_days is not None and late > need.starts_within_days:
         against.append(f"The decision comes in {late} days, and you want to start within {need.starts_within_days}.")
     if need.goal in mode.goals:
@@ -91,6 +91,7 @@ def _about_people(programme: Programme, mode: AccessMode, need: Need) -> list[st
 
 
 def decision_by(programme: Programme, mode: AccessMode, status: CallStatus, moment: datetime) -> date:
-    """Date by which an application submitted at ``moment`` is decided, counted from the next cut-off if any."""
-    begins = status.next_cut_off.date() if mode.cut_offs and status.next_cut_off else moment.date()
-    return add_working_days(begins, mode.decision_working_days, programme.holidays)
+    """Date by which an application submitted at ``moment`` is decided, counted from its cut-off if that is later."""
+    submitted = day_in(programme.zone, moment)
+    cut_off = day_in(programme.zone, status.next_cut_off) if mode.cut_offs and status.next_cut_off else submitted
+    return add_working_days(max(cut_off, submitted), mode.decision_working_days, programme.holidays)

@@ -1,15 +1,45 @@
-"""Working days. Pure.
+"""Days of the calendar: working days, days of a time zone, periods of months. Pure.
 
-Days are counted by Regulation (EEC, Euratom) No 1182/71: the day of the event itself does not count.
+Working days are counted by Regulation (EEC, Euratom) No 1182/71: the day of the event itself does not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
 
 DAY = timedelta(days=1)
 SATURDAY = 5
+
+
+def day_in(zone: str, moment: datetime) -> date:
+    """The day that a moment belongs to in a time zone (``Europe/Brussels``).
+
+    :raises zoneinfo.ZoneInfoNotFoundError: there is no such zone.
+    """
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def last_day(first: date, months: int) -> date:
+    """The last day of a period of calendar months; a period from the 31st ends with each shorter month.
+
+    :raises ValueError: it ends after the calendar (year 9999).
+    """
+    end = first + relativedelta(months=months)
+    return end - DAY if end.day == first.day else end
+
+
+def extended(last: date, months: int, today: date) -> date:
+    """The new last day of a period that ends on ``last`` and gets more months: they begin on the day after it.
+
+    The months of a period that is over begin today.
+
+    :raises ValueError: it ends after the calendar (year 9999).
+    """
+    return last_day(max(last + DAY, today), months)
 
 
 def is_working_day(day: date, holidays: Collection[date]) -> bool:

@@ -195,6 +195,8 @@ class Terms(Data):
     grace_days: int = Field(ge=0)
     invitation_days: int = Field(ge=1)
     extension_months_up_to: int = Field(ge=1)
+    start_days_up_to: int = Field(730, ge=0, le=3650)
+    """Days from an application to the start that it asks for, at most."""
     source: Id
 
 
@@ -215,6 +217,8 @@ class Programme(Data):
     terms: Terms
     holidays: tuple[date, ...]
     """Days besides weekends that are not working days."""
+    zone: str = "Europe/Brussels"
+    """Time zone in which calls open and close, decisions are due, and projects begin and end."""
 
     @model_validator(mode="after")
     def _what_is_named_is_there(self) -> Programme:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import tomllib
+from datetime import date
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
 from hub import environment
+from hub.calls.calendar import day_in
 from hub.calls.models import Programme
+from hub.db.base import now
 from hub.errors import SettingsError
 from hub.settings import Settings
 from hub.validation import first_problem
@@ -28,6 +32,11 @@ def current(settings: Settings) -> Programme:
     return _file(path(settings)).current()
 
 
+def today(settings: Settings) -> date:
+    """Today's day in the programme's time zone."""
+    return day_in(current(settings).zone, now())
+
+
 def path(settings: Settings) -> Path:
     """The file named in the settings, or the one in the package."""
     return settings.paths.programme or environment.shared_file(SHIPPED)
@@ -36,12 +45,16 @@ def path(settings: Settings) -> Path:
 def read(path: Path) -> Programme:
     """The programme in a file; raises :class:`SettingsError` with the first problem."""
     try:
-        return Programme.model_validate(tomllib.loads(path.read_text()))
+        programme = Programme.model_validate(tomllib.loads(path.read_text()))
+        day_in(programme.zone, now())
     except ValidationError as error:
         field, problem = first_problem(error)
         raise SettingsError(f"{path}: {field or 'the file'}: {problem}") from error
+    except ZoneInfoNotFoundError as error:
+        raise SettingsError(f"{path}: zone: this machine knows no such time zone.") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error}.") from error
+    return programme
 
 
 class _File:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
+from hub.calls.calendar import day_in
 from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Programme
 from hub.calls.tables import CallRow
 from hub.db.base import now
@@ -17,7 +18,7 @@ from hub.errors import InvalidInput, NotFound
 def statuses(session: Session, programme: Programme, moment: datetime) -> tuple[CallStatus, ...]:
     """States of all calls, in the programme's order."""
     rows = {row.slug: row for row in session.scalars(select(CallRow))}
-    return tuple(_status(call, rows.get(call.slug), moment) for call in programme.calls)
+    return tuple(_status(programme, call, rows.get(call.slug), moment) for call in programme.calls)
 
 
 def status(session: Session, programme: Programme, slug: str, moment: datetime) -> CallStatus:
@@ -25,7 +26,7 @@ def status(session: Session, programme: Programme, slug: str, moment: datetime) 
     call = programme.call(slug)
     if call is None:
         raise NotFound("There is no such call.", field="call")
-    return _status(call, session.get(CallRow, slug), moment)
+    return _status(programme, call, session.get(CallRow, slug), moment)
 
 
 def change(session: Session, programme: Programme, slug: str, update: CallChange, *, who: str) -> CallStatus:
@@ -65,13 +66,14 @@ def helpers(programme: Programme, *, country: str | None, sector: str | None) ->
     return tuple(sorted(helpers, key=lambda helper: (not helper.sectors, not helper.countries)))
 
 
-def _status(call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
+def _status(programme: Programme, call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
     cut_off = next((cut_off for cut_off in sorted(call.cut_offs) if cut_off >= moment), None)
-    why_not = _why_not(call, row, cut_off, moment)
+    today = day_in(programme.zone, moment)
+    why_not = _why_not(call, row, cut_off, today)
     full = tuple(row.full_systems) if row else ()
     return CallStatus(
         call=call,
-        state=CallState.CLOSED if _is_over(call, cut_off, moment) else row.state if row else CallState.OPEN,
+        state=CallState.CLOSED if _is_over(call, cut_off, today) else row.state if row else CallState.OPEN,
         full_systems=full,
         note=row.note if row else "",
         next_cut_off=cut_off,
@@ -80,15 +82,15 @@ def _status(call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
     )
 
 
-def _is_over(call: Call, cut_off: datetime | None, moment: datetime) -> bool:
-    past = call.closes is not None and moment.date() > call.closes
+def _is_over(call: Call, cut_off: datetime | None, today: date) -> bool:
+    past = call.closes is not None and today > call.closes
     return past or (bool(call.cut_offs) and cut_off is None)
 
 
-def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, moment: datetime) -> str:
-    if moment.date() < call.opens:
+def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, today: date) -> str:
+    if today < call.opens:
         return f"The call opens on {call.opens:%-d %B %Y}."
-    if _is_over(call, cut_off, moment) or (row and row.state is CallState.CLOSED):
+    if _is_over(call, cut_off, today) or (row and row.state is CallState.CLOSED):
         return "The call is closed."
     if row and row.state is CallState.PAUSED:
         return f"The call is paused. {row.note}".strip()

@@ -29,8 +29,8 @@ class HubGroups:
         self._http = http
         self._token = token
 
-    async def ensure(self, project: str, members: Sequence[str]) -> str:
-        """Create or change the group so that it has the ``members`` that the Hub knows; returns a remark on the others.
+    async def ensure(self, project: str, members: Sequence[str]) -> tuple[str, ...]:
+        """Create or change the group so that it has the ``members`` that the Hub knows; returns the others.
 
         Safe to run twice. The Hub does not know people who never signed in.
 
@@ -42,8 +42,7 @@ class HubGroups:
         # Removed first: that somebody cannot be added must not leave anybody in.
         if removed := sorted(present - set(members)):
             await self._ask("DELETE", f"{path}/users", {"users": removed}, good=(200,))
-        unknown = [name for name in sorted(set(members) - present) if not await self._add(path, name)]
-        return f"not signed in yet: {', '.join(unknown)}" if unknown else ""
+        return tuple([name for name in sorted(set(members) - present) if not await self._add(path, name)])
 
     async def _members(self, path: str) -> set[str]:
         answer = await self._ask("GET", path, None, good=(200, 404))

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from hub.db.base import now
 from hub.errors import InvalidInput
 from hub.mail.models import Email, EmailState, MailAddress
-from hub.mail.smtp import Refused, Smtp, Unreachable, connection
+from hub.mail.smtp import Delayed, Refused, Smtp, Unreachable, connection
 from hub.mail.tables import LetterRow
 from hub.settings import Settings
 
@@ -80,7 +80,9 @@ def one_line(text: str) -> str:
 
 
 def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
-    """Deliver due mails, oldest first, and return their number. Safe to run twice and to be killed.
+    """Deliver due mails, the longest due first, and return their number. Safe to run twice and to be killed.
+
+    A mail that is not accepted is delayed and stops no others, unless the server accepts none at all.
 
     An attempt is stored before it is made. If the worker is killed after the server accepted a mail and before that is
     stored, the mail is sent again with the same Message-ID, by which mail programs recognise it.
@@ -95,6 +97,8 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
                     sent += _send(session, smtp, session.get_one(LetterRow, number), settings)
             except Unreachable:
                 break  # the next mail would fail too
+            except Exception:
+                logger.exception("mail %d cannot be sent", number)  # its next attempt is stored
     return sent
 
 
@@ -120,7 +124,7 @@ def _due(sessions: sessionmaker[Session]) -> Sequence[int]:
     query = (
         select(LetterRow.id)
         .where(LetterRow.state == EmailState.WAITING, LetterRow.due <= now())
-        .order_by(LetterRow.id)
+        .order_by(LetterRow.due, LetterRow.id)
         .limit(BATCH)
     )
     with sessions() as session:
@@ -133,7 +137,7 @@ def _send(session: Session, smtp: Smtp, row: LetterRow, settings: Settings) -> b
     session.commit()  # no transaction stays open during the call
     try:
         smtp.send(_message(row, settings))
-    except (Refused, Unreachable) as error:
+    except (Refused, Delayed, Unreachable) as error:
         logger.warning("the mail server did not accept mail %d: %s", row.id, error)
         row.reason = str(error)[:500]
         if isinstance(error, Refused) or now() - row.written > GIVE_UP_AFTER:

@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
 from hub.calls.models import Programme, SmeCeiling
-from hub.organisations.models import Enterprise, Figures, Relation, Relative, SmeResult
+from hub.organisations.models import Figures, Relation, Relative, SmeResult
+
+_HUNDREDTH = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class _Total:
+    """Exact sums. They are compared as they are; for people they are rounded away from no ceiling."""
+
+    staff: Decimal
+    turnover: Decimal
+    balance: Decimal
+
+    @property
+    def shown_staff(self) -> float:
+        """Rounded down: who has fewer than a ceiling is shown with fewer."""
+        return float(self.staff.quantize(_HUNDREDTH, ROUND_FLOOR))
+
+    @property
+    def shown_turnover(self) -> int:
+        """Rounded up: who is over a ceiling is shown over it."""
+        return int(self.turnover.to_integral_value(ROUND_CEILING))
+
+    @property
+    def shown_balance(self) -> int:
+        return int(self.balance.to_integral_value(ROUND_CEILING))
 
 
 def classify(programme: Programme, figures: Figures) -> SmeResult:
@@ -23,34 +51,39 @@ def classify(programme: Programme, figures: Figures) -> SmeResult:
         category=ceiling.category if ceiling else "large",
         title=ceiling.title if ceiling else "large enterprise",
         is_sme=ceiling is not None,
-        staff=total.staff,
-        turnover=total.turnover,
-        balance=total.balance,
+        staff=total.shown_staff,
+        turnover=total.shown_turnover,
+        balance=total.shown_balance,
         reasons=tuple(reasons),
         source=next(source for source in programme.sources if source.id == data.source),
     )
 
 
-def _add_up(programme: Programme, figures: Figures) -> tuple[Enterprise, list[str]]:
+def _add_up(programme: Programme, figures: Figures) -> tuple[_Total, list[str]]:
     """Totals by Article 6: linked enterprises count in full, partners by their share, others not at all."""
-    staff, turnover, balance = figures.staff, float(figures.turnover), float(figures.balance)
+    staff, turnover, balance = _exact(figures.staff), Decimal(figures.turnover), Decimal(figures.balance)
     reasons = []
     for relative in figures.relatives:
         part = _part(programme, relative)
-        staff += relative.staff * part
+        staff += _exact(relative.staff) * part
         turnover += relative.turnover * part
         balance += relative.balance * part
         reasons.append(_about_relative(relative, part))
-    return Enterprise(staff=round(staff, 2), turnover=round(turnover), balance=round(balance)), reasons
+    return _Total(staff, turnover, balance), reasons
 
 
-def _part(programme: Programme, relative: Relative) -> float:
+def _exact(number: float) -> Decimal:
+    """The number as it was typed, not its binary neighbour."""
+    return Decimal(str(number))
+
+
+def _part(programme: Programme, relative: Relative) -> Decimal:
     if relative.relation is Relation.LINKED or relative.share > programme.sme.linked_over:
-        return 1.0
-    return relative.share / 100 if relative.share >= programme.sme.partner_from else 0.0
+        return Decimal(1)
+    return _exact(relative.share) / 100 if relative.share >= programme.sme.partner_from else Decimal(0)
 
 
-def _about_relative(relative: Relative, part: float) -> str:
+def _about_relative(relative: Relative, part: Decimal) -> str:
     name = relative.name or "One more enterprise"
     if part == 1:
         return f"{name} is linked: its figures count in full (Article 6)."
@@ -59,18 +92,18 @@ def _about_relative(relative: Relative, part: float) -> str:
     return f"{name} holds or is held by less than a partner's share: its figures do not count (Article 3)."
 
 
-def _fits(total: Enterprise, ceiling: SmeCeiling) -> bool:
+def _fits(total: _Total, ceiling: SmeCeiling) -> bool:
     money = total.turnover <= ceiling.turnover_up_to or total.balance <= ceiling.balance_up_to
     return total.staff < ceiling.staff_below and money
 
 
-def _about_size(total: Enterprise, ceiling: SmeCeiling, *, fits: bool) -> list[str]:
+def _about_size(total: _Total, ceiling: SmeCeiling, *, fits: bool) -> list[str]:
     staff = total.staff < ceiling.staff_below
-    reasons = [f"{total.staff:g} staff: {'fewer than' if staff else 'not fewer than'} {ceiling.staff_below}."]
+    reasons = [f"{total.shown_staff:.12g} staff: {'fewer than' if staff else 'not fewer than'} {ceiling.staff_below}."]
     turnover, balance = total.turnover <= ceiling.turnover_up_to, total.balance <= ceiling.balance_up_to
     reasons.append(
-        f"Turnover € {total.turnover:,} {'within' if turnover else 'over'} € {ceiling.turnover_up_to:,}, "
-        f"balance sheet € {total.balance:,} {'within' if balance else 'over'} € {ceiling.balance_up_to:,}; "
+        f"Turnover € {total.shown_turnover:,} {'within' if turnover else 'over'} € {ceiling.turnover_up_to:,}, "
+        f"balance sheet € {total.shown_balance:,} {'within' if balance else 'over'} € {ceiling.balance_up_to:,}; "
         "one of the two is enough."
     )
     if not fits:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.audit import service as audit
+from hub.calls import calendar
+from hub.calls import programme as policy
 from hub.calls.models import Programme
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.identity.models import Person
 from hub.organisations import service as organisations
-from hub.projects import lifecycle
 from hub.projects.members import notify
-from hub.projects.models import Extension, ExtensionDecision, ExtensionForm, ExtensionState, Phase
+from hub.projects.models import CORES_MISSING, Extension, ExtensionDecision, ExtensionForm, ExtensionState, Phase
 from hub.projects.service import audit_name, led_project, mark_changed, save, was_member
 from hub.projects.tables import ExtensionRow, Project
 from hub.settings import Settings
@@ -25,11 +26,13 @@ def request(session: Session, programme: Programme, person: Person, slug: str, f
     """Store a lead's request.
 
     :raises Conflict: the project is closed, or another request waits for a decision.
-    :raises InvalidInput: more months than the programme allows.
+    :raises InvalidInput: more months than the programme allows, or GPU hours for a project without core hours.
     """
     project = led_project(session, person, slug)
     if project.phase is Phase.CLOSED:
         raise Conflict("The project is closed.")
+    if form.gpu_hours and not (project.cpu_hours or form.cpu_hours):
+        raise InvalidInput(f"{CORES_MISSING}.", field="cpu_hours")
     most_months = programme.terms.extension_months_up_to
     if form.months > most_months:
         raise InvalidInput(f"An extension is for at most {most_months} months.", field="months")
@@ -94,7 +97,7 @@ def decide(session: Session, settings: Settings, person: str, number: int, decis
         session.refresh(row)
         raise Conflict(f"This extension is already {row.state}.", field="state")
     if decision.grant:
-        _extend(project, row)
+        _extend(project, row, policy.today(settings))
         save(session)
     text = f"{decision.answer}\n"
     notify(session, settings, project, subject=f"extension {state}", text=text, key=f"extension-{number}")
@@ -110,10 +113,10 @@ def decide(session: Session, settings: Settings, person: str, number: int, decis
     return _extension(row)
 
 
-def _extend(project: Project, row: ExtensionRow) -> None:
-    """Add months to the last day, or to today if that has passed; the worker updates the phase."""
+def _extend(project: Project, row: ExtensionRow, today: date) -> None:
+    """Add months after the last day, or from today if that has passed; the worker updates the phase."""
     if row.months and project.until is not None:
-        project.until = lifecycle.add_months(max(project.until, now().date()), row.months)
+        project.until = calendar.extended(project.until, row.months, today)
     project.cpu_hours += row.cpu_hours
     project.gpu_hours += row.gpu_hours
     mark_changed(project)

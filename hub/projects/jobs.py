@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from hub.db.base import now
+from hub.calls import programme as policy
 from hub.errors import AtriumError, Conflict
 from hub.hub_client import hub_client
 from hub.identity.groups import HubGroups
@@ -31,7 +31,7 @@ async def update_projects(sessions: sessionmaker[Session], settings: Settings) -
     """Update the phase of every project, then provision those that changed."""
     try:
         with sessions() as session:
-            phases.update_phases(session, settings, now().date())
+            phases.update_phases(session, settings, policy.today(settings))
         async with backends(settings) as opened:
             with sessions() as session:
                 await provisioning.resume(session, opened)

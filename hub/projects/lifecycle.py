@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from dateutil.relativedelta import relativedelta
-
 from hub.calls.models import Terms
 from hub.projects.models import Phase
 
 
-def add_months(day: date, months: int) -> date:
-    """The same day ``months`` later, or the last of that month if it has no such day."""
-    return day + relativedelta(months=months)
-
-
-def last_day(starts: date, months: int) -> date:
-    """The last day of a project of so many months."""
-    return add_months(starts, months) - timedelta(days=1)
-
-
 def files_until(until: date | None, terms: Terms) -> date | None:
-    return until + timedelta(days=terms.grace_days) if until else None
+    """The last day on which members read the files; None for a project without an end."""
+    if until is None:
+        return None
+    return until + min(timedelta(days=terms.grace_days), date.max - until)
 
 
 def phase(starts: date, until: date | None, terms: Terms, today: date) -> Phase:

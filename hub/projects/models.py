@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -18,6 +19,7 @@ Account = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 SlurmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A partition or a QOS."""
 GrantedHours = Annotated[int, Field(ge=0, le=10**9)]
+CORES_MISSING = "Grant core hours too: every GPU job also uses cores"
 Gigabytes = Annotated[int, Field(ge=0, le=10**7)]
 
 
@@ -54,6 +56,22 @@ class Step(StrEnum):
     MAIL = "mail"
 
 
+@dataclass(frozen=True)
+class StepResult:
+    """What a step of provisioning has done."""
+
+    remark: str = ""
+    """For members, mostly empty."""
+    left_out: tuple[str, ...] = ()
+    """Members that it could not reach yet; it is repeated until there is none."""
+
+
+def check_hours(cpu_hours: int, gpu_hours: int) -> None:
+    """Raise :class:`ValueError` for GPU hours without core hours, with which Slurm starts no job."""
+    if gpu_hours and not cpu_hours:
+        raise ValueError(CORES_MISSING)
+
+
 class ProjectSpec(BaseModel):
     """The desired state of a project, for provisioning."""
 
@@ -77,6 +95,11 @@ class ProjectSpec(BaseModel):
             raise ValueError("until is before starts")
         return self
 
+    @model_validator(mode="after")
+    def _can_run_jobs(self) -> ProjectSpec:
+        check_hours(self.cpu_hours, self.gpu_hours)
+        return self
+
 
 class Award(BaseModel):
     """What a decision grants."""
@@ -95,6 +118,11 @@ class Award(BaseModel):
     starts: date
     partitions: tuple[SlurmName, ...] = Field(min_length=1)
     qos: tuple[SlurmName, ...]
+
+    @model_validator(mode="after")
+    def _can_run_jobs(self) -> Award:
+        check_hours(self.cpu_hours, self.gpu_hours)
+        return self
 
 
 class MemberView(BaseModel):

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import logging
+from datetime import date
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
@@ -21,23 +22,28 @@ from hub.projects.service import audit_name, mark_changed, save
 from hub.projects.tables import Project
 from hub.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 def update_phases(session: Session, settings: Settings, today: date) -> None:
-    """Give each project the phase it has today, and mail its members. Safe to run any number of times a day."""
+    """Give each project the phase it has today, and mail its members. Safe to run any number of times a day.
+
+    A project that fails is logged and stops no others.
+    """
     programme = policy.current(settings)
-    latest_end = today + timedelta(days=max(programme.terms.warning_days, default=0))
-    # Open projects that end later, and closed ones that were not extended, stay as they are.
-    may_change = or_(
-        and_(Project.phase == Phase.OPEN, Project.until <= latest_end),
-        Project.phase.in_((Phase.WAITING, Phase.ENDED)),
-        and_(Project.phase == Phase.CLOSED, Project.until >= today),
-    )
-    for number in session.scalars(select(Project.id).where(may_change)).all():
+    days = select(Project.id, Project.starts, Project.until, Project.phase).order_by(Project.id)
+    for number, starts, until, phase in session.execute(days).all():
+        is_current = phase is lifecycle.phase(starts, until, programme.terms, today)
+        if is_current and (phase is not Phase.OPEN or lifecycle.warning(until, programme.terms, today) is None):
+            continue
         try:
             project = session.get_one(Project, number, populate_existing=True)
             _update_phase(session, settings, programme, project, today)
         except Conflict:
             continue  # somebody else changed the project meanwhile; the next run reads it again
+        except Exception:
+            session.rollback()
+            logger.exception("cannot update the phase of project %d", number)
 
 
 def _update_phase(session: Session, settings: Settings, programme: Programme, project: Project, today: date) -> None:

@@ -3,6 +3,8 @@
 A step's row is stored before its handler runs and marked as done after it. A process killed in between leaves a step
 that is not done, and the next run repeats it. Used by the worker and by ``atrium project create``.
 
+A step that leaves members out, because the Hub or the site does not know them yet, is repeated, after growing pauses.
+
 The steps end the access of somebody who leaves, and none of them waits for another to do so. Their association in Slurm
 is removed after all steps, and as often as it takes: their jobs may need long to end.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import delete, select, update
@@ -22,11 +25,15 @@ from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import AtriumError, Conflict, SlurmError, SlurmUnavailable
 from hub.mail import service as mail
-from hub.projects.models import MemberRole, Phase, ProjectState, Step
+from hub.projects.models import MemberRole, Phase, ProjectState, Step, StepResult
 from hub.projects.tables import Member, Project, StepRow
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=15)
+"""A newcomer gets the project's files and group this long after their first sign-in, at the latest."""
 
 
 class Accounts(Protocol):
@@ -52,11 +59,11 @@ class Accounts(Protocol):
 
 
 class Storage(Protocol):
-    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> str: ...
+    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> StepResult: ...
 
 
 class Groups(Protocol):
-    async def ensure(self, project: str, members: Sequence[str]) -> str: ...
+    async def ensure(self, project: str, members: Sequence[str]) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -91,18 +98,20 @@ class DesiredState:
     leaving: tuple[str, ...]
 
 
-StepHandler = Callable[[Session, Backends, DesiredState], Awaitable[str]]
-"""Does one step; returns a remark for members, mostly empty."""
+StepHandler = Callable[[Session, Backends, DesiredState], Awaitable[StepResult]]
 
 
 async def resume(session: Session, backends: Backends) -> None:
-    """Provision every project that has changed, first those that somebody leaves. One that fails stops no others.
+    """Provision every project that has changed or left somebody out, first those that somebody leaves.
+
+    One that fails stops no others.
 
     :raises SlurmUnavailable: Slurm does not answer, so the other projects would fail too. Those that somebody leaves
         are tried nevertheless: their storage and group do not need Slurm.
     """
     is_left = Project.members.any(Member.leaving)
-    waiting = select(Project.id, is_left).where((Project.state == ProjectState.PROVISIONING) | is_left)
+    is_due = Project.steps.any(StepRow.retry <= now())
+    waiting = select(Project.id, is_left).where((Project.state == ProjectState.PROVISIONING) | is_left | is_due)
     unavailable: SlurmUnavailable | None = None
     for number, somebody_leaves in session.execute(waiting.order_by(is_left.desc(), Project.id)).all():
         if unavailable is not None and not somebody_leaves:
@@ -113,12 +122,15 @@ async def resume(session: Session, backends: Backends) -> None:
             unavailable = error
         except AtriumError:
             continue  # logged and recorded by the step
+        except Exception:
+            session.rollback()
+            logger.exception("cannot provision project %d", number)
     if unavailable is not None:
         raise unavailable
 
 
 async def provision(session: Session, backends: Backends, project: Project) -> None:
-    """Do every step that is not done for the project's current revision.
+    """Do every step that is not done for the project's current revision, and repeat those that left somebody out.
 
     A step that fails stops the later ones, except those that end the access of somebody who leaves.
 
@@ -130,7 +142,7 @@ async def provision(session: Session, backends: Backends, project: Project) -> N
         if errors and not (desired.leaving and step in _ENDS_ACCESS):
             continue
         row = _step(session, desired.id, step)
-        if row.revision >= desired.revision:
+        if row.revision >= desired.revision and (row.retry is None or row.retry > now()):
             continue
         try:
             await _do(session, backends, desired, row, handler)
@@ -145,25 +157,35 @@ async def provision(session: Session, backends: Backends, project: Project) -> N
 
 async def _do(session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: StepHandler) -> None:
     row.attempts += 1
+    _plan_repetition(row, desired)
     session.commit()  # no transaction stays open during the call
     try:
-        remark = await handler(session, backends, desired)
+        result = await handler(session, backends, desired)
     except AtriumError as error:
         if row.remark != error.message[:500]:
             logger.warning("project %s, %s: %s", desired.slug, row.step, error.message)
         row.remark = error.message[:500]
         session.commit()
         raise
-    audit.record(
-        session,
-        who=audit.WORKER,
-        what=f"{row.step} {'updated' if row.revision else 'created'}",
-        on=f"project/{desired.slug}",
-        before={"revision": row.revision},
-        after={"revision": desired.revision, **({"remark": remark} if remark else {})},
-    )
-    row.revision, row.remark, row.done = desired.revision, remark, now()
+    if (row.revision, row.remark) != (desired.revision, result.remark):
+        audit.record(
+            session,
+            who=audit.WORKER,
+            what=f"{row.step} {'updated' if row.revision else 'created'}",
+            on=f"project/{desired.slug}",
+            before={"revision": row.revision},
+            after={"revision": desired.revision, **({"remark": result.remark} if result.remark else {})},
+        )
+    row.revision, row.remark, row.done = desired.revision, result.remark, now()
+    if not result.left_out:
+        row.retry, row.retries = None, 0
     session.commit()
+
+
+def _plan_repetition(row: StepRow, desired: DesiredState) -> None:
+    """Store when the step is repeated if this attempt leaves somebody out."""
+    row.retries = 0 if row.revision < desired.revision else row.retries + 1
+    row.retry = now() + min(FIRST_PAUSE * 2 ** min(row.retries, 16), LONGEST_PAUSE)
 
 
 def _finish(session: Session, desired: DesiredState) -> bool:
@@ -210,7 +232,7 @@ async def _remove_associations(session: Session, backends: Backends, desired: De
 # -- the steps --------------------------------------------------------------------------------------------------------
 
 
-async def _account(_session: Session, backends: Backends, desired: DesiredState) -> str:
+async def _account(_session: Session, backends: Backends, desired: DesiredState) -> StepResult:
     await backends.slurm.ensure_account(
         desired.account,
         # The title is free text of a person: it stays out of sacctmgr's command line.
@@ -221,10 +243,10 @@ async def _account(_session: Session, backends: Backends, desired: DesiredState)
         qos=desired.qos,
         closed=desired.phase is not Phase.OPEN,
     )
-    return ""
+    return StepResult()
 
 
-async def _members(_session: Session, backends: Backends, desired: DesiredState) -> str:
+async def _members(_session: Session, backends: Backends, desired: DesiredState) -> StepResult:
     """Bar who leaves before anybody is added; who cannot be barred stops neither the others nor those who come.
 
     :raises Conflict: an award without partitions, with which Slurm would give its members all of them.
@@ -242,24 +264,28 @@ async def _members(_session: Session, backends: Backends, desired: DesiredState)
     await backends.slurm.ensure_members(desired.account, desired.members, desired.partitions)
     if errors:
         raise errors[0]
-    return ""
+    return StepResult()
 
 
-async def _directory(_session: Session, backends: Backends, desired: DesiredState) -> str:
+async def _directory(_session: Session, backends: Backends, desired: DesiredState) -> StepResult:
     closed = desired.phase is Phase.CLOSED
     return await backends.storage.ensure(
         desired.slug, () if closed else desired.members, storage_gb=desired.storage_gb, closed=closed
     )
 
 
-async def _group(_session: Session, backends: Backends, desired: DesiredState) -> str:
-    return await backends.groups.ensure(desired.slug, () if desired.phase is Phase.CLOSED else desired.members)
+async def _group(_session: Session, backends: Backends, desired: DesiredState) -> StepResult:
+    unknown = await backends.groups.ensure(desired.slug, () if desired.phase is Phase.CLOSED else desired.members)
+    return StepResult(f"not signed in yet: {', '.join(unknown)}"[:500] if unknown else "", unknown)
 
 
-async def _mail(session: Session, backends: Backends, desired: DesiredState) -> str:
-    """Mail each member once that the project is ready; not for projects that an admin created by hand."""
-    if not desired.call or desired.phase in (Phase.ENDED, Phase.CLOSED):
-        return ""
+async def _mail(session: Session, backends: Backends, desired: DesiredState) -> StepResult:
+    """Mail each member once that the open project is ready; not for projects that an admin created by hand.
+
+    The phase is a part of the project's revision: a project that opens later gets here again on that day.
+    """
+    if not desired.call or desired.phase is not Phase.OPEN:
+        return StepResult()
     for person in desired.members:
         mail.enqueue(
             session,
@@ -268,7 +294,7 @@ async def _mail(session: Session, backends: Backends, desired: DesiredState) -> 
             text=_welcome(backends.settings, desired, lead=person in desired.leads),
             key=f"project-{desired.id}-ready-{person}",
         )
-    return ""
+    return StepResult()
 
 
 _HANDLERS: dict[Step, StepHandler] = {
@@ -324,7 +350,7 @@ def _step(session: Session, project: int, step: Step) -> StepRow:
     row = session.get(StepRow, (project, step))
     if row is not None:
         return row
-    session.add(StepRow(project_id=project, step=step, revision=0, attempts=0, remark="", done=None))
+    session.add(StepRow(project_id=project, step=step, revision=0, attempts=0, remark="", done=None, retries=0))
     try:
         session.commit()
     except IntegrityError:  # the worker and ``atrium project`` provision the project at the same time

@@ -6,12 +6,14 @@ Used by the routes of projects, usage and reports, by the review desk (awards) a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, select, update
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.audit import service as audit
+from hub.calls import calendar
 from hub.calls import programme as policy
 from hub.calls.models import Terms
 from hub.db.base import now
@@ -48,7 +50,8 @@ def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
 
     :raises InvalidInput: the project exists with another account, or the account belongs to another project.
     """
-    project = session.scalar(select(Project).where(Project.slug == spec.slug))
+    with_members = selectinload(Project.members)  # loaded later, they would write the changes before they are compared
+    project = session.scalar(select(Project).where(Project.slug == spec.slug).options(with_members))
     other_project = session.scalar(
         select(Project.slug).where(Project.account == spec.account, Project.slug != spec.slug)
     )
@@ -61,6 +64,8 @@ def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
         raise InvalidInput(f"The project {spec.slug} has the Slurm account {project.account}.", field="account")
     project.title, project.until = spec.title, spec.until
     project.starts = spec.starts or project.starts or now().date()
+    if project.starts > now().date():
+        project.phase = Phase.WAITING  # the worker updates all other phases
     project.cpu_hours, project.gpu_hours, project.storage_gb = spec.cpu_hours, spec.gpu_hours, spec.storage_gb
     leads = {person for person in spec.members if role_of(project, person) is MemberRole.LEAD}
     former_leads = {person for person in leads if spec.members[person] is not MemberRole.LEAD}
@@ -76,7 +81,7 @@ def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
     return project
 
 
-def award(session: Session, grant: Award, *, who: str) -> Project:
+def award(session: Session, grant: Award, *, who: str, today: date) -> Project:
     """Create the project that a decision grants, in the caller's transaction."""
     slug = _slug(session, grant.title, grant.reference)
     project = _new(slug, slug)
@@ -84,8 +89,8 @@ def award(session: Session, grant: Award, *, who: str) -> Project:
     project.cpu_hours, project.gpu_hours = grant.cpu_hours, grant.gpu_hours
     project.storage_gb = grant.storage_gb
     project.partitions, project.qos = list(grant.partitions), list(grant.qos)
-    project.starts, project.until = grant.starts, lifecycle.last_day(grant.starts, grant.months)
-    project.phase = Phase.WAITING if grant.starts > now().date() else Phase.OPEN
+    project.starts, project.until = grant.starts, calendar.last_day(grant.starts, grant.months)
+    project.phase = Phase.WAITING if grant.starts > today else Phase.OPEN
     project.members.append(Member(person=grant.lead, role=MemberRole.LEAD))
     mark_changed(project)
     session.add(project)

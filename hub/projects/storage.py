@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from hub.errors import AtriumError
+from hub.projects.models import StepResult
 from hub.settings import Projects
 
 
@@ -23,19 +24,20 @@ class Directories:
     def __init__(self, settings: Projects) -> None:
         self._settings = settings
 
-    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> str:
-        """Have the project's group with exactly these members, and its directory; a remark, mostly empty.
+    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> StepResult:
+        """Have the project's group with exactly these members, and its directory; names those without an OS account.
 
         Safe to run twice. Without a helper in the settings the site makes directories by other means: nothing is done.
 
         :raises StorageError: the helper refused, failed, or did not answer in time.
         """
         if not self._settings.helper:
-            return ""
+            return StepResult()
         request = {"slug": slug, "members": sorted(members), "storage_gb": storage_gb, "closed": closed}
         answer = await self._ask(json.dumps(request))
         try:
-            return str(json.loads(answer)["remark"])[:500]
+            result = json.loads(answer)
+            return StepResult(str(result["remark"])[:500], tuple(map(str, result["left_out"])))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(f"The storage helper answered {answer[:80]!r}.") from error
 

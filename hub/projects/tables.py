@@ -83,6 +83,10 @@ class StepRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     remark: Mapped[str] = mapped_column(String(500), default="")
     done: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retry: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """When it is repeated, because it left somebody out; None: it left nobody out."""
+    retries: Mapped[int] = mapped_column(default=0)
+    """Repetitions since it left somebody out; pauses grow with them."""
 
 
 class InvitationRow(Base):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hub.applications.models import ApplicationState, Decision, Hours, Input, Message, MessageText, Revision, Version
 from hub.calls.models import Id
 from hub.organisations.models import Line, Text
+from hub.projects.models import check_hours
 
 
 class QueueEntry(BaseModel):
@@ -124,4 +125,6 @@ class DecisionForm(Input):
     def _approval_gives_something(self) -> DecisionForm:
         if self.approve and not (self.cpu_hours or self.gpu_hours):
             raise ValueError("an approval grants hours")
+        if self.approve:
+            check_hours(self.cpu_hours, self.gpu_hours)
         return self

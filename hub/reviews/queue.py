@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer, joinedload
 from hub.applications.models import DECIDED, ApplicationState
 from hub.applications.tables import ApplicationRow
 from hub.applications.views import reference
-from hub.calls.calendar import working_days_between
+from hub.calls.calendar import day_in, working_days_between
 from hub.calls.models import Programme
 from hub.db.base import now
 from hub.organisations import service as organisations
@@ -25,7 +25,7 @@ ON_THE_DESK = (ApplicationState.SUBMITTED, ApplicationState.CHANGES_REQUESTED, *
 
 def page(session: Session, programme: Programme, reviewer: str, query: QueueFilter, moment: datetime) -> Queue:
     """A page of the queue. The number of database queries does not depend on the queue's length."""
-    conditions = _conditions(query, moment.date())
+    conditions = _conditions(query, day_in(programme.zone, moment))
     total = session.scalar(select(func.count()).select_from(ApplicationRow).where(*conditions)) or 0
     rows = session.scalars(_ordered(query).where(*conditions).offset(query.offset).limit(PAGE)).all()
     desk = _desk(session, reviewer, rows)
@@ -97,7 +97,8 @@ def _desk(session: Session, reviewer: str, rows: Sequence[ApplicationRow]) -> _D
 
 def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datetime) -> QueueEntry:
     own = desk.own.get(row.id)
-    submitted, due = row.submitted or row.changed, row.due or moment.date()
+    today = day_in(programme.zone, moment)
+    submitted, due = row.submitted or row.changed, row.due or today
     is_submitted = row.state is ApplicationState.SUBMITTED
     return QueueEntry(
         id=row.id,
@@ -112,8 +113,8 @@ def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datet
         submitted=submitted,
         age_days=max(0, (moment - submitted).days),
         due=due,
-        working_days_left=working_days_between(moment.date(), due, programme.holidays),
-        overdue=is_submitted and moment.date() > due,
+        working_days_left=working_days_between(today, due, programme.holidays),
+        overdue=is_submitted and today > due,
         reviews=desk.review_counts[row.id],
         reviews_needed=row.reviews_needed,
         declared=own.conflict if own else None,

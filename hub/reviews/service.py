@@ -8,12 +8,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from hub.applications import checks, versions, views
 from hub.applications import service as applications
-from hub.applications import versions, views
 from hub.applications.models import DECIDED, ApplicationState, MessageKind
 from hub.applications.tables import ApplicationRow
 from hub.audit import service as audit
 from hub.calls import programme as policy
+from hub.calls.calendar import day_in
 from hub.calls.models import Programme, System
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -126,7 +127,7 @@ def decide(session: Session, settings: Settings, reviewer: str, number: int, for
     """Decide on the application. An approval creates a project, which the worker provisions.
 
     :raises Conflict: reviews are missing, another version is under review, another reviewer decided first, or an
-        approval would be for systems that the programme no longer has.
+        approval would be for systems that the programme no longer has, or for a start that is too far away.
     """
     programme = policy.current(settings)
     row, own = _reviewable(session, reviewer, number)
@@ -144,9 +145,9 @@ def decide(session: Session, settings: Settings, reviewer: str, number: int, for
     outcome = "rejected"
     if award is not None:
         outcome = "approved"
-        project = projects.award(session, award, who=reviewer).id
+        project = projects.award(session, award, who=reviewer, today=day_in(programme.zone, moment)).id
         session.execute(update(ApplicationRow).where(ApplicationRow.id == number).values(project_id=project))
-    _notify_owner(session, settings, row, subject=outcome, text=_decision_text(outcome, form), key="decision")
+    _notify_owner(session, settings, row, subject=outcome, text=_decision_text(award, form), key="decision")
     applications.add_message(session, number, reviewer, MessageKind.DECISION, form.reason)
     audit.record(
         session,
@@ -168,6 +169,13 @@ def _award(session: Session, programme: Programme, row: ApplicationRow, form: De
     version = versions.stored_version(session, row.id, form.version)
     resources = version.form.resources
     systems = _systems(programme, resources.systems)
+    today, latest_start = day_in(programme.zone, now()), checks.latest_start(programme, now())
+    if resources.starts is not None and resources.starts > latest_start:
+        raise Conflict(
+            f"The application asks for a start after {latest_start:%-d %B %Y}.",
+            field="starts",
+            hint="Ask the applicant for an earlier start, then decide.",
+        )
     return Award(
         title=version.form.title,
         reference=row.id,
@@ -178,7 +186,7 @@ def _award(session: Session, programme: Programme, row: ApplicationRow, form: De
         gpu_hours=form.gpu_hours,
         storage_gb=form.storage_gb,
         months=resources.months or 1,
-        starts=max(filter(None, (resources.starts, now().date()))),
+        starts=max(resources.starts or today, today),
         partitions=tuple(dict.fromkeys(name for system in systems for name in system.partitions)),
         qos=tuple(dict.fromkeys(name for system in systems for name in system.qos)),
     )
@@ -201,12 +209,13 @@ def _systems(programme: Programme, names: Sequence[str]) -> list[System]:
     return systems
 
 
-def _decision_text(outcome: str, form: DecisionForm) -> str:
-    if outcome == "rejected":
+def _decision_text(award: Award | None, form: DecisionForm) -> str:
+    if award is None:
         return f"It was not approved, for this reason:\n\n{form.reason}\n"
     return (
         f"It was approved with {form.gpu_hours:,} GPU hours and {form.cpu_hours:,} core hours.\n\n{form.reason}\n\n"
-        "Your project is being set up. Another mail tells you when it is ready and what to do first.\n"
+        f"Your project begins on {award.starts:%-d %B %Y}. "
+        "Another mail tells you when it is ready and what to do first.\n"
     )
 
 

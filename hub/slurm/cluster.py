@@ -103,7 +103,10 @@ class Association:
     qos: tuple[str, ...] = ()
     default_qos: str = ""
     barred: bool = False
-    """Whether nothing may be submitted on it (MaxSubmit=0: a project that is closed, a member who has left)."""
+    """Whether nothing may be submitted on it (MaxSubmitJobs=0), by a limit that a row below may overrule."""
+    closed: bool = False
+    """Whether nothing may be submitted on it and below it (GrpSubmitJobs=0: a project that has ended, a member who has
+    left)."""
     limits: Limits = Limits()
 
 

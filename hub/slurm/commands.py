@@ -308,6 +308,7 @@ def day_of(day: date, accounts: Sequence[str]) -> Argv:
         "--parsable2",
         "--allusers",
         "--allocations",
+        "--duplicates",  # a requeued job has one record per run
         "--truncate",
         f"--accounts={','.join(_all_named(accounts))}",
         f"--starttime={day:%Y-%m-%d}T00:00:00",
@@ -317,10 +318,16 @@ def day_of(day: date, accounts: Sequence[str]) -> Argv:
 
 
 def parse_day(text: str) -> dict[Share, Seconds]:
-    """Core seconds and GPU seconds by account, person and partition."""
+    """Core seconds and GPU seconds by account, person and partition.
+
+    :raises SlurmError: a line cannot be read; without it the sums would be too small.
+    """
     shares: dict[Share, Seconds] = {}
     for line in text.splitlines():
-        account, user, partition, elapsed, tres = line.split("|", 4)
+        fields = line.split("|", 4)
+        if len(fields) != 5:
+            raise SlurmError(f"sacct printed what we cannot read: {line[:80]!r}.")
+        account, user, partition, elapsed, tres = fields
         if user and elapsed.isdigit() and int(elapsed):
             share = Share(account, user, partition)
             seconds = shares.get(share, Seconds(0, 0))

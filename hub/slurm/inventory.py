@@ -25,7 +25,7 @@ _OUT_OF_SERVICE_SIGNS = "*$%!@"  # not responding, maintenance, powering down, r
 _NODE_FIELDS = ("Partition", "NodeList", "StateLong", "CPUsState", "Memory", "AllocMem", "Gres", "GresUsed")
 _ASSOCIATION_FIELDS = (
     *("Account", "User", "Partition", "ParentName", "QOS", "DefaultQOS"),
-    *("MaxWall", "MaxTRES", "MaxJobs", "MaxSubmit", "GrpTRES"),
+    *("MaxWall", "MaxTRES", "MaxJobs", "MaxSubmit", "GrpTRES", "GrpSubmit"),
 )
 _QOS_FIELDS = (
     *("Name", "Flags", "MaxWall", "MaxTRES", "MaxTRESPU", "GrpTRES", "MaxJobsPU", "MaxSubmitPU", "Preempt"),
@@ -166,6 +166,7 @@ def _association(line: str) -> Association:
         qos=tuple(_names(fields["QOS"])),
         default_qos=fields["DefaultQOS"],
         barred=fields["MaxSubmit"] == "0",
+        closed=fields["GrpSubmit"] == "0",
         limits=_limits(fields, user_tres=""),
     )
 

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, TypeVar
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from hub.db.base import now
-from hub.health import service as health
+from hub.errors import AtriumError, SlurmUnavailable
 from hub.projects.models import Phase, ProjectState
 from hub.projects.service import memberships
 from hub.projects.tables import Project
 from hub.slurm.client import AccountUsage, Seconds, Share
 from hub.usage.forecast import WINDOW_DAYS, runs_out
 from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used
-from hub.usage.tables import UsageDay, UsageSnapshot
+from hub.usage.tables import UsageCollection, UsageDay, UsageSnapshot
 
 logger = logging.getLogger(__name__)
 
 Key = TypeVar("Key", str, date)
 
 
-USAGE = "usage"
-"""Name of the sign of life that holds the time of the last collection."""
 BACKLOG_DAYS = 60
-"""The most days that are collected after a long pause."""
+"""Days that are collected before today."""
+LATE_RECORDS = timedelta(minutes=10)
+"""How long after a day's end Slurm may still write its records: slurmctld sends them to slurmdbd in bursts."""
+FIRST_PAUSE = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(hours=12)
+"""Before a day that failed is tried again."""
 OTHERS = "others"
 
 
@@ -58,22 +61,66 @@ async def refresh(session: Session, slurm: Meter) -> None:
 
 
 async def collect(session: Session, slurm: Meter, moment: datetime) -> None:
-    """Replace the stored usage of each day since the last collection, including its day, from Slurm's accounting.
+    """Replace the stored usage of each day that was not collected after its end, from Slurm's accounting.
 
-    :raises hub.errors.SlurmError: the days before the failed one are stored; the next run continues there.
+    The newest day comes first. A day that fails stops no others; it is tried again after growing pauses.
+
+    :raises hub.errors.SlurmUnavailable: Slurm does not answer; the next run continues with the days that are missing.
     """
     projects = dict(session.execute(select(Project.account, Project.id).order_by(Project.account)).all())
-    last, today = health.last_seen(session, USAGE), moment.date()
-    oldest = today - timedelta(days=BACKLOG_DAYS)
-    day = max(last.date() if last else oldest, oldest)
+    days = _uncollected(session, moment) if projects else []
     session.commit()  # no transaction stays open while Slurm is asked
-    while projects and day <= today:
-        shares = await slurm.used_on(day, list(projects))
-        session.execute(delete(UsageDay).where(UsageDay.day == day, UsageDay.project_id.in_(projects.values())))
-        session.add_all(_used(projects[share.account], day, share, seconds) for share, seconds in shares.items())
+    for day in days:
+        try:
+            shares = await slurm.used_on(day, list(projects))
+            _replace(session, projects, day, shares)
+        except SlurmUnavailable:
+            raise
+        except Exception as error:
+            session.rollback()
+            _note_failure(session, day, error, moment)
+        else:
+            _note_success(session, day, moment)
         session.commit()
-        day += timedelta(days=1)
-    health.seen(session, USAGE)
+
+
+def _uncollected(session: Session, moment: datetime) -> list[date]:
+    """Days that are due, the newest first."""
+    oldest = moment.date() - timedelta(days=BACKLOG_DAYS)
+    rows = {row.day: row for row in session.scalars(select(UsageCollection).where(UsageCollection.day >= oldest))}
+    days = [moment.date() - timedelta(days=back) for back in range(BACKLOG_DAYS + 1)]
+    return [day for day in days if day not in rows or (not _is_complete(rows[day]) and rows[day].due <= moment)]
+
+
+def _is_complete(row: UsageCollection) -> bool:
+    end = datetime.combine(row.day + timedelta(days=1), time(), tzinfo=UTC)
+    return row.collected is not None and row.collected >= end + LATE_RECORDS
+
+
+def _replace(session: Session, projects: Mapping[str, int], day: date, shares: Mapping[Share, Seconds]) -> None:
+    session.execute(delete(UsageDay).where(UsageDay.day == day, UsageDay.project_id.in_(projects.values())))
+    session.add_all(_used(projects[share.account], day, share, seconds) for share, seconds in shares.items())
+    session.flush()
+
+
+def _note_success(session: Session, day: date, moment: datetime) -> None:
+    session.merge(UsageCollection(day=day, collected=moment, due=moment, failures=0, reason=""))
+
+
+def _note_failure(session: Session, day: date, error: Exception, moment: datetime) -> None:
+    row = session.get(UsageCollection, day)
+    failures = row.failures + 1 if row else 1
+    reason = error.message if isinstance(error, AtriumError) else type(error).__name__
+    logger.warning("cannot collect the usage of %s: %s", day, reason, exc_info=not isinstance(error, AtriumError))
+    session.merge(
+        UsageCollection(
+            day=day,
+            collected=row.collected if row else None,
+            due=moment + min(FIRST_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE),
+            failures=failures,
+            reason=reason[:500],
+        )
+    )
 
 
 def _used(project: int, day: date, share: Share, seconds: Seconds) -> UsageDay:

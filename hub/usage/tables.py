@@ -22,6 +22,22 @@ class UsageSnapshot(Base):
     as_of: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class UsageCollection(Base):
+    """Progress of collecting the usage of a day (UTC); a day without a row was never collected."""
+
+    __tablename__ = "usage_collections"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    collected: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Time of the last collection that succeeded."""
+    due: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Time of the next attempt, unless the day was collected after its end."""
+    failures: Mapped[int]
+    """Since the last collection that succeeded; pauses grow with them."""
+    reason: Mapped[str] = mapped_column(String(500))
+    """Why the last attempt failed; empty if it did not."""
+
+
 class UsageDay(Base):
     """Usage of a person in a partition on a day (UTC), from accounting."""
 

@@ -1,7 +1,8 @@
 """A small language model, trained from nothing on several nodes: letters in, the next letter out.
 
 Started by ``torchrun`` on every node (panel "Train on several nodes", or training.ipynb). It writes a checkpoint every
-few steps and when Slurm warns of the time limit, and goes on from the last one when it is started again.
+few steps and when Slurm warns of the time limit, and goes on from the last one when it is started again. When it has
+finished, the checkpoint becomes the model (``language-model.finished.pt``), and the next run begins anew.
 """
 
 from __future__ import annotations
@@ -67,6 +68,13 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: i
     new.replace(path)
 
 
+def finish(path: Path) -> None:
+    """Nothing is left to go on from, and the job need not be started again."""
+    path.replace(path.with_suffix(".finished.pt"))
+    if sign := os.environ.get("ATRIUM_TRAINING_FINISHED"):
+        Path(sign).touch()
+
+
 def say(words: str) -> None:
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
@@ -83,9 +91,11 @@ def main() -> int:
     warned = []
     signal.signal(signal.SIGUSR1, lambda *_: warned.append(True))
     gpu = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpu else torch.device("cpu")
+    if gpu:
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if gpu else "gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpu else torch.device("cpu")
 
     letters = sorted(set(TEXT))
     number = {letter: at for at, letter in enumerate(letters)}
@@ -105,7 +115,7 @@ def main() -> int:
         loss.backward()
         optimizer.step()
         time.sleep(options.pause)
-        stop = torch.tensor([float(bool(warned)), loss.item()])
+        stop = torch.tensor([float(bool(warned)), loss.item()], device=device)  # NCCL takes tensors on GPUs only
         dist.all_reduce(stop)  # all of them stop at the same step
         if rank == 0 and (step % 10 == 0 or step + 1 == options.steps):
             say(f"step {step} loss {stop[1].item() / world:.3f}")
@@ -118,6 +128,8 @@ def main() -> int:
             break
     else:
         if rank == 0:
+            save(options.checkpoint, model, optimizer, options.steps)
+            finish(options.checkpoint)
             say("finished")
     dist.barrier()
     dist.destroy_process_group()

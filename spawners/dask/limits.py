@@ -90,7 +90,7 @@ class Site:
             return ()
         by_name: dict[str, PartitionOffer] = {}
         for partition in project.partitions:
-            if partition.nodes and (partition.name not in by_name or partition.qos == project.default_qos):
+            if partition.nodes and (partition.name not in by_name or partition.is_default):
                 by_name[partition.name] = partition
         return tuple(sorted(by_name.values(), key=lambda partition: partition.name != self.context.partition))
 

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 1800.0
 """A cluster that computes nothing for so long ends."""
 IDLE_WARNING_SECONDS = 300.0
-CLOSE_SECONDS = 20.0
+CLOSE_SECONDS = 120.0
+"""How long a scheduler may take to end: submissions that are under way are waited for, each has Slurm's deadline."""
 
 
 class ManagedCluster:
@@ -45,6 +46,8 @@ class ManagedCluster:
         """Workers in a row that ended before they joined."""
         self.busy_at = time.monotonic()
         self.cost = status.Cost()
+        self.ending: asyncio.Task[models.ClusterEnd] | None = None
+        """Ends it, once somebody has asked for that."""
 
     async def resize(self, size: Size) -> None:
         """Scale to a fixed size, or adapt; raises :class:`SlurmError` if Slurm refuses all workers."""
@@ -85,7 +88,7 @@ class ManagedCluster:
 
     def view(self, context: JobContext) -> models.Cluster:
         """Current state, for pages and notebooks."""
-        ended = self.cluster.status not in (Status.running, Status.created)
+        ended = self.ending is not None or self.cluster.status not in (Status.running, Status.created)
         phase = ClusterPhase.ENDED if ended else ClusterPhase.PAUSED if self.paused else ClusterPhase.ON
         remaining = IDLE_SECONDS - self.idle_seconds
         return models.Cluster(
@@ -105,11 +108,16 @@ class ManagedCluster:
         )
 
     async def close(self) -> None:
-        """End the scheduler; never raises."""
+        """End the scheduler; never raises. What takes longer than :data:`CLOSE_SECONDS` goes on in the background."""
+        closing = asyncio.ensure_future(self._close())
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        if not closing.done():
+            log.warning("Cluster %s has not ended after %.0f s", self.name, CLOSE_SECONDS)
+
+    async def _close(self) -> None:
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                closing = self.cluster.close()
-                if closing is not None:
-                    await closing
+            closing = self.cluster.close()
+            if closing is not None:
+                await closing
         except Exception:
             log.exception("Cluster %s did not end in order", self.name)

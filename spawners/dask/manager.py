@@ -127,6 +127,10 @@ class Manager:
         hint = f"You have {most} of the {size.maximum} workers you asked for."
         return Size(minimum=min(size.minimum, most), maximum=most), Trouble(message=why, hint=hint)
 
+    def open_clusters(self) -> tuple[ManagedCluster, ...]:
+        """Clusters that nobody has ended."""
+        return tuple(managed for managed in self.clusters.values() if managed.ending is None)
+
     def get(self, name: str) -> ManagedCluster:
         """The cluster of this name; raises :class:`NotFound`."""
         try:
@@ -136,6 +140,8 @@ class Manager:
 
     async def change(self, name: str, change: models.ClusterChange) -> ManagedCluster:
         managed = self.get(name)
+        if managed.ending is not None:
+            raise Conflict(f"The cluster {name} is ending.", hint="Start a new one.")
         managed.busy_at = time.monotonic()
         if change.size is not None:
             size, managed.note = await self._limited(managed.shape, change.size)
@@ -147,25 +153,54 @@ class Manager:
         return managed
 
     async def end(self, name: str) -> ClusterEnd:
-        """End a cluster: its jobs first, then the scheduler. Raises :class:`NotFound`."""
+        """End a cluster: its jobs first, then the scheduler, then jobs that were submitted meanwhile.
+
+        A second call waits for the first one. The end goes on if the caller does not wait.
+
+        :raises NotFound: there is no such cluster.
+        """
         managed = self.get(name)
-        del self.clusters[name]
-        self._store_names()
+        if managed.ending is None:
+            managed.ending = asyncio.create_task(self._end(managed))
+        return await asyncio.shield(managed.ending)
+
+    async def _end(self, managed: ManagedCluster) -> ClusterEnd:
+        """The cluster stays listed until nothing of it can be left behind."""
+        name = managed.name
         jobs = await self._jobs_of([managed])
-        end = ClusterEnd(name=name, jobs=tuple(map(int, jobs)))
-        if not await slurm.cancel(jobs):
+        is_cancelled = await slurm.cancel(jobs)
+        await managed.close()
+        try:
+            late_jobs = await self._late_jobs({name}, jobs)
+            is_cancelled = await slurm.cancel(late_jobs) and is_cancelled
+        except SlurmError as error:
+            log.warning("Whether cluster %s has left jobs is not known: %s", name, error)
+            late_jobs, is_cancelled = [], False
+        finally:
+            del self.clusters[name]
+            self._store_names()
+        end = ClusterEnd(name=name, jobs=tuple(map(int, (*jobs, *late_jobs))))
+        if not is_cancelled:
             end = end.model_copy(update={"trouble": _not_cancelled(name)})
             self.news = end.trouble
-        await managed.close()
         return end
 
     async def end_all(self) -> None:
-        """End all clusters: all jobs by one command, then the schedulers."""
+        """End all clusters: all jobs by one command, then the schedulers, then jobs that were submitted meanwhile."""
         managed = list(self.clusters.values())
-        self.clusters.clear()
-        await slurm.cancel(await self._jobs_of(managed))
+        jobs = await self._jobs_of(managed)
+        await slurm.cancel(jobs)
         await asyncio.gather(*(entry.close() for entry in managed), return_exceptions=True)
+        if managed:
+            with suppress(SlurmError):
+                await slurm.cancel(await self._late_jobs({entry.name for entry in managed}, jobs))
+        self.clusters.clear()
         self.context.state.unlink(missing_ok=True)
+
+    async def _late_jobs(self, names: set[str], known_jobs: list[str]) -> list[str]:
+        """Jobs of these clusters by their comments, without the known ones; raises :class:`SlurmError`."""
+        jobs = {str(job) for job, name in (await self._clusters_by_job()).items() if name in names}
+        return sorted(jobs - set(known_jobs))
 
     async def _jobs_of(self, clusters: list[ManagedCluster]) -> list[str]:
         """Job numbers of their workers, including jobs whose submission Slurm did not confirm."""

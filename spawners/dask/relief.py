@@ -24,8 +24,11 @@ class Reliefs:
         self._cluster = cluster
         self.pairs: dict[str, str] = {}
         """Name of the relieving worker by the name of the relieved one, while both exist."""
-        self._working_since: dict[str, float] = {}
-        """When each worker was first seen to work (monotonic seconds)."""
+        self._working_since: dict[str, tuple[str, float]] = {}
+        """Each worker's job, and when the job was first seen to work (monotonic seconds).
+
+        A worker that is restarted inside its job gets no more time from Slurm.
+        """
         self._sent_at: dict[str, float] = {}
         """When another worker was last sent for each one (monotonic seconds)."""
 
@@ -38,10 +41,10 @@ class Reliefs:
         """
         cluster, now = self._cluster, time.monotonic()
         joined = status.joined(cluster)
-        self._working_since = {name: self._working_since.get(name, now) for name in joined}
-        self._sent_at = {name: at for name, at in self._sent_at.items() if name in joined}
+        self._note_jobs(joined, now)
+        self._sent_at = {name: at for name, at in self._sent_at.items() if name in self._working_since}
         self._release(joined)
-        for name, since in self._working_since.items():
+        for name, (_, since) in self._working_since.items():
             job = cluster.workers.get(name)
             if job is None or name not in cluster.worker_spec or name in self.pairs or not self._helps(job.times):
                 continue
@@ -50,6 +53,13 @@ class Reliefs:
                 spec = cluster.new_worker_spec()
                 cluster.worker_spec.update(spec)
                 self.pairs[name] = next(iter(spec))
+
+    def _note_jobs(self, joined: set[str], now: float) -> None:
+        jobs = self._cluster.jobs
+        for name in joined & jobs.keys():
+            if self._working_since.get(name, ("", now))[0] != jobs[name]:
+                self._working_since[name] = (jobs[name], now)
+        self._working_since = {name: entry for name, entry in self._working_since.items() if jobs.get(name) == entry[0]}
 
     def _release(self, joined: set[str]) -> None:
         """Retire workers whose relief has joined, and drop pairs with a missing worker."""

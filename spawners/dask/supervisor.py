@@ -58,7 +58,7 @@ class Supervisor:
         if not manager.clusters:
             return
         await self._look_at_queue(number)
-        for managed in tuple(manager.clusters.values()):
+        for managed in manager.open_clusters():
             managed.cost.count(managed.jobs, managed.shape)
             await self._look_at_deaths(managed)
             await self._look_at_use(managed)
@@ -88,8 +88,9 @@ class Supervisor:
         working = status.joined(cluster)
         for name, job in cluster.jobs.items():
             if name in working:
-                managed.counted_jobs.add(job)
-                managed.deaths = 0
+                if job not in managed.counted_jobs:  # those that have worked for long say nothing about new ones
+                    managed.counted_jobs.add(job)
+                    managed.deaths = 0
             elif int(job) in managed.jobs and managed.jobs[int(job)].is_over and job not in managed.counted_jobs:
                 managed.counted_jobs.add(job)  # counted once
                 managed.deaths += 1

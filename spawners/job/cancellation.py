@@ -37,6 +37,9 @@ async def end_job(site: Site, number: int, os_account: str, *, in_order: bool) -
     for pause in _pauses():
         try:
             await site.slurm.cancel(number, user=os_account)
+        except SlurmError as error:  # perhaps because it is over: the queue says so
+            log.warning("Job %i is not cancelled yet, trying again: %s", number, error)
+        try:
             async with asyncio.timeout(max(5.0, pause)):
                 return await _wait_until_over(site, number)
         except (SlurmError, TimeoutError) as error:

@@ -43,13 +43,17 @@ _STATES = {
 
 
 class Ended(AtriumError):
-    """The attempt has ended, or must be ended; ``verdict`` says why."""
+    """The attempt has ended, or must be ended; ``verdict`` says why.
+
+    ``job_is_over``: whether Slurm says that its job has ended.
+    """
 
     status = 502
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, *, job_is_over: bool) -> None:
         super().__init__(verdict.message, hint=verdict.hint)
         self.verdict = verdict
+        self.job_is_over = job_is_over
 
 
 class ServerJob:
@@ -377,7 +381,7 @@ class ServerJob:
         else:
             self.verdict = diagnosis.diagnose(await self._investigated(facts))
         assert self.verdict is not None  # noqa: S101
-        return Ended(self.verdict)
+        return Ended(self.verdict, job_is_over=facts.job is not None and facts.job.phase is Phase.ENDED)
 
     async def _close(self, facts: Facts) -> None:
         """Close the row, with the given verdict or a diagnosis of everything known."""

@@ -27,7 +27,7 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.netutil import bind_unix_socket
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from spawners.node import dashboard_ports, dashboards, keys, person
+from spawners.node import dashboard_ports, dashboards, keys, person, restarts
 from spawners.node.dashboards import NAME
 from spawners.node.job_context import JobContext
 
@@ -47,6 +47,7 @@ class Gate:
         self._process: subprocess.Popen[bytes] | None = None
         self._life: int | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._pauses = restarts.Pauses()
 
     def open(self) -> None:
         """Listen; the first client waits until the manager has started."""
@@ -79,13 +80,17 @@ class Gate:
         self._process = subprocess.Popen(command, pass_fds=(listener_fd, ours), stdin=subprocess.DEVNULL, env=variables)
         os.close(ours)
         self._life = theirs
+        self._pauses.started()
         self._watching = asyncio.get_running_loop().create_task(self._watch(self._process))
 
     async def _watch(self, process: subprocess.Popen[bytes]) -> None:
         code = await asyncio.to_thread(process.wait)
         self._close_life()
+        pause = self._pauses.ended()
+        log.warning("The manager of the clusters has ended (%s); a request in %.0f s starts it again", code, pause)
+        if pause and self._listener is not None:
+            await restarts.refuse(self._listener, pause)
         if self._listener is not None:
-            log.warning("The manager of the clusters has ended (%s); the next request starts it again", code)
             self._await_visitor()
 
     def _close_life(self) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,8 @@ from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
 
+LAST_ACTIVITY = "atrium_last_activity"
+"""Jupyter Server counts settings with this ending as activity, and tells the Hub, whose culler ends idle servers."""
 SETTING = "atrium_watch"
 """Where the watch is kept among the web application's settings."""
 CLUSTERS = "atrium_clusters"
@@ -102,8 +105,13 @@ def make_watch(server: ServerApp, environment: Mapping[str, str] = os.environ) -
         activity=idle.Activity(server.kernel_manager, server.web_app.settings.get("terminal_manager")),
         gpus_work=partial(idle.gpus_work, job.gpus),
         stop=server.stop,
+        note_activity=partial(_note_activity, server.web_app.settings),
         warn_seconds=minutes("ATRIUM_WARN_SECONDS", 120),
     )
+
+
+def _note_activity(settings: dict[str, Any], when: float) -> None:
+    settings[LAST_ACTIVITY] = datetime.fromtimestamp(when, UTC)
 
 
 def _number(environment: Mapping[str, str], name: str, otherwise: float) -> float:

@@ -33,6 +33,8 @@ class Watch:
     activity: Activity
     gpus_work: Callable[[], Awaitable[bool]]
     stop: Callable[[], None]
+    note_activity: Callable[[float], None] = lambda _: None
+    """Called with the time of the last activity (seconds since the epoch)."""
     warn_seconds: float = 120.0
     """How long before the end Slurm sends its signal."""
     clock: Callable[[], float] = time.time
@@ -98,6 +100,7 @@ class Watch:
         # Querying a GPU starts a process, so only if the server looks idle otherwise.
         if self.idle.left(now) < self.idle.limit / 2 and await self.gpus_work():
             self.idle.happened(now)
+        self.note_activity(self.idle.last)
         if self.idle.is_over(self.clock()):
             self._end(IDLE, f"Nothing has happened here for {self.idle.limit / 60:g} minutes.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ class PartitionOffer:
     """The most GPUs of each kind that one job may have; "" where the site names no kinds."""
     minutes: Bound
     nodes: tuple[Node, ...] = ()
+    is_default: bool = True
+    """Whether Slurm takes this QOS for a job that names none."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class ProjectOffer:
 
     def partition(self, partition: str, qos: str) -> PartitionOffer | None:
         """This partition under this QOS; "" is Slurm's default QOS."""
-        key = (partition, qos or self.default_qos)
-        return next((offer for offer in self.partitions if (offer.name, offer.qos) == key), None)
+        offers = (offer for offer in self.partitions if offer.name == partition)
+        return next((offer for offer in offers if (offer.qos == qos if qos else offer.is_default)), None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
     environments = {software.name: software.title for software in settings.spawn.environments}
     if cluster.as_of is None:
         return Offer(environments=environments, known=False, now=now)
-    associations = [entry for entry in cluster.associations if entry.user == user and not entry.barred]
+    associations = [
+        entry
+        for entry in cluster.associations
+        if entry.user == user and not entry.barred and not any(level.closed for level in ancestors(entry, cluster))
+    ]
     if not cluster.accounting:
         associations = [Association(settings.slurm.default_account, user)]
     accounts = list(dict.fromkeys(association.account for association in associations))
@@ -98,7 +104,6 @@ def _project(
     account: str, associations: Iterable[Association], cluster: Cluster, groups: Collection[str]
 ) -> ProjectOffer:
     own = [association for association in associations if association.account == account]
-    default_qos = next((association.default_qos for association in own if association.default_qos), "")
     partitions = []
     for partition in cluster.partitions:
         association = next((entry for entry in own if entry.partition == partition.name), None) or next(
@@ -106,13 +111,15 @@ def _project(
         )
         if association is None or not _admits(partition, account, groups):
             continue
+        default_qos = _default_qos(association, cluster)
         for qos in _qos_names(association, partition, default_qos):
-            partitions.append(_partition(partition, qos, association, cluster))
+            offer = _partition(partition, qos, association, cluster)
+            partitions.append(replace(offer, is_default=qos == default_qos))
     return ProjectOffer(
         account=account,
         cpu_minutes=_left(account, cluster, lambda usage: usage.cpu),
         gpu_minutes=_left(account, cluster, lambda usage: usage.gpu),
-        default_qos=default_qos,
+        default_qos=_default_qos(own[0], cluster),
         partitions=tuple(partitions),
     )
 
@@ -127,9 +134,22 @@ def _admits(partition: Partition, account: str, groups: Collection[str]) -> bool
     return account not in partition.deny_accounts
 
 
+def _default_qos(association: Association, cluster: Cluster) -> str:
+    """The QOS that Slurm takes for a job that names none; "" if the site has none.
+
+    It is the association's default, else its only one, else the default of the root account, else ``normal``.
+    """
+    if association.default_qos or not association.qos:
+        return association.default_qos
+    if len(association.qos) == 1:
+        return association.qos[0]
+    root = next((entry for entry in cluster.associations if (entry.account, entry.user) == ("root", "")), None)
+    return (root.default_qos if root else "") or "normal"
+
+
 def _qos_names(association: Association, partition: Partition, default_qos: str) -> Iterator[str]:
     """QOS of the association that the partition accepts, the default one first; "" if the site has none."""
-    names = sorted(association.qos, key=lambda name: name != (association.default_qos or default_qos)) or [""]
+    names = sorted(association.qos, key=lambda name: name != default_qos) or [""]
     for name in names:
         if partition.allow_qos is not None:
             if name in partition.allow_qos:

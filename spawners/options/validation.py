@@ -39,7 +39,12 @@ def complete(chosen: Mapping[str, Any], offer: Offer, settings: Settings) -> Spa
     project = offer.project(request.account)
     if project is None or project.partition(request.partition, request.qos):
         return request
-    others = (request.model_copy(update={"partition": partition.name}) for partition in project.partitions)
+    ranked = sorted(project.partitions, key=lambda entry: (entry.name != request.partition, not entry.is_default))
+    others = (
+        request.model_copy(update={"partition": entry.name, "qos": "" if entry.is_default else entry.qos})
+        for entry in ranked
+        if request.qos in ("", entry.qos)
+    )
     return next((other for other in others if is_fine(other, offer)), request)
 
 

@@ -81,7 +81,7 @@ async def main():
     while not next(entry for entry in await training.mine(context) if entry.job == job).over:
         await asyncio.sleep(2)
     print("TOLD", json.dumps(await training.log(context, job)), flush=True)
-    checkpoint.unlink()
+    checkpoint.with_suffix(".finished.pt").unlink()
 
 asyncio.run(main())
 """
@@ -149,7 +149,7 @@ def test_a_training_is_started_followed_and_stopped_by_the_page(deployment: Depl
     screenshot(page, "training")
     assert accessibility_problems(page) == []
     expect(log).to_contain_text("finished", timeout=120_000)
-    (Path(f"~{founder.name}").expanduser() / "panel-test.pt").unlink()
+    (Path(f"~{founder.name}").expanduser() / "panel-test.finished.pt").unlink()
 
     fill(Arguments="--steps 1000 --checkpoint panel-test.pt --pause 1")
     page.get_by_role("button", name="Start training").click()

@@ -12,7 +12,7 @@ from hub.applications.models import Application, Form
 from hub.client import Api
 from hub.organisations.models import OrganisationForm, ProfileForm
 from hub.projects import provisioning, service
-from hub.projects.models import ProjectSpec
+from hub.projects.models import ProjectSpec, StepResult
 from hub.projects.provisioning import Backends
 from hub.projects.tables import Project
 from hub.settings import Settings
@@ -37,14 +37,17 @@ class FakeStorage:
     def __init__(self) -> None:
         self.directories: dict[str, tuple[tuple[str, ...], bool]] = {}
         self.created_directories = 0
+        self.strangers: set[str] = set()
+        """People without an OS account."""
         self.error: BaseException | None = None
 
-    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> str:
+    async def ensure(self, slug: str, members: Sequence[str], *, storage_gb: int, closed: bool) -> StepResult:
         if self.error:
             raise self.error
         self.created_directories += slug not in self.directories
-        self.directories[slug] = (tuple(members), closed)
-        return ""
+        self.directories[slug] = (tuple(name for name in members if name not in self.strangers), closed)
+        strangers = tuple(sorted(self.strangers & set(members)))
+        return StepResult(f"no account here: {', '.join(strangers)}" if strangers else "", strangers)
 
 
 class FakeGroups:
@@ -53,13 +56,15 @@ class FakeGroups:
     def __init__(self) -> None:
         self.groups: dict[str, set[str]] = {}
         self.strangers: set[str] = set()
+        self.calls = 0
         self.error: BaseException | None = None
 
-    async def ensure(self, project: str, members: Sequence[str]) -> str:
+    async def ensure(self, project: str, members: Sequence[str]) -> tuple[str, ...]:
         if self.error:
             raise self.error
+        self.calls += 1
         self.groups[project] = set(members) - self.strangers
-        return ", ".join(sorted(self.strangers & set(members)))
+        return tuple(sorted(self.strangers & set(members)))
 
 
 def backends(slurm: Any, settings: Settings | None = None) -> Backends:

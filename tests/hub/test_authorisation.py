@@ -26,7 +26,7 @@ PROJECT = {"owner", "member", "admin"}
 LEADS = {"owner", "admin"}
 NEED = {"goal": "try", "kind": "company", "country": "AT", "months": 1}
 WORKLOAD = {"parameters": 1, "tokens": 1, "gpus": 1, "system": "atrium-gpu"}
-DECISION = {"version": 1, "approve": True, "reason": "x", "gpu_hours": 1}
+DECISION = {"version": 1, "approve": True, "reason": "x", "cpu_hours": 1, "gpu_hours": 1}
 
 TABLE = [
     # method, path, body, who may

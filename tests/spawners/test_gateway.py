@@ -366,6 +366,21 @@ async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slur
     assert [attempt.ending for attempt in await attempts(here)] == [Ending.PORT_TAKEN] * 2
 
 
+async def test_a_job_that_still_runs_is_not_left_for_another_try(spawner, slurm, here, monkeypatch):
+    """Its server found the port taken and is silent; JupyterHub ends the job after a start that failed."""
+    hurried = here.settings.model_copy(
+        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.05})}
+    )
+    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    slurm.state, slurm.log = "RUNNING", "OSError: [Errno 98] Address already in use"
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    assert list(slurm.jobs) == [7], "no second job beside the one that runs"
+    await spawner.stop()
+    [attempt] = await attempts(here)
+    assert (attempt.ending, slurm.cancelled) == (Ending.PORT_TAKEN, [7])
+
+
 # -- a Hub that comes back --------------------------------------------------------------------------------------------
 
 
@@ -606,6 +621,22 @@ async def test_a_failing_cancel_is_tried_again_and_not_forgotten(spawner, slurm,
     slurm.silent = False
     await asyncio.wait_for(stop, 5)
     assert slurm.cancelled == [7]
+
+
+async def test_a_job_that_cannot_be_cancelled_is_over_when_slurm_says_so(spawner, slurm, here, monkeypatch):
+    await started(spawner, slurm)
+
+    async def refuse(number, *, user):
+        raise SlurmError("Access/permission denied")
+
+    monkeypatch.setattr(slurm, "cancel", refuse)
+    stop = asyncio.create_task(spawner.stop())
+    await asyncio.sleep(0.05)
+    assert not stop.done()
+    slurm.end(7, "TIMEOUT")
+    await asyncio.wait_for(stop, 5)
+    [attempt] = await attempts(here)
+    assert attempt.state is AttemptState.ENDED
 
 
 async def test_a_start_that_is_cancelled_while_slurm_takes_it_leaves_no_job(spawner, slurm, here):

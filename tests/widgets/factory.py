@@ -238,7 +238,7 @@ class Factory(Api):
             form=form,
             versions=before.versions if before else 0,
             self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
-            gaps=checks.gaps(PROGRAMME, status, form, self.profile_form, own),
+            gaps=checks.gaps(PROGRAMME, status, form, self.profile_form, own, moment=MOMENT),
             messages=before.messages if before else (),
             decision=None,
             next="Go on.",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,14 @@ import httpx2
 import pytest
 
 from hub.client import Api
-from hub.dataspace.models import Distribution, Query, Record, RecordPage, SearchAnswer, UsableNow, Verdict
+from hub.dataspace.models import Distribution, Preview, Query, Record, RecordPage, SearchAnswer, UsableNow, Verdict
 from hub.dataspace.saved_searches.models import SavedSearch
 from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import Progress, Transfer, TransferState
 from hub.errors import AtriumError, InvalidInput
 from widgets.dataspace import DataSpace, Dataspace, DataspaceState
-from widgets.dataspace.view import SHOWN, Front, plain
+from widgets.dataspace.view import HERE, SHOWN, Front, plain
 
 HOSTILE = json.loads((Path(__file__).parents[1] / "data/hostile.json").read_text())
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -277,3 +280,139 @@ def test_a_file_that_does_not_come_says_why() -> None:
     answers = Answers(dataspace_transfers=transfer(TransferState.QUARANTINED, reason="Its checksum is wrong."))
     with pytest.raises(AtriumError, match="checksum is wrong"):
         DataSpace(answers.api).fetch(1, project="demo")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ({"do": "open", "id": 1}, {"do": "open", "id": 2}, "record"),
+        ({"do": "preview", "id": 1, "file": 0}, {"do": "preview", "id": 2, "file": 0}, "preview"),
+        ({"do": "runs", "name": "one"}, {"do": "runs", "name": "two"}, "runs"),
+        ({"do": "transfers"}, {"do": "transfers"}, "transfers"),
+        ({"do": "sources"}, {"do": "sources"}, "sources"),
+        ({"do": "saved"}, {"do": "saved"}, "saved"),
+        ({"do": "publications"}, {"do": "publications"}, "publications"),
+    ],
+)
+async def test_the_answer_to_the_newest_question_stays(
+    first: dict[str, Any], second: dict[str, Any], name: str
+) -> None:
+    """The first answer comes last, and the second time it is an error."""
+    state = DataspaceState()
+    api: Any = SlowApi()
+    for late in (lambda: None, lambda: AtriumError("No.")):
+        slow = asyncio.create_task(state.do(api, first))
+        await api.requested(1)
+        quick = asyncio.create_task(state.do(api, second))
+        await api.requested(2)
+        older, newer = api.calls
+        api.calls.clear()
+        newer.set_result(ANSWERS[name])
+        await quick
+        shown = getattr(state, name)
+        assert shown is not None
+        assert state.working
+        error = late()
+        older.set_exception(error) if error else older.set_result(ANSWERS[name])
+        await slow
+        assert getattr(state, name) is shown
+        assert (state.trouble, state.working) == (None, False)
+
+
+ANSWERS: dict[str, Any] = {
+    "record": page(),
+    "preview": Preview(columns=("a",), types=("int",), rows=(), bytes_read=1, ranges=True, complete=True),
+    "runs": (),
+    "transfers": (),
+    "sources": (),
+    "saved": (),
+    "publications": (),
+}
+
+
+class SlowApi:
+    """An API whose answers a test gives, in any order."""
+
+    def __init__(self) -> None:
+        self.calls: list[concurrent.futures.Future[Any]] = []
+        self.dataspace = self
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_arguments: Any, **_options: Any) -> Any:
+            future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+            self.calls.append(future)
+            return future.result(5)
+
+        return call
+
+    async def requested(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.calls) < count:
+                await asyncio.sleep(0.005)
+
+
+async def test_rows_of_a_file_are_not_shown_under_another_record() -> None:
+    state, api = DataspaceState(), SlowApi()
+    preview = asyncio.create_task(state.do(api, {"do": "preview", "id": 1, "file": 0}))  # type: ignore[arg-type]
+    await api.requested(1)
+    opening = asyncio.create_task(state.do(api, {"do": "open", "id": 2}))  # type: ignore[arg-type]
+    await api.requested(2)
+    api.calls[1].set_result(ANSWERS["record"])
+    await opening
+    api.calls[0].set_result(ANSWERS["preview"])
+    await preview
+    assert state.preview is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "bring", "record_id": 1, "file": 0, "project": "demo"},
+        {"do": "cancel", "id": 3},
+        {"do": "withdraw", "slug": "air"},
+        {"do": "remove_source", "name": "cat"},
+    ],
+)
+async def test_a_second_press_changes_nothing_twice(message: dict[str, Any]) -> None:
+    state, api = DataspaceState(), SlowApi()
+    presses = [asyncio.create_task(state.do(api, dict(message))) for _ in range(2)]  # type: ignore[arg-type]
+    await api.requested(1)
+    await asyncio.sleep(0.05)
+    assert len(api.calls) == 1
+    api.calls[0].set_exception(AtriumError("No."))
+    await asyncio.gather(*presses)
+    again = asyncio.create_task(state.do(api, dict(message)))  # type: ignore[arg-type]
+    await api.requested(2)
+    api.calls[1].set_exception(AtriumError("No."))
+    await again
+
+
+async def test_two_changes_that_differ_are_both_made() -> None:
+    state, api = DataspaceState(), SlowApi()
+    message = {"do": "bring", "record_id": 1, "project": "demo"}
+    presses = [asyncio.create_task(state.do(api, message | {"file": file})) for file in (0, 1)]  # type: ignore[arg-type]
+    await api.requested(2)
+    for call in api.calls:
+        call.set_exception(AtriumError("No."))
+    await asyncio.gather(*presses)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
+def test_the_project_that_was_chosen_stays_or_none_is(tmp_path: Path) -> None:
+    (tmp_path / "front.mjs").write_text((HERE / "front.js").read_text())
+    script = """
+        Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });
+        const { chosenProject } = await import("./front.mjs");
+        const projects = [{ slug: "a", title: "A" }, { slug: "b", title: "" }];
+        console.log(JSON.stringify([
+            chosenProject(projects, "b"), chosenProject([projects[0]], "b"), chosenProject(projects, undefined).slug,
+        ]));
+    """
+    argv = [str(shutil.which("node")), "--input-type=module", "--eval", script]
+    output = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+    both = [["a", "A"], ["b", "b"]]
+    assert json.loads(output) == [
+        {"options": both, "slug": "b"},
+        {"options": [["", "Choose a project"], ["a", "A"]], "slug": ""},
+        "",
+    ]

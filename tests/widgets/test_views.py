@@ -9,11 +9,12 @@ import httpx2
 import pytest
 
 from hub.client import Api
-from hub.errors import HubUnavailable
+from hub.errors import HubUnavailable, InvalidInput
 from hub.home.models import Me
 from hub.usage.models import Hours, ProjectHours
-from widgets.base import Phase, Visitor
+from widgets.base import Address, Phase, State, Visitor
 from widgets.dataspace import Dataspace, DataspaceState
+from widgets.fields import CHOOSE, choice
 from widgets.hours import hours, project_cards
 
 
@@ -179,3 +180,30 @@ async def test_the_frame_gets_name_and_roles_of_the_visitor() -> None:
 
     assert 'data-frame-person="&#34;&gt;&lt;b&gt;"' in html
     assert 'data-frame-hours="3\u202f200 CPU"' in html
+
+
+def test_a_choice_is_a_value_and_not_a_position() -> None:
+    for first in (CHOOSE, None):
+        field = choice("project", "Project", [("A", "a"), ("B", "b")], first=first)
+        field.value = "b"
+        field.offer([("B", "b"), ("C", "c")], first=first)
+        assert field.value == "b"
+        field.offer([("A", "a"), ("C", "c")], first=first)
+        assert field.value is None
+        with pytest.raises(InvalidInput) as refused:
+            field.required("Choose a project.")
+        assert refused.value.field == "project"
+
+
+async def test_a_page_in_its_error_state_lets_the_browser_reload_once() -> None:
+    state = State()
+    address = Address(lambda _: None, state)
+    for phase, answer in (
+        (Phase.LOADING, ""),
+        (Phase.READY, Address.AGAIN),
+        (Phase.EMPTY, Address.AGAIN),
+        (Phase.ERROR, Address.AGAIN),
+    ):
+        state.phase, address.value = phase, ""
+        address.value = Address.WAITING
+        assert address.value == answer

@@ -135,6 +135,7 @@ class Page {
     this.keepsAddress = model.get("address_bar") === "yes";
     this.place = readAddress(this.keepsAddress ? location.hash : "");
     this.labels = {};
+    this.destinations = {}; // which project was chosen for a file; the page is drawn anew with any news
     this.message = h("div", { class: "ds-message" });
     this.tabs = h("nav", { class: "ds-tabs", "aria-label": "Data" });
     this.main = h("div", { class: "ds-main" });
@@ -482,9 +483,16 @@ class Page {
     const projects = this.state.me.projects;
     if (!file.download_url || page.record.access === "restricted" || page.record.access === "contract") return null;
     if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring the file to its storage.");
-    const which = h("select", { "aria-label": "Project", "data-key": `project-${at}` }, projects.map((project) => h("option", { value: project.slug }, project.title || project.slug)));
-    return h("span", { class: "with-button ds-bring" }, projects.length > 1 && which,
-      button("Bring to my project", () => this.ask("bring", { record_id: page.id, file: at, project: which.value || projects[0].slug }),
+    const choice = chosenProject(projects, this.destinations[`${page.id}-${at}`] ??= projects[0].slug);
+    const which = h("select", { "aria-label": "Project", "data-key": `project-${at}`, onchange: () => { this.destinations[`${page.id}-${at}`] = which.value; } },
+      choice.options.map(([slug, words]) => h("option", { value: slug }, words)));
+    which.value = choice.slug;
+    return h("span", { class: "with-button ds-bring" }, choice.options.length > 1 && which,
+      button("Bring to my project", () => {
+        this.destinations[`${page.id}-${at}`] = which.value;
+        if (which.value) this.ask("bring", { record_id: page.id, file: at, project: which.value });
+        else which.focus();
+      },
         { class: "button small primary", "data-key": `bring-${at}` }));
   }
 
@@ -707,6 +715,13 @@ class Page {
 }
 
 const searchPlace = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
+
+/** The entries of a choice of projects, and which is chosen: by its name, and none when that project is gone. */
+export function chosenProject(projects, chosen) {
+  const options = projects.map((project) => [project.slug, project.title || project.slug]);
+  if (projects.some((project) => project.slug === chosen)) return { options, slug: chosen };
+  return { options: [["", "Choose a project"], ...options], slug: "" };
+}
 
 function who(agent) {
   const name = text(agent.name) || agent.email || agent.uri;

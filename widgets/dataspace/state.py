@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer
+from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
 from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
@@ -20,12 +21,20 @@ from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
 from hub.errors import AtriumError
 from hub.home.models import Me
-from widgets.base import Phase, State, unexpected_error
+from widgets.base import Phase, State, Superseded, unexpected_error
 from widgets.fields import first_problem
 
 log = logging.getLogger("atrium.widgets")
 
 OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, TransferState.CANCELLED}
+
+CHANGES = frozenset(
+    {
+        *("save", "forget", "bring", "cancel", "publish", "change_publication", "withdraw"),
+        *("put_source", "run_source", "remove_source"),
+    }
+)
+"""Actions that change something; the others fetch."""
 
 Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
@@ -51,7 +60,7 @@ class DataspaceState(State):
 
     def __init__(self) -> None:
         super().__init__()
-        self._search_count = 0
+        self._at_work = 0
         self._actions: dict[str, Action] = {
             "search": self._search,
             "open": self._open,
@@ -79,14 +88,26 @@ class DataspaceState(State):
         return Phase.READY
 
     async def do(self, api: Api, message: dict[str, Any]) -> None:
-        """Run the action of a message ``{"do": NAME, …}``; errors are stored in ``trouble``, never raised."""
+        """Run the action of a message ``{"do": NAME, …}``; errors are stored in ``trouble``, never raised.
+
+        A change that is already on its way is not made a second time.
+        """
         name = str(message.get("do", ""))
         action = self._actions.get(name)
         if action is None:
             return
+        if name in CHANGES:
+            await self.once(json.dumps(message, sort_keys=True, default=str), self._run(name, action, api, message))
+        else:
+            await self._run(name, action, api, message)
+
+    async def _run(self, name: str, action: Action, api: Api, message: dict[str, Any]) -> None:
+        self._at_work += 1
         self.trouble, self.failed, self.done, self.working = None, "", "", True
         try:
             await action(api, {key: value for key, value in message.items() if key != "do"})
+        except Superseded:
+            log.debug("%s was replaced by a newer one", name)
         except AtriumError as error:
             self.failed, self.trouble = name, error
         except ValidationError as error:
@@ -96,26 +117,25 @@ class DataspaceState(State):
             self.failed = name
             self.trouble = unexpected_error()
         finally:
-            self.working = False
+            self._at_work -= 1
+            self.working = self._at_work > 0
 
     # -- finding ------------------------------------------------------------------------------------------------------
 
     async def _search(self, api: Api, message: dict[str, Any]) -> None:
         """Search; an answer that arrives after a newer search started is dropped."""
-        self._search_count += 1
-        number = self._search_count
         query = Query.model_validate(message.get("query", {}))
+        self.suggestions, self.answer = await self.newest("search", self._search_result(api, query))
+
+    async def _search_result(self, api: Api, query: Query) -> tuple[tuple[Suggestion, ...], SearchAnswer]:
         answer = await asyncio.to_thread(api.dataspace.search, query)
-        if number != self._search_count:
-            return
-        relaxed = () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query)
-        if number == self._search_count:
-            self.suggestions, self.answer = relaxed, answer
+        return () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query), answer
 
     async def _open(self, api: Api, message: dict[str, Any]) -> None:
         self.record, self.preview = None, None
+        self.supersede("preview")  # of a file of the record before
         number, language = int(message["id"]), str(message.get("language", "en"))
-        record = await asyncio.to_thread(api.dataspace.record, number, language=language)
+        record = await self.newest("open", asyncio.to_thread(api.dataspace.record, number, language=language))
         self.snippets = tuple(
             snippets.remote(file.download_url, file.format)
             if file.download_url.startswith(("http://", "https://", "s3://"))
@@ -126,12 +146,13 @@ class DataspaceState(State):
 
     async def _preview(self, api: Api, message: dict[str, Any]) -> None:
         self.preview = None
-        self.preview = await asyncio.to_thread(api.dataspace.preview, int(message["id"]), int(message["file"]))
+        number, file = int(message["id"]), int(message["file"])
+        self.preview = await self.newest("preview", asyncio.to_thread(api.dataspace.preview, number, file))
 
     # -- keeping ------------------------------------------------------------------------------------------------------
 
     async def _saved(self, api: Api, _message: dict[str, Any]) -> None:
-        self.saved = await asyncio.to_thread(api.dataspace.saved_searches)
+        self.saved = await self.newest("saved", asyncio.to_thread(api.dataspace.saved_searches))
 
     async def _save(self, api: Api, message: dict[str, Any]) -> None:
         saved_search = await asyncio.to_thread(api.dataspace.save_search, SavedSearchForm.model_validate(message))
@@ -145,7 +166,11 @@ class DataspaceState(State):
     # -- bringing -----------------------------------------------------------------------------------------------------
 
     async def _transfers(self, api: Api, _message: dict[str, Any]) -> None:
-        self.transfers = await asyncio.to_thread(api.dataspace.transfers)
+        await self.refresh_transfers(api)
+
+    async def refresh_transfers(self, api: Api) -> None:
+        """Fetch the list; raises :class:`Superseded` if it is fetched anew meanwhile."""
+        self.transfers = await self.newest("transfers", asyncio.to_thread(api.dataspace.transfers))
 
     async def _bring(self, api: Api, message: dict[str, Any]) -> None:
         transfer = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
@@ -174,7 +199,7 @@ class DataspaceState(State):
     # -- giving back --------------------------------------------------------------------------------------------------
 
     async def _publications(self, api: Api, _message: dict[str, Any]) -> None:
-        self.publications = await asyncio.to_thread(api.dataspace.publications)
+        self.publications = await self.newest("publications", asyncio.to_thread(api.dataspace.publications))
 
     async def _publish(self, api: Api, message: dict[str, Any]) -> None:
         form = PublicationForm.model_validate(message["form"])
@@ -196,7 +221,11 @@ class DataspaceState(State):
     # -- sources (admins) ---------------------------------------------------------------------------------------------
 
     async def _sources(self, api: Api, _message: dict[str, Any]) -> None:
-        self.sources = await asyncio.to_thread(api.dataspace.sources)
+        await self.refresh_sources(api)
+
+    async def refresh_sources(self, api: Api) -> None:
+        """Fetch the list; raises :class:`Superseded` if it is fetched anew meanwhile."""
+        self.sources = await self.newest("sources", asyncio.to_thread(api.dataspace.sources))
 
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
@@ -215,4 +244,4 @@ class DataspaceState(State):
 
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
         self.set_trait("runs", None)
-        self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
+        self.runs = await self.newest("runs", asyncio.to_thread(api.dataspace.source_runs, str(message["name"])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from traitlets import Dict, Unicode
 
 from hub.errors import AtriumError
-from widgets.base import Phase, View, Visitor, in_background, visitor
+from widgets.base import Phase, Superseded, View, Visitor, in_background, visitor
 from widgets.dataspace.state import DataspaceState
 from widgets.hours import greeting
 
@@ -88,10 +89,11 @@ class Dataspace(View):
                 await asyncio.sleep(LOOK_SECONDS)
                 if self.person.api is None:
                     return
-                if state.something_moves:
-                    state.transfers = await asyncio.to_thread(self.person.api.dataspace.transfers)
-                if state.something_is_harvested:
-                    state.sources = await asyncio.to_thread(self.person.api.dataspace.sources)
+                with suppress(Superseded):
+                    if state.something_moves:
+                        await state.refresh_transfers(self.person.api)
+                    if state.something_is_harvested:
+                        await state.refresh_sources(self.person.api)
         except AtriumError as error:
             self.state.failed, self.state.trouble = "transfers", error
         finally:

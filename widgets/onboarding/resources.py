@@ -105,6 +105,8 @@ class ResourcesStep(StepForm):
     def _take(self) -> None:
         if self.state.calculation is not None:
             self.gpu_hours.value = max(1, round(self.state.calculation.gpu_hours))
+            # Every GPU job also uses at least one core for each GPU.
+            self.cpu_hours.value = self.cpu_hours.value or self.gpu_hours.value
 
     def fill(self) -> None:
         resources = self.state.form.resources

@@ -156,20 +156,24 @@ class Onboarding(View):
             self.more.children = code
             return
         if not hasattr(self, "_others"):
-            self._others = choice("application", "Application", entries, first=None)
+            self._others = choice("application", "Application", entries)
             self._more = fieldset(
                 "Your applications",
                 row(self._others),
                 buttons(
-                    button("Open application", lambda: self.go(f"application/{self._others.value}")),
+                    button("Open application", self._open_chosen),
                     button("Start another application", state.start_another),
                 ),
             )
-        self._others.offer(entries, first=None)
+        self._others.offer(entries)
         here = state.application.summary.id if state.application else None
         if self._opened != here:
             self._opened, self._others.value = here, here
         self.more.children = (self._more, *code)
+
+    def _open_chosen(self) -> None:
+        if self._others.value is not None:
+            self.go(f"application/{self._others.value}")
 
     # -- invitations
 

@@ -49,7 +49,7 @@ class ProjectsState(State):
         self.projects = projects
         if not self.projects:
             return Phase.EMPTY
-        if self.project is None:
+        if not self.slug:
             self.slug = self.projects[0].slug
         await self._read(api)
         return Phase.READY
@@ -69,7 +69,14 @@ class ProjectsState(State):
         self.slug, self.part, self.done = slug, part, ""
         await self._read(api)
 
+    def _empty(self) -> None:
+        """Forget what belongs to one project, before another one is shown."""
+        self.usage, self.invitations, self.extensions, self.report = None, (), (), None
+
     async def _read(self, api: Api) -> None:
+        self._empty()
+        if self.project is None:
+            return
         if self.part is Part.USAGE:
             self.usage = await ask(api.usage, self.slug)
         elif self.part is Part.MEMBERS and self.leads:
@@ -106,8 +113,9 @@ class ProjectsState(State):
         await ask(api.projects.remove_member, self.slug, person)
         self.projects = await ask(api.projects.mine)
         self.done = f"{person} no longer has access. Their jobs are being cancelled; their files are kept."
-        if self.project is None and self.projects:
-            self.slug = self.projects[0].slug
+        if self.project is None:
+            self._empty()  # the person has left it, and chooses the next one
+            self.phase = Phase.READY if self.projects else Phase.EMPTY
 
     async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
         await ask(api.projects.ask_for_extension, self.slug, form)

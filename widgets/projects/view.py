@@ -94,7 +94,7 @@ class Members(ProjectPart):
             buttons(button("Send invitation", self.do("Inviting", self._invite), "primary")),
             about="They get a mail with a link. It works once and expires after some days.",
         )
-        self.person = choice("person", "Person", [], first=None)
+        self.person = choice("person", "Person", [])
         self.new_role = choice("new_role", "New role", ROLE_CHOICE, first=None)
         self.sure = line("sure", "To remove them, type their name", "Their jobs are cancelled, their files are kept.")
         self.changing = fieldset(
@@ -105,7 +105,7 @@ class Members(ProjectPart):
             buttons(button("Remove from the project", self.do("Removing", self._remove), "danger")),
         )
         self.waiting = HTML()
-        self.invitation = choice("invitation", "Invitation", [], first=None)
+        self.invitation = choice("invitation", "Invitation", [])
         self.taking = fieldset(
             "Open invitations",
             self.waiting,
@@ -119,20 +119,21 @@ class Members(ProjectPart):
         self.address.value = ""
 
     async def _change(self, api: Api) -> None:
-        await self.state.change_role(api, self.person.value, self.new_role.value)
+        person = self.person.required("Choose the person whose role changes.")
+        await self.state.change_role(api, person, self.new_role.value)
 
     async def _remove(self, api: Api) -> None:
-        await self.state.remove(api, self.person.value, self.sure.value)
+        await self.state.remove(api, self.person.required("Choose the person to remove."), self.sure.value)
         self.sure.value = ""
 
     async def _take_back(self, api: Api) -> None:
-        await self.state.take_back(api, self.invitation.value)
+        await self.state.take_back(api, self.invitation.required("Choose the invitation to withdraw."))
 
     def draw(self) -> None:
         project = self.state.project
         if project is None:
             return
-        for field in (self.address, self.role, self.person, self.new_role, self.sure):
+        for field in (self.address, self.role, self.person, self.new_role, self.sure, self.invitation):
             field.complain(self.state.problems.get(field.name, ""))
         leads, waiting = (
             self.state.leads,
@@ -143,8 +144,8 @@ class Members(ProjectPart):
         ]
         self.text.value = str(table(("Person", "Role", "Status"), rows, f"Members of {project.title}"))
         staying = [(member.person, member.person) for member in project.members if not member.leaving]
-        self.person.offer(staying, first=None)
-        self.invitation.offer([(invitation.address, invitation.id) for invitation in waiting], first=None)
+        self.person.offer(staying)
+        self.invitation.offer([(invitation.address, invitation.id) for invitation in waiting])
         self.waiting.value = str(
             table(
                 ("Address", "Role", "By", "Until"),
@@ -309,16 +310,20 @@ class Projects(PartedView):
             address, self._pending_address = self._pending_address, ""
             self.go(address)
         super().draw()
+        if self.state.project is None:
+            self.place.layout.display = "none"  # no form of a project that is gone, and none of another one
 
     def content(self) -> Markup:
         state = self.state
         assert state.me is not None  # noqa: S101 - the phases READY and EMPTY say so
-        if state.phase is Phase.EMPTY or state.project is None:
+        if state.phase is Phase.EMPTY or not state.projects:
             return greeting(state.me) + empty(
                 "You have no project yet",
                 "A project gives you hours on the cluster, storage, and colleagues to share both with.",
                 Markup('<a class="button primary" href="onboarding.ipynb">Apply for hours</a>'),
             )
+        if state.project is None:
+            return greeting(state.me) + _places(state) + Markup('<h2 tabindex="-1">Choose a project</h2>')
         return (
             greeting(state.me)
             + _places(state)
@@ -336,6 +341,8 @@ def _places(state: ProjectsState) -> Markup:
         entry.format(project.slug, state.part.value, here if project.slug == state.slug else "", project.title)
         for project in state.projects
     )
+    if state.project is None:
+        return Markup('<nav aria-label="Your projects"><ul class="stations">{}</ul></nav>').format(projects)
     parts = Markup("").join(
         entry.format(state.slug, part.value, here if part is state.part else "", TITLES[part]) for part in Part
     )

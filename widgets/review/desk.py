@@ -54,7 +54,7 @@ class Desk(Part):
 
     def _extensions(self) -> VBox:
         self.waiting = HTML()
-        self.which = choice("extension", "Extension", [], first=None)
+        self.which = choice("extension", "Extension", [])
         self.answer = paragraphs("answer", "Answer to the project", rows=3)
         grant = self.view.doing("Granting", lambda api: self._decide(api, grant=True))
         refuse = self.view.doing("Refusing", lambda api: self._decide(api, grant=False))
@@ -67,7 +67,8 @@ class Desk(Part):
         )
 
     async def _decide(self, api: Api, *, grant: bool) -> None:
-        await self.state.decide_extension(api, self.which.value, grant=grant, answer=self.answer.value)
+        number = self.which.required("Choose the request that you decide on.")
+        await self.state.decide_extension(api, number, grant=grant, answer=self.answer.value)
         self.answer.value = ""
 
     def _apply(self, offset: int) -> None:
@@ -92,9 +93,10 @@ class Desk(Part):
         self.back.layout.display = "" if offset else "none"
         self.on.layout.display = "" if offset + len(queue.entries) < queue.total else "none"
         self.extensions.layout.display = "" if self.state.extensions else "none"
-        self.answer.complain(self.state.problems.get("answer", ""))
+        for field in (self.answer, self.which):
+            field.complain(self.state.problems.get(field.name, ""))
         options = [(f"{request.project}, requested by {request.by}", request.id) for request in self.state.extensions]
-        self.which.offer(options, first=None)
+        self.which.offer(options)
         rows = [
             (
                 extension.project,

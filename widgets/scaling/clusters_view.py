@@ -23,7 +23,7 @@ from hub.dask import models
 from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
 from hub.home.models import Me
-from widgets.base import AfterAPause, Phase, State, View, Visitor, in_background, notice, visitor
+from widgets.base import AfterAPause, Phase, State, Superseded, View, Visitor, in_background, notice, visitor
 from widgets.fields import first_problem, grid
 from widgets.hours import greeting, hours, project_cards
 from widgets.scaling.client import Clusters
@@ -70,9 +70,8 @@ class ScalingState(ManagerState):
     async def look(self) -> None:
         """Update clusters and news; while the manager does not answer, the last values stay."""
         try:
-            self.clusters = await asyncio.to_thread(self._clusters.all)
-            self.news = await asyncio.to_thread(self._clusters.news)
-        except SettingsError:
+            self.clusters, self.news = await self.newest("look", self._seen())
+        except (SettingsError, Superseded):
             return
         except AtriumError as error:
             self.trouble = error
@@ -80,8 +79,14 @@ class ScalingState(ManagerState):
         if isinstance(self.trouble, HubUnavailable):
             self.trouble = None  # it answers again
 
+    async def _seen(self) -> tuple[list[models.Cluster], Trouble | None]:
+        clusters = await asyncio.to_thread(self._clusters.all)
+        return clusters, await asyncio.to_thread(self._clusters.news)
+
     async def start(self, request: ClusterRequest) -> None:
-        await self._do("Starting a scheduler and asking Slurm for workers", lambda: self._clusters.create(request))
+        """Start a cluster; a second press while one starts does nothing."""
+        activity = "Starting a scheduler and asking Slurm for workers"
+        await self.once("start", self._do(activity, lambda: self._clusters.create(request)))
 
     async def resize(self, name: str, size: Size) -> None:
         await self._do("Asking for another number of workers", lambda: self._change(name, size=size))
@@ -106,7 +111,9 @@ class ScalingState(ManagerState):
     async def ask(self, request: ClusterRequest) -> None:
         """Fetch the estimate for a request."""
         try:
-            self.estimate = await asyncio.to_thread(lambda: self._clusters.estimate(request))
+            self.estimate = await self.newest("estimate", asyncio.to_thread(lambda: self._clusters.estimate(request)))
+        except Superseded:
+            return
         except AtriumError as error:
             self.estimate = Estimate(workers=0, refusal=Trouble(message=error.message, hint=error.hint))
 

@@ -14,7 +14,7 @@ from traitlets import Instance, List, Unicode
 from hub.client import Api
 from hub.dask.models import Estimate, Offer, Training, TrainingRequest, Trouble
 from hub.errors import AtriumError, InvalidInput
-from widgets.base import AfterAPause, Phase, View, Visitor, in_background, notice, visitor
+from widgets.base import AfterAPause, Phase, Superseded, View, Visitor, in_background, notice, visitor
 from widgets.fields import first_problem, grid
 from widgets.scaling.clusters_view import SETTLE_SECONDS, ManagerState, means
 
@@ -39,12 +39,15 @@ class TrainingState(ManagerState):
     async def look(self) -> None:
         """Refresh the list and the log of the selected training."""
         try:
-            self.trainings = await asyncio.to_thread(self._clusters.trainings)
+            self.trainings = await self.newest("look", asyncio.to_thread(self._clusters.trainings))
             number = self.chosen.job if self.chosen else None
             training = next((training for training in self.trainings if training.job == number), None)
             self.chosen = training or next(iter(self.trainings), None)
             if self.chosen is not None:
-                self.log = await asyncio.to_thread(self._clusters.training_log, self.chosen.job)
+                job = self.chosen.job
+                self.log = await self.newest("log", asyncio.to_thread(self._clusters.training_log, job))
+        except Superseded:
+            return
         except AtriumError as error:
             if error.status != 404:  # no log yet
                 self.trouble = error
@@ -52,23 +55,33 @@ class TrainingState(ManagerState):
     async def ask(self, request: TrainingRequest) -> None:
         """Fetch the estimate for a request."""
         try:
-            self.estimate = await asyncio.to_thread(self._clusters.try_training, request)
+            self.estimate = await self.newest("estimate", asyncio.to_thread(self._clusters.try_training, request))
+        except Superseded:
+            return
         except AtriumError as error:
             self.estimate = Estimate(workers=0, refusal=Trouble(message=error.message, hint=error.hint))
 
     async def start(self, request: TrainingRequest) -> None:
+        """Submit a training; a second press while one is submitted does nothing."""
+        await self.once("start", self._start(request))
+
+    async def _start(self, request: TrainingRequest) -> None:
         self.trouble = None
         try:
             job = await asyncio.to_thread(self._clusters.train, request)
         except AtriumError as error:
             self.trouble = error
             return
+        self.supersede("log")
         self.chosen, self.log = None, ""
         await self.look()
         self.chosen = next((training for training in self.trainings if training.job == job), None)
 
     async def stop(self, job: int) -> None:
         """Stop a training; progress after the last checkpoint is lost."""
+        await self.once(f"stop {job}", self._stop(job))
+
+    async def _stop(self, job: int) -> None:
         self.trouble = None
         try:
             await asyncio.to_thread(self._clusters.stop_training, job)

@@ -106,6 +106,11 @@ class Leases:
     def __len__(self) -> int:
         return len(self._leases)
 
+    def missing(self, owner: str) -> int:
+        """How many leases have to end before the owner gets another one."""
+        own = sum(lease.owner == owner for lease in self._leases)
+        return max(0, own + 1 - self.per_visitor, len(self._leases) + 1 - self.total)
+
     def open(self, owner: str, dashboard: str) -> Lease:
         """A new lease; raises :class:`TooManyOpen` or :class:`AllInUse`."""
         if sum(lease.owner == owner for lease in self._leases) >= self.per_visitor:
@@ -292,8 +297,14 @@ class Culler:
                 await self.end([lease])
 
     async def make_room(self, owner: str) -> None:
-        """End the owner's recently closed tabs before a refusal, so that they do not count."""
-        await self.end(self._kernels.leases.abandoned(owner, after=1.0, never_came=self._never_came))
+        """End as many of the owner's recently closed tabs as a new one needs, the longest closed first.
+
+        A tab that has lost its line for a moment looks the same, so none ends without need.
+        """
+        leases = self._kernels.leases
+        closed = leases.abandoned(owner, after=1.0, never_came=self._never_came)
+        closed.sort(key=lambda lease: lease.opened if lease.left is None else lease.left)
+        await self.end(closed[: leases.missing(owner)])
 
     async def end(self, leases: Sequence[Lease]) -> None:
         for lease in leases:

@@ -32,12 +32,17 @@
   }
 
   // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
-  // base.Address); one that does not come up at all tries once more by itself
+  // base.Address); one that does not come up at all tries once more by itself. Each question keeps the kernel from
+  // being idle, so there is an end to them: when the page shows something, be it an error, and after some minutes.
   const LOOK_MS = 4000;
   const LATE_MS = 25000;
+  const LAST_MS = 180000;
 
   function look() {
-    if (main.querySelector("[data-frame-person]")) return;
+    if (main.querySelector("[data-frame-person], .notice") || performance.now() > LAST_MS) {
+      clearInterval(looking);
+      return;
+    }
     if (place() && place().value !== "again") tell("waiting");
     if ((place() ? place().value === "again" : performance.now() > LATE_MS) && !sessionStorage.getItem("atrium-again")) {
       sessionStorage.setItem("atrium-again", "once");
@@ -102,7 +107,7 @@
       settle();
     });
   }).observe(main, { childList: true, subtree: true });
-  setInterval(look, LOOK_MS);
+  const looking = setInterval(look, LOOK_MS);
   window.addEventListener("hashchange", readPlace);
   readPlace();
 })();

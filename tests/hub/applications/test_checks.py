@@ -28,7 +28,9 @@ def gaps(session, data):
         if call_status and status:
             call_status = CallStatus.model_validate(call_status.model_dump() | status)
         who = OrganisationForm.model_validate(organisation) if organisation else None
-        return [gap.field for gap in checks.gaps(data, call_status, form, ProfileForm(full_name=profile), who)]
+        return [
+            gap.field for gap in checks.gaps(data, call_status, form, ProfileForm(full_name=profile), who, moment=NOW)
+        ]
 
     return find
 
@@ -53,6 +55,9 @@ def test_nothing_is_missing(gaps):
         ({"call": "ai-for-science-2026"}, "call"),
         (resources(gpu_hours=0, cpu_hours=0), "resources.gpu_hours"),
         (resources(gpu_hours=5001), "resources.gpu_hours"),
+        (resources(gpu_hours=5, cpu_hours=0), "resources.cpu_hours"),
+        (resources(starts="2028-11-23"), "resources.starts"),
+        (resources(starts="9999-12-31"), "resources.starts"),
         (resources(cpu_hours=50_001), "resources.cpu_hours"),
         (resources(months=6), "resources.months"),
         (resources(months=None), "resources.months"),

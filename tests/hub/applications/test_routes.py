@@ -1,12 +1,20 @@
 """From a draft to a decision, through the client."""
 
+from datetime import timedelta
+
 import pytest
 
+from hub.applications import service
 from hub.applications.models import ApplicationState, Form
+from hub.applications.tables import ApplicationRow
+from hub.calls import programme
+from hub.calls import service as calls
+from hub.calls.calendar import add_working_days
 from hub.calls.models import CallChange
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.organisations.models import ProfileForm
 from tests.hub.fakes import form, settle, submitted
+from tests.hub.reviews.test_routes import LARGE
 
 
 @pytest.fixture
@@ -155,3 +163,65 @@ def test_drafts_are_bounded(founder, monkeypatch):
         founder.applications.start(Form())
     with pytest.raises(Conflict, match="2 drafts"):
         founder.applications.start(Form())
+
+
+def ask_for_changes(person, number, version=1):
+    reviewer = person("reviewer", groups=["reviewers"])
+    if version == 1:
+        reviewer.reviews.declare_conflict(number, conflict=False)
+    reviewer.reviews.ask_back(number, version, "Which data?")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "closed"},
+        {"state": "paused"},
+        {"state": "open", "full_systems": ("atrium-gpu",)},
+        {"state": "open", "full_systems": ("atrium-cpu", "atrium-gpu")},
+    ],
+)
+def test_what_arrived_in_time_may_be_amended_whatever_became_of_the_call(person, founder, change):
+    number = submitted(founder).summary.id
+    ask_for_changes(person, number)
+    person("admin", groups=["admins"]).calls.change("playground-2026", CallChange.model_validate(change))
+    for version in (2, 3):
+        draft = founder.applications.get(number)
+        assert draft.gaps == ()
+        saved = founder.applications.save(number, draft.revision, form(use_case=f"Version {version}: " + "x" * 60))
+        assert founder.applications.submit(number, saved.revision).versions == version
+        ask_for_changes(person, number, version)
+    other = founder.applications.start(form())
+    assert founder.applications.get(other.summary.id).gaps, "what comes now is too late"
+
+
+def test_an_amended_application_stays_in_its_call(person, founder):
+    number = submitted(founder).summary.id
+    ask_for_changes(person, number)
+    draft = founder.applications.get(number)
+    saved = founder.applications.save(number, draft.revision, form(call="fast-lane-2026"))
+    with pytest.raises(InvalidInput, match="wait for changes to playground-2026"):
+        founder.applications.submit(number, saved.revision)
+
+
+def test_an_amended_application_stays_at_its_cut_off(session, settings, person, founder, monkeypatch):
+    number = submitted(founder, **LARGE).summary.id
+    ask_for_changes(person, number)
+    row = session.get(ApplicationRow, number)
+    cut_off = calls.status(session, programme.current(settings), row.call, row.submitted).next_cut_off
+    moment = cut_off + timedelta(days=9)
+    monkeypatch.setattr(service, "now", lambda: moment)
+    draft = founder.applications.get(number)
+    amended = founder.applications.submit(number, draft.revision)
+    days = programme.current(settings).mode("large-scale").decision_working_days
+    holidays = programme.current(settings).holidays
+    assert amended.summary.due == add_working_days(moment.date(), days, holidays), "not after the next cut-off"
+
+
+def test_a_call_that_the_programme_no_longer_has_can_be_exchanged(person, founder, session):
+    number = submitted(founder).summary.id
+    ask_for_changes(person, number)
+    session.get(ApplicationRow, number).call = "gone-2025"
+    session.commit()
+    draft = founder.applications.get(number)
+    assert founder.applications.submit(number, draft.revision).summary.call == "playground-2026"

@@ -94,3 +94,20 @@ def test_only_a_system_with_gpus_can_be_calculated(data, system):
     with pytest.raises(InvalidInput) as refused:
         calculator.calculate(data, Workload(parameters=1, tokens=1, gpus=1, system=system))
     assert refused.value.field == "system"
+
+
+def test_calls_and_decisions_follow_the_days_of_the_programme_s_zone(session, data):
+    before_midnight, after = datetime(2027, 12, 31, 22, 59, tzinfo=UTC), datetime(2027, 12, 31, 23, 1, tzinfo=UTC)
+    assert service.status(session, data, "playground-2026", before_midnight).accepts
+    assert not service.status(session, data, "playground-2026", after).accepts
+    first = datetime(2025, 12, 31, 23, 30, tzinfo=UTC)
+    assert service.status(session, data, "playground-2026", first).accepts, "in Brussels it is 1 January"
+    night = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # Monday in Brussels
+    days = {option.mode: option.decision_by for option in advise(session, data, moment=night)}
+    assert str(days["playground"]) == "2026-11-25"
+
+
+def test_a_decision_is_never_due_before_the_application_came(session, data):
+    status = service.status(session, data, "large-scale-2026", MONDAY)
+    late = datetime(2027, 1, 20, 9, tzinfo=UTC)
+    assert adviser.decision_by(data, data.mode("large-scale"), status, late) > late.date()

@@ -76,3 +76,9 @@ def test_an_edit_counts_without_a_restart_and_a_mistake_does_not(copy, caplog):
 def test_what_was_never_right_is_an_error(tmp_path):
     with pytest.raises(SettingsError):
         programme.current(settings_for(tmp_path / "missing.toml"))
+
+
+def test_a_time_zone_that_does_not_exist_is_a_mistake(copy):
+    copy.write_text(copy.read_text().replace('"Europe/Brussels"', '"Europe/Atlantis"'))
+    with pytest.raises(SettingsError, match="no such time zone"):
+        programme.read(copy)

@@ -1,5 +1,6 @@
 """The outbox, and real SMTP: aiosmtpd listens where the settings say."""
 
+import smtplib
 import threading
 from datetime import timedelta
 from email import message_from_bytes
@@ -26,6 +27,8 @@ class Sink:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
             return "550 5.1.1 nobody of that name"
+        if address.startswith("full@"):
+            return "450 4.2.1 mailbox is full"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -157,19 +160,71 @@ def test_an_invalid_address_is_refused(session, to):
 
 def test_what_the_server_does_not_take_now_is_tried_later_and_later(sessions, session, smtp, sink):
     write(session)
-    write(session, key="welcome-2")
     for attempt in (1, 2, 3):
         sink.answers = ["451 4.3.0 try later"]
         assert service.deliver(sessions, smtp) == 0
         session.expire_all()
-        first, second = session.scalars(select(LetterRow).order_by(LetterRow.id))
-        assert (first.attempts, first.state, second.attempts) == (attempt, EmailState.WAITING, 0)
+        [first] = session.scalars(select(LetterRow))
+        assert (first.attempts, first.state) == (attempt, EmailState.WAITING)
         assert "451" in first.reason
         assert first.due - now() > timedelta(seconds=55) * 2 ** (attempt - 1)
         sink.answers = []
         first.due = now()
         session.commit()
-    assert service.deliver(sessions, smtp) == 2
+    assert service.deliver(sessions, smtp) == 1
+
+
+@pytest.mark.parametrize("trouble", ["full", "data", "size", "faulty", "old address"])
+def test_a_mail_that_is_not_accepted_now_holds_up_no_other(sessions, session, smtp, sink, monkeypatch, trouble):
+    write(session, to="full@factory.example" if trouble == "full" else "ada@factory.example")
+    write(session, key="welcome-2", to="bob@factory.example")
+    if trouble == "data":
+        sink.answers = ["451 4.3.0 try later"]
+    if trouble == "size":
+        monkeypatch.setattr(Sink, "handle_MAIL", refuse_the_first_sender, raising=False)
+    if trouble == "faulty":
+        fail_for(monkeypatch, "ada@factory.example")
+    if trouble == "old address":  # stored before addresses were checked
+        monkeypatch.setattr(smtplib.SMTP, "has_extn", lambda _self, name: name != "smtputf8")
+        session.scalars(select(LetterRow).order_by(LetterRow.id)).first().to = "adä@factory.example"
+        session.commit()
+    assert service.deliver(sessions, smtp) == 1
+    assert [mail["To"] for mail in sink.mails] == ["bob@factory.example"]
+    first, second = session.scalars(select(LetterRow).order_by(LetterRow.id).execution_options(populate_existing=True))
+    assert second.state is EmailState.SENT
+    assert first.state is (EmailState.FAILED if trouble in ("size", "old address") else EmailState.WAITING)
+    assert first.due > now()
+
+
+async def refuse_the_first_sender(sink, server, session, envelope, address, options):
+    if not hasattr(sink, "refused"):
+        sink.refused = True
+        return "552 5.3.4 too large"
+    envelope.mail_from = address
+    return "250 OK"
+
+
+def fail_for(monkeypatch, address):
+    send = service.Smtp.send
+
+    def faulty(self, message):
+        if message["To"] == address:
+            raise KeyError(address)
+        send(self, message)
+
+    monkeypatch.setattr(service.Smtp, "send", faulty)
+
+
+def test_a_mail_that_was_delayed_waits_behind_those_that_were_not(sessions, session, smtp, sink):
+    write(session)
+    sink.answers = ["421 4.3.2 shutting down"]
+    assert service.deliver(sessions, smtp) == 0
+    write(session, key="welcome-2", to="bob@factory.example")
+    session.scalars(select(LetterRow).order_by(LetterRow.id)).first().due = now()
+    session.commit()
+    sink.answers = ["250 taken", "421 4.3.2 shutting down"]
+    assert service.deliver(sessions, smtp) == 1
+    assert states(session) == [EmailState.WAITING, EmailState.SENT]
 
 
 def test_nobody_of_that_name_holds_up_nobody_else(sessions, session, smtp, sink):

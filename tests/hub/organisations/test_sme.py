@@ -63,3 +63,17 @@ def test_more_than_half_is_linked_whatever_it_is_called():
 def test_a_quarter_in_public_hands_is_no_sme():
     assert not sme(9, M, M, public_share=25).is_sme
     assert sme(9, M, M, public_share=24).is_sme
+
+
+def test_figures_are_compared_before_they_are_rounded():
+    result = sme(200, 1, 1, ("partner", 50, 99.992, 1, 1))
+    assert (result.category, result.staff) == ("medium", 249.99)
+    assert "249.99 staff: fewer than 250" in " ".join(result.reasons)
+    assert sme(249.996, 1, 1).category == "medium"
+    result = sme(1, 50 * M, 43 * M, ("partner", 30, 1, 1, 1))
+    assert (result.category, result.turnover, result.balance) == ("large", 50 * M + 1, 43 * M + 1)
+
+
+def test_sums_are_exact():
+    assert sme(9.9, 1, 1, ("partner", 50, 0.2, 0, 0)).category == "small", "ten, not a little less"
+    assert sme(49.9, 1, 1, ("linked", 100, 0.1, 0, 0)).category == "medium"

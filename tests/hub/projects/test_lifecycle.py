@@ -11,19 +11,6 @@ DATA = programme.current(Settings()).terms
 
 
 @pytest.mark.parametrize(
-    ("starts", "months", "last"),
-    [
-        (date(2026, 11, 24), 1, date(2026, 12, 23)),
-        (date(2026, 11, 30), 3, date(2027, 2, 27)),
-        (date(2027, 1, 31), 1, date(2027, 2, 27)),
-        (date(2026, 12, 1), 12, date(2027, 11, 30)),
-    ],
-)
-def test_months_are_those_of_the_calendar(starts, months, last):
-    assert lifecycle.last_day(starts, months) == last
-
-
-@pytest.mark.parametrize(
     ("today", "phase"),
     [
         (date(2026, 11, 30), Phase.WAITING),

@@ -372,3 +372,12 @@ def test_who_left_the_organisation_after_the_project_began_extends_it_not(grante
     extension = founder.projects.ask_for_extension(granted.slug, ExtensionForm(months=1, reason="x"))
     with pytest.raises(NotAllowed):
         colleague.projects.decide_extension(extension.id, grant=True, answer="Yes!")
+
+
+def test_gpu_hours_are_not_added_to_a_project_without_core_hours(granted, person, session):
+    project = session.scalars(select(Project)).one()
+    project.cpu_hours = 0
+    session.commit()
+    with pytest.raises(InvalidInput) as refused:
+        person("founder").projects.ask_for_extension(project.slug, ExtensionForm(gpu_hours=5, reason="More"))
+    assert refused.value.field == "cpu_hours"

@@ -29,5 +29,11 @@ def test_an_invalid_project_is_refused(wrong):
         ProjectSpec.model_validate(GOOD | wrong)
 
 
+def test_gpu_hours_without_core_hours_are_refused():
+    with pytest.raises(ValidationError, match="core hours too"):
+        ProjectSpec.model_validate(GOOD | {"cpu_hours": 0, "gpu_hours": 5})
+    assert ProjectSpec.model_validate(GOOD | {"cpu_hours": 5, "gpu_hours": 0})
+
+
 def test_a_valid_project_is_accepted():
     assert ProjectSpec.model_validate(GOOD | {"members": {"founder": "lead"}}).gpu_hours == 0

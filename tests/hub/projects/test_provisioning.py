@@ -5,16 +5,18 @@ import contextlib
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from hub.audit.tables import EventRow
+from hub.db.base import now
 from hub.errors import HubUnavailable, SlurmError, SlurmUnavailable
 from hub.mail.tables import LetterRow
-from hub.projects import provisioning, service
-from hub.projects.models import MemberRole, ProjectState, Step
+from hub.projects import phases, provisioning, service
+from hub.projects.models import MemberRole, Phase, ProjectState, Step
 from hub.projects.provisioning import provision, resume
 from hub.projects.storage import StorageError
 from hub.projects.tables import Member, Project, StepRow
@@ -317,3 +319,71 @@ def test_a_real_worker_killed_by_the_kernel(settings, sessions, slurm, around, t
         project = session.scalars(select(Project).execution_options(populate_existing=True)).one()
         assert (project.state, project.slug, letters(session)) == (ProjectState.ACTIVE, slug, 1)
         assert around.storage.directories == {slug: (("founder",), False)}
+
+
+async def later(session, step, around):
+    """The next run in which the step is due."""
+    row = session.scalars(select(StepRow).where(StepRow.step == step)).one()
+    pause = round((row.retry - now()).total_seconds())
+    row.retry = now()
+    session.commit()
+    await resume(session, around)
+    return pause
+
+
+@pytest.mark.parametrize(("step", "place"), [(Step.GROUP, "groups"), (Step.DIRECTORY, "storage")])
+async def test_who_was_unknown_is_added_later_without_a_change_of_the_project(session, slurm, around, step, place):
+    project = awarded(session)
+    getattr(around, place).strangers = {"founder"}
+    await resume(session, around)
+    assert project.state is ProjectState.ACTIVE
+    pauses = [await later(session, step, around) for _ in range(8)]
+    assert pauses == sorted(pauses)
+    assert pauses[:3] == [30, 60, 120]
+    assert pauses[-1] == provisioning.LONGEST_PAUSE.total_seconds()
+    created = session.scalars(select(EventRow).where(EventRow.what == f"{step} created")).all()
+    assert len(created) == 1, "a repetition that changes nothing is no event"
+    getattr(around, place).strangers = set()
+    await later(session, step, around)
+    row = session.scalars(select(StepRow).where(StepRow.step == step)).one()
+    assert (row.remark, row.retry) == ("", None)
+    assert around.groups.groups[project.slug] == {"founder"}
+    assert around.storage.directories[project.slug][0] == ("founder",)
+
+
+async def test_nothing_is_repeated_before_it_is_due_or_when_nobody_is_left_out(session, slurm, around):
+    awarded(session)
+    around.groups.strangers = {"founder"}
+    await resume(session, around)
+    for _ in range(3):
+        await resume(session, around)
+    assert around.groups.calls == 1
+    around.groups.strangers = set()
+    await later(session, Step.GROUP, around)
+    await resume(session, around)
+    assert around.groups.calls == 2
+
+
+async def test_a_project_that_fails_unexpectedly_stops_no_other(session, slurm, around, caplog):
+    first, second = awarded(session), awarded(session, reference=8, title="Blue steel")
+
+    class Faulty(type(slurm)):
+        async def ensure_account(self, account, **limits):
+            if account == first.account:
+                raise ValueError(account)
+            await super().ensure_account(account, **limits)
+
+    faulty = Faulty()
+    await resume(session, provisioning.Backends(faulty, around.storage, around.groups, around.settings))
+    assert (first.state, second.state) == (ProjectState.PROVISIONING, ProjectState.ACTIVE)
+    assert "cannot provision project" in caplog.text
+
+
+async def test_a_project_that_begins_later_is_ready_on_its_first_day(session, slurm, around, settings):
+    first_day = now().date() + timedelta(days=90)
+    project = awarded(session, starts=first_day)
+    await resume(session, around)
+    assert letters(session) == 0, "it is not ready yet"
+    phases.update_phases(session, settings, first_day)
+    await resume(session, around)
+    assert (project.phase, letters(session)) == (Phase.OPEN, 1)

@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from hub.audit.tables import EventRow
+from hub.calls import programme as policy
 from hub.db.base import now
 from hub.errors import InvalidInput
 from hub.mail.tables import LetterRow
 from hub.organisations.tables import OrganisationRow
-from hub.projects import phases, service
+from hub.projects import lifecycle, phases, service
 from hub.projects.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
 from hub.projects.provisioning import provision
 from hub.projects.tables import Member, Project
@@ -51,7 +52,7 @@ def awarded(session, **changes) -> Project:
     if session.get(OrganisationRow, ORGANISATION) is None:
         session.add(OrganisationRow(id=ORGANISATION, name="x", form={}, join_code="x", created=now()))
         session.flush()
-    project = service.award(session, Award.model_validate(values | changes), who="reviewer")
+    project = service.award(session, Award.model_validate(values | changes), who="reviewer", today=now().date())
     session.commit()
     return project
 
@@ -137,3 +138,52 @@ async def test_a_project_passes_through_its_phases(session, settings, slurm):
     assert around.groups.groups[project.slug] == set()
     recorded = [row.after["phase"] for row in session.scalars(select(EventRow)) if row.what == "phase changed"]
     assert recorded == ["open", "ended", "closed"]
+
+
+def test_a_project_whose_days_an_admin_changes_gets_the_phase_of_today(session, settings):
+    today = now().date()
+    project = service.record(session, spec(starts=today + timedelta(days=9)), who="admin")
+    assert project.phase is Phase.WAITING, "no job starts before the first day"
+    revision = project.revision
+    for changes, phase in (
+        ({"starts": today - timedelta(days=400), "until": today - timedelta(days=300)}, Phase.CLOSED),
+        ({"starts": today - timedelta(days=400)}, Phase.OPEN),
+        ({"starts": today - timedelta(days=400), "until": today - timedelta(days=1)}, Phase.ENDED),
+        ({"starts": today, "until": today}, Phase.OPEN),
+        ({"starts": today + timedelta(days=1)}, Phase.WAITING),
+    ):
+        project = service.record(session, spec(**changes), who="admin")
+        phases.update_phases(session, settings, today)
+        session.refresh(project)
+        assert project.phase is phase, changes
+        assert project.revision > revision, "Slurm hears of it"
+        revision = project.revision
+
+
+def test_a_project_whose_phase_cannot_be_updated_stops_no_other(session, settings, monkeypatch, caplog):
+    today = now().date()
+    for number in (1, 2):
+        service.record(session, spec(slug=f"demo-{number}", account=f"demo-{number}", until=today), who="admin")
+    update_phase = phases._update_phase
+
+    def faulty(session, settings, programme, project, today):
+        if project.slug == "demo-1":
+            raise ValueError(project.slug)
+        update_phase(session, settings, programme, project, today)
+
+    monkeypatch.setattr(phases, "_update_phase", faulty)
+    phases.update_phases(session, settings, today + timedelta(days=1))
+    assert [project.phase for project in session.scalars(select(Project).order_by(Project.id))] == ["open", "ended"]
+    assert "cannot update the phase" in caplog.text
+
+
+def test_the_last_day_of_the_calendar_has_a_grace_time(session, settings):
+    project = service.record(session, spec(until=date.max), who="admin")
+    phases.update_phases(session, settings, now().date())
+    assert lifecycle.files_until(project.until, policy.current(settings).terms) == date.max
+
+
+def test_changed_hours_are_provisioned_by_a_process_that_has_just_begun(sessions, session):
+    before = service.record(session, spec(), who="admin").revision
+    with sessions() as other_process:
+        assert service.record(other_process, spec(cpu_hours=200), who="admin").revision == before + 1

@@ -21,7 +21,7 @@ SCORES = {"excellence": 4, "impact": 3, "implementation": 5}
 LARGE = {
     "call": "large-scale-2026",
     "goal": "train",
-    "resources": {"systems": ["atrium-gpu"], "gpu_hours": 60_000, "cpu_hours": 0, "months": 6},
+    "resources": {"systems": ["atrium-gpu"], "gpu_hours": 60_000, "cpu_hours": 60_000, "months": 6},
 }
 
 
@@ -329,3 +329,29 @@ def test_who_left_the_organisation_before_the_application_was_begun_may_review(f
     reviewer.organisations.leave()
     number = submitted(founder).summary.id
     assert reviewed(reviewer, number).entry.barred == ""
+
+
+def test_an_approval_of_gpu_hours_alone_is_refused(founder, reviewer):
+    with pytest.raises(ValueError, match="core hours too"):
+        approval(gpu_hours=5, cpu_hours=0)
+    assert approval(gpu_hours=0, cpu_hours=5)
+
+
+@pytest.mark.parametrize("starts", ["2031-01-01", "9999-12-31"])
+def test_an_approval_of_a_start_that_is_too_far_away_is_refused(founder, reviewer, session, monkeypatch, starts):
+    monkeypatch.setattr("hub.applications.checks._about_start", lambda *_: [])  # as it was submitted earlier
+    number = submitted(founder, resources=FORM["resources"] | {"starts": starts}).summary.id
+    reviewed(reviewer, number)
+    with pytest.raises(Conflict, match="asks for a start after") as refused:
+        reviewer.reviews.decide(number, approval())
+    assert refused.value.field == "starts"
+    assert founder.applications.get(number).summary.state == "submitted"
+
+
+def test_the_decision_names_the_first_day(founder, reviewer, session):
+    first_day = now().date() + timedelta(days=40)
+    number = submitted(founder, resources=FORM["resources"] | {"starts": str(first_day)}).summary.id
+    reviewed(reviewer, number)
+    reviewer.reviews.decide(number, approval())
+    [letter] = session.scalars(select(LetterRow).where(LetterRow.key == f"application-{number}-decision"))
+    assert f"begins on {first_day:%-d %B %Y}" in letter.text

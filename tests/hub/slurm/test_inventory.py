@@ -62,8 +62,10 @@ def test_associations_and_qos_are_parsed(recorded):
     assert (founder.account, founder.default_qos, set(founder.qos)) == ("demo", "normal", {"normal", "flexible"})
     assert account.parent == "root"
     assert not founder.barred
-    [left] = inventory.parse_associations("demo|jan|gpu||normal|normal|||0|0|\n")
-    assert (left.barred, left.partition) == (True, "gpu")
+    [left] = inventory.parse_associations("demo|jan|gpu||normal|normal|||0|0||\n")
+    assert (left.barred, left.closed, left.partition) == (True, False, "gpu")
+    [ended] = inventory.parse_associations("demo|||root|normal|normal||||||0\n")
+    assert (ended.barred, ended.closed) == (False, True)
     qos = {entry.name: entry for entry in inventory.parse_qos(recorded("qos"))}
     assert qos["notebook"].limits.user == {"cpu": 16, "mem": 65536}
     assert (qos["flexible"].limits.minutes, qos["flexible"].flags) == (240, frozenset({"DenyOnLimit"}))

@@ -1,18 +1,18 @@
 """Usage by day, person and partition, and the forecast."""
 
-from datetime import date, timedelta
+import itertools
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from hub.db.base import now
-from hub.errors import NotFound, SlurmUnavailable
-from hub.health.tables import SignOfLife
+from hub.errors import NotFound, SlurmError, SlurmUnavailable
 from hub.projects.models import ProjectSpec
 from hub.slurm.jobs import Seconds, Share
 from hub.usage import service
 from hub.usage.forecast import runs_out
-from hub.usage.tables import UsageDay
+from hub.usage.tables import UsageCollection, UsageDay
 from tests.hub.fakes import provision
 
 
@@ -46,23 +46,68 @@ async def test_every_day_since_the_last_time_is_asked_for_and_replaced(session, 
     await service.collect(session, slurm, now())
     days = {row.day: row.cpu_seconds // 3600 for row in session.scalars(select(UsageDay))}
     assert days == {yesterday: 2, today: 4}
-    assert slurm.calls == 1, "one question a day that is not over"
+    assert slurm.calls == (2 if now().time() < time(0, 10) else 1), "one question a day that is not over"
 
 
 async def test_days_that_were_missed_are_made_up_for(session, slurm, project):
     today = now().date()
-    await service.collect(session, slurm, now())
-    session.get(SignOfLife, service.USAGE).at = now() - timedelta(days=5)
-    session.commit()
     for back in range(8):
         use(slurm, today - timedelta(days=back), cpu=1)
     slurm.break_after = slurm.calls + 3
     with pytest.raises(SlurmUnavailable):
         await service.collect(session, slurm, now())
-    assert len(session.scalars(select(UsageDay)).all()) == 3
+    assert days_of(session) == [today - timedelta(days=back) for back in range(3)], "the newest first"
     slurm.break_after = None
     await service.collect(session, slurm, now())
-    assert len(session.scalars(select(UsageDay)).all()) == 6
+    assert len(days_of(session)) == 8
+
+
+def days_of(session):
+    return sorted(session.scalars(select(UsageDay.day)), reverse=True)
+
+
+async def test_a_day_is_collected_again_once_it_is_over(session, slurm, project):
+    evening = datetime(2026, 11, 20, 23, 55, tzinfo=UTC)
+    day = evening.date()
+    use(slurm, day, cpu=1)
+    await service.collect(session, slurm, evening)
+    use(slurm, day, cpu=2)
+    await service.collect(session, slurm, evening + timedelta(minutes=10))
+    use(slurm, day, cpu=3)  # the record of a job that ended just before midnight
+    await service.collect(session, slurm, evening + timedelta(minutes=16))
+    assert session.scalars(select(UsageDay.cpu_seconds)).all() == [3 * 3600]
+    slurm.calls = 0
+    await service.collect(session, slurm, evening + timedelta(minutes=17))
+    assert slurm.calls == 1
+
+
+@pytest.mark.parametrize("error", [SlurmError("sacct printed what we cannot read."), ValueError("no number")])
+async def test_a_day_that_cannot_be_read_stops_no_other_and_is_tried_later_and_later(session, slurm, project, error):
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    bad = moment.date()
+    attempts = []
+    used_on = slurm.used_on
+
+    async def faulty(day, accounts):
+        if day == bad:
+            attempts.append(moment)
+            raise error
+        return await used_on(day, accounts)
+
+    slurm.used_on = faulty
+    for back in range(3):
+        use(slurm, bad - timedelta(days=back), cpu=1)
+    await service.collect(session, slurm, moment)
+    assert days_of(session) == [bad - timedelta(days=1), bad - timedelta(days=2)]
+    for _ in range(60):
+        moment += timedelta(minutes=1)
+        await service.collect(session, slurm, moment)
+    pauses = [(second - first).total_seconds() / 60 for first, second in itertools.pairwise(attempts)]
+    assert pauses == [5, 10, 20]
+    assert session.get(UsageCollection, bad).reason in (str(error), "ValueError")
+    slurm.used_on = used_on
+    await service.collect(session, slurm, moment + timedelta(hours=1))
+    assert bad in days_of(session)
 
 
 async def test_leads_see_everybodys_usage_and_members_their_own(session, slurm, project, person):

@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
+from jupyter_server.serverapp import ServerWebApplication
 
+from spawners.node import extension
 from spawners.node.hours import project
 from tests.polling import eventually
 from tests.web import free_port
@@ -100,3 +104,12 @@ ME = {
 def test_the_project_is_the_one_that_pays() -> None:
     assert project(ME, "demo") == {"title": "Demo project", "cpu": {"left": 1}, "gpu": {"left": 2}}
     assert project(ME, "somebody-elses") is None
+
+
+def test_jupyter_server_counts_what_the_watch_knows_as_activity() -> None:
+    web = ServerWebApplication.__new__(ServerWebApplication)
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    kernels = SimpleNamespace(last_kernel_activity=begin)
+    web.settings = {"started": begin, "kernel_manager": kernels, "last_activity_times": {}}
+    extension._note_activity(web.settings, begin.timestamp() + 3600)
+    assert web.last_activity() == begin + timedelta(hours=1)

@@ -150,3 +150,12 @@ async def test_a_round_that_fails_is_told_and_not_the_last(
 
     assert world.stopped == 1
     assert caplog.text.count("missed a round") == 2
+
+
+async def test_activity_is_told_to_jupyter_server_so_that_the_hub_hears_of_it() -> None:
+    world, activity_times = World(), []
+    world.watch.note_activity = activity_times.append
+    await world.later(5_000)
+    world.gpus = True
+    await world.later(5)
+    assert activity_times == [START, START + 5_005]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import InvalidInput
-from hub.slurm.cluster import Association, Cluster, Limits, Qos
+from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
 from hub.slurm.jobs import AccountUsage, Minutes
 from spawners.job.request import SpawnRequest
 from spawners.options import validation
@@ -287,3 +287,75 @@ def test_a_request_fits_only_a_free_and_suitable_node():
     assert not validation.fits_now(cpu2, request()), "out of service"
     assert not validation.fits_now(cpu3, request()), "kept for a reservation"
     assert validation.fits_now(cpu3, request(reservation="workshop"))
+
+
+# -- a site that differs from the demo in everything ------------------------------------------------------------------
+
+
+def site(**changes):
+    """No default QOS, accounts below accounts, partitions with other names, nodes with dots."""
+    association = Association("chem-42", "founder", qos=("long", "standard"))
+    values = {
+        "nodes": (Node("n001.cluster.example", "idle", True, ("shared", "fat"), 64, 64, 262144, 262144),),
+        "partitions": (Partition("shared"), Partition("fat", deny_qos=frozenset({"standard"}))),
+        "qos": (Qos("standard"), Qos("long")),
+        "associations": (
+            Association("root", qos=("standard", "long"), default_qos="standard"),
+            Association("chemistry", parent="root"),
+            Association("chem-42", parent="chemistry"),
+            association,
+        ),
+        "as_of": NOW,
+    }
+    cluster = Cluster(**values)
+    return replace(cluster, **changes)
+
+
+def own(cluster, **changes):
+    *others, association = cluster.associations
+    return replace(cluster, associations=(*others, replace(association, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("qos", "root", "usual"),
+    [
+        (("long", "standard"), "standard", "standard"),  # of the root account
+        (("long",), "standard", "long"),  # the only one
+        (("long", "normal"), "", "normal"),  # Slurm's own last resort
+        ((), "", ""),  # a site without any
+    ],
+)
+def test_a_job_without_a_qos_gets_the_one_that_slurm_takes(qos, root, usual):
+    cluster = own(site(), qos=qos)
+    first, *others = cluster.associations
+    cluster = replace(cluster, associations=(replace(first, default_qos=root), *others))
+    have = offer(cluster)
+    [project] = have.projects
+    assert project.partition("shared", "").qos == usual
+    validation.check(request(account="chem-42", partition="shared"), have)
+
+
+def test_where_slurm_takes_no_default_one_has_to_be_named():
+    cluster = own(site(), qos=("long", "short"))  # neither is the root account's, and there is no "normal"
+    have = offer(cluster)
+    assert "Choose one of these: long, short" in refusal({"account": "chem-42", "partition": "shared"}, have).hint
+    completed = validation.complete({"account": "chem-42"}, have, SETTINGS)
+    assert (completed.partition, completed.qos) == ("shared", "long")
+    validation.check(completed, have)
+
+
+def test_a_partition_that_refuses_the_default_qos_needs_another_one():
+    have = offer(site())
+    assert refusal({"account": "chem-42", "partition": "fat"}, have).field == "qos"
+    validation.check(request(account="chem-42", partition="fat", qos="long"), have)
+
+
+@pytest.mark.parametrize("account", ["root", "chemistry", "chem-42"])
+def test_a_project_below_a_closed_account_is_not_offered(account):
+    cluster = site()
+    associations = tuple(
+        replace(entry, closed=(entry.account, entry.user) == (account, "")) for entry in cluster.associations
+    )
+    assert offer(replace(cluster, associations=associations)).projects == ()
+    assert offer(own(cluster, closed=True)).projects == ()
+    assert [project.account for project in offer(cluster).projects] == ["chem-42"]

@@ -216,3 +216,76 @@ async def test_a_report_is_saved_and_submitted_only_after_confirmation() -> None
 
     assert inside.written.form.summary == "It works."
     assert part.form.layout.display == "none"
+
+
+async def test_a_person_who_is_gone_is_not_exchanged_for_another() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+    assert members.person.value is None, "nobody is chosen by position"
+    members.person.value = "jan"
+    members.sure.value = "jan"
+    view.do("Removing", members._remove)
+    await settled(view)
+    assert members.person.value is None
+    members.sure.value = "maria"
+    view.do("Removing", members._remove)
+    await settled(view)
+    assert [member.person for member in inside.owned[0].members] == ["maria"]
+    assert members.person.complaint == "Choose the person to remove."
+
+
+async def test_an_invitation_that_is_gone_is_not_exchanged_for_another() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+    entries = [("a@example.eu", 1), ("b@example.eu", 2)]
+    members.invitation.offer(entries)
+    members.invitation.value = 2
+    members.invitation.offer(entries[:1])
+    assert members.invitation.value is None
+    view.do("Withdrawing", members._take_back)
+    await settled(view)
+    assert members.invitation.complaint == "Choose the invitation to withdraw."
+
+
+async def test_a_project_that_is_gone_is_not_exchanged_for_another() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/members")
+    members: Any = view._parts[Part.MEMBERS]
+    members.person.value = members.sure.value = "jan"
+
+    def leave(slug: str, person: str) -> None:
+        assert slug == "steel-1"
+        inside.owned = inside.owned[1:]
+
+    inside.projects.remove_member = leave  # type: ignore[method-assign]
+    view.do("Removing", members._remove)
+    await settled(view)
+    assert view.state.project is None
+    assert view.place.layout.display == "none"
+    assert "Choose a project" in everything(view)
+    view.reload()
+    await asyncio.sleep(0)
+    await settled(view)
+    assert view.state.project is None, "also after a reload"
+    view.go("project/glass-2/members")
+    await settled(view)
+    assert view.place.layout.display == ""
+
+
+async def test_a_part_is_empty_until_the_next_project_s_data_are_there() -> None:
+    inside = Inside()
+    view = await shown(inside, "project/steel-1/usage")
+    assert view.state.usage is not None
+    seen: list[Any] = []
+
+    def late(slug: str) -> ProjectUsage:
+        seen.append(view.state.usage)
+        return usage(slug=slug)
+
+    inside.usage = late  # type: ignore[method-assign]
+    view.go("project/glass-2/usage")
+    await settled(view)
+    assert seen == [None]
+    assert view.state.usage.slug == "glass-2"

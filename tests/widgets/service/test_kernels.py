@@ -223,10 +223,31 @@ async def test_tabs_closed_a_moment_ago_do_not_count(leases: Leases, kernels: Fa
     page.disconnect(socket, clock.now)
     clock.now += 2
 
+    await culler(kernels).make_room("founder")
+    assert "k1" in kernels.running, "there is a place, and its line may come back"
+    later = lease(leases, "founder", "k2")
+    later.connect(socket)
+    later.disconnect(socket, clock.now)
+    clock.now += 2
     await culler(kernels).make_room("colleague")
-    assert "k1" in kernels.running
+    assert list(leases) == [page, later]
+    await culler(kernels).make_room("founder")
+    assert list(leases) == [later], "one place is enough"
+    assert "k1" not in kernels.running
+
+
+async def test_where_all_are_in_use_the_own_closed_tabs_make_room(
+    leases: Leases, kernels: FakeKernels, clock: Clock
+) -> None:
+    page, socket = lease(leases, "founder", "k1"), Socket()
+    page.connect(socket)
+    page.disconnect(socket, clock.now)
+    for owner in ("colleague", "analyst"):
+        lease(leases, owner, owner)
+    clock.now += 2
     await culler(kernels).make_room("founder")
     assert "k1" not in kernels.running
+    assert len(leases) == 2
 
 
 # -- the pool ---------------------------------------------------------------------------------------------------------
