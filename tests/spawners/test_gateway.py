@@ -810,8 +810,8 @@ async def test_a_server_that_says_farewell_and_stays_is_ended(spawner, slurm, he
     stopped = []
 
     async def stop(user, name) -> None:
-        stopped.append(user.name)
         await spawner.stop()
+        stopped.append(user.name)
 
     monkeypatch.setattr(recovery, "stopped", stop)
     monkeypatch.setattr(server_job, "FAREWELL_SECONDS", (0.01, 0.01))
