@@ -55,7 +55,7 @@ def rdf(request: Line) -> Iterator[Line]:
 
 
 def _nodes(data: bytes, rdf_format: ox.RdfFormat, base: str) -> Iterator[Line]:
-    return parsers.nodes(parsers.with_oxigraph(data, rdf_format, base))
+    return parsers.nodes(parsers.with_hosts(parsers.with_oxigraph(data, rdf_format, base), base))
 
 
 def _page_refused(line: int | None, reason: str) -> Line:
@@ -115,7 +115,7 @@ def _with_faults(data: bytes, rdf_format: ox.RdfFormat, base: str, error: Except
             yield from _nodes(repaired, rdf_format, base)
             return
     try:
-        lines = list(parsers.nodes(parsers.with_rdflib(data, rdf_format, base)))
+        lines = list(parsers.nodes(parsers.with_hosts(parsers.with_rdflib(data, rdf_format, base), base)))
     except Exception:  # rdflib's parsers raise exceptions of any class
         yield _page_refused(getattr(error, "lineno", None), one_line(error))
         yield from _around_faults(repaired, rdf_format, base)
