@@ -157,6 +157,7 @@ SUBJECTS: dict[str, set[str]] = {
     "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
+        "entities",  # of XML, written out under a cap
         "jsonld",  # JSON-LD contexts
         "pages",  # bytes -> UTF-8, JSON
         "parsers",  # RDF -> statements -> nodes
