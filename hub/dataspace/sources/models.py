@@ -86,9 +86,9 @@ class Run(Frozen):
     """Everything that was met."""
     new: int
     changed: int
-    same: int
+    same: int = 0
     """Records that are as they were."""
-    listed_only: int
+    listed_only: int = 0
     """Datasets that the catalogue lists and describes nowhere."""
     removed: int
     refused: int
