@@ -1,5 +1,7 @@
 """Addresses as catalogues write them: mended where that is unambiguous, and never dropped without a word."""
 
+import time
+
 import pytest
 
 from hub.dataspace.metadata import usability
@@ -97,5 +99,7 @@ def test_unusable_addresses_of_a_landing_page_and_of_a_service_are_kept():
 
 @pytest.mark.parametrize("part", [",", " ", "\t", "|", "http:/", "<", "www."])
 def test_a_long_value_is_read_in_time(part):
+    start = time.process_time()
     for length in (3900, 200_000):
         assert len(addresses(part * (length // len(part)))) <= 1
+    assert time.process_time() - start < 2
