@@ -377,7 +377,7 @@ def test_withdrawn_datasets_are_removed_by_the_next_whole_harvest(shop, site):
     for path in ("/1", "/2"):
         site.pages[path] = Reply(status=304)
     run = shop.harvest(f"{site.url}/1")
-    assert (run.state, run.removed, names(shop)) == (RunState.COMPLETE, 1, ["a", "c"])
+    assert (run.state, run.removed, names(shop), adds_up(run)) == (RunState.COMPLETE, 1, ["a", "c"], True)
 
 
 def test_a_changed_space_arrives_although_no_page_has_changed(shop, site):
