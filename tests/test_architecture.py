@@ -137,13 +137,15 @@ SUBJECTS: dict[str, set[str]] = {
         "preview",  # first rows, fetched
     },
     "dataspace/metadata": {
+        "addresses",  # mended where that is unambiguous
         "agents",  # publishers, creators, contacts
         "coverage",  # places, periods, languages
+        "dates",  # in the spellings of catalogues
         "dcat",  # DCAT -> records
         "distributions",  # files and services of a record
         "file_types",  # by media type, name or extension
         "licences",  # classes of licences
-        "literals",  # single values: dates, sizes, links, mailboxes
+        "literals",  # single values: sizes, links, mailboxes
         "namespaces",  # of all vocabularies
         "nodes",  # values of a node
         "odrl",  # ODRL in words
@@ -156,6 +158,7 @@ SUBJECTS: dict[str, set[str]] = {
     "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
         "ckan",  # CKAN's JSON -> nodes
+        "entities",  # of XML, written out under a cap
         "jsonld",  # JSON-LD contexts
         "pages",  # bytes -> UTF-8, JSON
         "parsers",  # RDF -> statements -> nodes

@@ -94,6 +94,8 @@ class Distribution(Frozen):
     description: Text = {}
     access_url: str = ""
     download_url: str = ""
+    unusable_addresses: tuple[str, ...] = ()
+    """What its source states as its addresses and that cannot be used as a link, such as one of FTP."""
     endpoint_url: str = ""
     """Address of the service that hands the data out, such as a connector."""
     format: str = ""
@@ -131,7 +133,11 @@ class Record(Frozen):
     modified: date | None = None
     version: str = ""
     landing_page: str = ""
+    unusable_addresses: tuple[str, ...] = ()
+    """What its source states as addresses of its pages and that cannot be used as a link."""
     distributions: tuple[Distribution, ...] = ()
+    distributions_stated: int | None = None
+    """Number of files that its source lists; None if ``distributions`` has them all."""
     policies: tuple[dict[str, Any], ...] = ()
     """ODRL as the source has it, blank nodes written out; ``odrl.sentences`` puts it into words."""
     provenance: Text = {}

@@ -23,6 +23,8 @@ class RecordRow(Base):
         UniqueConstraint("source_id", "uri"),
         Index("ix_dataspace_records_indexed_id", "indexed", "id"),
         Index("ix_dataspace_records_checked_id", "checked", "id"),
+        # The id of a deleted record is in links and in the index: no other record gets it.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -406,7 +406,7 @@ def test_an_admin_adds_a_source_sees_refused_records_and_changes_it(
         expect(here.get_by_text("incomplete", exact=True)).to_be_visible(timeout=2 * SECONDS)
         expect(here).to_contain_text("2 records")
         expect(page.get_by_label("Data space")).to_be_focused()  # news do not take the keyboard away
-        here.get_by_text("Refused records (1)").press("Enter")
+        here.get_by_text("Refused (1)").press("Enter")
         expect(here.locator("details li")).to_contain_text("line 2")
         screenshot(page, "dataspaces-refused")
         assert accessibility_problems(page) == []

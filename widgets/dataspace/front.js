@@ -453,7 +453,9 @@ class Page {
   files(page) {
     const files = page.record.distributions;
     if (!files.length) return h("p", {}, "The source lists no files. ", page.record.landing_page && link(page.record.landing_page, "Landing page"));
-    return h("ol", { class: "ds-hits" }, files.map((file, at) => h("li", { class: "card" }, this.file(page, file, at))));
+    const stated = page.record.distributions_stated;
+    return [stated && h("p", { class: "quiet" }, `The source lists ${number(stated)} files. The first ${number(files.length)} are shown; its own page has the others.`),
+      h("ol", { class: "ds-hits" }, files.map((file, at) => h("li", { class: "card" }, this.file(page, file, at))))];
   }
 
   file(page, file, at) {
@@ -466,6 +468,7 @@ class Page {
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, file.endpoint_url === file.access_url ? "through a service" : "through a connector")),
       address && h("p", { class: "ds-address" }, link(address)),
+      unusable(file),
       /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && h("div", { class: "actions" },
         button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
@@ -512,7 +515,7 @@ class Page {
       "Publisher": who(record.publisher), "Creator": record.creators.map((creator) => text(creator.name)).filter(Boolean).join(", "),
       "Contact": record.contact.length ? record.contact.map(who) : null, "History": text(record.provenance),
       "Derived from": each(record.origins),
-      "Landing page": record.landing_page && link(record.landing_page), "Record": link(record.uri, record.uri),
+      "Landing page": record.landing_page && link(record.landing_page), "Other addresses": unusable(record), "Record": link(record.uri, record.uri),
       "Catalogue": page.source ? `${page.source}, read ${moment(page.harvested)}` : `published by the project ${page.project}`,
       "Area": each(record.spatial), "Time": record.temporal.map(([from, to]) => `${from || "…"} – ${to || "…"}`).join(", "),
       "Update frequency": record.frequency.replaceAll("_", " ").toLowerCase(), "Conforms to": each(record.conforms_to),
@@ -652,7 +655,7 @@ class Page {
 
   source(source) {
     const { form, last } = source;
-    const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
+    const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${counts(last)}`;
     return [h("h3", {}, form.title),
       h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${source.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
@@ -662,7 +665,7 @@ class Page {
       last && this.refusals(last, `refused-${form.name}`),
       this.reports === form.name && this.state.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
       this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.state.runs || []).map((run) => h("li", {},
-        `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
+        `${moment(run.started)}: ${RUNS[run.state][1]}, ${counts(run)} ${run.reason}`,
         this.refusals(run, `refused-${run.id}`)))),
       h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
@@ -677,10 +680,11 @@ class Page {
   }
 
   refusals(run, key) {
-    if (!run.refusals.length) return null;
-    return h("details", { "data-key": key }, h("summary", {}, `Refused records (${number(run.refused)})`),
-      h("ul", { class: "ds-reports" }, run.refusals.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`))),
-      run.refused > run.refusals.length && h("p", { class: "quiet" }, `The first ${number(run.refusals.length)} are listed.`));
+    const listed = (lines) => h("ul", { class: "ds-reports" }, lines.map((no) => h("li", {}, `${no.page}${no.line ? `, line ${number(no.line)}` : ""}: ${no.reason}`)));
+    const refused = run.refusals.filter((no) => !no.note), notes = run.refusals.filter((no) => no.note);
+    return [refused.length > 0 && h("details", { "data-key": key }, h("summary", {}, `Refused (${number(run.refused)})`), listed(refused),
+        run.refused > refused.length && h("p", { class: "quiet" }, `The first ${number(refused.length)} are listed.`)),
+      notes.length > 0 && h("details", { "data-key": `${key}-notes` }, h("summary", {}, `Left out of what was read (${number(notes.length)})`), listed(notes))];
   }
 
   sourceForm() {
@@ -735,6 +739,17 @@ const each = (addresses) => addresses.length ? h("ul", {}, addresses.map((addres
 function actions(...buttons) {
   const there = buttons.filter(Boolean);
   return there.length ? h("p", { class: "actions" }, there) : null;
+}
+
+/** Addresses that cannot be opened, as the source states them. */
+function unusable(thing) {
+  const addresses = thing.unusable_addresses || [];
+  return addresses.length ? addresses.map((address) => h("p", { class: "ds-address" }, h("code", {}, address), " is not a usable address. Ask the contact how to get the data.")) : null;
+}
+
+/** What a harvest read, and what became of it. */
+function counts(run) {
+  return `${number(run.read)} read: ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.same)} the same, ${number(run.refused)} refused, ${number(run.listed_only)} only listed. ${number(run.removed)} removed.`;
 }
 
 function facts(pairs) {

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from hub.dataspace.metadata import vocabularies
-from hub.dataspace.metadata.literals import clean, day
+from hub.dataspace.metadata.dates import day
+from hub.dataspace.metadata.literals import clean
 from hub.dataspace.metadata.namespaces import DCAT, DCATAPIT, DCT, LOCN, RDF, SCHEMA, TIME, WKT, Node
 from hub.dataspace.metadata.nodes import LABELS, MOST_VALUES, NodeReader
 

@@ -29,7 +29,7 @@ from hub.dataspace.metadata.namespaces import (
 from hub.dataspace.metadata.nodes import LONGEST_TITLE, MOST_VALUES, NodeReader, Nodes, kind_of
 from hub.dataspace.metadata.subjects import SubjectReader
 from hub.dataspace.metadata.trees import TreeBuilder
-from hub.dataspace.models import Agent, Kind, Record
+from hub.dataspace.models import Agent, Kind, Record, Text
 
 MOST_NODES = 500
 """Nodes that belong to one record, at most."""
@@ -52,6 +52,8 @@ _TITLES = (DCT + "title", RDFS + "label", SCHEMA + "name", EDC + "name")
 _DESCRIPTIONS = (DCT + "description", DCT + "abstract", IT6 + "shortDescription", SCHEMA + "description",
                  RDFS + "comment")  # fmt: skip
 _ORIGINS = (DCT + "source", PROV + "wasDerivedFrom", IT6 + "trainedOn", IT6 + "fineTunedFrom")
+_ISSUED = (DCT + "issued", DCT + "created")
+_MODIFIED = DCT + "modified"
 _PAGES = (DCAT + "landingPage", FOAF + "page", IT6 + "hasRepository", SCHEMA + "url")
 
 
@@ -66,13 +68,14 @@ def record(identity: str, nodes: Nodes) -> Record | None:
     title = reader.text(node, *_TITLES, longest=LONGEST_TITLE)
     if not title and kind == Kind.SERVICE:
         return None
-    distributions = tuple(DistributionReader(reader, trees).distributions(node, kind))
+    distributions, distributions_stated = DistributionReader(reader, trees).distributions(node, kind)
     policies = trees.policies(node)
     unread = {DCAT + "theme"} if subjects.has_other_themes(node) else set[str]()
+    unread |= set(reader.without_date(node, *_ISSUED, _MODIFIED))
     return Record(
         uri=identity,
         kind=kind,
-        title=title or {"und": _fallback_title(identity, reader.first(node, DCT + "identifier"))},
+        title=title or _fallback_title(identity, reader.first(node, DCT + "identifier")),
         description=reader.text(node, *_DESCRIPTIONS),
         keywords=subjects.keywords(node),
         themes=subjects.themes(node),
@@ -83,11 +86,13 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         licence=rights.licence_of_record(rights.licence(reader, node), distributions),
         access=rights.access(reader, node, distributions, has_policies=bool(policies)),
         access_rights=reader.labels(node, DCT + "accessRights"),
-        issued=reader.date(node, DCT + "issued", DCT + "created"),
-        modified=reader.date(node, DCT + "modified"),
+        issued=reader.date(node, *_ISSUED),
+        modified=reader.date(node, _MODIFIED),
         version=reader.first(node, DCAT + "version", OWL + "versionInfo", SCHEMA + "version")[:100],
         landing_page=reader.link(node, *_PAGES),
-        distributions=distributions,
+        unusable_addresses=tuple(reader.unusable_addresses(node, *_PAGES, DCAT + "endpointURL")),
+        distributions=tuple(distributions),
+        distributions_stated=distributions_stated if distributions_stated > len(distributions) else None,
         policies=policies,
         provenance=reader.labels(node, DCT + "provenance"),
         origins=tuple(reader.values(node, *_ORIGINS)),
@@ -99,8 +104,12 @@ def record(identity: str, nodes: Nodes) -> Record | None:
     )
 
 
-def _fallback_title(identity: str, identifier: str) -> str:
-    return (identifier or identity.rstrip("/").rsplit("/", 1)[-1] or identity)[:LONGEST_TITLE]
+def _fallback_title(identity: str, identifier: str) -> Text:
+    """The record's identifier, or else the last part of its address. The names of blank nodes are none."""
+    is_nameless = identity.startswith("_:") or "/.well-known/genid/" in identity
+    last_part = "" if is_nameless else identity.rstrip("/").rsplit("/", 1)[-1] or identity
+    name = identifier or last_part
+    return {"und": name[:LONGEST_TITLE]} if name else {"en": "Without a title"}
 
 
 def with_address(nameless: Record, node: Node, source_address: str, more: str = "") -> Record:

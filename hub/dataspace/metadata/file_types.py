@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 TEXT_TABLES = frozenset({"CSV", "TSV", "JSON", "GEOJSON", "JSONL", "NDJSON"})
 """Types of text whose first rows can be shown."""
@@ -60,6 +61,34 @@ _CODES = {
 }
 """Media types and extensions that the authority table (2018) lists under another code or not at all."""
 
+_PAGES = frozenset({
+    "ACTION", "ASHX", "ASP", "ASPX", "ATOM", "CFM", "CGI", "DO", "HTM", "HTML", "HTML_SIMPL", "JSF", "JSP", "LINK",
+    "MHTML", "MSG_HTTP", "PHP", "RDFA", "RSS", "SERVICE", "URL", "WEB", "WWW", "XHTML", "XHTML_SIMPL",
+})  # fmt: skip
+"""Codes of pages, and of programs that answer with one."""
+_SERVICE = re.compile(
+    r"MAP_|(?:API|ARCGIS|CSW|ESRI|ODATA|OGC|REST|SOAP|SOS|SPARQLQ?|TMS|WCS|WFS|WMS|WMTS|WPS)(?![A-Z])"
+)
+"""Beginnings of the codes of services."""
+_FURTHER_FILES = frozenset({
+    "7Z", "ARROW", "ASC", "AVRO", "BZ2", "DAT", "DTA", "DWG", "DXF", "FEATHER", "FGB", "GEOTIFF", "GPKG", "GPX",
+    "GRB", "GRIB", "GRIB2", "GZ", "H5", "HDF5", "JSONL", "MP3", "MP4", "NC", "NDJSON", "NPY", "NPZ", "ORC", "OSM",
+    "PBF", "PARQUET", "RDA", "RDATA", "RDS", "SAS7BDAT", "SAV", "TGZ", "TSV", "WAV", "WEBP", "XLSB", "XLSM", "XZ",
+    "ZST",
+})  # fmt: skip
+"""Codes of files that the authority table does not have."""
+_TRANSFER_FORMAT = re.compile(r"[\w.:]+[-+_](?:push|pull)", re.I)
+"""Formats of the Dataspace Protocol: how a connector hands data out. They are written as the connector does."""
+_PATH_OF_PAGE_OR_SERVICE = re.compile(
+    r"/(?:about|api|catalog(?:ue)?|(?:data-?)?sets?|explore|home|index|metadata|node|pages?|portal|records?|search|views?"
+    r"|csw|featureserver|mapserver|ows|services?|sparql|wcs|wfs|wms|wmts)(?:/|\Z)|/\Z|\A\Z",
+    re.I,
+)
+_DOWNLOAD = re.compile(
+    r"attachment|bitstream|download|/exports?(?:[/?]|\Z)|getfile|/files?/|/raw/|[?&](?:output)?format=", re.I
+)
+"""What addresses have in them that hand out a file below the path of a page or a service."""
+
 
 def code_of(value: str) -> str:
     """Code of the type that a source states as an IRI, a media type, an extension or a name.
@@ -70,21 +99,51 @@ def code_of(value: str) -> str:
     if name.startswith(("http://", "https://")):
         path = name.rstrip("/")
         name = "/".join(path.rsplit("/", 2)[1:]) if "media-types" in path else path.rsplit("/", 1)[1].rsplit("#", 1)[-1]
+    if _TRANSFER_FORMAT.fullmatch(name):
+        return name[:40]
     name = name.partition(";")[0].strip().lower()
-    if code := _known_code(name):
+    if code := known_code(name):
         return code
     # "Zipped CSV", "Spreadsheet (csv)": the first part that is a type; one that is a package only if there is no other.
-    codes = [code for part in re.findall(r"[a-z0-9_+-]{2,}", name) if (code := _known_code(part))]
+    codes = [code for part in re.findall(r"[a-z0-9_+-]{2,}", name) if (code := known_code(part))]
     if codes and "/" not in name:
         return next((code for code in codes if code not in _PACKAGE_CODES), codes[0])
     return name.rsplit("/", 1)[-1].removeprefix("x-").upper()[:40]
 
 
-def _known_code(name: str) -> str:
+def known_code(name: str) -> str:
+    """Code of the type with this media type, extension or label (lower case), or an empty text."""
     from hub.dataspace.metadata import vocabularies  # reads the authority table, which nothing else here needs
 
     name = name.lstrip(".")
     return _CODES.get(name) or vocabularies.file_type_code(name)
+
+
+def is_file_address(address: str, *statements: str) -> bool:
+    """Whether an address leads to a file, and not to a page about it or to a service. Nothing is fetched for it.
+
+    The name in the address decides if it has an extension of a file or of a page. Else the ``statements`` of its source
+    do (type, media type, packaging), unless the path is one of a page or a service.
+    """
+    codes = [code_of(statement) for statement in statements if statement]
+    if any(map(_is_page_or_service, codes)):
+        return False
+    parts = urlsplit(address)
+    name = parts.path.rpartition("/")[2]
+    ending = extension(name) if "." in name else ""
+    if _is_file(code_of(ending)) or _is_page_or_service(ending):
+        return _is_file(code_of(ending))
+    below_page = _PATH_OF_PAGE_OR_SERVICE.search(parts.path) and not _DOWNLOAD.search(f"{parts.path}?{parts.query}")
+    return any(map(_is_file, codes)) and not below_page
+
+
+def _is_page_or_service(code: str) -> bool:
+    return code in _PAGES or _SERVICE.match(code) is not None
+
+
+def _is_file(code: str) -> bool:
+    known = code in _FURTHER_FILES or bool(known_code(code.lower()))
+    return known and not _is_page_or_service(code) and code != "OCTET"
 
 
 def extension(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Single values of a catalogue: text without control characters, links, language tags, mailboxes, days and sizes.
+"""Single values of a catalogue: text without control characters, links, language tags, mailboxes and sizes.
 
 Pure functions, used by everything that makes records out of nodes. A value of the wrong form gives nothing, no error.
 """
@@ -6,7 +6,6 @@ Pure functions, used by everything that makes records out of nodes. A value of t
 from __future__ import annotations
 
 import re
-from datetime import date
 from urllib.parse import urlsplit
 
 from hub.dataspace.metadata import vocabularies
@@ -53,26 +52,6 @@ def mailbox(text: str) -> str:
     if is_link(address):
         address = address.rsplit("/", 1)[-1]
     return address[:200] if re.fullmatch(r"[^@\s<>\"'/:]+@[^@\s<>\"'/:]+", address) else ""
-
-
-def day(text: str) -> date | None:
-    """A day; of a month or a year the first day. 31.12.2020 is read, too; 1/2/2020 is not, as it could be two days."""
-    year_first = re.match(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?|(\d\d)(\d\d))?(?!\d)", text)
-    day_first = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", text)
-    if day_first:
-        year, month, number = day_first[3], day_first[2], day_first[1]
-    elif year_first:
-        year, month, number = (
-            year_first[1],
-            year_first[2] or year_first[4] or "1",
-            year_first[3] or year_first[5] or "1",
-        )
-    else:
-        return None
-    try:
-        return date(int(year), int(month), int(number))
-    except ValueError:
-        return None
 
 
 def byte_size(text: str) -> int | None:

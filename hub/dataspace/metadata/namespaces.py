@@ -13,6 +13,7 @@ Node = Mapping[str, Sequence[Term]]
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 DCT = "http://purl.org/dc/terms/"
+DC = "http://purl.org/dc/elements/1.1/"
 DCAT = "http://www.w3.org/ns/dcat#"
 FOAF = "http://xmlns.com/foaf/0.1/"
 VCARD = "http://www.w3.org/2006/vcard/ns#"
@@ -30,6 +31,9 @@ LOCN = "http://www.w3.org/ns/locn#"
 TIME = "http://www.w3.org/2006/time#"
 WKT = "http://www.opengis.net/ont/geosparql#asWKT"
 DCATAPIT = "http://dati.gov.it/onto/dcatapit#"
+UNEXPLAINED = "urn:unexplained:"
+"""Namespace of JSON-LD terms that no context explains. Parsers drop terms without a namespace, and a
+rule could lose its condition."""
 
 KINDS = {
     DCAT + "Dataset": Kind.DATASET,

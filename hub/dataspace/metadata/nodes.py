@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Protocol
 
-from hub.dataspace.metadata.literals import clean, day, is_link, language_tag
+from hub.dataspace.metadata import addresses
+from hub.dataspace.metadata.dates import day
+from hub.dataspace.metadata.literals import clean, language_tag
 from hub.dataspace.metadata.namespaces import (
     DCT,
     FOAF,
@@ -94,9 +96,23 @@ class NodeReader:
         return text
 
     def link(self, node: Node, *predicates: str) -> str:
-        """The first value that may be used as a link, or an empty text."""
-        return next((value for value in self.values(node, *predicates) if is_link(value)), "")
+        """The first address that may be used as a link, or an empty text."""
+        return next(iter(self.links(node, *predicates)), "")
+
+    def links(self, node: Node, *predicates: str) -> list[str]:
+        """All different addresses that may be used as links."""
+        values = self.values(node, *predicates)
+        return list(dict.fromkeys(address for value in values for address in addresses.usable(value)))
+
+    def unusable_addresses(self, node: Node, *predicates: str) -> list[str]:
+        """All different values that are stated as addresses and cannot be used as links."""
+        values = self.values(node, *predicates)
+        return list(dict.fromkeys(address for value in values for address in addresses.unusable(value)))
 
     def date(self, node: Node, *predicates: str) -> date | None:
         """The first value that is a date."""
         return next(filter(None, map(day, self.values(node, *predicates))), None)
+
+    def without_date(self, node: Node, *predicates: str) -> Iterator[str]:
+        """Those of the predicates of which a value is no date, which its source means as one."""
+        yield from (name for name in predicates if not all(map(day, self.values(node, name))))

@@ -38,7 +38,11 @@ def _obstacles(record: Record) -> Iterator[UsableNow]:
         yield UsableNow(verdict=Verdict.ASK, reason="It needs an agreement with the provider.")
     if record.access == Access.RESTRICTED:
         yield UsableNow(verdict=Verdict.ASK, reason="Access is restricted: ask the contact for it.")
+    stated = [*record.unusable_addresses, *(a for d in record.distributions for a in d.unusable_addresses)]
     if not any(d.download_url or d.access_url for d in record.distributions) and not record.landing_page:
+        if stated:
+            reason = "Its source states an address that cannot be opened from here: see its files, or ask the contact."
+            yield UsableNow(verdict=Verdict.ASK, reason=reason)
         yield UsableNow(verdict=Verdict.NO, reason="Its source does not say where to get it.")
     if any(rule.rule == "not-understood" for rule in rules):
         yield UsableNow(verdict=Verdict.ASK, reason="Part of its policy is not understood: read it first.")

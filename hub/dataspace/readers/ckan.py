@@ -71,8 +71,9 @@ def first_page(address: str) -> str:
     path = re.sub(r"/(dataset|group|organization)$", "", path.removesuffix("/package_search"))
     if not path.endswith("/action"):
         path = f"{path}/action" if re.search(r"/api/\d$", path) else f"{path.removesuffix('/api')}/api/3/action"
-    own = [(key, value) for key, value in parse_qsl(parts.query) if key not in ("start", "rows")]
-    query = urlencode([*own, ("start", 0), ("rows", ROWS)])
+    own = [(key, value) for key, value in parse_qsl(parts.query) if key not in ("sort", "start", "rows")]
+    # In another order, a package that is edited meanwhile moves to a page that was read before.
+    query = urlencode([*own, ("sort", "id asc"), ("start", 0), ("rows", ROWS)])
     return parts._replace(path=f"{path}/package_search", query=query, fragment="").geturl()
 
 
@@ -90,6 +91,8 @@ def list_page(url: str) -> str:
 def packages(request: Line) -> Iterator[Line]:
     """Nodes of one answer of CKAN and addresses of further pages; a package without an id is refused.
 
+    Of a search, the first line is the ``count`` of packages it states, and of how many of these no node follows.
+
     ``package_search`` has a page of packages, ``package_list`` the names of all, ``package_show`` one of them.
     """
     base = request["base"]
@@ -100,6 +103,8 @@ def packages(request: Line) -> Iterator[Line]:
     except (Unreadable, KeyError, TypeError, ValueError) as error:
         yield {"refused": {"line": None, "reason": f"not an answer of CKAN: {error}"}, "whole": True}
         return
+    if count:
+        yield {"count": count, "withdrawn": sum(map(_is_withdrawn, listed))}
     for number, package in enumerate(listed, 1):
         if isinstance(package, str):
             yield {"next": f"{urljoin(base, 'package_show')}?{urlencode({'id': package})}"}
@@ -122,6 +127,11 @@ def packages(request: Line) -> Iterator[Line]:
         yield {direction: parts._replace(query=urlencode(parameters | {"start": start})).geturl()}
 
 
+def _is_withdrawn(package: Any) -> bool:
+    """Whether a package is deleted, or not published yet."""
+    return isinstance(package, dict) and package.get("state") in ("deleted", "draft")
+
+
 def _listed(result: Any) -> list[Any]:
     """Packages of a search, a single package, or a list of packages or names, which DKAN nests in a second list."""
     if isinstance(result, dict):
@@ -130,7 +140,7 @@ def _listed(result: Any) -> list[Any]:
 
 
 def _package(package: Line, base: str) -> Iterator[Line]:
-    if package.get("state") in ("deleted", "draft"):
+    if _is_withdrawn(package):
         return
     extras = package.get("extras") or {}
     if not isinstance(extras, dict):

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hub.dataspace.metadata import namespaces
 from hub.dataspace.readers import repair
 
 CONTEXTS = Path(__file__).parent / "contexts"
@@ -35,7 +36,7 @@ _ODRL_KEYS = {"leftOperand", "operator", "action"}
 def self_contained(document: Any) -> tuple[Any, set[str]]:
     """A document with every known context in place of its address.
 
-    Terms that no context explains get the namespace :data:`repair.UNEXPLAINED`, so that no parser drops them.
+    Terms that no context explains get the namespace :data:`namespaces.UNEXPLAINED`, so that no parser drops them.
 
     :returns: the document and the addresses of contexts that are not known.
     """
@@ -75,7 +76,7 @@ def _keeping_unexplained_terms(document: Any) -> Any:
         return [_keeping_unexplained_terms(part) for part in document]
     if isinstance(document, dict) and "@context" in document:
         own = document["@context"]
-        return document | {"@context": [{"@vocab": repair.UNEXPLAINED}, *(own if isinstance(own, list) else [own])]}
+        return document | {"@context": [{"@vocab": namespaces.UNEXPLAINED}, *(own if isinstance(own, list) else [own])]}
     return document
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import pyoxigraph as ox
 
@@ -127,22 +128,35 @@ def with_rdflib(data: bytes, rdf_format: ox.RdfFormat, base: str) -> Iterator[Qu
         yield term(subject)[1], str(predicate), term(value), named_graph
 
 
+def with_hosts(quads: Iterable[Quad], base: str) -> Iterator[Quad]:
+    """Statements in which ``<www.city.example/a.csv>`` is no file beside the page, but an address without a scheme."""
+    relative = urljoin(base, "www.")
+    for quad in quads:
+        term = quad[2]
+        if term[0] == "i" and term[1].startswith(relative):
+            term[1] = f"https://www.{term[1].removeprefix(relative)}"
+        yield quad
+
+
 def nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
-    """Nodes out of statements: one for each run of statements about the same subject, and links to further pages."""
+    """Nodes out of statements: one for each run of statements about the same subject, and links to further pages.
+
+    Values of terms that are read as DCAT's come after those of DCAT's own.
+    """
     subject, graph = None, None
     predicates: dict[str, list[Any]] = {}
+    translated: dict[str, list[Any]] = {}
     for quad in quads:
         if isinstance(quad, dict):
             yield quad
             continue
-        quad_subject, predicate, value, quad_graph = quad
-        predicate = repair.AS_DCAT.get(predicate, predicate)
+        quad_subject, stated_predicate, value, quad_graph = quad
+        predicate = repair.AS_DCAT.get(stated_predicate, stated_predicate)
         if predicate == _TYPE:
             value[1] = repair.AS_DCAT.get(value[1], value[1])
         if (quad_subject, quad_graph) != (subject, graph):
-            if predicates:
-                yield {"s": subject, "g": graph, "p": predicates}
-            subject, graph, predicates = quad_subject, quad_graph, {}
+            yield from _node(subject, graph, predicates, translated)
+            subject, graph, predicates, translated = quad_subject, quad_graph, {}, {}
         # Some servers write Hydra's addresses of pages as texts.
         beginnings = ("http://", "https://") if value[0] == "i" else ("http://", "https://", "/", "?")
         if predicate in _LINKS and value[1].startswith(beginnings):
@@ -150,6 +164,15 @@ def nodes(quads: Iterable[Quad | Line]) -> Iterator[Line]:
         if value[0] == "l" and len(value[1]) > LONGEST_LITERAL:
             yield left_out(len(value[1]))
             continue
-        predicates.setdefault(predicate, []).append(value)
+        (predicates if predicate == stated_predicate else translated).setdefault(predicate, []).append(value)
+    yield from _node(subject, graph, predicates, translated)
+
+
+def _node(
+    subject: str | None, graph: str | None, predicates: dict[str, list[Any]], translated: dict[str, list[Any]]
+) -> Iterator[Line]:
+    for predicate, values in translated.items():
+        own = predicates.setdefault(predicate, [])
+        own.extend(value for value in values if value not in own)
     if predicates:
         yield {"s": subject, "g": graph, "p": predicates}

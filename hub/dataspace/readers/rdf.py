@@ -13,7 +13,7 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from hub.dataspace.readers import jsonld, parsers, repair
+from hub.dataspace.readers import entities, jsonld, parsers, repair
 from hub.dataspace.readers.pages import NotJson, Unreadable, as_utf8, json_or_json_lines, one_line, page_of
 from hub.dataspace.readers.rdf_formats import format_of
 
@@ -31,7 +31,7 @@ def rdf(request: Line) -> Iterator[Line]:
     page = b""
     try:
         page = page_of(request)
-        data, rdf_format, unknown_contexts = prepared(page, request["media_type"], request["name"])
+        data, rdf_format, unknown_contexts = prepared(page, request["media_type"], request["name"], request["most"])
     except Unreadable as reason:
         yield _page_refused(None, str(reason))
         if isinstance(reason, NotJson):
@@ -55,7 +55,7 @@ def rdf(request: Line) -> Iterator[Line]:
 
 
 def _nodes(data: bytes, rdf_format: ox.RdfFormat, base: str) -> Iterator[Line]:
-    return parsers.nodes(parsers.with_oxigraph(data, rdf_format, base))
+    return parsers.nodes(parsers.with_hosts(parsers.with_oxigraph(data, rdf_format, base), base))
 
 
 def _page_refused(line: int | None, reason: str) -> Line:
@@ -65,12 +65,14 @@ def _page_refused(line: int | None, reason: str) -> Line:
 # -- before parsing ---------------------------------------------------------------------------------------------------
 
 
-def prepared(page: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfFormat, set[str]]:
+def prepared(page: bytes, media_type: str, name: str, most: int = 2**28) -> tuple[bytes, ox.RdfFormat, set[str]]:
     """A page in UTF-8 without a byte order mark, its format, and the addresses of JSON-LD contexts that are not known.
 
-    JSON-LD has its contexts written out. Terms that only an unknown context explains are guessed.
+    XML has its entities written out, to at most ``most`` bytes, and JSON-LD its contexts. Terms that only an unknown
+    context explains are guessed.
 
-    :raises Unreadable: an HTML page, a DOCTYPE, XML that is not RDF/XML, or JSON that is wrong or too deep.
+    :raises Unreadable: an HTML page, a DOCTYPE with more than plain entities, XML that is not RDF/XML, or JSON that is
+        wrong or too deep.
     """
     data = as_utf8(page, media_type)
     rdf_format = format_of(media_type, name, data[:10_000])
@@ -78,18 +80,18 @@ def prepared(page: bytes, media_type: str, name: str) -> tuple[bytes, ox.RdfForm
         raise Unreadable("a web page for people, and no catalogue")
     data = repair.with_known_names(data)
     if rdf_format == ox.RdfFormat.RDF_XML:
-        return _checked_xml(data), rdf_format, set()
+        return _checked_xml(data, most), rdf_format, set()
     if rdf_format == ox.RdfFormat.JSON_LD:
         document, unknown_contexts = jsonld.self_contained(json_or_json_lines(data))
         return json.dumps(document, ensure_ascii=False).encode(errors="replace"), rdf_format, unknown_contexts
     return data, rdf_format, set()
 
 
-def _checked_xml(data: bytes) -> bytes:
-    """RDF/XML with UTF-8 as its encoding. Raises Unreadable for a DOCTYPE and for other XML."""
+def _checked_xml(data: bytes, most: int) -> bytes:
+    """RDF/XML with UTF-8 as its encoding and without a DOCTYPE. Raises Unreadable for other XML."""
     before_content = data[: data.index(b"<rdf:RDF")] if b"<rdf:RDF" in data else data[:100_000]
     if re.search(rb"<!DOCTYPE", before_content, re.I):
-        raise Unreadable("a DOCTYPE is refused: it can name files and grow without end")
+        data = entities.without_doctype(data, most)
     data = re.sub(rb"^\s*<\?xml[^>]*\?>", b'<?xml version="1.0" encoding="UTF-8"?>', data, count=1)
     root = re.search(rb"<([A-Za-z_][\w.:-]*)", re.sub(rb"<!--.*?-->", b"", data[:10_000], flags=re.S))
     if root and not root[1].endswith(b"RDF") and (_RDF_NAMESPACE not in data or b"<rdf:RDF" in data):
@@ -115,7 +117,7 @@ def _with_faults(data: bytes, rdf_format: ox.RdfFormat, base: str, error: Except
             yield from _nodes(repaired, rdf_format, base)
             return
     try:
-        lines = list(parsers.nodes(parsers.with_rdflib(data, rdf_format, base)))
+        lines = list(parsers.nodes(parsers.with_hosts(parsers.with_rdflib(data, rdf_format, base), base)))
     except Exception:  # rdflib's parsers raise exceptions of any class
         yield _page_refused(getattr(error, "lineno", None), one_line(error))
         yield from _around_faults(repaired, rdf_format, base)

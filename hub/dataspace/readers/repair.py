@@ -11,6 +11,8 @@ from html.entities import name2codepoint
 
 import pyoxigraph as ox
 
+from hub.dataspace.metadata.namespaces import DC, DCT, UNEXPLAINED
+
 MOST_FAULTS = 100
 """Faults of one page that are read around."""
 
@@ -23,33 +25,34 @@ _NAMESPACES = (
 )
 """Namespaces as connectors and portals write them -> as the standards have them."""
 
-UNEXPLAINED = "urn:unexplained:"
-"""Namespace of JSON-LD terms that no context explains. Parsers drop terms without a namespace, and a
-rule could lose its condition."""
-_DCT, _DCAT, _SCHEMA = "http://purl.org/dc/terms/", "http://www.w3.org/ns/dcat#", "http://schema.org/"
+_DCAT, _SCHEMA = "http://www.w3.org/ns/dcat#", "http://schema.org/"
 AS_DCAT = {
     **{_SCHEMA + name: _DCAT + same for name, same in (
         ("Dataset", "Dataset"), ("DataCatalog", "Catalog"), ("DataDownload", "Distribution"), ("dataset", "dataset"),
         ("distribution", "distribution"), ("keywords", "keyword"), ("contactPoint", "contactPoint"),
         ("contentUrl", "downloadURL"), ("encodingFormat", "mediaType"), ("contentSize", "byteSize"),
     )},
-    **{_SCHEMA + name: _DCT + same for name, same in (
+    **{_SCHEMA + name: DCT + same for name, same in (
         ("license", "license"), ("publisher", "publisher"), ("creator", "creator"), ("author", "creator"),
         ("datePublished", "issued"), ("dateCreated", "created"), ("dateModified", "modified"),
         ("inLanguage", "language"), ("spatialCoverage", "spatial"), ("temporalCoverage", "temporal"),
         ("identifier", "identifier"), ("conditionsOfAccess", "accessRights"), ("isBasedOn", "source"),
     )},
+    **{DC + name: DCT + name for name in (
+        "contributor", "coverage", "creator", "date", "description", "format", "identifier", "language", "publisher",
+        "relation", "rights", "source", "subject", "title", "type",
+    )},
     **{UNEXPLAINED + name: _DCAT + name for name in (
         "Catalog", "Dataset", "DatasetSeries", "DataService", "Distribution", "dataset", "distribution", "keyword",
         "theme", "contactPoint", "landingPage", "accessURL", "downloadURL", "mediaType", "byteSize", "endpointURL",
     )},
-    **{UNEXPLAINED + name: _DCT + name for name in (
+    **{UNEXPLAINED + name: DCT + name for name in (
         "title", "description", "publisher", "creator", "license", "rights", "accessRights", "issued", "modified",
         "identifier", "language", "format", "spatial", "temporal",
     )},
 }  # fmt: skip
-"""Terms of schema.org -> DCAT's for the same (names and descriptions are read as labels anyway), and DCAT's own terms
-without a known context -> with their namespace."""
+"""Terms -> DCAT's for the same: of schema.org (names and descriptions are read as labels anyway), of the older
+namespace of Dublin Core, and DCAT's own terms without a known context."""
 
 PREFIXES = {
     "adms": "http://www.w3.org/ns/adms#",

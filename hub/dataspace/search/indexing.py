@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.metadata import usability
@@ -35,9 +35,10 @@ _MARK_INDEXED = (
 
 
 def reset_if_empty(sessions: sessionmaker[Session], index: TantivyIndex) -> None:
-    """Unmark all records if the index is empty: it was lost, or has a new schema."""
+    """Unmark all records if the index is empty and should not be: it was lost, or has a new schema."""
     with sessions() as session:
-        if not index.size() and session.scalar(select(func.count()).where(RecordRow.indexed)):
+        should_be_there = select(RecordRow.id).where(RecordRow.indexed, RecordRow.removed.is_(None)).limit(1)
+        if not index.size() and session.scalar(should_be_there) is not None:
             session.execute(update(RecordRow).where(RecordRow.indexed).values(indexed=False))
             session.commit()
 

@@ -1,7 +1,7 @@
 """Harvests: pages in, records new, changed and removed. Runs in the worker.
 
 A harvest may be killed at any moment and goes on at the page it was at. No record is removed unless every page was
-read: what cannot be read keeps its last good version.
+read, or its source says that it is deleted: what cannot be read keeps its last good version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hub.dataspace.sources.assembly import Assembly
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.sources.page_fetcher import PageFetcher
 from hub.dataspace.sources.page_reader import PageReader
-from hub.dataspace.sources.report import Report
+from hub.dataspace.sources.report import Report, SourceRemoved
 from hub.dataspace.sources.staging import Staging
 from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.db.base import now
@@ -85,6 +85,10 @@ class Harvester:
             if report.complete:
                 staging.remove_pages_not_in(report.run.id)
             Assembly(session, form, staging=staging, report=report).store_records()
+        except SourceRemoved as error:
+            session.rollback()
+            report.end(RunState.FAILED, error.message)
+            return
         except AtriumError as error:
             report.refuse(form.address, None, error.message)
             report.end(RunState.FAILED, error.message)

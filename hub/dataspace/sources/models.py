@@ -58,7 +58,7 @@ class SourceForm(Form):
 
 
 class RunState(StrEnum):
-    """``incomplete``: something could not be read, so no records were removed."""
+    """``incomplete``: something could not be read, so only records that the source calls deleted were removed."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -70,10 +70,12 @@ class Refusal(Frozen):
     page: str
     line: int | None = None
     reason: str
+    note: bool = False
+    """Something was left out of what was read; it is not counted in ``refused``."""
 
 
 class Run(Frozen):
-    """One harvest of a source."""
+    """One harvest of a source: ``read`` is the sum of new, changed, same, refused and listed only."""
 
     id: int
     state: RunState
@@ -81,10 +83,16 @@ class Run(Frozen):
     ended: datetime | None
     pages: int
     read: int
+    """Everything that was met."""
     new: int
     changed: int
+    same: int = 0
+    """Records that are as they were."""
+    listed_only: int = 0
+    """Datasets that the catalogue lists and describes nowhere."""
     removed: int
     refused: int
+    """Pages, statements, records and files that could not be read."""
     refusals: tuple[Refusal, ...]
     reason: str
 

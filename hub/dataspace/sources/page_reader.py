@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,26 @@ class _Progress:
     back: list[str] = field(default_factory=list)
     nodes: int = 0
     whole: bool = True
+    refused: int = 0
+
+
+@dataclass
+class _CountOfPackages:
+    """Packages that a CKAN counts in all, and those on its pages that are withdrawn."""
+
+    is_known: bool
+    """Whether every page was read by this attempt."""
+    stated: int = 0
+    withdrawn: int = 0
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add the counts of a page. Those of the last page count, since packages may be added meanwhile."""
+        self.stated = int(line["count"])
+        self.withdrawn += int(line["withdrawn"])
+
+    def missing(self, packages_read: int) -> int:
+        """Number of packages that were on no page, as far as it is known."""
+        return self.stated - self.withdrawn - packages_read if self.is_known else 0
 
 
 class PageReader:
@@ -56,14 +77,30 @@ class PageReader:
         self._run = report.run
         self._links_back: dict[str, None] = {}
         self._chain_is_broken = False
+        self._count = _CountOfPackages(is_known=self._run.attempts == 1)
 
     def read_all(self, folders: Sequence[Path]) -> None:
         """Read every page that the first pages lead to.
 
         :param folders: folders that a source on this machine may lie in.
         :raises InvalidInput: the source is a path outside these folders, or does not exist.
+        :raises SourceRemoved: the source was removed meanwhile.
         """
         self._staging.queue(self._run.id, self._first_pages(folders))
+        self._read_queued()
+        if self._form.protocol == Protocol.RDF and not self._form.address.startswith("/"):
+            # Catalogues may be lists of addresses, with a document for each dataset.
+            self._staging.queue(self._run.id, self._staging.documents(self._run.id))
+            self._read_queued()
+        missing = self._count.missing(self._staging.record_count_of(self._run.id))
+        if missing > 0 and self._report.complete:
+            reason = (
+                f"The catalogue counts {self._count.stated:,} packages, of which {missing:,} were on none of its pages."
+            )
+            self._report.mark_incomplete(reason)
+
+    def _read_queued(self) -> None:
+        """Read pages until none is left, or there are too many, or too many that cannot be read."""
         broken_in_a_row = 0
         while (page := self._staging.next_page(self._run.id)) is not None:
             if self._staging.pages_read(self._run.id) >= self._form.max_pages:
@@ -74,6 +111,7 @@ class PageReader:
                 return
             broken_in_a_row = 0 if self._read_page(page) else broken_in_a_row + 1
             self._run.pages += 1
+            self._report.require_source()
             self._session.commit()
             if broken_in_a_row >= MOST_BROKEN_PAGES:
                 self._report.mark_incomplete(f"{MOST_BROKEN_PAGES} pages in a row could not be read.")
@@ -124,12 +162,17 @@ class PageReader:
     def _onward(self, page: Page, path: Path, answer: Answer) -> tuple[str, ...]:
         """Store what was fetched; returns addresses of further pages."""
         if answer.status == 304 and page.read_before:
+            self._count.is_known = False
             self._staging.keep(page, self._run.id)
             return page.onward
         is_ckan_search = self._form.protocol == Protocol.CKAN and ckan.is_first(page.url)
         if is_ckan_search and answer.status in ckan.NO_SEARCH:
             self._staging.keep(page, self._run.id)
             return (ckan.list_page(page.url),)
+        if answer.status == HTTPStatus.GONE and self._staging.is_fragmented():
+            self._report.note(page.url, None, "The server answered 410: this fragment is gone. What it had is kept.")
+            self._staging.keep(page, self._run.id)
+            return page.onward
         if answer.status >= 400:
             raise InvalidInput(f"The server answered {answer.status}.")
         return self._store(page, path, answer)
@@ -159,9 +202,9 @@ class PageReader:
         def end() -> tuple[list[str], tuple[str, str]] | None:
             if not is_replaced():
                 return None
-            # Without ETag and date, a page of which only a part was read is requested again next time.
+            # Without ETag and date, a page of which something was refused is requested and reported again next time.
             stamps = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
-            return progress.onward, stamps if progress.whole else ("", "")
+            return progress.onward, ("", "") if progress.refused else stamps
 
         self._staging.store(page, self._run.id, self._nodes(page, request, progress, follow=not local), end)
         self._links_back |= dict.fromkeys(progress.back)
@@ -190,12 +233,16 @@ class PageReader:
                     progress.onward += absolute(progress.base, line["next"])
                 elif "back" in line and follow:
                     progress.back += absolute(progress.base, line["back"])
+                elif "count" in line:
+                    self._count.add(line)
                 elif "refused" in line:
                     progress.whole = progress.whole and not line.get("whole")
-                    refused = line["refused"]
-                    self._report.refuse(page.url, refused["line"], refused["reason"], minor="minor" in line)
+                    progress.refused += 1
+                    report = self._report.note if "minor" in line else self._report.refuse
+                    report(page.url, line["refused"]["line"], line["refused"]["reason"])
         except sandbox.Crashed as crash:
             progress.whole = False
+            progress.refused += 1
             self._report.refuse(page.url, None, str(crash))
 
 

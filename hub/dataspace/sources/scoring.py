@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 _LIMITS = sandbox.Limits(seconds=120.0)
 _ROWS = RecordRow.__table__.c
+_Statement = tuple[str, str, list[Any]]
 _STORE = (
     update(RecordRow.__table__)  # type: ignore[arg-type]
     .where(_ROWS.id == bindparam("record_id"), _ROWS.version == bindparam("scored_version"))
@@ -38,52 +41,57 @@ def score_records(sessions: sessionmaker[Session], folder: Path, *, seconds: flo
 
     :param folder: of the sources' staging files.
     """
-    until, scored = time.monotonic() + seconds, 0
+    until, scored, last_id = time.monotonic() + seconds, 0, 0
     while time.monotonic() < until:
         with sessions() as session:
             rows = session.scalars(
                 select(RecordRow)
                 .where(~RecordRow.checked, RecordRow.removed.is_(None), RecordRow.source_id.is_not(None))
+                .where(RecordRow.id > last_id)
                 .order_by(RecordRow.id)
                 .limit(BATCH)
             ).all()
             if not rows:
                 break
-            source = session.get_one(SourceRow, rows[0].source_id)
-            batch = [row for row in rows if row.source_id == source.id]
+            source_id, of_source = next(groupby(rows, key=attrgetter("source_id")))
+            source, batch = session.get_one(SourceRow, source_id), list(of_source)
             session.commit()  # no transaction stays open while the shapes are checked
             qualities = _qualities(folder / f"{source.name}.sqlite", [row.uri for row in batch])
-            session.connection().execute(
-                _STORE,
-                [
-                    {"record_id": row.id, "scored_version": row.version, "quality_json": qualities.get(row.uri)}
-                    for row in batch
-                ],
-            )
+            last_id = batch[-1].id
+            checked = [
+                {"record_id": row.id, "scored_version": row.version, "quality_json": qualities[row.uri]}
+                for row in batch
+                if row.uri in qualities
+            ]
+            if checked:
+                session.connection().execute(_STORE, checked)
             session.commit()
-            scored += len(batch)
+            scored += len(checked)
     return scored
 
 
-def _qualities(path: Path, uris: Sequence[str]) -> dict[str, str]:
-    """Quality as JSON by record. After a crash each record is scored alone; one that crashes again has no quality."""
+def _qualities(path: Path, uris: Sequence[str]) -> dict[str, str | None]:
+    """Quality as JSON by record; None for one that crashes the check also alone.
+
+    A record about which nothing is staged is left out: it is harvested at this moment, and is scored later.
+    """
     staging = Staging(path)
     try:
-        qualities = _checked(staging, uris)
-        if qualities is None:
-            alone = (_checked(staging, [uri]) for uri in uris)
-            qualities = {uri: quality for result in alone if result for uri, quality in result.items()}
-        return qualities
+        statements_by_uri = {uri: list(dcat.statements(uri, staging)) for uri in uris}
     finally:
         staging.close()
+    staged = {uri: statements for uri, statements in statements_by_uri.items() if statements}
+    qualities = _checked(staged)
+    if qualities is not None:
+        return dict(qualities)
+    return {uri: (_checked({uri: statements}) or {}).get(uri) for uri, statements in staged.items()}
 
 
-def _checked(staging: Staging, uris: Iterable[str]) -> dict[str, str] | None:
+def _checked(statements_by_uri: Mapping[str, Sequence[_Statement]]) -> dict[str, str] | None:
     """Quality as JSON by record; None if the check crashes."""
-    quads: list[tuple[str, str, list[Any]]] = []
+    quads: list[_Statement] = []
     records: list[list[str]] = []
-    for uri in uris:
-        statements = list(dcat.statements(uri, staging))
+    for uri, statements in statements_by_uri.items():
         quads += statements
         records.append(list(dict.fromkeys([uri, *(shacl.name_of(subject) for subject, _, _ in statements)])))
     with tempfile.NamedTemporaryFile(prefix="atrium-quality-") as file:

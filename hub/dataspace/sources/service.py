@@ -83,9 +83,10 @@ def delete_removed(session: Session) -> list[str]:
     """Delete removed sources whose records have left the index, and old reports; returns the names of these sources."""
     names = []
     for row in session.scalars(select(SourceRow).where(SourceRow.removed)).all():
-        in_index = select(RecordRow.id).where(RecordRow.source_id == row.id, ~RecordRow.indexed).limit(1)
-        if session.scalar(in_index) is None:
-            session.execute(delete(RecordRow).where(RecordRow.source_id == row.id))
+        of_source = RecordRow.source_id == row.id
+        _bury(session, row.id)
+        session.execute(delete(RecordRow).where(of_source, RecordRow.removed.is_not(None), RecordRow.indexed))
+        if session.scalar(select(RecordRow.id).where(of_source).limit(1)) is None:
             session.delete(row)
             names.append(row.name)
     for source in session.scalars(select(SourceRow.id)).all():
@@ -97,17 +98,23 @@ def delete_removed(session: Session) -> list[str]:
 
 def run_of(row: RunRow) -> Run:
     """The report of a harvest."""
-    names = ("id", "state", "started", "ended", "pages", "read", "new", "changed", "removed", "refused", "reason")
-    values = {name: getattr(row, name) for name in names}
+    names = ("id", "state", "started", "ended", "pages", "read", "new", "changed", "same", "listed_only", "removed")
+    values = {name: getattr(row, name) for name in (*names, "refused", "reason")}
     return Run.model_validate({**values, "refusals": json.loads(row.refusals)})
 
 
 def _mark_removed(session: Session, row: SourceRow) -> None:
     row.removed, row.due = True, None
-    tombstone = update(RecordRow).where(RecordRow.source_id == row.id)
+    session.flush()  # a harvest that stores records holds this row until they are there to be buried
+    _bury(session, row.id)
+    session.commit()
+
+
+def _bury(session: Session, source_id: int) -> None:
+    """Tombstones for all records of a source."""
+    tombstone = update(RecordRow).where(RecordRow.source_id == source_id, RecordRow.removed.is_(None))
     tombstone = tombstone.values(removed=now(), changed=now(), indexed=False, version=RecordRow.version + 1)
     session.execute(tombstone, execution_options={"synchronize_session": False})
-    session.commit()
 
 
 def _row(session: Session, name: str) -> SourceRow:

@@ -20,7 +20,10 @@ from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
 """Records even as blank nodes; services and series that are blank nodes are parts of other records."""
+_READER = 1
+"""Grows when pages are read in another way than before: the pages of older files are read again."""
 _LDES = "https://w3id.org/ldes#"
+_TREE = "https://w3id.org/tree#"
 _AS = "https://www.w3.org/ns/activitystreams#"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS page (
@@ -41,6 +44,10 @@ CREATE INDEX IF NOT EXISTS served_page ON served (page);
 CREATE TABLE IF NOT EXISTS stream (page INTEGER, versions TEXT, times TEXT);
 CREATE TABLE IF NOT EXISTS version (id TEXT PRIMARY KEY, object TEXT, at TEXT);
 CREATE INDEX IF NOT EXISTS version_object ON version (object);
+CREATE TABLE IF NOT EXISTS named (id TEXT PRIMARY KEY, uri TEXT, page INTEGER);
+CREATE INDEX IF NOT EXISTS named_uri ON named (uri);
+CREATE INDEX IF NOT EXISTS named_page ON named (page);
+CREATE TABLE IF NOT EXISTS note (uri TEXT, text TEXT);
 CREATE TABLE IF NOT EXISTS changed (run INTEGER);
 CREATE TABLE IF NOT EXISTS found (uri TEXT PRIMARY KEY) WITHOUT ROWID;
 """
@@ -49,6 +56,28 @@ SELECT DISTINCT coalesce(object, id) AS it
 FROM (SELECT id FROM node WHERE record UNION SELECT id FROM listed JOIN node USING (id)) LEFT JOIN version USING (id)
 ORDER BY it
 """
+_DOCUMENT = "substr(listed.id, 1, instr(listed.id || '#', '#') - 1)"
+"""Address of the document that a listed dataset may be described in: its own without the fragment."""
+_LISTS_DOCUMENTS = f"""
+SELECT NOT EXISTS (
+    SELECT 1 FROM listed JOIN node USING (id) JOIN page ON page.id = node.page
+    WHERE page.run = ? AND page.url NOT IN (SELECT {_DOCUMENT} FROM listed))
+"""  # noqa: S608  a constant
+_DOCUMENTS = f"""
+SELECT DISTINCT {_DOCUMENT} FROM listed JOIN page ON page.id = listed.page
+WHERE page.run = ? AND (listed.id LIKE 'http://%' OR listed.id LIKE 'https://%')
+"""  # noqa: S608  a constant
+_NOT_DESCRIBED = f"""
+SELECT DISTINCT listed.id FROM listed
+LEFT JOIN node ON node.id = listed.id
+LEFT JOIN version ON version.object = listed.id
+LEFT JOIN event ON event.object = listed.id
+LEFT JOIN page ON page.url = {_DOCUMENT}
+WHERE node.id IS NULL AND version.id IS NULL AND event.object IS NULL
+AND (page.id IS NULL OR page.run <> ? OR (
+    page.onward IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node AS other WHERE other.page = page.id AND record)))
+"""  # noqa: S608  a constant
+"""Listed datasets without a description, but for those whose document was refused or describes another one."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +107,20 @@ class Staging:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, timeout=10)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        self._read_anew_after_an_upgrade()
         self.about = lru_cache(maxsize=20_000)(self._about)
         self._some_are_served = self._any_is_served()
 
     def close(self) -> None:
         self._db.close()
+
+    def _read_anew_after_an_upgrade(self) -> None:
+        """Request every page again, and put all records together again, if another version has read them."""
+        if self._first_value("PRAGMA user_version") != _READER:
+            with self._db:
+                self._db.execute("UPDATE page SET etag = '', modified = ''")
+                self._db.execute("INSERT INTO changed VALUES (0)")
+                self._db.execute(f"PRAGMA user_version = {_READER}")
 
     # -- pages of a run
 
@@ -157,6 +195,7 @@ class Staging:
         self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
         self._db.execute("DELETE FROM listed WHERE page = ?", (page,))
         self._db.execute("DELETE FROM served WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM named WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
         """A node as a row. Names of blank nodes are valid within a page, so they get the page's number."""
@@ -176,6 +215,7 @@ class Staging:
         served = ((page, term[1], identity) for term in predicates.get(DCAT + "servesDataset", ()) if term[0] == "i")
         self._db.executemany("INSERT INTO served VALUES (?, ?, ?)", served)
         is_record = not types.isdisjoint(_NAMELESS if identity.startswith("_:") else KINDS)
+        is_record = is_record and _LDES + "EventStream" not in types  # the stream itself is no dataset of it
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
 
     def _event(self, page: int, node: dict[str, Any], types: set[str]) -> None:
@@ -209,15 +249,19 @@ class Staging:
     def name(self, identity: str, uri: str) -> None:
         """Give a blank node an address, under which it is found from now on."""
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, '')", (identity, uri))
+            page = identity.removeprefix("_:").partition(".")[0]
+            self._db.execute("INSERT OR REPLACE INTO named VALUES (?, ?, ?)", (identity, uri, page))
 
     # -- nodes
 
     def _about(self, identity: str) -> Node:
         """Everything that is stated about a node, of versions the newest; an empty node if it is deleted or unknown."""
-        newest = self._db.execute(
-            "SELECT id FROM version WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
-        ).fetchone()
+        newest = (
+            self._db.execute(
+                "SELECT id FROM version WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1", (identity,)
+            ).fetchone()
+            or self._db.execute("SELECT id FROM named WHERE uri = ? ORDER BY rowid DESC", (identity,)).fetchone()
+        )
         requested, identity = identity, newest[0] if newest else identity
         rows = self._db.execute("SELECT graph, body FROM node WHERE id = ?", (identity,)).fetchall()
         event = self._db.execute(
@@ -247,10 +291,41 @@ class Staging:
         """Whether a catalogue lists it as ``dcat:dataset``: it is one even without a type."""
         return bool(self._first_value("SELECT EXISTS (SELECT 1 FROM listed WHERE id = ?)", identity))
 
+    # -- what is there, and what is only named
+
+    def is_fragmented(self) -> bool:
+        """Whether its pages are fragments of a stream (TREE), of which servers delete old ones."""
+        statement = "SELECT EXISTS (SELECT 1 FROM node WHERE instr(body, ?))"
+        return bool(self._first_value(statement, json.dumps(_TREE + "relation")))
+
+    def documents(self, run: int) -> list[str]:
+        """Addresses of the documents that describe the listed datasets, if no page of this run describes any itself."""
+        if not self._first_value(_LISTS_DOCUMENTS, run):
+            return []
+        return [row[0] for row in self._db.execute(_DOCUMENTS, (run,))]
+
+    def not_described(self, run: int) -> list[str]:
+        """Datasets that a catalogue lists and no page of this run describes."""
+        return [row[0] for row in self._db.execute(_NOT_DESCRIBED, (run,))]
+
+    def listed_count(self) -> int:
+        """Datasets that catalogues list."""
+        return int(self._first_value("SELECT count(DISTINCT id) FROM listed"))
+
+    def deleted(self, uris: Iterable[str]) -> list[str]:
+        """Those of ``uris`` of which the newest member of an event stream says that they are deleted."""
+        newest = "SELECT kind FROM event WHERE object = ? ORDER BY at DESC, rowid DESC LIMIT 1"
+        return [uri for uri in uris if self._db.execute(newest, (uri,)).fetchone() == ("gone",)]
+
     def records(self) -> Iterator[str]:
         """Ids of all records, each once; of versions, the id that they are versions of."""
         for row in self._db.execute(_RECORDS):
             yield row[0]
+
+    def record_count_of(self, run: int) -> int:
+        """Different records on the pages of a run."""
+        statement = "SELECT count(DISTINCT node.id) FROM node JOIN page ON page.id = node.page WHERE record AND run = ?"
+        return int(self._first_value(statement, run))
 
     def record_count(self) -> int:
         """Nodes that are records, versions counted one by one."""
@@ -266,6 +341,7 @@ class Staging:
         """Forget the records of the last assembly, and look up versions and services anew."""
         with self._db:
             self._db.execute("DELETE FROM found")
+            self._db.execute("DELETE FROM note")
             self._find_versions()
         self._some_are_served = self._any_is_served()
         self.about.cache_clear()
@@ -274,6 +350,15 @@ class Staging:
         """Add records to those of this assembly."""
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO found VALUES (?)", ((uri,) for uri in uris))
+
+    def add_note(self, uri: str, text: str) -> None:
+        """Store what the report says about a record, also of later runs in which it has not changed."""
+        with self._db:
+            self._db.execute("INSERT INTO note VALUES (?, ?)", (uri, text))
+
+    def notes(self, most: int) -> list[tuple[str, str]]:
+        """Record and text of the first notes of the last assembly."""
+        return [(uri, text) for uri, text in self._db.execute("SELECT uri, text FROM note LIMIT ?", (most,))]
 
     def assembled_count(self) -> int:
         """Records of the last assembly."""

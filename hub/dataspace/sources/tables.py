@@ -33,6 +33,8 @@ class RunRow(Base):
     """One harvest of a source; its pages so far are in the source's staging file, so that it can go on."""
 
     __tablename__ = "dataspace_runs"
+    # A staging file has the ids of runs in it, also when they are deleted.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("dataspace_sources.id", ondelete="CASCADE"), index=True)
@@ -44,6 +46,8 @@ class RunRow(Base):
     read: Mapped[int] = mapped_column(default=0)
     new: Mapped[int] = mapped_column(default=0)
     changed: Mapped[int] = mapped_column(default=0)
+    same: Mapped[int] = mapped_column(default=0)
+    listed_only: Mapped[int] = mapped_column(default=0)
     removed: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
     refusals: Mapped[str] = mapped_column(Text, default="[]")

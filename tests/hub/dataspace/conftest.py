@@ -105,13 +105,16 @@ class Shop:
 
     def harvest(self, address: str, name: str = "cat", **options: Any) -> Any:
         """The report of one harvest."""
+        self.harvest_unreported(address, name, **options)
+        with self.sessions() as session:
+            return sources.runs(session, name)[0]
+
+    def harvest_unreported(self, address: str, name: str = "cat", **options: Any) -> None:
         form = SourceForm(name=name, title=name, space="Test", address=address, **options)
         with self.sessions() as session:
             sources.put(session, form)
             sources.run_now(session, name)
         self.harvester.run_due()
-        with self.sessions() as session:
-            return sources.runs(session, name)[0]
 
     def rows(self) -> dict[str, RecordRow]:
         """Living records by name."""

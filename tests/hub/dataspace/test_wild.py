@@ -559,7 +559,11 @@ def ckan(site, path, result):
 
 @pytest.mark.parametrize("named", ["", "/", "/api", "/api/3", "/dataset", "/api/3/action/package_search"])
 def test_ckan_is_read_from_any_of_its_addresses(shop, site, named):
-    ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 2, "results": [package(1), package(2)]})
+    ckan(
+        site,
+        "/api/3/action/package_search?sort=id+asc&start=0&rows=100",
+        {"count": 2, "results": [package(1), package(2)]},
+    )
     run = shop.harvest(site.url + named, protocol="ckan")
     assert (run.state, run.read) == (RunState.COMPLETE, 2)
 
@@ -573,7 +577,7 @@ def test_ckan_keeps_the_filter_of_the_address_and_follows_the_page_size_of_the_s
         return Reply(json.dumps({"result": result}).encode(), headers={"Content-Type": "application/json"})
 
     for start in (0, 10, 20):
-        site.pages[f"/api/3/action/package_search?fq=organization%3Acity&start={start}&rows=100"] = answer
+        site.pages[f"/api/3/action/package_search?fq=organization%3Acity&sort=id+asc&start={start}&rows=100"] = answer
     run = shop.harvest(f"{site.url}/api/3/action/package_search?fq=organization:city", protocol="ckan")
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 25)
 
@@ -581,10 +585,14 @@ def test_ckan_keeps_the_filter_of_the_address_and_follows_the_page_size_of_the_s
 def test_a_ckan_goes_on_behind_a_page_that_cannot_be_read(shop, site):
     for start in (0, 100, 200, 300):
         packages = [package(n) for n in range(start, min(start + 100, 350))]
-        ckan(site, f"/api/3/action/package_search?start={start}&rows=100", {"count": 350, "results": packages})
-    site.pages["/api/3/action/package_search?start=100&rows=100"] = Reply(status=500)
+        ckan(
+            site,
+            f"/api/3/action/package_search?sort=id+asc&start={start}&rows=100",
+            {"count": 350, "results": packages},
+        )
+    site.pages["/api/3/action/package_search?sort=id+asc&start=100&rows=100"] = Reply(status=500)
     run = shop.harvest(site.url, protocol="ckan")
-    assert (run.state, run.read) == (RunState.INCOMPLETE, 250)
+    assert (run.state, run.new, run.refused) == (RunState.INCOMPLETE, 250, 1)
 
 
 @pytest.mark.parametrize("named", ["", "/api/3/action/package_list"])
@@ -593,12 +601,16 @@ def test_ckan_without_a_search_is_read_package_by_package(shop, site, named):
     ckan(site, "/api/3/action/package_show?id=n1", package(1))
     ckan(site, "/api/3/action/package_show?id=n+2", package(2))
     run = shop.harvest(site.url + named, protocol="ckan")
-    assert (run.state, run.read) == (RunState.INCOMPLETE, 2)
+    assert (run.state, run.new, run.refused) == (RunState.INCOMPLETE, 2, 1)
     assert [re.search(r"id=(\w+)", refusal.page)[1] for refusal in run.refusals] == ["gone"]
 
 
 def read_package(shop, site, **fields):
-    ckan(site, "/data/api/3/action/package_search?start=0&rows=100", {"count": 1, "results": [package(1) | fields]})
+    ckan(
+        site,
+        "/data/api/3/action/package_search?sort=id+asc&start=0&rows=100",
+        {"count": 1, "results": [package(1) | fields]},
+    )
     run = shop.harvest(f"{site.url}/data", protocol="ckan")
     assert (run.state, run.read) == (RunState.COMPLETE, 1)
     [uri] = shop.rows()
@@ -689,9 +701,9 @@ def test_multilingual_ckan_fields_are_read(shop, site):
 
 def test_ckan_packages_that_cannot_be_read_are_refused_and_the_others_are_read(shop, site):
     odd = [package(1) | {"tags": 1}, package(2) | {"state": "deleted"}, package(3) | {"organization": "x"}, {"id": 4}]
-    ckan(site, "/api/3/action/package_search?start=0&rows=100", {"count": 4, "results": odd})
+    ckan(site, "/api/3/action/package_search?sort=id+asc&start=0&rows=100", {"count": 4, "results": odd})
     run = shop.harvest(site.url, protocol="ckan")
-    assert (run.state, run.read, [refusal.line for refusal in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
+    assert (run.state, run.new, [refusal.line for refusal in run.refusals]) == (RunState.INCOMPLETE, 1, [1, 4])
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -35,6 +35,29 @@ def test_old_attempts_get_the_os_account_of_their_person_and_no_nonce(settings):
     engine.dispose()
 
 
+def test_old_reports_add_up_and_no_id_of_a_record_or_a_run_is_used_again(settings):
+    engine = make_engine(settings.api.database_url)
+    migrations.upgrade(engine, "0034")
+    source = {"id": 1, "name": "cat", "form": "{}", "from_settings": False, "removed": False}
+    counts = {"attempts": 1, "pages": 1, "read": 9, "new": 2, "changed": 3, "removed": 1, "refused": 4}
+    run = counts | {"id": 7, "source_id": 1, "state": "incomplete", "refusals": "[]", "reason": ""}
+    with engine.begin() as connection:
+        for name, row in (("dataspace_sources", source), ("dataspace_runs", run | {"started": now()})):
+            connection.execute(Table(name, MetaData(), autoload_with=connection).insert(), row)
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        columns = "id, read, new, changed, same, refused, listed_only"
+        [report] = connection.execute(text(f"SELECT {columns} FROM dataspace_runs")).all()
+        if engine.dialect.name == "sqlite":
+            tables = {row[0]: row[1] for row in connection.execute(text("SELECT name, sql FROM sqlite_master"))}
+            assert all("AUTOINCREMENT" in tables[f"dataspace_{name}"] for name in ("records", "runs"))
+            assert (
+                connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'dataspace_runs'")).scalar() == 7
+            )
+    assert report == (7, 13, 2, 3, 4, 4, 0)
+    engine.dispose()
+
+
 def test_a_migration_that_breaks_leaves_nothing_half_done(settings):
     engine = make_engine(settings.api.database_url)
     with engine.begin() as connection:

@@ -84,8 +84,57 @@ def test_a_packed_dump_is_unpacked_and_a_bomb_is_not(tmp_path):
     assert "is not" in refusals(parse(tmp_path, b"\x1f\x8bnothing", name="dump.ttl.gz"))[0]
 
 
-@pytest.mark.parametrize("doctype", ['<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>', "<!doctype rdf>"])
-def test_a_doctype_is_refused(tmp_path, doctype):
+def with_entities(doctype, about):
+    names = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dct="&dct;"'
+    title = f'<rdf:Description rdf:about="{about}"><dct:title>A&amp;B &city;</dct:title></rdf:Description>'
+    return f"<?xml version='1.0'?>\n{doctype}\n<rdf:RDF {names}>{title}</rdf:RDF>"
+
+
+PLAIN_ENTITIES = """<!DOCTYPE rdf:RDF [
+  <!-- namespaces -->
+  <!ENTITY purl "http://purl.org/"> <!ENTITY dct '&purl;dc/terms/'>
+  <!ENTITY city "Brüssel &amp; Umland">
+]>"""
+
+
+def test_plain_internal_entities_are_written_out(tmp_path):
+    lines = parse(tmp_path, with_entities(PLAIN_ENTITIES, "&purl;1"), "application/rdf+xml")
+    assert refusals(lines) == []
+    assert (titles(lines), lines[0]["s"]) == (["A&B Brüssel & Umland"], "http://purl.org/1")
+
+
+def test_entities_grow_to_the_size_of_a_page_at_most(tmp_path):
+    from hub.dataspace.readers.entities import without_doctype
+    from hub.dataspace.readers.pages import Unreadable
+
+    page = with_entities(PLAIN_ENTITIES, "&purl;" * 50).encode()
+    assert b"&purl;" not in without_doctype(page, 2000)
+    with pytest.raises(Unreadable, match="more than 1,000 bytes"):
+        without_doctype(page, 1000)
+    doubled = "".join(f'<!ENTITY a{n} "&a{n - 1};&a{n - 1};">' for n in range(1, 60))
+    lines = parse(tmp_path, f'<!DOCTYPE r [<!ENTITY a0 "aa">{doubled}]><rdf:RDF>&a59;</rdf:RDF>', "application/rdf+xml")
+    assert "beyond their limits" in refusals(lines)[0]
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        "<!doctype rdf>",
+        '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE r [<!ENTITY x PUBLIC "a" "file:///etc/passwd">]>',
+        '<!DOCTYPE r SYSTEM "http://x.example/a.dtd">',
+        '<!DOCTYPE r PUBLIC "a" "http://x.example/a.dtd" [<!ENTITY x "y">]>',
+        '<!DOCTYPE r [<!ENTITY % p "y"> %p;]>',
+        '<!DOCTYPE r [<!ENTITY x "<rdf:li/>">]>',
+        '<!DOCTYPE r [<!ENTITY x "&#60;rdf:li/>">]>',
+        '<!DOCTYPE r [<!ENTITY x "&#x26;y;">]>',
+        '<!DOCTYPE r [<!ENTITY x "&x;">]>',
+        '<!DOCTYPE r [<!ELEMENT r ANY>]>',
+        '<!DOCTYPE r [<!ENTITY x "y">',
+        '<!DOCTYPE r [<!ENTITY x "y">]><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    ],
+)  # fmt: skip
+def test_a_doctype_with_more_than_plain_entities_is_refused(tmp_path, doctype):
     lines = parse(tmp_path, f"<?xml version='1.0'?>{doctype}<rdf:RDF>&x;</rdf:RDF>", "application/rdf+xml")
     assert len(lines) == 1
     assert "DOCTYPE" in lines[0]["refused"]["reason"]
@@ -227,3 +276,12 @@ def test_code_in_the_sandbox_reaches_no_file_process_or_network(attack):
         cwd=sandbox.PACKAGE_ROOT,
     )
     assert "PermissionError" in ended.stderr
+
+
+def test_a_doctype_without_an_end_is_refused_in_time():
+    from hub.dataspace.readers.entities import without_doctype
+    from hub.dataspace.readers.pages import Unreadable
+
+    for part in (b'<!-- "a" -->', b"<!ENTITY x 'y'>", b'"', b" "):
+        with pytest.raises(Unreadable):
+            without_doctype(b"<!DOCTYPE r [" + part * 20_000, 10**6)

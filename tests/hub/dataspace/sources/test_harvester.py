@@ -287,7 +287,7 @@ def test_ckan_packages_become_records(shop, site):
         return Reply(json.dumps({"success": True, "result": {"count": 250, "results": listed}}).encode())
 
     for start in (0, 100, 200):
-        site.pages[f"/api/3/action/package_search?start={start}&rows=100"] = answer
+        site.pages[f"/api/3/action/package_search?sort=id+asc&start={start}&rows=100"] = answer
     run = shop.harvest(site.url, protocol="ckan")
 
     assert (run.state, run.pages, run.read) == (RunState.COMPLETE, 3, 250)
@@ -304,7 +304,7 @@ def test_ckan_packages_become_records(shop, site):
     [file] = record.distributions
     assert (file.format, file.bytes, file.checksum.algorithm) == ("CSV", 12, "sha256")
 
-    site.pages["/api/3/action/package_search?start=0&rows=100"] = Reply(b'{"success": false}')
+    site.pages["/api/3/action/package_search?sort=id+asc&start=0&rows=100"] = Reply(b'{"success": false}')
     assert shop.harvest(site.url, protocol="ckan").state == RunState.INCOMPLETE
 
 
