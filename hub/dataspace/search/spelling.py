@@ -60,20 +60,20 @@ class Spelling:
         for beginning in (word[:-1], word[:-2]):
             if len(beginning) < _SHORTEST_PART:
                 break
-            candidates = []
+            others: list[str] = []
             position = self._lines.find(f"\n{beginning}")
-            while position >= 0 and len(candidates) < _MOST_OCCURRENCES:
+            while position >= 0 and len(others) < _MOST_OCCURRENCES:
                 end = self._lines.find("\n", position + 1)
                 candidate = self._lines[position + 1 : end]
                 if candidate != word and len(candidate) - len(beginning) <= _LONGEST_ENDING:
-                    candidates.append(candidate)
+                    others.append(candidate)
                 position = self._lines.find(f"\n{beginning}", end)
-            if candidates:
-                return sorted(candidates, key=lambda candidate: (len(candidate), -self._frequencies[candidate]))
+            if others:
+                return sorted(others, key=lambda candidate: (len(candidate), -self._frequencies[candidate]))
         return []
 
     def _candidates(self, word: str) -> set[str]:
-        candidates = set()
+        candidates: set[str] = set()
         for shortened in _shortened(word):
             bucket, key = _address(shortened)
             entries = self._buckets[bucket]

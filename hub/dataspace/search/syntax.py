@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from hub.dataspace.search.analysis import MOST_WORDS, is_cjk, words
 
@@ -17,8 +16,6 @@ LONGEST_TEXT = 500
 _TOKEN = re.compile(r'(?<!\S)(?P<minus>-?)(?:(?P<field>publisher|format):)?(?:"(?P<phrase>[^"]*)"?|(?P<bare>\S+))|\S+')
 OR = "OR"
 
-Field = Literal["", "publisher", "format"]
-
 
 @dataclass(frozen=True)
 class Clause:
@@ -26,7 +23,8 @@ class Clause:
 
     typed: str
     words: tuple[str, ...]
-    field: Field = ""
+    field: str = ""
+    """``publisher`` or ``format`` if the words are searched for there alone."""
     phrase: bool = False
     excluded: bool = False
 
