@@ -178,6 +178,8 @@ SUBJECTS: dict[str, set[str]] = {
         "indexing",  # database -> index
         "queries",  # requests -> the engine's queries
         "schema",  # fields of the index
+        "spelling",  # words that are nearly the same, compounds
+        "syntax",  # typed text -> words, phrases, exclusions
     },
     "dataspace/sources": {
         "dsp",  # Dataspace Protocol

@@ -223,6 +223,10 @@ class SearchAnswer(Frozen):
     facets: dict[str, tuple[FacetValue, ...]]
     generation: int
     """Grows whenever the index has changed."""
+    corrected: str = ""
+    """What was searched for instead of the text, as no record has a word of it. Empty if the text was searched for."""
+    shortened: bool = False
+    """Whether the text was longer than 500 characters, and only its beginning was searched for."""
 
 
 FACETS = ("sector", "space", "publisher", "licence", "access", "format", "language", "updated")
@@ -237,8 +241,9 @@ class Query(Form):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    text: str = Field("", max_length=500)
-    """Words to search for."""
+    text: str = Field("", max_length=20_000)
+    """Words to search for; of a longer text, the first 500 characters count. ``"air quality"`` for words in this order,
+    ``-noise`` for records without a word, ``water OR air``, ``publisher:NAME``, ``format:CSV``."""
     chips: tuple[Chip, ...] = Field((), max_length=40)
     """Filters by facet."""
     sort: Literal["relevance", "date", "size"] = "relevance"

@@ -108,7 +108,7 @@ function readAddress(hash) {
   return {
     view: /^\d{1,9}$/.test(record) ? "record" : PAGES.includes(parameters.get("view")) ? parameters.get("view") : "search",
     record: /^\d{1,9}$/.test(record) ? Number(record) : null,
-    text: (parameters.get("q") || "").slice(0, 500),
+    text: (parameters.get("q") || "").slice(0, 20000),
     chips: parameters.getAll("chip").slice(0, 40).filter((chip) => chip.split(":", 1)[0] in FACETS && chip.length < 300),
     sort: ["date", "size"].includes(sort) ? sort : "relevance",
     page: page >= 1 && page <= 100 ? page : 1,
@@ -141,7 +141,7 @@ class Page {
     this.main = h("div", { class: "ds-main" });
     root.replaceChildren(h("div", { class: "ds" }, this.tabs, this.message, this.main));
     this.field = h("input", {
-      type: "search", id: "ds-search", maxlength: 500, autocomplete: "off", value: this.place.text, "data-key": "field",
+      type: "search", id: "ds-search", maxlength: 20000, autocomplete: "off", value: this.place.text, "data-key": "field",
       placeholder: "such as air quality",
     });
     this.field.addEventListener("input", () => this.typed());
@@ -300,7 +300,17 @@ class Page {
     if (this.count.textContent !== words) this.count.textContent = words;
     const head = h("div", { class: "ds-head" }, this.count, this.sorting(), this.savingForm());
     return [form, this.chosen(), head,
-      h("div", { class: "ds-columns" }, this.facets(answer), h("div", {}, answer.total ? this.hits(answer) : this.nothing()))];
+      h("div", { class: "ds-columns" }, this.facets(answer), h("div", {}, this.searchedFor(answer), answer.total ? this.hits(answer) : this.nothing()))];
+  }
+
+  /** What was searched for, where that is not what was typed. */
+  searchedFor(answer) {
+    return [
+      answer.corrected && notice("", "No records match your words. Did you mean ",
+        button(`“${answer.corrected}”`, () => { this.field.value = answer.corrected; this.go({ text: answer.corrected, page: 1 }); }, { "data-key": "corrected" }),
+        "? These are the records for it."),
+      answer.shortened && notice("warn", "Only the first 500 characters of your text were searched for. Use fewer words."),
+    ];
   }
 
   sorting() {

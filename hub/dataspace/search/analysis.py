@@ -27,19 +27,35 @@ STEMMERS = {
     "sv": "swedish",
 }
 """Languages with a stemmer; texts in the others are folded and matched word by word."""
-"""Languages with a stemmer; texts in the others are folded and matched word by word."""
 NO_LANGUAGE = "xx"
 LANGUAGES = (*STEMMERS, NO_LANGUAGE)
 MOST_WORDS = 12
 LONGEST_WORD = 60
+_CJK = re.compile("[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 def fold(text: str) -> str:
-    """Text without accents, in every script; the engine's own filter knows Latin letters only."""
+    """Text without accents, in every script; Chinese, Japanese and Korean as overlapping pairs of characters.
+
+    The engine's own filter knows Latin letters only, and takes a sentence without spaces for one word.
+    """
     if text.isascii():
         return text
-    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).replace("ς", "σ")
+    # Composed again: Korean syllables and Japanese voiced letters are otherwise cut into pieces.
+    folded = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
+    return _CJK.sub(_pairs, folded.replace("ς", "σ"))
+
+
+def _pairs(run: re.Match[str]) -> str:
+    characters = run.group()
+    pairs = (characters[i : i + 2] for i in range(max(len(characters) - 1, 1)))
+    return f" {' '.join(pairs)} "
+
+
+def is_cjk(word: str) -> bool:
+    """Whether a word is a pair of Chinese, Japanese or Korean characters, or one of them."""
+    return _CJK.fullmatch(word) is not None
 
 
 @cache

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from cachetools import LRUCache
 
 from hub.dataspace.metadata import vocabularies
 from hub.dataspace.models import Query, Suggestion
+from hub.dataspace.search import syntax
 from hub.dataspace.search.analysis import words
 from hub.dataspace.search.engine import Engine, SearchRequest, SearchResult
 from hub.dataspace.search.index import TantivyIndex
@@ -28,6 +31,9 @@ QUICK_HITS = 1000
 """Hits that are found and counted in less than a millisecond."""
 LOOK_SECONDS = 2.0
 """Interval of looking whether the index has changed."""
+LEARNING_SHARE = 20
+"""Words are learned again after this many times as long as learning them takes."""
+_WORD = re.compile(r"\w+")
 
 
 class SearchCache:
@@ -71,7 +77,7 @@ class SearchCache:
         if cached is not None:
             return cached
         own_projects = self.index.projects_with_records(projects)
-        answer = _as_json(query, self.index.search(search_request(query, own_projects)), generation)
+        answer = _as_json(query, *search(self.index, query, own_projects), generation)
         with self._lock:
             if generation != self._generation:
                 self._answers.clear()
@@ -103,16 +109,56 @@ class SearchCache:
             thread.join()
 
     def _prepare_after_changes(self, stopped: threading.Event) -> None:
-        prepared = 0
+        prepared, learn_again = 0, 0.0
         while not stopped.wait(LOOK_SECONDS):
             try:
                 generation = self.index.generation()
                 if generation != prepared:
                     self.prepare(stopped)
                     prepared = generation
+                if time.monotonic() >= learn_again:
+                    learn_again = self._learn_words()
             except (OSError, ValueError, RuntimeError):
                 logger.exception("answers to common searches cannot be prepared; each is computed at its first search")
                 stopped.wait(60)
+
+    def _learn_words(self) -> float:
+        """Learn the words of titles, which takes seconds in a large index; returns when to do so again."""
+        started = time.monotonic()
+        self.index.learn_words()
+        return time.monotonic() + LEARNING_SHARE * (time.monotonic() - started)
+
+
+def search(index: Engine, query: Query, projects: frozenset[str]) -> tuple[SearchResult, str]:
+    """The result, and the corrected text if that was searched for: the text has no hits, its correction has some."""
+    result = index.search(search_request(query, projects))
+    if result.total or not query.text:
+        return result, ""
+    for text in corrected_texts(query.text, index.corrections(query.text, projects)):
+        request = search_request(query.model_copy(update={"text": text, "typing": False}), projects)
+        corrected = index.search(request)
+        # The words come from all records: only what the person may see confirms one.
+        if corrected.total:
+            return corrected, text
+    return result, ""
+
+
+def corrected_texts(text: str, corrections: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The text with each unknown word replaced, the likeliest first; none if a word has no correction."""
+    if not corrections or not all(corrections.values()):
+        return
+    for position in range(max(map(len, corrections.values()))):
+        yield _replaced(text, {word: nth[min(position, len(nth) - 1)] for word, nth in corrections.items()})
+
+
+def _replaced(text: str, corrections: Mapping[str, str]) -> str:
+    """The text with corrected words; what is typed is compared as it is indexed."""
+
+    def correction(match: re.Match[str]) -> str:
+        folded = words(match.group())
+        return corrections.get(folded[0], match.group()) if len(folded) == 1 else match.group()
+
+    return _WORD.sub(correction, syntax.shortened(text))
 
 
 def search_request(query: Query, projects: frozenset[str]) -> SearchRequest:
@@ -132,7 +178,7 @@ def search_request(query: Query, projects: frozenset[str]) -> SearchRequest:
     )
 
 
-def _as_json(query: Query, result: SearchResult, generation: int) -> bytes:
+def _as_json(query: Query, result: SearchResult, corrected: str, generation: int) -> bytes:
     """The answer as JSON. Its cards are JSON already and are not parsed."""
     facets = {
         facet: [
@@ -141,7 +187,9 @@ def _as_json(query: Query, result: SearchResult, generation: int) -> bytes:
         ]
         for facet, counts in result.facets.items()
     }
-    head = json.dumps({"total": result.total, "facets": facets, "generation": generation}, ensure_ascii=False)
+    values = {"total": result.total, "facets": facets, "generation": generation, "corrected": corrected}
+    values["shortened"] = len(query.text) > syntax.LONGEST_TEXT
+    head = json.dumps(values, ensure_ascii=False)
     return f'{head[:-1]}, "hits": [{",".join(result.cards)}]}}'.encode()
 
 
@@ -162,7 +210,7 @@ def suggestions(index: Engine, query: Query, projects: frozenset[str]) -> tuple[
         label = vocabularies.facet_label(facet, value, query.language)
         rest = tuple(other for other in query.chips if other != chip)
         relaxations.append((f"Without “{label}”", query.model_copy(update={"chips": rest, "page": 1})))
-    typed = words(query.text)
+    typed = [f" {syntax.OR} ".join(clause.typed for clause in group) for group in syntax.parse(query.text)]
     if len(typed) > 1:
         for word in typed:
             rest_of = " ".join(other for other in typed if other != word)

@@ -65,6 +65,15 @@ class Engine(Protocol):
     def most_hits(self, text: str) -> int:
         """Upper limit of the records that have all of these words; much cheaper than a search."""
 
+    def learn_words(self) -> None:
+        """Take new words into account for compounds and corrections; takes seconds in a large index."""
+
+    def corrections(self, text: str, projects: frozenset[str]) -> Mapping[str, Sequence[str]]:
+        """Words of a text that no record of the person has, and what each may have been meant to be, likeliest first.
+
+        They come from titles of all records: show one only if a search for it has hits for the person.
+        """
+
     def common_words(self, most: int) -> list[str]:
         """Words that are in most titles: they are searched for often, and cost most."""
 

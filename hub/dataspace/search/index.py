@@ -8,7 +8,6 @@ from pathlib import Path
 import tantivy
 
 from hub.dataspace.models import FACETS
-from hub.dataspace.search.analysis import words
 from hub.dataspace.search.engine import Entry, SearchRequest, SearchResult
 from hub.dataspace.search.queries import QueryBuilder
 from hub.dataspace.search.schema import (
@@ -20,10 +19,13 @@ from hub.dataspace.search.schema import (
     open_index,
     project_term,
 )
+from hub.dataspace.search.spelling import MOST_TERMS, Spelling
 
 _HEAP = 512 * 2**20
 """Bytes, used as needed. What fills them becomes one segment; each segment costs every search further look-ups."""
 _MOST_BUCKETS = 60_000
+_FEW_RECORDS = 1000
+"""Records whose words are learned in a few hundredths of a second."""
 _SORT_FIELDS = {"date": "updated", "size": "bytes"}
 
 
@@ -63,6 +65,7 @@ class TantivyIndex:
     def __init__(self, folder: Path) -> None:
         self._index = open_index(folder)
         self._meta_file = folder_of(folder) / "meta.json"
+        self._learned: tuple[int, Spelling] = (0, Spelling(()))
         self._loaded: tuple[int, tantivy.Searcher] = (0, self._index.searcher())
 
     def generation(self) -> int:
@@ -82,7 +85,7 @@ class TantivyIndex:
 
     def search(self, request: SearchRequest) -> SearchResult:
         searcher = self._current()[1]
-        queries = QueryBuilder(searcher)
+        queries = QueryBuilder(searcher, self._spelling())
         text = queries.text(request)
         query = queries.filtered(text, request)
         hits = searcher.search(
@@ -102,9 +105,23 @@ class TantivyIndex:
         return SearchResult(total, cards, {facet: facets[facet] for facet in FACETS})
 
     def most_hits(self, text: str) -> int:
-        searcher = self._current()[1]
-        queries = QueryBuilder(searcher)
-        return min((queries.frequency(word) for word in words(text)), default=int(searcher.num_docs))
+        return QueryBuilder(self._current()[1], self._spelling()).most_hits(text)
+
+    def learn_words(self) -> None:
+        changed, searcher = self._current()
+        if changed != self._learned[0]:
+            self._learned = (changed, Spelling(searcher.terms_with_prefix("title", "", limit=MOST_TERMS)))
+
+    def _spelling(self) -> Spelling:
+        """Words of titles as last learned; those of a small index are always up to date."""
+        if self.size() <= _FEW_RECORDS:
+            self.learn_words()
+        return self._learned[1]
+
+    def corrections(self, text: str, projects: frozenset[str]) -> dict[str, list[str]]:
+        spelling = self._spelling()
+        queries = QueryBuilder(self._current()[1], spelling)
+        return {word: spelling.corrections(word) for word in queries.unknown_words(text, projects)}
 
     def common_words(self, most: int) -> list[str]:
         return [word for word, _ in self._current()[1].terms_with_prefix("title", "", limit=most)]

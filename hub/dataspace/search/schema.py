@@ -11,7 +11,7 @@ import tantivy
 from hub.dataspace.search.analysis import LANGUAGES, NO_LANGUAGE, analyser, fold
 from hub.dataspace.search.engine import Entry
 
-VERSION = "3"
+VERSION = "4"
 """Part of the folder's name: an index with another schema is a new one, built from the database."""
 FACETS_OF_COLUMN = {
     "rights": ("licence", "access"),
@@ -39,9 +39,10 @@ def schema() -> tantivy.Schema:
     """
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("id", indexed=True, fast=True)
-    builder.add_text_field("title", tokenizer_name=NO_LANGUAGE, index_option="freq")
+    builder.add_text_field("title", tokenizer_name=NO_LANGUAGE, index_option="position")
+    builder.add_text_field("publisher_name", tokenizer_name=NO_LANGUAGE, index_option="basic")
     for language, name in TEXT_FIELDS.items():
-        builder.add_text_field(name, tokenizer_name=language, index_option="freq")
+        builder.add_text_field(name, tokenizer_name=language, index_option="position")
     for column in FACETS_OF_COLUMN:
         builder.add_text_field(column, fast=True, tokenizer_name=_FILTERS, index_option="basic")
     builder.add_text_field("project", tokenizer_name="raw", index_option="basic")
@@ -98,6 +99,7 @@ def document(entry: Entry) -> tantivy.Document:
     stored = tantivy.Document()
     stored.add_integer("id", entry.id)
     stored.add_text("title", fold(entry.title))
+    stored.add_text("publisher_name", fold(" ".join(entry.facets.get("publisher", ()))))
     for language, text in entry.texts.items():
         stored.add_text(TEXT_FIELDS.get(language, TEXT_FIELDS[NO_LANGUAGE]), fold(text))
     for column, facets in FACETS_OF_COLUMN.items():

@@ -124,6 +124,19 @@ async def test_who_may_do_what(api, world, as_, session, site, method, path, bod
             session.commit()
 
 
+def test_a_misspelt_word_is_corrected_for_those_who_may_see_the_record(as_, reindex):
+    as_("founder").publish(FORM)
+    reindex()
+
+    answer = as_("colleague").search(Query(text="Claened sensors"))
+    assert (answer.total, answer.corrected, answer.shortened) == (1, "cleaned sensors", False)
+    answer = as_("stranger").search(Query(text="Claened sensors"))
+    assert (answer.total, answer.corrected) == (0, "")
+    assert as_("colleague").search("sensors").corrected == ""
+    answer = as_("colleague").search("sensors " * 70)
+    assert (answer.total, answer.shortened) == (1, True)
+
+
 def test_a_projects_record_is_visible_only_to_its_members(as_, reindex):
     publication = as_("founder").publish(FORM)
     reindex()
@@ -191,7 +204,16 @@ def test_forms_are_checked(api, world, change):
 
 @pytest.mark.parametrize(
     "query_string",
-    ["page=0", "page=101", "per_page=1000", "chips=secret:x", "sort=evil", "language=x", "odd=1", "text=" + "x" * 501],
+    [
+        "page=0",
+        "page=101",
+        "per_page=1000",
+        "chips=secret:x",
+        "sort=evil",
+        "language=x",
+        "odd=1",
+        "text=" + "x" * 20_001,
+    ],
 )
 def test_searches_are_checked(api, world, query_string):
     headers = {"Authorization": f"token {world['founder']}"}

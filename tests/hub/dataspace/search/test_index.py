@@ -106,9 +106,9 @@ def test_all_words_have_to_be_there_and_a_title_counts_more(engine):
 
 def test_an_unfinished_word_counts_only_while_typing(engine):
     engine[0].replace([entry(1, "hydrology"), entry(2, "hydrogen fuel")])
-    assert find(engine, "hydro").total == 0
-    assert find(engine, "hydro", typing=True).total == 2
-    assert find(engine, "hydro ", typing=True).total == 0  # a space ends the word
+    assert find(engine, "hyd").total == 0
+    assert find(engine, "hyd", typing=True).total == 2
+    assert find(engine, "hyd ", typing=True).total == 0  # a space ends the word
     assert ids(find(engine, "fuel hydr", typing=True)) == [2]
 
 
@@ -120,20 +120,99 @@ def test_a_theme_is_found_by_its_name_in_any_language(engine):
 @pytest.mark.parametrize(
     "text",
     [
-        "(" * 20_000 + "water",
+        "(" * 400 + "water",
         'water AND NOT OR "((("',
         "title:water",
         "water^1000 ~5 *?*",
         "[a TO z] water",
         "\\water\\",
         "water\x00\ud7ff",
-        "-water",
+        "OR water",
+        "water OR",
+        "publisher: water",
+        'wa"ter',
+        '"water',
     ],
 )
 def test_query_syntax_is_searched_as_plain_words(engine, text):
-    engine[0].replace([entry(1, "and not or water title a to z 1000 5")])
+    engine[0].replace([entry(1, "and not or water title a to z 1000 5 wa ter publisher")])
     assert find(engine, text).total == 1
     assert len(words("w " * 5000 + " ".join(map(str, range(5000))))) <= 12
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"air quality"', [1]),
+        ('"quality air"', []),
+        ('"qualities of the air"', [2]),  # each word in any of its forms
+        ("air -quality", [3]),
+        ("air -noise", [1, 2]),
+        ("-air", [4]),
+        ('air -"air quality"', [2, 3]),
+        ("-publisher:ghent air", [2, 3]),
+        ("noise OR quality", [1, 2, 3]),
+        ("noise OR bread OR nothing", [3, 4]),
+        ("air noise OR quality", [1, 2, 3]),
+        ("publisher:Ghent", [1, 4]),
+        ('publisher:"City of Ghent" air', [1]),
+        ("format:csv", [2]),
+        ("format:CSV -air", []),
+        ("-format:csv air", [1, 3]),
+        ("???", []),
+        ('…, - ""', []),
+        ("", [1, 2, 3, 4]),
+        ("  ", [1, 2, 3, 4]),
+    ],
+)
+def test_phrases_exclusions_alternatives_and_fields(engine, text, expected):
+    engine[0].replace(
+        [
+            entry(1, "air quality", publisher=["City of Ghent"]),
+            entry(2, "quality of the air", format=["CSV"]),
+            entry(3, "air and noise"),
+            entry(4, "bread", publisher=["Ghent Bakers"]),
+        ]
+    )
+    assert sorted(ids(find(engine, text))) == expected
+    assert engine[1].most_hits(text) >= len(expected)
+
+
+def test_the_end_of_a_long_text_is_not_searched_for(engine):
+    engine[0].replace([entry(1, "water")])
+    assert find(engine, "water " * 83 + "absent").total == 1
+    assert find(engine, "water " * 82 + "absent").total == 0
+
+
+def test_parts_of_a_compound_are_found_after_the_word_itself(engine):
+    engine[0].replace(
+        [entry(1, "Grundwasser", "de"), entry(2, "Wasser im Grund", "de"), entry(3, "Wasserstandsanzeiger", "de")]
+    )
+    assert ids(find(engine, "Wasser")) == [2, 1]
+    assert ids(find(engine, "Anzeiger")) == [3]  # the rest is no word of its own, but nothing else has this one
+
+
+def test_part_of_a_title_without_spaces_is_found(engine):
+    engine[0].replace(
+        [entry(1, "東京都の人口統計", "ja"), entry(2, "서울시대기질측정", "ko"), entry(3, "計統口人", "ja")]
+    )
+    assert ids(find(engine, "人口統計")) == [1]
+    assert ids(find(engine, "대기질")) == [2]
+    assert ids(find(engine, "東")) == [1]
+    assert ids(find(engine, "統人")) == []
+
+
+def test_only_words_that_no_record_has_are_corrected(engine):
+    engine[0].replace([entry(1, "temperature and precipitation 2021"), entry(2, "tempera painting")])
+    assert engine[1].corrections("temprature", frozenset()) == {"temprature": ["temperature"]}
+    assert engine[1].corrections('tempera temperatures 2022 "temprature" -temprature', frozenset()) == {"2022": []}
+    assert engine[1].corrections("preciptation temperature", frozenset()) == {"preciptation": ["precipitation"]}
+
+
+def test_a_word_of_a_projects_records_is_corrected_for_others_as_if_it_did_not_exist(engine):
+    engine[0].replace([entry(1, "sensory"), entry(2, "sensora", project="demo")])
+    assert engine[1].corrections("sensora", frozenset()) == {"sensora": ["sensory"]}
+    assert engine[1].corrections("sensora", frozenset({"demo"})) == {}
 
 
 def test_counts_of_facets(engine):
