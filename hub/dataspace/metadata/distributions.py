@@ -11,14 +11,14 @@ from hub.dataspace.metadata.literals import byte_size, clean, is_link
 from hub.dataspace.metadata.namespaces import ADMS, DCAT, DCT, IT6, ODRL, RDF, RDFS, SCHEMA, SPDX, Node
 from hub.dataspace.metadata.nodes import LABELS, LONGEST_TITLE, MOST_VALUES, NodeReader
 from hub.dataspace.metadata.trees import TreeBuilder
-from hub.dataspace.models import Checksum, Distribution, Kind
+from hub.dataspace.models import Checksum, Distribution, Kind, Licence, Terms
 
 _MEDIA_TYPES = (DCAT + "mediaType", DCT + "mediaType")
 _READ_PREDICATES = frozenset((
     RDF + "type",
     ODRL + "hasPolicy",
     SPDX + "checksum",
-    *(DCT + name for name in ("title", "description", "format", "license", "rights", "issued", "modified")),
+    *(DCT + name for name in ("title", "description", "format", "license", "rights", "accessRights", "issued", "modified")),
     DCT + "identifier",
     *(DCAT + name for name in ("accessURL", "downloadURL", "accessService", "mediaType", "byteSize")),
     *(DCAT + name for name in ("compressFormat", "packageFormat")),
@@ -44,6 +44,7 @@ class DistributionReader:
                 distribution = self._distribution(term[1], is_file=predicate == IT6 + "hasFile")
                 addresses |= {distribution.access_url, distribution.endpoint_url}
                 yield distribution
+        # The terms of a record that is a service are the record's own.
         if kind == Kind.SERVICE and (endpoint := self._reader.link(node, DCAT + "endpointURL")):
             yield Distribution(access_url=endpoint, endpoint_url=endpoint)
         yield from self._services(node, addresses)
@@ -56,7 +57,19 @@ class DistributionReader:
             endpoint = self._reader.link(service, DCAT + "endpointURL")
             if endpoint and endpoint not in addresses:
                 title = self._reader.text(service, DCT + "title", longest=LONGEST_TITLE)
-                yield Distribution(title=title, access_url="" if by_contract else endpoint, endpoint_url=endpoint)
+                access_url = "" if by_contract or service.get(ODRL + "hasPolicy") else endpoint
+                yield Distribution(
+                    title=title, access_url=access_url, endpoint_url=endpoint, service=self._terms(service)
+                )
+
+    def _terms(self, service: Node) -> Terms:
+        access, words = rights.access(self._reader, service)
+        return Terms(
+            licence=rights.licence(self._reader, service),
+            access=access,
+            rights_in_words=words,
+            policies=self._trees.policies(service),
+        )
 
     def _distribution(self, identity: str, *, is_file: bool) -> Distribution:
         reader = self._reader
@@ -64,6 +77,7 @@ class DistributionReader:
         # A file of a model may be an address alone; a distribution without properties is only a name.
         file_address = clean(identity) if is_file and is_link(identity) else ""
         unusable_links = {name for name in _LINKS if not reader.link(node, name)}
+        access, words = rights.access(reader, node)
         return Distribution(
             uri="" if identity.startswith("_:") else clean(identity),
             title=reader.text(node, DCT + "title", RDFS + "label", longest=LONGEST_TITLE),
@@ -77,10 +91,27 @@ class DistributionReader:
             bytes=byte_size(reader.first(node, DCAT + "byteSize")),
             checksum=self._checksum(node),
             licence=rights.licence(reader, node),
+            access=access,
             rights=reader.labels(node, DCT + "rights"),
+            rights_in_words=words,
             modified=reader.date(node, DCT + "modified", DCT + "issued"),
             policies=self._trees.policies(node),
+            service=self._service(node),
             extra=self._trees.remaining(node, _READ_PREDICATES - unusable_links),
+        )
+
+    def _service(self, node: Node) -> Terms:
+        """Terms of the services that hand a file out, of all together."""
+        services = [
+            self._terms(self._reader.about(term[1])) for term in node.get(DCAT + "accessService", ())[:MOST_VALUES]
+        ]
+        if len(services) < 2:
+            return services[0] if services else Terms()
+        return Terms(
+            licence=rights.strictest_licence([service.licence for service in services]) or Licence(),
+            access=rights.strictest_access(service.access for service in services),
+            rights_in_words=tuple(words for service in services for words in service.rights_in_words),
+            policies=tuple(policy for service in services for policy in service.policies),
         )
 
     def _endpoint(self, node: Node) -> str:

@@ -78,6 +78,7 @@ TABLE = [
     ("GET", "/dataspace/suggestions", None, EVERYBODY),
     ("GET", "/dataspace/records/{id}", None, {"founder", "colleague"}),
     ("GET", "/dataspace/records/{id}/preview", None, {"founder", "colleague"}),
+    ("POST", "/dataspace/records/{id}/remote-use", {}, {"founder", "colleague"}),
     ("GET", "/dataspace/saved-searches", None, PEOPLE),
     ("PUT", "/dataspace/saved-searches", SAVED, PEOPLE),
     ("DELETE", "/dataspace/saved-searches/999", None, set()),  # another's is as good as none
@@ -274,7 +275,7 @@ def test_quality_in_the_background_reaches_record_and_card(as_, shop, site, sess
 
 def test_a_preview_of_a_private_address_or_a_missing_file_is_refused(api, as_, site, shop, reindex):
     file = "<http://x.example/f> <http://www.w3.org/ns/dcat#downloadURL> <{}/a.csv> ."
-    linked = "<http://x.example/a> <http://www.w3.org/ns/dcat#distribution> <http://x.example/f> ."
+    linked = f"x:a dcat:distribution x:f ; dct:license <{FORM.licence}> ."
     site.turtle("/", page("a", more=linked + file.format(site.url)))
     shop.harvest(site.url + "/")
     site.pages["/a.csv"] = Reply(b"a,b\n1,<script>\n")

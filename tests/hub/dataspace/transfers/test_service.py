@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hub.dataspace.models import Distribution, Record
+from hub.dataspace.models import Distribution, Licence, Record
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.tables import RecordRow
@@ -81,6 +81,7 @@ def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") 
         kind="dataset",
         title={"en": "Air"},
         access=access,
+        licence=Licence(uri="https://creativecommons.org/publicdomain/zero/1.0/", kind="open"),
         distributions=(Distribution(download_url=url, format="CSV"),),
     )
     moment = {"first_seen": now(), "changed": now(), "removed": None, "quality": None}
