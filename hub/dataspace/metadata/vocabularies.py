@@ -180,5 +180,5 @@ _ACCESS = {
     "public": "Public",
     "restricted": "Restricted",
     "contract": "By contract",
-    "not-stated": "Access not stated",
+    "not-stated": "Access not stated, or in words only",
 }
