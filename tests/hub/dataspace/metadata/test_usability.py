@@ -299,9 +299,8 @@ def test_offers_that_differ_are_asked_for_and_each_keeps_its_verdict():
     ],
 )
 def test_the_terms_of_a_files_service_count(terms, verdict):
-    record = read(
-        f"{DATASET} ; dcat:distribution [ dcat:downloadURL <https://x.example/a> ; dcat:accessService x:s ] . x:s {terms} ."
-    )
+    file = "[ dcat:downloadURL <https://x.example/a> ; dcat:accessService x:s ]"
+    record = read(f"{DATASET} ; dcat:distribution {file} . x:s {terms} .")
     assert usability.usable_now(record).verdict == verdict
 
 
@@ -314,8 +313,10 @@ def test_files_with_different_terms_are_judged_one_by_one():
 
 def test_the_digest_follows_every_statement():
     texts_of_records = [
-        f"{DATASET} ; {FILE} ; odrl:hasPolicy [ odrl:permission [ {USE} ; odrl:constraint {COUNT} ] ] .",
-        f"{DATASET} ; {FILE} ; odrl:hasPolicy [ odrl:permission [ {USE} ; odrl:constraint {COUNT.replace('5', '6')} ] ] .",
+        *(
+            f"{DATASET} ; {FILE} ; odrl:hasPolicy [ odrl:permission [ {USE} ; odrl:constraint {count} ] ] ."
+            for count in (COUNT, COUNT.replace("5", "6"))
+        ),
         f"x:d a dcat:Dataset ; dct:license 'mine' ; {FILE} .",
         f"{DATASET} ; {FILE} ; dct:rights 'mine' .",
     ]
