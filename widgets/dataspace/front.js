@@ -443,7 +443,7 @@ class Page {
       h("p", { class: "words" }, record.licence.uri || text(record.licence.label) ? "Licence: " : "", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
       record.licence.kind !== "not-stated" && h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
       sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((sentence) => h("li", {},
-        state(RULES[sentence.rule]), h("span", {}, sentence.offer && h("strong", {}, `${sentence.offer}: `), sentence.text), sentence.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, sentence.verbatim)))),
+        state(ruleName(sentence)), h("span", {}, sentence.offer && h("strong", {}, `${sentence.offer}: `), sentence.text), sentence.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, sentence.verbatim)))),
       !sentences.length && h("p", { class: "quiet" }, "No further policy is attached."));
   }
 
@@ -520,7 +520,7 @@ class Page {
           this.use(action, { ...message, offer: use.offer, accepted: use.verdict === "ask" ? use.digest : "" });
         } },
           use.offer && h("p", { class: "words ds-text" }, use.offer),
-          h("p", {}, state(VERDICTS[use.verdict]), ` ${use.reason}`),
+          h("p", {}, state(VERDICTS[use.verdict]), use.conditions.length ? "" : ` ${use.reason}`),
           use.conditions.length > 0 && h("ul", { class: "ds-rules" }, use.conditions.map((condition) => h("li", { class: "ds-text" }, condition))),
           use.verdict === "ask" && h("label", { class: "check" }, h("input", { type: "checkbox", required: true, "data-key": `accept-${use.digest}` }), "I have read this and accept these conditions"),
           h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": `accepted-${use.digest}` }, use.verdict === "ask" ? `Accept and ${verb[0].toLowerCase()}${verb.slice(1)}` : verb)));
@@ -759,6 +759,9 @@ class Page {
 
 /** What may be done with a file under each offer; of an older API the record's answer. */
 const usesOf = (page, at) => page.uses?.[at] || [{ offer: "", conditions: [], digest: "", refusal: "", ...page.usable }];
+
+/** "You may" only where the rule is about the reader; a named party's permission is nobody else's. */
+const ruleName = ({ rule, text: words }) => rule === "not-understood" || words.startsWith("You ") ? RULES[rule] : ["", rule === "other-asset" ? RULES[rule][1] : "About a named party"];
 
 const accessName = (record) => record.access === "not-stated" && record.rights_in_words.length ? "stated in words: read it" : ACCESS[record.access];
 
