@@ -30,7 +30,7 @@ _SA = (
 _ND = r"nd|no-?deriv(?:ative)?s?|keine-bearbeitung(?:en)?|non-opere-derivate|sin-obra-?derivada|geen-afgeleide-werken"
 _PLACES = (
     r"international|unported|generic|universal|deutschland|germany|austria|[oö]sterreich|nederland|netherlands|"
-    r"france|italia|italy|espa[nñ]a|spain|norway|norge|igo|de|at|nl|fr|it|es|ch|be|lu|uk|dk|fi|pl|pt"
+    r"france|italia|italy|espa[nñ]a|spain|norway|norge|igo|de|at|nl|fr|it|es|ch|lu|uk|dk|fi|pl|pt"
 )
 _VERSION = rf"(?:-?v)?(?:-?(?:version-)?\d(?:-?\d)?)?(?:-(?:{_PLACES}))*"
 _CREATIVE_COMMONS = re.compile(
