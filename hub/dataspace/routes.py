@@ -81,7 +81,7 @@ def preview(
 
 @router.post("/records/{record_id}/remote-use")
 def use_remotely(asking: AskingPerson, record_id: RecordId, projects: Projects, using: UseForm) -> RemoteUse:
-    """Get Python code that reads a file of a record where it is.
+    """Show Python code that reads a file of a record where it is.
 
     Of a file that has conditions, only with the digest of those that you accept.
     """
