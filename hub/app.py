@@ -32,7 +32,7 @@ from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
 from hub.dataspace.search.answers import SearchCache
 from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, Conflict, SettingsError, TooManyAttempts
+from hub.errors import AtriumError, Conflict, SettingsError, TermsNotAccepted, TooManyAttempts
 from hub.guesses import Guesses, proxies
 from hub.health.routes import router as health
 from hub.home.routes import router as home
@@ -102,6 +102,7 @@ def routed_app() -> FastAPI:
     for router in (*SUBJECTS, _document(app)):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AtriumError, _on_atrium_error)
+    app.add_exception_handler(TermsNotAccepted, _on_terms)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
@@ -201,8 +202,8 @@ def _document(app: FastAPI) -> APIRouter:
     return router
 
 
-def _answer(status: int, message: str, *, field: str | None = None, hint: str = "") -> JSONResponse:
-    error = {"status": status, "field": field, "message": message, "hint": hint}
+def _answer(status: int, message: str, *, field: str | None = None, hint: str = "", **more: Any) -> JSONResponse:
+    error = {"status": status, "field": field, "message": message, "hint": hint} | more
     return JSONResponse({"error": error}, status_code=status)
 
 
@@ -212,6 +213,12 @@ def _on_atrium_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, TooManyAttempts) and error.seconds is not None:
         response.headers["Retry-After"] = str(error.seconds)
     return response
+
+
+def _on_terms(_request: Request, error: Exception) -> JSONResponse:
+    """The conditions go along, so that a person can read and accept them."""
+    assert isinstance(error, TermsNotAccepted)  # noqa: S101
+    return _answer(error.status, error.message, field=error.field, hint=error.hint, terms=list(error.terms))
 
 
 def _on_invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -22,6 +22,7 @@ from hub.errors import (
     NotSignedIn,
     SettingsError,
     SlurmError,
+    TermsNotAccepted,
     TooManyAttempts,
 )
 
@@ -169,6 +170,8 @@ def refusal(
     kind = errors.get(response.status_code, AtriumError)
     try:
         details = response.json()["error"]
+        if kind is Conflict and (terms := details.get("terms")):
+            return TermsNotAccepted.of(str(details["message"]), terms)
         return kind(str(details["message"]), field=details.get("field"), hint=details.get("hint"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return kind(f"{sender} answered with status {response.status_code}.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class AtriumError(Exception):
     """Base of all: ``status`` is the HTTP status, ``hint`` what to do next."""
@@ -49,6 +52,26 @@ class Conflict(AtriumError):
 
     status = 409
     hint = "Reload, then try again."
+
+
+class TermsNotAccepted(Conflict):
+    """A person has to read and accept conditions first.
+
+    ``terms``: a JSON object for each offer to choose from, with its ``offer``, ``conditions`` and ``digest``.
+    """
+
+    hint = "Read the conditions, then repeat the request with the digest in `accepted`."
+
+    def __init__(self, message: str, *, field: str | None = "accepted", hint: str | None = None) -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.terms: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, message: str, terms: Iterable[dict[str, Any]]) -> TermsNotAccepted:
+        """The error with the conditions of each offer."""
+        error = cls(message)
+        error.terms = tuple(terms)
+        return error
 
 
 class TooManyAttempts(AtriumError):

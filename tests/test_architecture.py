@@ -148,7 +148,8 @@ SUBJECTS: dict[str, set[str]] = {
         "literals",  # single values: sizes, links, mailboxes
         "namespaces",  # of all vocabularies
         "nodes",  # values of a node
-        "odrl",  # ODRL in words
+        "odrl",  # ODRL as sentences and a verdict
+        "odrl_words",  # words for actions and constraints
         "rights",  # licence and access
         "subjects",  # themes and keywords
         "trees",  # nodes as JSON

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hub.connection import Connection, part
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
+from hub.dataspace.models import Preview, Query, RecordPage, RemoteUse, SearchAnswer, Suggestion, UseForm
 from hub.dataspace.publications.models import Publication, PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 from hub.dataspace.sources.models import Run, Source, SourceForm
@@ -37,10 +37,22 @@ class Dataspace:
         """Everything about one record."""
         return self._connection.get(f"/dataspace/records/{record_id:d}", RecordPage, language=language)
 
-    def preview(self, record_id: int, file: int = 0) -> Preview:
-        """Schema and first rows of one of a record's files."""
+    def preview(self, record_id: int, file: int = 0, *, offer: str = "", accepted: str = "") -> Preview:
+        """Schema and first rows of one of a record's files.
+
+        :param offer: name of the offer, if there are several.
+        :param accepted: digest of the conditions that I have read and accept.
+        :raises TermsNotAccepted: the file has conditions; they are in ``terms``.
+        """
         path = f"/dataspace/records/{record_id:d}/preview"
-        return self._connection.get(path, Preview, seconds=PREVIEW_SECONDS, file=file)
+        using = _stated(UseForm(file=file, offer=offer, accepted=accepted))
+        return self._connection.get(path, Preview, seconds=PREVIEW_SECONDS, **using)
+
+    def remote_use(self, record_id: int, file: int = 0, *, offer: str = "", accepted: str = "") -> RemoteUse:
+        """Code that reads one of a record's files where it is; parameters and errors as of :meth:`preview`."""
+        form = UseForm(file=file, offer=offer, accepted=accepted)
+        path = f"/dataspace/records/{record_id:d}/remote-use"
+        return self._connection.send("POST", path, _stated(form), RemoteUse)
 
     def saved_searches(self) -> tuple[SavedSearch, ...]:
         return self._connection.get("/dataspace/saved-searches", tuple[SavedSearch, ...])
@@ -78,7 +90,10 @@ class Dataspace:
         return self._connection.get(f"/dataspace/transfers/{transfer_id:d}", Transfer)
 
     def bring(self, form: TransferForm) -> Transfer:
-        """Have a public file copied into a project, by a job of mine."""
+        """Have a file copied into a project, by a job of mine.
+
+        :raises TermsNotAccepted: the file has conditions; ``accepted`` of the form is the digest of those I accept.
+        """
         return self._connection.send("POST", "/dataspace/transfers", _stated(form), Transfer)
 
     def cancel_transfer(self, transfer_id: int) -> Transfer:

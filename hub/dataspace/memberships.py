@@ -1,4 +1,4 @@
-"""Projects of a person, which decide what records they may see."""
+"""Projects of a person, which decide what records they may see, and identifiers of their organisation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import time
 from collections.abc import Callable
 
 from cachetools import TTLCache
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hub.organisations.tables import OrganisationRow, ProfileRow
 from hub.projects.service import slugs_of
 
 MEMBERSHIP_SECONDS = 15.0
 MOST_PEOPLE = 10_000
+
+
+def party_identifiers(session: Session, person: str) -> frozenset[str]:
+    """Identifiers in the profile of a person's organisation, by which a policy may name it: number and website."""
+    form = session.scalar(select(OrganisationRow.form).join(ProfileRow).where(ProfileRow.person == person)) or {}
+    return frozenset(filter(None, (form.get("registration"), form.get("website"))))
 
 
 class Memberships:

@@ -83,6 +83,18 @@ class Licence(_Named):
     kind: LicenceClass = LicenceClass.NOT_STATED
 
 
+class Terms(Frozen):
+    """What a service states about the use of the data that it hands out."""
+
+    licence: Licence = Licence()
+    access: Access = Access.NOT_STATED
+    rights_in_words: tuple[str, ...] = ()
+    policies: tuple[dict[str, Any], ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.licence, self.access))
+
+
 class Checksum(Frozen):
     algorithm: str
     value: str
@@ -105,9 +117,14 @@ class Distribution(Frozen):
     bytes: int | None = None
     checksum: Checksum | None = None
     licence: Licence = Licence()
+    access: Access = Access.NOT_STATED
     rights: Text = {}
+    rights_in_words: tuple[str, ...] = ()
+    """As a record's."""
     modified: date | None = None
     policies: tuple[dict[str, Any], ...] = ()
+    service: Terms = Terms()
+    """Of the service that hands the file out."""
     extra: dict[str, tuple[Any, ...]] = {}
     """As a record's."""
 
@@ -127,8 +144,14 @@ class Record(Frozen):
     contact: tuple[Agent, ...] = ()
     languages: tuple[str, ...] = ()
     licence: Licence = Licence()
+    """The strictest of the record's own, its files' and their services'."""
+    own_licence: Licence | None = None
+    """What the record itself states; None if that is ``licence``."""
     access: Access = Access.NOT_STATED
+    own_access: Access | None = None
     access_rights: Text = {}
+    rights_in_words: tuple[str, ...] = ()
+    """Statements about access and rights that are no known term or text, verbatim: a person has to read them."""
     issued: date | None = None
     modified: date | None = None
     version: str = ""
@@ -160,11 +183,15 @@ class Record(Frozen):
 
 
 class Sentence(Frozen):
-    """One rule in plain words. ``not-understood`` carries the rule verbatim and allows nothing."""
+    """One rule in plain words. ``not-understood`` carries the rule verbatim and allows nothing; ``other-asset`` is
+    about something else than the record.
+    """
 
-    rule: Literal["permission", "prohibition", "duty", "not-understood"]
+    rule: Literal["permission", "prohibition", "duty", "other-asset", "not-understood"]
     text: str
     verbatim: str = ""
+    offer: str = ""
+    """Name of the offer that it belongs to, if there are several."""
 
 
 class Verdict(StrEnum):
@@ -178,6 +205,52 @@ class UsableNow(Frozen):
 
     verdict: Verdict
     reason: str
+    decided_by: Literal["", "record", "file", "service", "offer"] = ""
+    """Whose statement decided; empty if nothing stands in the way, or several do."""
+
+
+class Use(UsableNow):
+    """Whether a person can use one file of a record under one offer."""
+
+    offer: str = ""
+    """Name of the offer; empty if there is only one, or none."""
+    conditions: tuple[str, ...] = ()
+    """Sentences that a person has to read and accept before the file is fetched, if the verdict is ``ask``."""
+    digest: str = ""
+    """SHA-256 of the offer, the conditions and what they were made from: changed terms have another one."""
+    refusal: str = ""
+    """Why the file cannot be fetched, whatever is accepted; empty if it can."""
+
+
+class UseForm(Form):
+    """Which file of a record a person wants to use, and the conditions that they have read and accept."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    file: int = Field(0, ge=0, le=100_000)
+    """File of the record, counted from 0."""
+    offer: str = Field("", max_length=4000)
+    """Name of the offer, if the record has several."""
+    accepted: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    """Digest of the conditions that you have read and accept."""
+
+
+class Acceptance(Frozen):
+    """Conditions that a person has accepted."""
+
+    by: str
+    at: datetime
+    digest: str
+    offer: str = ""
+    conditions: tuple[str, ...] = ()
+
+
+class RemoteUse(Frozen):
+    """How to read a file where it is."""
+
+    address: str
+    code: str
+    """Python code for a notebook."""
 
 
 class Quality(Frozen):
@@ -278,6 +351,8 @@ class RecordPage(Frozen):
     project: str | None = None
     sentences: tuple[Sentence, ...]
     usable: UsableNow
+    uses: tuple[tuple[Use, ...], ...] = ()
+    """For each file, one for each offer."""
     quality: Quality | None = None
     labels: dict[str, str] = {}
     """Of the codes in the record, in the reader's language."""

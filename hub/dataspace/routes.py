@@ -8,15 +8,16 @@ import fastapi
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from hub.context import MAX_ROW_ID, Asking, RowId, Sessions
+from hub.context import Asking, AskingPerson, Guarded, RowId, Sessions
 from hub.dataspace import service
 from hub.dataspace.context import CachedProjects, Projects
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
+from hub.dataspace.models import Preview, Query, RecordPage, RemoteUse, SearchAnswer, Suggestion, UseForm
 from hub.dataspace.preview import Previewer
 from hub.dataspace.publications.routes import router as publications
 from hub.dataspace.saved_searches.routes import router as saved_searches
 from hub.dataspace.search import answers
 from hub.dataspace.sources.routes import router as sources
+from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.routes import router as transfers
 
 router = APIRouter(prefix="/dataspace", tags=["dataspace"])
@@ -26,7 +27,7 @@ for subject in (saved_searches, transfers, sources, publications):
 Asked = Annotated[Query, fastapi.Query()]
 Language = Annotated[str, fastapi.Query(pattern=r"^[a-z]{2}$", description="Language of labels, two letters")]
 RecordId = Annotated[RowId, fastapi.Path(description="Number of the record")]
-FileNumber = Annotated[int, fastapi.Query(ge=0, le=MAX_ROW_ID, description="File of the record, counted from 0")]
+Using = Annotated[UseForm, fastapi.Query()]
 
 
 async def _search_cache(request: Request) -> answers.SearchCache:
@@ -60,15 +61,30 @@ def suggestions(query: Asked, projects: CachedProjects, search_cache: SearchCach
 @router.get("/records/{record_id}")
 def record(asking: Asking, record_id: RecordId, projects: Projects, language: Language = "en") -> RecordPage:
     """Read a record with everything known about it."""
-    return service.record_page(asking.session, record_id, projects, language)
+    return service.record_page(asking.session, record_id, projects, language, asking.person.name)
 
 
 @router.get("/records/{record_id}/preview")
 def preview(
-    request: Request, sessions: Sessions, record_id: RecordId, projects: Projects, file: FileNumber = 0
+    request: Request, person: Guarded, sessions: Sessions, record_id: RecordId, projects: Projects, *, using: Using
 ) -> Preview:
-    """Read the schema and the first rows of a file of a record."""
+    """Read the schema and the first rows of a file of a record.
+
+    Of a file that has conditions, only with the digest of those that you accept.
+    """
     with sessions() as session:
-        distribution = service.distribution(session, record_id, projects, file)
+        distribution, _acceptance = service.usable_file(session, record_id, projects, person.name, using)
+        session.commit()
     # No database session is open while another server is waited for.
     return cast(Previewer, request.state.previewer).preview(distribution)
+
+
+@router.post("/records/{record_id}/remote-use")
+def use_remotely(asking: AskingPerson, record_id: RecordId, projects: Projects, using: UseForm) -> RemoteUse:
+    """Show Python code that reads a file of a record where it is.
+
+    Of a file that has conditions, only with the digest of those that you accept.
+    """
+    file, _acceptance = service.usable_file(asking.session, record_id, projects, asking.person.name, using)
+    asking.session.commit()
+    return snippets.remote_use(file)

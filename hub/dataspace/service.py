@@ -1,20 +1,29 @@
-"""One record, if a person may see it."""
+"""One record, if a person may see it, and one of its files, if they may use it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
+from hub.audit import service as audit
+from hub.dataspace.memberships import party_identifiers
 from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
+    Acceptance,
     Distribution,
     Quality,
     Record,
     RecordPage,
+    Use,
+    UseForm,
+    Verdict,
     Visibility,
 )
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
-from hub.errors import NotFound
+from hub.db.base import now
+from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound, TermsNotAccepted
 
 
 def row_for(session: Session, record_id: int, projects: frozenset[str]) -> RecordRow:
@@ -26,10 +35,11 @@ def row_for(session: Session, record_id: int, projects: frozenset[str]) -> Recor
     return row
 
 
-def record_page(session: Session, record_id: int, projects: frozenset[str], language: str) -> RecordPage:
-    """Everything about one record, with labels in the reader's language."""
+def record_page(session: Session, record_id: int, projects: frozenset[str], language: str, person: str) -> RecordPage:
+    """Everything about one record, with labels in the reader's language and what they may do with it."""
     row = row_for(session, record_id, projects)
     record = Record.model_validate_json(row.content)
+    parties = party_identifiers(session, person)
     source = session.get(SourceRow, row.source_id) if row.source_id is not None else None
     codes = {("sector", code) for code in record.themes} | {("language", code) for code in record.languages}
     codes |= {("licence", record.licence.kind.value), ("access", record.access.value)}
@@ -41,16 +51,81 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
         harvested=row.changed,
         visibility=row.visibility,
         project=row.project,
-        sentences=odrl.sentences(odrl.every_policy(record)),
-        usable=usability.usable_now(record),
+        sentences=odrl.sentences(odrl.every_policy(record), odrl.Reader(_assets(record), parties)),
+        usable=usability.usable_now(record, parties),
+        uses=usability.uses(record, parties),
         quality=Quality.model_validate_json(row.quality) if row.quality else None,
         labels={code: vocabularies.facet_label(facet, code, language) for facet, code in sorted(codes)},
     )
 
 
-def distribution(session: Session, record_id: int, projects: frozenset[str], number: int) -> Distribution:
-    """One of a record's files, counted from 0."""
-    files = Record.model_validate_json(row_for(session, record_id, projects).content).distributions
-    if not 0 <= number < len(files):
+def _assets(record: Record) -> frozenset[str]:
+    """Addresses of a record and its files, by which its policies may name them."""
+    files = (address for file in record.distributions for address in (file.uri, file.download_url, file.access_url))
+    return frozenset(filter(None, (record.uri, *files)))
+
+
+def distribution(record: Record, number: int) -> Distribution:
+    """One of a record's files, counted from 0. Raises NotFound."""
+    if not 0 <= number < len(record.distributions):
         raise NotFound("The record has no such file.")
-    return files[number]
+    return record.distributions[number]
+
+
+def usable_file(
+    session: Session, record_id: int, projects: frozenset[str], person: str, form: UseForm
+) -> tuple[Distribution, Acceptance | None]:
+    """A file that a person may use, and the conditions that they have accepted, if there are any.
+
+    What was accepted goes into the audit trail; the caller commits.
+
+    :raises NotFound: the record may not be seen, or has no such file.
+    :raises NotAllowed: it may not be used; the message says why.
+    :raises InvalidInput: it is not public, so it cannot be fetched.
+    :raises TermsNotAccepted: it has conditions that the person has not accepted, or that have changed since.
+    """
+    record = Record.model_validate_json(row_for(session, record_id, projects).content)
+    file = distribution(record, form.file)
+    use = _permitted_use(usability.uses(record, party_identifiers(session, person))[form.file], form)
+    if use.verdict != Verdict.ASK:
+        return file, None
+    acceptance = Acceptance(by=person, at=now(), digest=use.digest, offer=use.offer, conditions=use.conditions)
+    audit.record(
+        session,
+        who=person,
+        what="data terms accepted",
+        on=f"record/{record_id}",
+        after={"file": form.file, **acceptance.model_dump(mode="json", exclude={"by", "at"})},
+    )
+    return file, acceptance
+
+
+def _permitted_use(alternatives: Iterable[Use], form: UseForm) -> Use:
+    """The offer that a person has chosen: by its name, by the digest that they accept, or as the only one."""
+    uses = [use for use in alternatives if not form.offer or use.offer == form.offer]
+    if not uses:
+        raise TermsNotAccepted.of("There is no such offer any more.", map(_choice, alternatives))
+    permitted = [use for use in uses if not use.refusal]
+    if not permitted:
+        raise _refusal(uses[0])
+    accepted = next((use for use in permitted if use.digest == form.accepted), None)
+    if accepted or (len(uses) == 1 and permitted[0].verdict == Verdict.YES):
+        return accepted or permitted[0]
+    raise TermsNotAccepted.of(_question(permitted, changed=bool(form.accepted)), map(_choice, permitted))
+
+
+def _refusal(use: Use) -> AtriumError:
+    if use.verdict == Verdict.NO:
+        return NotAllowed(use.refusal, hint="Read its conditions on the record's page.")
+    return InvalidInput(f"This data is not public. {use.refusal}", hint="The contact is on the record's page.")
+
+
+def _question(uses: list[Use], *, changed: bool) -> str:
+    if len(uses) > 1:
+        return f"There are {len(uses)} offers with different conditions: choose one of them."
+    opening = "The conditions have changed. " if changed else ""
+    return opening + " ".join(uses[0].conditions or (uses[0].reason,))
+
+
+def _choice(use: Use) -> dict[str, object]:
+    return use.model_dump(mode="json", include={"offer", "verdict", "reason", "conditions", "digest"})

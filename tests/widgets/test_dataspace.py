@@ -15,12 +15,23 @@ import httpx2
 import pytest
 
 from hub.client import Api
-from hub.dataspace.models import Distribution, Preview, Query, Record, RecordPage, SearchAnswer, UsableNow, Verdict
+from hub.dataspace.models import (
+    Distribution,
+    Preview,
+    Query,
+    Record,
+    RecordPage,
+    RemoteUse,
+    SearchAnswer,
+    UsableNow,
+    Use,
+    Verdict,
+)
 from hub.dataspace.saved_searches.models import SavedSearch
 from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import Progress, Transfer, TransferState
-from hub.errors import AtriumError, InvalidInput
+from hub.errors import AtriumError, InvalidInput, TermsNotAccepted
 from widgets.dataspace import DataSpace, Dataspace, DataspaceState
 from widgets.dataspace.view import HERE, SHOWN, Front, plain
 
@@ -61,6 +72,9 @@ class Answers:
         self.requests.append(request)
         answer = self.responses[request.url.path.removeprefix("/").replace("/", "_").replace("-", "_")]
         answer = answer(request) if callable(answer) else answer
+        if isinstance(answer, TermsNotAccepted):
+            terms = {"message": answer.message, "hint": answer.hint, "field": "accepted", "terms": list(answer.terms)}
+            return httpx2.Response(409, json={"error": terms})
         if isinstance(answer, int):
             return httpx2.Response(
                 answer, json={"error": {"status": answer, "message": "No.", "hint": "Ask.", "field": None}}
@@ -416,3 +430,41 @@ def test_the_project_that_was_chosen_stays_or_none_is(tmp_path: Path) -> None:
         {"options": [["", "Choose a project"], ["a", "A"]], "slug": ""},
         "",
     ]
+
+
+ASK = Use(verdict=Verdict.ASK, reason="Ask.", conditions=("You may use it, only if …",), digest="a" * 64)
+
+
+async def test_of_a_file_with_conditions_no_code_is_shown_until_they_are_accepted() -> None:
+    code = RemoteUse(address="https://x.example/a.csv", code="read()")
+    answers = Answers(dataspace_records_1=page(uses=((ASK,),)), dataspace_records_1_remote_use=code)
+    state = DataspaceState()
+    await state.do(answers.api, {"do": "open", "id": 1})
+    assert state.snippets == ("",)
+    await state.do(answers.api, {"do": "use", "id": 1, "file": 0, "offer": "", "accepted": ASK.digest})
+    assert (state.snippets, state.trouble) == (("read()",), None)
+    assert json.loads(answers.requests[-1].content) == {"accepted": ASK.digest}
+
+
+async def test_changed_conditions_are_read_anew() -> None:
+    changed = ASK.model_copy(update={"digest": "b" * 64})
+    pages = iter((page(uses=((ASK,),)), page(uses=((changed,),))))
+    error = TermsNotAccepted.of("The conditions have changed.", [changed.model_dump(mode="json")])
+    answers, state = Answers(dataspace_records_1=lambda _: next(pages), dataspace_transfers=error), DataspaceState()
+    await state.do(answers.api, {"do": "open", "id": 1, "language": "de"})
+    await state.do(answers.api, {"do": "bring", "record_id": 1, "project": "demo", "accepted": ASK.digest})
+    assert (state.failed, state.trouble and state.trouble.message) == ("bring", "The conditions have changed.")
+    assert state.record and state.record.uses[0][0].digest == changed.digest
+    assert answers.requests[-1].url.params["language"] == "de"
+
+
+def test_fetch_tells_the_conditions_and_sends_their_digest() -> None:
+    error = TermsNotAccepted.of("Ask.", [ASK.model_dump(mode="json")])
+    done = transfer(TransferState.DONE, progress=Progress(state=TransferState.DONE, path="data/a.csv"))
+    answers = Answers(dataspace_transfers=lambda request: done if b"accepted" in request.content else error)
+    space = DataSpace(answers.api)
+    with pytest.raises(TermsNotAccepted) as refusal:
+        space.fetch(1, project="demo")
+    [terms] = refusal.value.terms
+    assert terms["conditions"] == list(ASK.conditions)
+    assert space.fetch(1, project="demo", accepted=terms["digest"]) == Path("/projects/demo/data/a.csv")

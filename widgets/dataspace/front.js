@@ -10,12 +10,13 @@ const LICENCES = {
   "non-commercial": "non-commercial", "bespoke": "own terms", "not-stated": "licence not stated",
 };
 const ACCESS = { "public": "public", "restricted": "restricted", "contract": "by contract", "not-stated": "access not stated" };
+const LEVELS = { record: "the record", file: "its file", service: "the service that hands it out", offer: "its policy" };
 const VERDICTS = {
   yes: ["ok", "Usable now"], ask: ["warn", "Usable on request"], no: ["bad", "Not usable"],
 };
 const RULES = {
   permission: ["ok", "You may"], prohibition: ["bad", "You may not"], duty: ["warn", "You must"],
-  "not-understood": ["warn", "Not recognised, so not allowed"],
+  "other-asset": ["", "About something else"], "not-understood": ["warn", "Not recognised, so not allowed"],
 };
 const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly described"], poor: ["bad", "poorly described"] };
 const TRANSFERS = {
@@ -437,8 +438,10 @@ class Page {
     return h("section", { class: "card" }, h("h3", {}, "Can I use it?"), h("p", { class: "words" }, state(VERDICTS[usable.verdict])),
       h("p", {}, usable.reason),
       facts({
+        "Decided by": usable.verdict !== "yes" && LEVELS[usable.decided_by],
+        "Stated in words": record.rights_in_words.map((words) => h("span", { class: "ds-text" }, `“${words}”`)),
         "How big": biggest < 0 ? "not stated" : size(biggest),
-        "Access": ACCESS[record.access] + (rights && !/^https?:/i.test(rights) ? ` (${rights})` : ""),
+        "Access": accessName(record) + (rights && !/^https?:/i.test(rights) ? ` (${rights})` : ""),
         "Updated": record.modified ? day(record.modified) : record.issued ? `issued ${day(record.issued)}` : "not stated",
         "Version": record.version, "Language": record.languages.map((code) => page.labels[code] || code).join(", "),
         "Description": quality && `${QUALITY[quality.badge][1]}: ${quality.score} of 100`,
@@ -451,7 +454,7 @@ class Page {
       h("p", { class: "words" }, record.licence.uri || text(record.licence.label) ? "Licence: " : "", link(record.licence.uri, licenceName(text(record.licence.label) || record.licence.uri, record.licence.kind))),
       record.licence.kind !== "not-stated" && h("p", {}, page.labels[record.licence.kind] || LICENCES[record.licence.kind]),
       sentences.length > 0 && h("ul", { class: "ds-rules" }, sentences.map((sentence) => h("li", {},
-        state(RULES[sentence.rule]), h("span", {}, sentence.text), sentence.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, sentence.verbatim)))),
+        state(ruleName(sentence)), h("span", {}, sentence.offer && h("strong", {}, `${sentence.offer}: `), sentence.text), sentence.verbatim && h("pre", { tabindex: 0, "aria-label": "The rule as its source has it" }, sentence.verbatim)))),
       !sentences.length && h("p", { class: "quiet" }, "No further policy is attached."));
   }
 
@@ -471,6 +474,10 @@ class Page {
   file(page, file, at) {
     const address = file.download_url || file.access_url;
     const code = (this.state.snippets || [])[at];
+    const uses = usesOf(page, at);
+    const refusal = uses.every((use) => use.refusal || use.verdict === "no") ? uses[0].refusal || uses[0].reason : "";
+    const why = refusal ? { disabled: true, "aria-describedby": `ds-refusal-${at}` } : {};
+    const name = text(file.title) || `file ${at + 1}`;
     const shown = this.previewed?.record === page.id && this.previewed.file === at;
     return [
       h("h4", {}, text(file.title) || `File ${at + 1}`),
@@ -480,10 +487,14 @@ class Page {
       address && h("p", { class: "ds-address" }, link(address)),
       unusable(file),
       /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
+      address && refusal && h("p", { id: `ds-refusal-${at}` }, state(VERDICTS[uses[0].verdict]), ` ${refusal}`),
       address && h("div", { class: "actions" },
-        button("Show first rows", () => { this.previewed = { record: page.id, file: at }; this.ask("preview", { id: page.id, file: at }); this.draw(); },
-          { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${text(file.title) || `file ${at + 1}`}` }),
-        this.bringing(page, file, at)),
+        button("Show first rows", () => this.onTerms(page, at, "preview", { id: page.id, file: at }),
+          { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${name}`, ...why }),
+        this.bringing(page, file, at, why),
+        !code && file.download_url && button("Use without copying", () => this.onTerms(page, at, "use", { id: page.id, file: at }),
+          { "data-key": `use-${at}`, "aria-label": `Use ${name} without copying`, ...why })),
+      this.accepting?.record === page.id && this.accepting.file === at && !refusal && this.terms(uses),
       shown && this.preview(),
       code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
         h("p", { class: "quiet" }, this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
@@ -492,9 +503,49 @@ class Page {
     ];
   }
 
-  bringing(page, file, at) {
+  /** Do something with a file: at once if nothing stands in the way, else after its conditions are accepted. */
+  onTerms(page, at, action, message) {
+    const uses = usesOf(page, at);
+    if (uses.length === 1 && uses[0].verdict === "yes") this.use(action, message);
+    else {
+      this.accepting = { record: page.id, file: at, action, message };
+      this.draw();
+      this.main.querySelector("#ds-terms")?.focus();
+    }
+  }
+
+  use(action, message) {
+    if (action === "preview") this.previewed = { record: message.id, file: message.file };
+    this.ask(action, message);
+    this.draw();
+  }
+
+  /** The conditions of each offer, and a button that is for one of them. */
+  terms(uses) {
+    const { action, message } = this.accepting;
+    const verb = { preview: "Show first rows", bring: "Bring to my project", use: "Use without copying" }[action];
+    const fetchable = uses.filter((use) => !use.refusal && use.verdict !== "no");
+    return h("section", { class: "ds-box", "aria-labelledby": "ds-terms" },
+      h("h5", { id: "ds-terms", tabindex: -1 }, fetchable.length > 1 ? "Choose an offer and read its conditions" : "Read the conditions first"),
+      fetchable.map((use) => {
+        const form = h("form", { class: "form", "data-draft": `terms-${use.digest}`, onsubmit: (event) => {
+          event.preventDefault();
+          this.accepting = null;
+          this.use(action, { ...message, offer: use.offer, accepted: use.verdict === "ask" ? use.digest : "" });
+        } },
+          use.offer && h("p", { class: "words ds-text" }, use.offer),
+          h("p", {}, state(VERDICTS[use.verdict]), use.conditions.length ? "" : ` ${use.reason}`),
+          use.conditions.length > 0 && h("ul", { class: "ds-rules" }, use.conditions.map((condition) => h("li", { class: "ds-text" }, condition))),
+          use.verdict === "ask" && h("label", { class: "check" }, h("input", { type: "checkbox", required: true, "data-key": `accept-${use.digest}` }), "I have read this and accept these conditions"),
+          h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": `accepted-${use.digest}` }, use.verdict === "ask" ? `Accept and ${verb[0].toLowerCase()}${verb.slice(1)}` : verb)));
+        return form;
+      }),
+      h("p", { class: "actions" }, button("Cancel", () => { this.accepting = null; this.draw(); this.main.querySelector("h2").focus(); }, { "data-key": "terms-cancel" })));
+  }
+
+  bringing(page, file, at, why) {
     const projects = this.state.me.projects;
-    if (!file.download_url || page.record.access === "restricted" || page.record.access === "contract") return null;
+    if (!file.download_url) return null;
     if (!projects.length) return h("span", { class: "quiet" }, "Join a project to bring the file to its storage.");
     const choice = chosenProject(projects, this.destinations[`${page.id}-${at}`] ??= projects[0].slug);
     const which = h("select", { "aria-label": "Project", "data-key": `project-${at}`, onchange: () => { this.destinations[`${page.id}-${at}`] = which.value; } },
@@ -503,10 +554,10 @@ class Page {
     return h("span", { class: "with-button ds-bring" }, choice.options.length > 1 && which,
       button("Bring to my project", () => {
         this.destinations[`${page.id}-${at}`] = which.value;
-        if (which.value) this.ask("bring", { record_id: page.id, file: at, project: which.value });
+        if (which.value) this.onTerms(page, at, "bring", { record_id: page.id, file: at, project: which.value });
         else which.focus();
       },
-        { class: "button small primary", "data-key": `bring-${at}` }));
+        { class: "button small primary", "data-key": `bring-${at}`, ...why }));
   }
 
   preview() {
@@ -727,6 +778,14 @@ class Page {
     return form;
   }
 }
+
+/** What may be done with a file under each offer; of an older API the record's answer. */
+const usesOf = (page, at) => page.uses?.[at] || [{ offer: "", conditions: [], digest: "", refusal: "", ...page.usable }];
+
+/** "You may" only where the rule is about the reader; a named party's permission is nobody else's. */
+const ruleName = ({ rule, text: words }) => rule === "not-understood" || words.startsWith("You ") ? RULES[rule] : ["", rule === "other-asset" ? RULES[rule][1] : "About a named party"];
+
+const accessName = (record) => record.access === "not-stated" && record.rights_in_words.length ? "stated in words: read it" : ACCESS[record.access];
 
 const searchPlace = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
 

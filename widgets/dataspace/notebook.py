@@ -35,19 +35,32 @@ class DataSpace:
     def record(self, record: int | Card, *, language: str = "en") -> RecordPage:
         return self._api.dataspace.record(_id(record), language=language)
 
-    def preview(self, record: int | Card, file: int = 0) -> Preview:
-        """Schema and first rows."""
-        return self._api.dataspace.preview(_id(record), file)
+    def preview(self, record: int | Card, file: int = 0, *, offer: str = "", accepted: str = "") -> Preview:
+        """Schema and first rows; parameters and errors as of :meth:`fetch`."""
+        return self._api.dataspace.preview(_id(record), file, offer=offer, accepted=accepted)
 
-    def fetch(self, record: int | Card, file: int = 0, *, project: str = "", minutes: float = 240) -> Path:
+    def fetch(
+        self,
+        record: int | Card,
+        file: int = 0,
+        *,
+        project: str = "",
+        minutes: float = 240,
+        offer: str = "",
+        accepted: str = "",
+    ) -> Path:
         """Transfer a file to a project and wait for it; returns its path.
 
         :param project: the project's slug; optional for members of one project.
+        :param offer: name of the offer, if the record has several.
+        :param accepted: digest of the conditions that you have read and accept.
+        :raises TermsNotAccepted: the file has conditions; ``terms`` of the error has them and their digest.
+        :raises NotAllowed: the file may not be used; the message says why.
         :raises AtriumError: the transfer failed or the checksum is wrong; the message says why.
         """
-        transfer = self._api.dataspace.bring(
-            TransferForm(record_id=_id(record), file=file, project=project or self._only_project())
-        )
+        using = {"file": file, "offer": offer, "accepted": accepted}
+        form = TransferForm(record_id=_id(record), project=project or self._only_project(), **using)
+        transfer = self._api.dataspace.bring(form)
         return self._arrived(transfer, time.monotonic() + minutes * 60)
 
     def _only_project(self) -> str:

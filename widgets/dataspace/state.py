@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +14,13 @@ from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion
+from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion, UseForm, Verdict
 from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState
-from hub.errors import AtriumError
+from hub.errors import AtriumError, TermsNotAccepted
 from hub.home.models import Me
 from widgets.base import Phase, State, Superseded, unexpected_error
 from widgets.fields import first_problem
@@ -30,7 +31,7 @@ OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, Tra
 
 CHANGES = frozenset(
     {
-        *("save", "forget", "bring", "cancel", "publish", "change_publication", "withdraw"),
+        *("save", "forget", "use", "bring", "cancel", "publish", "change_publication", "withdraw"),
         *("put_source", "run_source", "remove_source"),
     }
 )
@@ -61,10 +62,12 @@ class DataspaceState(State):
     def __init__(self) -> None:
         super().__init__()
         self._at_work = 0
+        self._language = "en"
         self._actions: dict[str, Action] = {
             "search": self._search,
             "open": self._open,
             "preview": self._preview,
+            "use": self._use,
             "saved": self._saved,
             "save": self._save,
             "forget": self._forget,
@@ -108,6 +111,9 @@ class DataspaceState(State):
             await action(api, {key: value for key, value in message.items() if key != "do"})
         except Superseded:
             log.debug("%s was replaced by a newer one", name)
+        except TermsNotAccepted as error:
+            self.failed, self.trouble = name, error
+            await self._read_terms_again(api)
         except AtriumError as error:
             self.failed, self.trouble = name, error
         except ValidationError as error:
@@ -138,16 +144,31 @@ class DataspaceState(State):
         record = await self.newest("open", asyncio.to_thread(api.dataspace.record, number, language=language))
         self.snippets = tuple(
             snippets.remote(file.download_url, file.format)
-            if file.download_url.startswith(("http://", "https://", "s3://"))
+            if file.download_url.startswith(("http://", "https://", "s3://")) and _is_free(record, at)
             else ""
-            for file in record.record.distributions
+            for at, file in enumerate(record.record.distributions)
         )
+        self._language = language
         self.record = record
+
+    async def _read_terms_again(self, api: Api) -> None:
+        """Show the terms that the record has now; those on the page may be older."""
+        if self.record is not None:
+            with suppress(AtriumError):
+                self.record = await asyncio.to_thread(api.dataspace.record, self.record.id, language=self._language)
 
     async def _preview(self, api: Api, message: dict[str, Any]) -> None:
         self.preview = None
-        number, file = int(message["id"]), int(message["file"])
-        self.preview = await self.newest("preview", asyncio.to_thread(api.dataspace.preview, number, file))
+        number, using = int(message["id"]), _using(message)
+        self.preview = await self.newest("preview", asyncio.to_thread(api.dataspace.preview, number, **using))
+
+    async def _use(self, api: Api, message: dict[str, Any]) -> None:
+        """Fetch the code that reads a file where it is, of a file whose conditions the person accepts."""
+        number, using = int(message["id"]), _using(message)
+        remote_use = await asyncio.to_thread(api.dataspace.remote_use, number, **using)
+        codes = list(self.snippets)
+        codes[using["file"]] = remote_use.code
+        self.snippets = tuple(codes)
 
     # -- keeping ------------------------------------------------------------------------------------------------------
 
@@ -245,3 +266,15 @@ class DataspaceState(State):
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
         self.set_trait("runs", None)
         self.runs = await self.newest("runs", asyncio.to_thread(api.dataspace.source_runs, str(message["name"])))
+
+
+def _is_free(page: RecordPage, at: int) -> bool:
+    """Whether a file can be used without accepting conditions."""
+    uses = page.uses[at] if at < len(page.uses) else (page.usable,)
+    return len(uses) == 1 and uses[0].verdict is Verdict.YES
+
+
+def _using(message: dict[str, Any]) -> dict[str, Any]:
+    """File, offer and accepted conditions of a message."""
+    fields = {name: message[name] for name in ("file", "offer", "accepted") if name in message}
+    return UseForm.model_validate(fields).model_dump()

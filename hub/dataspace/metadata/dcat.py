@@ -31,6 +31,8 @@ from hub.dataspace.metadata.subjects import SubjectReader
 from hub.dataspace.metadata.trees import TreeBuilder
 from hub.dataspace.models import Agent, Kind, Record, Text
 
+READING = 1
+"""Grows when the same nodes give another record: sources are then read anew at their next harvest."""
 MOST_NODES = 500
 """Nodes that belong to one record, at most."""
 READ_PREDICATES = frozenset((
@@ -70,6 +72,8 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         return None
     distributions, distributions_stated = DistributionReader(reader, trees).distributions(node, kind)
     policies = trees.policies(node)
+    own_licence = rights.licence(reader, node)
+    own_access, words = rights.access(reader, node)
     unread = {DCAT + "theme"} if subjects.has_other_themes(node) else set[str]()
     unread |= set(reader.without_date(node, *_ISSUED, _MODIFIED))
     return Record(
@@ -83,9 +87,12 @@ def record(identity: str, nodes: Nodes) -> Record | None:
         creators=tuple(agents(reader, node, DCT + "creator", IT6 + "hasUploader")),
         contact=tuple(agents(reader, node, DCAT + "contactPoint", ADMS + "contactPoint")),
         languages=tuple(dict.fromkeys(coverage.languages(reader, node))),
-        licence=rights.licence_of_record(rights.licence(reader, node), distributions),
-        access=rights.access(reader, node, distributions, has_policies=bool(policies)),
+        licence=rights.licence_of_record(own_licence, distributions),
+        own_licence=own_licence,
+        access=rights.access_of_record(own_access, words, distributions, has_policies=bool(policies)),
+        own_access=own_access,
         access_rights=reader.labels(node, DCT + "accessRights"),
+        rights_in_words=words,
         issued=reader.date(node, *_ISSUED),
         modified=reader.date(node, _MODIFIED),
         version=reader.first(node, DCAT + "version", OWL + "versionInfo", SCHEMA + "version")[:100],

@@ -11,15 +11,15 @@ from hub.dataspace.metadata.literals import byte_size, clean, is_link
 from hub.dataspace.metadata.namespaces import ADMS, DCAT, DCT, IT6, ODRL, RDF, RDFS, SCHEMA, SPDX, UNEXPLAINED, Node
 from hub.dataspace.metadata.nodes import LABELS, LONGEST_TITLE, MOST_VALUES, NodeReader
 from hub.dataspace.metadata.trees import TreeBuilder
-from hub.dataspace.models import Checksum, Distribution, Kind
+from hub.dataspace.models import Checksum, Distribution, Kind, Licence, Terms
 
 _MEDIA_TYPES = (DCAT + "mediaType", DCT + "mediaType")
 _READ_PREDICATES = frozenset((
     RDF + "type",
     ODRL + "hasPolicy",
     SPDX + "checksum",
-    *(DCT + name for name in ("title", "description", "format", "license", "rights", "issued", "modified")),
-    DCT + "identifier",
+    *(DCT + name for name in ("title", "description", "format", "license", "rights", "accessRights")),
+    *(DCT + name for name in ("issued", "modified", "identifier")),
     *(DCAT + name for name in ("accessURL", "downloadURL", "accessService", "mediaType", "byteSize")),
     *(DCAT + name for name in ("compressFormat", "packageFormat")),
     *(IT6 + name for name in ("url", "format", "checksum")),
@@ -43,6 +43,7 @@ class DistributionReader:
         files, files_stated = self._files(node)
         addresses = {address for file in files for address in (file.access_url, file.endpoint_url)}
         services = list(self._services(node, addresses))
+        # The terms of a record that is a service are the record's own.
         if kind == Kind.SERVICE and (endpoint := self._reader.link(node, DCAT + "endpointURL")):
             services.insert(0, Distribution(access_url=endpoint, endpoint_url=endpoint))
         return [*files, *services][:MOST_FILES], files_stated + len(services)
@@ -71,10 +72,20 @@ class DistributionReader:
             if unusable or (endpoint and endpoint not in addresses):
                 yield Distribution(
                     title=self._reader.text(service, DCT + "title", longest=LONGEST_TITLE),
-                    access_url="" if by_contract else endpoint,
+                    access_url="" if by_contract or service.get(ODRL + "hasPolicy") else endpoint,
                     unusable_addresses=unusable,
                     endpoint_url=endpoint,
+                    service=self._terms(service),
                 )
+
+    def _terms(self, service: Node) -> Terms:
+        access, words = rights.access(self._reader, service)
+        return Terms(
+            licence=rights.licence(self._reader, service),
+            access=access,
+            rights_in_words=words,
+            policies=self._trees.policies(service),
+        )
 
     def _files_of(self, identity: str, *, is_file: bool) -> list[Distribution]:
         """A distribution, once for each of its addresses to download: DCAT leaves open how many it has."""
@@ -97,6 +108,7 @@ class DistributionReader:
         reader = self._reader
         # A file of a model may be an address alone; a distribution without properties is only a name.
         file_address = clean(identity) if is_file and is_link(identity) else ""
+        access, words = rights.access(reader, node)
         return Distribution(
             uri="" if identity.startswith("_:") else clean(identity),
             title=reader.text(node, DCT + "title", RDFS + "label", longest=LONGEST_TITLE),
@@ -110,9 +122,12 @@ class DistributionReader:
             bytes=byte_size(reader.first(node, DCAT + "byteSize")),
             checksum=self._checksum(node),
             licence=rights.licence(reader, node),
+            access=access,
             rights=reader.labels(node, DCT + "rights"),
+            rights_in_words=words,
             modified=reader.date(node, DCT + "modified", DCT + "issued"),
             policies=self._trees.policies(node),
+            service=self._service(node),
             extra=self._trees.remaining(node, _READ_PREDICATES - set(self._partly_read(node))),
         )
 
@@ -125,6 +140,20 @@ class DistributionReader:
         yield from self._reader.without_date(node, DCT + "modified", DCT + "issued")
         if byte_size(self._reader.first(node, DCAT + "byteSize")) is None:
             yield DCAT + "byteSize"
+
+    def _service(self, node: Node) -> Terms:
+        """Terms of the services that hand a file out, of all together."""
+        services = [
+            self._terms(self._reader.about(term[1])) for term in node.get(DCAT + "accessService", ())[:MOST_VALUES]
+        ]
+        if len(services) < 2:
+            return services[0] if services else Terms()
+        return Terms(
+            licence=rights.strictest_licence([service.licence for service in services]) or Licence(),
+            access=rights.strictest_access(service.access for service in services),
+            rights_in_words=tuple(words for service in services for words in service.rights_in_words),
+            policies=tuple(policy for service in services for policy in service.policies),
+        )
 
     def _endpoint(self, node: Node) -> str:
         for term in node.get(DCAT + "accessService", ()):

@@ -1,137 +1,149 @@
-"""ODRL policies as sentences. Pure. A rule that is not understood is shown verbatim and allows nothing."""
+"""ODRL policies as sentences and as a verdict. Pure. What is not understood is shown verbatim and allows nothing.
+
+Offers of one record are alternatives. Policies of other kinds apply together, and to each offer.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, Literal
 
-from hub.dataspace.metadata.namespaces import ODRL
-from hub.dataspace.models import Record, Sentence
+from hub.dataspace.metadata.namespaces import DCT, FOAF, ODRL, RDFS, SCHEMA, VCARD
+from hub.dataspace.metadata.odrl_words import NotUnderstood, action, constraint, identity, joined, parts_of, short
+from hub.dataspace.models import Record, Sentence, UsableNow, Verdict
 
 Tree = dict[str, Any]
+RuleKind = Literal["permission", "prohibition", "duty"]
 
-_RULES = {"permission": "permission", "prohibition": "prohibition", "obligation": "duty", "duty": "duty"}
-_OPENINGS = {"permission": "You may", "prohibition": "You may not", "duty": "You must"}
-_ACTIONS = {
-    "use": "use it",
-    "read": "read it",
-    "display": "display it",
-    "present": "present it",
-    "distribute": "distribute it",
-    "reproduce": "copy it",
-    "derive": "make something new from it",
-    "modify": "change it",
-    "aggregate": "combine it with other data",
-    "analyze": "analyse it",
-    "anonymize": "anonymise it",
-    "archive": "archive it",
-    "index": "index it",
-    "extract": "extract parts of it",
-    "stream": "stream it",
-    "transfer": "hand the right over",
-    "sell": "sell it",
-    "commercialize": "make money with it",
-    "share": "share it with others",
-    "attribute": "name the source",
-    "inform": "inform the provider",
-    "delete": "delete it",
-    "compensate": "pay for it",
-    "obtainConsent": "obtain consent",
-    "reviewPolicy": "have the terms reviewed",
-    "acceptTracking": "accept that use is tracked",
-    "textToSpeech": "have it read aloud",
-    "translate": "translate it",
-    "print": "print it",
-    "execute": "run it",
-    "install": "install it",
+MOST_ALTERNATIVES = 20
+"""Combinations of the offers of a record, a file and its service; of more, all offers count together."""
+_RULES: dict[str, RuleKind] = {
+    "permission": "permission",
+    "prohibition": "prohibition",
+    "obligation": "duty",
+    "duty": "duty",
 }
-_CC = {
-    "http://creativecommons.org/ns#CommercialUse": "make money with it",
-    "http://creativecommons.org/ns#Reproduction": "copy it",
-    "http://creativecommons.org/ns#Distribution": "distribute it",
-    "http://creativecommons.org/ns#DerivativeWorks": "make something new from it",
-    "http://creativecommons.org/ns#Sharing": "share it with others",
-    "http://creativecommons.org/ns#Attribution": "name the source",
-    "http://creativecommons.org/ns#Notice": "keep the licence notice with it",
-    "http://creativecommons.org/ns#ShareAlike": "pass it on under the same licence",
-    "http://creativecommons.org/ns#SourceCode": "hand out the source with it",
-}
-_OPERANDS = {
-    "spatial": "the place is",
-    "dateTime": "the date is",
-    "elapsedTime": "the time since the start is",
-    "count": "the number of uses is",
-    "purpose": "the purpose is",
-    "recipient": "the recipient is",
-    "industry": "the industry is",
-    "language": "the language is",
-    "fileFormat": "the format is",
-    "payAmount": "the amount paid is",
-    "deliveryChannel": "it is delivered by",
-    "systemDevice": "the device is",
-    "event": "the event is",
-    "product": "the product is",
-    "version": "the version is",
-    "virtualLocation": "the network location is",
-}
-_OPERATORS = {
-    "eq": "",
-    "neq": "other than",
-    "lt": "less than",
-    "lteq": "at most",
-    "gt": "more than",
-    "gteq": "at least",
-    "isAnyOf": "any of",
-    "isNoneOf": "none of",
-    "isAllOf": "all of",
-    "isPartOf": "within",
-    "isA": "a kind of",
-    "hasPart": "with the part",
-}
-_DATES = {"lt": "before", "lteq": "on or before", "gt": "after", "gteq": "on or after", "eq": "on", "neq": "not on"}
-_LOGIC = {"and": " and ", "or": " or ", "xone": " or ", "andSequence": ", and after that "}
-"""ODRL's logical constraints, and the text between their parts."""
-_MOST_LOGIC = 5
-"""Levels of logical constraints; a deeper sentence would not be readable."""
-_NOT_A_RULE = {"target", "assigner", "assignee", "uid", "hasPolicy"}
-"""Parts of a policy and a rule that say what and who it is about: the record, its provider and whoever reads it."""
-_DESCRIBES = ("@", "http://purl.org/dc/", "http://www.w3.org/ns/dcat#", "http://www.w3.org/2000/01/rdf-schema#")
+_MODALS = {"permission": "may", "prohibition": "may not", "duty": "must"}
+_SHARED = ("action", "target", "assigner", "assignee")
+"""Properties that a policy may state for all its rules."""
+_NOT_A_RULE = {*_SHARED, "uid", "hasPolicy", "conflict"}
+_PARTS_OF_RULE = {*_SHARED, "uid", "constraint", "duty", "obligation"}
+_OFFERING_TYPES = {"Policy", "Set", "Offer", "Agreement"}
+"""Types of policies whose permissions hold; an agreement's hold for its assignees, a request's for nobody."""
+_DESCRIBES = ("@", "http://purl.org/dc/", "http://www.w3.org/ns/dcat#", RDFS)
 """Statements about a policy that are no rules: its title, its author, what it belongs to."""
+_NAMES = (FOAF + "name", VCARD + "fn", VCARD + "organization-name", RDFS + "label", SCHEMA + "name", DCT + "title")
+_BEFORE_USE = {"compensate", "pay", "obtainConsent", "reviewPolicy", "acceptTracking", "ensureExclusivity"}
+"""Duties that come before the use; others may come after it."""
+_KINDS = ("permission", "prohibition", "duty", "other-asset", "not-understood")
+"""Kinds of sentences, in the order in which they are shown."""
 
 
-class _NotUnderstood(Exception):
-    """A rule has a part that is not known here."""
+@dataclass(frozen=True)
+class Offer:
+    """Policies that hold together. ``name`` is empty if there is no choice."""
+
+    name: str
+    policies: tuple[Tree, ...]
 
 
-def sentences(policies: Sequence[Tree]) -> tuple[Sentence, ...]:
-    """Every rule of some policies: permissions, prohibitions, duties, then rules that are not understood."""
-    order = ("permission", "prohibition", "duty", "not-understood")
-    distinct = dict.fromkeys(sentence for policy in policies for sentence in _of_policy(policy))
-    return tuple(sorted(distinct, key=lambda sentence: order.index(sentence.rule)))
+@dataclass(frozen=True)
+class Reader:
+    """Whoever reads a policy, and what for.
+
+    ``assets``: addresses of the record or file; None: of any, so that rules name their targets.
+    ``parties``: identifiers in the profile of the reader's organisation and projects, compared exactly.
+    """
+
+    assets: AbstractSet[str] | None = None
+    parties: AbstractSet[str] = frozenset()
 
 
-def _of_policy(policy: Tree) -> Iterator[Sentence]:
-    for key, values in policy.items():
-        name = key.removeprefix(ODRL)
-        if key.startswith(_DESCRIBES) or name in _NOT_A_RULE:
-            continue
-        if name not in _RULES:
-            yield _verbatim({key: values})
-            continue
-        for rule in values:
-            yield from _of_rule(_RULES[name], rule)
-    if not any(key.removeprefix(ODRL) in _RULES for key in policy):
-        yield _verbatim(policy)
+ANYBODY = Reader()
 
 
-def _of_rule(kind: str, rule: Any) -> Iterator[Sentence]:
-    try:
-        text = _rule(kind, rule)
-    except _NotUnderstood:
-        yield _verbatim({ODRL + kind: [rule]})
-    else:
-        yield Sentence.model_validate({"rule": kind, "text": text})
+@dataclass(frozen=True)
+class _Rule:
+    kind: RuleKind
+    text: str
+    actions: AbstractSet[str] = field(default_factory=frozenset)
+    """Short names of actions without refinement."""
+    is_conditional: bool = False
+    is_for_reader: bool = True
+    """Whether it names nobody, or the reader by an exact identifier; others may be the reader, too."""
+
+
+# -- sentences --------------------------------------------------------------------------------------------------------
+
+
+def sentences(policies: Sequence[Tree], reader: Reader = ANYBODY) -> tuple[Sentence, ...]:
+    """Every rule of some policies: permissions, prohibitions, duties, then those that allow nothing here.
+
+    If there are several offers, each sentence names its own.
+    """
+    alternatives = offers(policies)
+    distinct = dict.fromkeys(
+        sentence.model_copy(update={"offer": offer.name})
+        for offer in alternatives
+        for policy in offer.policies
+        for sentence in _sentences_of(policy, reader)
+    )
+    return tuple(sorted(distinct, key=lambda sentence: (sentence.offer, _KINDS.index(sentence.rule))))
+
+
+def every_policy(record: Record) -> tuple[Tree, ...]:
+    """Policies of the record, of its distributions and of their services."""
+    return (*record.policies, *(policy for d in record.distributions for policy in (*d.policies, *d.service.policies)))
+
+
+def offers(*levels: Sequence[Tree]) -> tuple[Offer, ...]:
+    """What a person can choose from: one offer of each level (record, file, service) that has any, with all other
+    policies. A single choice without a name if there is nothing to choose.
+    """
+    together = tuple(policy for level in levels for policy in level if not _is_offer(policy))
+    choices = [tuple(policy for policy in level if _is_offer(policy)) for level in levels]
+    choices = [tuple(_distinct(level)) for level in choices if level]
+    combinations = list(product(*choices)) if _count(choices) <= MOST_ALTERNATIVES else [sum(choices, ())]
+    if len(combinations) == 1:
+        return (Offer("", (*combinations[0], *together)),)
+    names = [" + ".join(_offer_name(policy, choices) for policy in combination) for combination in combinations]
+    if len(set(names)) < len(names):
+        names = [f"Offer {number}" for number in range(1, len(combinations) + 1)]
+    return tuple(Offer(name, (*each, *together)) for name, each in zip(names, combinations, strict=True))
+
+
+def _distinct(policies: Sequence[Tree]) -> Iterator[Tree]:
+    for number, policy in enumerate(policies):
+        if policy not in policies[:number]:
+            yield policy
+
+
+def _count(choices: Sequence[Sequence[Tree]]) -> int:
+    count = 1
+    for level in choices:
+        count *= len(level)
+    return count
+
+
+def _is_offer(policy: Tree) -> bool:
+    return "Offer" in {short(name) for name in policy.get("@type", ())}
+
+
+def _offer_name(offer: Tree, choices: Sequence[Sequence[Tree]]) -> str:
+    """Its address; else its number among all offers."""
+    return identity(offer) or f"Offer {[policy for level in choices for policy in level].index(offer) + 1}"
+
+
+def _sentences_of(policy: Tree, reader: Reader) -> Iterator[Sentence]:
+    for rule in _rules(policy, reader):
+        if isinstance(rule, Sentence):
+            yield rule
+        else:
+            yield Sentence(rule=rule.kind, text=rule.text)
 
 
 def _verbatim(tree: Tree) -> Sentence:
@@ -139,100 +151,210 @@ def _verbatim(tree: Tree) -> Sentence:
     return Sentence(rule="not-understood", text="A rule that Atrium does not understand.", verbatim=verbatim[:4000])
 
 
-def _rule(kind: str, rule: Any) -> str:
-    if not isinstance(rule, dict):
-        raise _NotUnderstood
-    parts = {key.removeprefix(ODRL): values for key, values in rule.items() if not key.startswith("@")}
-    unknown = parts.keys() - {"action", "constraint", "duty", "obligation", "consequence", "remedy"} - _NOT_A_RULE
-    if unknown or not parts.get("action") or parts.keys() & {"consequence", "remedy"}:
-        raise _NotUnderstood
-    actions = _and(_action(action) for action in parts["action"])
-    text = f"{_OPENINGS[kind]} {actions}"
-    if constraints := parts.get("constraint"):
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+def _rules(policy: Tree, reader: Reader) -> Iterator[_Rule | Sentence]:
+    """Rules of a policy; a sentence in the place of a rule that is not understood or is about something else."""
+    shared = {name: values for key, values in policy.items() if (name := short(key)) in _SHARED}
+    if not _is_in_force(policy, shared):
+        yield _verbatim(policy)
+        return
+    for key, values in policy.items():
+        name = short(key)
+        if key.startswith(_DESCRIBES) or name in _NOT_A_RULE:
+            continue
+        if name not in _RULES:
+            yield _verbatim({key: values})
+            continue
+        for rule in values:
+            yield _understood(_RULES[name], rule, shared, reader)
+    if not any(short(key) in _RULES for key in policy):
+        yield _verbatim(policy)
+
+
+def _is_in_force(policy: Tree, shared: Tree) -> bool:
+    """Whether the type of a policy says that its permissions hold; an agreement's hold for those whom it names."""
+    types = {short(name) for name in policy.get("@type", ()) if name.startswith((ODRL, "odrl:"))}
+    if types - _OFFERING_TYPES or _conflict(policy) is None:
+        return False
+    rules = (rule for key, values in policy.items() if short(key) in _RULES for rule in values)
+    named = shared.get("assignee") or all(isinstance(rule, dict) and rule.get(ODRL + "assignee") for rule in rules)
+    return "Agreement" not in types or bool(named)
+
+
+def _conflict(policy: Tree) -> str | None:
+    """The strategy if permissions and prohibitions contradict each other; None if it is not known."""
+    values = next((values for key, values in policy.items() if short(key) == "conflict"), None)
+    if values is None:
+        return "invalid"
+    names = {short(identity(value) or "") for value in values}
+    return names.pop() if len(names) == 1 and names <= {"perm", "prohibit", "invalid"} else None
+
+
+def _understood(kind: RuleKind, rule: Any, shared: Tree, reader: Reader) -> _Rule | Sentence:
+    try:
+        parts = parts_of(rule)
+        for name, values in shared.items():
+            parts[name] = [*parts.get(name, ()), *values]
+        if {short(name) for name in rule.get("@type", ())} - {kind.capitalize(), "Rule", "Duty"}:
+            raise NotUnderstood
+        target = _other_target(parts, reader)
+        understood = _rule(kind, parts, reader)
+    except NotUnderstood:
+        return _verbatim({ODRL + kind: [rule], **{ODRL + name: values for name, values in shared.items()}})
+    if target is None:
+        return understood
+    if reader.assets is None:
+        return replace(understood, text=f"{understood.text[:-1]}: {target}." if target else understood.text)
+    return Sentence(rule="other-asset", text=f"About something else, {target}: {understood.text}")
+
+
+def _other_target(parts: Tree, reader: Reader) -> str | None:
+    """Addresses of the assets that a rule is about if the reader's asset is none of them; else None."""
+    targets = [_plain_identity(value, {"Asset"}) for value in parts.get("target", ())]
+    if not targets or (reader.assets is not None and reader.assets & set(targets)):
+        return None
+    return " and ".join(targets)
+
+
+def _plain_identity(value: Any, types: AbstractSet[str]) -> str:
+    """The identifier of an asset or party that is described by nothing but names; raises NotUnderstood for others."""
+    if isinstance(value, dict):
+        described = {short(key) for key in value if not key.startswith(_DESCRIBES) and key not in _NAMES}
+        odrl_types = {short(name) for name in value.get("@type", ()) if name.startswith((ODRL, "odrl:"))}
+        if described - {"uid"} or odrl_types - types:
+            raise NotUnderstood
+    name = identity(value)
+    if name is None:
+        raise NotUnderstood
+    return name
+
+
+def _rule(kind: RuleKind, parts: Tree, reader: Reader) -> _Rule:
+    if parts.keys() - _PARTS_OF_RULE or not parts.get("action"):
+        raise NotUnderstood
+    actions = [action(value) for value in parts["action"]]
+    parties = [_Party.of(value) for value in parts.get("assignee", ())]
+    for assigner in parts.get("assigner", ()):
+        _plain_identity(assigner, {"Party"})
+    is_reader = not parties or any(party.exact in reader.parties for party in parties if party.exact)
+    subject = "You" if is_reader else " or ".join(party.name for party in parties)
+    text = f"{subject} {_MODALS[kind]} {joined(words for _, words in actions)}"
+    constraints = [constraint(value) for value in parts.get("constraint", ())]
+    if constraints:
         # "Not if" is what a constraint on a prohibition means; "only if" on the other two.
-        text += (" if " if kind == "prohibition" else ", only if ") + _and(
-            _constraint(constraint) for constraint in constraints
-        )
-    if duties := [*parts.get("duty", ()), *parts.get("obligation", ())]:
-        if kind != "permission":
-            raise _NotUnderstood
-        text += ", and then " + _and(f"you must {_rule('duty', duty)[len('You must ') : -1]}" for duty in duties)
-    return text + "."
+        text += (" if " if kind == "prohibition" else ", only if ") + joined(constraints)
+    duties = [*parts.get("duty", ()), *parts.get("obligation", ())]
+    if duties and kind != "permission":
+        raise NotUnderstood
+    text += "".join(_duty(duty, subject) for duty in duties)
+    return _Rule(
+        kind,
+        f"{text}.",
+        frozenset(name for name, _ in actions if name),
+        is_conditional=bool(constraints or duties),
+        is_for_reader=is_reader,
+    )
 
 
-def _action(value: Any) -> str:
-    if isinstance(value, dict) and set(value) - {"@id", "@type"}:
-        raise _NotUnderstood  # a refinement narrows the action, and the sentence would not say so
-    name = value.get("@id", "") if isinstance(value, dict) else value
-    if not isinstance(name, str):
-        raise _NotUnderstood
-    text = _CC.get(name) or _ACTIONS.get(name.removeprefix(ODRL).removeprefix("odrl:"))
-    if text is None:
-        raise _NotUnderstood
-    return text
+def _duty(duty: Any, subject: str) -> str:
+    """A duty of a permission in words; one of another party, or about another asset, is not understood."""
+    parts = parts_of(duty)
+    if parts.keys() & set(_SHARED) - {"action"}:
+        raise NotUnderstood
+    rule = _rule("duty", parts, ANYBODY)
+    whose = "you" if subject == "You" else "they"
+    words = rule.text.removeprefix("You must ")[:-1]
+    if rule.actions and rule.actions <= _BEFORE_USE and not rule.is_conditional:
+        return f", only after {whose} {words}"
+    return f", and then {whose} must {words}"
 
 
-def _constraint(value: Any, depth: int = 0) -> str:
-    """A condition in words. A logical constraint is understood only if each of its parts is."""
-    if not isinstance(value, dict):
-        raise _NotUnderstood
-    parts = {key.removeprefix(ODRL): values for key, values in value.items() if not key.startswith("@")}
-    if len(parts) == 1 and parts.keys() <= _LOGIC.keys():
-        return _logical(*parts.popitem(), depth)
-    if parts.keys() != {"leftOperand", "operator", "rightOperand"}:
-        raise _NotUnderstood
-    left, operator = (_name(parts[side]) for side in ("leftOperand", "operator"))
-    if left not in _OPERANDS or operator not in _OPERATORS:
-        raise _NotUnderstood
-    relation = (_DATES if left == "dateTime" and operator in _DATES else _OPERATORS)[operator]
-    right = " or ".join(_value(value) for value in parts["rightOperand"])
-    if not right:
-        raise _NotUnderstood
-    return " ".join(part for part in (_OPERANDS[left], relation, right) if part)
+@dataclass(frozen=True)
+class _Party:
+    name: str
+    exact: str = ""
+    """Its identifier, if the rule is about this party as a whole."""
+
+    @classmethod
+    def of(cls, value: Any) -> _Party:
+        """A party, or the members of a collection, as far as they meet its refinements."""
+        parts = parts_of(value) if isinstance(value, dict) else {}
+        types = {short(name) for name in value.get("@type", ())} if isinstance(value, dict) else set()
+        if "PartyCollection" not in types and not parts.keys() & {"refinement", "source"}:
+            name = _plain_identity(value, {"Party"})
+            return cls(name, name)
+        groups = " or ".join(identity(group) or _NAMELESS for group in parts.get("source", [value]))
+        described = {key: values for key, values in value.items() if short(key) not in ("refinement", "source")}
+        _plain_identity(described | {"@id": groups}, {"Party", "PartyCollection"})
+        conditions = [constraint(each) for each in parts.get("refinement", ())]
+        return cls(f"A member of {groups}" + (f", only if {joined(conditions)}," if conditions else ""))
 
 
-def _logical(kind: str, values: Sequence[Any], depth: int) -> str:
-    """``(a or b)``: brackets wherever a reader could take it for something else."""
-    leaves = [leaf for value in values for leaf in _listed(value)]
-    if depth >= _MOST_LOGIC or not leaves:
-        raise _NotUnderstood
-    conditions = [_constraint(leaf, depth + 1) for leaf in leaves]
-    text = _LOGIC[kind].join(conditions)
-    if kind == "xone" and len(conditions) > 1:
-        return f"exactly one of these holds: ({text})"
-    return f"({text})" if len(conditions) > 1 and (depth or kind != "and") else text
+_NAMELESS = "a group that the policy does not name"
 
 
-def _listed(value: Any) -> Sequence[Any]:
-    """Members of a list, as ODRL's context writes several values, or the single value."""
-    if not isinstance(value, dict) or "@list" not in value:
-        return [value]
-    if value.keys() != {"@list"}:
-        raise _NotUnderstood  # a list without an end, or a list that was cut
-    members: Sequence[Any] = value["@list"]
-    return members
+# -- verdict ----------------------------------------------------------------------------------------------------------
 
 
-def _name(values: Sequence[Any]) -> str:
-    if len(values) != 1:
-        raise _NotUnderstood
-    name = values[0].get("@id") if isinstance(values[0], dict) else values[0]
-    return str(name).removeprefix(ODRL).removeprefix("odrl:")
+def verdict(policies: Iterable[Tree], reader: Reader) -> UsableNow | None:
+    """The strictest verdict of policies that hold together; None if nothing in them stands in the way."""
+    order = (Verdict.ASK, Verdict.NO)
+    obstacles = [obstacle for policy in policies if (obstacle := _obstacle(policy, reader))]
+    return max(obstacles, key=lambda obstacle: order.index(obstacle.verdict), default=None)
 
 
-def _value(value: Any) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    operand = value.get("@value", value.get("@id"))
-    if operand is None or set(value) - {"@value", "@id", "@type", "@language"}:
-        raise _NotUnderstood
-    return str(operand)
+def _obstacle(policy: Tree, reader: Reader) -> UsableNow | None:
+    rules = list(_rules(policy, reader))
+    if any(isinstance(rule, Sentence) and rule.rule == "not-understood" for rule in rules):
+        return _ask("Part of its policy is not understood: read it first.")
+    understood = [rule for rule in rules if isinstance(rule, _Rule)]
+    permissions, prohibitions, duties = (
+        [rule for rule in understood if rule.kind == kind] for kind in ("permission", "prohibition", "duty")
+    )
+    forbidding = [rule for rule in prohibitions if _is_plain_use(rule)]
+    others = [rule for rule in prohibitions if rule not in forbidding]
+    return (
+        (_conflict_of_use(policy, permissions) if forbidding else None)
+        or _limit(others, duties)
+        or _missing_permission(permissions)
+    )
 
 
-def _and(parts: Iterable[str]) -> str:
-    return " and ".join(parts)
+def _conflict_of_use(policy: Tree, permissions: Sequence[_Rule]) -> UsableNow | None:
+    """What a prohibition of all use means beside the permissions of a policy; None if these take precedence."""
+    strategy = _conflict(policy)
+    if not permissions or strategy == "prohibit":
+        return UsableNow(verdict=Verdict.NO, reason="Its policy forbids using it.", decided_by="offer")
+    if strategy == "perm" and any(map(_is_plain_use, permissions)):
+        return None
+    return _ask("Its policy both permits and forbids using it: ask the publisher.")
 
 
-def every_policy(record: Record) -> tuple[Tree, ...]:
-    """Policies of the record and of its distributions."""
-    return (*record.policies, *(policy for d in record.distributions for policy in d.policies))
+def _limit(prohibitions: Sequence[_Rule], duties: Sequence[_Rule]) -> UsableNow | None:
+    """Duties, and prohibitions of something else, under a condition or for somebody else."""
+    if any(not rule.is_for_reader and not rule.is_conditional for rule in prohibitions):
+        return _ask("Its policy sets conditions: it forbids something to a party it names. See whether that is you.")
+    return _ask("Its policy sets conditions: see whether you meet them.") if prohibitions or duties else None
+
+
+def _missing_permission(permissions: Sequence[_Rule]) -> UsableNow | None:
+    """None if the reader has an unconditional permission to use it."""
+    if any(map(_is_plain_use, permissions)):
+        return None
+    may_use = [rule for rule in permissions if "use" in rule.actions]
+    if not may_use:
+        return _ask("Its policy does not plainly say that you may use it: read it first.")
+    if not any(rule.is_for_reader for rule in may_use):
+        return _ask("Its policy permits using it only to the parties that it names: see whether you are one of them.")
+    return _ask("Its policy sets conditions: see whether you meet them.")
+
+
+def _is_plain_use(rule: _Rule) -> bool:
+    """Whether a rule is about all use by the reader, without a condition."""
+    return "use" in rule.actions and not rule.is_conditional and rule.is_for_reader
+
+
+def _ask(reason: str) -> UsableNow:
+    return UsableNow(verdict=Verdict.ASK, reason=reason, decided_by="offer")

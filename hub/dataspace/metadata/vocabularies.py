@@ -133,6 +133,13 @@ def licence_aliases() -> dict[str, str]:
     return pairs
 
 
+def licence_code(name: str) -> str:
+    """Code of the licence with this code or label in any language, or an empty text."""
+    files = ("licences-skos.rdf", "piveau-licences-skos.rdf")
+    plain = " ".join(name.casefold().split())
+    return next((code for file in files if (code := _codes_by_name(file).get(plain))), "")
+
+
 _RELATED = {"no": ("nb", "nn"), "nb": ("no", "nn"), "nn": ("no", "nb")}
 """Languages whose readers prefer these others to English."""
 
@@ -173,5 +180,5 @@ _ACCESS = {
     "public": "Public",
     "restricted": "Restricted",
     "contract": "By contract",
-    "not-stated": "Access not stated",
+    "not-stated": "Access not stated, or in words only",
 }

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hub.dataspace.metadata import dcat
 from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
@@ -334,8 +335,9 @@ class Staging:
     # -- putting records together
 
     def unchanged(self) -> bool:
-        """Whether nothing was stored since the last assembly of records."""
-        return not self._first_value("SELECT count(*) FROM changed")
+        """Whether nothing was stored since the last assembly of records, which read them as this version does."""
+        is_current = self._first_value("PRAGMA user_version") == dcat.READING
+        return is_current and not self._first_value("SELECT count(*) FROM changed")
 
     def start_assembly(self) -> None:
         """Forget the records of the last assembly, and look up versions and services anew."""
@@ -372,6 +374,7 @@ class Staging:
         """From now on the records are up to date with what is stored."""
         with self._db:
             self._db.execute("DELETE FROM changed")
+            self._db.execute(f"PRAGMA user_version = {dcat.READING:d}")
 
     def _first_value(self, statement: str, *values: Any) -> Any:
         return self._db.execute(statement, values).fetchone()[0]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hub.dataspace.models import Checksum, Form, Frozen
+from hub.dataspace.models import Acceptance, Checksum, Form, Frozen, UseForm
 
 
 class TransferState(StrEnum):
@@ -25,11 +25,10 @@ class TransferState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class TransferForm(Form):
-    """Copy one of a record's files, counted from 0, into a project."""
+class TransferForm(UseForm):
+    """Copy one of a record's files into a project."""
 
     record_id: int = Field(ge=1, le=2**31 - 1)
-    file: int = Field(0, ge=0, le=100_000)
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
 
 
@@ -52,6 +51,8 @@ class TransferSpec(Form):
     licence: str = ""
     source: str = ""
     person: str
+    accepted: Acceptance | None = None
+    """Conditions that the person has accepted, for the manifest."""
 
 
 class Progress(Frozen):

@@ -164,6 +164,7 @@ def _write_manifest(spec: TransferSpec, copy: _Copy, name: str, folder: int) -> 
         "title": spec.title,
         "licence": spec.licence or "not stated",
         "catalogue": spec.source,
+        "conditions accepted": spec.accepted.model_dump(mode="json") if spec.accepted else None,
         "brought by": spec.person,
         "brought at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
 from hub.dataspace import service
-from hub.dataspace.models import Access, Record
+from hub.dataspace.metadata import usability
+from hub.dataspace.models import Acceptance, Distribution, Record
 from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
@@ -27,6 +28,8 @@ from hub.slurm import naming
 AT_ONCE = 20
 """Unfinished transfers of one person."""
 LISTED = 100
+LONGEST_CONDITIONS = 12_000
+"""Characters of accepted conditions in the manifest of a file."""
 UNFINISHED = (
     *(TransferState.WAITING, TransferState.SUBMITTING, TransferState.QUEUED),
     *(TransferState.RUNNING, TransferState.CANCELLING),
@@ -39,7 +42,9 @@ def request(
     """Request a transfer.
 
     :raises NotFound: the record may not be seen, or has no such file, or the person has no such project.
-    :raises InvalidInput: the file is not public, or has no address to fetch it from.
+    :raises NotAllowed: the file may not be used; the message says why.
+    :raises InvalidInput: the file has no address to fetch it from.
+    :raises TermsNotAccepted: the file has conditions that the person has not accepted, or that have changed since.
     :raises Conflict: the project is not open for jobs, or the person has too many unfinished transfers.
     """
     project = session.scalar(memberships(person).where(Project.slug == form.project))
@@ -49,7 +54,10 @@ def request(
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
     record = Record.model_validate_json(row.content)
-    spec = _spec(settings, person, project, record, form)
+    _check_address(service.distribution(record, form.file))
+    file, accepted = service.usable_file(session, form.record_id, projects, person, form)
+    spec = _spec(settings, project, record, file, record_id=row.id, person=person)
+    spec = spec.model_copy(update={"accepted": accepted and _shortened(accepted)})
     unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
     if len(session.scalars(unfinished).all()) >= AT_ONCE:
         raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
@@ -76,26 +84,26 @@ def request(
         who=person,
         what="data transfer requested",
         on=target,
-        after={"from": spec.address, "transfer": transfer.id},
+        after={"from": spec.address, "transfer": transfer.id, "accepted": accepted.digest if accepted else None},
     )
     session.commit()
     return view(transfer)
 
 
-def _spec(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> TransferSpec:
-    if form.file >= len(record.distributions):
-        raise NotFound("The record has no such file.")
-    file = record.distributions[form.file]
-    if record.access not in (Access.PUBLIC, Access.NOT_STATED):
-        raise InvalidInput("This data is not public.", hint="Ask the contact on the record's page.")
+def _check_address(file: Distribution) -> None:
     if urlsplit(file.download_url).scheme not in ("http", "https", "s3"):
         raise InvalidInput("Its source states no address to fetch the file from.", field="file")
+
+
+def _spec(
+    settings: Settings, project: Project, record: Record, file: Distribution, *, record_id: int, person: str
+) -> TransferSpec:
     title = _text(file.title) or _text(record.title) or record.uri
-    licence = file.licence if file.licence.uri or file.licence.label else record.licence
+    licence = usability.licence_of(record, file)
     return TransferSpec(
         transfer=0,
         project_directory=str(settings.paths.projects / project.slug),
-        folder=folder_name(_text(record.title), form.record_id),
+        folder=folder_name(_text(record.title), record_id),
         name=file_name(file.download_url, file.format),
         address=file.download_url,
         format=file.format,
@@ -109,6 +117,17 @@ def _spec(settings: Settings, person: str, project: Project, record: Record, for
         source=_text(record.publisher.name),
         person=person,
     )
+
+
+def _shortened(accepted: Acceptance) -> Acceptance:
+    """The first conditions, as many as the job's one argument has room for; the audit trail has all of them."""
+    conditions = list[str]()
+    for condition in accepted.conditions:
+        if sum(map(len, conditions)) + len(condition) > LONGEST_CONDITIONS:
+            conditions.append("Further conditions are in the audit trail under this digest.")
+            break
+        conditions.append(condition)
+    return accepted.model_copy(update={"conditions": tuple(conditions)})
 
 
 def folder_name(title: str, number: int) -> str:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from hub.dataspace.metadata import file_types
+from hub.dataspace.models import Distribution, RemoteUse
+from hub.errors import InvalidInput
 
 _READERS = {
     "PARQUET": "import pyarrow.parquet as pq\n\ntable = pq.read_table({path})\ntable.slice(0, 5).to_pandas()",
@@ -38,6 +40,13 @@ def remote(address: str, stated_type: str = "") -> str:
     anon = ", anon=True" if address.startswith("s3://") else ""
     file_type = file_types.readable_type(stated_type, address, _READERS)
     return _REMOTE.get(file_type, _REMOTE_ANY).format(path=_quoted(address), anon=anon)
+
+
+def remote_use(file: Distribution) -> RemoteUse:
+    """How to read a file without a copy. Raises InvalidInput if it has no address to read it from."""
+    if not file.download_url.startswith(("http://", "https://", "s3://")):
+        raise InvalidInput("Its source states no address to read the file from.", field="file")
+    return RemoteUse(address=file.download_url, code=remote(file.download_url, file.format))
 
 
 def notebook(title: str, about: str, code: str) -> dict[str, Any]:

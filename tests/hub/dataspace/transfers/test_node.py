@@ -73,6 +73,7 @@ def test_a_file_arrives_with_manifest_and_notebook(order, project, site):
     manifest = json.loads((project / f"{last.path}.manifest.json").read_text())
     assert (manifest["sha256"], manifest["source"], manifest["verified"]) == (sha256, f"{site.url}/a.csv", False)
     assert manifest["licence"].startswith("https://creativecommons.org/")
+    assert manifest["conditions accepted"] is None
     notebook = json.loads((project / last.notebook).read_text())
     assert f'duckdb.read_csv("{project}/data/air-1/a.csv")' in notebook["cells"][1]["source"]
     assert [path.name for path in (project / "data/air-1").glob(".*")] == []

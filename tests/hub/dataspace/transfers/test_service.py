@@ -8,17 +8,28 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
-from hub.dataspace.models import Distribution, Record
+from hub.audit.tables import EventRow
+from hub.dataspace.models import Distribution, Licence, Record
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.tables import RecordRow
-from hub.dataspace.transfers import jobs
+from hub.dataspace.transfers import jobs, node
 from hub.dataspace.transfers import service as transfers
-from hub.dataspace.transfers.models import Progress, TransferForm, TransferState
+from hub.dataspace.transfers.models import Progress, TransferForm, TransferSpec, TransferState
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
-from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound, SlurmError, SlurmUnavailable
+from hub.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    SlurmError,
+    SlurmUnavailable,
+    TermsNotAccepted,
+)
+from hub.organisations.tables import OrganisationRow, ProfileRow
 from hub.projects.models import Phase as ProjectPhase
 from hub.slurm.jobs import Job
 
@@ -81,6 +92,7 @@ def _record(session, access: str, url: str = "https://x.example/a b;$(id).csv") 
         kind="dataset",
         title={"en": "Air"},
         access=access,
+        licence=Licence(uri="https://creativecommons.org/publicdomain/zero/1.0/", kind="open"),
         distributions=(Distribution(download_url=url, format="CSV"),),
     )
     moment = {"first_seen": now(), "changed": now(), "removed": None, "quality": None}
@@ -234,3 +246,120 @@ async def test_transfers_of_who_left_the_project_are_cancelled(ask, tend, cluste
     assert session.get_one(TransferRow, others).state == "queued"
     with pytest.raises(NotFound):
         ask("colleague")
+
+
+# -- the verdict binds ------------------------------------------------------------------------------------------------
+
+ODRL = "http://www.w3.org/ns/odrl/2/"
+USE = {ODRL + "action": [{"@id": ODRL + "use"}]}
+PURPOSE = {ODRL + name: [value] for name, value in (("leftOperand", {"@id": ODRL + "purpose"}),
+           ("operator", {"@id": ODRL + "eq"}), ("rightOperand", {"@value": "research"}))}  # fmt: skip
+RESEARCH = {
+    "@type": [ODRL + "Offer"],
+    "@id": "urn:research",
+    ODRL + "permission": [USE | {ODRL + "constraint": [PURPOSE]}],
+}
+FREE = {"@type": [ODRL + "Offer"], "@id": "urn:free", ODRL + "permission": [USE]}
+FORBIDDEN = {ODRL + "prohibition": [USE]}
+
+
+@pytest.fixture
+def with_policies(session, record_id):
+    """Gives the public record these policies."""
+
+    def with_policies(*policies: dict[str, object]) -> None:
+        row = session.get_one(RecordRow, record_id)
+        record = Record.model_validate_json(row.content)
+        row.content = record.model_copy(update={"policies": policies}).model_dump_json()
+        session.commit()
+
+    return with_policies
+
+
+def accepted_events(session) -> list[EventRow]:
+    return list(session.scalars(select(EventRow).where(EventRow.what == "data terms accepted")))
+
+
+def test_a_file_that_may_not_be_used_is_not_brought(ask, with_policies, session):
+    with_policies(FORBIDDEN)
+    with pytest.raises(NotAllowed, match="forbids using it"):
+        ask()
+    with pytest.raises(NotAllowed):
+        ask(accepted="0" * 64)
+    assert session.scalars(select(TransferRow)).all() == []
+
+
+def test_conditions_are_accepted_by_their_digest_and_written_down(ask, with_policies, session):
+    with_policies(RESEARCH)
+    with pytest.raises(TermsNotAccepted, match="sets conditions") as refusal:
+        ask()
+    [terms] = refusal.value.terms
+    assert "You may use it, only if the purpose is research." in terms["conditions"]
+    assert accepted_events(session) == []
+
+    row = session.get_one(TransferRow, ask(accepted=terms["digest"]))
+    accepted = TransferSpec.model_validate_json(row.order).accepted
+    assert (accepted.by, accepted.digest, list(accepted.conditions)) == (
+        "founder",
+        terms["digest"],
+        terms["conditions"],
+    )
+    [event] = accepted_events(session)
+    assert (event.who, event.on, event.after["conditions"]) == (
+        "founder",
+        f"record/{row.record_id}",
+        terms["conditions"],
+    )
+
+
+def test_a_changed_policy_has_to_be_accepted_anew(ask, with_policies, session):
+    with_policies(RESEARCH)
+    with pytest.raises(TermsNotAccepted) as refusal:
+        ask()
+    with_policies(RESEARCH | {ODRL + "prohibition": [{ODRL + "action": [{"@id": ODRL + "sell"}]}]})
+    with pytest.raises(TermsNotAccepted, match="have changed") as second:
+        ask(accepted=refusal.value.terms[0]["digest"])
+    assert "You may not sell it." in second.value.terms[0]["conditions"]
+    assert session.scalars(select(TransferRow)).all() == []
+
+
+def test_of_several_offers_the_request_names_one(ask, with_policies, session):
+    with_policies(RESEARCH, FREE)
+    with pytest.raises(TermsNotAccepted, match="2 offers") as refusal:
+        ask()
+    by_offer = {terms["offer"]: terms for terms in refusal.value.terms}
+    assert by_offer.keys() == {"urn:research", "urn:free"}
+    assert ask(offer="urn:free")
+    with pytest.raises(TermsNotAccepted):
+        ask(offer="urn:research")
+    with pytest.raises(TermsNotAccepted):
+        ask(offer="urn:research", accepted=by_offer["urn:free"]["digest"])
+    assert ask(offer="urn:research", accepted=by_offer["urn:research"]["digest"])
+    with pytest.raises(TermsNotAccepted, match="no such offer"):
+        ask(offer="urn:gone")
+    assert [event.after["offer"] for event in accepted_events(session)] == ["urn:research"]
+
+
+def test_a_party_is_the_readers_by_the_number_or_website_of_their_organisation(ask, with_policies, session):
+    website = "https://acme.example/"
+    with_policies({ODRL + "permission": [USE | {ODRL + "assignee": [{"@id": website}]}]})
+    with pytest.raises(TermsNotAccepted, match="only to the parties that it names"):
+        ask()
+    row = OrganisationRow(revision=1, name="Acme", form={"website": website}, join_code="x", created=now())
+    row.people = [ProfileRow(person="founder", form={}, changed=now())]
+    session.add(row)
+    session.commit()
+    assert ask()
+    with pytest.raises(TermsNotAccepted):
+        ask("colleague")
+
+
+def test_long_conditions_fit_into_the_argument_of_the_job(ask, with_policies, session):
+    with_policies({ODRL + "permission": [USE | {f"http://x.example/{n}": [{"@value": "ж" * 5000}]} for n in range(30)]})
+    with pytest.raises(TermsNotAccepted) as refusal:
+        ask()
+    row = session.get_one(TransferRow, ask(accepted=refusal.value.terms[0]["digest"]))
+    spec = TransferSpec.model_validate_json(row.order)
+    assert len(node.encoded_spec(spec)) < 100_000
+    assert "audit trail" in spec.accepted.conditions[-1]
+    assert len(accepted_events(session)[0].after["conditions"]) > len(spec.accepted.conditions)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035_harvest"
-down_revision = "0034"
+revision = "0036_harvest"
+down_revision = "0035_defects"
 branch_labels = None
 depends_on = None
 
