@@ -493,7 +493,7 @@ class Page {
     if (trouble && failed === "preview") return notice("warn", `${trouble.message} ${trouble.hint || ""}`);
     if (!preview) return skeleton("Fetching the first rows");
     return h("div", { class: "ds-scroll", tabindex: 0, role: "region", "aria-label": "First rows" },
-      h("table", {}, h("caption", {}, preview.complete ? `All ${preview.rows.length} rows` : `First ${preview.rows.length} rows; ${size(preview.bytes_read)} were read`),
+      h("table", {}, h("caption", {}, preview.note && `${preview.note} `, preview.complete ? `All ${preview.rows.length} rows` : `First ${preview.rows.length} rows; ${size(preview.bytes_read)} were read`),
         h("thead", {}, h("tr", {}, preview.columns.map((name, at) => h("th", { scope: "col" }, name, h("br"), h("span", { class: "quiet" }, preview.types[at] || ""))))),
         h("tbody", {}, preview.rows.map((row) => h("tr", {}, row.map((value) => h("td", {}, value)))))));
   }
