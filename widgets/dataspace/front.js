@@ -644,19 +644,20 @@ class Page {
 
   source(source) {
     const { form, last } = source;
+    const running = last?.state === "running";
     const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${number(last.read)} read, ${number(last.new)} new, ${number(last.changed)} changed, ${number(last.removed)} removed, ${number(last.refused)} refused.`;
     return [h("h3", {}, form.title),
       h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${source.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
       h("p", {}, `${source.records === 1 ? "1 record" : `${number(source.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
         last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
-      source.due && h("p", { class: "quiet" }, new Date(source.due) <= new Date() ? "Harvesting starts within a minute." : `Next harvest ${moment(source.due)}.`),
+      (running || source.waiting || source.due) && h("p", { class: "quiet" }, running ? "It is being harvested; the numbers are those so far." : source.waiting ? "It waits to be harvested: sources are harvested one after the other." : `Next harvest ${moment(source.due)}.`),
       last && this.refusals(last, `refused-${form.name}`),
       this.reports === form.name && this.state.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
       this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.state.runs || []).map((run) => h("li", {},
         `${moment(run.started)}: ${RUNS[run.state][1]}, ${number(run.read)} read, ${number(run.new)} new, ${number(run.changed)} changed, ${number(run.removed)} removed, ${number(run.refused)} refused. ${run.reason}`,
         this.refusals(run, `refused-${run.id}`)))),
-      h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
+      h("p", { class: "actions" }, button("Harvest now", () => running || source.waiting || this.ask("run_source", { name: form.name }), { "aria-disabled": running || source.waiting ? "true" : null, "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
         !source.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-draft] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
         !source.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${source.records === 1 ? "1 record" : `${number(source.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];
