@@ -289,6 +289,13 @@ def test_a_file_is_fetched_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(answers.requests[0].content) == {"record_id": 1, "project": "demo"}
 
 
+def test_a_file_that_is_not_what_was_described_comes_with_a_warning() -> None:
+    progress = Progress(state=TransferState.DONE, path="data/air-1/a.csv")
+    over = transfer(TransferState.DONE, progress=progress, reason="It is a PDF document.")
+    with pytest.warns(UserWarning, match="PDF document"):
+        DataSpace(Answers(dataspace_transfers=over).api).fetch(1, project="demo")
+
+
 def test_a_file_that_does_not_come_says_why() -> None:
     answers = Answers(dataspace_transfers=transfer(TransferState.QUARANTINED, reason="Its checksum is wrong."))
     with pytest.raises(AtriumError, match="checksum is wrong"):

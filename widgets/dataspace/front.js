@@ -21,7 +21,7 @@ const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly describ
 const TRANSFERS = {
   waiting: ["", "waiting for submission to Slurm"], submitting: ["", "being submitted to Slurm"], queued: ["", "waiting for a node"],
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
-  quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
+  quarantined: ["bad", "put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
 const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
 const RUNS = {
@@ -555,7 +555,7 @@ class Page {
       progress?.total && transfer.state === "running" ? h("progress", { max: progress.total, value: Math.min(progress.bytes, progress.total), "aria-label": `Copied of ${transfer.title}` }) : null,
       transfer.reason && h("p", {}, transfer.reason),
       file && facts({ "File": h("code", {}, file), "Size": size(progress.bytes),
-        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : transfer.state === "quarantined" ? " differs from the publisher's checksum" : " computed here, not verified: the publisher states no checksum"] }),
+        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : " computed here, not confirmed by a checksum of the publisher"] }),
       actions(
         lab && transfer.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${transfer.id}` }, "Open in notebook"),
         !OVER.includes(transfer.state) && transfer.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: transfer.id }), { class: "button small danger", "data-key": `cancel-${transfer.id}`, "aria-label": `Cancel ${transfer.title}` }),

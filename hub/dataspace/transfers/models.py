@@ -32,7 +32,10 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class TransferState(StrEnum):
-    """``quarantined``: copied, but with another checksum than its publisher states, and kept apart from the data."""
+    """``quarantined``: copied, but kept apart from the data.
+
+    It has another checksum than its publisher states, or is a web page, a listing or an error message.
+    """
 
     WAITING = "waiting"
     SUBMITTING = "submitting"
@@ -86,6 +89,7 @@ class Progress(Frozen):
     verified: bool = False
     """Whether the file has the checksum that its publisher states."""
     reason: str = Field("", max_length=500)
+    """Why it failed or is in quarantine; of a file that arrived, what a reader should know."""
 
 
 class Transfer(Frozen):
