@@ -241,10 +241,10 @@ class Page {
   mark() {
     const form = this.main.querySelector("form[data-draft]");
     for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
-    const { message, field } = this.state.trouble || {};
+    const { message, hint, field } = this.state.trouble || {};
     const control = field && form?.elements[field];
     if (!control) return;
-    control.closest(".field").append(h("span", { class: "field-error" }, message));
+    control.closest(".field").append(h("span", { class: "field-error" }, `${message} ${hint || ""}`.trim()));
     control.focus();
   }
 
