@@ -158,8 +158,11 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/publications": {"dcat_ap"},
     "dataspace/readers": {
+        "arrow_values",  # Arrow's values -> text and numbers
         "ckan",  # CKAN's JSON -> nodes
+        "contents",  # what bytes are, whatever their name
         "entities",  # of XML, written out under a cap
+        "json_tables",  # JSON -> rows
         "jsonld",  # JSON-LD contexts
         "pages",  # bytes -> UTF-8, JSON
         "parsers",  # RDF -> statements -> nodes

@@ -114,7 +114,7 @@ class Dataspace:
         self._connection.delete(f"/dataspace/sources/{part(name)}")
 
     def run_source(self, name: str) -> Source:
-        """Have a source harvested within a minute."""
+        """Have a source harvested as soon as the worker is free."""
         return self._connection.send("POST", f"/dataspace/sources/{part(name)}/run", None, Source)
 
     def source_runs(self, name: str) -> tuple[Run, ...]:

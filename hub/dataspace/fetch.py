@@ -139,7 +139,10 @@ class Fetcher:
         addresses: list[str] = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         for address in addresses:
             if host.lower() not in self._names and not self._is_allowed(address):
-                raise FetchRefused(f"{host} is an address inside a private network, which is not allowed.")
+                raise FetchRefused(
+                    f"{host} is an address inside a private network, which is not allowed.",
+                    hint=f"An admin can allow it: add {host} to dataspace.allowed_hosts in the settings.",
+                )
         return addresses[0]
 
     def _is_allowed(self, address: str) -> bool:
@@ -258,7 +261,7 @@ def _decoded(response: httpx2.Response, bounds: Bounds, deadline: float, *, trun
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise FetchRefused(f"The answer is encoded as {encoding[:40]}, which was not requested.")
-    unzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
+    unzip = _Gzip() if "gzip" in encoding else None
     wire = 0
     assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
     for raw in response.stream:
@@ -267,18 +270,39 @@ def _decoded(response: httpx2.Response, bounds: Bounds, deadline: float, *, trun
             raise FetchRefused(f"The answer is longer than the {bounds.wire_bytes:,} bytes allowed.")
         if time.monotonic() > deadline:
             raise FetchFailed(f"The answer took longer than {bounds.seconds:g} s.")
-        yield from [raw] if unzip is None else _unzipped(unzip, raw)
+        yield from [raw] if unzip is None else unzip.pieces(raw)
+    if unzip is not None and wire:
+        yield from unzip.end()
 
 
-def _unzipped(unzip: Any, raw: bytes) -> Iterator[bytes]:
-    try:
-        piece = unzip.decompress(raw, CHUNK)
-        yield piece
-        while unzip.unconsumed_tail:
-            piece = unzip.decompress(unzip.unconsumed_tail, CHUNK)
+class _Gzip:
+    """Unpacks gzip, also of several members, in pieces of at most a chunk."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    def pieces(self, raw: bytes) -> Iterator[bytes]:
+        while raw:
+            if self._member.eof:
+                if not raw.startswith(b"\x1f"):
+                    return  # padding after the last member
+                self._member = zlib.decompressobj(wbits=31)
+            yield self._unpacked(raw)
+            raw = self._member.unconsumed_tail or self._member.unused_data
+
+    def end(self) -> Iterator[bytes]:
+        """What is left to unpack. Raises FetchFailed if the answer ends within a member."""
+        while not self._member.eof:
+            piece = self._unpacked(b"")
+            if not piece:
+                raise FetchFailed("The server broke off its answer.")
             yield piece
-    except zlib.error as error:
-        raise FetchRefused("The answer says it is gzip, and is not.") from error
+
+    def _unpacked(self, raw: bytes) -> bytes:
+        try:
+            return self._member.decompress(raw, CHUNK)
+        except zlib.error as error:
+            raise FetchRefused("The answer says it is gzip, and is not.") from error
 
 
 def http_address(address: str) -> str:

@@ -369,3 +369,5 @@ class Preview(Frozen):
     bytes_read: int
     ranges: bool = False
     """Whether its server supports ranges, so that it can be used without a copy."""
+    note: str = ""
+    """What a reader should know, such as that the file is of another type than its record says."""

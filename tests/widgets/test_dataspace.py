@@ -196,7 +196,8 @@ async def test_a_record_with_lines_for_a_notebook() -> None:
 
 def source(**more: Any) -> Source:
     form = SourceForm(name="cat", title="Cat", space="Test", address="https://x.example/")
-    return Source.model_validate({"form": form, "records": 0, "from_settings": False, "due": None, "last": None} | more)
+    fields = {"form": form, "records": 0, "from_settings": False, "due": None, "waiting": False, "last": None}
+    return Source.model_validate(fields | more)
 
 
 def run(state: RunState) -> Run:
@@ -209,7 +210,7 @@ def run(state: RunState) -> Run:
     ("harvested", "moves"),
     [
         (source(), False),
-        (source(due=datetime.now(UTC) - timedelta(seconds=1)), True),
+        (source(due=NOW, waiting=True), True),
         (source(due=datetime.now(UTC) + timedelta(hours=1), last=run(RunState.COMPLETE)), False),
         (source(last=run(RunState.RUNNING)), True),
     ],
@@ -218,6 +219,21 @@ async def test_a_harvest_is_followed_until_it_is_over(harvested: Source, moves: 
     answers, state = Answers(dataspace_sources=[harvested]), DataspaceState()
     await state.do(answers.api, {"do": "sources"})
     assert state.something_is_harvested is moves
+
+
+@pytest.mark.parametrize(
+    ("harvested", "sentence"),
+    [
+        (source(due=NOW, waiting=True), "Cat waits to be harvested."),
+        (source(last=run(RunState.RUNNING)), "Cat is being harvested."),
+    ],
+)
+async def test_harvest_now_says_whether_it_waits_or_runs(harvested: Source, sentence: str) -> None:
+    answers, state = Answers(dataspace_sources_cat_run=harvested, dataspace_sources=[harvested]), DataspaceState()
+    await state.do(answers.api, {"do": "run_source", "name": "cat"})
+    assert state.done.startswith(sentence)
+    assert state.sources == (harvested,)
+    assert state.something_is_harvested
 
 
 async def test_mail_about_a_saved_search_is_stopped_by_keeping_it_without() -> None:
@@ -288,6 +304,13 @@ def test_a_file_is_fetched_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
     space = DataSpace(answers.api)
     assert space.fetch(1, project="demo") == Path("/projects/demo/data/air-1/a.csv")
     assert json.loads(answers.requests[0].content) == {"record_id": 1, "project": "demo"}
+
+
+def test_a_file_that_is_not_what_was_described_comes_with_a_warning() -> None:
+    progress = Progress(state=TransferState.DONE, path="data/air-1/a.csv")
+    over = transfer(TransferState.DONE, progress=progress, reason="It is a PDF document.")
+    with pytest.warns(UserWarning, match="PDF document"):
+        DataSpace(Answers(dataspace_transfers=over).api).fetch(1, project="demo")
 
 
 def test_a_file_that_does_not_come_says_why() -> None:

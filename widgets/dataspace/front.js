@@ -22,7 +22,7 @@ const QUALITY = { good: ["ok", "well described"], fair: ["warn", "fairly describ
 const TRANSFERS = {
   waiting: ["", "waiting for submission to Slurm"], submitting: ["", "being submitted to Slurm"], queued: ["", "waiting for a node"],
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
-  quarantined: ["bad", "wrong checksum: put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
+  quarantined: ["bad", "put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
 const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
 const RUNS = {
@@ -243,10 +243,10 @@ class Page {
   mark() {
     const form = this.main.querySelector("form[data-draft]");
     for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
-    const { message, field } = this.state.trouble || {};
+    const { message, hint, field } = this.state.trouble || {};
     const control = field && form?.elements[field];
     if (!control) return;
-    control.closest(".field").append(h("span", { class: "field-error" }, message));
+    control.closest(".field").append(h("span", { class: "field-error" }, `${message} ${hint || ""}`.trim()));
     control.focus();
   }
 
@@ -565,7 +565,7 @@ class Page {
     if (trouble && failed === "preview") return notice("warn", `${trouble.message} ${trouble.hint || ""}`);
     if (!preview) return skeleton("Fetching the first rows");
     return h("div", { class: "ds-scroll", tabindex: 0, role: "region", "aria-label": "First rows" },
-      h("table", {}, h("caption", {}, preview.complete ? `All ${preview.rows.length} rows` : `First ${preview.rows.length} rows; ${size(preview.bytes_read)} were read`),
+      h("table", {}, h("caption", {}, preview.note && `${preview.note} `, preview.complete ? `All ${preview.rows.length} rows` : `First ${preview.rows.length} rows; ${size(preview.bytes_read)} were read`),
         h("thead", {}, h("tr", {}, preview.columns.map((name, at) => h("th", { scope: "col" }, name, h("br"), h("span", { class: "quiet" }, preview.types[at] || ""))))),
         h("tbody", {}, preview.rows.map((row) => h("tr", {}, row.map((value) => h("td", {}, value)))))));
   }
@@ -627,7 +627,7 @@ class Page {
       progress?.total && transfer.state === "running" ? h("progress", { max: progress.total, value: Math.min(progress.bytes, progress.total), "aria-label": `Copied of ${transfer.title}` }) : null,
       transfer.reason && h("p", {}, transfer.reason),
       file && facts({ "File": h("code", {}, file), "Size": size(progress.bytes),
-        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : transfer.state === "quarantined" ? " differs from the publisher's checksum" : " computed here, not verified: the publisher states no checksum"] }),
+        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : " computed here, not confirmed by a checksum of the publisher"] }),
       actions(
         lab && transfer.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${transfer.id}` }, "Open in notebook"),
         !OVER.includes(transfer.state) && transfer.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: transfer.id }), { class: "button small danger", "data-key": `cancel-${transfer.id}`, "aria-label": `Cancel ${transfer.title}` }),
@@ -716,19 +716,20 @@ class Page {
 
   source(source) {
     const { form, last } = source;
+    const running = last?.state === "running";
     const report = last && `${last.pages === 1 ? "1 page" : `${number(last.pages)} pages`}, ${counts(last)}`;
     return [h("h3", {}, form.title),
       h("p", { class: "quiet" }, `${form.name} · ${form.space} · ${PROTOCOLS[form.protocol]} · every ${form.every_hours} h${form.enabled ? "" : " · switched off"}${source.from_settings ? " · from the settings" : ""}`),
       h("p", { class: "ds-address" }, link(form.address)),
       h("p", {}, `${source.records === 1 ? "1 record" : `${number(source.records)} records`}. `, last ? state(RUNS[last.state]) : state(["", "not harvested yet"]),
         last && ` ${moment(last.ended || last.started)}: ${report} ${last.reason}`),
-      source.due && h("p", { class: "quiet" }, new Date(source.due) <= new Date() ? "Harvesting starts within a minute." : `Next harvest ${moment(source.due)}.`),
+      (running || source.waiting || source.due) && h("p", { class: "quiet" }, running ? "It is being harvested; the numbers are those so far." : source.waiting ? "It waits to be harvested: sources are harvested one after the other." : `Next harvest ${moment(source.due)}.`),
       last && this.refusals(last, `refused-${form.name}`),
       this.reports === form.name && this.state.runs?.length === 0 && h("p", { class: "quiet" }, "It has not been harvested yet, so there are no reports."),
       this.reports === form.name && h("ol", { class: "ds-reports", "aria-label": `Reports of ${form.title}` }, (this.state.runs || []).map((run) => h("li", {},
         `${moment(run.started)}: ${RUNS[run.state][1]}, ${counts(run)} ${run.reason}`,
         this.refusals(run, `refused-${run.id}`)))),
-      h("p", { class: "actions" }, button("Harvest now", () => this.ask("run_source", { name: form.name }), { "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
+      h("p", { class: "actions" }, button("Harvest now", () => running || source.waiting || this.ask("run_source", { name: form.name }), { "aria-disabled": running || source.waiting ? "true" : null, "aria-label": `Harvest now: ${form.title}`, "data-key": `run-${form.name}` }),
         button("Earlier reports", () => this.showReports(form.name), { "aria-label": `Earlier reports of ${form.title}`, "aria-expanded": String(this.reports === form.name), "data-key": `runs-${form.name}` }),
         !source.from_settings && button("Change", () => { this.editing = form; this.draw(); this.main.querySelector("form[data-draft] [name=title]").focus(); }, { "aria-label": `Change ${form.title}`, "data-key": `edit-${form.name}` }),
         !source.from_settings && this.confirmed(`remove-${form.name}`, "Remove", form.title, `Remove ${form.title} and its ${source.records === 1 ? "1 record" : `${number(source.records)} records`}?`, () => this.ask("remove_source", { name: form.name })))];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class DataSpace:
         offer: str = "",
         accepted: str = "",
     ) -> Path:
-        """Transfer a file to a project and wait for it; returns its path.
+        """Transfer a file to a project and wait for it; returns its path, and warns if it is not what was described.
 
         :param project: the project's slug; optional for members of one project.
         :param offer: name of the offer, if the record has several.
@@ -77,6 +78,8 @@ class DataSpace:
             transfer = self._api.dataspace.transfer(transfer.id)
         if transfer.state is not TransferState.DONE or transfer.progress is None:
             raise AtriumError(transfer.reason or f"The transfer was {transfer.state}.")
+        if transfer.reason:
+            warnings.warn(transfer.reason, stacklevel=3)
         return Path(transfer.directory) / transfer.progress.path
 
     def _ipython_display_(self) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -209,11 +208,9 @@ class DataspaceState(State):
 
     @property
     def something_is_harvested(self) -> bool:
-        """Whether a source in the list is being harvested, or is due."""
-        moment = datetime.now(UTC)
+        """Whether a source in the list is being harvested, or waits for it."""
         return any(
-            (source.due is not None and source.due <= moment)
-            or (source.last is not None and source.last.state is RunState.RUNNING)
+            source.waiting or (source.last is not None and source.last.state is RunState.RUNNING)
             for source in self.sources or ()
         )
 
@@ -251,12 +248,14 @@ class DataspaceState(State):
     async def _put_source(self, api: Api, message: dict[str, Any]) -> None:
         form = SourceForm.model_validate(message["form"])
         await asyncio.to_thread(api.dataspace.put_source, form)
-        when = "Harvesting starts within a minute." if form.enabled else "Switch it on to have it harvested."
+        when = "It waits to be harvested." if form.enabled else "Switch it on to have it harvested."
         self.done = f"{form.title} saved. {when}"
         await self._sources(api, {})
 
     async def _run_source(self, api: Api, message: dict[str, Any]) -> None:
-        await asyncio.to_thread(api.dataspace.run_source, str(message["name"]))
+        source = await asyncio.to_thread(api.dataspace.run_source, str(message["name"]))
+        now_or_next = "waits to be harvested" if source.waiting else "is being harvested"
+        self.done = f"{source.form.title} {now_or_next}. Its entry below shows how far it is."
         await self._sources(api, {})
 
     async def _remove_source(self, api: Api, message: dict[str, Any]) -> None:

@@ -102,4 +102,6 @@ class Source(Frozen):
     records: int
     from_settings: bool
     due: datetime | None
+    waiting: bool
+    """Whether it is due and not yet being harvested: sources are harvested one after the other."""
     last: Run | None

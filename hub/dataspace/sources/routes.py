@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from hub.context import AskingAdmin
+from hub.dataspace.fetch import Fetcher
 from hub.dataspace.sources import service
 from hub.dataspace.sources.models import Run, Source, SourceForm
 from hub.errors import InvalidInput
@@ -33,6 +34,8 @@ def put_source(asking: AskingAdmin, name: Name, form: SourceForm) -> Source:
     """
     if form.name != name:
         raise InvalidInput("The name in the address and the one in the form differ.", field="name")
+    dataspace = asking.settings.dataspace
+    service.check_address(form, Fetcher(dataspace.allowed_hosts), dataspace.folders)
     return service.put(asking.session, form)
 
 
@@ -47,7 +50,7 @@ def remove_source(asking: AskingAdmin, name: Name) -> None:
 
 @router.post("/sources/{name}/run", status_code=202)
 def run_source(asking: AskingAdmin, name: Name) -> Source:
-    """Harvest a source within a minute.
+    """Harvest a source as soon as the worker is free.
 
     For admins.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from hub.dataspace.sources.models import Run, Source, SourceForm
+from hub.dataspace.fetch import Fetcher, FetchFailed, FetchRefused
+from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
@@ -45,6 +47,28 @@ def put(session: Session, form: SourceForm, *, from_settings: bool = False) -> S
     return _source(session, row)
 
 
+def check_address(form: SourceForm, fetcher: Fetcher, folders: Sequence[Path]) -> None:
+    """Check that the settings let a source be harvested. A host that is not known now may be known later.
+
+    :raises InvalidInput: its address is not public, or its path is not in a folder for sources; names the setting.
+    """
+    if form.address.startswith("/"):
+        path = Path(form.address).resolve()
+        if not any(path.is_relative_to(folder.resolve()) for folder in folders):
+            raise InvalidInput(
+                f"{form.address} is not below a folder for sources.",
+                field="address",
+                hint="Add its folder to dataspace.folders in the settings.",
+            )
+        return
+    try:
+        fetcher.check(form.address)
+    except FetchRefused as error:
+        raise InvalidInput(error.message, field="address", hint=error.hint) from error
+    except FetchFailed:
+        return
+
+
 def follow_settings(session: Session, forms: Iterable[SourceForm]) -> None:
     """Add and change sources as in the settings; sources that are no longer there are removed with their records."""
     forms_by_name = {form.name: form for form in forms}
@@ -65,10 +89,15 @@ def remove(session: Session, name: str) -> None:
 
 
 def run_now(session: Session, name: str) -> Source:
-    """Make a source due, also one that is switched off: the worker harvests it within a minute."""
+    """Make a source due, also one that is switched off; one that is being harvested stays as it is.
+
+    The worker harvests it after those that are due already.
+    """
     row = _row(session, name)
-    row.due = now()
-    session.commit()
+    is_running = select(RunRow.id).where(RunRow.source_id == row.id, RunRow.state == RunState.RUNNING)
+    if session.scalar(is_running.limit(1)) is None:
+        row.due = now()
+        session.commit()
     return _source(session, row)
 
 
@@ -127,10 +156,12 @@ def _row(session: Session, name: str) -> SourceRow:
 def _source(session: Session, row: SourceRow) -> Source:
     record_count = select(func.count()).where(RecordRow.source_id == row.id, RecordRow.removed.is_(None))
     last = session.scalar(select(RunRow).where(RunRow.source_id == row.id).order_by(RunRow.id.desc()).limit(1))
+    is_running = last is not None and last.state is RunState.RUNNING
     return Source(
         form=SourceForm.model_validate_json(row.form),
         records=session.scalar(record_count) or 0,
         from_settings=row.from_settings,
         due=row.due,
+        waiting=row.due is not None and row.due <= now() and not is_running,
         last=run_of(last) if last else None,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, NoReturn
 
 import httpx2
 
@@ -29,7 +30,10 @@ ReportProgress = Callable[[Progress], None]
 
 
 class Download:
-    """One file, in as many requests as it takes. ``pause`` waits for a number of seconds."""
+    """One file, in as many requests as it takes. ``pause`` waits for a number of seconds.
+
+    ``can_continue``: whether a later try can go on after what has arrived.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,13 @@ class Download:
         self._tag = tag
         self._report = report
         self._pause = pause
+        self.can_continue = False
 
     def run(self) -> None:
         """Request until the file is complete; a server that supports ranges continues where the file ends.
 
         :raises TransferFailed: it cannot be had, or not in time.
+        :raises FetchRefused: its address is not allowed.
         """
         fetcher, address = Fetcher(self._spec.allowed_hosts), http_address(self._spec.address)
         until, tries, furthest = time.monotonic() + SECONDS, 0, self._file.seek(0, os.SEEK_END)
@@ -65,11 +71,17 @@ class Download:
                 fetcher.fetch(address, writer, bounds=bounds, headers=headers, began=writer.began)  # type: ignore[arg-type]
                 writer.check_complete()
                 return
+            except _IsComplete:
+                return
             except FetchFailed as error:
                 size = self._file.seek(0, os.SEEK_END)
                 tries, furthest = (0, size) if size >= furthest + LEAST_PROGRESS_BYTES else (tries + 1, furthest)
                 if tries >= TRIES_WITHOUT_PROGRESS or time.monotonic() > until:
-                    raise TransferFailed(f"{error.message} It was tried {max(1, tries)} times.") from error
+                    self.can_continue = size > 0 and self._tag.is_known
+                    raise TransferFailed(
+                        f"{error.message} It was tried {max(1, tries)} times.",
+                        hint="A new try goes on after what has arrived." if self.can_continue else "Try again later.",
+                    ) from error
                 self._pause(PAUSE_SECONDS * 2**tries)
 
 
@@ -80,17 +92,40 @@ class ResumeTag:
         self._name, self._folder = f"{part}.tag", folder
         self._tag = storage.read_text(self._name, folder)
 
+    @property
+    def is_known(self) -> bool:
+        return bool(self._tag)
+
     def headers(self, size: int) -> dict[str, str]:
         """Headers that request the rest after ``size`` bytes; none, for the whole file, without a tag."""
         return {"Range": f"bytes={size}-", "If-Range": self._tag} if size and self._tag else {}
 
-    def update(self, headers: httpx2.Headers) -> None:
-        """Store the tag of a response; weak ETags do not count."""
+    def is_of(self, headers: httpx2.Headers) -> bool:
+        """Whether a response is about the same file, as far as it says so."""
         etag, date = headers.get("etag", ""), headers.get("last-modified", "")
-        tag = etag if etag and not etag.startswith("W/") else date
+        stated = etag if self._tag.startswith('"') else date
+        return not stated or stated.startswith("W/") or stated == self._tag
+
+    def update(self, headers: httpx2.Headers) -> None:
+        """Store the tag of a whole file. Weak ETags do not count; what was decoded cannot be continued."""
+        etag, date = headers.get("etag", ""), headers.get("last-modified", "")
+        self._store("" if _is_encoded(headers) else etag if etag and not etag.startswith("W/") else date)
+
+    def clear(self) -> None:
+        self._store("")
+
+    def _store(self, tag: str) -> None:
         if tag != self._tag:
             self._tag = tag
             storage.write_text(self._name, tag, self._folder)
+
+
+class _IsComplete(Exception):
+    """The server says that nothing is missing of what is there."""
+
+
+def _is_encoded(headers: httpx2.Headers) -> bool:
+    return headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
 
 class _BodyWriter:
@@ -108,19 +143,41 @@ class _BodyWriter:
         size = self._file.seek(0, os.SEEK_END)
         if status in BUSY:
             raise FetchFailed(f"The server answered {status}.")
+        if status == 416 and size:
+            self._end_or_restart(size, headers)
         if status not in (200, 206):
             raise TransferFailed(f"The server answered {status}.", hint="Look at the record's own page.")
         if status == 200:
             self._file.truncate(0)
             size = self._file.seek(0)
-        elif not headers.get("content-range", "").startswith(f"bytes {size}-"):
-            raise TransferFailed("The server answered with another part than the one requested.")
-        self._tag.update(headers)
-        content_length = headers.get("content-length", "")
-        if content_length.isdigit() and not headers.get("content-encoding"):
-            self._total, self._total_is_exact = size + int(content_length), True
+            self._tag.update(headers)
+        else:
+            self._check_part(size, headers)
+        self._total = _total(headers, size)
+        self._total_is_exact = self._total is not None
+        if self._total is None:
+            self._total = self._spec.bytes
+        else:
             storage.check_room(self._project, self._file, self._total, self._spec.storage_bytes)
         self._report_progress(force=True)
+
+    def _end_or_restart(self, size: int, headers: httpx2.Headers) -> None:
+        """The server has nothing after what is there: the file is complete, or another one."""
+        if headers.get("content-range", "").replace(" ", "") == f"bytes*/{size}" and self._tag.is_of(headers):
+            raise _IsComplete
+        self._restart()
+
+    def _check_part(self, size: int, headers: httpx2.Headers) -> None:
+        """Check that a part continues what is there."""
+        if not headers.get("content-range", "").startswith(f"bytes {size}-"):
+            raise TransferFailed("The server answered with another part than the one requested.")
+        if _is_encoded(headers) or not self._tag.is_of(headers):
+            self._restart()
+
+    def _restart(self) -> NoReturn:
+        self._file.truncate(0)
+        self._tag.clear()
+        raise FetchFailed("The file has changed at its server, so it is copied anew.")
 
     def write(self, piece: bytes) -> int:
         self._room.check(self._file.tell() + len(piece))
@@ -139,3 +196,12 @@ class _BodyWriter:
             self._last_report = time.monotonic()
             total = self._total if self._total is None or self._total >= self._file.tell() else None
             self._report(Progress(state=TransferState.RUNNING, bytes=self._file.tell(), total=total))
+
+
+def _total(headers: httpx2.Headers, size: int) -> int | None:
+    """Bytes of the whole file as the response states them, which follows ``size`` bytes; None if it does not."""
+    total = re.fullmatch(r"bytes [0-9]+-[0-9]+/([0-9]+)", headers.get("content-range", "").strip())
+    if total:
+        return int(total[1])
+    content_length = headers.get("content-length", "")
+    return size + int(content_length) if content_length.isdecimal() and not _is_encoded(headers) else None

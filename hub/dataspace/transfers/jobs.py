@@ -223,7 +223,7 @@ def script(settings: Settings, row: TransferRow) -> str:
             "#SBATCH --chdir=/",
             f"#SBATCH --output={quoted(home)}/{naming.transfer_log(row.id)} --open-mode=truncate",
             "#SBATCH --export=NONE",
-            f"exec {quoted(python)} -P -m hub.dataspace.transfers.node {quoted(spec)}",
+            f"exec {quoted(python)} -X utf8 -P -m hub.dataspace.transfers.node {quoted(spec)}",
             "",
         )
     )

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hub.dataspace.models import Acceptance, Checksum, Form, Frozen, UseForm
 
+MOST_NAME_BYTES = 150
+"""Hidden files beside a file have longer names, and a file system takes 255 bytes."""
+
+
+def is_file_name_character(character: str) -> bool:
+    """Whether it is a letter, mark or digit of any script, or one of ``_-.``; nothing invisible, no separator."""
+    return character in "_-." or unicodedata.category(character)[0] in "LMN"
+
+
+def _file_name(name: str) -> str:
+    is_plain = all(map(is_file_name_character, name)) and name == unicodedata.normalize("NFC", name)
+    if not is_plain or name[:1] in ("", "-", ".") or len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError("this is not a name of a file")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""A single part of a path, visible in a listing."""
+
 
 class TransferState(StrEnum):
-    """``quarantined``: copied, but with another checksum than its publisher states, and kept apart from the data."""
+    """``quarantined``: copied, but kept apart from the data.
+
+    It has another checksum than its publisher states, or is a web page, a listing or an error message.
+    """
 
     WAITING = "waiting"
     SUBMITTING = "submitting"
@@ -38,7 +61,7 @@ class TransferSpec(Form):
     transfer: int
     project_directory: str = Field(pattern=r"^/[A-Za-z0-9_./-]+$")
     folder: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,149}$")
+    name: FileName
     address: str
     format: str = ""
     checksum: Checksum | None = None
@@ -67,6 +90,7 @@ class Progress(Frozen):
     verified: bool = False
     """Whether the file has the checksum that its publisher states."""
     reason: str = Field("", max_length=500)
+    """Why it failed or is in quarantine; of a file that arrived, what a reader should know."""
 
 
 class Transfer(Frozen):

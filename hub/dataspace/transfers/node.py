@@ -1,7 +1,8 @@
 """The job of a transfer on the node: one file from its publisher into a project's storage.
 
 ``python -m hub.dataspace.transfers.node SPEC`` runs as the person, in a Slurm job, and needs nothing of the server. The
-file stays hidden until its checksum is right; a requeued job, and a new try of the same person, continue it.
+file stays hidden until its checksum is right; a requeued job, and a new try of the same person, continue it. A file
+that is no data by its content, such as a web page, goes to quarantine like one with a wrong checksum.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import IO, NamedTuple
 
 from pydantic import ValidationError
 
 from hub.dataspace.metadata import file_types
+from hub.dataspace.readers.contents import LOOKED_AT, Content, content_of
 from hub.dataspace.transfers import snippets, storage
 from hub.dataspace.transfers.download import Download, ReportProgress, ResumeTag
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
@@ -64,19 +65,20 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
         storage.subdirectory(data, spec.folder) as folder,
     ):
         part = part_name(spec)
-        with storage.locked_file(part, folder) as file:
-            storage.check_room(project, file, spec.bytes, spec.storage_bytes)
-            tag = ResumeTag(part, folder)
-            Download(spec, project=project, file=file, tag=tag, report=report, pause=pause).run()
-            copy = _checked(spec, file)
-            os.fsync(file.fileno())
-            if copy.verified is False:
-                return _into_quarantine(spec, copy, project, folder)
-            name = _renamed(part, spec.name, folder, copy.sha256)
-        with suppress(FileNotFoundError):
-            os.unlink(f"{part}.tag", dir_fd=folder)
-        _write_manifest(spec, copy, name, folder)
-        notebook = _write_notebook(spec, copy, name, folder)
+        try:
+            with storage.locked_file(part, folder) as file:
+                _download(spec, project=project, folder=folder, file=file, report=report, pause=pause)
+                copy = _checked(spec, file)
+                content = _content(spec, file, copy)
+                os.fsync(file.fileno())
+                storage.remove(f"{part}.tag", folder)
+                if copy.verified is False or (content is not None and content.replaces_data and not copy.verified):
+                    return _into_quarantine(spec, copy, content, project=project, folder=folder)
+                name = _renamed(part, spec.name, folder, copy.sha256)
+            _write_manifest(spec, copy, name, folder)
+            notebook = _write_notebook(spec, copy, name, folder)
+        finally:
+            storage.remove_if_empty(spec.folder, data)
         return Progress(
             state=TransferState.DONE,
             bytes=copy.bytes,
@@ -85,8 +87,31 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
             notebook=f"data/{spec.folder}/{notebook}",
             sha256=copy.sha256,
             verified=copy.verified is True,
-            reason="It is an archive, and left packed." if file_types.is_archive(name) else "",
+            reason=" ".join(_remarks(spec, copy, content))[:500],
         )
+
+
+def _download(
+    spec: TransferSpec,
+    *,
+    project: int,
+    folder: int,
+    file: IO[bytes],
+    report: ReportProgress,
+    pause: Callable[[float], None],
+) -> None:
+    """Download the file. A try that fails leaves nothing, unless another can go on after what has arrived."""
+    part = part_name(spec)
+    tag = ResumeTag(part, folder)
+    download = Download(spec, project=project, file=file, tag=tag, report=report, pause=pause)
+    try:
+        storage.check_room(project, file, spec.bytes, spec.storage_bytes)
+        download.run()
+    except (AtriumError, OSError):
+        if not download.can_continue:
+            storage.remove(part, folder)
+            storage.remove(f"{part}.tag", folder)
+        raise
 
 
 def part_name(spec: TransferSpec) -> str:
@@ -138,17 +163,51 @@ def _renamed(part: str, name: str, folder: int, sha256: str) -> str:
     raise TransferFailed("A file with this name exists already.", hint="Rename it, then try the transfer again.")
 
 
-def _into_quarantine(spec: TransferSpec, copy: _Copy, project: int, folder: int) -> Progress:
+def _content(spec: TransferSpec, file: IO[bytes], copy: _Copy) -> Content | None:
+    """What the file is, if it is not what the record or its name says."""
+    file.seek(0)
+    stated = {spec.format.upper(), file_types.extension(spec.name)}
+    return content_of(file.read(LOOKED_AT), complete=copy.bytes <= LOOKED_AT, stated=stated)
+
+
+def _remarks(spec: TransferSpec, copy: _Copy, content: Content | None) -> Iterator[str]:
+    """Sentences about a file that has arrived."""
+    if file_types.is_archive(spec.name):
+        yield "It is an archive, and left packed."
+    if not copy.bytes:
+        yield "It is empty."
+    if spec.bytes is not None and spec.bytes != copy.bytes:
+        yield f"It has {copy.bytes:,} bytes; its record states {spec.bytes:,}."
+    if content is not None and (content.replaces_data or _should_be_another(spec, content)):
+        yield f"It is {content.name}, although its record or its name says otherwise."
+
+
+def _should_be_another(spec: TransferSpec, content: Content) -> bool:
+    """Whether a file should be a table and is not, so that the notebook beside it cannot read it."""
+    table = file_types.readable_type(spec.format, spec.name, file_types.TEXT_TABLES | {file_types.PARQUET})
+    if not table or file_types.is_archive(spec.name):
+        return False
+    return table != file_types.PARQUET or not content.name.endswith("Parquet file")
+
+
+def _into_quarantine(
+    spec: TransferSpec, copy: _Copy, content: Content | None, *, project: int, folder: int
+) -> Progress:
     name = f"{spec.transfer}-{spec.name}"
     with storage.subdirectory(project, "quarantine") as quarantine:
         os.rename(part_name(spec), name, src_dir_fd=folder, dst_dir_fd=quarantine)
+    reasons = [content.sentence()] if content is not None and content.replaces_data else []
+    if copy.verified is False:
+        reasons.append(
+            "Its checksum is not the one its publisher states: it may be damaged, or not what was described."
+        )
     return Progress(
         state=TransferState.QUARANTINED,
         bytes=copy.bytes,
         total=copy.bytes,
         path=f"quarantine/{name}",
         sha256=copy.sha256,
-        reason="Its checksum is not the one its publisher states: it may be damaged, or not what was described.",
+        reason=" ".join(reasons)[:500],
     )
 
 
@@ -188,8 +247,9 @@ def main(argv: list[str]) -> int:
     """Write progress to standard output, one line of JSON each time; returns 0 if the file is in the data folder."""
 
     def report(progress: Progress) -> None:
-        sys.stdout.write(progress.model_dump_json() + "\n")
-        sys.stdout.flush()
+        # UTF-8 in every locale: the worker reads it as such.
+        sys.stdout.buffer.write(progress.model_dump_json().encode() + b"\n")
+        sys.stdout.buffer.flush()
 
     try:
         spec = decoded_spec(argv[1] if len(argv) == 2 else "")

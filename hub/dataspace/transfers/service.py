@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +14,14 @@ from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.metadata import usability
 from hub.dataspace.models import Acceptance, Distribution, Record
-from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
+from hub.dataspace.transfers.models import (
+    Progress,
+    Transfer,
+    TransferForm,
+    TransferSpec,
+    TransferState,
+    is_file_name_character,
+)
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -136,13 +144,29 @@ def folder_name(title: str, number: int) -> str:
 
 
 def file_name(address: str, stated_type: str) -> str:
-    """The last part of an address as a file name of plain letters, with an extension for its type if it has none."""
-    last = unquote(urlsplit(address).path).rpartition("/")[2]
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", last).strip("._-")[-100:].lstrip("._-")
+    """The last part of an address as a file name in its own script, with an extension for its type if it has none."""
+    last = _unquoted(urlsplit(address).path).rpartition("/")[2]
+    characters = unicodedata.normalize("NFC", last)
+    plain = re.sub(r"_+", "_", "".join(sign if is_file_name_character(sign) else "_" for sign in characters))
+    plain = _last_bytes(plain.strip("._-"), 120).lstrip("._-")
     ending = re.sub(r"[^a-z0-9]", "", stated_type.lower())[:10]
     if not plain:
         return f"data.{ending}" if ending else "data"
     return plain if "." in plain or not ending else f"{plain}.{ending}"
+
+
+def _unquoted(path: str) -> str:
+    """A path of an address as text: UTF-8, or what old servers in Western Europe use."""
+    data = unquote_to_bytes(path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _last_bytes(text: str, count: int) -> str:
+    """The end of a text that has at most ``count`` bytes in UTF-8."""
+    return text.encode()[-count:].decode(errors="ignore")
 
 
 def _text(texts: Mapping[str, str]) -> str:

@@ -72,6 +72,18 @@ def locked_file(name: str, folder: int) -> Iterator[IO[bytes]]:
         yield file
 
 
+def remove(name: str, folder: int) -> None:
+    """Remove a file, if it exists."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def remove_if_empty(name: str, folder: int) -> None:
+    """Remove a directory in ``folder`` if nothing is in it."""
+    with suppress(OSError):
+        os.rmdir(name, dir_fd=folder)
+
+
 def write_text(name: str, text: str, folder: int) -> None:
     """Write a small file atomically; one that exists is replaced."""
     os.rename(_draft(name, text, folder, 0o660), name, src_dir_fd=folder, dst_dir_fd=folder)

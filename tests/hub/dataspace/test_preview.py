@@ -14,7 +14,8 @@ from pyarrow import parquet
 from hub.dataspace.fetch import Fetcher, FetchRefused
 from hub.dataspace.models import Distribution
 from hub.dataspace.preview import NoPreview, Previewer
-from tests.hub.dataspace.conftest import Reply
+from tests.hub.dataspace.conftest import DATA, Reply
+from tests.hub.dataspace.readers.test_rows import text_cut_in_a_letter
 
 pytestmark = pytest.mark.process
 
@@ -135,6 +136,17 @@ def test_a_parquet_file_that_would_fill_the_memory_is_refused(site):
 def test_broken_files_have_no_preview(show, body, name):
     with pytest.raises(NoPreview):
         show(body, name)
+
+
+def test_a_web_page_served_for_a_csv_is_named(show):
+    body = (DATA / "previews/html-as-csv.csv").read_bytes()
+    with pytest.raises(NoPreview, match="This is a web page"):
+        show(body, "a", "CSV", **{"Content-Type": "text/html"})
+
+
+def test_a_long_text_that_is_fetched_in_part_stays_utf_8(show):
+    preview = show(text_cut_in_a_letter())
+    assert (preview.rows[0], preview.complete) == (("000000", "Софийска област"), False)
 
 
 def test_unknown_formats_missing_files_and_private_addresses_have_no_preview(show, site):

@@ -14,8 +14,9 @@ from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.search.indexing import bring_up_to_date
 from hub.dataspace.sources import service as sources
-from hub.dataspace.sources.models import SourceForm
+from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.sources.scoring import score_records
+from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.dataspace.transfers.models import TransferForm
 from hub.errors import AtriumError, Conflict, InvalidInput, NotAllowed, NotFound, TermsNotAccepted
@@ -361,6 +362,34 @@ def test_sources_through_the_client(as_):
     assert boss.sources() == ()
     with pytest.raises(AtriumError):
         boss.run_source("cat")
+
+
+@pytest.mark.parametrize(
+    ("address", "setting"),
+    [
+        ("http://10.1.2.3/catalogue.ttl", "add 10.1.2.3 to dataspace.allowed_hosts"),
+        ("http://[::1]:8000/", "add ::1 to dataspace.allowed_hosts"),
+        ("https://localhost/a", "add localhost to dataspace.allowed_hosts"),
+        ("/etc/passwd", "dataspace.folders"),
+    ],
+)
+def test_a_source_that_the_settings_forbid_is_refused_when_it_is_entered(as_, address, setting):
+    boss = as_("boss")
+    with pytest.raises(InvalidInput) as refused:
+        boss.put_source(SourceForm(**SOURCE | {"address": address}))
+    assert (refused.value.field, setting in refused.value.hint) == ("address", True)
+    assert boss.sources() == ()
+
+
+def test_a_source_waits_until_its_harvest_runs(as_, session):
+    boss = as_("boss")
+    assert boss.put_source(SourceForm(**SOURCE | {"enabled": False})).waiting is False
+    assert boss.run_source("cat").waiting is True
+    row = session.scalars(select(SourceRow)).one()
+    session.add(RunRow(source_id=row.id, state=RunState.RUNNING, started=row.due))
+    session.commit()
+    running = boss.run_source("cat")
+    assert (running.waiting, running.due, running.last.state) == (False, row.due, "running")
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "file:///etc", "relative/path", "gopher://x"])

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -214,6 +216,162 @@ def test_a_server_that_sends_byte_by_byte_is_given_up(order, site):
     assert len(site.requests) == 5
 
 
+def continued(order: TransferSpec, project: Path, beginning: bytes, tag: str = '"v1"') -> Path:
+    """The folder of a transfer that was killed after these bytes."""
+    folder = project / "data/air-1"
+    folder.mkdir(parents=True)
+    (folder / node.part_name(order)).write_bytes(beginning)
+    (folder / f"{node.part_name(order)}.tag").write_text(tag)
+    return folder
+
+
+def everything(project: Path) -> list[Path]:
+    return sorted(path.relative_to(project) for path in project.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("checksum", [None, Checksum(algorithm="sha256", value=hashlib.sha256(BODY).hexdigest())])
+def test_a_file_of_which_nothing_is_missing_is_complete(order, project, site, checksum):
+    site.pages["/a.csv"] = Reply(status=416, headers={"Content-Range": f"bytes */{len(BODY)}", "ETag": '"v1"'})
+    spec = order(checksum=checksum)
+    continued(spec, project, BODY)
+    last = run(spec)
+    assert (last.state, last.verified, last.bytes) == ("done", checksum is not None, len(BODY))
+    assert (project / last.path).read_bytes() == BODY
+    assert len(site.requests) == 1
+    assert [path.name for path in (project / "data/air-1").glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Range": "bytes */5"},
+        {"Content-Range": f"bytes */{len(BODY)}", "ETag": '"v2"'},
+    ],
+)
+def test_a_file_that_cannot_be_continued_is_copied_anew(order, project, site, headers):
+    def reply(site_request: SiteRequest) -> Reply:
+        if "Range" in site_request.headers:
+            return Reply(status=416, headers=headers)
+        return Reply(BODY, headers={"ETag": '"v2"'})
+
+    site.pages["/a.csv"] = reply
+    spec = order()
+    continued(spec, project, bytes(len(BODY)))
+    last = run(spec)
+    assert (project / last.path).read_bytes() == BODY
+
+
+def test_a_part_of_another_version_or_an_encoded_one_is_not_appended(order, project, site):
+    for number, headers in enumerate(({"ETag": '"v2"'}, {"Content-Encoding": "gzip"})):
+
+        def reply(site_request: SiteRequest, headers=headers) -> Reply:
+            if "Range" not in site_request.headers:
+                return Reply(BODY, headers={"ETag": '"v2"'})
+            part = {"Content-Range": f"bytes 3-{len(BODY) - 1}/{len(BODY)}"}
+            return Reply(BODY[3:], status=206, headers=part | headers)
+
+        site.pages["/a.csv"] = reply
+        spec = order(folder=f"air-{number}")
+        folder = project / f"data/air-{number}"
+        folder.mkdir(parents=True)
+        (folder / node.part_name(spec)).write_bytes(b"old")
+        (folder / f"{node.part_name(spec)}.tag").write_text('"v1"')
+        assert (project / run(spec).path).read_bytes() == BODY
+
+
+def test_a_part_that_ends_before_the_stated_length_is_continued(order, project, site):
+    def reply(site_request: SiteRequest) -> Reply:
+        start = int(site_request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        end = min(start + len(BODY) // 2, len(BODY))
+        part = {"ETag": '"v1"', "Content-Range": f"bytes {start}-{end - 1}/{len(BODY)}"}
+        return Reply(BODY[start:end], status=206, headers=part)
+
+    site.pages["/a.csv"] = reply
+    spec = order()
+    continued(spec, project, BODY[:10])
+    assert (project / run(spec).path).read_bytes() == BODY
+
+
+def test_an_unpacked_answer_that_breaks_off_is_not_complete(order, project, site):
+    packed = gzip.compress(BODY)
+    site.pages["/a.csv"] = Reply(packed[: len(packed) // 2], headers={"Content-Encoding": "gzip"})
+    last = run(order())
+    assert (last.state, "broke off" in last.reason, everything(project)) == ("failed", True, [])
+    site.pages["/a.csv"] = Reply(
+        gzip.compress(BODY[:10]) + gzip.compress(BODY[10:]), headers={"Content-Encoding": "gzip"}
+    )
+    assert (project / run(order()).path).read_bytes() == BODY
+
+
+def test_another_size_than_the_record_states_is_said(order, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    assert run(order(bytes=5)).reason == f"It has {len(BODY):,} bytes; its record states 5."
+
+
+@pytest.mark.parametrize("reply", [Reply(status=404), Reply(BODY[:9], headers={"Content-Length": "99"})])
+def test_a_failed_try_leaves_nothing(order, project, site, reply):
+    site.pages["/a.csv"] = reply
+    assert run(order()).state == "failed"
+    assert everything(project) == []
+    assert list((project / "data").iterdir()) == []
+
+
+def test_a_failed_try_leaves_what_another_can_continue(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY[:9], headers={"Content-Length": "99", "ETag": '"v1"'})
+    last = run(order())
+    assert last.reason.endswith("A new try goes on after what has arrived.")
+    assert (project / "data/air-1" / node.part_name(order())).read_bytes() == BODY[:9]
+
+
+def test_a_try_for_which_there_is_no_room_leaves_nothing(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    spec = order(storage_bytes=1000)
+    continued(spec, project, BODY[:10])
+    assert (run(spec).state, everything(project)) == ("failed", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "file_type", "body", "reason"),
+    [
+        ("a.csv", "CSV", b"<!DOCTYPE html><html><body>Sign in, please", "This is a web page"),
+        ("a.zip", "ZIP", b"<html><body>Sign in, please", "This is a web page"),
+        ("data", "", b"<html><body>Sign in, please", "This is a web page"),
+        ("a.csv.gz", "CSV", gzip.compress(b"<html>"), "This is a web page"),
+        ("a.parquet", "", b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>', "a listing of a storage bucket"),
+        ("a.json", "JSON", b'{"error": {"code": 498, "message": "Invalid token."}}', "It says: Invalid token."),
+        ("a.csv", "CSV", b'{"message": "no such resource"}', "It says: no such resource"),
+    ],
+)
+def test_what_is_sent_instead_of_the_file_goes_to_quarantine(order, project, site, name, file_type, body, reason):
+    site.pages["/a.csv"] = Reply(body, headers={"Content-Type": "text/csv"})
+    last = run(order(name=name, format=file_type))
+    assert (last.state, last.path) == ("quarantined", f"quarantine/7-{name}")
+    assert reason in last.reason
+    assert everything(project) == [Path("quarantine", f"7-{name}")]
+
+
+def test_a_web_page_that_its_record_describes_arrives(order, site):
+    page = b"<html><body>Documentation"
+    site.pages["/a.csv"] = Reply(page)
+    assert run(order(format="HTML", name="a")).state == "done"
+    assert run(order(format="", name="a.html")).state == "done"
+    right = Checksum(algorithm="sha256", value=hashlib.sha256(page).hexdigest())
+    last = run(order(checksum=right))
+    assert (last.state, last.verified, "a web page" in last.reason) == ("done", True, True)
+
+
+def test_a_file_of_another_type_arrives_and_its_type_is_named(order, site):
+    site.pages["/a.csv"] = Reply(b"%PDF-1.7")
+    last = run(order())
+    assert (last.state, last.reason) == (
+        "done",
+        "It is a PDF document, although its record or its name says otherwise.",
+    )
+    site.pages["/a.csv"] = Reply(b"PAR1....PAR1")
+    assert run(order(format="PARQUET", name="a.parquet")).reason == ""
+
+
 @pytest.mark.parametrize("place", ["file", "link", "changeable"])
 def test_a_file_that_somebody_put_there_is_not_handed_out_as_our_notebook(order, project, site, place):
     folder = project / "data/air-1"
@@ -258,7 +416,13 @@ def test_errors_of_the_server_are_the_reason_given(order, site):
     assert "It was tried 5 times" in run(order("/busy")).reason
 
 
-@pytest.mark.parametrize("change", [{"folder": "../x"}, {"name": "../x"}, {"name": ".bashrc"}, {"name": "a/b"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"folder": "../x"}, {"name": "../x"}, {"name": ".bashrc"}, {"name": "a/b"}, {"name": "-rf"}, {"name": ""}),
+        *({"name": "a\0b"}, {"name": "a\u202eb"}, {"name": "u\u0308"}, {"name": "ж" * 100}),
+    ],
+)
 def test_an_order_with_a_path_in_it_is_refused(order, change):
     argument = node.encoded_spec(order().model_copy(update=change))
     with pytest.raises(TransferFailed):
@@ -276,9 +440,53 @@ def test_names_of_folders_and_files_are_harmless():
         "https://x.example/": "data.csv",
         "https://x.example/$(id)`;.sh": "id_.sh",
         "https://x.example/.bashrc": "bashrc.csv",
+        "https://x.example/a%00b%e2%80%ae.csv": "a_b_.csv",
     }.items():
         assert file_name(address, "CSV") == name
         assert os.sep not in file_name(address, "")
+
+
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [
+        ("Луфт%20качество.csv", "Луфт_качество.csv"),
+        ("%E5%A4%A7%E6%B0%97.csv", "大気.csv"),
+        ("वायु-गुणवत्ता.csv", "वायु-गुणवत्ता.csv"),
+        ("αέρας.csv", "αέρας.csv"),
+        ("هواء.csv", "هواء.csv"),
+        ("Stra%DFe.csv", "Straße.csv"),
+        ("u%CC%88ber.csv", "über.csv"),
+        ("😀.csv", "csv.csv"),
+    ],
+)
+def test_names_in_any_script_are_kept(order, project, site, last, name):
+    assert file_name(f"https://x.example/a/{last}?key=1", "CSV") == name
+    site.pages["/a.csv"] = Reply(BODY)
+    result = run(node.decoded_spec(node.encoded_spec(order(name=name))))
+    assert (result.path, (project / result.path).read_bytes()) == (f"data/air-1/{name}", BODY)
+
+
+def test_long_names_fit_the_file_system(order, project, site):
+    name = file_name(f"https://x.example/{'ж' * 500}.csv", "CSV")
+    assert name.endswith("ж.csv") and 100 < len(name.encode()) <= 120
+    site.pages["/a.csv"] = Reply(BODY, headers={"ETag": '"1"'})
+    assert run(order(name=name, checksum=Checksum(algorithm="md5", value="0"))).state == "quarantined"
+    assert run(order(name=name)).state == "done"
+
+
+def test_progress_is_utf_8_in_every_locale(order, project, site):
+    site.pages["/a.csv"] = Reply(BODY)
+    command = [
+        sys.executable,
+        "-X",
+        "utf8",
+        "-m",
+        "hub.dataspace.transfers.node",
+        node.encoded_spec(order(name="ж.csv")),
+    ]
+    environment = {"LC_ALL": "POSIX", "PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(Path(node.__file__).parents[3])}
+    answer = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    assert last_progress(answer.stdout.decode()).path == "data/air-1/ж.csv"
 
 
 def test_public_objects_of_s3_are_read_at_their_https_address():

@@ -132,7 +132,7 @@ async def test_a_transfer_is_queued_run_and_done_by_one_job(ask, tend, cluster, 
     script = cluster.scripts[100]
     assert "#SBATCH --partition=transfer" in script
     assert f"#SBATCH --comment=atrium:transfer:founder::{number}:{row.nonce}" in script
-    assert f"exec {settings.paths.user_version}/bin/python -P -m " in script
+    assert f"exec {settings.paths.user_version}/bin/python -X utf8 -P -m " in script
     assert "$(id)" not in script, "what somebody else wrote never reaches a shell"
 
     cluster.states[100] = "RUNNING"
