@@ -270,6 +270,8 @@ class RecordPage(Frozen):
     quality: Quality | None = None
     labels: dict[str, str] = {}
     """Of the codes in the record, in the reader's language."""
+    paths: tuple[str, ...] = ()
+    """Path of each of its files that is on this machine; an empty text for the others."""
 
 
 class Preview(Frozen):

@@ -60,7 +60,7 @@ def suggestions(query: Asked, projects: CachedProjects, search_cache: SearchCach
 @router.get("/records/{record_id}")
 def record(asking: Asking, record_id: RecordId, projects: Projects, language: Language = "en") -> RecordPage:
     """Read a record with everything known about it."""
-    return service.record_page(asking.session, record_id, projects, language)
+    return service.record_page(asking.session, record_id, projects, language, asking.settings.dataspace.folders)
 
 
 @router.get("/records/{record_id}/preview")
@@ -69,6 +69,7 @@ def preview(
 ) -> Preview:
     """Read the schema and the first rows of a file of a record."""
     with sessions() as session:
-        distribution = service.distribution(session, record_id, projects, file)
+        folders = request.state.settings.dataspace.folders
+        distribution, local = service.distribution(session, record_id, projects, file, folders)
     # No database session is open while another server is waited for.
-    return cast(Previewer, request.state.previewer).preview(distribution)
+    return cast(Previewer, request.state.previewer).preview(distribution, local)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from sqlalchemy.orm import Session
 
+from hub.dataspace import local_files
+from hub.dataspace.local_files import LocalFile
 from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
     Distribution,
@@ -12,6 +17,7 @@ from hub.dataspace.models import (
     RecordPage,
     Visibility,
 )
+from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.errors import NotFound
@@ -26,8 +32,13 @@ def row_for(session: Session, record_id: int, projects: frozenset[str]) -> Recor
     return row
 
 
-def record_page(session: Session, record_id: int, projects: frozenset[str], language: str) -> RecordPage:
-    """Everything about one record, with labels in the reader's language."""
+def record_page(
+    session: Session, record_id: int, projects: frozenset[str], language: str, folders: Sequence[Path] = ()
+) -> RecordPage:
+    """Everything about one record, with labels in the reader's language.
+
+    :param folders: folders of the settings that sources may be read from.
+    """
     row = row_for(session, record_id, projects)
     record = Record.model_validate_json(row.content)
     source = session.get(SourceRow, row.source_id) if row.source_id is not None else None
@@ -36,6 +47,7 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
     return RecordPage(
         id=row.id,
         record=record,
+        paths=tuple(_path(source, file, folders) for file in record.distributions),
         space=row.space,
         source=source.name if source else "",
         harvested=row.changed,
@@ -48,9 +60,35 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
     )
 
 
-def distribution(session: Session, record_id: int, projects: frozenset[str], number: int) -> Distribution:
-    """One of a record's files, counted from 0."""
-    files = Record.model_validate_json(row_for(session, record_id, projects).content).distributions
+def local_file(session: Session, row: RecordRow, file: Distribution, folders: Sequence[Path]) -> LocalFile | None:
+    """The file of this machine that a distribution of a record names; None if it names none.
+
+    :raises LocalFileRefused: it names one that may not be read.
+    """
+    return _local_file(session.get(SourceRow, row.source_id) if row.source_id is not None else None, file, folders)
+
+
+def _local_file(source: SourceRow | None, file: Distribution, folders: Sequence[Path]) -> LocalFile | None:
+    if source is None or not file.download_url:
+        return None
+    form = SourceForm.model_validate_json(source.form)
+    return local_files.named_by(file.download_url, source=form.name, folder=form.files, allowed=folders)
+
+
+def _path(source: SourceRow | None, file: Distribution, folders: Sequence[Path]) -> str:
+    try:
+        local = _local_file(source, file, folders)
+    except local_files.LocalFileRefused:
+        return ""
+    return local.path if local else ""
+
+
+def distribution(
+    session: Session, record_id: int, projects: frozenset[str], number: int, folders: Sequence[Path] = ()
+) -> tuple[Distribution, LocalFile | None]:
+    """One of a record's files, counted from 0, and the file of this machine that it names, if it names one."""
+    row = row_for(session, record_id, projects)
+    files = Record.model_validate_json(row.content).distributions
     if not 0 <= number < len(files):
         raise NotFound("The record has no such file.")
-    return files[number]
+    return files[number], local_file(session, row, files[number], folders)

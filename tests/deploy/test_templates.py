@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from deploy.dev import settings, slurm
 from deploy.dev.errors import DeployError
-from deploy.dev.layout import NODES, Layout, Options
+from deploy.dev.layout import CHECKOUT, NODES, Layout, Options
 from deploy.dev.programs import programs, supervisor_conf, web_programs
 from hub.settings import SecretName, Settings
 
@@ -37,6 +37,18 @@ def test_settings_are_those_the_hub_knows(layout: Layout) -> None:
         section.model_validate(table)
     assert tables["nginx"]["port"] == layout.options.port
     assert tables["login"]["admins"] == [f"{layout.options.people}admin"]
+
+
+def test_the_demos_sources_lie_in_the_folder_that_may_be_read(layout: Layout) -> None:
+    tables: dict[str, dict[str, Any]] = tomllib.loads(settings.settings_text(layout))
+    dataspace = Settings.model_validate({"dataspace": tables["dataspace"]}).dataspace
+    [folder] = dataspace.folders
+    assert folder == layout.user_env / "share/atrium/demo"
+    shipped = CHECKOUT / "deploy/demo"
+    assert {source.name for source in dataspace.sources} == {"demo", "belgium"}
+    for source in dataspace.sources:
+        for path in filter(None, (source.address, source.files)):
+            assert (shipped / Path(path).relative_to(folder)).exists()
 
 
 def test_no_secret_stands_in_settings_or_supervisor(layout: Layout, tmp_path: Path) -> None:

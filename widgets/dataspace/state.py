@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer
+from hub.dataspace.models import Distribution, Preview, Query, RecordPage, SearchAnswer
 from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
@@ -25,6 +25,7 @@ from widgets.fields import first_problem
 
 log = logging.getLogger("atrium.widgets")
 
+ADDRESSES = ("http://", "https://", "s3://")
 OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, TransferState.CANCELLED}
 
 Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
@@ -116,12 +117,8 @@ class DataspaceState(State):
         self.record, self.preview = None, None
         number, language = int(message["id"]), str(message.get("language", "en"))
         record = await asyncio.to_thread(api.dataspace.record, number, language=language)
-        self.snippets = tuple(
-            snippets.remote(file.download_url, file.format)
-            if file.download_url.startswith(("http://", "https://", "s3://"))
-            else ""
-            for file in record.record.distributions
-        )
+        files, paths = record.record.distributions, record.paths or ("",) * len(record.record.distributions)
+        self.snippets = tuple(_snippet(file, path) for file, path in zip(files, paths, strict=True))
         self.record = record
 
     async def _preview(self, api: Api, message: dict[str, Any]) -> None:
@@ -216,3 +213,13 @@ class DataspaceState(State):
     async def _runs(self, api: Api, message: dict[str, Any]) -> None:
         self.set_trait("runs", None)
         self.runs = await asyncio.to_thread(api.dataspace.source_runs, str(message["name"]))
+
+
+def _snippet(file: Distribution, path: str) -> str:
+    """Code that reads a file where it is; an empty text if it has no address.
+
+    :param path: of a file on this machine, else empty.
+    """
+    if path:
+        return snippets.local(path, file.format)
+    return snippets.remote(file.download_url, file.format) if file.download_url.startswith(ADDRESSES) else ""

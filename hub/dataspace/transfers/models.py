@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from hub.dataspace.local_files import LocalFile
 from hub.dataspace.models import Checksum, Form, Frozen
 
 
@@ -41,6 +42,8 @@ class TransferSpec(Form):
     folder: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,149}$")
     address: str
+    local_file: LocalFile | None = None
+    """The file to copy if it is on this machine; ``address`` is fetched otherwise."""
     format: str = ""
     checksum: Checksum | None = None
     bytes: int | None = None

@@ -22,7 +22,7 @@ from typing import IO, NamedTuple
 from pydantic import ValidationError
 
 from hub.dataspace.metadata import file_types
-from hub.dataspace.transfers import snippets, storage
+from hub.dataspace.transfers import local_copy, snippets, storage
 from hub.dataspace.transfers.download import Download, ReportProgress, ResumeTag
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.storage import TransferFailed
@@ -67,7 +67,10 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
         with storage.locked_file(part, folder) as file:
             storage.check_room(project, file, spec.bytes, spec.storage_bytes)
             tag = ResumeTag(part, folder)
-            Download(spec, project=project, file=file, tag=tag, report=report, pause=pause).run()
+            if spec.local_file:
+                local_copy.run(spec, spec.local_file, project=project, file=file, report=report)
+            else:
+                Download(spec, project=project, file=file, tag=tag, report=report, pause=pause).run()
             copy = _checked(spec, file)
             os.fsync(file.fileno())
             if copy.verified is False:

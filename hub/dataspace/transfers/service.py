@@ -13,6 +13,7 @@ from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.models import Access, Record
 from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
+from hub.dataspace.tables import RecordRow
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -48,8 +49,7 @@ def request(
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
-    record = Record.model_validate_json(row.content)
-    spec = _spec(settings, person, project, record, form)
+    spec = _spec(session, settings, person, project, row, form)
     unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
     if len(session.scalars(unfinished).all()) >= AT_ONCE:
         raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
@@ -82,7 +82,10 @@ def request(
     return view(transfer)
 
 
-def _spec(settings: Settings, person: str, project: Project, record: Record, form: TransferForm) -> TransferSpec:
+def _spec(
+    session: Session, settings: Settings, person: str, project: Project, row: RecordRow, form: TransferForm
+) -> TransferSpec:
+    record = Record.model_validate_json(row.content)
     if form.file >= len(record.distributions):
         raise NotFound("The record has no such file.")
     file = record.distributions[form.file]
@@ -90,6 +93,7 @@ def _spec(settings: Settings, person: str, project: Project, record: Record, for
         raise InvalidInput("This data is not public.", hint="Ask the contact on the record's page.")
     if urlsplit(file.download_url).scheme not in ("http", "https", "s3"):
         raise InvalidInput("Its source states no address to fetch the file from.", field="file")
+    local_file = service.local_file(session, row, file, settings.dataspace.folders)
     title = _text(file.title) or _text(record.title) or record.uri
     licence = file.licence if file.licence.uri or file.licence.label else record.licence
     return TransferSpec(
@@ -97,7 +101,8 @@ def _spec(settings: Settings, person: str, project: Project, record: Record, for
         project_directory=str(settings.paths.projects / project.slug),
         folder=folder_name(_text(record.title), form.record_id),
         name=file_name(file.download_url, file.format),
-        address=file.download_url,
+        address=f"file://{local_file.path}" if local_file else file.download_url,
+        local_file=local_file,
         format=file.format,
         checksum=file.checksum,
         bytes=file.bytes,
