@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.models import Access, Record
-from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
 from hub.dataspace.tables import RecordRow
+from hub.dataspace.transfers.models import Progress, Transfer, TransferForm, TransferSpec, TransferState
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -49,7 +49,7 @@ def request(
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
-    spec = _spec(session, settings, person, project, row, form)
+    spec = _spec(session, settings, person=person, project=project, row=row, form=form)
     unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
     if len(session.scalars(unfinished).all()) >= AT_ONCE:
         raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
@@ -83,7 +83,7 @@ def request(
 
 
 def _spec(
-    session: Session, settings: Settings, person: str, project: Project, row: RecordRow, form: TransferForm
+    session: Session, settings: Settings, *, person: str, project: Project, row: RecordRow, form: TransferForm
 ) -> TransferSpec:
     record = Record.model_validate_json(row.content)
     if form.file >= len(record.distributions):
