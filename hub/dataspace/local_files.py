@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from hub.dataspace.models import Form
+from hub.dataspace.models import LocalFile
 from hub.errors import AtriumError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -27,17 +27,6 @@ class LocalFileRefused(AtriumError):
     """A file of a catalogue on this machine that is not there, or not one that may be read."""
 
     status = 422
-
-
-class LocalFile(Form):
-    """A file by the folder of its source's files, and its path below it."""
-
-    folder: str
-    name: str
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder}/{self.name}"
 
 
 def base_address(source: str) -> str:

@@ -150,6 +150,17 @@ class Record(Frozen):
         return max((d.bytes for d in self.distributions if d.bytes is not None), default=None)
 
 
+class LocalFile(Form):
+    """A file by the folder of its source's files, and its path below it."""
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}"
+
+
 # -- for people ------------------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,8 @@ import httpx2
 
 from hub.dataspace import local_files
 from hub.dataspace.fetch import Answer, Bounds, Fetcher, http_address
-from hub.dataspace.local_files import LocalFile
 from hub.dataspace.metadata import file_types
-from hub.dataspace.models import Distribution, Preview
+from hub.dataspace.models import Distribution, LocalFile, Preview
 from hub.dataspace.readers import sandbox
 from hub.dataspace.readers.rows import BEGINNING
 from hub.errors import AtriumError

@@ -8,10 +8,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from hub.dataspace import local_files
-from hub.dataspace.local_files import LocalFile
 from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
     Distribution,
+    LocalFile,
     Quality,
     Record,
     RecordPage,

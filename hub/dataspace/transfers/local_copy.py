@@ -10,7 +10,7 @@ import time
 from typing import IO
 
 from hub.dataspace import local_files
-from hub.dataspace.local_files import LocalFile
+from hub.dataspace.models import LocalFile
 from hub.dataspace.transfers import storage
 from hub.dataspace.transfers.download import REPORT_SECONDS, ReportProgress
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState

@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hub.dataspace.local_files import LocalFile
-from hub.dataspace.models import Checksum, Form, Frozen
+from hub.dataspace.models import Checksum, Form, Frozen, LocalFile
 
 
 class TransferState(StrEnum):

@@ -11,7 +11,8 @@ import pytest
 
 from hub.dataspace import service
 from hub.dataspace.fetch import Fetcher, FetchFailed
-from hub.dataspace.local_files import LocalFile, LocalFileRefused, base_address, named_by, opened
+from hub.dataspace.local_files import LocalFileRefused, base_address, named_by, opened
+from hub.dataspace.models import LocalFile
 from hub.dataspace.preview import NoPreview, Previewer
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.transfers import node
