@@ -31,8 +31,10 @@ SHORT_INTERVALS = {
     "ATRIUM_WORKER__MAIL_SECONDS": "2",
     "ATRIUM_WORKER__USAGE_SECONDS": "10",
     "ATRIUM_DATASPACE__QUALITY_SECONDS": "2",
+    "ATRIUM_DATASPACE__SOURCES": "[]",
 }
-"""Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for."""
+"""Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for, and no source but
+those that a test adds."""
 
 UP_SECONDS = 1800  # a fresh machine installs packages and builds two environments
 PURGE_SECONDS = 300

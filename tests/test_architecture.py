@@ -133,6 +133,7 @@ SUBJECTS: dict[str, set[str]] = {
     "dataspace": {
         "context",  # what routes receive: the projects of the person who asks
         "fetch",  # the one way out
+        "local_files",  # files that come with a catalogue on this machine
         "memberships",  # projects of a person, remembered
         "preview",  # first rows, fetched
     },
@@ -197,6 +198,7 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "dataspace/transfers": {
         "download",  # on the node: continued until the file is complete
+        "local_copy",  # on the node: a file that comes with a catalogue on this machine
         "node",  # on the node: one file into a project
         "snippets",  # Python code that reads a file
         "storage",  # on the node: files by handle, never through links

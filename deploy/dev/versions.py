@@ -21,7 +21,7 @@ NAMES = ("hub", "user")
 _COMPLETE = "atrium-code-complete"
 _COPY_DEADLINE = 600.0
 _CODE = (
-    *("hub", "spawners", "widgets", "notebooks", "deploy/policy", "deploy/sudoers/job-log"),
+    *("hub", "spawners", "widgets", "notebooks", "deploy/demo", "deploy/policy", "deploy/sudoers/job-log"),
     *("jupyterhub_config.py", "pyproject.toml", "README.md", "LICENSE"),
 )
 

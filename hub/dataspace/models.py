@@ -179,6 +179,17 @@ class Record(Frozen):
         return max((d.bytes for d in self.distributions if d.bytes is not None), default=None)
 
 
+class LocalFile(Form):
+    """A file by the folder of its source's files, and its path below it."""
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}"
+
+
 # -- for people ------------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +367,8 @@ class RecordPage(Frozen):
     quality: Quality | None = None
     labels: dict[str, str] = {}
     """Of the codes in the record, in the reader's language."""
+    paths: tuple[str, ...] = ()
+    """Path of each of its files that is on this machine; an empty text for the others."""
 
 
 class Preview(Frozen):

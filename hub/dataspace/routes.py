@@ -61,7 +61,10 @@ def suggestions(query: Asked, projects: CachedProjects, search_cache: SearchCach
 @router.get("/records/{record_id}")
 def record(asking: Asking, record_id: RecordId, projects: Projects, language: Language = "en") -> RecordPage:
     """Read a record with everything known about it."""
-    return service.record_page(asking.session, record_id, projects, language, asking.person.name)
+    folders = asking.settings.dataspace.folders
+    return service.record_page(
+        asking.session, record_id, projects, language, person=asking.person.name, folders=folders
+    )
 
 
 @router.get("/records/{record_id}/preview")
@@ -73,10 +76,12 @@ def preview(
     Of a file that has conditions, only with the digest of those that you accept.
     """
     with sessions() as session:
+        folders = request.state.settings.dataspace.folders
         distribution, _acceptance = service.usable_file(session, record_id, projects, person.name, using)
+        local = service.local_file(session, service.row_for(session, record_id, projects), distribution, folders)
         session.commit()
     # No database session is open while another server is waited for.
-    return cast(Previewer, request.state.previewer).preview(distribution)
+    return cast(Previewer, request.state.previewer).preview(distribution, local)
 
 
 @router.post("/records/{record_id}/remote-use")
@@ -86,5 +91,7 @@ def use_remotely(asking: AskingPerson, record_id: RecordId, projects: Projects, 
     Of a file that has conditions, only with the digest of those that you accept.
     """
     file, _acceptance = service.usable_file(asking.session, record_id, projects, asking.person.name, using)
+    folders = asking.settings.dataspace.folders
+    local = service.local_file(asking.session, service.row_for(asking.session, record_id, projects), file, folders)
     asking.session.commit()
-    return snippets.remote_use(file)
+    return snippets.remote_use(file, local.path if local else "")

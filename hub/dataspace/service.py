@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
+from hub.dataspace import local_files
 from hub.dataspace.memberships import party_identifiers
 from hub.dataspace.metadata import odrl, usability, vocabularies
 from hub.dataspace.models import (
     Acceptance,
     Distribution,
+    LocalFile,
     Quality,
     Record,
     RecordPage,
@@ -20,6 +23,7 @@ from hub.dataspace.models import (
     Verdict,
     Visibility,
 )
+from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
@@ -35,8 +39,19 @@ def row_for(session: Session, record_id: int, projects: frozenset[str]) -> Recor
     return row
 
 
-def record_page(session: Session, record_id: int, projects: frozenset[str], language: str, person: str) -> RecordPage:
-    """Everything about one record, with labels in the reader's language and what they may do with it."""
+def record_page(
+    session: Session,
+    record_id: int,
+    projects: frozenset[str],
+    language: str,
+    *,
+    person: str,
+    folders: Sequence[Path] = (),
+) -> RecordPage:
+    """Everything about one record, with labels in the reader's language and what they may do with it.
+
+    :param folders: folders of the settings that sources may be read from.
+    """
     row = row_for(session, record_id, projects)
     record = Record.model_validate_json(row.content)
     parties = party_identifiers(session, person)
@@ -46,6 +61,7 @@ def record_page(session: Session, record_id: int, projects: frozenset[str], lang
     return RecordPage(
         id=row.id,
         record=record,
+        paths=tuple(_path(source, file, folders) for file in record.distributions),
         space=row.space,
         source=source.name if source else "",
         harvested=row.changed,
@@ -129,3 +145,26 @@ def _question(uses: list[Use], *, changed: bool) -> str:
 
 def _choice(use: Use) -> dict[str, object]:
     return use.model_dump(mode="json", include={"offer", "verdict", "reason", "conditions", "digest"})
+
+
+def local_file(session: Session, row: RecordRow, file: Distribution, folders: Sequence[Path]) -> LocalFile | None:
+    """The file of this machine that a distribution of a record names; None if it names none.
+
+    :raises LocalFileRefused: it names one that may not be read.
+    """
+    return _local_file(session.get(SourceRow, row.source_id) if row.source_id is not None else None, file, folders)
+
+
+def _local_file(source: SourceRow | None, file: Distribution, folders: Sequence[Path]) -> LocalFile | None:
+    if source is None or not file.download_url:
+        return None
+    form = SourceForm.model_validate_json(source.form)
+    return local_files.named_by(file.download_url, source=form.name, folder=form.files, allowed=folders)
+
+
+def _path(source: SourceRow | None, file: Distribution, folders: Sequence[Path]) -> str:
+    try:
+        local = _local_file(source, file, folders)
+    except local_files.LocalFileRefused:
+        return ""
+    return local.path if local else ""

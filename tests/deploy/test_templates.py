@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from deploy.dev import settings, slurm
 from deploy.dev.errors import DeployError
-from deploy.dev.layout import NODES, Layout, Options
+from deploy.dev.layout import CHECKOUT, NODES, Layout, Options
 from deploy.dev.programs import programs, supervisor_conf, web_programs
 from hub.settings import SecretName, Settings
 
@@ -56,6 +56,18 @@ def test_a_new_copy_has_internal_tls_and_an_existing_one_keeps_its_value(tmp_pat
     ):
         layout.settings.write_text(text)
         assert written() is value, text
+
+
+def test_the_demos_sources_lie_in_the_folder_that_may_be_read(layout: Layout) -> None:
+    tables: dict[str, dict[str, Any]] = tomllib.loads(settings.settings_text(layout))
+    dataspace = Settings.model_validate({"dataspace": tables["dataspace"]}).dataspace
+    [folder] = dataspace.folders
+    assert folder == layout.user_env / "share/atrium/demo"
+    shipped = CHECKOUT / "deploy/demo"
+    assert {source.name for source in dataspace.sources} == {"demo", "belgium"}
+    for source in dataspace.sources:
+        for path in filter(None, (source.address, source.files)):
+            assert (shipped / Path(path).relative_to(folder)).exists()
 
 
 def test_no_secret_stands_in_settings_or_supervisor(layout: Layout, tmp_path: Path) -> None:

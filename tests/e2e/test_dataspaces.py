@@ -108,8 +108,8 @@ def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
     before = path.read_text()
     settings = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
     try:
-        if "[dataspace]" not in before:
-            path.write_text(f"{before}\n{settings}")
+        if "allowed_hosts" not in before:
+            path.write_text(before.replace("[dataspace]\n", settings))
             deployment.supervisorctl("restart", "api", "worker")
         yield
     finally:

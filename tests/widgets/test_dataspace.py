@@ -194,6 +194,15 @@ async def test_a_record_with_lines_for_a_notebook() -> None:
     assert answers.requests[0].url.params["language"] == "de"
 
 
+async def test_a_file_on_this_machine_is_read_where_it_is() -> None:
+    shown = page()
+    paths = ("/srv/catalogue/rain.csv",) + ("",) * (len(shown.record.distributions) - 1)
+    answers, state = Answers(dataspace_records_1=shown.model_copy(update={"paths": paths})), DataspaceState()
+    await state.do(answers.api, {"do": "open", "id": 1})
+    assert '"/srv/catalogue/rain.csv"' in state.snippets[0]
+    assert "fsspec" not in state.snippets[0]
+
+
 def source(**more: Any) -> Source:
     form = SourceForm(name="cat", title="Cat", space="Test", address="https://x.example/")
     fields = {"form": form, "records": 0, "from_settings": False, "due": None, "waiting": False, "last": None}

@@ -478,13 +478,14 @@ class Page {
     const refusal = uses.every((use) => use.refusal || use.verdict === "no") ? uses[0].refusal || uses[0].reason : "";
     const why = refusal ? { disabled: true, "aria-describedby": `ds-refusal-${at}` } : {};
     const name = text(file.title) || `file ${at + 1}`;
+    const path = (page.paths || [])[at];
     const shown = this.previewed?.record === page.id && this.previewed.file === at;
     return [
       h("h4", {}, text(file.title) || `File ${at + 1}`),
       text(file.description) && h("p", {}, text(file.description)),
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, file.endpoint_url === file.access_url ? "through a service" : "through a connector")),
-      address && h("p", { class: "ds-address" }, link(address)),
+      path ? h("p", { class: "ds-address" }, "On this machine: ", h("code", {}, path)) : address && h("p", { class: "ds-address" }, link(address)),
       unusable(file),
       /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && refusal && h("p", { id: `ds-refusal-${at}` }, state(VERDICTS[uses[0].verdict]), ` ${refusal}`),
@@ -497,7 +498,7 @@ class Page {
       this.accepting?.record === page.id && this.accepting.file === at && !refusal && this.terms(uses),
       shown && this.preview(),
       code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
-        h("p", { class: "quiet" }, this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
+        h("p", { class: "quiet" }, path ? "Reads the file where it is on this machine. Run it in a notebook." : this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
         h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
       this.further(file, `further-${at}`),
     ];
@@ -756,7 +757,7 @@ class Page {
       const value = (name) => form.elements[name].value.trim();
       this.ask("put_source", { form: {
         name: old ? old.name : value("name"), title: value("title"), space: value("space"), protocol: value("protocol"), address: value("address"),
-        every_hours: Number(value("every_hours")), timeout_seconds: Number(value("timeout_seconds")), max_pages: Number(value("max_pages")),
+        files: value("files"), every_hours: Number(value("every_hours")), timeout_seconds: Number(value("timeout_seconds")), max_pages: Number(value("max_pages")),
         max_records: Number(value("max_records")), max_page_bytes: Math.round(Number(value("page_mb")) * 2 ** 20),
         visibility: value("visibility"), enabled: form.elements.enabled.checked,
       } });
@@ -766,6 +767,7 @@ class Page {
       entry("title", "Title", { required: true, maxlength: 120, value: old?.title }), entry("space", "Data space", { required: true, maxlength: 60, value: old?.space }),
       choice("protocol", "Protocol", PROTOCOLS, old?.protocol),
       entry("address", "Address", { required: true, maxlength: 1000, value: old?.address }, "input", "http(s), or a path in a folder of the settings."),
+      entry("files", "Folder of its files", { maxlength: 1000, value: old?.files }, "input", "Optional, for a catalogue on this machine whose files come with it: a path in a folder of the settings."),
       entry("every_hours", "Hours between harvests", { type: "number", min: 0.25, max: 2160, step: 0.25, value: old?.every_hours ?? 24 }),
       choice("visibility", "Who may find it", { factory: "Everybody in the factory", everybody: "Everybody" }, old?.visibility),
       h("label", { class: "check" }, h("input", { type: "checkbox", name: "enabled", checked: old?.enabled ?? true }), "Harvest regularly"),

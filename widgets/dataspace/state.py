@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
-from hub.dataspace.models import Preview, Query, RecordPage, SearchAnswer, Suggestion, UseForm, Verdict
+from hub.dataspace.models import Distribution, Preview, Query, RecordPage, SearchAnswer, Suggestion, UseForm, Verdict
 from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
@@ -26,6 +26,7 @@ from widgets.fields import first_problem
 
 log = logging.getLogger("atrium.widgets")
 
+ADDRESSES = ("http://", "https://", "s3://")
 OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, TransferState.CANCELLED}
 
 CHANGES = frozenset(
@@ -141,11 +142,10 @@ class DataspaceState(State):
         self.supersede("preview")  # of a file of the record before
         number, language = int(message["id"]), str(message.get("language", "en"))
         record = await self.newest("open", asyncio.to_thread(api.dataspace.record, number, language=language))
+        files, paths = record.record.distributions, record.paths or ("",) * len(record.record.distributions)
         self.snippets = tuple(
-            snippets.remote(file.download_url, file.format)
-            if file.download_url.startswith(("http://", "https://", "s3://")) and _is_free(record, at)
-            else ""
-            for at, file in enumerate(record.record.distributions)
+            _snippet(file, path) if _is_free(record, at) else ""
+            for at, (file, path) in enumerate(zip(files, paths, strict=True))
         )
         self._language = language
         self.record = record
@@ -277,3 +277,13 @@ def _using(message: dict[str, Any]) -> dict[str, Any]:
     """File, offer and accepted conditions of a message."""
     fields = {name: message[name] for name in ("file", "offer", "accepted") if name in message}
     return UseForm.model_validate(fields).model_dump()
+
+
+def _snippet(file: Distribution, path: str) -> str:
+    """Code that reads a file where it is; an empty text if it has no address.
+
+    :param path: of a file on this machine, else empty.
+    """
+    if path:
+        return snippets.local(path, file.format)
+    return snippets.remote(file.download_url, file.format) if file.download_url.startswith(ADDRESSES) else ""

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from hub.dataspace.models import Form, Frozen, Visibility
 
@@ -34,6 +34,9 @@ class SourceForm(Form):
     """``rdf``: DCAT as RDF. ``ckan``: CKAN's API. ``dsp``: the Dataspace Protocol's catalogue."""
     address: str = Field(min_length=1, max_length=1000)
     """An http(s) address, or a path below one of ``dataspace.folders``."""
+    files: str = Field("", max_length=1000)
+    """Folder of the files that come with a catalogue on this machine, below one of ``dataspace.folders``. The names of
+    files in the catalogue are relative to it."""
     every_hours: float = Field(24.0, ge=0.25, le=24 * 90, json_schema_extra={"unit": "hours"})
     """Interval between two harvests."""
     timeout_seconds: float = Field(60.0, ge=1, le=3600, json_schema_extra={"unit": "seconds"})
@@ -55,6 +58,13 @@ class SourceForm(Form):
         if not address.startswith(("http://", "https://", "/")):
             raise ValueError("it begins with http:// or https://, or is an absolute path")
         return address
+
+    @field_validator("files")
+    @classmethod
+    def _is_a_path_of_a_catalogue_on_this_machine(cls, files: str, info: ValidationInfo) -> str:
+        if files and not (files.startswith("/") and str(info.data.get("address", "")).startswith("/")):
+            raise ValueError("it is an absolute path, and the catalogue is on this machine, too")
+        return files.rstrip("/")
 
 
 class RunState(StrEnum):

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from hub.dataspace import local_files
 from hub.dataspace.fetch import Answer
 from hub.dataspace.readers import ckan, sandbox
 from hub.dataspace.readers.rdf_formats import EXTENSIONS, has_known_extension
@@ -189,7 +190,7 @@ class PageReader:
         A page of which only a part was read does not replace its last version.
         """
         local = page.url.startswith("/")
-        base = f"https://{self._form.name}.invalid/{Path(page.url).name}" if local else answer.url
+        base = local_files.base_address(self._form.name) + Path(page.url).name if local else answer.url
         name, most = base.partition("?")[0], self._form.max_page_bytes
         request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
         progress = _Progress(base)

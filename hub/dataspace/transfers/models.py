@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from hub.dataspace.models import Acceptance, Checksum, Form, Frozen, UseForm
+from hub.dataspace.models import Acceptance, Checksum, Form, Frozen, LocalFile, UseForm
 
 MOST_NAME_BYTES = 150
 """Hidden files beside a file have longer names, and a file system takes 255 bytes."""
@@ -63,6 +63,8 @@ class TransferSpec(Form):
     folder: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")
     name: FileName
     address: str
+    local_file: LocalFile | None = None
+    """The file to copy if it is on this machine; ``address`` is fetched otherwise."""
     format: str = ""
     checksum: Checksum | None = None
     bytes: int | None = None

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from hub.dataspace.metadata import file_types
 from hub.dataspace.readers.contents import LOOKED_AT, Content, content_of
-from hub.dataspace.transfers import snippets, storage
+from hub.dataspace.transfers import local_copy, snippets, storage
 from hub.dataspace.transfers.download import Download, ReportProgress, ResumeTag
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.storage import TransferFailed
@@ -67,7 +67,7 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
         part = part_name(spec)
         try:
             with storage.locked_file(part, folder) as file:
-                _download(spec, project=project, folder=folder, file=file, report=report, pause=pause)
+                _fetch(spec, project=project, folder=folder, file=file, report=report, pause=pause)
                 copy = _checked(spec, file)
                 content = _content(spec, file, copy)
                 os.fsync(file.fileno())
@@ -91,7 +91,7 @@ def _transfer(spec: TransferSpec, report: ReportProgress, pause: Callable[[float
         )
 
 
-def _download(
+def _fetch(
     spec: TransferSpec,
     *,
     project: int,
@@ -100,13 +100,16 @@ def _download(
     report: ReportProgress,
     pause: Callable[[float], None],
 ) -> None:
-    """Download the file. A try that fails leaves nothing, unless another can go on after what has arrived."""
+    """Copy or download the file. A try that fails leaves nothing, unless another can go on after what has arrived."""
     part = part_name(spec)
     tag = ResumeTag(part, folder)
     download = Download(spec, project=project, file=file, tag=tag, report=report, pause=pause)
     try:
         storage.check_room(project, file, spec.bytes, spec.storage_bytes)
-        download.run()
+        if spec.local_file:
+            local_copy.run(spec, spec.local_file, project=project, file=file, report=report)
+        else:
+            download.run()
     except (AtriumError, OSError):
         if not download.can_continue:
             storage.remove(part, folder)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.metadata import usability
-from hub.dataspace.models import Acceptance, Distribution, Record
+from hub.dataspace.models import Acceptance, Distribution, LocalFile, Record
+from hub.dataspace.tables import RecordRow
 from hub.dataspace.transfers.models import (
     Progress,
     Transfer,
@@ -61,10 +62,10 @@ def request(
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
         raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
     row = service.row_for(session, form.record_id, projects)
-    record = Record.model_validate_json(row.content)
-    _check_address(service.distribution(record, form.file))
+    _check_address(service.distribution(Record.model_validate_json(row.content), form.file))
     file, accepted = service.usable_file(session, form.record_id, projects, person, form)
-    spec = _spec(settings, project, record, file, record_id=row.id, person=person)
+    local = service.local_file(session, row, file, settings.dataspace.folders)
+    spec = _spec(settings, project, row, file, local=local, person=person)
     spec = spec.model_copy(update={"accepted": accepted and _shortened(accepted)})
     unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
     if len(session.scalars(unfinished).all()) >= AT_ONCE:
@@ -104,16 +105,18 @@ def _check_address(file: Distribution) -> None:
 
 
 def _spec(
-    settings: Settings, project: Project, record: Record, file: Distribution, *, record_id: int, person: str
+    settings: Settings, project: Project, row: RecordRow, file: Distribution, *, local: LocalFile | None, person: str
 ) -> TransferSpec:
+    record = Record.model_validate_json(row.content)
     title = _text(file.title) or _text(record.title) or record.uri
     licence = usability.licence_of(record, file)
     return TransferSpec(
         transfer=0,
         project_directory=str(settings.paths.projects / project.slug),
-        folder=folder_name(_text(record.title), record_id),
+        folder=folder_name(_text(record.title), row.id),
         name=file_name(file.download_url, file.format),
-        address=file.download_url,
+        address=f"file://{local.path}" if local else file.download_url,
+        local_file=local,
         format=file.format,
         checksum=file.checksum,
         bytes=file.bytes,

@@ -42,8 +42,14 @@ def remote(address: str, stated_type: str = "") -> str:
     return _REMOTE.get(file_type, _REMOTE_ANY).format(path=_quoted(address), anon=anon)
 
 
-def remote_use(file: Distribution) -> RemoteUse:
-    """How to read a file without a copy. Raises InvalidInput if it has no address to read it from."""
+def remote_use(file: Distribution, path: str = "") -> RemoteUse:
+    """How to read a file without a copy.
+
+    :param path: of a file on this machine, else empty.
+    :raises InvalidInput: it has no address to read it from.
+    """
+    if path:
+        return RemoteUse(address=path, code=local(path, file.format))
     if not file.download_url.startswith(("http://", "https://", "s3://")):
         raise InvalidInput("Its source states no address to read the file from.", field="file")
     return RemoteUse(address=file.download_url, code=remote(file.download_url, file.format))

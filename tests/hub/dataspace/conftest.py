@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from hub.dataspace import service
 from hub.dataspace.fetch import Fetcher
+from hub.dataspace.models import Distribution, LocalFile, Record
 from hub.dataspace.search import indexing
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.sources import service as sources
@@ -137,3 +140,12 @@ async def project(session, slurm):
         slug="demo", title="Demo", account="demo", cpu_hours=1, members={"founder": "lead", "colleague": "member"}
     )
     return await provision(session, slurm, spec)
+
+
+def stated_file(
+    session: Session, record_id: int, folders: Sequence[Path], number: int = 0
+) -> tuple[Distribution, LocalFile | None]:
+    """A file of a record that everybody may see, and the file of this machine that it names, if it names one."""
+    row = service.row_for(session, record_id, frozenset())
+    file = service.distribution(Record.model_validate_json(row.content), number)
+    return file, service.local_file(session, row, file, folders)
