@@ -1,8 +1,8 @@
 """Files that come with a catalogue on this machine. Used by previews, transfers and the page of a record.
 
-A catalogue on this machine may name files relative to itself (``<rain.csv>``). The reader resolves such a name against
-``https://SOURCE.invalid/``, a host that exists nowhere. It stands for a file only in a record of that very source, and
-only if the source states a folder for its files: what other catalogues write cannot name a file of this machine.
+A catalogue on this machine may name files relative to itself (``<rain.csv>``). If its source states a folder for its
+files, the reader resolves such a name against ``https://SOURCE.files.invalid/``, a host that exists nowhere. It stands
+for a file only in a record of that very source: what other catalogues write cannot name a file of this machine.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ class LocalFileRefused(AtriumError):
     status = 422
 
 
-def base_address(source: str) -> str:
-    """Address that relative names in the catalogue of a source on this machine are resolved against."""
-    return f"https://{source}.invalid/"
+def base_address(source: str, *, has_files: bool) -> str:
+    """Address that relative names in the catalogue of a source on this machine are resolved against.
+
+    :param has_files: whether the source states a folder for its files; without one a relative name is no address.
+    """
+    return f"https://{source}.files.invalid/" if has_files else f"https://{source}.invalid/"
 
 
 def named_by(address: str, *, source: str, folder: str, allowed: Sequence[Path]) -> LocalFile | None:
@@ -41,7 +44,7 @@ def named_by(address: str, *, source: str, folder: str, allowed: Sequence[Path])
     :param allowed: folders of the settings that sources may be read from.
     :raises LocalFileRefused: it names a file in ``folder``, and the settings do not list that folder.
     """
-    if not folder or not address.startswith(base_address(source)):
+    if not folder or not address.startswith(base_address(source, has_files=True)):
         return None
     parts = urlsplit(address)
     name = unquote(parts.path).removeprefix("/")

@@ -23,8 +23,9 @@ _SCHEMES = (
     (re.compile(r"//(?=[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\Z)", re.I), "https://"),
 )
 """Beginnings with a slip in them, and without a scheme -> as they are meant. The first that matches is used."""
-_RELATIVE = re.compile(r"https?://[^/?#]*\.invalid(?=[:/?#]|\Z)", re.I)
-"""An address without a host, in a file that has none itself (:mod:`hub.dataspace.sources.page_reader`)."""
+_RELATIVE = re.compile(r"https?://[^/?#]*(?<!\.files)\.invalid(?=[:/?#]|\Z)", re.I)
+"""An address without a host, in a file that has none itself, unless it may name a file of this machine
+(:func:`hub.dataspace.local_files.base_address`)."""
 
 
 def addresses(value: str) -> list[str]:

@@ -190,7 +190,9 @@ class PageReader:
         A page of which only a part was read does not replace its last version.
         """
         local = page.url.startswith("/")
-        base = local_files.base_address(self._form.name) + Path(page.url).name if local else answer.url
+        base = answer.url
+        if local:
+            base = local_files.base_address(self._form.name, has_files=bool(self._form.files)) + Path(page.url).name
         name, most = base.partition("?")[0], self._form.max_page_bytes
         request = {"path": str(path), "media_type": answer.media_type, "name": name, "base": base, "most": most}
         progress = _Progress(base)

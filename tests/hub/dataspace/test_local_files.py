@@ -57,7 +57,7 @@ def refused(folder: Path, name: str) -> bool:
 def test_a_file_beside_its_catalogue_is_on_this_machine(shop, session, folder):
     record_id = harvested(shop, folder)
     file, local = stated_file(session, record_id, [folder.parent], 0)
-    assert file.download_url == "https://cat.invalid/rain.csv"
+    assert file.download_url == "https://cat.files.invalid/rain.csv"
     assert local == LocalFile(folder=str(folder), name="rain.csv")
     page = service.record_page(session, record_id, frozenset(), "en", person="alice", folders=[folder.parent])
     assert page.paths == (f"{folder}/rain.csv",)
@@ -66,7 +66,7 @@ def test_a_file_beside_its_catalogue_is_on_this_machine(shop, session, folder):
 
 
 def test_only_the_source_itself_names_its_files(shop, session, folder):
-    record_id = harvested(shop, folder, "https://other.invalid/rain.csv")
+    record_id = harvested(shop, folder, "https://other.files.invalid/rain.csv")
     assert stated_file(session, record_id, [folder.parent], 0)[1] is None
 
 
@@ -78,12 +78,12 @@ def test_a_source_without_a_folder_of_files_names_none(shop, session, folder):
 @pytest.mark.process
 def test_a_catalogue_of_another_server_names_none(shop, session, folder, site):
     harvested(shop, folder)
-    text = CATALOGUE.replace("FILE", "https://cat.invalid/rain.csv").replace("#rain", "https://x.example/1")
+    text = CATALOGUE.replace("FILE", "https://cat.files.invalid/rain.csv").replace("#rain", "https://x.example/1")
     site.pages["/c.ttl"] = Reply(text.encode(), headers={"Content-Type": "text/turtle"})
     shop.harvest(f"{site.url}/c.ttl", name="remote")
     row = shop.rows()["https://x.example/1"]
     file, local = stated_file(session, row.id, [folder.parent], 0)
-    assert (file.download_url, local) == ("https://cat.invalid/rain.csv", None)
+    assert (file.download_url, local) == ("https://cat.files.invalid/rain.csv", None)
     with pytest.raises(FetchFailed):
         Previewer(Fetcher()).preview(file, local)
 
@@ -111,7 +111,7 @@ def test_a_folder_that_the_settings_do_not_list_is_refused(shop, session, folder
 )
 def test_names_that_are_no_path_below_the_folder_are_refused(folder, name):
     with pytest.raises(LocalFileRefused):
-        named_by(base_address("cat") + name, source="cat", folder=str(folder), allowed=[folder])
+        named_by(base_address("cat", has_files=True) + name, source="cat", folder=str(folder), allowed=[folder])
 
 
 def test_links_and_what_is_no_plain_file_are_not_read(folder, tmp_path):
