@@ -629,6 +629,7 @@ async def test_a_job_that_cannot_be_cancelled_is_over_when_slurm_says_so(spawner
     async def refuse(number, *, user):
         raise SlurmError("Access/permission denied")
 
+    monkeypatch.setattr(slurm, "terminate", refuse)
     monkeypatch.setattr(slurm, "cancel", refuse)
     stop = asyncio.create_task(spawner.stop())
     await asyncio.sleep(0.05)
