@@ -31,7 +31,7 @@ def catalogue(deployment: Deployment, signed_in: Callable[[str], Page]) -> Itera
     """The sources of the settings, harvested; a copy that was started without them gets them for these tests."""
     admin = deployment.person("admin")
     page = signed_in(admin)
-    api = Api(deployment.settings.api_url, api_token(page, deployment, admin))
+    api = deployment.api(api_token(page, deployment, admin))
     page.context.close()
     tables = tomllib.loads((deployment.etc / "atrium.toml").read_text())
     forms = [SourceForm.model_validate(source) for source in tables["dataspace"]["sources"]]
