@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0036_harvest"
-down_revision = "0035_defects"
+down_revision = "0035_retries"
 branch_labels = None
 depends_on = None
 
