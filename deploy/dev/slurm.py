@@ -79,7 +79,8 @@ def _lay_down_directories(layout: Layout) -> None:
     for path in (layout.etc / "munge", layout.state / "munge"):
         files.directory(path, mode=0o700, owner="munge", group="munge")
     files.directory(layout.munge_socket.parent, owner="munge", group="munge")
-    files.directory(layout.state / "mariadb", mode=0o700, owner="mysql", group="mysql")
+    for name in ("mariadb", "mariadb-temporary"):
+        files.directory(layout.state / name, mode=0o700, owner="mysql", group="mysql")
     files.directory(layout.database_socket.parent, owner="mysql", group="mysql")
 
 
@@ -135,7 +136,9 @@ def _ensure_database(layout: Layout) -> None:
     data = layout.state / "mariadb"
     if not (data / "mysql").exists():
         argv = ["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}", "--skip-test-db"]
-        run([*argv, "--auth-root-authentication-method=socket"], deadline=120)
+        # A MariaDB that starts removes the temporary tables of all that use the same directory.
+        argv += [f"--tmpdir={layout.state / 'mariadb-temporary'}", "--auth-root-authentication-method=socket"]
+        run(argv, deadline=120)
 
 
 def _link_default(layout: Layout) -> None:
