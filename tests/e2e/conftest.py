@@ -21,6 +21,9 @@ from tests.temporary_deployment import running_copy
 
 Visit = Callable[[str], Visitor]
 
+PAGE_SECONDS = 90
+"""How long a page may load: the first one of a new version waits until its modules have been compiled."""
+
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -43,6 +46,7 @@ def signed_in(browser: Browser, deployment: Deployment) -> Callable[[str], Page]
 
     def arrive(name: str) -> Page:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, storage_state=sessions.get(name))
+        context.set_default_navigation_timeout(PAGE_SECONDS * 1000)
         page = sign_in(context, deployment, name)
         sessions[name] = context.storage_state()
         return page

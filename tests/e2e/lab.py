@@ -25,9 +25,12 @@ def new_notebook(page: Page) -> None:
 
 
 def wait_for_kernel(page: Page) -> None:
-    """Until the open notebook has a kernel that waits for work (Lab calls a notebook without one idle, too)."""
-    indicator = page.locator(".jp-Notebook-ExecutionIndicator").first
-    expect(page.locator(".jp-Toolbar-kernelName").first).to_have_text(KERNEL, timeout=READY_SECONDS * 1000)
+    """Until the open notebook has a kernel that waits for work (Lab calls a notebook without one idle, too).
+
+    Notebooks of an earlier visit may be open beside it.
+    """
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator:visible").first
+    expect(page.locator(".jp-Toolbar-kernelName:visible").first).to_have_text(KERNEL, timeout=READY_SECONDS * 1000)
     expect(indicator).to_have_attribute("data-status", "idle", timeout=READY_SECONDS * 1000)
 
 

@@ -89,15 +89,14 @@ def remove(session: Session, name: str) -> None:
 
 
 def run_now(session: Session, name: str) -> Source:
-    """Make a source due, also one that is switched off; one that is being harvested stays as it is.
+    """Make a source due, also one that is switched off.
 
-    The worker harvests it after those that are due already.
+    The worker harvests it after those that are due already; one that is being harvested is harvested once more after
+    that, since what has changed on pages that are read already would be missed.
     """
     row = _row(session, name)
-    is_running = select(RunRow.id).where(RunRow.source_id == row.id, RunRow.state == RunState.RUNNING)
-    if session.scalar(is_running.limit(1)) is None:
-        row.due = now()
-        session.commit()
+    row.due = now()
+    session.commit()
     return _source(session, row)
 
 

@@ -102,6 +102,8 @@
     looking = true;
     try {
       const response = await fetch(location.href, { redirect: "manual", signal: AbortSignal.timeout(10000) });
+      // While the Hub does not answer, nginx shows a page in the same frame in its place.
+      if (response.status === 503) throw new Error("status 503");
       const ours = response.type === "opaqueredirect" ? "" : await response.text();
       if (ours.includes('id="waiting"')) open();
       else if (response.type === "opaqueredirect" || ours.includes('class="frame-header"')) again();

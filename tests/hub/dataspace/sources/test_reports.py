@@ -137,7 +137,7 @@ def test_a_page_with_a_refusal_is_read_again_and_refused_again(shop, site):
 def test_pages_are_read_again_when_they_are_read_in_another_way(shop, site, monkeypatch):
     serve(site, "/", page("a"), ETag='"1"')
     shop.harvest(site.url + "/")
-    monkeypatch.setattr("hub.dataspace.sources.staging._READER", 1000)
+    monkeypatch.setattr("hub.dataspace.metadata.dcat.READING", 1000)
     shop.harvest(site.url + "/")
     shop.harvest(site.url + "/")
     assert [site_request.headers.get("If-None-Match") for site_request in site.requests] == [None, None, '"1"']
