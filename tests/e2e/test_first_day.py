@@ -16,7 +16,7 @@ from hub.dataspace.models import Card, Query, Verdict
 from hub.dataspace.sources.models import SourceForm
 from tests.browser import api_token, screenshot
 from tests.deployment import Deployment
-from tests.e2e.lab import wait_for_kernel
+from tests.e2e.lab import open_empty_lab, wait_for_kernel
 from tests.e2e.visitor import Visitor
 from tests.polling import eventually
 
@@ -101,7 +101,9 @@ def test_a_newcomer_finds_water_and_runs_its_notebook(catalogue: Api, visit: Cal
 
     link = here.get_by_role("link", name="Open in notebook").get_attribute("href")
     founder.start_notebook()
-    page.goto(f"{link}?reset")
+    open_empty_lab(page, founder.deployment.server_url(founder.name))
+    page.locator(".jp-LauncherCard").first.wait_for(timeout=SECONDS)
+    page.goto(link)
     expect(page.locator(".jp-Notebook", has_text="duckdb.read_csv")).to_have_count(1, timeout=2 * SECONDS)
     wait_for_kernel(page)
     page.get_by_role("menuitem", name="Run", exact=True).click()

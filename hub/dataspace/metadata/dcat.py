@@ -32,7 +32,7 @@ from hub.dataspace.metadata.trees import TreeBuilder
 from hub.dataspace.models import Agent, Kind, Record, Text
 
 READING = 1
-"""Grows when the same nodes give another record: sources are then read anew at their next harvest."""
+"""Grows when pages are read, or records put together, in another way: sources are read anew at their next harvest."""
 MOST_NODES = 500
 """Nodes that belong to one record, at most."""
 READ_PREDICATES = frozenset((

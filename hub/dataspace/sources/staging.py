@@ -21,8 +21,6 @@ from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
 """Records even as blank nodes; services and series that are blank nodes are parts of other records."""
-_READER = 1
-"""Grows when pages are read in another way than before: the pages of older files are read again."""
 _LDES = "https://w3id.org/ldes#"
 _TREE = "https://w3id.org/tree#"
 _AS = "https://www.w3.org/ns/activitystreams#"
@@ -117,11 +115,11 @@ class Staging:
 
     def _read_anew_after_an_upgrade(self) -> None:
         """Request every page again, and put all records together again, if another version has read them."""
-        if self._first_value("PRAGMA user_version") != _READER:
+        if self._first_value("PRAGMA user_version") != dcat.READING:
             with self._db:
                 self._db.execute("UPDATE page SET etag = '', modified = ''")
                 self._db.execute("INSERT INTO changed VALUES (0)")
-                self._db.execute(f"PRAGMA user_version = {_READER}")
+                self._db.execute(f"PRAGMA user_version = {dcat.READING:d}")
 
     # -- pages of a run
 
@@ -335,9 +333,8 @@ class Staging:
     # -- putting records together
 
     def unchanged(self) -> bool:
-        """Whether nothing was stored since the last assembly of records, which read them as this version does."""
-        is_current = self._first_value("PRAGMA user_version") == dcat.READING
-        return is_current and not self._first_value("SELECT count(*) FROM changed")
+        """Whether nothing was stored since the last assembly of records."""
+        return not self._first_value("SELECT count(*) FROM changed")
 
     def start_assembly(self) -> None:
         """Forget the records of the last assembly, and look up versions and services anew."""
@@ -374,7 +371,6 @@ class Staging:
         """From now on the records are up to date with what is stored."""
         with self._db:
             self._db.execute("DELETE FROM changed")
-            self._db.execute(f"PRAGMA user_version = {dcat.READING:d}")
 
     def _first_value(self, statement: str, *values: Any) -> Any:
         return self._db.execute(statement, values).fetchone()[0]
