@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from deploy.dev.layout import Layout, Options
 from deploy.dev.programs import programs
@@ -44,9 +46,13 @@ def test_every_process_comes_back_and_the_notebook_goes_on(deployment: Deploymen
 
 
 def dismiss_warnings(page: Page) -> None:
-    """Lab asks whether to restart a server it cannot reach while the proxy has no routes; a person waits instead."""
-    dialog = page.locator(".jp-Dialog")
-    page.add_locator_handler(dialog, lambda shown: shown.get_by_role("button", name="Dismiss").click())
+    """Lab asks whether to restart a server it cannot reach, and says what it could not save; a person waits instead."""
+
+    def dismiss(dialog: Locator) -> None:
+        with suppress(PlaywrightTimeoutError):  # closed by itself once the server answers
+            dialog.locator(".jp-mod-reject").first.click(timeout=10_000)
+
+    page.add_locator_handler(page.locator(".jp-Dialog"), dismiss)
 
 
 def kill(deployment: Deployment, names: list[str]) -> None:
