@@ -208,7 +208,7 @@ def test_from_a_search_to_a_notebook(shop: Shop, visit: Callable[[str], Visitor]
     assert file.read_bytes() == ROWS
     assert file.owner() == founder.name
 
-    link = here.get_by_role("link", name="Open in notebook").get_attribute("href")
+    link = here.get_by_role("link", name="Open in notebook").get_attribute("href") or ""
     founder.start_notebook()
     founder.page.goto(link)
     opened = founder.page.locator(".jp-Notebook", has_text="duckdb.read_csv")

@@ -99,7 +99,7 @@ def test_a_newcomer_finds_water_and_runs_its_notebook(catalogue: Api, visit: Cal
     manifest = json.loads(Path(f"{file}.manifest.json").read_text())
     assert manifest["licence"] == "https://creativecommons.org/publicdomain/mark/1.0/"
 
-    link = here.get_by_role("link", name="Open in notebook").get_attribute("href")
+    link = here.get_by_role("link", name="Open in notebook").get_attribute("href") or ""
     founder.start_notebook()
     open_empty_lab(page, founder.deployment.server_url(founder.name))
     page.locator(".jp-LauncherCard").first.wait_for(timeout=SECONDS)
