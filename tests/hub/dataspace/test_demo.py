@@ -21,6 +21,8 @@ DATASETS = DEMO / "datasets"
 MOST_BYTES = 4 * 10**6
 
 pytestmark = pytest.mark.process
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""The data are looked at here; harvests on both databases have tests of their own."""
 
 
 @pytest.fixture
@@ -37,6 +39,7 @@ def harvested(shop: Shop, address: Path, **options: Any) -> list[Record]:
     return [Record.model_validate_json(row.content) for row in shop.rows().values()]
 
 
+@on_one_database
 def test_every_file_is_described_as_it_is_and_has_first_rows(opened_shop, session):
     records = harvested(opened_shop, DATASETS / "catalogue.ttl", files=str(DATASETS))
     described = set()
@@ -63,6 +66,7 @@ def test_each_file_is_listed_with_its_licence():
         assert f"`{path.name}`" in listed
 
 
+@on_one_database
 def test_the_belgian_fragments_are_read_whole_and_have_all_verdicts(opened_shop):
     records = harvested(opened_shop, DEMO / "belgium")
     assert {usable_now(record).verdict for record in records} == set(Verdict)
