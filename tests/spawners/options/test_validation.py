@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import InvalidInput
-from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
+from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos, Reservation, System
 from hub.slurm.jobs import AccountUsage, Minutes
 from spawners.job.request import SpawnRequest
 from spawners.options import validation
@@ -212,6 +212,56 @@ def test_a_right_in_one_partition_only():
     others = tuple(association for association in CLUSTER.associations if association.user != "founder")
     have = offer(replace(CLUSTER, associations=(*others, mine)))
     assert {entry.name for entry in have.projects[0].partitions} == {"gpu"}
+
+
+@pytest.mark.parametrize(
+    ("version", "changes", "is_offered"),
+    [
+        ((22, 5), {"allow_accounts": frozenset({"chemistry"})}, False),
+        ((23, 2), {"allow_accounts": frozenset({"chemistry"})}, True),
+        ((22, 5), {"allow_accounts": frozenset({"chem-42"})}, True),
+        ((24, 11), {"allow_accounts": frozenset({"physics"})}, False),
+        ((22, 5), {"deny_accounts": frozenset({"chemistry"})}, True),
+        ((23, 2), {"deny_accounts": frozenset({"chemistry"})}, False),
+        ((0, 0), {"allow_accounts": frozenset({"chemistry"})}, False),  # an unknown version: the stricter rule
+        ((0, 0), {"deny_accounts": frozenset({"chemistry"})}, False),
+    ],
+)
+def test_accounts_of_a_partition_stand_for_those_below_from_23_02_on(version, changes, is_offered):
+    partitions = (Partition("shared", **changes), Partition("fat"))
+    have = offer(site(partitions=partitions, system=System("lakes", version)))
+    assert [entry.name for entry in have.projects[0].partitions if entry.name == "shared"] == (
+        ["shared", "shared"] if is_offered else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("accounts", "is_open"), [(("chemistry",), True), (("physics",), False), (("-chemistry",), False), (("-x",), True)]
+)
+def test_accounts_of_a_reservation_stand_for_those_below(accounts, is_open):
+    lesson = Reservation("lesson", NOW, NOW + timedelta(hours=8), accounts=accounts)
+    have = offer(site(reservations=(lesson,)))
+    assert [entry.name for entry in have.reservations] == ["lesson"] * is_open
+    choice = request(account="chem-42", partition="shared", reservation="lesson")
+    assert validation.is_fine(choice, replace(have, reservations=(lesson,))) is is_open
+
+
+@pytest.mark.parametrize(
+    ("partition_qos", "job_qos", "is_offered"),
+    [
+        ({}, {}, True),
+        ({}, {"user": 0}, False),
+        ({}, {"group": 0}, False),
+        ({}, {"account": 5}, True),
+        ({"user": 0}, {}, False),
+        ({"user": 9}, {"user": 0}, True),  # the partition's goes first
+    ],
+)
+def test_a_qos_that_takes_no_jobs_is_not_offered(partition_qos, job_qos, is_offered):
+    qos = (Qos("shut", submitted=job_qos), Qos("of-shared", submitted=partition_qos))
+    cluster = site(partitions=(Partition("shared", qos="of-shared"),), qos=qos)
+    have = offer(own(cluster, qos=("shut",)))
+    assert bool(have.projects) is is_offered
 
 
 def test_a_project_that_one_may_not_submit_to_any_more_is_none():
