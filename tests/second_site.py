@@ -42,7 +42,7 @@ ACCOUNTS = (
     ("theory", "physics", "qos=long,debug"),
     ("ended", "science", "grpsubmitjobs=0"),
     ("below-ended", "ended"),
-    ("left", "science"),
+    ("left", "science", "qos=normal,long"),
     ("arts", "root", "qos=long"),
 )
 """Name, parent and settings of each account, parents first."""
@@ -88,8 +88,8 @@ def second_site(deployment: Deployment, person: str) -> Iterator[Site]:
     _lay_down(site)
     with ExitStack() as ends:
         ends.callback(shutil.rmtree, site.folder)
-        _register(site, person)
         ends.callback(_forget, site)
+        _register(site, person)
         ends.enter_context(_program("slurmctld", "-D", conf=site.conf, user="slurm"))
         for node in NODES:
             ends.enter_context(_program("slurmd", "-D", "-N", node, conf=site.conf, user="root"))
@@ -118,7 +118,8 @@ def _lay_down(site: Site) -> None:
         "gpu_port": first + 2,
     }
     site.conf.write_text(Template((DATA / "slurm.conf").read_text()).substitute(values))
-    (folder / "gres.conf").write_text(f"NodeName={NODES[1]} Name=gpu Type=h200 Count=2\n")
+    devices = copy.state / "slurm/gpus"
+    (folder / "gres.conf").write_text(f"Name=gpu Type=h200 File={devices}/gpu[0-1]\n")
     prolog = folder / "task-prolog"
     prolog.write_text(TASK_PROLOG)
     prolog.chmod(0o755)
@@ -139,7 +140,7 @@ def _register(site: Site, person: str) -> None:
 
 
 def _forget(site: Site) -> None:
-    site.sacctmgr("remove", "cluster", CLUSTER)
+    site.sacctmgr("remove", "cluster", CLUSTER, check=False)
     for name in QOS[1:]:
         site.sacctmgr("remove", "qos", name, check=False)
 

@@ -105,7 +105,7 @@ class Association:
     qos: tuple[str, ...] = ()
     default_qos: str = ""
     barred: bool = False
-    """Whether nothing may be submitted on it (MaxSubmitJobs=0), by a limit that a row below may overrule."""
+    """Whether nothing may be submitted on it (MaxSubmitJobs=0), by a limit that a row below or a QOS may overrule."""
     closed: bool = False
     """Whether nothing may be submitted on it and below it (GrpSubmitJobs=0: a project that has ended, a member who has
     left)."""

@@ -79,7 +79,7 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
     associations = [
         entry
         for entry in cluster.associations
-        if entry.user == user and not entry.barred and not any(level.closed for level in ancestors(entry, cluster))
+        if entry.user == user and not any(level.closed for level in ancestors(entry, cluster))
     ]
     if not cluster.accounting:
         associations = [Association(settings.slurm.default_account, user)]

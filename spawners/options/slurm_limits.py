@@ -44,8 +44,9 @@ class SlurmLimits:
         self._ancestors = list(ancestors(association, cluster))
 
     def accept_jobs(self) -> bool:
-        """Whether neither the partition's QOS nor the job's is closed to new jobs."""
-        return 0 not in self._submitted.values()
+        """Whether no QOS is closed to new jobs, nor the person barred by a limit that no QOS overrules."""
+        is_barred = self._association.barred and "user" not in self._submitted
+        return not is_barred and 0 not in self._submitted.values()
 
     def most(self, tres: str, node: int, partition: int | None = None) -> Bound:
         """The lowest limit for one job, of node, partition and Slurm's limits."""

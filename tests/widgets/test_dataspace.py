@@ -514,7 +514,8 @@ def test_news_that_draw_the_page_anew_keep_the_chosen_project(tmp_path: Path) ->
         }) };
         const { Page } = await import("./front.mjs");
         const projects = [{ slug: "a", title: "A" }, { slug: "b", title: "B" }];
-        const page = Object.create(Page.prototype, { state: { value: { me: { projects } } }, destinations: { value: {} } });
+        const state = { me: { projects } };
+        const page = Object.create(Page.prototype, { state: { value: state }, destinations: { value: {} } });
         const draw = (at) => page.bringing({ id: 1 }, { download_url: "https://example.eu/x.csv" }, at).children[0];
         const first = draw(0);
         first.value = "b";

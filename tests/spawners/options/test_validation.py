@@ -264,9 +264,14 @@ def test_a_qos_that_takes_no_jobs_is_not_offered(partition_qos, job_qos, is_offe
     assert bool(have.projects) is is_offered
 
 
-def test_a_project_that_one_may_not_submit_to_any_more_is_none():
-    closed = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
-    assert offer(replace(CLUSTER, associations=closed)).projects == ()
+def test_who_is_barred_has_no_project_unless_a_qos_overrules_it():
+    barred = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
+    unlimited = tuple(replace(qos, submitted={}) for qos in CLUSTER.qos)
+    assert offer(replace(CLUSTER, associations=barred, qos=unlimited)).projects == ()
+    [project] = offer(replace(CLUSTER, associations=barred)).projects
+    offered = {(entry.name, entry.qos) for entry in project.partitions}
+    assert ("batch", "normal") in offered
+    assert ("batch", "flexible") not in offered, "of these two QOS only normal says how many jobs a person may submit"
 
 
 def test_a_person_without_a_project_is_refused():
