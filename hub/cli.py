@@ -139,7 +139,7 @@ def _project_create(settings: Settings, arguments: Arguments) -> None:
     members = dict.fromkeys(arguments.member, MemberRole.MEMBER) | dict.fromkeys(arguments.lead, MemberRole.LEAD)
     spec = _project_spec(arguments, members)
     with _database(settings) as engine, make_sessions(engine)() as session:
-        project = service.record(session, spec, who="admin")
+        project = service.record(session, spec, who="admin", today=policy.today(settings))
         phases.update_phases(session, settings, policy.today(settings))
         asyncio.run(_provision(settings, session, project))
         _say(f"project {project.slug}: {project.state}, {len(project.members)} members")

@@ -23,9 +23,11 @@ START_SECONDS = 240
 STOP_SECONDS = 30
 
 
-class SmallHub(BaseHTTPRequestHandler):
-    """What a server asks the Hub: takes the port, hands out a token, and says that it belongs to the founder."""
+class StandInHub(BaseHTTPRequestHandler):
+    """What a server asks the Hub: takes the port, hands out a token, and says whom a token belongs to."""
 
+    person: str
+    token: str
     ports: list[int]
 
     def do_POST(self) -> None:
@@ -35,11 +37,14 @@ class SmallHub(BaseHTTPRequestHandler):
         self._answer({"access_token": "token-of-the-browser"})
 
     def do_GET(self) -> None:
-        self._answer({"kind": "user", "name": "founder", "scopes": [SCOPE], "session_id": "", "admin": False})
+        scopes = [f"access:servers!server={self.person}/"]
+        model = {"kind": "user", "name": self.person, "groups": [], "scopes": scopes}
+        self._answer({**model, "session_id": "", "admin": False})
 
     def _answer(self, model: dict[str, Any]) -> None:
         body = json.dumps(model).encode()
-        self.send_response(200)
+        is_known = not self.token or self.headers.get("Authorization") == f"token {self.token}"
+        self.send_response(200 if is_known else 403)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -50,23 +55,34 @@ class SmallHub(BaseHTTPRequestHandler):
 
 
 @contextmanager
+def stand_in_hub(person: str, *, token: str = "") -> Iterator[tuple[str, list[int]]]:
+    """Address of the API of a Hub with one person, and the ports that servers announced to it.
+
+    :param token: the only token that it knows; "": any.
+    """
+    ports: list[int] = []
+    values = {"person": person, "token": token, "ports": ports}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (StandInHub,), values)) as hub:
+        Thread(target=hub.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{hub.server_port}/hub/api", ports
+        finally:
+            hub.shutdown()
+
+
+@contextmanager
 def node_server(home: Path, *extensions: str) -> Iterator[str]:
     """The address of a server of a person with this home; ``extensions``: modules that are loaded, too."""
-    ports: list[int] = []
-    hub = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (SmallHub,), {"ports": ports}))
-    Thread(target=hub.serve_forever, daemon=True).start()
     configuration(home, extensions)
     command = [sys.executable, "-P", "-m", "spawners.node.launch"]
-    with (home / "server.log").open("wb") as log:
-        environment = _environment(home, f"http://127.0.0.1:{hub.server_port}/hub/api")
+    with stand_in_hub("founder") as (hub, ports), (home / "server.log").open("wb") as log:
+        environment = _environment(home, hub)
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{_port(ports, process, home)}{BASE}"
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
-        hub.shutdown()
-        hub.server_close()
+        try:
+            yield f"http://127.0.0.1:{_port(ports, process, home)}{BASE}"
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
 
 
 def _port(ports: list[int], process: subprocess.Popen[bytes], home: Path) -> int:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,6 +36,7 @@ SHORT_INTERVALS = {
 """Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for, and no source but
 those that a test adds."""
 
+CHANGE_SECONDS = 300
 UP_SECONDS = 1800  # a fresh machine installs packages and builds two environments
 PURGE_SECONDS = 300
 SHOWN_LINES = 40
@@ -66,6 +67,30 @@ def running_copy(*, only_slurm: bool = False) -> Iterator[Deployment]:
         finally:
             _keep_logs(prefix)
             atrium("purge", within=PURGE_SECONDS)
+
+
+@contextmanager
+def changed_settings(
+    deployment: Deployment, changes: Mapping[str, str], *, apply: Callable[[Deployment], object] | None = None
+) -> Iterator[None]:
+    """The running copy after an administrator has changed its ``atrium.toml``; afterwards it is as before.
+
+    :param changes: new text by the text that it replaces everywhere in the file.
+    :param apply: starts again what reads the change; None: ``make up``.
+    """
+    apply = apply or (lambda _: atrium("up", within=CHANGE_SECONDS))
+    path = deployment.etc / "atrium.toml"
+    before = text = path.read_text()
+    for old, new in changes.items():
+        assert old in text, f"{path} does not contain {old!r}"
+        text = text.replace(old, new)
+    path.write_text(text)
+    try:
+        apply(deployment)
+        yield
+    finally:
+        path.write_text(before)
+        apply(deployment)
 
 
 def purge_abandoned_copies() -> None:

@@ -88,9 +88,12 @@ def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> N
 
 def settings_text(layout: Layout) -> str:
     """The text of atrium.toml (deploy/settings.md lists sections and keys)."""
+    partitions = slurm.partitions(layout)
     lines = [
         f'bin = "{slurm.binaries()}"',
-        f'partition = "{slurm.default_partition(layout)}"',
+        f'partition = "{partitions.notebooks}"',
+        f'gpu_partition = "{partitions.gpu}"',
+        f'dask_partition = "{partitions.dask}"',
         f'job_log = "{job_log(layout)}"',
     ]
     if layout.slurm_conf is not None:
@@ -118,6 +121,7 @@ def settings_text(layout: Layout) -> str:
         database_url=layout.database_url,
         gateway=layout.cluster,
         slurm="\n".join(lines),
+        transfers=partitions.transfers,
         **{
             f"{role}s": json.dumps(logins.names_with(role, layout))
             for role in ("admin", "reviewer", "trainer", "analyst")

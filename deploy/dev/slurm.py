@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.dev import files
 from deploy.dev.command import CLEAN, attempt, run
@@ -30,6 +31,16 @@ QOS = {
     "transfer": "MaxTRESPerUser=cpu=2 MaxJobsPerUser=2",
 }
 """Limits a person has at one time; the partitions of these names apply theirs by themselves."""
+
+
+class Partitions(NamedTuple):
+    """Where notebooks, notebooks with GPUs, Dask workers and transfers run."""
+
+    notebooks: str
+    gpu: str
+    dask: str
+    transfers: str
+
 
 CHOICES = ("normal", "flexible")
 """The QOS that a person may ask for."""
@@ -263,12 +274,26 @@ def binaries() -> Path:
     return Path(sbatch).parent if sbatch else Path("/usr/bin")
 
 
-def default_partition(layout: Layout) -> str:
-    """Slurm's default partition; in Atrium's own Slurm it is ``notebooks``."""
+def partitions(layout: Layout) -> Partitions:
+    """Partitions of Atrium's own Slurm, or of the machine's."""
     if layout.own_slurm:
-        return "notebooks"
-    out = run(["sinfo", "--noheader", "--format=%P"], deadline=_DEADLINE, environment=_environment(layout)).split()
-    return next((name.rstrip("*") for name in out if name.endswith("*")), out[0] if out else "")
+        return Partitions("notebooks", "gpu", "batch", "transfer")
+    argv = ["sinfo", "--noheader", "--format=%P|%G"]
+    return sites_partitions(run(argv, deadline=_DEADLINE, environment=_environment(layout)))
+
+
+def sites_partitions(text: str) -> Partitions:
+    """Slurm's default partition (without one, the first) for all jobs, and the first with GPUs for those with GPUs.
+
+    :param text: partition (the default one with a star) and gres of each line, joined by ``|``.
+    """
+    gres = dict.fromkeys((line.partition("|")[0] for line in text.splitlines()), "")
+    for line in text.splitlines():
+        name, _, devices = line.partition("|")
+        gres[name] += devices
+    usual = next((name for name in gres if name.endswith("*")), next(iter(gres), "")).rstrip("*")
+    with_gpus = next((name.rstrip("*") for name, devices in gres.items() if "gpu" in devices), usual)
+    return Partitions(usual, with_gpus, usual, usual)
 
 
 def adopt(layout: Layout) -> str:

@@ -25,7 +25,8 @@ _TOO_OPEN = 0o037
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
     """Check all parts and print a line for each; returns whether all of them are well.
 
-    What weakens the isolation of people from each other is printed as a warning and is the site's decision.
+    What weakens the isolation of people from each other, and a partition that Slurm does not have, are printed as
+    warnings and are the site's decision.
     """
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
@@ -37,7 +38,34 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
     bad = [name for name, part in parts.items() if not _report(name, part, settings, say)]
     for weakness in isolation.weaknesses(settings, _slurm_configuration(settings)):
         say(f"isolation WARN {weakness}")
+    for sentence in unknown_partitions(settings, _partitions(settings)):
+        say(f"slurm     WARN {sentence}")
     return not bad
+
+
+def _partitions(settings: Settings) -> frozenset[str] | None:
+    """None if Slurm does not answer, which :func:`_slurm` reports."""
+    try:
+        return frozenset(entry.name for entry in asyncio.run(SlurmClient(settings.slurm).partitions()))
+    except AtriumError:
+        return None
+
+
+def unknown_partitions(settings: Settings, partitions: frozenset[str] | None) -> list[str]:
+    """A sentence for each partition that the settings name and Slurm does not have; none if ``partitions`` is None."""
+    slurm = settings.slurm
+    names = {
+        "slurm.partition": slurm.partition,
+        "slurm.gpu_partition": slurm.gpu_partition,
+        "slurm.dask_partition": slurm.dask_partition,
+        "dataspace.partition": settings.dataspace.partition,
+        **{f"spawn.profiles: {entry.name}": entry.partition for entry in settings.spawn.profiles if entry.partition},
+    }
+    return [
+        f"Slurm has no partition {name!r} ({setting}): jobs for it are refused."
+        for setting, name in names.items()
+        if partitions is not None and name not in partitions
+    ]
 
 
 def _slurm_configuration(settings: Settings) -> dict[str, str] | None:

@@ -45,9 +45,10 @@ _STEP_ORDER = {step: position for position, step in enumerate(Step)}
 # -- recording --------------------------------------------------------------------------------------------------------
 
 
-def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
+def record(session: Session, spec: ProjectSpec, *, who: str, today: date) -> Project:
     """Create or change the project that ``spec`` describes, and commit. Members who are not in ``spec`` stay.
 
+    :param today: in the programme's time zone; a new project without a first day starts then.
     :raises InvalidInput: the project exists with another account, or the account belongs to another project.
     """
     with_members = selectinload(Project.members)  # loaded later, they would write the changes before they are compared
@@ -63,8 +64,8 @@ def record(session: Session, spec: ProjectSpec, *, who: str) -> Project:
     elif project.account != spec.account:
         raise InvalidInput(f"The project {spec.slug} has the Slurm account {project.account}.", field="account")
     project.title, project.until = spec.title, spec.until
-    project.starts = spec.starts or project.starts or now().date()
-    if project.starts > now().date():
+    project.starts = spec.starts or project.starts or today
+    if project.starts > today:
         project.phase = Phase.WAITING  # the worker updates all other phases
     project.cpu_hours, project.gpu_hours, project.storage_gb = spec.cpu_hours, spec.gpu_hours, spec.storage_gb
     leads = {person for person in spec.members if role_of(project, person) is MemberRole.LEAD}

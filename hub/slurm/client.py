@@ -12,8 +12,8 @@ from cachetools import TTLCache
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm import commands, inventory
-from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, Trial
-from hub.slurm.jobs import AccountUsage, Job, Minutes, Pending, Seconds, Share
+from hub.slurm.cluster import Association, Node, Partition, Qos, Reservation, System, Trial
+from hub.slurm.jobs import AccountUsage, Job, Membership, Minutes, Pending, Seconds, Share
 from hub.slurm.transport import Transport
 
 __all__ = ["AccountUsage", "Minutes", "Seconds", "Share", "SlurmClient", "require_controller"]
@@ -38,6 +38,7 @@ class SlurmClient:
         self._transport = transport or Transport(settings)
         self._addresses: TTLCache[str, str] = TTLCache(MOST_ADDRESSES, ADDRESS_SECONDS)
         self._asking = asyncio.Lock()
+        self._cluster_name = ""
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
         """Submit ``script`` as ``user`` and return the job's number."""
@@ -113,7 +114,7 @@ class SlurmClient:
 
     async def accounts_of(self, user: str) -> list[str]:
         """Accounts (projects) this person may charge."""
-        return commands.parse_accounts_of(await self._transport.run(commands.accounts_of(user)))
+        return commands.parse_accounts_of(await self._transport.run(commands.accounts_of(await self._cluster(), user)))
 
     async def ensure_account(
         self,
@@ -130,26 +131,29 @@ class SlurmClient:
 
         :param closed: whether new jobs are refused; running jobs continue.
         """
-        names = [name for name in (parent, account) if name]
-        known = (await self._transport.run(commands.accounts(names))).split()
+        cluster, names = await self._cluster(), [name for name in (parent, account) if name]
+        known = commands.parse_accounts_of(await self._transport.run(commands.accounts(cluster, names)))
         if parent and parent not in known:
-            await self._unless_unchanged(commands.add_account(parent, "Atrium call"))
+            await self._unless_unchanged(commands.add_account(cluster, parent, "Atrium call"))
         if account not in known:
-            await self._unless_unchanged(commands.add_account(account, description, parent))
+            await self._unless_unchanged(commands.add_account(cluster, account, description, parent))
         limits = {"cpu_minutes": cpu_minutes, "gpu_minutes": gpu_minutes}
-        await self._unless_unchanged(commands.limit_account(account, **limits, qos=qos, closed=closed))
+        await self._unless_unchanged(commands.limit_account(cluster, account, **limits, qos=qos, closed=closed))
 
     async def ensure_members(self, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> None:
         """Let people charge an account, only in ``partitions`` if any are named. Safe to run twice.
 
         A member who was barred before is admitted again.
         """
-        known = commands.parse_members(await self._transport.run(commands.members(account)))
+        cluster, known = await self._cluster(), await self._members(account)
         missing = sorted(user for user in set(users) if user not in known or set(partitions) - known[user].partitions)
         if missing:
-            await self._unless_unchanged(commands.add_members(account, missing, partitions))
+            await self._unless_unchanged(commands.add_members(cluster, account, missing, partitions))
         for user in sorted(user for user in set(users) & known.keys() if known[user].barred):
-            await self._unless_unchanged(commands.admit_member(account, user))
+            await self._unless_unchanged(commands.admit_member(cluster, account, user))
+
+    async def _members(self, account: str) -> dict[str, Membership]:
+        return commands.parse_members(await self._transport.run(commands.members(await self._cluster(), account)))
 
     async def bar(self, account: str, user: str) -> bool:
         """Take no new job of a person in an account, and cancel those that are there. Safe to run twice.
@@ -157,10 +161,9 @@ class SlurmClient:
         :returns: whether the person has an association with the account.
         """
         try:
-            known = commands.parse_members(await self._transport.run(commands.members(account)))
-            if user not in known:
+            if user not in await self._members(account):
                 return False
-            await self._unless_unchanged(commands.bar_member(account, user))
+            await self._unless_unchanged(commands.bar_member(await self._cluster(), account, user))
         except SlurmError:
             # slurmdbd refuses or is silent; slurmctld, which cancels, is another program.
             await self._transport.run(commands.cancel_of(account, user))
@@ -178,14 +181,15 @@ class SlurmClient:
         if (await self._transport.run(commands.queue_of_member(account, user))).split():
             raise SlurmError(f"Jobs of {user} are being cancelled.")
         await self._change_default(account, user)
-        await self._unless_unchanged(commands.remove_member(account, user))
+        await self._unless_unchanged(commands.remove_member(await self._cluster(), account, user))
 
     async def _change_default(self, account: str, user: str) -> None:
         """Change the default account first: Slurm removes nobody from it while they have another account."""
-        default = (await self._transport.run(commands.default_account(user))).strip()
+        cluster = await self._cluster()
+        defaults = commands.parse_accounts_of(await self._transport.run(commands.default_account(cluster, user)))
         others = [name for name in await self.accounts_of(user) if name != account]
-        if default == account and others:
-            await self._unless_unchanged(commands.change_default_account(user, others[0]))
+        if account in defaults and others:
+            await self._unless_unchanged(commands.change_default_account(cluster, user, others[0]))
 
     async def used_on(self, day: date, accounts: Sequence[str]) -> dict[Share, Seconds]:
         """Usage of these accounts on one day (UTC), by account, person and partition."""
@@ -226,7 +230,8 @@ class SlurmClient:
         return inventory.parse_qos(await self._transport.run(inventory.qos()))
 
     async def associations(self) -> tuple[Association, ...]:
-        return inventory.parse_associations(await self._transport.run(inventory.associations()))
+        argv = inventory.associations(await self._cluster())
+        return inventory.parse_associations(await self._transport.run(argv))
 
     async def trial(self, script: str, *, user: str, environment: Mapping[str, str]) -> Trial:
         """Where and when ``script`` would start if ``user`` submitted it now; raises the errors of :meth:`submit`."""
@@ -237,6 +242,16 @@ class SlurmClient:
     async def ping(self) -> bool:
         """Whether a controller is up; raises :class:`SlurmUnavailable` if ``scontrol`` itself does not answer."""
         return commands.parse_ping(await self._transport.run(commands.ping()))
+
+    async def system(self) -> System:
+        """Name and version of this Slurm."""
+        return inventory.parse_system(await self._transport.run(commands.configuration()))
+
+    async def _cluster(self) -> str:
+        """This Slurm's name in the accounting database, asked once; a Slurm cannot change it."""
+        if not self._cluster_name:
+            self._cluster_name = (await self.system()).name
+        return self._cluster_name
 
     async def configuration(self) -> dict[str, str]:
         """``slurm.conf`` as the controller has it: key in lower case -> value."""

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LOOKED_SECONDS = 300.0
 """For how long after somebody has looked the view is kept fresh."""
 SELDOM = 5
-"""Partitions and QOS change by an administrator's hand: asked for every so many refreshes."""
+"""Partitions, QOS and Slurm's version change by an administrator's hand: asked for every so many refreshes."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Qos:
     """QOS whose jobs this one may push back into the queue (Slurm's Preempt)."""
     description: str = ""
     limits: Limits = Limits()
+    submitted: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs a ``user``, an ``account`` and all together (``group``) may have submitted; 0 closes the QOS."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Association:
     qos: tuple[str, ...] = ()
     default_qos: str = ""
     barred: bool = False
-    """Whether nothing may be submitted on it (MaxSubmitJobs=0), by a limit that a row below may overrule."""
+    """Whether nothing may be submitted on it (MaxSubmitJobs=0), by a limit that a row below or a QOS may overrule."""
     closed: bool = False
     """Whether nothing may be submitted on it and below it (GrpSubmitJobs=0: a project that has ended, a member who has
     left)."""
@@ -121,6 +123,14 @@ class Reservation:
     accounts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     maintenance: bool = False
+
+
+@dataclass(frozen=True)
+class System:
+    """One Slurm: its name in the accounting database, which may serve several, and its version ((0, 0): not known)."""
+
+    name: str = ""
+    version: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ class Cluster:
     qos: tuple[Qos, ...] = ()
     associations: tuple[Association, ...] = ()
     usage: Mapping[str, AccountUsage] = field(default_factory=dict)
+    system: System = System()
     as_of: datetime | None = None
     error: str = ""
     accounting: bool = True
@@ -163,6 +174,8 @@ class Source(Protocol):
     async def associations(self) -> tuple[Association, ...]: ...
 
     async def account_hours(self) -> dict[str, AccountUsage]: ...
+
+    async def system(self) -> System: ...
 
 
 class ClusterWatcher:
@@ -216,7 +229,8 @@ class ClusterWatcher:
             "usage": self._source.account_hours(),
         }
         if self._refreshes % SELDOM == 0:
-            questions |= {"partitions": self._source.partitions(), "qos": self._source.qos()}
+            seldom = {"partitions": self._source.partitions(), "qos": self._source.qos()}
+            questions |= seldom | {"system": self._source.system()}
         answers = dict(zip(questions, await asyncio.gather(*questions.values(), return_exceptions=True), strict=True))
         accounting = not any(_keeps_no_accounts(answer) for answer in answers.values())
         known = {name: answer for name, answer in answers.items() if not isinstance(answer, BaseException)}

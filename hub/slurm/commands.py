@@ -207,9 +207,20 @@ def parse_configuration(text: str) -> dict[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def accounts_of(user: str) -> Argv:
+# Of all commands on accounts: slurmdbd may serve several clusters, and without ``cluster=`` sacctmgr means every one.
+
+
+def _cluster(name: str) -> str:
+    return f"cluster={_named(name)}"
+
+
+def accounts_of(cluster: str, user: str) -> Argv:
     """Accounts that a person may charge."""
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={_named(user)}", "format=account"]
+    return _show_associations(cluster, f"user={_named(user)}", "format=account")
+
+
+def _show_associations(cluster: str, *what: str) -> Argv:
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", _cluster(cluster), *what]
 
 
 def parse_accounts_of(text: str) -> list[str]:
@@ -217,29 +228,30 @@ def parse_accounts_of(text: str) -> list[str]:
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
-def accounts(names: Sequence[str]) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "account", *_all_named(names), "format=account"]
+def accounts(cluster: str, names: Sequence[str]) -> Argv:
+    """Those of the accounts that this cluster has; :func:`parse_accounts_of` reads them."""
+    return _show_associations(cluster, f"account={','.join(_all_named(names))}", "format=account")
 
 
-def add_account(name: str, description: str, parent: str = "") -> Argv:
+def add_account(cluster: str, name: str, description: str, parent: str = "") -> Argv:
     under = [f"parent={parent}"] if parent else []
-    argv = ["sacctmgr", "--immediate", "add", "account", name, f"description={description}"]
+    argv = ["sacctmgr", "--immediate", "add", "account", name, _cluster(cluster), f"description={description}"]
     return [*argv, "organization=atrium", *under]
 
 
 def limit_account(
-    name: str, *, cpu_minutes: int, gpu_minutes: int, qos: Sequence[str] = (), closed: bool = False
+    cluster: str, name: str, *, cpu_minutes: int, gpu_minutes: int, qos: Sequence[str] = (), closed: bool = False
 ) -> Argv:
     """Hours are a hard budget: GrpTRESMins with no decay (see deploy/README.md). A closed account accepts no jobs."""
     limits = [f"GrpTRESMins=cpu={cpu_minutes},gres/gpu={gpu_minutes}", f"GrpSubmitJobs={0 if closed else -1}"]
     if qos:
         limits.append(f"qos={','.join(qos)}")
-    return ["sacctmgr", "--immediate", "modify", "account", "where", f"account={_named(name)}", "set", *limits]
+    where = ["where", f"account={_named(name)}", _cluster(cluster)]
+    return ["sacctmgr", "--immediate", "modify", "account", *where, "set", *limits]
 
 
-def members(account: str) -> Argv:
-    what = ["show", "associations", f"account={_named(account)}", "format=user,partition,grpsubmitjobs"]
-    return ["sacctmgr", "--noheader", "--parsable2", *what]
+def members(cluster: str, account: str) -> Argv:
+    return _show_associations(cluster, f"account={_named(account)}", "format=user,partition,grpsubmitjobs")
 
 
 def parse_members(text: str) -> dict[str, Membership]:
@@ -254,27 +266,29 @@ def parse_members(text: str) -> dict[str, Membership]:
     return members
 
 
-def add_members(account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
+def add_members(cluster: str, account: str, users: Sequence[str], partitions: Sequence[str] = ()) -> Argv:
     """:param partitions: the only partitions that their jobs of this account may use; empty: all."""
+    names = ",".join(_all_named(users))
     bound = [f"partition={','.join(partitions)}"] if partitions else []
-    return ["sacctmgr", "--immediate", "add", "user", ",".join(_all_named(users)), f"account={_named(account)}", *bound]
+    where = [_cluster(cluster), f"account={_named(account)}", *bound]
+    return ["sacctmgr", "--immediate", "add", "user", names, *where]
 
 
-def bar_member(account: str, user: str) -> Argv:
+def bar_member(cluster: str, account: str, user: str) -> Argv:
     """Refuse new jobs of a member in this account. Not by MaxSubmitJobs, which a limit of a QOS overrules."""
-    return [*_modify_user(account, user), "set", "GrpSubmitJobs=0"]
+    return [*_modify_user(cluster, account, user), "set", "GrpSubmitJobs=0"]
 
 
-def admit_member(account: str, user: str) -> Argv:
-    return [*_modify_user(account, user), "set", "GrpSubmitJobs=-1"]
+def admit_member(cluster: str, account: str, user: str) -> Argv:
+    return [*_modify_user(cluster, account, user), "set", "GrpSubmitJobs=-1"]
 
 
-def _modify_user(account: str, user: str) -> Argv:
-    return ["sacctmgr", "--immediate", "modify", "user", "where", *_association(account, user)]
+def _modify_user(cluster: str, account: str, user: str) -> Argv:
+    return ["sacctmgr", "--immediate", "modify", "user", "where", *_association(cluster, account, user)]
 
 
-def _association(account: str, user: str) -> Argv:
-    return [f"name={_named(user)}", f"account={_named(account)}"]
+def _association(cluster: str, account: str, user: str) -> Argv:
+    return [f"name={_named(user)}", f"account={_named(account)}", _cluster(cluster)]
 
 
 def cancel_of(account: str, user: str) -> Argv:
@@ -287,17 +301,19 @@ def queue_of_member(account: str, user: str) -> Argv:
     return ["squeue", "--noheader", "--all", *who, "--format=%A"]
 
 
-def default_account(user: str) -> Argv:
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "user", _named(user), "format=defaultaccount"]
+def default_account(cluster: str, user: str) -> Argv:
+    """The default account, once for each association; :func:`parse_accounts_of` reads it."""
+    what = ["show", "user", _named(user), "withassoc", _cluster(cluster), "format=defaultaccount"]
+    return ["sacctmgr", "--noheader", "--parsable2", *what]
 
 
-def change_default_account(user: str, account: str) -> Argv:
-    change = ["where", f"name={_named(user)}", "set", f"defaultaccount={account}"]
+def change_default_account(cluster: str, user: str, account: str) -> Argv:
+    change = ["where", f"name={_named(user)}", _cluster(cluster), "set", f"defaultaccount={account}"]
     return ["sacctmgr", "--immediate", "modify", "user", *change]
 
 
-def remove_member(account: str, user: str) -> Argv:
-    return ["sacctmgr", "--immediate", "remove", "user", "where", *_association(account, user)]
+def remove_member(cluster: str, account: str, user: str) -> Argv:
+    return ["sacctmgr", "--immediate", "remove", "user", "where", *_association(cluster, account, user)]
 
 
 def day_of(day: date, accounts: Sequence[str]) -> Argv:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from hub.errors import SlurmError
-from hub.slurm.cluster import Association, Gpus, Limits, Node, Partition, Qos, Reservation, Trial
-from hub.slurm.commands import Argv
+from hub.slurm.cluster import Association, Gpus, Limits, Node, Partition, Qos, Reservation, System, Trial
+from hub.slurm.commands import Argv, parse_configuration
 from hub.slurm.jobs import moment
 
 T = TypeVar("T")
@@ -28,9 +28,23 @@ _ASSOCIATION_FIELDS = (
     *("MaxWall", "MaxTRES", "MaxJobs", "MaxSubmit", "GrpTRES", "GrpSubmit"),
 )
 _QOS_FIELDS = (
-    *("Name", "Flags", "MaxWall", "MaxTRES", "MaxTRESPU", "GrpTRES", "MaxJobsPU", "MaxSubmitPU", "Preempt"),
-    *("PreemptMode", "Description"),
+    *("Name", "Flags", "MaxWall", "MaxTRES", "MaxTRESPU", "GrpTRES", "MaxSubmitPU", "MaxSubmitPA", "GrpSubmit"),
+    *("Preempt", "Description"),
 )
+_SUBMITTED = {"user": "MaxSubmitPU", "account": "MaxSubmitPA", "group": "GrpSubmit"}
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+def parse_system(text: str) -> System:
+    """Name and version from the output of :func:`hub.slurm.commands.configuration`."""
+    configuration = parse_configuration(text)
+    name = configuration.get("clustername", "")
+    if not name:
+        raise SlurmError("scontrol did not tell the name of the cluster.")
+    version = re.match(r"(\d+)\.(\d+)", configuration.get("slurm_version", ""))
+    return System(name, (int(version[1]), int(version[2])) if version else (0, 0))
 
 
 # -- nodes ------------------------------------------------------------------------------------------------------------
@@ -146,10 +160,14 @@ def _reservation(line: str) -> Reservation:
 # -- associations and QOS ---------------------------------------------------------------------------------------------
 
 
-def associations() -> Argv:
-    """Associations of all users. Slurm fills in inherited Max… limits, but not Grp… limits."""
+def associations(cluster: str) -> Argv:
+    """Associations of all users with this cluster; slurmdbd may serve others.
+
+    Slurm fills in inherited Max… limits, but not Grp… limits.
+    """
     fields = ",".join(_ASSOCIATION_FIELDS)
-    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"format={fields}"]
+    what = [f"cluster={cluster}", f"format={fields}"]
+    return ["sacctmgr", "--noheader", "--parsable2", "show", "associations", *what]
 
 
 def parse_associations(text: str) -> tuple[Association, ...]:
@@ -187,6 +205,7 @@ def _qos(line: str) -> Qos:
         gives_way_to=tuple(_names(fields["Preempt"])),
         description=fields["Description"],
         limits=_limits(fields, user_tres=fields["MaxTRESPU"]),
+        submitted={scope: int(fields[name]) for scope, name in _SUBMITTED.items() if fields[name].isdigit()},
     )
 
 

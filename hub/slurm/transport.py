@@ -56,7 +56,7 @@ class Transport:
 
     def _environment(self) -> dict[str, str]:
         """Only the variables that Slurm needs, so that none of the Hub's reach a job."""
-        environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SLURM_TIME_FORMAT": "standard"}
         if self._settings.conf is not None:
             environment["SLURM_CONF"] = str(self._settings.conf)
         return environment

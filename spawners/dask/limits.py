@@ -18,7 +18,7 @@ from typing import Any, cast
 from hub.dask import models
 from hub.dask.models import Estimate, Offer, Shape, Size, Trouble
 from hub.errors import SlurmError
-from hub.slurm import inventory, reasons
+from hub.slurm import commands, inventory, reasons
 from hub.slurm.cluster import Cluster
 from hub.slurm.quoting import word
 from spawners.dask import slurm
@@ -68,9 +68,11 @@ class Site:
         return self._cluster
 
     async def _ask(self) -> Cluster:
-        questions = (inventory.nodes(), inventory.partitions(), inventory.qos(), inventory.associations())
+        system = inventory.parse_system(await slurm.run(commands.configuration()))
+        questions = (inventory.nodes(), inventory.partitions(), inventory.qos(), inventory.associations(system.name))
         nodes, partitions, qos, associations = await asyncio.gather(*map(slurm.run, questions))
         return Cluster(
+            system=system,
             nodes=inventory.parse_nodes(nodes),
             partitions=inventory.parse_partitions(partitions),
             qos=inventory.parse_qos(qos),

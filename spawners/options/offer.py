@@ -14,6 +14,9 @@ from spawners.options.slurm_limits import Bound, SlurmLimits, ancestors, number_
 if TYPE_CHECKING:  # not installed in the environment of a person's server
     from hub.settings import Settings
 
+UNKNOWN_VERSION = (0, 0)
+HIERARCHICAL_ACCOUNTS = (23, 2)
+"""From this version of Slurm on, accounts that a partition names stand for those below them, too."""
 SOON = timedelta(hours=24)
 """How long before its start a reservation can be chosen."""
 
@@ -44,6 +47,8 @@ class ProjectOffer:
     gpu_minutes: int | None
     default_qos: str
     partitions: tuple[PartitionOffer, ...]
+    lineage: frozenset[str] = frozenset()
+    """The account and those above it."""
 
     def partition(self, partition: str, qos: str) -> PartitionOffer | None:
         """This partition under this QOS; "" is Slurm's default QOS."""
@@ -74,7 +79,7 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
     associations = [
         entry
         for entry in cluster.associations
-        if entry.user == user and not entry.barred and not any(level.closed for level in ancestors(entry, cluster))
+        if entry.user == user and not any(level.closed for level in ancestors(entry, cluster))
     ]
     if not cluster.accounting:
         associations = [Association(settings.slurm.default_account, user)]
@@ -86,7 +91,7 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
         reservation
         for reservation in cluster.reservations
         if reservation.start - SOON <= now < reservation.end
-        and any(_may_use(reservation, user, project.account, groups) for project in projects)
+        and any(_may_use(reservation, user, project.lineage, groups) for project in projects)
     ]
     return Offer(
         projects=tuple(
@@ -109,29 +114,38 @@ def _project(
         association = next((entry for entry in own if entry.partition == partition.name), None) or next(
             (entry for entry in own if not entry.partition), None
         )
-        if association is None or not _admits(partition, account, groups):
+        if association is None or not _admits(partition, association, cluster, groups):
             continue
         default_qos = _default_qos(association, cluster)
         for qos in _qos_names(association, partition, default_qos):
-            offer = _partition(partition, qos, association, cluster)
-            partitions.append(replace(offer, is_default=qos == default_qos))
+            limits = SlurmLimits(partition, qos, association, cluster)
+            if limits.accept_jobs():
+                offer = _partition(partition, qos, limits, cluster)
+                partitions.append(replace(offer, is_default=qos == default_qos))
     return ProjectOffer(
         account=account,
         cpu_minutes=_left(account, cluster, lambda usage: usage.cpu),
         gpu_minutes=_left(account, cluster, lambda usage: usage.gpu),
         default_qos=_default_qos(own[0], cluster),
         partitions=tuple(partitions),
+        lineage=_lineage(own[0], cluster),
     )
 
 
-def _admits(partition: Partition, account: str, groups: Collection[str]) -> bool:
+def _lineage(association: Association, cluster: Cluster) -> frozenset[str]:
+    return frozenset(entry.account for entry in ancestors(association, cluster))
+
+
+def _admits(partition: Partition, association: Association, cluster: Cluster, groups: Collection[str]) -> bool:
     if not (partition.up and partition.open):
         return False
     if partition.allow_groups is not None and not partition.allow_groups & set(groups):
         return False
+    own, version = {association.account}, cluster.system.version
+    lineage = _lineage(association, cluster)
     if partition.allow_accounts is not None:  # Slurm ignores DenyAccounts then
-        return account in partition.allow_accounts
-    return account not in partition.deny_accounts
+        return bool(partition.allow_accounts & (lineage if version >= HIERARCHICAL_ACCOUNTS else own))
+    return not partition.deny_accounts & (own if UNKNOWN_VERSION < version < HIERARCHICAL_ACCOUNTS else lineage)
 
 
 def _default_qos(association: Association, cluster: Cluster) -> str:
@@ -158,8 +172,7 @@ def _qos_names(association: Association, partition: Partition, default_qos: str)
             yield name
 
 
-def _partition(partition: Partition, qos_name: str, association: Association, cluster: Cluster) -> PartitionOffer:
-    limits = SlurmLimits(partition, qos_name, association, cluster)
+def _partition(partition: Partition, qos_name: str, limits: SlurmLimits, cluster: Cluster) -> PartitionOffer:
     nodes = tuple(node for node in cluster.nodes if partition.name in node.partitions)
     kinds = _kinds(nodes)
     gpus = limits.most("gres/gpu", max(kinds.values(), default=0))
@@ -206,21 +219,24 @@ def _left(account: str, cluster: Cluster, kind: Callable[..., Minutes]) -> int |
     return min((max(0, budget.limit - budget.used) for budget in budgets if budget.limit is not None), default=None)
 
 
-def _may_use(reservation: Reservation, user: str, account: str, groups: Collection[str]) -> bool:
-    """Whether a reservation admits a person by all the users, accounts and groups that it names."""
+def _may_use(reservation: Reservation, user: str, lineage: Collection[str], groups: Collection[str]) -> bool:
+    """Whether a reservation admits a person by all the users, accounts and groups that it names.
+
+    An account stands for those below it, in every version of Slurm.
+    """
     return not reservation.maintenance and all(
         admitted(names, own_names)
         for names, own_names in (
             (reservation.users, {user}),
-            (reservation.accounts, {account}),
-            (reservation.groups, set(groups)),
+            (reservation.accounts, lineage),
+            (reservation.groups, groups),
         )
     )
 
 
-def admitted(names: Collection[str], own_names: set[str]) -> bool:
+def admitted(names: Collection[str], own_names: Collection[str]) -> bool:
     """Whether a list of a reservation admits one of ``own_names``; a name with a minus in front is excluded."""
     if not names:
         return True
     excluded = {name[1:] for name in names if name.startswith("-")}
-    return not (excluded & own_names) if excluded else bool(set(names) & own_names)
+    return not (excluded & set(own_names)) if excluded else bool(set(names) & set(own_names))

@@ -7,6 +7,7 @@ counts; what an account may use at a time counts at every level.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,13 +34,19 @@ class SlurmLimits:
     def __init__(self, partition: Partition, qos: str, association: Association, cluster: Cluster) -> None:
         by_name = {entry.name: entry for entry in cluster.qos}
         job_qos = by_name.get(qos, Qos(qos))
-        layers = [(partition.name, by_name[partition.qos].limits)] if partition.qos in by_name else []
-        layers.insert(0 if "OverPartQOS" in job_qos.flags else len(layers), (qos, job_qos.limits))
+        layers = [(partition.name, by_name[partition.qos])] if partition.qos in by_name else []
+        layers.insert(0 if "OverPartQOS" in job_qos.flags else len(layers), (qos, job_qos))
         self._partition = partition
         self._qos = job_qos
-        self._layers: list[tuple[str, Limits]] = layers
+        self._layers: list[tuple[str, Limits]] = [(name, layer.limits) for name, layer in layers]
+        self._submitted = ChainMap(*(dict(layer.submitted) for _, layer in layers))
         self._association = association
         self._ancestors = list(ancestors(association, cluster))
+
+    def accept_jobs(self) -> bool:
+        """Whether no QOS is closed to new jobs, nor the person barred by a limit that no QOS overrules."""
+        is_barred = self._association.barred and "user" not in self._submitted
+        return not is_barred and 0 not in self._submitted.values()
 
     def most(self, tres: str, node: int, partition: int | None = None) -> Bound:
         """The lowest limit for one job, of node, partition and Slurm's limits."""

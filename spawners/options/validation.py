@@ -71,7 +71,7 @@ def check(request: SpawnRequest, offer: Offer) -> None:
     _check_gpus(request, partition)
     _check_amount(request, "cpus", partition.cpus, project)
     _check_amount(request, "memory_gb", partition.memory_gb, project)
-    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, offer), project)
+    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, project, offer), project)
     if not any(_could_hold(node, request) for node in partition.nodes):
         raise _refusal(
             "cpus",
@@ -188,7 +188,7 @@ def _fits_elsewhere(request: SpawnRequest, partition: PartitionOffer, name: str)
     )
 
 
-def _with_reservation(request: SpawnRequest, bound: Bound, offer: Offer) -> Bound:
+def _with_reservation(request: SpawnRequest, bound: Bound, project: ProjectOffer, offer: Offer) -> Bound:
     if not request.reservation:
         return bound
     reservation = next((entry for entry in offer.reservations if entry.name == request.reservation), None)
@@ -197,7 +197,7 @@ def _with_reservation(request: SpawnRequest, bound: Bound, offer: Offer) -> Boun
         reservation is None
         or offer.now is None
         or not in_partition
-        or not admitted(reservation.accounts, {request.account})
+        or not admitted(reservation.accounts, project.lineage)
     ):
         raise _refusal(
             "reservation",

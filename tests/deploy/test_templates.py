@@ -137,6 +137,18 @@ def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
     assert "$" not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("small|(null)\nmain*|(null)\nmain*|gpu:h200:2\nfat|(null)\n", ("main", "main", "main", "main")),
+        ("main*|(null)\nfast|gpu:a100:4(S:0-1)\n", ("main", "fast", "main", "main")),
+        ("first|(null)\nsecond|(null)\n", ("first", "first", "first", "first")),
+    ],
+)
+def test_the_settings_name_partitions_that_the_machines_own_slurm_has(text: str, expected: tuple[str, ...]) -> None:
+    assert slurm.sites_partitions(text) == expected
+
+
 def test_the_sudo_rules_name_three_commands_as_people_and_one_as_root(layout: Layout) -> None:
     text = settings.sudoers_text(layout)
     rules = [line for line in text.splitlines() if line and not line.startswith("#")]

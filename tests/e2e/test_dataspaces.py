@@ -25,6 +25,7 @@ from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
 from tests.polling import eventually
+from tests.temporary_deployment import changed_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -104,18 +105,13 @@ def published(folder: Path) -> Iterator[Publisher]:
 @pytest.fixture(scope="module", autouse=True)
 def allowed_to_ask_this_machine(deployment: Deployment) -> Iterator[None]:
     """Settings that name 127.0.0.1, and the programs that read them."""
-    path = deployment.etc / "atrium.toml"
-    before = path.read_text()
-    settings = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
-    try:
-        if "allowed_hosts" not in before:
-            path.write_text(before.replace("[dataspace]\n", settings))
-            deployment.supervisorctl("restart", "api", "worker")
+    lines = '[dataspace]\nallowed_hosts = ["127.0.0.1"]\nharvest_seconds = 1\n'
+    with changed_settings(deployment, {"[dataspace]\n": lines}, apply=restart_readers):
         yield
-    finally:
-        if path.read_text() != before:
-            path.write_text(before)
-            deployment.supervisorctl("restart", "api", "worker")
+
+
+def restart_readers(deployment: Deployment) -> None:
+    deployment.supervisorctl("restart", "api", "worker")
 
 
 @pytest.fixture(scope="module")

@@ -20,28 +20,23 @@ from tests.browser import PUBLIC_NAME, fetch, sign_in, websocket_opens
 from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.visitor import Visitor
-from tests.temporary_deployment import atrium
+from tests.temporary_deployment import changed_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
-UP_SECONDS = 300
 OTHER_SITE = "https://elsewhere.test/page"
 
 
 @pytest.fixture(scope="module")
 def public(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment at ``https://atrium.test``, as an administrator moves it: settings, a certificate, ``make up``."""
-    path = deployment.etc / "atrium.toml"
-    before, certificate = path.read_text(), make_certificate(deployment.etc / "public-name")
+    certificate = make_certificate(deployment.etc / "public-name")
     lines = f'certificate = "{certificate}"\ncertificate_key = "{certificate.with_suffix(".key")}"\n'
-    text = before.replace("http://localhost:", f"https://{PUBLIC_NAME}:").replace("[nginx]\n", f"[nginx]\n{lines}")
-    path.write_text(text)
+    changes = {"http://localhost:": f"https://{PUBLIC_NAME}:", "[nginx]\n": f"[nginx]\n{lines}"}
     try:
-        atrium("up", within=UP_SECONDS)
-        yield deployment
+        with changed_settings(deployment, changes):
+            yield deployment
     finally:
-        path.write_text(before)
-        atrium("up", within=UP_SECONDS)
         shutil.rmtree(certificate.parent)
 
 

@@ -25,6 +25,7 @@ from tests.e2e.lab import new_notebook, open_empty_lab, run_cell, wait_for_kerne
 from tests.e2e.test_isolation import no_node_for_notebooks, press_start
 from tests.e2e.visitor import START_SECONDS, Visitor, staying
 from tests.polling import eventually
+from tests.temporary_deployment import changed_settings
 from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
@@ -66,7 +67,8 @@ def warning(page: Page, text: str | re.Pattern[str]) -> Any:
 def little_patience(deployment: Deployment) -> Iterator[None]:
     """A size whose servers end soon without use, and servers that give a Hub up after seconds."""
     impatient = '{ name = "impatient", title = "Impatient", idle_minutes = 1.5 }'
-    with changed_settings(deployment, "spawn", f"unreachable_seconds = 5\nprofiles = [{impatient}]"):
+    lines = f"[spawn]\nunreachable_seconds = 5\nprofiles = [{impatient}]\n"
+    with changed_settings(deployment, {"[spawn]\n": lines}, apply=restart_hub):
         yield
 
 
@@ -178,22 +180,6 @@ def hub_log(deployment: Deployment) -> str:
 
 
 # -- idleness -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def changed_settings(deployment: Deployment, section: str, lines: str) -> Iterator[None]:
-    """More lines in a section of the deployment's settings, for a Hub that is started again."""
-    path = deployment.etc / "atrium.toml"
-    before = path.read_text()
-    heading = f"[{section}]\n"
-    with_section = before if heading in before else f"{before}\n{heading}"
-    path.write_text(with_section.replace(heading, f"{heading}{lines}\n"))
-    try:
-        restart_hub(deployment)
-        yield
-    finally:
-        path.write_text(before)
-        restart_hub(deployment)
 
 
 def restart_hub(deployment: Deployment) -> None:

@@ -17,9 +17,10 @@ from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, open_empty_lab, run_cell
 from tests.e2e.managing import changed
-from tests.e2e.test_running import changed_settings
+from tests.e2e.test_running import restart_hub
 from tests.e2e.visitor import Visitor
 from tests.polling import eventually
+from tests.temporary_deployment import changed_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
@@ -245,7 +246,8 @@ def test_the_hub_ends_workers_without_a_server(deployment: Deployment, visit: Vi
     gateway, account = deployment.settings.spawn.gateway, deployment.settings.slurm.default_account
     words = ["--begin=now+1hour", "--output=/dev/null", "--chdir=/tmp", f"--account={account}", "--wrap=true"]
     named = [f"--job-name={gateway}-dask", f"--comment={gateway}:dask:{founder.name}::999999:0a1b2c3d:dask-1"]
-    with changed_settings(deployment, "spawn", f"orphan_seconds = {GRACE_SECONDS}"):
+    lines = f"[spawn]\norphan_seconds = {GRACE_SECONDS}\n"
+    with changed_settings(deployment, {"[spawn]\n": lines}, apply=restart_hub):
         start = time.monotonic()
         deployment.run("runuser", "-u", founder.name, "--", "sbatch", *words, *named)
         assert dask_jobs(founder)

@@ -11,25 +11,16 @@ from tests.deployment import Deployment
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_running import server_address, server_process
 from tests.e2e.visitor import Visitor, staying
-from tests.temporary_deployment import atrium
+from tests.temporary_deployment import CHANGE_SECONDS, atrium, changed_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
-
-UP_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
 def without_tls(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment with internal TLS switched off, as an administrator does it: one line, and ``make up``."""
-    path = deployment.etc / "atrium.toml"
-    before = path.read_text()
-    path.write_text(before.replace("internal_ssl = true", "internal_ssl = false"))
-    try:
-        atrium("up", within=UP_SECONDS)
+    with changed_settings(deployment, {"internal_ssl = true": "internal_ssl = false"}):
         yield deployment
-    finally:
-        path.write_text(before)
-        atrium("up", within=UP_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +33,7 @@ def founder(without_tls: Deployment, signed_in: Callable[[str], Page]) -> Iterat
 
 
 def test_another_upgrade_keeps_the_value(without_tls: Deployment) -> None:
-    atrium("up", within=UP_SECONDS)
+    atrium("up", within=CHANGE_SECONDS)
 
     assert not without_tls.settings.hub.internal_ssl
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.applications.models import Application, Form
 from hub.client import Api
+from hub.db.base import now
 from hub.organisations.models import OrganisationForm, ProfileForm
 from hub.projects import provisioning, service
 from hub.projects.models import ProjectSpec, StepResult
@@ -73,7 +74,7 @@ def backends(slurm: Any, settings: Settings | None = None) -> Backends:
 
 async def provision(session: Session, slurm: Any, spec: ProjectSpec) -> Project:
     """A project as ``atrium project create`` makes it."""
-    project = service.record(session, spec, who="admin")
+    project = service.record(session, spec, who="admin", today=now().date())
     await provisioning.provision(session, backends(slurm), project)
     return project
 

@@ -4,6 +4,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from hub.app import PREFIX, PUBLIC
+from hub.db.base import now
 from hub.projects import service
 from hub.projects.provisioning import provision
 from tests.hub.dataspace.test_routes import TABLE as DATASPACE_TABLE
@@ -97,7 +98,7 @@ async def scene(person, session, slurm, settings):
     submitted(founder)
     founder.applications.start(founder.applications.get(1).form)
     members = {"founder": "lead", "colleague": "member", "learner01": "member"}
-    project = service.record(session, spec(members=members), who="admin")
+    project = service.record(session, spec(members=members), who="admin", today=now().date())
     await provision(session, backends(slurm, settings), project)
     founder.projects.invite("demo", "eve@example.eu")
     person("admin", groups=["admins"])._connection.send(

@@ -500,3 +500,28 @@ def test_fetch_tells_the_conditions_and_sends_their_digest() -> None:
     [terms] = refusal.value.terms
     assert terms["conditions"] == list(ASK.conditions)
     assert space.fetch(1, project="demo", accepted=terms["digest"]) == Path("/projects/demo/data/a.csv")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
+def test_news_that_draw_the_page_anew_keep_the_chosen_project(tmp_path: Path) -> None:
+    (tmp_path / "front.mjs").write_text((HERE / "front.js").read_text())
+    script = """
+        Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });
+        globalThis.document = { createElement: () => ({
+            children: [], listeners: {}, setAttribute() {},
+            append(...children) { this.children.push(...children); },
+            addEventListener(name, act) { this.listeners[name] = act; },
+        }) };
+        const { Page } = await import("./front.mjs");
+        const projects = [{ slug: "a", title: "A" }, { slug: "b", title: "B" }];
+        const state = { me: { projects } };
+        const page = Object.create(Page.prototype, { state: { value: state }, destinations: { value: {} } });
+        const draw = (at) => page.bringing({ id: 1 }, { download_url: "https://example.eu/x.csv" }, at).children[0];
+        const first = draw(0);
+        first.value = "b";
+        first.listeners.change();
+        console.log(JSON.stringify([draw(0).value, draw(1).value]));
+    """
+    argv = [str(shutil.which("node")), "--input-type=module", "--eval", script]
+    output = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert json.loads(output) == ["b", "a"], "of this file, and of no other"

@@ -129,7 +129,7 @@ function writeAddress(place) {
 
 // ---- the page ----
 
-class Page {
+export class Page {
   constructor(model, root) {
     this.model = model;
     this.root = root;

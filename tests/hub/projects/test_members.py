@@ -17,12 +17,12 @@ from hub.projects.provisioning import provision
 from hub.projects.tables import InvitationRow, Project
 from hub.usage.service import hours_of
 from tests.hub.fakes import backends, settle
-from tests.hub.projects.test_service import awarded, spec
+from tests.hub.projects.test_service import TODAY, awarded, spec
 
 
 @pytest.fixture
 async def project(session, slurm, settings):
-    project = service.record(session, spec(), who="admin")
+    project = service.record(session, spec(), who="admin", today=TODAY)
     await provision(session, backends(slurm, settings), project)
     return project
 
@@ -198,7 +198,7 @@ def test_an_ended_project_invites_nobody(lead, session, project):
 
 def test_of_two_removals_at_once_none_is_lost(sessions, session, project):
     """Both have read the same revision: the second is refused, and removes its member when it is repeated."""
-    service.record(session, spec(members={"trainer": MemberRole.MEMBER}), who="admin")
+    service.record(session, spec(members={"trainer": MemberRole.MEMBER}), who="admin", today=TODAY)
     admin = Person(name="boss", kind="user", roles=frozenset({Role.ADMIN}))
     with sessions() as first, sessions() as second:
         projects_read = [opened.scalars(select(Project)).one() for opened in (first, second)]
@@ -277,7 +277,7 @@ def test_the_invitations_of_a_former_lead_are_over(lead, person, session, remove
 def test_the_invitations_of_a_lead_whom_an_admin_makes_a_member_are_over(lead, person, session):
     lead.projects.invite("demo", "eve@example.eu", MemberRole.LEAD)
     roles = {"colleague": MemberRole.LEAD, "founder": MemberRole.MEMBER}
-    service.record(session, spec(members=roles), who="admin")
+    service.record(session, spec(members=roles), who="admin", today=TODAY)
     with pytest.raises(NotFound):
         person("analyst").projects.accept_invitation(token_of(session))
 

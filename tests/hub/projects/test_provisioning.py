@@ -21,7 +21,7 @@ from hub.projects.provisioning import provision, resume
 from hub.projects.storage import StorageError
 from hub.projects.tables import Member, Project, StepRow
 from tests.hub.fakes import backends
-from tests.hub.projects.test_service import awarded, spec
+from tests.hub.projects.test_service import TODAY, awarded, spec
 
 STEPS = tuple(Step)
 
@@ -140,7 +140,7 @@ async def test_a_refusal_for_one_does_not_hold_up_the_others(session, slurm, aro
 
     picky = backends(Picky(), around.settings)
     for name in ("bad", "good"):
-        service.record(session, spec(slug=name, account=name), who="admin")
+        service.record(session, spec(slug=name, account=name), who="admin", today=TODAY)
     for _ in range(3):
         await resume(session, picky)
     session.expire_all()
@@ -153,7 +153,7 @@ async def test_a_refusal_for_one_does_not_hold_up_the_others(session, slurm, aro
 
 async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm, around):
     for name in ("one", "two"):
-        service.record(session, spec(slug=name, account=name), who="admin")
+        service.record(session, spec(slug=name, account=name), who="admin", today=TODAY)
     slurm.break_after = 0
     with pytest.raises(SlurmUnavailable):
         await resume(session, around)
@@ -162,7 +162,7 @@ async def test_when_slurm_is_away_nobody_is_tried_after_the_first(session, slurm
 
 async def test_a_change_during_provisioning_is_provisioned_too(sessions, session, slurm, around):
     """A lead removes somebody while Slurm is busy with the revision before."""
-    project = service.record(session, spec(), who="admin")
+    project = service.record(session, spec(), who="admin", today=TODAY)
     ensure = slurm.ensure_members
 
     async def slow(account, users, partitions=()):
@@ -190,7 +190,7 @@ async def test_a_change_during_provisioning_is_provisioned_too(sessions, session
 
 async def with_a_leaver(session, around):
     """A provisioned project that ``colleague`` leaves and ``trainer`` joins; the next run provisions both."""
-    project = service.record(session, spec(), who="admin")
+    project = service.record(session, spec(), who="admin", today=TODAY)
     await provision(session, around, project)
     next(member for member in project.members if member.person == "colleague").leaving = True
     service.set_roles(project, {"trainer": MemberRole.MEMBER})
@@ -224,7 +224,7 @@ async def test_the_job_of_a_former_member_that_does_not_end_blocks_no_other_step
 @pytest.mark.parametrize("error", [SlurmUnavailable("Slurm has not answered for 15 s."), SlurmError("no such QOS")])
 async def test_files_and_group_of_a_former_member_do_not_wait_for_slurm(session, slurm, around, error):
     project = await with_a_leaver(session, around)
-    service.record(session, spec(slug="other", account="other"), who="admin")
+    service.record(session, spec(slug="other", account="other"), who="admin", today=TODAY)
     slurm.break_after, slurm.error = slurm.calls, error
     with contextlib.suppress(SlurmUnavailable):
         await resume(session, around)

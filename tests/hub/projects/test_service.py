@@ -19,6 +19,7 @@ from tests.hub.fakes import backends
 
 ORGANISATION = 9_999
 """Beyond the numbers that a database gives by itself."""
+TODAY = now().date()
 
 
 def spec(**changes) -> ProjectSpec:
@@ -58,20 +59,20 @@ def awarded(session, **changes) -> Project:
 
 
 def test_recording_the_same_project_twice_changes_nothing(session):
-    first = service.record(session, spec(), who="admin")
+    first = service.record(session, spec(), who="admin", today=TODAY)
     revision = first.revision
-    again = service.record(session, spec(), who="admin")
+    again = service.record(session, spec(), who="admin", today=TODAY)
     assert (again.id, again.revision) == (first.id, revision)
     assert len(session.scalars(select(Member)).all()) == 2
     assert session.scalar(select(func.count()).select_from(EventRow)) == 1
 
 
 def test_changed_hours_and_members_start_provisioning_again(session):
-    project = service.record(session, spec(), who="admin")
+    project = service.record(session, spec(), who="admin", today=TODAY)
     project.state, before = ProjectState.ACTIVE, project.revision
     session.commit()
     members = {"founder": "member", "learner01": "member"}
-    project = service.record(session, spec(cpu_hours=200, starts=None, members=members), who="admin")
+    project = service.record(session, spec(cpu_hours=200, starts=None, members=members), who="admin", today=TODAY)
     assert (project.starts, project.revision, project.state) == (date(2026, 1, 1), before + 1, "provisioning")
     assert {member.person: member.role for member in project.members} == {
         "founder": MemberRole.MEMBER,
@@ -81,10 +82,10 @@ def test_changed_hours_and_members_start_provisioning_again(session):
 
 
 def test_an_account_belongs_to_one_project_for_good(session):
-    service.record(session, spec(), who="admin")
+    service.record(session, spec(), who="admin", today=TODAY)
     for changes in ({"slug": "other"}, {"account": "other"}):
         with pytest.raises(InvalidInput) as refused:
-            service.record(session, spec(**changes), who="admin")
+            service.record(session, spec(**changes), who="admin", today=TODAY)
         assert refused.value.field == "account"
 
 
@@ -108,7 +109,7 @@ def test_slugs_of_any_title(session, title, slug):
 
 
 def test_a_slug_in_use_gets_a_suffix(session):
-    service.record(session, spec(slug="green-steel-7", account="other"), who="admin")
+    service.record(session, spec(slug="green-steel-7", account="other"), who="admin", today=TODAY)
     assert awarded(session).slug == "green-steel-7x"
 
 
@@ -142,7 +143,7 @@ async def test_a_project_passes_through_its_phases(session, settings, slurm):
 
 def test_a_project_whose_days_an_admin_changes_gets_the_phase_of_today(session, settings):
     today = now().date()
-    project = service.record(session, spec(starts=today + timedelta(days=9)), who="admin")
+    project = service.record(session, spec(starts=today + timedelta(days=9)), who="admin", today=TODAY)
     assert project.phase is Phase.WAITING, "no job starts before the first day"
     revision = project.revision
     for changes, phase in (
@@ -152,7 +153,7 @@ def test_a_project_whose_days_an_admin_changes_gets_the_phase_of_today(session, 
         ({"starts": today, "until": today}, Phase.OPEN),
         ({"starts": today + timedelta(days=1)}, Phase.WAITING),
     ):
-        project = service.record(session, spec(**changes), who="admin")
+        project = service.record(session, spec(**changes), who="admin", today=TODAY)
         phases.update_phases(session, settings, today)
         session.refresh(project)
         assert project.phase is phase, changes
@@ -163,7 +164,8 @@ def test_a_project_whose_days_an_admin_changes_gets_the_phase_of_today(session, 
 def test_a_project_whose_phase_cannot_be_updated_stops_no_other(session, settings, monkeypatch, caplog):
     today = now().date()
     for number in (1, 2):
-        service.record(session, spec(slug=f"demo-{number}", account=f"demo-{number}", until=today), who="admin")
+        described = spec(slug=f"demo-{number}", account=f"demo-{number}", until=today)
+        service.record(session, described, who="admin", today=TODAY)
     update_phase = phases._update_phase
 
     def faulty(session, settings, programme, project, today):
@@ -177,13 +179,22 @@ def test_a_project_whose_phase_cannot_be_updated_stops_no_other(session, setting
     assert "cannot update the phase" in caplog.text
 
 
+def test_a_project_begins_on_the_day_that_the_programme_has(session):
+    """Shortly after midnight in Brussels the day of UTC is the one before."""
+    tomorrow = TODAY + timedelta(days=1)
+    project = service.record(session, spec(starts=None), who="admin", today=tomorrow)
+    assert (project.starts, project.phase) == (tomorrow, Phase.OPEN)
+    later = service.record(session, spec(starts=tomorrow + timedelta(days=1)), who="admin", today=tomorrow)
+    assert later.phase is Phase.WAITING
+
+
 def test_the_last_day_of_the_calendar_has_a_grace_time(session, settings):
-    project = service.record(session, spec(until=date.max), who="admin")
+    project = service.record(session, spec(until=date.max), who="admin", today=TODAY)
     phases.update_phases(session, settings, now().date())
     assert lifecycle.files_until(project.until, policy.current(settings).terms) == date.max
 
 
 def test_changed_hours_are_provisioned_by_a_process_that_has_just_begun(sessions, session):
-    before = service.record(session, spec(), who="admin").revision
+    before = service.record(session, spec(), who="admin", today=TODAY).revision
     with sessions() as other_process:
-        assert service.record(other_process, spec(cpu_hours=200), who="admin").revision == before + 1
+        assert service.record(other_process, spec(cpu_hours=200), who="admin", today=TODAY).revision == before + 1

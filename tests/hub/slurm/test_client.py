@@ -6,9 +6,12 @@ import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Slurm
-from hub.slurm import commands
+from hub.slurm import commands, inventory
 from hub.slurm.client import SlurmClient
+from hub.slurm.cluster import System
 from hub.slurm.jobs import Phase
+
+DEMO = ["cluster=lakes", "account=demo"]
 
 
 class Answers:
@@ -19,6 +22,8 @@ class Answers:
         self.commands: list[list[str]] = []
 
     async def run(self, argv, **_options):
+        if argv == commands.configuration():
+            return "ClusterName             = lakes\nSLURM_VERSION           = 23.02.6\n"
         self.commands.append(argv)
         answer = self.answers[argv[0]]
         if isinstance(answer, Exception):
@@ -80,7 +85,7 @@ async def test_a_node_s_address_is_asked_once():
 async def test_only_missing_members_are_added_and_all_at_once():
     slurm, transport = client(sacctmgr="founder||\n")
     await slurm.ensure_members("demo", ["trainer", "founder", "analyst"])
-    assert transport.commands[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", "account=demo"]
+    assert transport.commands[-1] == ["sacctmgr", "--immediate", "add", "user", "analyst,trainer", *DEMO]
     await slurm.ensure_members("demo", ["founder"])
     assert len(transport.commands) == 3
 
@@ -101,27 +106,54 @@ async def test_barring_takes_new_jobs_away_before_running_ones():
     assert len(transport.commands) == 4
 
 
+async def test_every_command_on_accounts_is_for_this_slurm_alone():
+    """One database may serve several clusters: without the name sacctmgr means all of them."""
+    slurm, transport = client(sacctmgr="demo|founder\nlakes\n", scancel="", squeue="")
+    budget = {"description": "x", "cpu_minutes": 1, "gpu_minutes": 1}
+    await slurm.ensure_account("steel", parent="call", **budget)
+    await slurm.ensure_members("steel", ["founder", "trainer"])
+    await slurm.accounts_of("founder")
+    transport.answers["sacctmgr"] = "steel|founder||||||||||\n"
+    await slurm.associations()
+    transport.answers["sacctmgr"] = "founder||0\nsteel\n"
+    await slurm.ensure_members("steel", ["founder"])
+    await slurm.revoke("steel", "founder")
+    accounting = [argv for argv in transport.commands if argv[0] == "sacctmgr"]
+    verbs = {argv[2] if argv[1] == "--immediate" else argv[3] for argv in accounting}
+    assert verbs == {"add", "modify", "remove", "show"}
+    assert [argv for argv in accounting if "cluster=lakes" not in argv] == []
+
+
+async def test_the_name_of_this_slurm_has_to_be_known():
+    slurm, _ = client()
+    assert (await slurm.system()) == System("lakes", (23, 2))
+    with pytest.raises(SlurmError, match="name of the cluster"):
+        inventory.parse_system("SLURM_VERSION = 23.02.6\n")
+    assert inventory.parse_system("ClusterName = lakes\n").version == (0, 0)
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        lambda: commands.accounts([]),
+        lambda: commands.accounts("lakes", []),
+        lambda: commands.accounts("", ["demo"]),
         lambda: commands.account_usage([]),
-        lambda: commands.accounts_of(""),
-        lambda: commands.add_members("demo", []),
-        lambda: commands.admit_member("demo", ""),
-        lambda: commands.bar_member("", "founder"),
-        lambda: commands.bar_member("demo", ""),
+        lambda: commands.accounts_of("lakes", ""),
+        lambda: commands.add_members("lakes", "demo", []),
+        lambda: commands.admit_member("lakes", "demo", ""),
+        lambda: commands.bar_member("lakes", "", "founder"),
+        lambda: commands.bar_member("lakes", "demo", ""),
         lambda: commands.cancel_of("", "founder"),
         lambda: commands.cancel_of("demo", ""),
-        lambda: commands.change_default_account("", "demo"),
+        lambda: commands.change_default_account("lakes", "", "demo"),
         lambda: commands.day_of(date(2026, 1, 1), []),
-        lambda: commands.limit_account("", cpu_minutes=0, gpu_minutes=0),
-        lambda: commands.members(""),
+        lambda: commands.limit_account("lakes", "", cpu_minutes=0, gpu_minutes=0),
+        lambda: commands.members("lakes", ""),
         lambda: commands.named_jobs("server", ""),
         lambda: commands.queue(""),
         lambda: commands.queue_of_member("demo", ""),
-        lambda: commands.remove_member("", "founder"),
-        lambda: commands.remove_member("demo", ""),
+        lambda: commands.remove_member("lakes", "", "founder"),
+        lambda: commands.remove_member("lakes", "demo", ""),
     ],
 )
 def test_no_command_is_for_an_empty_name(command):

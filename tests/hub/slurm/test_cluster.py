@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
-from hub.slurm.cluster import SELDOM, ClusterWatcher, Node, Partition
+from hub.slurm.cluster import SELDOM, ClusterWatcher, Node, Partition, System
 
 
 class Slurm:
@@ -46,6 +46,9 @@ class Slurm:
     async def account_hours(self):
         return await self._answer("usage", {})
 
+    async def system(self):
+        return await self._answer("system", System("lakes", (23, 2)))
+
 
 @pytest.fixture
 def slurm():
@@ -61,10 +64,10 @@ async def test_slurm_is_not_queried_while_nobody_looks(slurm):
 async def test_simultaneous_views_share_their_queries(slurm):
     watcher = ClusterWatcher(slurm, seconds=60)
     views = await asyncio.gather(*(watcher.look() for _ in range(50)))
-    assert len(slurm.queries) == 6
+    assert len(slurm.queries) == 7
     assert {view.partitions for view in views} == {(Partition("p"),)}
     await watcher.look()
-    assert len(slurm.queries) == 6
+    assert len(slurm.queries) == 7
 
 
 async def test_rarely_changing_data_is_queried_rarely(slurm):

@@ -1,6 +1,6 @@
 """Parsing of text recorded from Slurm 22.05 and of hostile text."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
 
@@ -151,11 +151,18 @@ def test_a_day_by_account_person_and_partition():
     assert commands.parse_day("") == {}
 
 
+def test_every_run_of_a_requeued_job_is_asked_for():
+    """Slurm shows the last run alone unless it is asked for duplicates."""
+    for argv in (commands.day_of(date(2026, 11, 24), ["steel"]), commands.history(7)):
+        assert argv[0] == "sacct"
+        assert "--duplicates" in argv
+
+
 def test_no_word_of_a_person_is_an_option():
     """Partitions and names are values behind an equals sign, or behind the word they belong to."""
-    argv = commands.add_members("steel", ["ada"], ["gpu"])
-    assert argv[-3:] == ["ada", "account=steel", "partition=gpu"]
-    assert commands.limit_account("steel", cpu_minutes=1, gpu_minutes=2, qos=("a", "b"), closed=True)[-3:] == [
+    argv = commands.add_members("lakes", "steel", ["ada"], ["gpu"])
+    assert argv[-4:] == ["ada", "cluster=lakes", "account=steel", "partition=gpu"]
+    assert commands.limit_account("lakes", "steel", cpu_minutes=1, gpu_minutes=2, qos=("a", "b"), closed=True)[-3:] == [
         "GrpTRESMins=cpu=1,gres/gpu=2",
         "GrpSubmitJobs=0",
         "qos=a,b",

@@ -70,6 +70,9 @@ def test_associations_and_qos_are_parsed(recorded):
     assert qos["notebook"].limits.user == {"cpu": 16, "mem": 65536}
     assert (qos["flexible"].limits.minutes, qos["flexible"].flags) == (240, frozenset({"DenyOnLimit"}))
     assert qos["normal"].gives_way_to == ("flexible",)
+    assert (qos["normal"].submitted, qos["flexible"].submitted) == ({"user": 200}, {})
+    [closed] = inventory.parse_qos("shut||||||0||5||closed | for a while\n")
+    assert (closed.submitted, closed.description) == ({"user": 0, "group": 5}, "closed | for a while")
 
 
 def test_usage_of_every_account_is_parsed(recorded):

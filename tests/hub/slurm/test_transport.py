@@ -40,6 +40,11 @@ async def test_nothing_of_our_environment_leaks(command, monkeypatch):
     assert "JUPYTERHUB_USER=founder" in text
 
 
+async def test_times_are_printed_as_we_read_them_whatever_the_site_prefers(command, monkeypatch):
+    monkeypatch.setenv("SLURM_TIME_FORMAT", "relative")
+    assert "SLURM_TIME_FORMAT=standard" in await command("env").run(["squeue"])
+
+
 async def test_a_refusal_raises_slurms_message(command):
     with pytest.raises(SlurmError, match="Invalid qos") as caught:
         await command("echo 'sbatch: error: Invalid qos' >&2; exit 1").run(["squeue"])

@@ -7,17 +7,15 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import httpx2
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from tests.node_server import stand_in_hub
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -43,33 +41,6 @@ def _load_jupyter_server_extension(server):
 """
 """A server extension that tells which variables programs inherit that the server starts."""
 INTRUDER = "import os; open(os.path.join({home!r}, 'intruder-' + {name!r} + '-' + str(os.getpid())), 'w').close()\n"
-
-
-class StandInHub(BaseHTTPRequestHandler):
-    """Accepts every port, and knows one token."""
-
-    ports: ClassVar[list[int]] = []
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if "port" in body:
-            self.ports.append(body["port"])
-        self._answer({})
-
-    def do_GET(self) -> None:
-        scopes = ["access:servers!server=maria/"]
-        self._answer({"name": "maria", "kind": "user", "groups": [], "scopes": scopes})
-
-    def _answer(self, body: object) -> None:
-        known = self.headers.get("Authorization") == f"token {TOKEN}"
-        content = json.dumps(body).encode()
-        self.send_response(200 if known else 403)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @dataclass
@@ -148,9 +119,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     configuration["ServerApp"]["jpserver_extensions"] |= {"spawners.node": True, "reporter": True}
     (settings / "reporter.py").write_text(REPORTER)
     (settings / "jupyter_server_config.json").write_text(json.dumps(configuration))
-    with ThreadingHTTPServer(("127.0.0.1", 0), StandInHub) as hub:
-        threading.Thread(target=hub.serve_forever, daemon=True).start()
-        hub_url = f"http://127.0.0.1:{hub.server_address[1]}"
+    with stand_in_hub("maria", token=TOKEN) as (hub, ports):
         environment = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(home),
@@ -158,8 +127,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "JUPYTER_CONFIG_PATH": str(settings),
             "JUPYTER_RUNTIME_DIR": str(runtime),
             "JUPYTERHUB_API_TOKEN": TOKEN,
-            "JUPYTERHUB_API_URL": f"{hub_url}/hub/api",
-            "JUPYTERHUB_ACTIVITY_URL": f"{hub_url}/hub/api/users/maria/activity",
+            "JUPYTERHUB_API_URL": hub,
+            "JUPYTERHUB_ACTIVITY_URL": f"{hub}/users/maria/activity",
             "JUPYTERHUB_BASE_URL": "/",
             "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-maria",
             "JUPYTERHUB_HOST": "",
@@ -180,12 +149,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             [sys.executable, "-I", "-c", START, str(ROOT), str(settings)], env=environment, cwd=home
         )
         try:
-            port = eventually(lambda: next(iter(StandInHub.ports), 0), within=120, what="the server's port")
+            port = eventually(lambda: next(iter(ports), 0), within=120, what="the server's port")
             yield Server(process, f"http://127.0.0.1:{port}/user/maria/", home, runtime)
         finally:
             process.terminate()
             process.wait(30)
-            hub.shutdown()
 
 
 def test_nothing_of_the_home_is_loaded_into_the_server(server: Server) -> None:

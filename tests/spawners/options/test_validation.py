@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import InvalidInput
-from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
+from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos, Reservation, System
 from hub.slurm.jobs import AccountUsage, Minutes
 from spawners.job.request import SpawnRequest
 from spawners.options import validation
@@ -214,9 +214,64 @@ def test_a_right_in_one_partition_only():
     assert {entry.name for entry in have.projects[0].partitions} == {"gpu"}
 
 
-def test_a_project_that_one_may_not_submit_to_any_more_is_none():
-    closed = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
-    assert offer(replace(CLUSTER, associations=closed)).projects == ()
+@pytest.mark.parametrize(
+    ("version", "changes", "is_offered"),
+    [
+        ((22, 5), {"allow_accounts": frozenset({"chemistry"})}, False),
+        ((23, 2), {"allow_accounts": frozenset({"chemistry"})}, True),
+        ((22, 5), {"allow_accounts": frozenset({"chem-42"})}, True),
+        ((24, 11), {"allow_accounts": frozenset({"physics"})}, False),
+        ((22, 5), {"deny_accounts": frozenset({"chemistry"})}, True),
+        ((23, 2), {"deny_accounts": frozenset({"chemistry"})}, False),
+        ((0, 0), {"allow_accounts": frozenset({"chemistry"})}, False),  # an unknown version: the stricter rule
+        ((0, 0), {"deny_accounts": frozenset({"chemistry"})}, False),
+    ],
+)
+def test_accounts_of_a_partition_stand_for_those_below_from_23_02_on(version, changes, is_offered):
+    partitions = (Partition("shared", **changes), Partition("fat"))
+    have = offer(site(partitions=partitions, system=System("lakes", version)))
+    assert [entry.name for entry in have.projects[0].partitions if entry.name == "shared"] == (
+        ["shared", "shared"] if is_offered else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("accounts", "is_open"), [(("chemistry",), True), (("physics",), False), (("-chemistry",), False), (("-x",), True)]
+)
+def test_accounts_of_a_reservation_stand_for_those_below(accounts, is_open):
+    lesson = Reservation("lesson", NOW, NOW + timedelta(hours=8), accounts=accounts)
+    have = offer(site(reservations=(lesson,)))
+    assert [entry.name for entry in have.reservations] == ["lesson"] * is_open
+    choice = request(account="chem-42", partition="shared", reservation="lesson")
+    assert validation.is_fine(choice, replace(have, reservations=(lesson,))) is is_open
+
+
+@pytest.mark.parametrize(
+    ("partition_qos", "job_qos", "is_offered"),
+    [
+        ({}, {}, True),
+        ({}, {"user": 0}, False),
+        ({}, {"group": 0}, False),
+        ({}, {"account": 5}, True),
+        ({"user": 0}, {}, False),
+        ({"user": 9}, {"user": 0}, True),  # the partition's goes first
+    ],
+)
+def test_a_qos_that_takes_no_jobs_is_not_offered(partition_qos, job_qos, is_offered):
+    qos = (Qos("shut", submitted=job_qos), Qos("of-shared", submitted=partition_qos))
+    cluster = site(partitions=(Partition("shared", qos="of-shared"),), qos=qos)
+    have = offer(own(cluster, qos=("shut",)))
+    assert bool(have.projects) is is_offered
+
+
+def test_who_is_barred_has_no_project_unless_a_qos_overrules_it():
+    barred = tuple(replace(association, barred=association.user == "founder") for association in CLUSTER.associations)
+    unlimited = tuple(replace(qos, submitted={}) for qos in CLUSTER.qos)
+    assert offer(replace(CLUSTER, associations=barred, qos=unlimited)).projects == ()
+    [project] = offer(replace(CLUSTER, associations=barred)).projects
+    offered = {(entry.name, entry.qos) for entry in project.partitions}
+    assert ("batch", "normal") in offered
+    assert ("batch", "flexible") not in offered, "of these two QOS only normal says how many jobs a person may submit"
 
 
 def test_a_person_without_a_project_is_refused():
