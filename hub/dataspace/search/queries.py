@@ -68,8 +68,9 @@ class QueryBuilder:
 
     def _frequency(self, clause: Clause, word: str) -> int:
         """Upper limit of the records that have a word or a compound with it."""
-        terms = [*self._terms(clause, word), *self._label_terms(word)]
-        return sum(self._searcher.doc_freq(*term) for term in terms)
+        stem_terms = self._stem_terms(clause, word)
+        compounds = self._compounds(word, rest_is_known=bool(stem_terms))
+        return sum(self._searcher.doc_freq(*term) for term in (*stem_terms, *compounds, *self._label_terms(word)))
 
     def corrections(self, text: str) -> dict[str, list[str]]:
         """Words of a text that no record of the person has, and what each may have been meant to be."""
@@ -149,12 +150,12 @@ class QueryBuilder:
 
     def _word(self, clause: Clause, word: str, *, complete: bool) -> tantivy.Query:
         """Records with a word in any language, under a label of that name, or with a word that begins like it."""
+        stem_terms = self._stem_terms(clause, word)
         boosts = dict.fromkeys(self._label_terms(word), _LABEL_BOOST)
-        boosts |= dict.fromkeys(self._terms(clause, word), _COMPOUND_BOOST)
+        boosts |= dict.fromkeys(self._compounds(word, rest_is_known=bool(stem_terms)), _COMPOUND_BOOST)
         if complete and (len(word) > 1 or is_cjk(word)):
             boosts |= dict.fromkeys(self._completions(word), 1.0)
-        for name, stem in _text_terms(clause, word):
-            boosts |= dict.fromkeys(self._existing(name, stem), _STEM_BOOST if name in _STEMS else 1.0)
+        boosts |= stem_terms
         return _any([_boosted(term, boost) for term, boost in boosts.items()])
 
     def _completions(self, word: str) -> Iterator[Term]:
@@ -167,18 +168,25 @@ class QueryBuilder:
                 for completion, _ in self._searcher.terms_with_prefix(OWN, beginning, limit=MOST_COMPLETIONS):
                     yield OWN, completion
 
-    def _terms(self, clause: Clause, word: str) -> list[Term]:
-        """Field and stem of a word in every language that has it, and titles' compounds with it.
+    def _stem_terms(self, clause: Clause, word: str) -> dict[Term, float]:
+        """Stems of a word in every language that has it, and how much each counts."""
+        return {
+            term: _STEM_BOOST if name in _STEMS else 1.0
+            for name, stem in _text_terms(clause, word)
+            for term in self._existing(name, stem)
+        }
 
-        The rest of a compound has to be a word, too, unless no record that the person sees has the word by itself.
+    def _compounds(self, word: str, *, rest_is_known: bool) -> Iterator[Term]:
+        """Compounds with a word in titles.
+
+        ``rest_is_known``: the rest of a compound has to be a word, too, as a record that the person sees has the word
+        by itself.
         """
-        terms = [term for name, stem in _text_terms(clause, word) for term in self._existing(name, stem)]
-        is_word = bool(terms)
-        terms += [("title", compound) for compound in self._spelling.compounds(word, rest_is_known=is_word)]
+        for compound in self._spelling.compounds(word, rest_is_known=rest_is_known):
+            yield "title", compound
         for project, spelling in self._own.items():
-            compounds = spelling.compounds(word, rest_is_known=is_word)
-            terms += [(OWN, own_term(project, "title", compound)) for compound in compounds]
-        return terms
+            for compound in spelling.compounds(word, rest_is_known=rest_is_known):
+                yield OWN, own_term(project, "title", compound)
 
     def _label_terms(self, word: str) -> list[Term]:
         """Filters whose value has this name, as far as records have them."""

@@ -82,6 +82,7 @@ PEOPLE = EVERYBODY - {"pages"}
 TABLE = [
     ("GET", "/dataspace/search", None, EVERYBODY),
     ("GET", "/dataspace/suggestions", None, EVERYBODY),
+    ("GET", "/dataspace/values?facet=publisher&find=x", None, EVERYBODY),
     ("GET", "/dataspace/records/{id}", None, {"founder", "colleague"}),
     ("GET", "/dataspace/records/{id}/preview", None, {"founder", "colleague"}),
     ("POST", "/dataspace/records/{id}/remote-use", {}, {"founder", "colleague"}),

@@ -84,7 +84,7 @@ def test_replacing_and_forgetting(engine):
         ("ro", "Râurile", "rauri"),
         ("el", "Έρευνες", "ερευνεσ"),
         ("pl", "Jakość powietrza Łódź", "jakosc lodz"),
-        ("pl", "Zużycie energii", "ZUŻYCIE ENERGIA"),
+        ("pl", "Rozkłady jazdy autobusów", "AUTOBUS ROZKŁAD"),
         ("cs", "Kvalita pitné vody", "voda"),
         ("cs", "Kvalita pitne\u0301 vody", "pitnou vodu"),
         ("sk", "Zoznam stromov", "stromy"),
@@ -140,7 +140,7 @@ def test_a_phrase_is_found_in_its_inflected_forms_and_without_accents(engine):
 
 def test_a_country_and_a_file_type_are_found_by_their_names_in_any_language(engine):
     engine[0].replace([entry(1, "cows", country=["BEL"]), entry(2, "cars", country=["FRA"], format=["CSV"])])
-    names = ("Belgien", "België", "belgique", "Βέλγιο", "Il-Belġju")
+    names = ("Belgien", "België", "belgique", "Βέλγιο", "Belġju")
     assert [ids(find(engine, name)) for name in names] == [[1]] * len(names)
     assert ids(find(engine, "csv")) == ids(find(engine, "csv Frankreich")) == [2]
     assert ids(find(engine, "csv Belgien")) == []
