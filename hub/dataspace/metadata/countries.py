@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from babel.core import get_global
@@ -39,7 +40,7 @@ def _by_two_letters(code: str) -> str | None:
 @cache
 def _iso_codes() -> dict[str, str]:
     """Codes of two letters -> of three, as CLDR has them."""
-    aliases: dict[str, list[str]] = get_global("territory_aliases")
+    aliases: Mapping[str, list[str]] = get_global("territory_aliases")
     return {short: code for code, [short, *_] in aliases.items() if code in country_labels()}
 
 
