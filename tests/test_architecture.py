@@ -140,11 +140,13 @@ SUBJECTS: dict[str, set[str]] = {
     "dataspace/metadata": {
         "addresses",  # mended where that is unambiguous
         "agents",  # publishers, creators, contacts
+        "countries",  # by address, code or name
         "coverage",  # places, periods, languages
         "dates",  # in the spellings of catalogues
         "dcat",  # DCAT -> records
         "distributions",  # files and services of a record
         "file_types",  # by media type, name or extension
+        "high_value",  # high-value datasets of the EU
         "licences",  # classes of licences
         "literals",  # single values: sizes, links, mailboxes
         "namespaces",  # of all vocabularies
@@ -181,9 +183,11 @@ SUBJECTS: dict[str, set[str]] = {
         "engine",  # what an index has to offer
         "index",  # Tantivy
         "indexing",  # database -> index
+        "labels",  # of vocabularies, as synonyms
         "queries",  # requests -> the engine's queries
         "schema",  # fields of the index
         "spelling",  # words that are nearly the same, compounds
+        "stemming",  # languages that the engine has no stemmer for
         "syntax",  # typed text -> words, phrases, exclusions
     },
     "dataspace/sources": {

@@ -8,7 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from hub.connection import Connection, part
-from hub.dataspace.models import Preview, Query, RecordPage, RemoteUse, SearchAnswer, Suggestion, UseForm
+from hub.dataspace.models import (
+    FacetValue,
+    Preview,
+    Query,
+    RecordPage,
+    RemoteUse,
+    SearchAnswer,
+    Suggestion,
+    UseForm,
+    ValueQuery,
+)
 from hub.dataspace.publications.models import Publication, PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 from hub.dataspace.sources.models import Run, Source, SourceForm
@@ -28,6 +38,10 @@ class Dataspace:
     def search(self, query: Query | str = "", chips: Sequence[str] = ()) -> SearchAnswer:
         """Hits and counts; ``search("water", ["licence:open"])``, or a whole :class:`Query`."""
         return self._connection.get("/dataspace/search", SearchAnswer, **_params(query, chips))
+
+    def values(self, query: ValueQuery) -> tuple[FacetValue, ...]:
+        """Values to filter a search by whose label has a text in it; at most 20, the most frequent first."""
+        return self._connection.get("/dataspace/values", tuple[FacetValue, ...], **_params(query))
 
     def suggestions(self, query: Query) -> tuple[Suggestion, ...]:
         """Searches with hits, for a search without any."""
@@ -126,7 +140,7 @@ def _params(query: Query | str, chips: Sequence[str] = ()) -> dict[str, Any]:
     """A query as parameters of an address."""
     if isinstance(query, str):
         query = Query(text=query, chips=tuple(chips))
-    return query.model_dump(exclude_defaults=True)
+    return query.model_dump(mode="json", exclude_defaults=True)
 
 
 def _stated(form: BaseModel) -> dict[str, Any]:

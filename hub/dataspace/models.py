@@ -313,10 +313,17 @@ class SearchAnswer(Frozen):
     """Whether the text was longer than 500 characters, and only its beginning was searched for."""
 
 
-FACETS = ("sector", "space", "publisher", "licence", "access", "format", "language", "updated")
-"""Properties that a search can be filtered by; ``updated`` is a year."""
+FACETS = (
+    *("sector", "space", "publisher", "licence", "access", "format", "language", "updated"),
+    *("country", "kind", "quality", "high_value"),
+)
+"""Properties that a search can be filtered by and whose values are counted; ``updated`` is a year, and ``high_value``
+is ``yes`` for high-value datasets of the EU."""
+KEYWORD = "keyword"
+"""A property that a search can be filtered by; it has too many values to count them."""
 
-Chip = Annotated[str, StringConstraints(pattern=rf"(?s)^({'|'.join(FACETS)}):.+$", max_length=300)]
+Facet = Annotated[str, StringConstraints(pattern=rf"^({'|'.join((*FACETS, KEYWORD))})$")]
+Chip = Annotated[str, StringConstraints(pattern=rf"(?s)^({'|'.join((*FACETS, KEYWORD))}):.+$", max_length=300)]
 """A filter: a facet and one of its values, ``licence:open``."""
 
 
@@ -330,8 +337,13 @@ class Query(Form):
     ``-noise`` for records without a word, ``water OR air``, ``publisher:NAME``, ``format:CSV``."""
     chips: tuple[Chip, ...] = Field((), max_length=40)
     """Filters by facet."""
-    sort: Literal["relevance", "date", "size"] = "relevance"
-    """Order of the hits."""
+    updated_from: date | None = None
+    """First day of the last update. A record without a date does not match."""
+    updated_to: date | None = None
+    """Last day of the last update."""
+    sort: Literal["relevance", "date", "oldest", "size", "name"] = "relevance"
+    """Order of the hits: the best match, the newest, the oldest, the largest, or by title. Records without a date, a
+    size or a title come last."""
     page: int = Field(1, ge=1, le=100)
     """Number of the page, from 1."""
     per_page: int = Field(20, ge=1, le=100)
@@ -340,6 +352,15 @@ class Query(Form):
     """Language of labels, two letters."""
     typing: bool = False
     """Whether the last word may be incomplete."""
+
+
+class ValueQuery(Query):
+    """Values of a facet among the records of a search."""
+
+    facet: Facet
+    """Property whose values are searched."""
+    find: str = Field(max_length=100, pattern=r"\S")
+    """Part of the label; of a keyword, its beginning."""
 
 
 class Suggestion(Frozen):

@@ -11,7 +11,17 @@ from starlette.concurrency import run_in_threadpool
 from hub.context import Asking, AskingPerson, Guarded, RowId, Sessions
 from hub.dataspace import service
 from hub.dataspace.context import CachedProjects, Projects
-from hub.dataspace.models import Preview, Query, RecordPage, RemoteUse, SearchAnswer, Suggestion, UseForm
+from hub.dataspace.models import (
+    FacetValue,
+    Preview,
+    Query,
+    RecordPage,
+    RemoteUse,
+    SearchAnswer,
+    Suggestion,
+    UseForm,
+    ValueQuery,
+)
 from hub.dataspace.preview import Previewer
 from hub.dataspace.publications.routes import router as publications
 from hub.dataspace.saved_searches.routes import router as saved_searches
@@ -44,12 +54,23 @@ async def search(query: Asked, projects: CachedProjects, search_cache: SearchCac
     Only records that you may see are counted and returned.
     """
     answer = search_cache.cached(query, projects)
-    if answer is None and search_cache.is_quick(query):
+    if answer is None and search_cache.is_quick(query, projects):
         answer = search_cache.answer(query, projects)
     elif answer is None:
         # A longer search runs in a thread; the engine releases the GIL.
         answer = await run_in_threadpool(search_cache.answer, query, projects)
     return Response(answer, media_type="application/json")
+
+
+@router.get("/values")
+def values(
+    query: Annotated[ValueQuery, fastapi.Query()], projects: CachedProjects, search_cache: SearchCache
+) -> tuple[FacetValue, ...]:
+    """Find values to filter by, such as publishers beyond those that a search lists; at most 20.
+
+    Only records that you may see are counted.
+    """
+    return answers.values(search_cache.index, query, projects)
 
 
 @router.get("/suggestions")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hub.dataspace.metadata.vocabularies import country_labels
 from hub.dataspace.search.engine import Entry
 
 SEED = 7
@@ -19,6 +20,9 @@ BATCH = 10_000
 _SECTORS = ("AGRI", "ECON", "EDUC", "ENER", "ENVI", "GOVE", "HEAL", "INTR", "JUST", "REGI", "SOCI", "TECH", "TRAN")
 _LICENCES = ("open", "attribution", "share-alike", "non-commercial", "bespoke", "not-stated")
 _ACCESS = ("public", "restricted", "contract", "not-stated")
+_KINDS = ("dataset", "service", "series", "model")
+_BADGES = ("fair", "poor", "good")
+_COUNTRIES = tuple(sorted(country_labels()))
 _LANGUAGES = ("en", "de", "fr", "nl", "it", "es", "pl", "sv", "fi", "el")
 
 
@@ -41,6 +45,7 @@ def entries(count: int) -> Iterator[list[Entry]]:
 
 
 _MOST = {"publisher": 5000, "space": 20, "sector": 13, "other": 26, "licence": 6, "access": 4, "format": 60, "year": 15}
+_MOST |= {"kind": 4, "quality": 3, "country": 40, "keyword": 50_000}
 
 
 def _entry(identity: int, words: np.ndarray, rank: dict[str, int]) -> Entry:
@@ -78,7 +83,13 @@ def _entry(identity: int, words: np.ndarray, rank: dict[str, int]) -> Entry:
             "format": sorted(formats),
             "language": [language],
             "updated": [str(2026 - rank["year"])],
+            "kind": [_KINDS[rank["kind"]]],
+            "quality": [_BADGES[rank["quality"]]],
+            "high_value": ["yes"] if rank["keyword"] % 50 == 49 else [],
+            "country": [_COUNTRIES[rank["country"]]],
         },
+        name=title,
+        keywords=[f"keyword {rank['keyword']}", f"about {title.partition(' ')[0]}"],
         updated=738_000 + identity % 1500,
         bytes=identity * 7919 % 10**9,
         changed=identity,

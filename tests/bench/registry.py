@@ -19,6 +19,8 @@ NAMES = (
     "dashboard_repeat_visit",
     "search_common_p95",
     "search_rare_p95",
+    "search_typing_p95",
+    "search_typo_p95",
     "index_rate",
     "dask_scale_8",
     "dask_adaptive_8",

@@ -1,4 +1,4 @@
-"""``index_rate``, ``search_common_p95``, ``search_rare_p95``: our index against SQLite's FTS5 with facets in SQL.
+"""``index_rate`` and ``search_…_p95``: our index against SQLite's FTS5 with facets in SQL, and with trigrams for typos.
 
 Searches of ours go through the HTTP API: 20 people who type, each asking about every 0.2 s. The reference is asked by
 one, in its own process, without HTTP. ``ATRIUM_BENCH_RECORDS`` makes a trial smaller than two million records.
@@ -28,6 +28,7 @@ import httpx2
 from hub.dataspace.search.answers import LOOK_SECONDS
 from hub.dataspace.search.engine import Entry
 from hub.dataspace.search.index import TantivyWriter
+from hub.dataspace.search.spelling import edits
 from tests.bench import catalogue
 from tests.bench.registry import Pair, scenario
 from tests.deployment import Deployment
@@ -38,8 +39,11 @@ RECORDS = int(os.environ.get("ATRIUM_BENCH_RECORDS", "2000000"))
 CLIENTS, SECONDS, PAUSE = 20, 20.0, 0.2
 COMMON = slice(0, 300)
 RARE = slice(20_000, 120_000)
-_FACETS = ("space", "publisher", "licence", "access", "language", "updated")
+KNOWN = slice(0, 20_000)
+"""Words that are frequent enough to be corrections of misspelt ones."""
+_FACETS = ("space", "publisher", "licence", "access", "language", "updated", "kind", "quality", "country")
 _MANY = ("sector", "format")
+_SHORTEST_WORD = 4
 IDLE_SECONDS = 0.2
 ENOUGH_MIB = 1024.0
 _PATH = "/services/atrium/api/dataspace/search"
@@ -122,7 +126,17 @@ class World:
             self.index()
         if not self.database.exists():
             self.reference()
+            self._learn_words()
         return self
+
+    def _learn_words(self) -> None:
+        """The reference's words by their trigrams, as our API learns words after it starts."""
+        with sqlite3.connect(self.database) as db:
+            db.executescript(
+                "CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, 'row');"
+                "CREATE VIRTUAL TABLE spelling USING fts5(word, tokenize='trigram');"
+                "INSERT INTO spelling SELECT term FROM vocabulary WHERE length(term) >= 4;"
+            )
 
 
 @cache
@@ -141,21 +155,62 @@ def index_rate(_deployment: Deployment) -> Iterator[Pair]:
 @scenario("search_common_p95", metric="top 20 and all counts, common words, 20 clients", unit="ms", runs=3)
 @contextmanager
 def search_common(_deployment: Deployment) -> Iterator[Pair]:
-    with _searches(COMMON, reference_queries=10) as pair:
+    with _searches(COMMON, reference_queries=10, ask=_ask_sqlite) as pair:
         yield pair
 
 
 @scenario("search_rare_p95", metric="top 20 and all counts, rare words, 20 clients", unit="ms", runs=3)
 @contextmanager
 def search_rare(_deployment: Deployment) -> Iterator[Pair]:
-    with _searches(RARE, reference_queries=200) as pair:
+    with _searches(RARE, reference_queries=200, ask=_ask_sqlite) as pair:
         yield pair
 
 
+@scenario("search_typing_p95", metric="top 20 and all counts, beginnings of words, 20 clients", unit="ms", runs=3)
 @contextmanager
-def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
+def search_typing(_deployment: Deployment) -> Iterator[Pair]:
+    def ask(db: sqlite3.Connection, beginning: str) -> None:
+        _ask_sqlite(db, f'"{beginning}"*')
+
+    with _searches(RARE, reference_queries=50, ask=ask, typed=lambda word: word[:4], options="&typing=true") as pair:
+        yield pair
+
+
+@scenario("search_typo_p95", metric="top 20 and all counts, misspelt words, 20 clients", unit="ms", runs=3)
+@contextmanager
+def search_typo(_deployment: Deployment) -> Iterator[Pair]:
+    def ask(db: sqlite3.Connection, misspelt: str) -> None:
+        _ask_sqlite(db, _corrected(db, misspelt))
+
+    with _searches(KNOWN, reference_queries=50, ask=ask, typed=_misspelt) as pair:
+        yield pair
+
+
+def _misspelt(word: str) -> str:
+    """A word with two letters in its middle swapped."""
+    middle = len(word) // 2
+    return word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
+
+
+def _corrected(db: sqlite3.Connection, misspelt: str) -> str:
+    """The nearest of the words that share the most trigrams with a misspelt one."""
+    trigrams = " OR ".join(f'"{misspelt[i : i + 3]}"' for i in range(len(misspelt) - 2))
+    rows = db.execute("SELECT word FROM spelling WHERE spelling MATCH ? ORDER BY rank LIMIT 50", (trigrams,)).fetchall()
+    return min((word for (word,) in rows), key=lambda word: edits(misspelt, word), default=misspelt)
+
+
+@contextmanager
+def _searches(
+    ranks: slice,
+    *,
+    reference_queries: int,
+    ask: Callable[[sqlite3.Connection, str], None],
+    typed: Callable[[str], str] = str,
+    options: str = "",
+) -> Iterator[Pair]:
     rig = world().prepared()
-    words, seeds = rig.words[ranks], iter(range(1000))
+    words = [typed(word) for word in rig.words[ranks] if len(word) >= _SHORTEST_WORD]
+    seeds = iter(range(1000))
     with _api(rig.folder) as (port, server):
         _wait_until_prepared(port, server)
 
@@ -163,7 +218,7 @@ def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
 
         def ours() -> float:
             before = _cpu(server)
-            latencies = asyncio.run(_load(port, words, random.Random(next(seeds))))
+            latencies = asyncio.run(_load(port, words, options, random.Random(next(seeds))))
             spent["ours"] = (_cpu(server) - before) * 1000 / len(latencies)
             print(f"  {len(latencies):,} searches; median {median(latencies):.2f} ms")
             return _p95(latencies)
@@ -172,7 +227,7 @@ def _searches(ranks: slice, *, reference_queries: int) -> Iterator[Pair]:
             chosen = random.Random(next(seeds)).sample(words, reference_queries)
             start = time.thread_time()
             with sqlite3.connect(rig.database) as db:
-                latencies = [_timed(partial(_ask_sqlite, db, word)) for word in chosen]
+                latencies = [_timed(partial(ask, db, word)) for word in chosen]
             spent["reference"] = (time.thread_time() - start) * 1000 / len(latencies)
             return _p95(latencies)
 
@@ -214,21 +269,22 @@ def _is_idle(server: int) -> bool:
     return _cpu(server) - before < IDLE_SECONDS
 
 
-async def _load(port: int, words: Sequence[str], rng: random.Random) -> list[float]:
+async def _load(port: int, words: Sequence[str], options: str, rng: random.Random) -> list[float]:
     """Milliseconds of every search of all clients."""
     until = time.perf_counter() + SECONDS
     seeds = [rng.random() for _ in range(CLIENTS)]
-    latencies = await asyncio.gather(*(_client(port, words, random.Random(seed), until) for seed in seeds))
+    latencies = await asyncio.gather(*(_client(port, words, options, random.Random(seed), until) for seed in seeds))
     return [latency for client in latencies for latency in client]
 
 
-async def _client(port: int, words: Sequence[str], rng: random.Random, until: float) -> list[float]:
+async def _client(port: int, words: Sequence[str], options: str, rng: random.Random, until: float) -> list[float]:
     """One connection, kept; raw, so that the client costs next to nothing beside the server."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     latencies = []
     while time.perf_counter() < until:
         await asyncio.sleep(rng.expovariate(1 / PAUSE))
-        request = f"GET {_PATH}?text={quote(rng.choice(words))} HTTP/1.1\r\nHost: api\r\nAuthorization: token x\r\n\r\n"
+        target = f"{_PATH}?text={quote(rng.choice(words))}{options}"
+        request = f"GET {target} HTTP/1.1\r\nHost: api\r\nAuthorization: token x\r\n\r\n"
         start = time.perf_counter()
         writer.write(request.encode())
         head = await reader.readuntil(b"\r\n\r\n")

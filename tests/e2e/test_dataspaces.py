@@ -350,6 +350,48 @@ def test_facets_are_in_the_address_and_the_address_is_the_search(shop: Shop, vis
     expect(page.get_by_label("Find data")).to_have_value("nitrogen")
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_days_publishers_and_keywords_narrow_a_search_by_keyboard(
+    shop: Shop, visit: Callable[[str], Visitor], width: int
+) -> None:
+    page = open_page(visit("founder"))
+    page.set_viewport_size({"width": width, "height": 740})
+    page.reload()
+    expect(page.locator(".ds-count")).to_have_text(re.compile("records"), timeout=SECONDS)
+    if width < 768:
+        page.locator("summary", has_text="Filters").press("Enter")
+    count = page.locator(".ds-count")
+    finder = page.get_by_label("Find a publisher")
+    finder.press_sequentially("ENVIRONMENT ag")
+    expect(page.get_by_role("button", name="Environment Agency")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_role("button", name="svg onload")).to_have_count(0)
+    expect(finder).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(count).to_have_text("4 records", timeout=SECONDS)
+    assert "chip=publisher%3AEnvironment+Agency" in page.url
+
+    page.locator("summary", has_text="Updated between").press("Enter")
+    page.get_by_label("First day").fill("2026-09-30")
+    expect(count).to_have_text("1 record", timeout=SECONDS)
+    assert "from=2026-09-30" in page.url
+    screenshot(page, f"dataspaces-days-{width}")
+    assert accessibility_problems(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.reload()
+    expect(count).to_have_text("1 record", timeout=SECONDS)
+    expect(page.get_by_label("Sort by")).to_have_value("relevance")
+    page.get_by_label("Sort by").select_option("oldest")
+    expect(page).to_have_url(re.compile("sort=oldest"), timeout=SECONDS)
+    page.get_by_role("button", name="Updated: ").press("Enter")
+    expect(count).to_have_text("4 records", timeout=SECONDS)
+
+    page.locator(".ds-hits h3 a", has_text="Nitrogen").press("Enter")
+    page.get_by_role("button", name="Find records with the keyword air quality").press("Enter")
+    expect(count).to_have_text("1 record", timeout=SECONDS)
+    assert "chip=keyword%3Aair+quality" in page.url
+
+
 def test_text_of_a_record_is_escaped(shop: Shop, visit: Callable[[str], Visitor]) -> None:
     page = open_page(visit("founder"), "#q=hostile")
     page.evaluate("window.hit = 0")

@@ -130,10 +130,23 @@ async def test_no_results_show_suggestions() -> None:
     assert [suggestion.total for suggestion in state.suggestions] == [7]
 
 
+async def test_values_of_a_facet_are_searched_within_the_search() -> None:
+    value = {"value": "City", "label": "City", "count": 3}
+    answers, state = Answers(dataspace_values=[value]), DataspaceState()
+    query = {"text": "water", "chips": [], "updated_from": "2020-01-01", "updated_to": None}
+    await state.do(answers.api, {"do": "values", "query": query | {"facet": "publisher", "find": "cit"}})
+    assert state.values is not None
+    assert (state.values.find, [each.count for each in state.values.values]) == ("cit", [3])
+    parameters = dict(answers.requests[0].url.params)
+    assert parameters == {"text": "water", "updated_from": "2020-01-01", "facet": "publisher", "find": "cit"}
+
+
 @pytest.mark.parametrize(
     "message",
     [
         {"do": "search", "query": {"text": "x", "chips": ["shell:rm"]}},
+        {"do": "search", "query": {"updated_from": "2024-99-01"}},
+        {"do": "values", "query": {"facet": "shell", "find": "x"}},
         {"do": "search", "query": {"unknown": 1}},
         {"do": "save", "title": "", "query": {}},
         {"do": "bring", "record_id": 1, "project": "../etc"},
@@ -443,21 +456,43 @@ async def test_two_changes_that_differ_are_both_made() -> None:
     await asyncio.gather(*presses)
 
 
+def evaluated(folder: Path, names: str, script: str) -> Any:
+    """What a script prints as JSON that uses functions of the part in the browser."""
+    (folder / "front.mjs").write_text((HERE / "front.js").read_text())
+    script = f"""
+        Object.defineProperty(globalThis, "navigator", {{ value: {{ language: "en" }}, configurable: true }});
+        const {{ {names} }} = await import("./front.mjs");
+        {script}
+    """
+    argv = [str(shutil.which("node")), "--input-type=module", "--eval", script]
+    return json.loads(subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
+def test_a_search_is_in_the_address_with_all_that_it_has(tmp_path: Path) -> None:
+    script = """
+        const place = searchPlace({ text: "air", chips: ["keyword:noise", "country:BEL"],
+            updated_from: "2020-01-01", updated_to: "2021-12-31", sort: "oldest" });
+        const address = writeAddress({ ...place, view: "search", record: null });
+        console.log(JSON.stringify([address, place, readAddress(address),
+            readAddress("#sort=constructor&from=yesterday&to=2020-1-1&chip=shell:x")]));
+    """
+    address, place, from_address, ignored = evaluated(tmp_path, "readAddress, writeAddress, searchPlace", script)
+    assert address == "#q=air&chip=keyword%3Anoise&chip=country%3ABEL&from=2020-01-01&to=2021-12-31&sort=oldest"
+    assert from_address == place | {"view": "search", "record": None}
+    assert (ignored["sort"], ignored["from"], ignored["to"], ignored["chips"]) == ("relevance", "", "", [])
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
 def test_the_project_that_was_chosen_stays_or_none_is(tmp_path: Path) -> None:
-    (tmp_path / "front.mjs").write_text((HERE / "front.js").read_text())
     script = """
-        Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });
-        const { chosenProject } = await import("./front.mjs");
         const projects = [{ slug: "a", title: "A" }, { slug: "b", title: "" }];
         console.log(JSON.stringify([
             chosenProject(projects, "b"), chosenProject([projects[0]], "b"), chosenProject(projects, undefined).slug,
         ]));
     """
-    argv = [str(shutil.which("node")), "--input-type=module", "--eval", script]
-    output = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
     both = [["a", "A"], ["b", "b"]]
-    assert json.loads(output) == [
+    assert evaluated(tmp_path, "chosenProject", script) == [
         {"options": both, "slug": "b"},
         {"options": [["", "Choose a project"], ["a", "A"]], "slug": ""},
         "",

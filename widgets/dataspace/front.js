@@ -3,7 +3,12 @@
 
 const FACETS = {
   sector: "Sector", space: "Data space", publisher: "Publisher", licence: "Licence",
-  access: "Access", format: "Format", language: "Language", updated: "Updated",
+  access: "Access", format: "Format", language: "Language", updated: "Updated", country: "Country",
+  kind: "Kind", quality: "Description", high_value: "High value", keyword: "Keyword",
+};
+const FINDERS = { publisher: "Find a publisher", keyword: "Find a keyword by its beginning" };
+const SORTS = {
+  relevance: "Best match first", date: "Newest first", oldest: "Oldest first", size: "Largest first", name: "By title, A to Z",
 };
 const LICENCES = {
   "open": "open", "attribution": "with attribution", "share-alike": "share alike",
@@ -101,26 +106,31 @@ function size(bytes) {
 
 // ---- the address ----
 
-function readAddress(hash) {
+export function readAddress(hash) {
   const parameters = new URLSearchParams(hash.replace(/^#/, ""));
   const record = parameters.get("record") || "";
   const sort = parameters.get("sort");
+  const dayOf = (name) => (/^\d{4}-\d{2}-\d{2}$/.test(parameters.get(name)) ? parameters.get(name) : "");
   const page = Number.parseInt(parameters.get("page"), 10);
   return {
     view: /^\d{1,9}$/.test(record) ? "record" : PAGES.includes(parameters.get("view")) ? parameters.get("view") : "search",
     record: /^\d{1,9}$/.test(record) ? Number(record) : null,
     text: (parameters.get("q") || "").slice(0, 20000),
     chips: parameters.getAll("chip").slice(0, 40).filter((chip) => chip.split(":", 1)[0] in FACETS && chip.length < 300),
-    sort: ["date", "size"].includes(sort) ? sort : "relevance",
+    from: dayOf("from"),
+    to: dayOf("to"),
+    sort: Object.hasOwn(SORTS, sort) ? sort : "relevance",
     page: page >= 1 && page <= 100 ? page : 1,
   };
 }
 
-function writeAddress(place) {
+export function writeAddress(place) {
   const parameters = new URLSearchParams();
   if (place.view !== "search" && place.view !== "record") parameters.set("view", place.view);
   if (place.text) parameters.set("q", place.text);
   for (const chip of place.chips) parameters.append("chip", chip);
+  if (place.from) parameters.set("from", place.from);
+  if (place.to) parameters.set("to", place.to);
   if (place.sort !== "relevance") parameters.set("sort", place.sort);
   if (place.page > 1) parameters.set("page", place.page);
   if (place.view === "record") parameters.set("record", place.record);
@@ -146,6 +156,8 @@ export class Page {
       placeholder: "such as air quality",
     });
     this.field.addEventListener("input", () => this.typed());
+    this.finders = Object.fromEntries(Object.keys(FINDERS).map((facet) => [facet, this.finder(facet)]));
+    this.days = { from: this.dayField("from"), to: this.dayField("to") };
     this.count = h("p", { class: "ds-count", role: "status", "aria-live": "polite" });
     this.signIn();
   }
@@ -160,8 +172,8 @@ export class Page {
   get admin() { return this.state.me?.roles.includes("admin"); }
 
   get query() {
-    const { text: words, chips, sort, page } = this.place;
-    return { text: words, chips, sort, page, language };
+    const { text: words, chips, from, to, sort, page } = this.place;
+    return { text: words, chips, updated_from: from || null, updated_to: to || null, sort, page, language };
   }
 
   signIn() {
@@ -202,12 +214,24 @@ export class Page {
   search(typing = false) {
     this.main.setAttribute("aria-busy", "true");
     this.ask("search", { query: { ...this.query, typing: typing && this.place.text !== "" } });
+    if (this.finders.publisher.value.trim()) this.find("publisher"); // its counts are those of this search
   }
 
   arrive() {
     this.place = readAddress(location.hash);
-    this.field.value = this.place.text;
+    this.fill();
     this.go({}, "none");
+  }
+
+  /** Goes to another search, whose words and days the fields show. */
+  goToSearch(place) {
+    this.go(place);
+    this.fill();
+  }
+
+  fill() {
+    this.field.value = this.place.text;
+    for (const [name, field] of Object.entries(this.days)) field.value = this.place[name];
   }
 
   // -- what the kernel sends
@@ -218,7 +242,7 @@ export class Page {
     if (changed("trouble") || changed("done")) this.drawMessage();
     const view = this.place.view;
     const matters = {
-      search: ["answer", "suggestions", "trouble"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved", "trouble"],
+      search: ["answer", "suggestions", "values", "trouble"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved", "trouble"],
       transfers: ["transfers", "trouble"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "trouble", "done"],
     }[view];
     if (!matters.some(changed)) return;
@@ -315,9 +339,8 @@ export class Page {
   }
 
   sorting() {
-    const choices = { relevance: "Best match first", date: "Newest first", size: "Largest first" };
     return h("label", { class: "ds-sort" }, "Sort by ", h("select", { "data-key": "sort", onchange: (event) => this.go({ sort: event.target.value, page: 1 }) },
-      Object.entries(choices).map(([value, words]) => h("option", { value, selected: value === this.place.sort }, words))));
+      Object.entries(SORTS).map(([value, words]) => h("option", { value, selected: value === this.place.sort }, words))));
   }
 
   savingForm() {
@@ -340,27 +363,82 @@ export class Page {
     this.go({ chips, page: 1 });
   }
 
+  get isFiltered() { return this.place.chips.length > 0 || Boolean(this.place.from || this.place.to); }
+
   chosen() {
-    if (!this.place.chips.length) return null;
+    if (!this.isFiltered) return null;
+    const { from, to } = this.place;
+    const days = from && to ? `${day(from)} to ${day(to)}` : from ? `since ${day(from)}` : `until ${day(to)}`;
     return h("ul", { class: "ds-chips", "aria-label": "Active filters" },
       this.place.chips.map((chip) => h("li", {}, button(
         [h("span", { class: "visually-hidden" }, "Remove filter "), `${FACETS[chip.split(":", 1)[0]]}: ${this.label(chip)} ✕`],
         () => this.toggle(chip), { class: "ds-chip", "data-key": `chosen-${chip}` }))),
-      h("li", {}, button("Remove all filters", () => this.go({ chips: [], page: 1 }), { class: "ds-chip" })));
+      (from || to) && h("li", {}, button([h("span", { class: "visually-hidden" }, "Remove filter "), `Updated: ${days} ✕`],
+        () => this.goToSearch({ from: "", to: "", page: 1 }), { class: "ds-chip", "data-key": "chosen-days" })),
+      h("li", {}, button("Remove all filters", () => this.goToSearch({ chips: [], from: "", to: "", page: 1 }), { class: "ds-chip" })));
+  }
+
+  /** A field that searches the values of a facet; it stays while the page is drawn anew around it. */
+  finder(facet) {
+    const field = h("input", { type: "search", maxlength: 100, autocomplete: "off", id: `ds-find-${facet}`, "data-key": `find-${facet}` });
+    field.addEventListener("input", () => {
+      for (const other of Object.values(this.finders)) if (other !== field) other.value = "";
+      clearTimeout(this.finding);
+      this.finding = setTimeout(() => this.find(facet), 200);
+    });
+    return field;
+  }
+
+  find(facet) {
+    const words = this.finders[facet].value.trim();
+    if (words) this.ask("values", { query: { ...this.query, page: 1, facet, find: words } });
+    else this.draw();
+  }
+
+  dayField(name) {
+    const field = h("input", { type: "date", id: `ds-${name}`, "data-key": `day-${name}`, value: this.place[name] });
+    field.addEventListener("change", () => this.go({ [name]: field.value, page: 1 }));
+    return field;
+  }
+
+  daysFilter() {
+    return h("details", { "data-key": "facet-days", open: Boolean(this.place.from || this.place.to) }, h("summary", {}, "Updated between"),
+      h("p", { class: "field" }, h("label", { for: "ds-from" }, "First day"), this.days.from),
+      h("p", { class: "field" }, h("label", { for: "ds-to" }, "Last day"), this.days.to),
+      h("p", { class: "quiet" }, "Records without a date are left out."));
+  }
+
+  /** The values that a search counts, or those that a finder has. */
+  facetValues(facet, counted) {
+    const words = this.finders[facet]?.value.trim();
+    const { values } = this.state;
+    if (!words) return counted;
+    return values?.facet === facet && values.find === words ? values.values : null;
+  }
+
+  facet(facet, name, counted, open) {
+    const values = this.facetValues(facet, counted);
+    for (const value of values || []) this.labels[`${facet}:${value.value}`] = value.label;
+    return h("details", { "data-key": `facet-${facet}`, open: open || this.place.chips.some((chip) => chip.startsWith(`${facet}:`)) },
+      h("summary", {}, name),
+      facet in FINDERS && h("p", { class: "field" }, h("label", { for: `ds-find-${facet}` }, FINDERS[facet]), this.finders[facet]),
+      !values && h("p", { class: "quiet", role: "status" }, this.state.failed === "values" ? "The search failed. Type once more." : "Searching…"),
+      values && !values.length && this.finders[facet]?.value && h("p", { class: "quiet", role: "status" }, "Nothing here matches. Type something else."),
+      h("ul", {}, (values || []).map((value) => this.facetValue(`${facet}:${value.value}`, value))));
+  }
+
+  facetValue(chip, value) {
+    return h("li", {}, h("button", { type: "button", class: "ds-value", "data-key": chip,
+      "aria-pressed": String(this.place.chips.includes(chip)), onclick: () => this.toggle(chip) },
+      h("span", {}, value.label), h("span", { class: "quiet" }, number(value.count))));
   }
 
   facets(answer) {
     const wide = matchMedia("(min-width: 48rem)").matches;
-    const groups = Object.entries(FACETS).filter(([facet]) => answer.facets[facet]?.length).map(([facet, words], at) =>
-      h("details", { "data-key": `facet-${facet}`, open: at < 3 || this.place.chips.some((chip) => chip.startsWith(`${facet}:`)) },
-        h("summary", {}, words),
-        h("ul", {}, answer.facets[facet].map((value) => {
-          const chip = `${facet}:${value.value}`;
-          return h("li", {}, h("button", { type: "button", class: "ds-value", "data-key": chip,
-            "aria-pressed": String(this.place.chips.includes(chip)), onclick: () => this.toggle(chip) },
-            h("span", {}, value.label), h("span", { class: "quiet" }, number(value.count))));
-        }))));
-    if (!groups.length) return null;
+    const shown = Object.entries(FACETS).filter(([facet]) => answer.facets[facet]?.length || facet === "keyword");
+    if (!answer.total && !this.isFiltered) return null;
+    const groups = shown.map(([facet, name], at) => this.facet(facet, name, answer.facets[facet] || [], at < 3));
+    groups.push(this.daysFilter());
     return h("details", { class: "ds-facets", "data-key": "facets", open: wide }, h("summary", {}, h("span", { role: "heading", "aria-level": 2 }, "Filters")), groups);
   }
 
@@ -396,18 +474,18 @@ export class Page {
 
   nothing() {
     const { suggestions = [] } = this.state;
-    const nothingAtAll = !this.place.text && !this.place.chips.length;
+    const nothingAtAll = !this.place.text && !this.isFiltered;
     return h("section", { class: "card empty" },
       h("h2", { tabindex: -1 }, nothingAtAll ? "There are no data sets here yet" : "No data sets match your search"),
       h("p", {}, nothingAtAll
         ? "This page lists data of the data spaces this factory takes part in. An administrator adds the first source; a project can publish its own."
         : suggestions.length ? "These searches have results:" : "Try other words, or fewer filters."),
       suggestions.length > 0 && h("ul", {}, suggestions.map((suggestion) => h("li", {}, button(
-        `${suggestion.text} (${number(suggestion.total)})`, () => { this.field.value = suggestion.query.text || ""; this.go({ text: suggestion.query.text || "", chips: suggestion.query.chips || [], page: 1 }); })))),
+        `${suggestion.text} (${number(suggestion.total)})`, () => this.goToSearch({ ...searchPlace(suggestion.query), sort: this.place.sort }))))),
       nothingAtAll && h("p", { class: "actions" }, this.admin
         ? button("Add a source", () => this.go({ view: "sources" }))
         : button("Publish data", () => this.go({ view: "publish" }))),
-      !nothingAtAll && h("p", { class: "actions" }, button("Clear search", () => { this.field.value = ""; this.go({ text: "", chips: [], page: 1 }); }, { "data-key": "over" })));
+      !nothingAtAll && h("p", { class: "actions" }, button("Clear search", () => this.goToSearch(searchPlace({})), { "data-key": "over" })));
   }
 
   // -- one record
@@ -460,7 +538,9 @@ export class Page {
 
   keywords(record) {
     const words = Object.values(record.keywords).flat();
-    return words.length ? h("ul", { class: "ds-chips", "aria-label": "Keywords" }, words.slice(0, 30).map((word) => h("li", { class: "ds-word" }, word))) : null;
+    return words.length ? h("ul", { class: "ds-chips", "aria-label": "Keywords" }, words.slice(0, 30).map((word) => h("li", {},
+      button([h("span", { class: "visually-hidden" }, "Find records with the keyword "), word],
+        () => this.goToSearch({ ...searchPlace({ chips: [`keyword:${word}`] }), view: "search" }), { class: "ds-chip" })))) : null;
   }
 
   files(page) {
@@ -600,7 +680,7 @@ export class Page {
     if (!saved.length) return [head, h("section", { class: "card empty" }, h("h3", {}, "No saved searches yet"), h("p", {}, "Search, then choose “Save this search”: you get a mail when something new matches."))];
     return [head, h("ul", { class: "ds-hits" }, saved.map((search) => h("li", { class: "card" },
       h("h3", {}, h("a", { href: writeAddress({ ...this.place, ...searchPlace(search.query), view: "search" }), onclick: (event) => {
-        event.preventDefault(); const query = searchPlace(search.query); this.field.value = query.text; this.go({ ...query, view: "search" });
+        event.preventDefault(); this.goToSearch({ ...searchPlace(search.query), view: "search" });
       } }, search.title)),
       h("p", { class: "quiet" }, [search.query.text && `“${search.query.text}”`, ...(search.query.chips || []).map((chip) => this.label(chip)), search.mail ? "a mail when something is new, at most once a day" : "no mail", search.mailed && `last mail ${day(search.mailed)}`].filter(Boolean).join(" · ")),
       h("p", { class: "actions" },
@@ -790,7 +870,10 @@ const ruleName = ({ rule, text: words }) => rule === "not-understood" || words.s
 
 const accessName = (record) => record.access === "not-stated" && record.rights_in_words.length ? "stated in words: read it" : ACCESS[record.access];
 
-const searchPlace = (query) => ({ text: query.text || "", chips: query.chips || [], sort: query.sort || "relevance", page: 1 });
+export const searchPlace = (query) => ({
+  text: query.text || "", chips: query.chips || [], from: query.updated_from || "", to: query.updated_to || "",
+  sort: query.sort || "relevance", page: 1,
+});
 
 /** The entries of a choice of projects, and which is chosen: by its name, and none when that project is gone. */
 export function chosenProject(projects, chosen) {

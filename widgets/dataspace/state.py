@@ -9,11 +9,22 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
-from hub.dataspace.models import Distribution, Preview, Query, RecordPage, SearchAnswer, Suggestion, UseForm, Verdict
+from hub.dataspace.models import (
+    Distribution,
+    FacetValue,
+    Preview,
+    Query,
+    RecordPage,
+    SearchAnswer,
+    Suggestion,
+    UseForm,
+    ValueQuery,
+    Verdict,
+)
 from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
@@ -40,12 +51,21 @@ CHANGES = frozenset(
 Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
 
+class FacetSearch(BaseModel):
+    """Values of a facet that match a text."""
+
+    facet: str
+    find: str
+    values: tuple[FacetValue, ...]
+
+
 class DataspaceState(State):
     """``trouble`` is the error of the last action; the page keeps showing the data it has."""
 
     me = Instance(Me, allow_none=True)
     answer = Instance(SearchAnswer, allow_none=True)
     suggestions = Tuple(help="Filters to relax if nothing matches.")
+    values = Instance(FacetSearch, allow_none=True)
     record = Instance(RecordPage, allow_none=True)
     snippets = Tuple(help="Python code for each file of the record that reads it from its address.")
     preview = Instance(Preview, allow_none=True)
@@ -65,6 +85,7 @@ class DataspaceState(State):
         self._language = "en"
         self._actions: dict[str, Action] = {
             "search": self._search,
+            "values": self._values,
             "open": self._open,
             "preview": self._preview,
             "use": self._use,
@@ -136,6 +157,12 @@ class DataspaceState(State):
     async def _search_result(self, api: Api, query: Query) -> tuple[tuple[Suggestion, ...], SearchAnswer]:
         answer = await asyncio.to_thread(api.dataspace.search, query)
         return () if answer.total else await asyncio.to_thread(api.dataspace.suggestions, query), answer
+
+    async def _values(self, api: Api, message: dict[str, Any]) -> None:
+        """Search the values of a facet, such as publishers; as with searches, only the newest answer counts."""
+        query = ValueQuery.model_validate(message.get("query", {}))
+        values = await self.newest("values", asyncio.to_thread(api.dataspace.values, query))
+        self.values = FacetSearch(facet=query.facet, find=query.find, values=values)
 
     async def _open(self, api: Api, message: dict[str, Any]) -> None:
         self.record, self.preview = None, None

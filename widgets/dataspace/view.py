@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 LOOK_SECONDS = 3.0
 
 SHOWN = (
-    *("me", "answer", "suggestions", "record", "snippets", "preview", "saved", "transfers"),
+    *("me", "answer", "suggestions", "values", "record", "snippets", "preview", "saved", "transfers"),
     *("publications", "sources", "runs", "working", "done", "trouble", "failed"),
 )
 """Traits of the state that are sent to the browser."""

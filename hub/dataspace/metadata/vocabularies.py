@@ -89,6 +89,17 @@ def theme_labels() -> dict[str, Text]:
     return _labels_by_code("data-theme-skos.rdf")
 
 
+@cache
+def country_labels() -> dict[str, Text]:
+    """Names of countries by code (three letters); the table's entries that are no countries are left out."""
+    return {code: labels for code, labels in _labels_by_code("countries-skos.rdf").items() if len(code) == 3}
+
+
+def file_type_labels() -> dict[str, Text]:
+    """Labels of file types by code."""
+    return _labels_by_code("filetypes-skos.rdf")
+
+
 def theme(value: str) -> str | None:
     """Code of a data theme named by its IRI, code or a label in any language."""
     if value.startswith(AUTHORITY + "data-theme/"):
@@ -163,9 +174,9 @@ def facet_label(facet: str, value: str, language: str) -> str:
         return _NATIVE.get(value, value)
     if facet == "licence":
         return _LICENCE_CLASSES[LicenceClass(value)]
-    if facet == "access":
-        return _ACCESS.get(value, value)
-    return value
+    if facet == "country":
+        return in_language(country_labels().get(value, {}), language) or value
+    return _LABELS.get(facet, {}).get(value, value)
 
 
 _LICENCE_CLASSES = {
@@ -176,9 +187,14 @@ _LICENCE_CLASSES = {
     LicenceClass.BESPOKE: "Own terms",
     LicenceClass.NOT_STATED: "Licence not stated",
 }
-_ACCESS = {
-    "public": "Public",
-    "restricted": "Restricted",
-    "contract": "By contract",
-    "not-stated": "Access not stated, or in words only",
+_LABELS = {
+    "access": {
+        "public": "Public",
+        "restricted": "Restricted",
+        "contract": "By contract",
+        "not-stated": "Access not stated, or in words only",
+    },
+    "kind": {"dataset": "Dataset", "series": "Series of datasets", "service": "Data service", "model": "Model"},
+    "quality": {"good": "Well described", "fair": "Fairly described", "poor": "Poorly described"},
+    "high_value": {"yes": "High-value dataset of the EU"},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -94,9 +95,7 @@ def news(session: Session, index: Engine, row: SavedSearchRow, until: datetime) 
 
     def after(moment: datetime, limit: int) -> SearchRequest:
         since = int(moment.timestamp())
-        return SearchRequest(
-            request.text, request.filters, request.projects, sort="date", limit=limit, changed_after=since, counts=False
-        )
+        return replace(request, sort="date", offset=0, limit=limit, typing=False, changed_after=since, counts=False)
 
     unseen = index.search(after(row.seen, NEWEST_COMPARED))
     too_new = index.search(after(until, NEWEST_COMPARED))
@@ -179,6 +178,8 @@ def _address(query: Query) -> str:
     """A search as a fragment of the page's address (widgets/dataspace/front.js)."""
     parameters = [("q", query.text)] if query.text else []
     parameters += [("chip", chip) for chip in query.chips]
+    days = [("from", query.updated_from), ("to", query.updated_to)]
+    parameters += [(name, day.isoformat()) for name, day in days if day]
     return urlencode([*parameters, ("sort", query.sort)])
 
 

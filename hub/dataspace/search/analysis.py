@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 
 import tantivy
 
-from hub.dataspace.metadata.vocabularies import theme_labels
+from hub.dataspace.search import stemming
 
 STEMMERS = {
     "da": "danish",
@@ -26,9 +26,10 @@ STEMMERS = {
     "ro": "romanian",
     "sv": "swedish",
 }
-"""Languages with a stemmer; texts in the others are folded and matched word by word."""
+"""Languages that the engine stems itself."""
 NO_LANGUAGE = "xx"
-LANGUAGES = (*STEMMERS, NO_LANGUAGE)
+LANGUAGES = (*STEMMERS, *stemming.LANGUAGES, NO_LANGUAGE)
+"""Languages with a field of their own. Texts in those of :mod:`.stemming` are also indexed word by word."""
 MOST_WORDS = 12
 LONGEST_WORD = 60
 _CJK = re.compile("[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
@@ -68,29 +69,37 @@ def analyser(language: str) -> tantivy.TextAnalyzer:
     return chain.build()
 
 
+def indexed_words(language: str, text: str) -> list[str]:
+    """The words of a text as the field of a language has them."""
+    return list(analyser(language).analyze(prepared(language, text)))
+
+
+def prepared(language: str, text: str) -> str:
+    """A text as the engine takes it for the field of a language: folded, and with stems where it has no stemmer."""
+    return fold(stemming.stemmed(language, text) if language in stemming.LANGUAGES else text)
+
+
 def words(text: str) -> list[str]:
     """The words that somebody typed, folded, at most :data:`MOST_WORDS`; punctuation and operators are ignored."""
     distinct = dict.fromkeys(analyser(NO_LANGUAGE).analyze(fold(text)))
     return list(distinct)[:MOST_WORDS]
 
 
+def spellings(text: str) -> dict[str, str]:
+    """Folded words with their spelling in a text that somebody typed: stems of some languages depend on accents."""
+    spelling_by_word: dict[str, str] = {}
+    for spelling in stemming.words(text):
+        folded = words(spelling)
+        if len(folded) == 1:
+            spelling_by_word.setdefault(folded[0], spelling)
+    return spelling_by_word
+
+
 @lru_cache(maxsize=10_000)
-def stems(word: str) -> tuple[tuple[str, str], ...]:
-    """Every language with the stem that a word has in it."""
-    return tuple((language, stem) for language in LANGUAGES for stem in analyser(language).analyze(word))
-
-
-def theme_codes(word: str) -> frozenset[str]:
-    """The EU data theme that has this word in its name in any language: ``landbrug`` is agriculture."""
-    return _theme_codes_by_word().get(word, frozenset())
-
-
-@cache
-def _theme_codes_by_word() -> dict[str, frozenset[str]]:
-    codes_by_word: dict[str, set[str]] = {}
-    for code, labels in theme_labels().items():
-        for label in labels.values():
-            for word in words(label):
-                if len(word) > 4:
-                    codes_by_word.setdefault(word, set()).add(code)
-    return {word: frozenset(codes) for word, codes in codes_by_word.items() if len(codes) == 1}
+def stems(word: str, spelling: str = "") -> tuple[tuple[str, str], ...]:
+    """Every language with the stem that a word has in it. ``spelling``: as it was typed, with its accents."""
+    return tuple(
+        (language, stem)
+        for language in LANGUAGES
+        for stem in indexed_words(language, spelling or word if language in stemming.LANGUAGES else word)
+    )

@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache
 
 from hub.dataspace.metadata import vocabularies
-from hub.dataspace.models import Query, Suggestion
+from hub.dataspace.models import KEYWORD, FacetValue, Query, Suggestion, ValueQuery
 from hub.dataspace.search import syntax
-from hub.dataspace.search.analysis import words
+from hub.dataspace.search.analysis import fold, words
 from hub.dataspace.search.engine import Engine, SearchRequest, SearchResult
 from hub.dataspace.search.index import TantivyIndex
 
@@ -66,9 +67,9 @@ class SearchCache:
                 return None
             return self._answers.get((query, self.index.projects_with_records(projects)))
 
-    def is_quick(self, query: Query) -> bool:
+    def is_quick(self, query: Query, projects: frozenset[str]) -> bool:
         """Whether a new answer takes less time than a thread takes to start."""
-        return not query.typing and self.index.most_hits(query.text) < QUICK_HITS
+        return not query.typing and self.index.most_hits(query.text, projects) < QUICK_HITS
 
     def answer(self, query: Query, projects: frozenset[str]) -> bytes:
         """A :class:`hub.dataspace.models.SearchAnswer` as JSON, from the cache if it is there."""
@@ -137,7 +138,7 @@ def search(index: Engine, query: Query, projects: frozenset[str]) -> tuple[Searc
     for text in corrected_texts(query.text, index.corrections(query.text, projects)):
         request = search_request(query.model_copy(update={"text": text, "typing": False}), projects)
         corrected = index.search(request)
-        # The words come from all records: only what the person may see confirms one.
+        # A title may have lost the word since it was learned, and filters may leave out what has it.
         if corrected.total:
             return corrected, text
     return result, ""
@@ -169,13 +170,20 @@ def search_request(query: Query, projects: frozenset[str]) -> SearchRequest:
         filters.setdefault(facet, []).append(value)
     return SearchRequest(
         text=query.text,
+        keywords=filters.pop(KEYWORD, ()),
         filters=filters,
+        updated=(_day_number(query.updated_from), _day_number(query.updated_to)),
         projects=projects,
         sort=query.sort,
         offset=(query.page - 1) * query.per_page,
         limit=query.per_page,
         typing=query.typing,
     )
+
+
+def _day_number(day: date | None) -> int:
+    """A day as the index counts them, 0 for none."""
+    return day.toordinal() if day else 0
 
 
 def _as_json(query: Query, result: SearchResult, corrected: str, generation: int) -> bytes:
@@ -202,8 +210,29 @@ def _shown(query: Query, facet: str, counts: Mapping[str, int]) -> list[tuple[st
     return top + rest
 
 
+def values(index: Engine, query: ValueQuery, projects: frozenset[str]) -> tuple[FacetValue, ...]:
+    """Values of a facet whose label has a text in it, and that records of a search have; the most frequent first.
+
+    Of keywords, those that begin like the text, whatever is searched for.
+    """
+    if query.facet == KEYWORD:
+        counts = index.keywords(query.find, projects, VALUES_SHOWN)
+        return tuple(FacetValue(value=keyword, label=keyword, count=count) for keyword, count in counts.items())
+    part = _comparable(query.find)
+    labelled = [
+        FacetValue(value=value, label=vocabularies.facet_label(query.facet, value, query.language), count=count)
+        for value, count in index.values(search_request(query, projects), query.facet).items()
+    ]
+    matching = [each for each in labelled if part in _comparable(each.label)]
+    return tuple(sorted(matching, key=lambda each: (-each.count, each.label))[:VALUES_SHOWN])
+
+
+def _comparable(label: str) -> str:
+    return " ".join(fold(label).casefold().split())
+
+
 def suggestions(index: Engine, query: Query, projects: frozenset[str]) -> tuple[Suggestion, ...]:
-    """What to leave out of a search without hits: each filter, each word, all filters; the most hits first."""
+    """What to leave out of a search without hits: each filter, each word, the dates, all filters; most hits first."""
     relaxations: list[tuple[str, Query]] = []
     for chip in query.chips:
         facet, _, value = chip.partition(":")
@@ -215,8 +244,11 @@ def suggestions(index: Engine, query: Query, projects: frozenset[str]) -> tuple[
         for word in typed:
             rest_of = " ".join(other for other in typed if other != word)
             relaxations.append((f"Without the word “{word}”", query.model_copy(update={"text": rest_of, "page": 1})))
+    no_days = {"updated_from": None, "updated_to": None, "page": 1}
+    if query.updated_from or query.updated_to:
+        relaxations.append(("Of any date", query.model_copy(update=no_days)))
     if len(query.chips) > 1:
-        relaxations.append(("Without any filter", query.model_copy(update={"chips": (), "page": 1})))
+        relaxations.append(("Without any filter", query.model_copy(update={"chips": (), **no_days})))
     if typed and not query.typing:
         relaxations.append(("Words that begin like this", query.model_copy(update={"typing": True, "page": 1})))
     suggested = [

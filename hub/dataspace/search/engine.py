@@ -18,9 +18,13 @@ class Entry:
     card: str
     """The hit as JSON, which the index returns unchanged."""
     title: str
+    """In all languages."""
     texts: Mapping[str, str]
     """All text by language (two letters)."""
     facets: Mapping[str, Sequence[str]]
+    name: str = ""
+    """The title by which records are sorted."""
+    keywords: Sequence[str] = ()
     project: str | None = None
     """Set if only members of this project may see the record."""
     updated: int = 0
@@ -32,12 +36,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search as the engine takes it. ``projects``: of the person who searches; ``filters``: values by facet."""
+    """A search as the engine takes it. ``projects``: of the person who searches; ``filters``: values by facet.
+
+    ``keywords`` are filters, too: a record has one of them. ``updated``: the first and the last day (as those of an
+    :class:`Entry`), 0 for no limit.
+    """
 
     text: str = ""
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
     projects: frozenset[str] = frozenset()
-    sort: Literal["relevance", "date", "size"] = "relevance"
+    keywords: Sequence[str] = ()
+    updated: tuple[int, int] = (0, 0)
+    sort: Literal["relevance", "date", "oldest", "size", "name"] = "relevance"
     offset: int = 0
     limit: int = 20
     typing: bool = False
@@ -62,16 +72,25 @@ class Engine(Protocol):
 
     def search(self, request: SearchRequest) -> SearchResult: ...
 
-    def most_hits(self, text: str) -> int:
+    def values(self, request: SearchRequest, facet: str) -> Mapping[str, int]:
+        """All values of a facet with their counts, whatever the request's own filters of that facet are."""
+
+    def keywords(self, beginning: str, projects: frozenset[str], most: int) -> Mapping[str, int]:
+        """Keywords that begin like this, the most frequent first, and in how many records a person sees each."""
+
+    def most_hits(self, text: str, projects: frozenset[str]) -> int:
         """Upper limit of the records that have all of these words; much cheaper than a search."""
 
     def learn_words(self) -> None:
-        """Take new words into account for compounds and corrections; takes seconds in a large index."""
+        """Take new words into account for compounds and corrections; takes seconds in a large index.
+
+        Those of records that belong to a project are for its members alone.
+        """
 
     def corrections(self, text: str, projects: frozenset[str]) -> Mapping[str, Sequence[str]]:
         """Words of a text that no record of the person has, and what each may have been meant to be, likeliest first.
 
-        They come from titles of all records: show one only if a search for it has hits for the person.
+        They come from titles of records that the person may see.
         """
 
     def common_words(self, most: int) -> list[str]:

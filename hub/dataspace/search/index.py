@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import tantivy
@@ -13,10 +14,12 @@ from hub.dataspace.search.queries import QueryBuilder
 from hub.dataspace.search.schema import (
     COLUMN_OF_FACET,
     FACETS_OF_COLUMN,
+    OWN,
     counts_by_facet,
     document,
     folder_of,
     open_index,
+    own_term,
     project_term,
 )
 from hub.dataspace.search.spelling import MOST_TERMS, Spelling
@@ -26,7 +29,16 @@ _HEAP = 512 * 2**20
 _MOST_BUCKETS = 60_000
 _FEW_RECORDS = 1000
 """Records whose words are learned in a few hundredths of a second."""
-_SORT_FIELDS = {"date": "updated", "size": "bytes"}
+_MOST_OWN_TERMS = 5000
+_MOST_OWN_SPELLINGS = 64
+"""Projects whose words are kept in memory, 2 MB each."""
+_ORDERS = {
+    "date": ("updated", tantivy.Order.Desc),
+    "oldest": ("updated", tantivy.Order.Asc),
+    "size": ("bytes", tantivy.Order.Desc),
+    "name": ("name", tantivy.Order.Asc),
+}
+"""Field and direction of each sort; records without a value come last in both directions."""
 
 
 class TantivyWriter:
@@ -67,6 +79,7 @@ class TantivyIndex:
         self._meta_file = folder_of(folder) / "meta.json"
         self._learned: tuple[int, Spelling] = (0, Spelling(()))
         self._loaded: tuple[int, tantivy.Searcher] = (0, self._index.searcher())
+        self._own_spelling = lru_cache(_MOST_OWN_SPELLINGS)(self._learned_of)
 
     def generation(self) -> int:
         return self._current()[0] // 1_000_000
@@ -84,13 +97,11 @@ class TantivyIndex:
         return int(self._current()[1].num_docs)
 
     def search(self, request: SearchRequest) -> SearchResult:
-        searcher = self._current()[1]
-        queries = QueryBuilder(searcher, self._spelling())
+        searcher, queries = self._queries(request.projects)
         text = queries.text(request)
         query = queries.filtered(text, request)
-        hits = searcher.search(
-            query, request.limit, order_by_field=_SORT_FIELDS.get(request.sort), offset=request.offset
-        )
+        field, order = _ORDERS.get(request.sort, (None, tantivy.Order.Desc))
+        hits = searcher.search(query, request.limit, order_by_field=field, offset=request.offset, order=order)
         total = int(hits.count)  # type: ignore[attr-defined]  # missing in its stub
         cards = tuple(bytes(searcher.doc(address)["card"][0]).decode() for _, address in hits.hits)
         if not request.counts:
@@ -104,8 +115,22 @@ class TantivyIndex:
             facets[facet] = _count(searcher, others, (column,), most=_MOST_BUCKETS)[column].get(facet, {})
         return SearchResult(total, cards, {facet: facets[facet] for facet in FACETS})
 
-    def most_hits(self, text: str) -> int:
-        return QueryBuilder(self._current()[1], self._spelling()).most_hits(text)
+    def _queries(self, projects: frozenset[str]) -> tuple[tantivy.Searcher, QueryBuilder]:
+        changed, searcher = self._current()
+        own = {project: self._own_spelling(project, changed) for project in self.projects_with_records(projects)}
+        return searcher, QueryBuilder(searcher, self._spelling(), own)
+
+    def values(self, request: SearchRequest, facet: str) -> dict[str, int]:
+        searcher, queries = self._queries(request.projects)
+        query = queries.filtered(queries.text(request), request, without=facet)
+        column = COLUMN_OF_FACET[facet]
+        return _count(searcher, query, (column,), most=_MOST_BUCKETS)[column].get(facet, {})
+
+    def keywords(self, beginning: str, projects: frozenset[str], most: int) -> dict[str, int]:
+        return self._queries(projects)[1].keywords(beginning, most)
+
+    def most_hits(self, text: str, projects: frozenset[str]) -> int:
+        return self._queries(projects)[1].most_hits(text)
 
     def learn_words(self) -> None:
         changed, searcher = self._current()
@@ -113,15 +138,19 @@ class TantivyIndex:
             self._learned = (changed, Spelling(searcher.terms_with_prefix("title", "", limit=MOST_TERMS)))
 
     def _spelling(self) -> Spelling:
-        """Words of titles as last learned; those of a small index are always up to date."""
+        """Words of titles for everybody as last learned; those of a small index are always up to date."""
         if self.size() <= _FEW_RECORDS:
             self.learn_words()
         return self._learned[1]
 
+    def _learned_of(self, project: str, _changed: int) -> Spelling:
+        """Words of the titles of a project's records, which its members alone see."""
+        prefix = own_term(project, "title", "")
+        terms = self._current()[1].terms_with_prefix(OWN, prefix, limit=_MOST_OWN_TERMS)
+        return Spelling((term.removeprefix(prefix), count) for term, count in terms)
+
     def corrections(self, text: str, projects: frozenset[str]) -> dict[str, list[str]]:
-        spelling = self._spelling()
-        queries = QueryBuilder(self._current()[1], spelling)
-        return {word: spelling.corrections(word) for word in queries.unknown_words(text, projects)}
+        return self._queries(projects)[1].corrections(text)
 
     def common_words(self, most: int) -> list[str]:
         return [word for word, _ in self._current()[1].terms_with_prefix("title", "", limit=most)]

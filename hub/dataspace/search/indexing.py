@@ -9,10 +9,12 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.metadata import usability
+from hub.dataspace.metadata.countries import country
+from hub.dataspace.metadata.high_value import is_high_value
 from hub.dataspace.metadata.vocabularies import in_language, licence_label
 from hub.dataspace.metadata.vocabularies import language as language_of
 from hub.dataspace.models import Card, Quality, Record, Text, Visibility
-from hub.dataspace.search.analysis import NO_LANGUAGE, STEMMERS
+from hub.dataspace.search.analysis import LANGUAGES, NO_LANGUAGE
 from hub.dataspace.search.engine import Entry, Writer
 from hub.dataspace.search.index import TantivyIndex
 from hub.dataspace.tables import RecordRow
@@ -73,7 +75,9 @@ def entry(row: RecordRow) -> Entry:
         id=row.id,
         card=_card(row, record).model_dump_json(exclude_defaults=True),
         title=" ".join(record.title.values()),
+        name=in_language(record.title, "en"),
         texts=_texts(record),
+        keywords=tuple({keyword: None for keywords in record.keywords.values() for keyword in keywords}),
         facets={
             "sector": record.themes,
             "space": (row.space,),
@@ -83,6 +87,10 @@ def entry(row: RecordRow) -> Entry:
             "format": tuple(sorted({d.format for d in record.distributions if d.format})),
             "language": tuple(sorted(record.languages)),
             "updated": (str(updated.year),) if (updated := record.modified or record.issued) else (),
+            "country": tuple(sorted(set(filter(None, map(country, record.spatial))))),
+            "kind": (record.kind.value,),
+            "quality": (quality.badge,) if (quality := _quality(row)) else (),
+            "high_value": ("yes",) if is_high_value(record) else (),
         },
         project=row.project if row.visibility == Visibility.PROJECT else None,
         updated=updated.toordinal() if updated else 0,
@@ -93,7 +101,7 @@ def entry(row: RecordRow) -> Entry:
 
 def _card(row: RecordRow, record: Record) -> Card:
     usable = usability.usable_now(record)
-    quality = Quality.model_validate_json(row.quality) if row.quality else None
+    quality = _quality(row)
     licence = in_language(record.licence.label, "en") or in_language(licence_label(record.licence.uri), "en")
     return Card(
         id=row.id,
@@ -116,6 +124,11 @@ def _card(row: RecordRow, record: Record) -> Card:
     )
 
 
+def _quality(row: RecordRow) -> Quality | None:
+    """Quality of a record's description; None if it is not checked yet."""
+    return Quality.model_validate_json(row.quality) if row.quality else None
+
+
 def _summaries(description: Text) -> Iterator[tuple[str, str]]:
     """The beginning of a description in a few languages, machine translations last."""
     for tag in sorted(description, key=lambda tag: ("-t-" in tag, tag != "en", tag))[:_MOST_SUMMARIES]:
@@ -134,7 +147,7 @@ def _texts(record: Record) -> dict[str, str]:
 
     def add(tag: str, *texts: str) -> None:
         language = unstated if tag == "und" else language_of(tag) or NO_LANGUAGE
-        texts_by_language.setdefault(language if language in STEMMERS else NO_LANGUAGE, []).extend(texts)
+        texts_by_language.setdefault(language if language in LANGUAGES else NO_LANGUAGE, []).extend(texts)
 
     for text in (record.title, record.description, record.publisher.name):
         for tag, value in text.items():

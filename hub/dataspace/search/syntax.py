@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from hub.dataspace.search.analysis import MOST_WORDS, is_cjk, words
+from hub.dataspace.search.analysis import MOST_WORDS, is_cjk, spellings, words
 
 LONGEST_TEXT = 500
 """Characters of a search; what follows is cut off."""
@@ -23,10 +24,15 @@ class Clause:
 
     typed: str
     words: tuple[str, ...]
+    """Folded; :attr:`spellings` has them as they were typed."""
     field: str = ""
     """``publisher`` or ``format`` if the words are searched for there alone."""
     phrase: bool = False
     excluded: bool = False
+
+    @cached_property
+    def spellings(self) -> dict[str, str]:
+        return spellings(self.typed)
 
 
 Alternatives = tuple[Clause, ...]

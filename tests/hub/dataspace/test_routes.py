@@ -7,10 +7,11 @@ from sqlalchemy import select
 
 from hub.audit.tables import EventRow
 from hub.client import Api
-from hub.dataspace.models import Query, Visibility
+from hub.dataspace.models import Query, ValueQuery, Visibility
 from hub.dataspace.publications import service as publications
 from hub.dataspace.publications.models import PublicationForm, PublishedFile
 from hub.dataspace.saved_searches.models import SavedSearchForm
+from hub.dataspace.search.answers import VALUES_SHOWN
 from hub.dataspace.search.index import TantivyIndex, TantivyWriter
 from hub.dataspace.search.indexing import bring_up_to_date
 from hub.dataspace.sources import service as sources
@@ -81,6 +82,7 @@ PEOPLE = EVERYBODY - {"pages"}
 TABLE = [
     ("GET", "/dataspace/search", None, EVERYBODY),
     ("GET", "/dataspace/suggestions", None, EVERYBODY),
+    ("GET", "/dataspace/values?facet=publisher&find=x", None, EVERYBODY),
     ("GET", "/dataspace/records/{id}", None, {"founder", "colleague"}),
     ("GET", "/dataspace/records/{id}/preview", None, {"founder", "colleague"}),
     ("POST", "/dataspace/records/{id}/remote-use", {}, {"founder", "colleague"}),
@@ -215,7 +217,10 @@ def test_forms_are_checked(api, world, change):
         "page=101",
         "per_page=1000",
         "chips=secret:x",
+        "chips=keyword:",
         "sort=evil",
+        "updated_from=2024-13-01",
+        "updated_to=x",
         "language=x",
         "odd=1",
         "text=" + "x" * 20_001,
@@ -224,6 +229,88 @@ def test_forms_are_checked(api, world, change):
 def test_searches_are_checked(api, world, query_string):
     headers = {"Authorization": f"token {world['founder']}"}
     assert api.get(f"/dataspace/search?{query_string}", headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("query_string", ["facet=secret&find=x", "facet=publisher", "facet=publisher&find=", "find=x"])
+def test_searches_for_values_are_checked(api, world, query_string):
+    headers = {"Authorization": f"token {world['founder']}"}
+    assert api.get(f"/dataspace/values?{query_string}", headers=headers).status_code == 422
+
+
+COVERED = """
+    x:a dct:spatial <http://publications.europa.eu/resource/authority/country/BEL> ;
+        <http://data.europa.eu/r5r/hvdCategory> <http://data.europa.eu/bna/c_ac64a52d> ;
+        dcat:keyword "Rivers"@en, "Rivières"@fr ; dct:modified "2020-05-17" .
+    x:b dct:spatial <http://data.europa.eu/nuts/code/FR10> ; dct:modified "2021-01-01" .
+    x:c a dcat:DatasetSeries ; dct:title "C" .
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"chips": ("country:BEL",)}, "a"),
+        ({"chips": ("country:BEL", "country:FRA")}, "ab"),
+        ({"text": "Frankreich"}, "b"),
+        ({"chips": ("high_value:yes",)}, "a"),
+        ({"chips": ("keyword:rivieres",)}, "a"),
+        ({"chips": ("kind:series",)}, "c"),
+        ({"chips": ("kind:dataset",)}, "ab"),
+        ({"chips": ("quality:good",)}, ""),
+        ({"updated_from": "2020-05-17", "updated_to": "2020-05-17"}, "a"),
+        ({"updated_from": "2020-05-18"}, "b"),
+        ({"updated_to": "2022-01-01"}, "ab"),
+        ({"sort": "oldest"}, "abc"),
+        ({"sort": "date"}, "bac"),
+    ],
+)
+def test_a_search_is_narrowed_and_ordered_by_what_a_harvest_has_read(as_, shop, site, reindex, query, names):
+    site.turtle("/", page("a", "b", more=COVERED))
+    shop.harvest(site.url + "/")
+    reindex()
+    answer = as_("founder").search(Query.model_validate(query))
+    assert answer.total == len(names)
+    by_name = [hit.uri[-1] for hit in answer.hits]
+    assert "".join(by_name if "sort" in query else sorted(by_name)) == names
+    countries = {value.label for value in as_("founder").search(Query(language="fr")).facets["country"]}
+    assert countries == {"Belgique", "France"}
+
+
+def test_publishers_are_searched_beyond_those_that_are_listed(as_, shop, site, reindex):
+    named = "x:r{0} dct:publisher [ foaf:name 'Stadt Köln, Amt {0:02}' ] . "
+    prefix = "@prefix foaf: <http://xmlns.com/foaf/0.1/> . "
+    site.turtle("/", prefix + page(*(f"r{n}" for n in range(30)), more="".join(map(named.format, range(30)))))
+    shop.harvest(site.url + "/")
+    reindex()
+    founder = as_("founder")
+    listed = {value.value for value in founder.search().facets["publisher"]}
+    assert len(listed) == VALUES_SHOWN
+    assert "Stadt Köln, Amt 29" not in listed
+
+    values = founder.values(ValueQuery(facet="publisher", find="KOLN, amt 29"))
+    assert [(value.label, value.count) for value in values] == [("Stadt Köln, Amt 29", 1)]
+    assert founder.search("", ["publisher:Stadt Köln, Amt 29"]).total == 1
+    assert len(founder.values(ValueQuery(facet="publisher", find="amt"))) == VALUES_SHOWN
+    assert founder.values(ValueQuery(facet="publisher", find="amt", text="absent")) == ()
+    assert founder.values(ValueQuery(facet="publisher", find="bakery")) == ()
+
+
+def test_values_of_a_projects_records_are_for_its_members(as_, reindex):
+    as_("founder").publish(FORM.model_copy(update={"keywords": ("confidential-topic",)}))
+    reindex()
+    for facet, text in (("keyword", "confid"), ("publisher", "e"), ("country", "e"), ("kind", "data")):
+        assert as_("stranger").values(ValueQuery(facet=facet, find=text)) == (), facet
+    assert [value.value for value in as_("colleague").values(ValueQuery(facet="keyword", find="Confid"))] == [
+        "confidential-topic"
+    ]
+
+
+def test_an_empty_result_suggests_other_days(as_, shop, site, reindex):
+    site.turtle("/", page("a", more='x:a dct:modified "2020-05-17" .'))
+    shop.harvest(site.url + "/")
+    reindex()
+    [suggestion] = as_("founder").suggestions(Query(updated_from="2021-01-01"))
+    assert (suggestion.text, suggestion.total, suggestion.query.updated_from) == ("Of any date", 1, None)
 
 
 def test_the_catalogue_for_others_shows_what_is_for_everybody_and_can_be_harvested(api, as_, shop, site, settings):

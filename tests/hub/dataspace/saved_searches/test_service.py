@@ -45,8 +45,8 @@ def write(sessions, settings, shop):
 def harvest(shop, site, sessions):
     """The site's page with these records; those that are new have changed ``after`` from now."""
 
-    def harvest(*names, after=timedelta()):
-        site.turtle("/", page(*names))
+    def harvest(*names, after=timedelta(), more=""):
+        site.turtle("/", page(*names, more=more))
         shop.harvest(site.url + "/")
         with sessions() as session:
             session.execute(update(RecordRow).where(~RecordRow.indexed).values(changed=now() + after))
@@ -82,6 +82,13 @@ def test_news_come_once_with_links_and_the_way_to_stop_them(sessions, settings, 
     assert write() == 0
     assert write(timedelta(days=2)) == 0
     assert len(letters()) == 1
+
+
+def test_the_link_to_a_saved_search_has_its_days(sessions, harvest, write, letters, site):
+    keep(sessions, updated_from="2020-01-01", updated_to="2999-12-31", chips=("keyword:rivers",))
+    harvest("a", more='x:a dct:modified "2020-05-17" ; <http://www.w3.org/ns/dcat#keyword> "Rivers" .')
+    assert write() == 1
+    assert "#chip=keyword%3Arivers&from=2020-01-01&to=2999-12-31&sort=date" in letters()[0].text
 
 
 def test_at_most_one_mail_a_day_and_the_next_lists_what_came_meanwhile(sessions, harvest, write, letters):

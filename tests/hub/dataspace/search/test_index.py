@@ -13,7 +13,13 @@ def engine(request, tmp_path):
     return TantivyWriter(tmp_path), TantivyIndex(tmp_path)
 
 
-def entry(identity, text, tongue="en", *, title="", project=None, updated=0, size=0, changed=0, **facets):
+NOBODY = frozenset()
+DEMO = frozenset({"demo"})
+
+
+def entry(
+    identity, text, tongue="en", *, title="", name="", keywords=(), project=None, updated=0, size=0, changed=0, **facets
+):
     defaults = {"space": ["health"], "licence": ["open"], "access": ["public"]}
     return Entry(
         id=identity,
@@ -21,6 +27,8 @@ def entry(identity, text, tongue="en", *, title="", project=None, updated=0, siz
         title=title or text,
         texts={tongue: text},
         facets={**defaults, **facets},
+        name=name,
+        keywords=keywords,
         project=project,
         updated=updated,
         bytes=size,
@@ -76,6 +84,18 @@ def test_replacing_and_forgetting(engine):
         ("ro", "Râurile", "rauri"),
         ("el", "Έρευνες", "ερευνεσ"),
         ("pl", "Jakość powietrza Łódź", "jakosc lodz"),
+        ("pl", "Rozkłady jazdy autobusów", "AUTOBUS ROZKŁAD"),
+        ("cs", "Kvalita pitné vody", "voda"),
+        ("cs", "Kvalita pitne\u0301 vody", "pitnou vodu"),
+        ("sk", "Zoznam stromov", "stromy"),
+        ("sl", "Seznam slovenskih gozdov", "gozd"),
+        ("hr", "Popis škola", "škole"),
+        ("hr", "Popis nacionalnih parkova", "nacionalni"),
+        ("bg", "Регистър на болниците", "болница"),
+        ("et", "Metsade pindala", "mets"),
+        ("lv", "Skolēnu skaits", "skolēni"),
+        ("lt", "Gyventojų surašymas", "gyventojai"),
+        ("ga", "Scoileanna", "SCOILEANNA"),
         ("cs", "Kvalita vody Příbram", "pribram"),
         ("sk", "Životné prostredie", "zivotne"),
         ("sl", "Okolje in čebele", "cebele"),
@@ -110,6 +130,21 @@ def test_an_unfinished_word_counts_only_while_typing(engine):
     assert find(engine, "hyd", typing=True).total == 2
     assert find(engine, "hyd ", typing=True).total == 0  # a space ends the word
     assert ids(find(engine, "fuel hydr", typing=True)) == [2]
+
+
+def test_a_phrase_is_found_in_its_inflected_forms_and_without_accents(engine):
+    engine[0].replace([entry(1, "Kvalita pitné vody", "cs"), entry(2, "Vody pitné, kvalita", "cs")])
+    assert ids(find(engine, '"pitná voda"')) == [1]
+    assert ids(find(engine, '"kvalita pitne"')) == [1]
+
+
+def test_a_country_and_a_file_type_are_found_by_their_names_in_any_language(engine):
+    engine[0].replace([entry(1, "cows", country=["BEL"]), entry(2, "cars", country=["FRA"], format=["CSV"])])
+    names = ("Belgien", "België", "belgique", "Βέλγιο", "Belġju")
+    assert [ids(find(engine, name)) for name in names] == [[1]] * len(names)
+    assert ids(find(engine, "csv")) == ids(find(engine, "csv Frankreich")) == [2]
+    assert ids(find(engine, "csv Belgien")) == []
+    assert find(engine, "republic").total == find(engine, "kingdom").total == 0  # parts of many names
 
 
 def test_a_theme_is_found_by_its_name_in_any_language(engine):
@@ -175,7 +210,7 @@ def test_phrases_exclusions_alternatives_and_fields(engine, text, expected):
         ]
     )
     assert sorted(ids(find(engine, text))) == expected
-    assert engine[1].most_hits(text) >= len(expected)
+    assert engine[1].most_hits(text, NOBODY) >= len(expected)
 
 
 def test_the_end_of_a_long_text_is_not_searched_for(engine):
@@ -213,6 +248,83 @@ def test_a_word_of_a_projects_records_is_corrected_for_others_as_if_it_did_not_e
     engine[0].replace([entry(1, "sensory"), entry(2, "sensora", project="demo")])
     assert engine[1].corrections("sensora", frozenset()) == {"sensora": ["sensory"]}
     assert engine[1].corrections("sensora", frozenset({"demo"})) == {}
+
+
+def words_that_show(engine, typed, projects):
+    """Everything that a search tells about words of the index."""
+    hits = engine[1].search(SearchRequest(typed, projects=projects))
+    unfinished = engine[1].search(SearchRequest(typed, projects=projects, typing=True))
+    corrections = engine[1].corrections(typed, projects)
+    keywords = engine[1].keywords(typed, projects, 20)
+    return sorted(ids(hits)), sorted(ids(unfinished)), corrections, keywords, engine[1].most_hits(typed, projects)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hidden"),
+    [
+        ("anzeiger", "Anzeiger"),  # the word by itself, so that a compound's rest would have to be a word
+        ("wasser", "Wasser und Stands"),  # the rest of a compound
+        ("wasser", "Grundwasser"),  # a compound
+        ("steell", "Steel"),  # a correction
+        ("wass", " ".join(f"wass{chr(97 + n)}" * 2 for n in range(26))),  # more beginnings than are looked up
+    ],
+)
+def test_words_of_a_projects_records_change_nothing_for_others(engine, typed, hidden):
+    public = [entry(1, "Wasserstandsanzeiger", "de"), entry(2, "Wassers", "de", keywords=["Wasserkraft"])]
+    engine[0].replace(public)
+    before = words_that_show(engine, typed, NOBODY)
+    own = [entry(n, hidden, "de", project="demo", keywords=["Wasserturm", hidden]) for n in range(3, 8)]
+    engine[0].replace(own)
+    assert words_that_show(engine, typed, NOBODY) == words_that_show(engine, typed, frozenset({"other"})) == before
+
+
+def test_members_find_their_projects_records_like_all_others(engine):
+    engine[0].replace(
+        [
+            entry(1, "Grundwasserstände", "de", title="Grundwasserstände", publisher=["City of Ghent"], project="demo"),
+            entry(2, "water"),
+        ]
+    )
+    for text in ("Grundwasserstand", "grundw", '"Grundwasserstände"', "publisher:ghent", "Grundwasser", "-water"):
+        assert ids(find(engine, text, projects=DEMO, typing=text == "grundw")) == [1], text
+        assert 1 not in ids(find(engine, text, typing=text == "grundw"))
+    assert engine[1].corrections("grundwaserstände", DEMO) == {"grundwaserstande": ["grundwasserstande"]}
+    assert engine[1].corrections("grundwaserstände", NOBODY) == {"grundwaserstande": []}
+
+
+def test_a_keyword_is_a_filter_and_found_by_its_beginning(engine):
+    engine[0].replace(
+        [
+            entry(1, "a", keywords=["Air  Quality", "noise"]),
+            entry(2, "b", keywords=["air quality"]),
+            entry(3, "c", keywords=["quality"], project="demo"),
+            entry(4, "d", keywords=["keyword search"]),
+        ]
+    )
+    assert sorted(ids(find(engine, keywords=["AIR QUALITY"]))) == [1, 2]
+    assert sorted(ids(find(engine, keywords=["noise", "quality"]))) == [1]
+    assert sorted(ids(find(engine, keywords=["noise", "quality"], projects=DEMO))) == [1, 3]
+    assert find(engine, keywords=["air"]).total == 0
+    assert engine[1].keywords("Air q", NOBODY, 5) == {"air quality": 2}
+    assert engine[1].keywords("keyword", NOBODY, 5) == {"keyword search": 1}
+    assert engine[1].keywords("qual", NOBODY, 5) == {}
+    assert engine[1].keywords("qual", DEMO, 5) == {"quality": 1}
+
+
+def test_all_values_of_a_facet_can_be_asked_for(engine):
+    engine[0].replace(
+        [entry(n, "a" if n % 2 else "b", publisher=[f"City {n}"], licence=["open"]) for n in range(1, 61)]
+        + [entry(61, "a", publisher=["Own"], project="demo")]
+    )
+    values = engine[1].values(SearchRequest("a", filters={"publisher": ["City 1"]}), "publisher")
+    assert values == {f"City {n}": 1 for n in range(1, 61, 2)}
+    assert "Own" in engine[1].values(SearchRequest("a", projects=DEMO), "publisher")
+
+
+def test_days_of_the_last_update_are_a_filter(engine):
+    engine[0].replace([entry(n, "a", updated=n) for n in range(5)])  # the first has no date
+    days = {(2, 3): [2, 3], (3, 0): [3, 4], (0, 2): [1, 2], (4, 1): [], (0, 0): [0, 1, 2, 3, 4]}
+    assert {days: sorted(ids(find(engine, "a", updated=days))) for days in days} == days
 
 
 def test_counts_of_facets(engine):
@@ -280,6 +392,22 @@ def test_order_and_pages(engine):
     assert find(engine, "a", sort="date", offset=28).total == 30
 
 
+def test_orders_by_age_and_name_put_what_has_none_last(engine):
+    engine[0].replace(
+        [
+            entry(1, "a", updated=30, name="Zebras"),
+            entry(2, "a", updated=10, name="«Äpfel»"),
+            entry(3, "a", name="birds 2"),
+            entry(4, "a", updated=20, name="Birds 1"),
+            entry(5, "a", updated=5),
+        ]
+    )
+    assert ids(find(engine, "a", sort="oldest")) == [5, 2, 4, 1, 3]
+    assert ids(find(engine, "a", sort="date")) == [1, 4, 2, 5, 3]
+    assert ids(find(engine, "a", sort="name")) == [2, 4, 3, 1, 5]
+    assert ids(find(engine, "a", sort="name", offset=3, limit=1)) == [1]
+
+
 def test_a_projects_record_is_neither_seen_nor_counted_by_others(engine):
     engine[0].replace(
         [entry(1, "water"), entry(2, "water", project="demo", format=["SECRET"]), entry(3, "water", project="other")]
@@ -311,10 +439,12 @@ def test_changed_after_finds_only_later_changes(engine):
 
 def test_most_hits_is_an_upper_limit(engine):
     engine[0].replace([entry(n, f"water w{n}") for n in range(10)])
-    assert engine[1].most_hits("water") >= 10
-    assert 1 <= engine[1].most_hits("water w3") < 10
-    assert engine[1].most_hits("nothing of it") == 0
-    assert engine[1].most_hits("") == 10
+    assert engine[1].most_hits("water", NOBODY) >= 10
+    assert 1 <= engine[1].most_hits("water w3", NOBODY) < 10
+    assert engine[1].most_hits("nothing of it", NOBODY) == 0
+    assert engine[1].most_hits("", NOBODY) == 10
+    engine[0].replace([entry(11, "steel", project="demo")])
+    assert (engine[1].most_hits("steel", NOBODY), engine[1].most_hits("steel", DEMO)) == (0, 1)
 
 
 def test_common_words(engine):
