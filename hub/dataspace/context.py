@@ -69,6 +69,7 @@ async def _file_reader(
     directory: HubDirectory,
     guesses: Guessing,
     address: ClientAddress,
+    *,
     header: Annotated[str | None, Security(AUTHORIZATION)] = None,
 ) -> FileReader:
     if header is None:

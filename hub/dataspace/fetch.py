@@ -188,7 +188,7 @@ class Fetcher:
 
 @cache
 def _trusted_authorities(authority: str) -> ssl.SSLContext:
-    """``authority`` or the machine's certificate authorities; they are read once: it takes longer than most requests."""
+    """``authority``, or else the machine's authorities; read once, which takes longer than most requests."""
     if authority:
         return ssl.create_default_context(cadata=authority)
     return httpx2.create_ssl_context(trust_env=False)

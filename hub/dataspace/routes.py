@@ -120,6 +120,7 @@ def download(
     request: Request,
     reading: FileReading,
     sessions: Sessions,
+    *,
     slug: Slug,
     sha256: FileDigest,
     name: FileName,

@@ -6,7 +6,6 @@ The file is read by the person's own process: the account of the store cannot re
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from typing import IO, TypeVar
@@ -74,9 +73,10 @@ class Store:
             report(upload.received, upload.bytes)
         if upload.state is UploadState.SENDING:
             upload = self._again(lambda: self.finish(upload.id))
+        upload_id = upload.id
         while upload.state in _CHECKED:
             self.pause(CHECK_SECONDS)
-            upload = self._again(lambda: self.get(upload.id))
+            upload = self._again(lambda: self.get(upload_id))
         if upload.state is not UploadState.STORED:
             raise AtriumError(upload.reason or f"The upload is {upload.state}.")
         return upload
@@ -104,4 +104,4 @@ def described(file: IO[bytes], *, project: str, name: str) -> UploadForm:
     file.seek(0)
     while chunk := file.read(_CHUNK_BYTES):
         digest.update(chunk)
-    return UploadForm(project=project, name=os.path.basename(name), bytes=file.tell(), sha256=digest.hexdigest())
+    return UploadForm(project=project, name=name, bytes=file.tell(), sha256=digest.hexdigest())

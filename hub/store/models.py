@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 PART_BYTES = 4 * 2**20
 """Length of every part of an upload but the last, which may be shorter."""
-JOB_TOKEN_VARIABLE = "ATRIUM_JOB_TOKEN"
+JOB_TOKEN_VARIABLE = "ATRIUM_JOB_TOKEN"  # noqa: S105  a name
 """The variable that brings a job its token (job_tokens.py): it is in no argument list and in no output of Slurm."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal, lower case."""

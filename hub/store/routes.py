@@ -55,6 +55,7 @@ def upload(uploading: Uploading, sessions: Sessions, upload_id: UploadId) -> Upl
 def write_part(
     uploading: Uploading,
     sessions: Sessions,
+    *,
     upload_id: UploadId,
     offset: Offset,
     sha256: PartDigest,

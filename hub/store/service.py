@@ -47,7 +47,7 @@ def begin(session: Session, settings: Settings, person: str, form: UploadForm) -
     row = _same_upload(session, person, form)
     if row is None:
         _check_number(session, person)
-        _check_room(session, settings, project, form.bytes)
+        _check_room(session, settings, project, form)
         fields = {"person": person, "state": UploadState.SENDING, "reason": "", "created": now()}
         row = UploadRow(**form.model_dump(), **fields)
         session.add(row)
@@ -75,13 +75,14 @@ def _check_number(session: Session, person: str) -> None:
         raise Conflict(f"{AT_ONCE} uploads of yours are not complete.", hint="Complete one of them, or wait.")
 
 
-def _check_room(session: Session, settings: Settings, project: Project, size: int) -> None:
+def _check_room(session: Session, settings: Settings, project: Project, form: UploadForm) -> None:
+    size = form.bytes
     if size > settings.store.largest_gb * _GB:
         raise InvalidInput(
             f"The file has {size:,} bytes; the largest that is accepted has {settings.store.largest_gb:g} GB.",
             field="bytes",
         )
-    if project.storage_gb and bytes_of(session, project.slug) + size > project.storage_gb * _GB:
+    if project.storage_gb and bytes_of(session, project.slug, without=form.sha256) + size > project.storage_gb * _GB:
         raise StorageFull(
             f"The project's storage of {project.storage_gb:,} GB has no room for {size:,} bytes more of published "
             "files.",
@@ -95,11 +96,14 @@ def _check_room(session: Session, settings: Settings, project: Project, size: in
         raise StorageFull("The storage is full.", field="bytes")
 
 
-def bytes_of(session: Session, project: str) -> int:
-    """Bytes of the files that people have uploaded for a project or are uploading, each content once."""
+def bytes_of(session: Session, project: str, *, without: str = "") -> int:
+    """Bytes of the files that people have uploaded for a project or are uploading, each content once.
+
+    :param without: SHA-256 of a content that is not counted.
+    """
     contents = (
         select(UploadRow.sha256, UploadRow.bytes)
-        .where(UploadRow.project == project, UploadRow.state != UploadState.FAILED)
+        .where(UploadRow.project == project, UploadRow.state != UploadState.FAILED, UploadRow.sha256 != without)
         .distinct()
         .subquery()
     )
@@ -114,7 +118,9 @@ def row_for(session: Session, person: str, upload_id: int) -> UploadRow:
     return row
 
 
-def write_part(session: Session, settings: Settings, row: UploadRow, *, offset: int, sha256: str, part: bytes) -> Upload:
+def write_part(
+    session: Session, settings: Settings, row: UploadRow, *, offset: int, sha256: str, part: bytes
+) -> Upload:
     """Write a part of an upload. A part may be sent again, so an upload that was broken off goes on.
 
     :raises InvalidInput: the part has another place, length or SHA-256 than it should have.
@@ -178,25 +184,45 @@ def view(files: StoreFiles, row: UploadRow) -> Upload:
 # -- references -------------------------------------------------------------------------------------------------------
 
 
-def refer(
+def referable(
     session: Session, *, owner: str, project: str, person: str, digests: Collection[str]
 ) -> Mapping[str, StoredFile]:
-    """Let ``owner`` refer to exactly these objects, in the caller's transaction; returns them by their SHA-256.
+    """Objects that ``owner`` may refer to, by their SHA-256.
 
     :param person: who asks; what ``owner`` refers to already needs no upload of theirs.
     :raises InvalidInput: the person has not uploaded a content for this project.
+    """
+    is_stored = (UploadRow.project == project, UploadRow.state == UploadState.STORED)
+    files = {}
+    for sha256 in digests:
+        of_content = select(UploadRow).where(UploadRow.sha256 == sha256, *is_stored).order_by(UploadRow.id.desc())
+        if not is_referred(session, owner, sha256):
+            of_content = of_content.where(UploadRow.person == person)
+        row = session.scalars(of_content).first()
+        if row is None:
+            raise _not_uploaded()
+        files[sha256] = StoredFile(sha256=sha256, name=row.name, bytes=row.bytes)
+    return files
+
+
+def refer(session: Session, *, owner: str, project: str, person: str, digests: Collection[str]) -> None:
+    """Let ``owner`` refer to exactly these objects, in the caller's transaction.
+
+    :raises InvalidInput: as :func:`referable`; the worker may have deleted an upload since.
     """
     current = set(session.scalars(select(ReferenceRow.sha256).where(ReferenceRow.owner == owner)))
     for sha256 in sorted(set(digests) - current):
         of_person = (UploadRow.person == person, UploadRow.sha256 == sha256, UploadRow.state == UploadState.STORED)
         if not _touch(session, *of_person, UploadRow.project == project):
-            raise InvalidInput(
-                "You have not uploaded this file for this project.", field="files", hint="Upload it first."
-            )
+            raise _not_uploaded()
         session.add(ReferenceRow(owner=owner, sha256=sha256, project=project))
     _release(session, owner, current - set(digests))
     session.flush()
-    return {sha256: _stored_file(session, project, sha256) for sha256 in digests}
+
+
+def _not_uploaded() -> InvalidInput:
+    hint = "Upload it first; an uploaded file that is not published is deleted after some time."
+    return InvalidInput("You have not uploaded this file for this project.", field="files", hint=hint)
 
 
 def release(session: Session, owner: str) -> None:
@@ -220,14 +246,3 @@ def _touch(session: Session, *conditions: object) -> int:
     """Keep uploads for another while, also from a worker that is about to delete them; returns how many there are."""
     statement = update(UploadRow).where(*conditions).values(touched=now())  # type: ignore[arg-type]
     return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
-
-
-def _stored_file(session: Session, project: str, sha256: str) -> StoredFile:
-    row = session.scalars(
-        select(UploadRow)
-        .where(UploadRow.sha256 == sha256, UploadRow.project == project, UploadRow.state == UploadState.STORED)
-        .order_by(UploadRow.id.desc())
-    ).first()
-    if row is None:  # what is referred to keeps its uploads
-        raise NotFound("This file is not stored any more.", field="files", hint="Upload it again.")
-    return StoredFile(sha256=sha256, name=row.name, bytes=row.bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from secrets import token_hex
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -52,6 +53,7 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     session.flush()
     row.record_id = record.id
     session.add(row)
+    _refer(session, person, record.uri, form)
     session.commit()
     return _publication(session, row)
 
@@ -65,6 +67,7 @@ def change(session: Session, person: Person, slug: str, form: PublicationForm) -
     record = session.get_one(RecordRow, row.record_id)
     _describe(record, row, _with_stored_files(session, person, record.uri, form))
     _count_version(session, record)
+    _refer(session, person, record.uri, form)
     session.commit()
     return _publication(session, row)
 
@@ -122,10 +125,18 @@ def _describe(record: RecordRow, row: PublicationRow, form: PublicationForm) -> 
 
 
 def _with_stored_files(session: Session, person: Person, uri: str, form: PublicationForm) -> PublicationForm:
-    """The form with the addresses of its stored files, to which the publication then refers."""
+    """The form with the addresses of its stored files; nothing is written, because the check of a form takes long."""
+    return with_addresses(form, uri, store.referable(session, **_references(person, uri, form)))
+
+
+def _refer(session: Session, person: Person, uri: str, form: PublicationForm) -> None:
+    """Let a publication refer to its stored files, in the caller's transaction."""
+    store.refer(session, **_references(person, uri, form))
+
+
+def _references(person: Person, uri: str, form: PublicationForm) -> dict[str, Any]:
     digests = {file.stored for file in form.files if file.stored}
-    stored = store.refer(session, owner=owner_of(uri), project=form.project, person=person.name, digests=digests)
-    return with_addresses(form, uri, stored)
+    return {"owner": owner_of(uri), "project": form.project, "person": person.name, "digests": digests}
 
 
 def _count_version(session: Session, record: RecordRow) -> None:

@@ -56,7 +56,9 @@ def media_type(name: str) -> str:
     """Media type by a file's name; that of the compressed file if it is compressed."""
     guessed, encoding = _TYPES.guess_type(name)
     if encoding is not None:
-        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(encoding, OTHER)
+        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(
+            encoding, OTHER
+        )
     return guessed or OTHER
 
 

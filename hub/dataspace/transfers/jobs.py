@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from hub import tls
 from hub.dataspace.transfers import node
 from hub.dataspace.transfers.models import (
     ApiAccess,
@@ -26,7 +27,6 @@ from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import SettingsError, SlurmError, SlurmUnavailable
 from hub.projects.service import is_member
-from hub import tls
 from hub.settings import Settings
 from hub.slurm import naming, quoting
 from hub.slurm.jobs import Job, Phase

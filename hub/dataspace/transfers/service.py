@@ -1,4 +1,7 @@
-"""Transfers of public files into projects, and of files of projects into the store: a row for each file, for which the worker submits a Slurm job (jobs.py)."""
+"""Transfers of public files into projects, and of files of projects into the store.
+
+A row for each file, for which the worker submits a Slurm job (jobs.py).
+"""
 
 from __future__ import annotations
 

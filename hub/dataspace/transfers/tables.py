@@ -12,7 +12,9 @@ from hub.db.base import Base, UtcDateTime, Word
 
 
 class TransferRow(Base):
-    """A transfer of a file into a project, or of one of its files into the store. The row exists before the job; ``order`` is the input of the job.
+    """A transfer of a file into a project, or of one of its files into the store.
+
+    The row exists before the job; ``order`` is the input of the job.
 
     ``touched``: time of the last change by the worker or the person.
     """

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from hub.client import Api
 from hub.dataspace.transfers import node, storage
@@ -44,7 +45,7 @@ def _upload(spec: UploadSpec, store: Store, report: ReportProgress) -> Progress:
             report(Progress(state=TransferState.RUNNING, bytes=sent, total=total))
 
     with project_files.opened(spec.project_directory, spec.path) as file:
-        name = os.path.basename(spec.path)
+        name = Path(spec.path).name
         upload = store.upload(file, project=spec.project, name=name, report=report_sent)
     size = upload.bytes
     return Progress(

@@ -83,6 +83,7 @@ def uploads(sessions, settings, project) -> Uploads:
 @pytest.fixture
 def later(sessions) -> Callable[[float], None]:
     """Makes everything that is stored older by some hours."""
+
     def later(hours: float) -> None:
         with sessions() as session:
             for row in session.scalars(select(UploadRow)):

@@ -154,7 +154,15 @@ def test_a_token_that_is_changed_or_has_ended_is_refused(job, settings, hub):
     ended = job_tokens.issue(settings, grant, now=time.time() - 8 * 24 * 3600)
     others = job_tokens.issue(settings, Grant(person="stranger", purpose="upload", project="demo"))
     swapped = f"job.{others.split('.')[1]}.{signature}"
-    for wrong in (f"job.{claims}.{signature[:-1]}", f"job.{claims}", "job..", "job.", f"job.x{claims}.{signature}", ended, swapped):
+    for wrong in (
+        f"job.{claims}.{signature[:-1]}",
+        f"job.{claims}",
+        "job..",
+        "job.",
+        f"job.x{claims}.{signature}",
+        ended,
+        swapped,
+    ):
         with pytest.raises(NotSignedIn):
             job(wrong).begin(form())
 

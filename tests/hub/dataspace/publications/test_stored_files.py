@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -347,7 +346,7 @@ def test_a_path_out_of_the_project_is_refused_before_a_job_is_submitted(of, sess
 
 
 def test_a_link_in_the_project_is_not_followed_by_the_job(of, api, settings, directory):
-    os.symlink("/etc/passwd", directory / "results/x.csv")
+    (directory / "results/x.csv").symlink_to("/etc/passwd")
     token = job_tokens.issue(settings, Grant(person="founder", purpose="upload", project="demo"))
     spec = UploadSpec(transfer=1, project_directory=str(directory), project="demo", path="results/x.csv")
     result = upload.run(spec, Api(URL, token, transport=Through(api)).store, lambda _: None)
