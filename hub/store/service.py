@@ -71,7 +71,7 @@ def _same_upload(session: Session, person: str, form: UploadForm) -> UploadRow |
 
 def _check_number(session: Session, person: str) -> None:
     unfinished = select(func.count()).where(UploadRow.person == person, UploadRow.state.in_(UNFINISHED))
-    if session.scalar(unfinished) >= AT_ONCE:
+    if (session.scalar(unfinished) or 0) >= AT_ONCE:
         raise Conflict(f"{AT_ONCE} uploads of yours are not complete.", hint="Complete one of them, or wait.")
 
 

@@ -110,7 +110,7 @@ def request_upload(session: Session, settings: Settings, person: str, form: Uplo
 
 def _open_project(session: Session, person: str, slug: str) -> Project:
     """A project of the person that is open for jobs; raises :class:`NotFound` and :class:`Conflict`."""
-    project = session.scalar(memberships(person).where(Project.slug == slug))
+    project = session.scalar(memberships(person).with_only_columns(Project).where(Project.slug == slug))
     if project is None:
         raise no_project(slug)
     if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:

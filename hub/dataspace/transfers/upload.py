@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hub.client import Api
+from hub.connection import Connection
 from hub.dataspace.transfers import node, storage
 from hub.dataspace.transfers.download import REPORT_SECONDS, ReportProgress
 from hub.dataspace.transfers.models import Progress, TransferState, UploadSpec
@@ -61,7 +61,8 @@ def _store(spec: UploadSpec) -> Store:
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as authority:
         authority.write(spec.api.authority)
         authority.flush()
-        return Api(spec.api.url, token, authority=authority.name if spec.api.authority else None).store
+        path = authority.name if spec.api.authority else None
+        return Store(Connection(spec.api.url, token, authority=path))
 
 
 def main(argv: list[str]) -> int:
