@@ -52,11 +52,10 @@ def opened(directory: str, path: str) -> IO[bytes]:
             f"{path} in {directory} cannot be opened: {error.strerror}.",
             hint="Name a file of the project, by a path without links.",
         ) from error
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise _refused(f"{path} in {directory} is not a plain file.")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _refused(message: str, *, hint: str | None = None) -> InvalidInput:

@@ -215,6 +215,7 @@ def test_a_checksum_alone_gives_nothing(uploads, session):
         digests = {"digests": {sha256(CONTENT)}, "person": person, "project": project}
         with pytest.raises(InvalidInput, match="not uploaded this file"):
             service.refer(session, owner="publication/a", **digests)
+        session.rollback()
     uploads.arrive(person="colleague")
     with pytest.raises(InvalidInput, match="not uploaded this file"):
         refer(session, "colleague")  # what they have sent is not checked yet
