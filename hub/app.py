@@ -47,6 +47,8 @@ from hub.reports.routes import router as reports
 from hub.reviews.routes import router as reviews
 from hub.servers.routes import router as servers
 from hub.settings import Settings
+from hub.store.context import uploader
+from hub.store.routes import router as store
 from hub.usage.routes import router as usage
 from hub.validation import field_name, sentence
 
@@ -58,10 +60,19 @@ SUBJECTS = (
     *(health, home, mail, audit, servers),
     *(calls, organisations, applications, reviews),
     *(access, usage, reports),
+    store,
 )
-PUBLIC = frozenset({f"{PREFIX}/health", f"{PREFIX}/dataspace/catalogue", f"{PREFIX}/dataspace/catalogue/{{slug}}"})
+_CATALOGUE = f"{PREFIX}/dataspace/catalogue"
+PUBLIC = frozenset(
+    {
+        *(f"{PREFIX}/health", _CATALOGUE, f"{_CATALOGUE}/{{slug}}"),
+        f"{_CATALOGUE}/{{slug}}/files/{{sha256}}/{{name}}",
+    }
+)
 """The only addresses that answer without a token: signs of life, and what projects gave to everybody, which other
 catalogues harvest without an account here."""
+GUARDS = frozenset({signed_in, uploader})
+"""Dependencies one of which every other route has."""
 LONGEST_BODY = 8 * 1024 * 1024
 """Bytes of a request: many times the longest application."""
 STOP_SECONDS = 10
@@ -158,10 +169,11 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
 
 
 def refuse_unguarded(app: FastAPI) -> None:
-    """Deny by default: a route that neither is public nor depends on :func:`hub.context.signed_in` stops the start."""
+    """Deny by default: a route that neither is public nor depends on one of :data:`GUARDS`
+    stops the start."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
-        guarded = dependant is not None and signed_in in _dependencies(dependant)
+        guarded = dependant is not None and not GUARDS.isdisjoint(_dependencies(dependant))
         if not guarded and route.path not in PUBLIC:
             raise SettingsError(f"The route {route.path} has no guard.")
 

@@ -30,6 +30,7 @@ from hub.projects.client import Projects
 from hub.reports.models import Report, ReportDraft
 from hub.reviews.client import Reviews
 from hub.servers.models import Attempt
+from hub.store.client import Store
 from hub.usage.models import ProjectUsage
 
 
@@ -56,6 +57,7 @@ class Api:
         self.organisations = Organisations(connection)
         self.projects = Projects(connection)
         self.reviews = Reviews(connection)
+        self.store = Store(connection)
 
     @classmethod
     def from_environment(cls, token: str | None = None) -> Self:

@@ -22,6 +22,7 @@ from hub.errors import (
     NotSignedIn,
     SettingsError,
     SlurmError,
+    StorageFull,
     TermsNotAccepted,
     TooManyAttempts,
 )
@@ -37,6 +38,7 @@ ERRORS: Mapping[int, type[AtriumError]] = {
     429: TooManyAttempts,
     502: SlurmError,
     503: HubUnavailable,
+    507: StorageFull,
 }
 
 Model = TypeVar("Model")
@@ -106,6 +108,11 @@ class Connection:
     def content(self, path: str) -> bytes:
         """The body of a response, such as a PDF."""
         return _checked(self._request("GET", path)).content
+
+    def put_bytes(self, path: str, body: bytes, model: type[Model], *, seconds: float, **query: Any) -> Model:
+        """Send ``body`` as it is and return the response as ``model``; ``query`` is of the address."""
+        response = self._request("PUT", path, params=query, content=body, timeout=seconds)
+        return _read(_checked(response), model)
 
     def close(self) -> None:
         self._http.close()

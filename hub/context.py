@@ -18,7 +18,7 @@ from hub.identity.tokens import Directory, token_in
 from hub.settings import Settings
 
 # Only the header counts: a token in an address would end up in logs and histories.
-_header = APIKeyHeader(name="Authorization", auto_error=False, description="`token …`, as in the Hub's own API")
+AUTHORIZATION = APIKeyHeader(name="Authorization", auto_error=False, description="`token …`, as in the Hub's own API")
 
 
 # Coroutines, because FastAPI runs plain functions in a thread, which takes longer than they do.
@@ -48,7 +48,7 @@ Guessing = Annotated[Guesses, Depends(_guesses)]
 
 
 async def signed_in(
-    header: Annotated[str | None, Security(_header)],
+    header: Annotated[str | None, Security(AUTHORIZATION)],
     directory: HubDirectory,
     guesses: Guessing,
     address: ClientAddress,

@@ -74,6 +74,13 @@ class TermsNotAccepted(Conflict):
         return error
 
 
+class StorageFull(AtriumError):
+    """There is no room for what a person wants to store."""
+
+    status = 507
+    hint = "Ask the administrators of this site for more."
+
+
 class TooManyAttempts(AtriumError):
     """Passwords, tokens or codes were wrong too often. ``seconds``: until the next attempt is allowed."""
 

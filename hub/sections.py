@@ -19,6 +19,7 @@ def _unit(name: str) -> Any:
 SECONDS = _unit("seconds")
 MINUTES = _unit("minutes")
 HOURS = _unit("hours")
+GB = _unit("GB")
 GIB = _unit("GiB")
 MIB = _unit("MiB")
 COUNT = _unit("count")

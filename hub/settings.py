@@ -21,7 +21,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from hub.dataspace.sources.models import SourceForm
 from hub.errors import SettingsError
-from hub.sections import COUNT, GIB, HOURS, MIB, MINUTES, PORT, SECONDS, Dashboards, Section
+from hub.sections import COUNT, GB, GIB, HOURS, MIB, MINUTES, PORT, SECONDS, Dashboards, Section
 from hub.settings_errors import PREFIX, SEPARATOR, unknown_sections, wrong_values
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
@@ -374,6 +374,21 @@ class Dataspace(Section):
     """Partition of jobs that transfer data into projects; its nodes need a route to the internet."""
 
 
+class Store(Section):
+    """Files that projects publish, stored once by their checksum."""
+
+    folder: Path | None = None
+    """Folder of the files, for the account of the API and the worker alone; unset: ``store`` in ``paths.state``."""
+    largest_gb: Annotated[float, GB] = Field(100.0, gt=0)
+    """Largest file that a person may upload."""
+    spare_gb: Annotated[float, GB] = Field(1.0, ge=0)
+    """Room of the file system that uploads leave free."""
+    unused_hours: Annotated[float, HOURS] = Field(24.0, gt=0)
+    """Time after which an uploaded file that nothing refers to is deleted."""
+    unfinished_hours: Annotated[float, HOURS] = Field(168.0, gt=0)
+    """Time after which an upload of which no part has arrived any more is deleted."""
+
+
 class Worker(Section):
     """Intervals of the background jobs."""
 
@@ -407,6 +422,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     worker: Worker = Worker()
     dataspace: Dataspace = Dataspace()
+    store: Store = Store()
 
     @classmethod
     def settings_customise_sources(

@@ -159,7 +159,10 @@ SUBJECTS: dict[str, set[str]] = {
         "usability",  # usable now?
         "vocabularies",  # EU authority tables
     },
-    "dataspace/publications": {"dcat_ap"},
+    "dataspace/publications": {
+        "dcat_ap",
+        "stored_files",  # addresses of files of the store
+    },
     "dataspace/readers": {
         "arrow_values",  # Arrow's values -> text and numbers
         "ckan",  # CKAN's JSON -> nodes
@@ -206,6 +209,7 @@ SUBJECTS: dict[str, set[str]] = {
         "node",  # on the node: one file into a project
         "snippets",  # Python code that reads a file
         "storage",  # on the node: files by handle, never through links
+        "upload",  # on the node: a file of a project into the store
     },
     "db": {"base", "engine"},
     "health": set(),
@@ -257,6 +261,12 @@ SUBJECTS: dict[str, set[str]] = {
     "servers": set(),
     "sites": set(),
     "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "reasons"},
+    "store": {
+        "context",  # what routes receive: who uploads, a person or a job
+        "files",  # on disk
+        "job_tokens",  # what a job may do at the API
+        "project_files",  # of the person's process: files of a project, never through links
+    },
     "usage": {"forecast", "summary"},
     "workshops": set(),
 }

@@ -22,7 +22,7 @@ from hub.dataspace.models import (
 from hub.dataspace.publications.models import Publication, PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearch, SavedSearchForm
 from hub.dataspace.sources.models import Run, Source, SourceForm
-from hub.dataspace.transfers.models import Transfer, TransferForm
+from hub.dataspace.transfers.models import Transfer, TransferForm, UploadJobForm
 
 PREVIEW_SECONDS = 60.0
 PUBLISH_SECONDS = 90.0
@@ -109,6 +109,10 @@ class Dataspace:
         :raises TermsNotAccepted: the file has conditions; ``accepted`` of the form is the digest of those I accept.
         """
         return self._connection.send("POST", "/dataspace/transfers", _stated(form), Transfer)
+
+    def upload(self, form: UploadJobForm) -> Transfer:
+        """Have a file of a project's directory uploaded by a job of mine, so that it can be published."""
+        return self._connection.send("POST", "/dataspace/transfers/uploads", form, Transfer)
 
     def cancel_transfer(self, transfer_id: int) -> Transfer:
         return self._connection.send("POST", f"/dataspace/transfers/{transfer_id:d}/cancel", None, Transfer)

@@ -75,9 +75,11 @@ class Fetcher:
     """Fetches addresses.
 
     :param allowed: networks and host names that may be fetched although they are not public, from the settings.
+    :param authority: certificate (PEM) of the one authority that counts; empty: those of the machine.
     """
 
     allowed: Iterable[str] = ()
+    authority: str = ""
     _networks: tuple[Any, ...] = field(init=False, default=())
     _names: frozenset[str] = field(init=False, default=frozenset())
 
@@ -172,7 +174,7 @@ class Fetcher:
         timeout = httpx2.Timeout(min(seconds_left, 30.0), connect=min(seconds_left, CONNECT_SECONDS))
         request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
         # No pool outlives a request: a connection is never used for another name at the same address.
-        with httpx2.HTTPTransport(verify=_trusted_authorities(), trust_env=False) as transport:
+        with httpx2.HTTPTransport(verify=_trusted_authorities(self.authority), trust_env=False) as transport:
             try:
                 response = transport.handle_request(request)
                 response.request = request
@@ -185,8 +187,10 @@ class Fetcher:
 
 
 @cache
-def _trusted_authorities() -> ssl.SSLContext:
-    """The machine's certificate authorities; they are read once, which takes longer than most requests."""
+def _trusted_authorities(authority: str) -> ssl.SSLContext:
+    """``authority``, or else the machine's authorities; read once, which takes longer than most requests."""
+    if authority:
+        return ssl.create_default_context(cadata=authority)
     return httpx2.create_ssl_context(trust_env=False)
 
 

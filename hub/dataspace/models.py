@@ -390,6 +390,8 @@ class RecordPage(Frozen):
     """Of the codes in the record, in the reader's language."""
     paths: tuple[str, ...] = ()
     """Path of each of its files that is on this machine; an empty text for the others."""
+    stored: tuple[bool, ...] = ()
+    """Whether each of its files is in this factory's own store: it is read with a token, or brought to a project."""
 
 
 class Preview(Frozen):

@@ -6,11 +6,12 @@ from typing import Annotated, cast
 
 import fastapi
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from hub.context import Asking, AskingPerson, Guarded, RowId, Sessions
 from hub.dataspace import service
-from hub.dataspace.context import CachedProjects, Projects
+from hub.dataspace.context import CachedProjects, FileReading, Projects
 from hub.dataspace.models import (
     FacetValue,
     Preview,
@@ -29,6 +30,8 @@ from hub.dataspace.search import answers
 from hub.dataspace.sources.routes import router as sources
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.routes import router as transfers
+from hub.store.files import StoreFiles
+from hub.store.models import Digest
 
 router = APIRouter(prefix="/dataspace", tags=["dataspace"])
 for subject in (saved_searches, transfers, sources, publications):
@@ -97,9 +100,9 @@ def preview(
     Of a file that has conditions, only with the digest of those that you accept.
     """
     with sessions() as session:
-        folders = request.state.settings.dataspace.folders
         distribution, _acceptance = service.usable_file(session, record_id, projects, person.name, using)
-        local = service.local_file(session, service.row_for(session, record_id, projects), distribution, folders)
+        row = service.row_for(session, record_id, projects)
+        local = service.readable_file(session, row, distribution, request.state.settings)
         session.commit()
     # No database session is open while another server is waited for.
     return cast(Previewer, request.state.previewer).preview(distribution, local)
@@ -112,7 +115,53 @@ def use_remotely(asking: AskingPerson, record_id: RecordId, projects: Projects, 
     Of a file that has conditions, only with the digest of those that you accept.
     """
     file, _acceptance = service.usable_file(asking.session, record_id, projects, asking.person.name, using)
-    folders = asking.settings.dataspace.folders
-    local = service.local_file(asking.session, service.row_for(asking.session, record_id, projects), file, folders)
+    row, folders = service.row_for(asking.session, record_id, projects), asking.settings.dataspace.folders
+    is_stored = bool(service.stored_digest(asking.session, row, file))
+    local = None if is_stored else service.local_file(asking.session, row, file, folders)
     asking.session.commit()
+    if is_stored:
+        return RemoteUse(address=file.download_url, code=snippets.stored(record_id, using.file))
     return snippets.remote_use(file, local.path if local else "")
+
+
+# -- files of the store -----------------------------------------------------------------------------------------------
+
+Slug = Annotated[str, fastapi.Path(description="Slug of the publication")]
+FileDigest = Annotated[Digest, fastapi.Path(description="SHA-256 of the file")]
+FileName = Annotated[str, fastapi.Path(description="Name of the file")]
+Offer = Annotated[str, fastapi.Query(max_length=4000, description="Name of the offer, if the record has several")]
+Accepted = Annotated[
+    str, fastapi.Query(pattern=r"^([0-9a-f]{64})?$", description="Digest of the conditions that you accept")
+]
+
+
+@router.head("/catalogue/{slug}/files/{sha256}/{name}", include_in_schema=False)
+@router.get("/catalogue/{slug}/files/{sha256}/{name}", response_class=FileResponse)
+def download(
+    request: Request,
+    reading: FileReading,
+    sessions: Sessions,
+    *,
+    slug: Slug,
+    sha256: FileDigest,
+    name: FileName,
+    offer: Offer = "",
+    accepted: Accepted = "",
+) -> Response:
+    """Download a file that a project has published; ranges are supported.
+
+    Needs no token if the publication is for everybody. Of a file that has conditions, only with the digest of those
+    that you accept.
+    """
+    with sessions() as session:
+        row = service.record_of_publication(session, slug, reading.projects)
+        number, file = service.stored_file(session, row, sha256, name)
+        if not reading.is_job_for(row.id, sha256):
+            using = UseForm(file=number, offer=offer, accepted=accepted)
+            service.usable_file(session, row.id, reading.projects or frozenset(), reading.person, using)
+            session.commit()
+    headers = {"ETag": f'"{sha256}"', "X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
+    if sha256 in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    path = StoreFiles(request.state.settings).object_path(sha256)
+    return FileResponse(path, filename=name, media_type=file.media_type or "application/octet-stream", headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
@@ -23,11 +24,16 @@ from hub.dataspace.models import (
     Verdict,
     Visibility,
 )
+from hub.dataspace.publications.stored_files import address_of, digest_in, owner_of
+from hub.dataspace.publications.tables import PublicationRow
 from hub.dataspace.sources.models import SourceForm
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotAllowed, NotFound, TermsNotAccepted
+from hub.settings import Settings
+from hub.store import service as store
+from hub.store.files import StoreFiles
 
 
 def row_for(session: Session, record_id: int, projects: frozenset[str]) -> RecordRow:
@@ -62,6 +68,7 @@ def record_page(
         id=row.id,
         record=record,
         paths=tuple(_path(source, file, folders) for file in record.distributions),
+        stored=tuple(bool(stored_digest(session, row, file)) for file in record.distributions),
         space=row.space,
         source=source.name if source else "",
         harvested=row.changed,
@@ -145,6 +152,59 @@ def _question(uses: list[Use], *, changed: bool) -> str:
 
 def _choice(use: Use) -> dict[str, object]:
     return use.model_dump(mode="json", include={"offer", "verdict", "reason", "conditions", "digest"})
+
+
+# -- files of this machine --------------------------------------------------------------------------------------------
+
+
+def stored_digest(session: Session, row: RecordRow, file: Distribution) -> str:
+    """SHA-256 of the file of the store that a distribution stands for; empty if it stands for none.
+
+    An address alone is not enough: the publication must refer to the object.
+    """
+    sha256 = digest_in(file.download_url, row.uri) if row.source_id is None else ""
+    return sha256 if sha256 and store.is_referred(session, owner_of(row.uri), sha256) else ""
+
+
+def record_of_publication(session: Session, slug: str, projects: frozenset[str] | None) -> RecordRow:
+    """The record of a publication that a member of ``projects`` may see; None: somebody without an account.
+
+    :raises NotFound: there is none, or they may not see it.
+    """
+    record_id = session.scalar(select(PublicationRow.record_id).where(PublicationRow.slug == slug))
+    row = session.get(RecordRow, record_id) if record_id is not None else None
+    visible = {Visibility.EVERYBODY} if projects is None else set(Visibility)
+    if row is None or row.visibility not in visible:
+        raise _no_file(projects)
+    try:
+        return row_for(session, row.id, projects or frozenset())
+    except NotFound:
+        raise _no_file(projects) from None
+
+
+def stored_file(session: Session, row: RecordRow, sha256: str, name: str) -> tuple[int, Distribution]:
+    """Number and description of the file of a record with this content and name; raises :class:`NotFound`."""
+    address = address_of(row.uri, sha256, name)
+    for number, file in enumerate(Record.model_validate_json(row.content).distributions):
+        if file.download_url == address and stored_digest(session, row, file):
+            return number, file
+    raise _no_file(frozenset())
+
+
+def _no_file(projects: frozenset[str] | None) -> NotFound:
+    hint = "Some files need a token: use DataSpace in a notebook." if projects is None else ""
+    return NotFound("There is no such file.", hint=hint)
+
+
+def readable_file(session: Session, row: RecordRow, file: Distribution, settings: Settings) -> LocalFile | None:
+    """The file that the API's own account reads for a distribution; None if it has to be fetched.
+
+    :raises LocalFileRefused: it names a file of this machine that may not be read.
+    """
+    if sha256 := stored_digest(session, row, file):
+        path = StoreFiles(settings).object_path(sha256)
+        return LocalFile(folder=str(path.parent), name=path.name)
+    return local_file(session, row, file, settings.dataspace.folders)
 
 
 def local_file(session: Session, row: RecordRow, file: Distribution, folders: Sequence[Path]) -> LocalFile | None:

@@ -25,6 +25,7 @@ import hub.projects.tables
 import hub.reports.tables
 import hub.reviews.tables
 import hub.servers.tables
+import hub.store.tables
 import hub.usage.tables  # noqa: F401  a table is known once its module is loaded
 from hub import settings
 from hub.db.base import Base

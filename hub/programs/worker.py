@@ -19,6 +19,7 @@ from hub.programs import culling
 from hub.projects.jobs import update_projects
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
+from hub.store.jobs import tend_store
 from hub.usage.jobs import collect_usage
 
 logger = logging.getLogger(__name__)
@@ -89,11 +90,15 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def projects() -> None:
         asyncio.run(update_projects(sessions, settings))
 
+    def store() -> None:
+        tend_store(sessions, settings)
+
     every = partial(Every, tick=settings.worker.tick_seconds)
     queue.periodic_task(every(health.HEARTBEAT_SECONDS))(heartbeat)
     queue.periodic_task(every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
     queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(deliver_mail))
     queue.periodic_task(every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
+    queue.periodic_task(every(settings.worker.tick_seconds))(queue.lock_task("store")(store))
     if settings.hub.idle_culler_hours:
         queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(cull_idle_servers))
     dataspace = DataspaceJobs(settings, sessions)

@@ -28,6 +28,7 @@ LEADS = {"owner", "admin"}
 NEED = {"goal": "try", "kind": "company", "country": "AT", "months": 1}
 WORKLOAD = {"parameters": 1, "tokens": 1, "gpus": 1, "system": "atrium-gpu"}
 DECISION = {"version": 1, "approve": True, "reason": "x", "cpu_hours": 1, "gpu_hours": 1}
+UPLOAD = {"project": "demo", "name": "a.csv", "bytes": 1, "sha256": "0" * 64}
 
 TABLE = [
     # method, path, body, who may
@@ -86,6 +87,11 @@ TABLE = [
     ("GET", "/projects/demo/extensions", None, PROJECT),
     ("POST", "/projects/demo/extensions", {"months": 1, "reason": "x"}, LEADS),
     ("GET", "/extensions", None, {"reviewer"}),
+    ("GET", "/store/uploads", None, HUMANS),
+    ("POST", "/store/uploads", UPLOAD, {"owner", "member"}),
+    ("GET", "/store/uploads/1", None, set()),
+    ("PUT", f"/store/uploads/1/content?offset=0&sha256={'0' * 64}", None, set()),
+    ("POST", "/store/uploads/1/finish", None, set()),
     ("POST", "/extensions/1/decision", {"grant": False, "answer": "x"}, {"reviewer"}),
 ]
 

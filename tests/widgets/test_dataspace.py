@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import hashlib
 import json
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import Progress, Transfer, TransferState
 from hub.errors import AtriumError, InvalidInput, TermsNotAccepted
+from hub.store.models import Upload, UploadState
 from widgets.dataspace import DataSpace, Dataspace, DataspaceState
 from widgets.dataspace.view import HERE, SHOWN, Front, plain
 
@@ -279,6 +281,76 @@ async def test_bringing_is_followed_until_it_is_over() -> None:
     assert "demo" in state.done
     state.transfers = (transfer(TransferState.DONE),)
     assert not state.something_moves
+
+
+UPLOADED = Upload(
+    id=1, project="demo", name="a.csv", bytes=4, sha256="a" * 64, state=UploadState.STORED, received=4, created=NOW
+)
+
+
+async def test_a_file_of_a_project_is_uploaded_and_can_then_be_chosen() -> None:
+    moving = transfer(TransferState.RUNNING, kind="upload", record_id=0)
+    over = transfer(TransferState.DONE, kind="upload", record_id=0)
+    lists = iter([[], [moving], [over]])
+    stored = iter([[], [], [UPLOADED]])
+    answers = Answers(
+        dataspace_transfers=lambda _: next(lists),
+        dataspace_transfers_uploads=moving,
+        store_uploads=lambda _: next(stored),
+    )
+    state = DataspaceState()
+    await state.do(answers.api, {"do": "uploads"})
+    await state.do(answers.api, {"do": "upload", "project": "demo", "path": "results/a.csv"})
+    assert (state.trouble, state.uploads, state.something_moves) == (None, (), True)
+    await state.refresh_transfers(answers.api)
+    assert (state.uploads, state.something_moves) == ((UPLOADED,), False)
+
+
+def test_a_file_is_published_from_a_notebook(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    (directory / "results").mkdir(parents=True)
+    (directory / "results/a.csv").write_bytes(b"a\n1\n")
+    (directory / "results/link.csv").symlink_to("/etc/passwd")
+    description = {"title": "Mean", "description": "The mean of it.", "publisher": "Demo", "contact": "d@x.example"}
+    description["licence"] = "https://creativecommons.org/licenses/by/4.0/"
+    published = {
+        "slug": "mean-1",
+        "record_id": 7,
+        "form": {**description, "project": "demo"},
+        "quality": {"score": 90, "badge": "good"},
+        "created": NOW.isoformat(),
+        "modified": NOW.isoformat(),
+    }
+    project = {"slug": "demo", "title": "Demo", "account": "demo", "call": "", "cpu_hours": 1, "gpu_hours": 0}
+    project |= {"storage_gb": 0, "partitions": [], "starts": "2026-01-01", "until": None, "phase": "open"}
+    project |= {"state": "active", "directory": str(directory), "members": [], "steps": []}
+    project |= {"role": "member", "files_until": None}
+    answers = Answers(projects_demo=project, store_uploads=UPLOADED, dataspace_publications=published)
+    space = DataSpace(answers.api)
+    assert space.publish_file("results/a.csv", project="demo", **description).slug == "mean-1"
+    begun, form = (json.loads(request.content) for request in answers.requests[1:])
+    assert begun == {
+        "project": "demo",
+        "name": "a.csv",
+        "bytes": 4,
+        "sha256": hashlib.sha256(b"a\n1\n").hexdigest(),
+    }
+    assert form["files"] == [{"title": "a.csv", "stored": "a" * 64}]
+    space.publish_file(directory / "results/a.csv", project="demo", **description)
+    space.publish_file("projects/demo/results/a.csv", project="demo", **description)
+    for path in ("results/link.csv", "/etc/passwd", "../x", "missing.csv"):
+        with pytest.raises(InvalidInput):
+            space.publish_file(path, project="demo", **description)
+    number = len(answers.requests)
+    with pytest.raises(InvalidInput, match="Title"):
+        space.publish_file("results/a.csv", project="demo", **description | {"title": "x"})
+    assert [request.method for request in answers.requests[number:]] == ["GET"], "nothing is sent before"
+
+
+async def test_a_published_file_is_used_through_the_store() -> None:
+    answers, state = Answers(dataspace_records_1=page(stored=(True,))), DataspaceState()
+    await state.do(answers.api, {"do": "open", "id": 1})
+    assert state.snippets == ("from widgets import DataSpace\n\npath = DataSpace().fetch(1)\npath",)
 
 
 @pytest.mark.parametrize("text", HOSTILE if isinstance(HOSTILE, list) else [*HOSTILE.values()])

@@ -29,6 +29,7 @@ const TRANSFERS = {
   running: ["", "being copied"], cancelling: ["warn", "being cancelled"], done: ["ok", "arrived"],
   quarantined: ["bad", "put into quarantine"], failed: ["bad", "did not arrive"], cancelled: ["warn", "cancelled"],
 };
+const UPLOADS = { ...TRANSFERS, running: ["", "being uploaded"], done: ["ok", "uploaded"], failed: ["bad", "was not uploaded"] };
 const PROTOCOLS = { rdf: "DCAT as RDF", ckan: "CKAN's API", dsp: "Dataspace Protocol" };
 const RUNS = {
   running: ["", "being harvested"], complete: ["ok", "complete"], incomplete: ["warn", "incomplete"], failed: ["bad", "failed"],
@@ -146,6 +147,7 @@ export class Page {
     this.keepsAddress = model.get("address_bar") === "yes";
     this.place = readAddress(this.keepsAddress ? location.hash : "");
     this.labels = {};
+    this.startedUploads = 0;
     this.destinations = {}; // which project was chosen for a file; the page is drawn anew with any news
     this.message = h("div", { class: "ds-message" });
     this.tabs = h("nav", { class: "ds-tabs", "aria-label": "Data" });
@@ -195,7 +197,7 @@ export class Page {
     const view = this.place.view;
     if (view === "search") this.search();
     else if (view === "record") this.ask("open", { id: this.place.record, language });
-    else if (view === "publish") this.ask("publications");
+    else if (view === "publish") ["publications", "uploads"].forEach((list) => this.ask(list));
     else this.ask(view);
     this.draw(before !== view || view === "record");
     this.arriving = how === "push" && before !== view;
@@ -243,10 +245,11 @@ export class Page {
     const view = this.place.view;
     const matters = {
       search: ["answer", "suggestions", "values", "trouble"], record: ["record", "snippets", "preview", "transfers", "trouble"], saved: ["saved", "trouble"],
-      transfers: ["transfers", "trouble"], publish: ["publications", "trouble", "done"], sources: ["sources", "runs", "trouble", "done"],
+      transfers: ["transfers", "trouble"], publish: ["publications", "uploads", "transfers", "trouble", "done"], sources: ["sources", "runs", "trouble", "done"],
     }[view];
     if (!matters.some(changed)) return;
     const saved = now.done && changed("done") && ["put_source", "publish", "change_publication"].includes(this.action);
+    if (now.done && changed("done") && this.action === "upload") this.startedUploads += 1; // its form is empty again
     if (saved) this.editing = this.publishing = null; // the form is empty again
     this.draw(saved || (view === "record" && changed("record")));
     if (changed("trouble")) this.mark();
@@ -265,10 +268,10 @@ export class Page {
 
   /** The complaint at the field that it is about, and the keyboard in it. */
   mark() {
-    const form = this.main.querySelector("form[data-draft]");
-    for (const old of form?.querySelectorAll(".field-error") || []) old.remove();
+    const forms = [...this.main.querySelectorAll("form[data-draft]")];
+    for (const old of this.main.querySelectorAll("form[data-draft] .field-error")) old.remove();
     const { message, hint, field } = this.state.trouble || {};
-    const control = field && form?.elements[field];
+    const control = field && forms.map((form) => form.elements[field]).find(Boolean);
     if (!control) return;
     control.closest(".field").append(h("span", { class: "field-error" }, `${message} ${hint || ""}`.trim()));
     control.focus();
@@ -294,12 +297,16 @@ export class Page {
   draw(fresh = false) {
     const focused = this.main.contains(document.activeElement) ? document.activeElement : null;
     const open = new Set([...this.main.querySelectorAll("details[open][data-key]")].map((details) => details.dataset.key));
-    const draft = fresh ? null : this.main.querySelector("form.form[data-draft]");
+    const drafts = fresh ? [] : [...this.main.querySelectorAll("form.form[data-draft]")];
     const content = { search: () => this.searchView(), record: () => this.recordView(), saved: () => this.savedView(),
       transfers: () => this.transfersView(), publish: () => this.publishView(), sources: () => this.sourcesView() }[this.place.view]();
     this.main.replaceChildren(...content.flat(3).filter(Boolean));
-    const form = draft && this.main.querySelector("form.form[data-draft]");
-    if (form && form.dataset.draft === draft.dataset.draft) form.replaceWith(draft);
+    for (const form of this.main.querySelectorAll("form.form[data-draft]")) {
+      const draft = drafts.find((old) => old.dataset.draft === form.dataset.draft);
+      if (!draft) continue;
+      if (draft.elements.stored) fillChoice(draft.elements.stored, this.uploadedFiles());
+      form.replaceWith(draft);
+    }
     this.main.removeAttribute("aria-busy");
     for (const details of this.main.querySelectorAll("details[data-key]")) if (open.has(details.dataset.key)) details.open = true;
     if (!focused) return;
@@ -559,13 +566,15 @@ export class Page {
     const why = refusal ? { disabled: true, "aria-describedby": `ds-refusal-${at}` } : {};
     const name = text(file.title) || `file ${at + 1}`;
     const path = (page.paths || [])[at];
+    const stored = (page.stored || [])[at];
     const shown = this.previewed?.record === page.id && this.previewed.file === at;
     return [
       h("h4", {}, text(file.title) || `File ${at + 1}`),
       text(file.description) && h("p", {}, text(file.description)),
       h("p", { class: "ds-facts" }, h("span", {}, file.format || file.media_type || "format not stated"), h("span", {}, size(file.bytes)),
         file.checksum && h("span", {}, `${file.checksum.algorithm} stated`), file.endpoint_url && h("span", {}, file.endpoint_url === file.access_url ? "through a service" : "through a connector")),
-      path ? h("p", { class: "ds-address" }, "On this machine: ", h("code", {}, path)) : address && h("p", { class: "ds-address" }, link(address)),
+      path ? h("p", { class: "ds-address" }, "On this machine: ", h("code", {}, path))
+        : stored && page.visibility !== "everybody" ? h("p", {}, "Stored here. Bring it to your project, or use it in a notebook.") : address && h("p", { class: "ds-address" }, link(address)),
       unusable(file),
       /^s3:/i.test(address || "") && h("p", { class: "quiet" }, "In S3: this works for public objects. For others, use keys of your own in a notebook."),
       address && refusal && h("p", { id: `ds-refusal-${at}` }, state(VERDICTS[uses[0].verdict]), ` ${refusal}`),
@@ -573,12 +582,12 @@ export class Page {
         button("Show first rows", () => this.onTerms(page, at, "preview", { id: page.id, file: at }),
           { "data-key": `preview-${at}`, "aria-label": `Show first rows of ${name}`, ...why }),
         this.bringing(page, file, at, why),
-        !code && file.download_url && button("Use without copying", () => this.onTerms(page, at, "use", { id: page.id, file: at }),
-          { "data-key": `use-${at}`, "aria-label": `Use ${name} without copying`, ...why })),
+        !code && file.download_url && button(stored ? "Use in a notebook" : "Use without copying", () => this.onTerms(page, at, "use", { id: page.id, file: at }),
+          { "data-key": `use-${at}`, "aria-label": stored ? `Use ${name} in a notebook` : `Use ${name} without copying`, ...why })),
       this.accepting?.record === page.id && this.accepting.file === at && !refusal && this.terms(uses),
       shown && this.preview(),
-      code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, "Use without copying"),
-        h("p", { class: "quiet" }, path ? "Reads the file where it is on this machine. Run it in a notebook." : this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
+      code && h("details", { "data-key": `snippet-${at}` }, h("summary", {}, stored ? "Use in a notebook" : "Use without copying"),
+        h("p", { class: "quiet" }, stored ? "Brings the file to your project and returns its path. Run it in a notebook." : path ? "Reads the file where it is on this machine. Run it in a notebook." : this.state.preview && shown ? (this.state.preview.ranges ? "The server supports range requests, so this reads only the parts it needs." : "The server does not announce range requests, so this may read the whole file.") : "Reads the file where it is; only the parts it needs if the server supports range requests. Run it in a notebook."),
         h("pre", { tabindex: 0, "aria-label": "Lines for a notebook" }, h("code", {}, code))),
       this.further(file, `further-${at}`),
     ];
@@ -699,20 +708,21 @@ export class Page {
 
   transfer(transfer) {
     const progress = transfer.progress;
-    const [kind, words] = TRANSFERS[transfer.state];
+    const isUpload = transfer.kind === "upload";
+    const [kind, words] = (isUpload ? UPLOADS : TRANSFERS)[transfer.state];
     const file = progress?.path && `${transfer.directory}/${progress.path}`;
     const lab = progress?.notebook && `${this.model.get("hub_url")}user-redirect/lab/tree/projects/${[transfer.project, ...progress.notebook.split("/")].map(encodeURIComponent).join("/")}`;
     return [
-      h("h3", {}, transfer.title), h("p", { class: "quiet" }, `to ${transfer.project} · requested ${moment(transfer.created)}`),
+      h("h3", {}, transfer.title), h("p", { class: "quiet" }, `${isUpload ? "upload from" : "to"} ${transfer.project} · requested ${moment(transfer.created)}`),
       h("p", { role: "status" }, state([kind, words]), progress && !OVER.includes(transfer.state) ? `  ${size(progress.bytes)}${progress.total ? ` of ${size(progress.total)}` : ""}` : ""),
       progress?.total && transfer.state === "running" ? h("progress", { max: progress.total, value: Math.min(progress.bytes, progress.total), "aria-label": `Copied of ${transfer.title}` }) : null,
       transfer.reason && h("p", {}, transfer.reason),
       file && facts({ "File": h("code", {}, file), "Size": size(progress.bytes),
-        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), progress.verified ? " matches the publisher's checksum" : " computed here, not confirmed by a checksum of the publisher"] }),
+        "Checksum": progress.sha256 && [h("code", { class: "ds-hash" }, `sha256 ${progress.sha256}`), isUpload ? "" : progress.verified ? " matches the publisher's checksum" : " computed here, not confirmed by a checksum of the publisher"] }),
       actions(
         lab && transfer.state === "done" && h("a", { class: "button small primary", href: lab, "data-key": `open-${transfer.id}` }, "Open in notebook"),
         !OVER.includes(transfer.state) && transfer.state !== "cancelling" && button("Cancel", () => this.ask("cancel", { id: transfer.id }), { class: "button small danger", "data-key": `cancel-${transfer.id}`, "aria-label": `Cancel ${transfer.title}` }),
-        OVER.includes(transfer.state) && transfer.state !== "done" && button("Open record", () => this.go({ view: "record", record: transfer.record_id }), { "data-key": `record-${transfer.id}`, "aria-label": `Open record: ${transfer.title}` })),
+        OVER.includes(transfer.state) && transfer.state !== "done" && !isUpload && button("Open record", () => this.go({ view: "record", record: transfer.record_id }), { "data-key": `record-${transfer.id}`, "aria-label": `Open record: ${transfer.title}` })),
     ];
   }
 
@@ -731,7 +741,32 @@ export class Page {
         h("p", { class: "actions" },
           button("Change", () => { this.publishing = publication; this.draw(); this.main.querySelector("form[data-draft] [name=title]").focus(); }, { "aria-label": `Change ${publication.form.title}`, "data-key": `change-${publication.slug}` }),
           this.confirmed(`withdraw-${publication.slug}`, "Withdraw", publication.form.title, `Withdraw “${publication.form.title}”? Others can no longer find the record.`, () => this.ask("withdraw", { slug: publication.slug })))))),
-      this.publishForm(projects)];
+      ...this.uploading(projects), this.publishForm(projects)];
+  }
+
+  // -- files of a project that are published: a job of the person uploads them
+
+  uploading(projects) {
+    const moving = (this.state.transfers || []).filter((transfer) => transfer.kind === "upload" && transfer.person === this.state.me.name).slice(0, 5);
+    const form = h("form", { class: "form ds-box", "data-draft": `upload-${this.startedUploads}`, onsubmit: (event) => {
+      event.preventDefault();
+      this.ask("upload", { project: form.elements.upload_project.value, path: form.elements.path.value.trim() });
+    } },
+      h("h3", {}, "Upload a file of a project"),
+      h("p", { class: "quiet" }, "A job of yours sends the file from the project's directory. Then choose it below. A file that is not published within a day is deleted here; the one in the project stays."),
+      choice("upload_project", "Project of the file", Object.fromEntries(projects.map((project) => [project.slug, project.title || project.slug]))),
+      entry("path", "Path of the file", { required: true, maxlength: 1000 }, "input", "In the project's directory, such as results/mean.csv."),
+      h("p", { class: "actions" }, h("button", { type: "submit", class: "button", "data-key": "upload" }, "Upload file")));
+    return [form, moving.length > 0 && h("ul", { class: "ds-hits", "aria-label": "Uploads" }, moving.map((transfer) => h("li", { class: "card" }, this.transfer(transfer))))];
+  }
+
+  /** Choices of a publication's file: none, what I have uploaded, and what the publication has already. */
+  uploadedFiles() {
+    const first = this.publishing?.form.files[0];
+    const project = this.publishing?.form.project;
+    const uploads = (this.state.uploads || []).filter((upload) => upload.state === "stored" && (!project || upload.project === project));
+    return [["", "none"], ...(first?.stored ? [[first.stored, first.name || first.title]] : []),
+      ...uploads.filter((upload) => upload.sha256 !== first?.stored).map((upload) => [upload.sha256, `${upload.name} (${size(upload.bytes)}, ${upload.project})`])];
   }
 
   publishForm(projects) {
@@ -742,8 +777,10 @@ export class Page {
       event.preventDefault();
       const value = (name) => form.elements[name].value.trim();
       const list = (name) => value(name).split(",").map((item) => item.trim()).filter(Boolean);
+      const about = { title: value("file_title") || value("title"), format: value("format").toUpperCase() };
       const same = first && value("address") === first.access_url ? first : { download_url: value("address") };
-      const file = value("address") && { ...same, title: value("file_title") || value("title"), access_url: value("address"), format: value("format").toUpperCase() };
+      const unchanged = first?.stored === value("stored") ? first : {};
+      const file = value("stored") ? { ...unchanged, ...about, stored: value("stored") } : value("address") && { ...same, ...about, access_url: value("address") };
       this.ask(publication ? "change_publication" : "publish", { slug: publication?.slug, form: {
         project: old ? old.project : value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
         themes: value("theme") ? [value("theme"), ...(old?.themes.slice(1) || [])] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"),
@@ -764,13 +801,20 @@ export class Page {
       entry("contact", "Contact", { required: true, type: "email", maxlength: 200, value: old?.contact }),
       choice("licence", "Licence", old && !(old.licence in LICENCE_CHOICES) ? { [old.licence]: old.licence, ...LICENCE_CHOICES } : LICENCE_CHOICES, old?.licence),
       choice("visibility", "Who may find it", { project: "The project", factory: "Everybody in the factory", everybody: "Everybody, other catalogues too" }, old?.visibility),
-      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.access_url }, "input", "Optional. An http, https or s3 address."),
+      choice("stored", "Uploaded file", {}),
+      entry("address", "Address of the file", { type: "url", pattern: "(https?|s3)://.+", maxlength: 2000, value: first?.stored ? "" : first?.access_url }, "input", "Optional, for a file that is elsewhere. An http, https or s3 address."),
       entry("file_title", "Name of the file", { maxlength: 200, value: first?.title }), entry("format", "Format", { maxlength: 40, value: first?.format }, "input", "CSV, PARQUET, JSON …"),
       entry("version", "Version", { maxlength: 40, value: old?.version }), entry("origins", "Derived from", { maxlength: 4000, value: old?.origins.join(", ") }, "input", "Addresses, separated by commas."),
       entry("trained_on", "Trained on", { maxlength: 4000, value: old?.trained_on.join(", ") }, "input", "Of a model: addresses of data, separated by commas."),
       entry("intended_use", "Intended use", { maxlength: 5000 }, "textarea", "Of a model.", old?.intended_use),
       h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary", "data-key": "submit" }, old ? "Save changes" : "Publish record"),
         old && button("Discard changes", () => { this.publishing = null; this.draw(); this.main.querySelector("h2").focus(); })));
+    const { stored, project } = form.elements;
+    fillChoice(stored, this.uploadedFiles(), first?.stored);
+    stored.addEventListener("change", () => {
+      const upload = (this.state.uploads || []).find((candidate) => candidate.state === "stored" && candidate.sha256 === stored.value);
+      if (upload && project) project.value = upload.project;
+    });
     return form;
   }
 
@@ -921,6 +965,12 @@ function entry(name, words, options = {}, tag = "input", hint = "", inside = "")
 function choice(name, words, choices, chosen) {
   const id = `ds-${name}-${(forms += 1)}`;
   return h("p", { class: "field" }, h("label", { for: id }, words), h("select", { id, name }, Object.entries(choices).map(([value, label]) => h("option", { value, selected: value === chosen }, label))));
+}
+
+/** Puts choices into a select; what is chosen stays chosen while it is among them. */
+function fillChoice(select, options, chosen = select.value) {
+  select.replaceChildren(...options.map(([value, words]) => h("option", { value }, words)));
+  select.value = options.some(([value]) => value === chosen) ? chosen : "";
 }
 
 export default {

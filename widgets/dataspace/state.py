@@ -29,7 +29,7 @@ from hub.dataspace.publications.models import PublicationForm
 from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
-from hub.dataspace.transfers.models import TransferForm, TransferState
+from hub.dataspace.transfers.models import TransferForm, TransferState, UploadJobForm
 from hub.errors import AtriumError, TermsNotAccepted
 from hub.home.models import Me
 from widgets.base import Phase, State, Superseded, unexpected_error
@@ -42,7 +42,7 @@ OVER = {TransferState.DONE, TransferState.QUARANTINED, TransferState.FAILED, Tra
 
 CHANGES = frozenset(
     {
-        *("save", "forget", "use", "bring", "cancel", "publish", "change_publication", "withdraw"),
+        *("save", "forget", "use", "bring", "upload", "cancel", "publish", "change_publication", "withdraw"),
         *("put_source", "run_source", "remove_source"),
     }
 )
@@ -72,6 +72,7 @@ class DataspaceState(State):
     saved = Tuple(None, allow_none=True, help="Lists are None until they are loaded.")
     transfers = Tuple(None, allow_none=True)
     publications = Tuple(None, allow_none=True)
+    uploads = Tuple(None, allow_none=True)
     sources = Tuple(None, allow_none=True)
     runs = Tuple(None, allow_none=True)
     working = Bool(False)
@@ -94,8 +95,10 @@ class DataspaceState(State):
             "forget": self._forget,
             "transfers": self._transfers,
             "bring": self._bring,
+            "upload": self._upload,
             "cancel": self._cancel,
             "publications": self._publications,
+            "uploads": self._uploads,
             "publish": self._publish,
             "change_publication": self._change_publication,
             "withdraw": self._withdraw,
@@ -171,7 +174,7 @@ class DataspaceState(State):
         record = await self.newest("open", asyncio.to_thread(api.dataspace.record, number, language=language))
         files, paths = record.record.distributions, record.paths or ("",) * len(record.record.distributions)
         self.snippets = tuple(
-            _snippet(file, path) if _is_free(record, at) else ""
+            _snippet(record, at, file, path) if _is_free(record, at) else ""
             for at, (file, path) in enumerate(zip(files, paths, strict=True))
         )
         self._language = language
@@ -218,10 +221,20 @@ class DataspaceState(State):
     async def refresh_transfers(self, api: Api) -> None:
         """Fetch the list; raises :class:`Superseded` if it is fetched anew meanwhile."""
         self.transfers = await self.newest("transfers", asyncio.to_thread(api.dataspace.transfers))
+        if self.uploads is not None:
+            await self._refresh_uploads(api)
+
+    async def _refresh_uploads(self, api: Api) -> None:
+        self.uploads = await self.newest("uploads", asyncio.to_thread(api.store.uploads))
 
     async def _bring(self, api: Api, message: dict[str, Any]) -> None:
         transfer = await asyncio.to_thread(api.dataspace.bring, TransferForm.model_validate(message))
         self.done = f"Transfer to {transfer.project} started: see “Transfers”."
+        await self._transfers(api, {})
+
+    async def _upload(self, api: Api, message: dict[str, Any]) -> None:
+        transfer = await asyncio.to_thread(api.dataspace.upload, UploadJobForm.model_validate(message))
+        self.done = f"Upload of {transfer.title} requested. Choose the file when it is uploaded."
         await self._transfers(api, {})
 
     async def _cancel(self, api: Api, message: dict[str, Any]) -> None:
@@ -245,6 +258,11 @@ class DataspaceState(State):
 
     async def _publications(self, api: Api, _message: dict[str, Any]) -> None:
         self.publications = await self.newest("publications", asyncio.to_thread(api.dataspace.publications))
+
+    async def _uploads(self, api: Api, _message: dict[str, Any]) -> None:
+        """Fetch the files that can be published, and those on their way."""
+        await self._refresh_uploads(api)
+        self.transfers = await self.newest("transfers", asyncio.to_thread(api.dataspace.transfers))
 
     async def _publish(self, api: Api, message: dict[str, Any]) -> None:
         form = PublicationForm.model_validate(message["form"])
@@ -306,11 +324,13 @@ def _using(message: dict[str, Any]) -> dict[str, Any]:
     return UseForm.model_validate(fields).model_dump()
 
 
-def _snippet(file: Distribution, path: str) -> str:
+def _snippet(page: RecordPage, at: int, file: Distribution, path: str) -> str:
     """Code that reads a file where it is; an empty text if it has no address.
 
     :param path: of a file on this machine, else empty.
     """
+    if at < len(page.stored) and page.stored[at]:
+        return snippets.stored(page.id, at)
     if path:
         return snippets.local(path, file.format)
     return snippets.remote(file.download_url, file.format) if file.download_url.startswith(ADDRESSES) else ""

@@ -23,7 +23,7 @@ LOOK_SECONDS = 3.0
 
 SHOWN = (
     *("me", "answer", "suggestions", "values", "record", "snippets", "preview", "saved", "transfers"),
-    *("publications", "sources", "runs", "working", "done", "trouble", "failed"),
+    *("publications", "uploads", "sources", "runs", "working", "done", "trouble", "failed"),
 )
 """Traits of the state that are sent to the browser."""
 

@@ -26,6 +26,7 @@ FORMATS = {
     "application/rdf+xml": ox.RdfFormat.RDF_XML,
     "application/n-triples": ox.RdfFormat.N_TRIPLES,
 }
+MEDIA_TYPES = "http://www.iana.org/assignments/media-types/"
 Triple = tuple[str, str, list[Any]]
 
 
@@ -83,6 +84,8 @@ def _files(uri: str, form: PublicationForm) -> Iterator[Triple]:
             yield name, DCAT + "downloadURL", ["i", file.download_url]
         if file.format:
             yield name, DCT + "format", ["i", f"{vocabularies.AUTHORITY}file-type/{file.format}"]
+        if file.media_type:
+            yield name, DCAT + "mediaType", ["i", MEDIA_TYPES + file.media_type]
         if file.bytes is not None:
             yield name, DCAT + "byteSize", _literal(str(file.bytes), "nonNegativeInteger")
         if file.sha256:

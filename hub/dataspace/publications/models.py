@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from hub.dataspace.models import Access, Form, Frozen, Kind, Link, Quality, Visibility
+from hub.store.models import Digest, Name
 
 
 class PublishedFile(Form):
+    """A file by its address, or one that its author has uploaded, by its SHA-256.
+
+    Of an uploaded file, ``access_url``, ``download_url``, ``bytes`` and ``sha256`` are filled in; ``name``,
+    ``media_type`` and ``format`` are, too, if they are not stated.
+    """
+
     title: str = Field(min_length=1, max_length=200)
-    access_url: Link
+    access_url: Link | None = None
     download_url: Link | None = None
+    stored: Digest | None = None
+    name: Name | None = None
+    media_type: str = Field("", pattern=r"^([a-z0-9][\w.+-]{0,39}/[a-z0-9][\w.+-]{0,79})?$")
     format: str = Field("", pattern=r"^[A-Z0-9_]{0,40}$")
     bytes: int | None = Field(None, ge=0, le=2**60)
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    sha256: Digest | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if self.access_url is None and self.stored is None:
+            raise ValueError("a file needs an address, or has to be uploaded")
+        return self
 
 
 class PublicationForm(Form):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from secrets import token_hex
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from hub.dataspace.metadata.namespaces import DCAT
 from hub.dataspace.models import Quality, Visibility
 from hub.dataspace.publications.dcat_ap import StatementNodes, Triple, catalogue_statements, publication_statements
 from hub.dataspace.publications.models import Publication, PublicationForm
+from hub.dataspace.publications.stored_files import owner_of, with_addresses
 from hub.dataspace.publications.tables import PublicationRow
 from hub.dataspace.readers import sandbox, shacl
 from hub.dataspace.tables import RecordRow
@@ -23,6 +25,7 @@ from hub.identity.models import Person, Role
 from hub.projects.models import MemberRole
 from hub.projects.service import role_in
 from hub.slugs import slug_of
+from hub.store import service as store
 
 PAGE = 100
 SPACE = "This factory"
@@ -38,17 +41,19 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     """Describe an output of a project. ``address`` is where our catalogue is, without a closing slash.
 
     :raises NotAllowed: not a member; or not a lead, for what others than the project shall see.
-    :raises InvalidInput: a theme that is none, or a description that breaks the DCAT-AP shapes.
+    :raises InvalidInput: a theme that is none, a description that breaks the DCAT-AP shapes, or a stored file that the
+        person has not uploaded for the project.
     """
     _may_publish(session, person, form)
     slug = f"{slug_of(form.title, 50) or 'record'}-{token_hex(4)}"
     record = RecordRow(source_id=None, uri=f"{address}/{slug}", first_seen=now(), space=SPACE, version=1)
     row = PublicationRow(slug=slug, project=form.project, author=person.name, created=now())
-    _describe(record, row, form)
+    _describe(record, row, _with_stored_files(session, person, record.uri, form))
     session.add(record)
     session.flush()
     row.record_id = record.id
     session.add(row)
+    _refer(session, person, record.uri, form)
     session.commit()
     return _publication(session, row)
 
@@ -60,18 +65,23 @@ def change(session: Session, person: Person, slug: str, form: PublicationForm) -
         raise InvalidInput("A publication cannot move to another project.", field="project")
     _may_publish(session, person, form)
     record = session.get_one(RecordRow, row.record_id)
-    _describe(record, row, form)
+    _describe(record, row, _with_stored_files(session, person, record.uri, form))
     _count_version(session, record)
+    _refer(session, person, record.uri, form)
     session.commit()
     return _publication(session, row)
 
 
 def withdraw(session: Session, person: Person, slug: str) -> None:
-    """Withdraw a publication: its record leaves search and catalogue, and its address answers 404."""
+    """Withdraw a publication: its record leaves search and catalogue, and its address answers 404.
+
+    Its stored files are deleted after some time, unless something else refers to them.
+    """
     row = _of_slug(session, person, slug)
     record = session.get_one(RecordRow, row.record_id)
     _count_version(session, record)
     record.removed = record.changed = now()
+    store.release(session, owner_of(record.uri))
     session.delete(row)
     session.commit()
 
@@ -112,6 +122,21 @@ def _describe(record: RecordRow, row: PublicationRow, form: PublicationForm) -> 
     record.content, record.hash = content.model_dump_json(exclude_defaults=True), dcat.content_hash(content)
     record.visibility, record.project, record.changed = form.visibility, form.project, row.modified
     record.quality, record.checked, record.indexed = quality.model_dump_json(), True, False
+
+
+def _with_stored_files(session: Session, person: Person, uri: str, form: PublicationForm) -> PublicationForm:
+    """The form with the addresses of its stored files; nothing is written, because the check of a form takes long."""
+    return with_addresses(form, uri, store.referable(session, **_references(person, uri, form)))
+
+
+def _refer(session: Session, person: Person, uri: str, form: PublicationForm) -> None:
+    """Let a publication refer to its stored files, in the caller's transaction."""
+    store.refer(session, **_references(person, uri, form))
+
+
+def _references(person: Person, uri: str, form: PublicationForm) -> dict[str, Any]:
+    digests = {file.stored for file in form.files if file.stored}
+    return {"owner": owner_of(uri), "project": form.project, "person": person.name, "digests": digests}
 
 
 def _count_version(session: Session, record: RecordRow) -> None:

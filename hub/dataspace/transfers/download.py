@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import IO, NoReturn
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -14,6 +15,7 @@ from hub.dataspace.fetch import Bounds, Fetcher, FetchFailed, http_address
 from hub.dataspace.transfers import storage
 from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.storage import TransferFailed
+from hub.store.models import JOB_TOKEN_VARIABLE
 
 SECONDS = 3.75 * 3600
 """Below the time limit of the job (hub/dataspace/transfers/jobs.py)."""
@@ -59,13 +61,13 @@ class Download:
         :raises TransferFailed: it cannot be had, or not in time.
         :raises FetchRefused: its address is not allowed.
         """
-        fetcher, address = Fetcher(self._spec.allowed_hosts), http_address(self._spec.address)
+        fetcher, address, own_headers = _source(self._spec)
         until, tries, furthest = time.monotonic() + SECONDS, 0, self._file.seek(0, os.SEEK_END)
         room = storage.Room(self._project, self._file, self._spec.storage_bytes)
         while True:
             size = self._file.seek(0, os.SEEK_END)
             writer = _BodyWriter(self, room)
-            headers = {"Accept-Encoding": "identity", **self._tag.headers(size)}
+            headers = {"Accept-Encoding": "identity", **own_headers, **self._tag.headers(size)}
             try:
                 bounds = Bounds(max(1.0, until - time.monotonic()), MOST_BYTES, MOST_BYTES)
                 fetcher.fetch(address, writer, bounds=bounds, headers=headers, began=writer.began)  # type: ignore[arg-type]
@@ -83,6 +85,20 @@ class Download:
                         hint="A new try goes on after what has arrived." if self.can_continue else "Try again later.",
                     ) from error
                 self._pause(PAUSE_SECONDS * 2**tries)
+
+
+def _source(spec: TransferSpec) -> tuple[Fetcher, str, dict[str, str]]:
+    """What fetches the file, its address, and headers of the request.
+
+    A file of this factory's own store comes from the API, with the job's token, by its own authority.
+    """
+    if spec.stored is None:
+        return Fetcher(spec.allowed_hosts), http_address(spec.address), {}
+    if spec.api is None:
+        raise TransferFailed("The specification of this transfer does not name Atrium's API.")
+    token = os.environ.get(JOB_TOKEN_VARIABLE, "")
+    fetcher = Fetcher([urlsplit(spec.api.url).hostname or ""], authority=spec.api.authority)
+    return fetcher, spec.api.url + spec.stored.path, {"Authorization": f"token {token}"}
 
 
 class ResumeTag:

@@ -12,16 +12,26 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from hub import tls
 from hub.dataspace.transfers import node
-from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
+from hub.dataspace.transfers.models import (
+    ApiAccess,
+    Progress,
+    TransferKind,
+    TransferSpec,
+    TransferState,
+    UploadSpec,
+)
 from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
-from hub.errors import SlurmError, SlurmUnavailable
+from hub.errors import SettingsError, SlurmError, SlurmUnavailable
 from hub.projects.service import is_member
 from hub.settings import Settings
 from hub.slurm import naming, quoting
 from hub.slurm.jobs import Job, Phase
+from hub.store import job_tokens
+from hub.store.models import JOB_TOKEN_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +100,7 @@ async def _submit(sessions: sessionmaker[Session], settings: Settings, slurm: Sl
     if not _change(sessions, row, TransferState.SUBMITTING):
         return
     try:
-        job_id = await slurm.submit(script(settings, row), user=row.person, environment={})
+        job_id = await slurm.submit(script(settings, row), user=row.person, environment=_token(settings, row))
     except SlurmUnavailable:
         raise  # the next step looks whether Slurm has the job
     except SlurmError as error:
@@ -203,12 +213,16 @@ def script(settings: Settings, row: TransferRow) -> str:
     """The job script: one core, in the partition for transfers, charged to the project.
 
     :raises InvalidInput: a value that a script cannot hold.
+    :raises SettingsError: the authority of the API cannot be read.
     """
 
     def quoted(value: object) -> str:
         return quoting.word(value, required=True)
 
-    spec = node.encoded_spec(TransferSpec.model_validate_json(row.order))
+    module = {TransferKind.BRING: "node", TransferKind.UPLOAD: "upload"}[row.kind]
+    # Slurm hands a job the variables of sbatch, which are few: the token among them (hub/slurm/transport.py).
+    export = "ALL" if _grant(row) else "NONE"
+    spec = node.encoded_spec(_spec(settings, row))
     python = settings.paths.user_version / "bin/python"
     home = pwd.getpwnam(row.person).pw_dir
     return "\n".join(
@@ -222,11 +236,40 @@ def script(settings: Settings, row: TransferRow) -> str:
             f"#SBATCH --time={MINUTES} --requeue",
             "#SBATCH --chdir=/",
             f"#SBATCH --output={quoted(home)}/{naming.transfer_log(row.id)} --open-mode=truncate",
-            "#SBATCH --export=NONE",
-            f"exec {quoted(python)} -X utf8 -P -m hub.dataspace.transfers.node {quoted(spec)}",
+            f"#SBATCH --export={export}",
+            f"exec {quoted(python)} -X utf8 -P -m hub.dataspace.transfers.{module} {quoted(spec)}",
             "",
         )
     )
+
+
+def _spec(settings: Settings, row: TransferRow) -> TransferSpec | UploadSpec:
+    """The input of a transfer's job; one that needs the API is given its address."""
+    spec = (UploadSpec if row.kind is TransferKind.UPLOAD else TransferSpec).model_validate_json(row.order)
+    if _grant(row) is None:
+        return spec
+    path = tls.authority_of_api(settings)
+    try:
+        authority = path.read_text() if path else ""
+    except OSError as error:
+        raise SettingsError(f"The authority of Atrium's API, {path}, cannot be read: {error.strerror}.") from error
+    return spec.model_copy(update={"api": ApiAccess(url=settings.api_url, authority=authority)})
+
+
+def _grant(row: TransferRow) -> job_tokens.Grant | None:
+    """What a transfer's job may do at the API; None for one that does not need it."""
+    if row.kind is TransferKind.UPLOAD:
+        return job_tokens.Grant(person=row.person, purpose="upload", project=row.project)
+    stored = TransferSpec.model_validate_json(row.order).stored
+    if stored is None:
+        return None
+    return job_tokens.Grant(person=row.person, purpose="download", record=stored.record, sha256=stored.sha256)
+
+
+def _token(settings: Settings, row: TransferRow) -> dict[str, str]:
+    """The variable with the token of a transfer's job, if it needs one."""
+    grant = _grant(row)
+    return {JOB_TOKEN_VARIABLE: job_tokens.issue(settings, grant)} if grant else {}
 
 
 def _job_name(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from hub.dataspace.models import Acceptance, Checksum, Form, Frozen, LocalFile, UseForm
+from hub.store.models import Digest
 
 MOST_NAME_BYTES = 150
 """Hidden files beside a file have longer names, and a file system takes 255 bytes."""
@@ -48,11 +49,55 @@ class TransferState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TransferKind(StrEnum):
+    """``bring``: a file of a record into a project. ``upload``: a file of a project into the store."""
+
+    BRING = "bring"
+    UPLOAD = "upload"
+
+
 class TransferForm(UseForm):
     """Copy one of a record's files into a project."""
 
     record_id: int = Field(ge=1, le=2**31 - 1)
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+
+
+class UploadJobForm(Form):
+    """Upload a file of a project's directory, so that it can be published."""
+
+    project: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    path: str = Field(min_length=1, max_length=1000)
+    """Relative to the project's directory, or beginning with it."""
+
+
+class ApiAccess(Form):
+    """Where a job reaches Atrium's API. Its token is in a variable (hub/store/job_tokens.py)."""
+
+    url: str
+    authority: str = ""
+    """Certificate (PEM) of the authority that the API's is signed by; empty without TLS."""
+
+
+class UploadSpec(Form):
+    """Input of the job of an upload."""
+
+    transfer: int
+    project_directory: str = Field(pattern=r"^/[A-Za-z0-9_./-]+$")
+    project: str
+    path: str
+    """Below the project's directory."""
+    api: ApiAccess | None = None
+    """Filled in when the job is submitted."""
+
+
+class StoredSource(Form):
+    """A file of this factory's own store, which answers to a job's token."""
+
+    record: int
+    sha256: Digest
+    path: str
+    """Of its address below the API's."""
 
 
 class TransferSpec(Form):
@@ -65,6 +110,10 @@ class TransferSpec(Form):
     address: str
     local_file: LocalFile | None = None
     """The file to copy if it is on this machine; ``address`` is fetched otherwise."""
+    stored: StoredSource | None = None
+    """The file of the store that ``address`` leads to, if it does; it is fetched from the API."""
+    api: ApiAccess | None = None
+    """Filled in for a file of the store when the job is submitted."""
     format: str = ""
     checksum: Checksum | None = None
     bytes: int | None = None
@@ -96,9 +145,13 @@ class Progress(Frozen):
 
 
 class Transfer(Frozen):
-    """One file on its way, or arrived. ``path`` and ``notebook`` of the progress are below ``directory``."""
+    """One file on its way, or arrived. ``path`` and ``notebook`` of the progress are below ``directory``.
+
+    An upload has no record: its ``record_id`` is 0.
+    """
 
     id: int
+    kind: TransferKind = TransferKind.BRING
     project: str
     directory: str
     """Of the project."""

@@ -17,9 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hub.dataspace.metadata import file_types
 from hub.dataspace.readers.contents import LOOKED_AT, Content, content_of
@@ -29,19 +29,25 @@ from hub.dataspace.transfers.models import Progress, TransferSpec, TransferState
 from hub.dataspace.transfers.storage import TransferFailed
 from hub.errors import AtriumError
 
+Spec = TypeVar("Spec", bound=BaseModel)
 CHUNK_BYTES = 1024 * 1024
 ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b512", "blake2b"}
 
 
-def encoded_spec(spec: TransferSpec) -> str:
+def encoded_spec(spec: BaseModel) -> str:
     """A spec as the job's one argument: base64, which has no character with a meaning to a shell."""
     return base64.b64encode(spec.model_dump_json().encode()).decode()
 
 
 def decoded_spec(argument: str) -> TransferSpec:
     """The spec in the job's argument. Raises TransferFailed."""
+    return decoded(TransferSpec, argument)
+
+
+def decoded(model: type[Spec], argument: str) -> Spec:
+    """The spec of this kind in the job's argument. Raises TransferFailed."""
     try:
-        return TransferSpec.model_validate_json(base64.b64decode(argument, validate=True))
+        return model.model_validate_json(base64.b64decode(argument, validate=True))
     except (binascii.Error, ValidationError) as error:
         raise TransferFailed("The specification of this transfer cannot be read.") from error
 
@@ -246,21 +252,21 @@ def _write_notebook(spec: TransferSpec, copy: _Copy, name: str, folder: int) -> 
     return storage.write_own_text([f"{name}.ipynb", *(f"{name}-{end}.ipynb" for end in suffixes)], text, folder)
 
 
+def print_progress(progress: Progress) -> None:
+    """Write a line of JSON to standard output, in UTF-8 in every locale: the worker reads it as such."""
+    sys.stdout.buffer.write(progress.model_dump_json().encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def main(argv: list[str]) -> int:
     """Write progress to standard output, one line of JSON each time; returns 0 if the file is in the data folder."""
-
-    def report(progress: Progress) -> None:
-        # UTF-8 in every locale: the worker reads it as such.
-        sys.stdout.buffer.write(progress.model_dump_json().encode() + b"\n")
-        sys.stdout.buffer.flush()
-
     try:
         spec = decoded_spec(argv[1] if len(argv) == 2 else "")
     except AtriumError as error:
-        report(Progress(state=TransferState.FAILED, reason=error.message))
+        print_progress(Progress(state=TransferState.FAILED, reason=error.message))
         return 1
     os.umask(0o007)
-    return 0 if run(spec, report).state is TransferState.DONE else 1
+    return 0 if run(spec, print_progress).state is TransferState.DONE else 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from hub.context import AskingPerson, RowId
 from hub.dataspace.context import Projects
 from hub.dataspace.transfers import service
-from hub.dataspace.transfers.models import Transfer, TransferForm
+from hub.dataspace.transfers.models import Transfer, TransferForm, UploadJobForm
 
 router = APIRouter()
 
@@ -26,6 +26,15 @@ def transfers(asking: AskingPerson, projects: Projects) -> tuple[Transfer, ...]:
 def bring(asking: AskingPerson, form: TransferForm, projects: Projects) -> Transfer:
     """Start a transfer: a Slurm job of yours copies a public file into one of your projects."""
     return service.request(asking.session, asking.settings, asking.person.name, projects, form)
+
+
+@router.post("/transfers/uploads", status_code=201)
+def upload(asking: AskingPerson, form: UploadJobForm) -> Transfer:
+    """Start an upload: a Slurm job of yours sends a file of a project's directory to the store.
+
+    Then it is one of your uploads, and can be published.
+    """
+    return service.request_upload(asking.session, asking.settings, asking.person.name, form)
 
 
 @router.get("/transfers/{transfer_id}")

@@ -1,10 +1,15 @@
-"""Transfers of public files into projects: a row for each file, for which the worker submits a Slurm job (jobs.py)."""
+"""Transfers of public files into projects, and of files of projects into the store.
+
+A row for each file, for which the worker submits a Slurm job (jobs.py).
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from sqlalchemy import select
@@ -13,14 +18,18 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.dataspace import service
 from hub.dataspace.metadata import usability
-from hub.dataspace.models import Acceptance, Distribution, LocalFile, Record
+from hub.dataspace.models import Acceptance, Distribution, Record
 from hub.dataspace.tables import RecordRow
 from hub.dataspace.transfers.models import (
     Progress,
+    StoredSource,
     Transfer,
     TransferForm,
+    TransferKind,
     TransferSpec,
     TransferState,
+    UploadJobForm,
+    UploadSpec,
     is_file_name_character,
 )
 from hub.dataspace.transfers.tables import TransferRow
@@ -33,6 +42,8 @@ from hub.projects.tables import Project
 from hub.settings import Settings
 from hub.slugs import slug_of
 from hub.slurm import naming
+from hub.store import project_files
+from hub.store import service as store
 
 AT_ONCE = 20
 """Unfinished transfers of one person."""
@@ -56,37 +67,14 @@ def request(
     :raises TermsNotAccepted: the file has conditions that the person has not accepted, or that have changed since.
     :raises Conflict: the project is not open for jobs, or the person has too many unfinished transfers.
     """
-    project = session.scalar(memberships(person).where(Project.slug == form.project))
-    if project is None:
-        raise no_project(form.project)
-    if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
-        raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
+    project = _open_project(session, person, form.project)
     row = service.row_for(session, form.record_id, projects)
     _check_address(service.distribution(Record.model_validate_json(row.content), form.file))
     file, accepted = service.usable_file(session, form.record_id, projects, person, form)
-    local = service.local_file(session, row, file, settings.dataspace.folders)
-    spec = _spec(settings, project, row, file, local=local, person=person)
+    spec = _spec(session, settings, project, row, file, person=person)
     spec = spec.model_copy(update={"accepted": accepted and _shortened(accepted)})
-    unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
-    if len(session.scalars(unfinished).all()) >= AT_ONCE:
-        raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
-    transfer = TransferRow(
-        project=project.slug,
-        account=project.account,
-        person=person,
-        record_id=row.id,
-        title=spec.title,
-        address=spec.address,
-        order=spec.model_dump_json(),
-        state=TransferState.WAITING,
-        nonce=naming.new_nonce(),
-        reason="",
-        created=now(),
-        touched=now(),
-    )
-    session.add(transfer)
-    session.flush()
-    transfer.order = spec.model_copy(update={"transfer": transfer.id}).model_dump_json()
+    about = {"record_id": row.id, "title": spec.title, "address": spec.address}
+    transfer = _add(session, project, person, TransferKind.BRING, spec, **about)
     target = f"project/{project.slug}"
     audit.record(
         session,
@@ -99,14 +87,77 @@ def request(
     return view(transfer)
 
 
+def request_upload(session: Session, settings: Settings, person: str, form: UploadJobForm) -> Transfer:
+    """Request that a job of the person uploads a file of a project's directory to the store.
+
+    Whether there is such a file, the job sees: the API cannot read projects.
+
+    :raises NotFound: the person has no such project.
+    :raises InvalidInput: the path leads out of the project's directory.
+    :raises Conflict: the project is not open for jobs, or the person has too many unfinished transfers.
+    """
+    project = _open_project(session, person, form.project)
+    directory = str(settings.paths.projects / project.slug)
+    path = project_files.relative_path(directory, form.path)
+    spec = UploadSpec(transfer=0, project_directory=directory, project=project.slug, path=path)
+    about = {"record_id": 0, "title": path.rpartition("/")[2][:300], "address": f"file://{directory}/{path}"}
+    transfer = _add(session, project, person, TransferKind.UPLOAD, spec, **about)
+    after = {"path": path, "transfer": transfer.id}
+    audit.record(session, who=person, what="upload requested", on=f"project/{project.slug}", after=after)
+    session.commit()
+    return view(transfer)
+
+
+def _open_project(session: Session, person: str, slug: str) -> Project:
+    """A project of the person that is open for jobs; raises :class:`NotFound` and :class:`Conflict`."""
+    project = session.scalar(memberships(person).with_only_columns(Project).where(Project.slug == slug))
+    if project is None:
+        raise no_project(slug)
+    if project.phase is not ProjectPhase.OPEN or project.state is not ProjectState.ACTIVE:
+        raise Conflict("The project is not open for jobs.", hint="Choose another, or wait until it is.")
+    return project
+
+
+def _add(
+    session: Session,
+    project: Project,
+    person: str,
+    kind: TransferKind,
+    spec: TransferSpec | UploadSpec,
+    **about: Any,
+) -> TransferRow:
+    """Add a transfer, in the caller's transaction. Raises :class:`Conflict`: the person has too many unfinished."""
+    unfinished = select(TransferRow.id).where(TransferRow.person == person, TransferRow.state.in_(UNFINISHED))
+    if len(session.scalars(unfinished).all()) >= AT_ONCE:
+        raise Conflict(f"{AT_ONCE} transfers of yours are unfinished.", hint="Wait until one of them has ended.")
+    transfer = TransferRow(
+        kind=kind,
+        project=project.slug,
+        account=project.account,
+        person=person,
+        order=spec.model_dump_json(),
+        state=TransferState.WAITING,
+        nonce=naming.new_nonce(),
+        reason="",
+        created=now(),
+        touched=now(),
+        **about,
+    )
+    session.add(transfer)
+    session.flush()
+    transfer.order = spec.model_copy(update={"transfer": transfer.id}).model_dump_json()
+    return transfer
+
+
 def _check_address(file: Distribution) -> None:
     if urlsplit(file.download_url).scheme not in ("http", "https", "s3"):
         raise InvalidInput("Its source states no address to fetch the file from.", field="file")
 
 
 def _spec(
-    settings: Settings, project: Project, row: RecordRow, file: Distribution, *, local: LocalFile | None, person: str
+    session: Session, settings: Settings, project: Project, row: RecordRow, file: Distribution, *, person: str
 ) -> TransferSpec:
+    local = service.local_file(session, row, file, settings.dataspace.folders)
     record = Record.model_validate_json(row.content)
     title = _text(file.title) or _text(record.title) or record.uri
     licence = usability.licence_of(record, file)
@@ -117,10 +168,11 @@ def _spec(
         name=file_name(file.download_url, file.format),
         address=f"file://{local.path}" if local else file.download_url,
         local_file=local,
+        stored=_stored_source(session, row, file),
         format=file.format,
         checksum=file.checksum,
         bytes=file.bytes,
-        storage_bytes=project.storage_gb * 10**9,
+        storage_bytes=_storage_bytes(session, project),
         allowed_hosts=settings.dataspace.allowed_hosts,
         record=record.uri,
         title=title[:300],
@@ -128,6 +180,21 @@ def _spec(
         source=_text(record.publisher.name),
         person=person,
     )
+
+
+def _stored_source(session: Session, row: RecordRow, file: Distribution) -> StoredSource | None:
+    sha256 = service.stored_digest(session, row, file)
+    if not sha256:
+        return None
+    path = f"/dataspace/catalogue/{row.uri.rpartition('/')[2]}{file.download_url.removeprefix(row.uri)}"
+    return StoredSource(record=row.id, sha256=sha256, path=path)
+
+
+def _storage_bytes(session: Session, project: Project) -> int:
+    """Bytes that the project's directory may have: published files count against its storage; 0 for no limit."""
+    if not project.storage_gb:
+        return 0
+    return max(1, project.storage_gb * 10**9 - store.bytes_of(session, project.slug))
 
 
 def _shortened(accepted: Acceptance) -> Acceptance:
@@ -206,8 +273,9 @@ def view(row: TransferRow) -> Transfer:
     """A transfer for its people."""
     return Transfer(
         id=row.id,
+        kind=row.kind,
         project=row.project,
-        directory=TransferSpec.model_validate_json(row.order).project_directory,
+        directory=json.loads(row.order)["project_directory"],
         person=row.person,
         record_id=row.record_id,
         title=row.title,

@@ -42,6 +42,12 @@ def remote(address: str, stated_type: str = "") -> str:
     return _REMOTE.get(file_type, _REMOTE_ANY).format(path=_quoted(address), anon=anon)
 
 
+def stored(record_id: int, file: int) -> str:
+    """Code that gets a file of this factory's own store, which answers only to those who may see its record."""
+    number = f", file={file}" if file else ""
+    return f"from widgets import DataSpace\n\npath = DataSpace().fetch({record_id}{number})\npath"
+
+
 def remote_use(file: Distribution, path: str = "") -> RemoteUse:
     """How to read a file without a copy.
 

@@ -93,6 +93,7 @@ TABLE = [
     ("POST", "/dataspace/transfers", {"record_id": 999, "project": "demo"}, set()),
     ("GET", "/dataspace/transfers/999", None, set()),
     ("POST", "/dataspace/transfers/999/cancel", None, set()),
+    ("POST", "/dataspace/transfers/uploads", {"project": "demo", "path": "a.csv"}, {"founder", "colleague"}),
     ("GET", "/dataspace/publications", None, PEOPLE),
     ("POST", "/dataspace/publications", PUBLISH, {"founder", "colleague"}),
     ("POST", "/dataspace/publications", PUBLISH | {"visibility": "factory"}, {"founder"}),

@@ -1,0 +1,1 @@
+"""Files that projects publish, stored once by their SHA-256."""
