@@ -155,7 +155,7 @@ async def test_addresses_of_servers_lead_from_the_hubs_host_to_the_persons(
 
 
 async def test_on_one_origin_they_stay(tmp_path: Path) -> None:
-    one_origin = settings(tmp_path)
-    one_origin.site.origins = "path"
+    site = Site(public_url="http://atrium.test:8000", origins="path")
+    one_origin = settings(tmp_path).model_copy(update={"site": site})
     response = await ask(one_origin, "atrium.test:8000", "/user/maria/lab")
     assert response.status_code == 200
