@@ -132,6 +132,10 @@ class RenderHandler(TornadoVoilaHandler):
         contents = super().contents_manager
         return contents if self._notebook is None else ConfirmedContents(contents, self._notebook)
 
+    def get_template(self, name: str) -> Any:
+        """Our error pages and not Voila's, which say nothing but the status."""
+        return self.settings["jinja2_env"].get_template(name)
+
     @web.authenticated
     async def get(self, path: str) -> None:
         notebook = await Notebook.read(self.contents_manager, path)
