@@ -14,7 +14,7 @@ from tornado import web
 
 from hub.errors import InvalidInput
 from spawners.options import page as spawn_page
-from spawners.options.server_names import CheckedNames
+from spawners.server_names import CheckedNames
 
 LONGEST_BODY = 16 * 1024
 

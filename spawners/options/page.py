@@ -35,7 +35,7 @@ from spawners.job.site import site
 from spawners.options import form, validation
 from spawners.options.estimate import Estimates
 from spawners.options.offer import Offer, offer_for
-from spawners.options.server_names import CheckedNames
+from spawners.server_names import CheckedNames
 
 ESTIMATE = "/atrium/estimate"
 NEW_PROJECT_SECONDS = 5.0

@@ -28,7 +28,7 @@ from hub.settings import Profile, load
 from spawners.job.ledger import LedgerUnavailable
 from spawners.job.request import in_words, whole
 from spawners.job.site import site
-from spawners.options.server_names import with_reserved_names
+from spawners.server_names import with_reserved_names
 
 SHOWN = 50
 WITHOUT_SIGN_IN = "This needs a valid token: send it as “Authorization: token …”. The page /hub/token issues one."

@@ -19,7 +19,7 @@ import nbformat
 import pytest
 from jupyterhub.slugs import is_valid_safe_slug
 
-from spawners.options.server_names import RESERVED
+from spawners.server_names import RESERVED
 from tests.node_server import browser, node_server
 
 pytestmark = pytest.mark.process

@@ -11,10 +11,11 @@ from jupyterhub.slugs import is_valid_safe_slug
 from tornado import web
 
 from hub.settings import Settings
-from spawners.options import api, server_names
+from spawners import server_names
+from spawners.options import api
 from spawners.options import page as spawn_page
-from spawners.options.server_names import RESERVED, ReservedName, suggestion, with_reserved_names
 from spawners.pages.history import HomePage, WithHistory
+from spawners.server_names import RESERVED, ReservedName, suggestion, with_reserved_names
 from tests.hub.pages.test_handlers import VARIABLES, render
 from tests.hub.pages.test_handlers import person as home_person
 
