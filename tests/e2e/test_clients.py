@@ -73,7 +73,7 @@ def text_file(content: str) -> dict[str, str]:
 async def executed(address: str, headers: dict[str, str], code: str) -> str:
     """What ``code`` prints in the kernel behind a web socket."""
     origin = {"Origin": f"http://{urlsplit(address).netloc}"}  # as websocket-client sends it
-    connection = await websocket_connect(HTTPRequest(address, headers=headers | origin), connect_timeout=20)
+    connection = await websocket_connect(HTTPRequest(address, headers=headers | origin, connect_timeout=20))
     header = {
         "msg_id": uuid4().hex,
         "msg_type": "execute_request",
