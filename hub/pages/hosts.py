@@ -3,26 +3,58 @@
 People's servers and services have hosts of their own. What the proxy has no route for arrives at the Hub, whatever
 host it was sent to. A sign-in there would give the Hub's cookie to that host's owner, so the Hub answers on its own
 host only: links to people's and services' hosts are redirected, everything else is refused. No cookie is set before.
+Programs read as JSON that a server does not run: a redirect would lead them to the sign-in page.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from jupyterhub.utils import get_accepted_mimetype, subdomain_hook_idna
 from tornado import web
 from tornado.httputil import HTTPServerRequest
-from tornado.routing import Matcher, Rule
+from tornado.routing import Matcher, PathMatches, Rule
 
 from hub.pages import handlers
 from hub.settings import Settings
+
+SERVER_PATH = re.compile(r"/user/([^/]+)(?:/|$)")
+"""Addresses of people's servers."""
 
 
 def guard(application: web.Application, settings: Settings) -> None:
     """Check the host of each request before any handler of the Hub sees it."""
     own_hosts = {urlsplit(settings.site.public_url).netloc, *_internal_hosts(settings)}
-    rule = Rule(OtherHosts(own_hosts), OtherHostHandler, {"public_url": settings.site.public_url})
-    application.default_router.rules.insert(0, rule)
+    public_url = {"public_url": settings.site.public_url}
+    rules = [Rule(OtherHosts(own_hosts), OtherHostHandler, public_url)]
+    if settings.site.origins == "subdomain":
+        rules.append(Rule(PathMatches(f"{SERVER_PATH.pattern}.*"), ServerAddressHandler, public_url))
+    application.default_router.rules[:0] = rules
+
+
+def is_program(request: HTTPServerRequest) -> bool:
+    """Whether an answer is for a program and not for a person who reads it in a browser."""
+    headers = request.headers
+    if "Sec-Fetch-Mode" in headers:
+        return False
+    kinds = ["application/json", "text/html"]
+    wants_json = get_accepted_mimetype(headers.get("Accept", ""), choices=kinds) == kinds[0]
+    below_server = request.path.partition("/user/")[2].split("/")[1:]
+    return wants_json or "Authorization" in headers or "api" in below_server
+
+
+def not_running(public_url: str, name: str) -> dict[str, object]:
+    """JSON for programs at the address of a server of ``name`` that does not answer there. It is the same for every
+    name, so it does not tell who has an account."""
+    api = f"{public_url}/hub/api/users/{name}"
+    message = (
+        "No notebook server runs at this address at the moment: it is stopped or still starting, or there is none. "
+        f"Start it with POST {api}/server (a named server with POST {api}/servers/SERVER), and send this request again "
+        f"when GET {api} says that the server is ready."
+    )
+    return {"status": 424, "message": message}
 
 
 class OtherHosts(Matcher):
@@ -51,6 +83,11 @@ class OtherHostHandler(web.RequestHandler):
     def prepare(self) -> None:
         domain = _without_default_port(urlsplit(self.public_url).netloc)
         is_ours = _without_default_port(self.request.host).endswith(f".{domain}")
+        server = SERVER_PATH.match(self.request.path)
+        if is_ours and server and is_program(self.request):
+            self.set_status(424)
+            self.finish(not_running(self.public_url, server[1]))
+            return
         if is_ours and self.request.method in ("GET", "HEAD"):
             uri = self.request.uri or "/"
             self.redirect(self.public_url + (uri if uri.startswith("/hub/") else f"/hub{uri}"))
@@ -58,6 +95,22 @@ class OtherHostHandler(web.RequestHandler):
         self.set_status(421)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"The address of this service is {self.public_url}\n")
+
+
+class ServerAddressHandler(web.RequestHandler):
+    """Redirects from the Hub's host to the person's. nginx does it for names that are a domain as they are."""
+
+    def initialize(self, public_url: str) -> None:
+        self.public_url = public_url
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing is changed here, and no cookie is set."""
+
+    def prepare(self) -> None:
+        url = urlsplit(self.public_url)
+        name = self.path_args[0]
+        host = subdomain_hook_idna(name, url.netloc, "user")
+        self.redirect(f"{url.scheme}://{host}{self.request.uri}", status=307)
 
 
 def _without_default_port(host: str) -> str:

@@ -148,6 +148,7 @@ def _values(settings: Settings) -> dict[str, object]:
     return {
         "public_url": settings.site.public_url,
         "public_host": settings.public_host,
+        "public_netloc": url.netloc,
         "public_port": url.port or (443 if url.scheme == "https" else 80),
         "scheme": url.scheme,
         "internal_scheme": settings.internal_scheme,

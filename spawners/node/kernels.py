@@ -11,13 +11,16 @@ from jupyter_server_terminals.terminalmanager import TerminalManager
 
 from spawners.node import person
 
+LOCAL_FILES = {"BOKEH_RESOURCES": "inline"}
+"""Bokeh's scripts come from its package and not from another site, unless the person has set it otherwise."""
+
 
 class PersonKernelManager(ServerKernelManager):
     """A kernel that starts with the person's variables, whichever provisioner its specification names."""
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         variables = await person.environment().variables()
-        options["env"] = {**person.added(options.get("env") or {}), **variables}
+        options["env"] = {**LOCAL_FILES, **person.added(options.get("env") or {}), **variables}
         return await super()._async_pre_start_kernel(**options)
 
     pre_start_kernel = _async_pre_start_kernel  # type: ignore[assignment]  # as in AsyncKernelManager

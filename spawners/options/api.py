@@ -14,11 +14,12 @@ from tornado import web
 
 from hub.errors import InvalidInput
 from spawners.options import page as spawn_page
+from spawners.server_names import CheckedNames
 
 LONGEST_BODY = 16 * 1024
 
 
-class ServerHandler(UserServerAPIHandler):
+class ServerHandler(CheckedNames, UserServerAPIHandler):
     """``POST``, ``PUT`` and ``PATCH`` of ``/hub/api/users/NAME/server`` (and ``…/servers/NAME``) with
     ``{"user_options": {…}}``; an option that cannot be had is a 422 that names its field."""
 

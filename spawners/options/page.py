@@ -35,6 +35,7 @@ from spawners.job.site import site
 from spawners.options import form, validation
 from spawners.options.estimate import Estimates
 from spawners.options.offer import Offer, offer_for
+from spawners.server_names import CheckedNames
 
 ESTIMATE = "/atrium/estimate"
 NEW_PROJECT_SECONDS = 5.0
@@ -128,7 +129,7 @@ def last_choice(spawner: Any) -> dict[str, Any]:
     return dict(max(others, key=lambda entry: entry.started).user_options) if others else {}
 
 
-class SpawnPage(SpawnHandler):
+class SpawnPage(CheckedNames, SpawnHandler):
     """``GET`` shows the form, ``POST`` starts; no link starts a server."""
 
     link: Mapping[str, Any] | None = None

@@ -20,6 +20,7 @@ from tornado import web
 
 from hub.errors import AtriumError, NotFound
 from hub.language import duration, mark, translate
+from hub.pages import hosts
 from hub.pages.handlers import HomeHandler
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
@@ -27,8 +28,10 @@ from hub.settings import Profile, load
 from spawners.job.ledger import LedgerUnavailable
 from spawners.job.request import in_words, whole
 from spawners.job.site import site
+from spawners.server_names import with_reserved_names
 
 SHOWN = 50
+WITHOUT_SIGN_IN = "This needs a valid token: send it as “Authorization: token …”. The page /hub/token issues one."
 REMEMBERED = timedelta(days=7)
 """How long the start page tells of an ending that the person has not dismissed."""
 
@@ -144,11 +147,32 @@ class PendingPage(WithHistory, SpawnPendingHandler):
 
 
 class ServerPage(WithHistory, UserUrlHandler):
-    """The page at a server's address while it does not run."""
+    """The page at a server's address while it does not run. Programs get JSON and are not led to the sign-in page."""
+
+    async def get(self, user_name: str, user_path: str) -> None:
+        if hosts.is_program(self.request):
+            if self.current_user is None:
+                self._answer(403, {"status": 403, "message": WITHOUT_SIGN_IN})
+                return
+            self.request.headers["Accept"] = "application/json"  # JupyterHub decides by it what to answer with
+        await super().get(user_name, user_path)
+
+    def _fail_api_request(self, user_name: str = "", server_name: str = "") -> None:
+        self._answer(424, hosts.not_running(load().site.public_url, user_name))
+
+    def _answer(self, status: int, model: dict[str, object]) -> None:
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(model)
 
 
 class HomePage(WithHistory, HomeHandler):
-    """The landing page."""
+    """The landing page, which also names servers of the person whose names are reserved today."""
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        namespace: dict[str, Any] = super().template_namespace
+        return {**namespace, "reserved_names": with_reserved_names}
 
 
 class HistoryHandler(WithHistory):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +19,15 @@ from urllib.parse import parse_qsl
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import ApiPath, to_os_path, url_path_join
+from jupyter_server.utils import ApiPath, to_os_path, url_escape, url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 from tornado.routing import Rule
 from voila.static_file_handler import AllowListFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
+from widgets.ownserver import local_files, page
 from widgets.ownserver.tickets import Tickets
 
 CHANGED = "The notebook has changed since you looked at this page. Look at it again before you run it."
@@ -129,14 +132,30 @@ class RenderHandler(TornadoVoilaHandler):
         contents = super().contents_manager
         return contents if self._notebook is None else ConfirmedContents(contents, self._notebook)
 
+    def get_template(self, name: str) -> Any:
+        """Our error pages and not Voila's, which say nothing but the status."""
+        return self.settings["jinja2_env"].get_template(name)
+
     @web.authenticated
     async def get(self, path: str) -> None:
         notebook = await Notebook.read(self.contents_manager, path)
         if self._tickets.redeem(self.get_query_argument("ticket", ""), *self._allowed(notebook)):
             self._notebook = notebook
-            await ensure_async(super().get(path))
+            await self._show(notebook.path)
         else:
+            await page.check_kernel(self.contents_manager, self.kernel_spec_manager, notebook.path)
             self._ask(notebook)
+
+    async def _show(self, path: str) -> None:
+        if Path(path).suffix.lower() not in {".ipynb", *self.voila_configuration.extension_language_mapping}:
+            self.redirect(url_path_join(self.base_url, "files", url_escape(path)))
+            return
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        async with aclosing(page.render(self, path)) as parts:
+            async for part in parts:
+                self.write(part)
+                await self.flush()
 
     @web.authenticated
     async def post(self, path: str) -> None:
@@ -158,8 +177,15 @@ class RenderHandler(TornadoVoilaHandler):
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
         framed = self.request.headers.get("Sec-Fetch-Dest") == "iframe"
-        page = self.settings["jinja2_env"].get_template("confirm-render.html")
-        self.finish(page.render(notebook=notebook, error=error, framed=framed, xsrf=self.xsrf_token.decode()))
+        template = self.settings["jinja2_env"].get_template("confirm-render.html")
+        self.finish(template.render(notebook=notebook, error=error, framed=framed, xsrf=self.xsrf_token.decode()))
+
+
+class TreeHandler(TornadoVoilaTreeHandler):
+    """Voila's list of notebooks, with nothing of other sites."""
+
+    def render_template(self, name: str, **names: Any) -> str:
+        return local_files.replace(super().render_template(name, **names), self.base_url)
 
 
 def _rules(server: ServerApp, handler: type) -> list[Rule]:
@@ -176,11 +202,15 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: ServerApp) -> None:
-    """Replace Voila's renderer, and its files, which it serves to anybody and with scripts of this origin."""
+    """Replace Voila's renderer, its list, and its files, which it serves to anybody and with scripts of this origin."""
+    for setting in ("mathjax_url", "mathjax_config"):  # empty: use Voila's own copy of MathJax, not a CDN
+        server.web_app.settings.setdefault(setting, None)
     files = url_path_join(server.web_app.settings["base_url"], "files/{0}")
     for rule in _rules(server, TornadoVoilaHandler):
         rule.target = RenderHandler
         rule.target_kwargs = {**rule.target_kwargs, "tickets": Tickets()}
+    for rule in _rules(server, TornadoVoilaTreeHandler):
+        rule.target = TreeHandler
     for rule in _rules(server, AllowListFileHandler):
         rule.target = web.RedirectHandler
         rule.target_kwargs = {"url": files, "permanent": False}

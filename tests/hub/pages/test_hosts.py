@@ -24,7 +24,9 @@ class Page(web.RequestHandler):
     post = get
 
 
-async def ask(settings: Settings, host: str, path: str = "/hub/login", method: str = "GET") -> httpx2.Response:
+async def ask(
+    settings: Settings, host: str, path: str = "/hub/login", method: str = "GET", **headers: str
+) -> httpx2.Response:
     application = web.Application([(".*", Page)], xsrf_cookies=True, cookie_secret="secret")
     hosts.guard(application, settings)
     socket, port = bind_unused_port()
@@ -32,7 +34,8 @@ async def ask(settings: Settings, host: str, path: str = "/hub/login", method: s
     server.add_sockets([socket])
     try:
         async with httpx2.AsyncClient(trust_env=False) as client:
-            return await client.request(method, f"http://127.0.0.1:{port}{path}", headers={"Host": host})
+            sent = {"Host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
+            return await client.request(method, f"http://127.0.0.1:{port}{path}", headers=sent)
     finally:
         server.stop()
 
@@ -89,3 +92,70 @@ async def test_everything_else_is_refused(tmp_path: Path, method: str, host: str
     assert response.text == "The address of this service is http://atrium.test:8000\n"
     assert "set-cookie" not in response.headers
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+# -- addresses of people's servers ----------------------------------------------------------------------------------
+
+TOKEN = {"Authorization": "token abc"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/user/maria/lab", TOKEN),
+        ("GET", "/user/maria", TOKEN),
+        ("GET", "/user/maria/api/status", {}),
+        ("GET", "/user/maria/second/api/kernels", {}),
+        ("POST", "/user/maria/api/kernels", {}),
+        ("DELETE", "/user/maria/api/kernels/1", TOKEN),
+        ("GET", "/user/maria/", {"Accept": "application/json"}),
+        ("GET", "/user/nobody/api", TOKEN),
+    ],
+)
+async def test_programs_read_as_json_that_a_server_does_not_run(
+    tmp_path: Path, method: str, path: str, headers: dict[str, str]
+) -> None:
+    response = await ask(settings(tmp_path), "maria.atrium.test:8000", path, method, **headers)
+    assert response.status_code == 424
+    assert response.headers["content-type"].startswith("application/json")
+    assert response.json()["status"] == 424
+    name = path.split("/")[2]
+    assert f"POST http://atrium.test:8000/hub/api/users/{name}/server " in response.json()["message"]
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/user/maria/api/status", {"Sec_Fetch_Mode": "navigate"}),
+        ("/user/api/lab", {}),
+        ("/user/maria/lab", {"Accept": "text/html,application/json;q=0.9"}),
+        ("/hub/home", TOKEN),
+    ],
+)
+async def test_people_are_led_to_the_page_about_it(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    response = await ask(settings(tmp_path), "maria.atrium.test:8000", path, **headers)
+    assert response.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/user/jane_doe/lab?x=1", "http://u-janedoe--a79b84d.atrium.test:8000/user/jane_doe/lab?x=1"),
+        ("/user/maria/api", "http://maria.atrium.test:8000/user/maria/api"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_addresses_of_servers_lead_from_the_hubs_host_to_the_persons(
+    tmp_path: Path, path: str, location: str, method: str
+) -> None:
+    response = await ask(settings(tmp_path), "atrium.test:8000", path, method)
+    assert (response.status_code, response.headers["location"]) == (307, location)
+    assert "set-cookie" not in response.headers
+
+
+async def test_on_one_origin_they_stay(tmp_path: Path) -> None:
+    site = Site(public_url="http://atrium.test:8000", origins="path")
+    one_origin = settings(tmp_path).model_copy(update={"site": site})
+    response = await ask(one_origin, "atrium.test:8000", "/user/maria/lab")
+    assert response.status_code == 200

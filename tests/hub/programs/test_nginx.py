@@ -62,6 +62,7 @@ class Program(BaseHTTPRequestHandler):
         if self.path.endswith("/own-headers"):
             for name in HEADERS:
                 self.send_header(name, "own")
+            self.send_header("Set-Cookie", "own=1")
         self.end_headers()
         self.wfile.write(body)
 
@@ -393,9 +394,80 @@ class TestRealNginx:
     def test_pages_of_other_hosts_link_and_send_nothing(
         self, face: Face, host: str, site: str, method: str, headers: dict[str, str], status: int
     ) -> None:
-        path = "/services/dashboards/x" if "--service" in host else "/user/founder/x"
+        path = {"localhost": "/hub/x", "founder.localhost": "/user/founder/x"}.get(host, "/services/dashboards/x")
         answer = face.get(path, f"{host}:{face.port}", method, headers={"Sec-Fetch-Site": site} | headers)
         assert answer.status == status
+
+    @pytest.mark.parametrize("token", ["token abc", "Bearer abc", "TOKEN abc"])
+    @pytest.mark.parametrize("path", ["/user/founder/api/contents/a%20b%2Fc?x=%2F", "/user/founder", "/user/t-2/"])
+    def test_a_token_at_the_hubs_host_reaches_the_persons_server(self, face: Face, token: str, path: str) -> None:
+        origin = face.settings.site.public_url
+        received = face.seen(path, method="PUT", body=b"x" * 2**21, headers={"Authorization": token, "Origin": origin})
+        headers = {name.lower(): value for name, value in received["headers"]}
+        host = f"{path.split('/')[2]}.localhost:{face.port}"
+
+        assert (received["program"], received["path"]) == ("proxy", path)
+        assert (headers["host"], headers["x-forwarded-host"]) == (host, host)
+        assert headers["authorization"] == token
+        assert {"origin", "cookie"} & headers.keys() == set()
+
+    def test_a_web_socket_with_a_token_does_too(self, face: Face) -> None:
+        request = f"GET /user/founder/x HTTP/1.1\r\nHost: localhost:{face.port}\r\nConnection: Upgrade\r\n"
+        with socket.create_connection(("127.0.0.1", face.port), timeout=10) as connection:
+            connection.sendall(f"{request}Authorization: token abc\r\nUpgrade: websocket\r\n\r\nhello".encode())
+            received = b""
+            while b"HELLO" not in received:
+                received += connection.recv(4096)
+        assert received.startswith(b"HTTP/1.1 101 ")
+
+    def test_an_answer_that_is_passed_on_has_no_part_in_the_hubs_origin(self, face: Face) -> None:
+        host = f"localhost:{face.port}"
+        for path in ("/user/founder/", "/user/founder/own-headers"):
+            answer = face.get(path, host, headers={"Authorization": "token abc"})
+            assert [len(answer.headers.get_all(name, [])) for name in HEADERS] == [1] * len(HEADERS)
+            assert answer.headers["Content-Security-Policy"] == "sandbox"
+            assert "Set-Cookie" not in answer.headers
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Authorization": "Basic YTpi"},
+            {"Authorization": "token"},
+            {"Authorization": "token abc", "Cookie": "a=b"},
+            {"Authorization": "token abc", "Cookie": ""} | {"Sec-Fetch-Mode": "navigate"},
+            {"Authorization": "token abc", "Sec-Fetch-Site": "same-origin"},
+            {"Authorization": "token abc", "Sec-Fetch-Dest": "document"},
+            {"Authorization": "token abc", "Sec-Fetch-User": "?1"},
+            {"Authorization": "token abc", "Origin": "http://founder.localhost"},
+            {"Authorization": "token abc", "Origin": "null"},
+            {"Cookie": "token abc"},
+            {"Cookie": "||||token abc", "Authorization": "||token abc"},
+        ],
+    )
+    def test_everybody_else_is_sent_to_the_persons_host(self, face: Face, headers: dict[str, str]) -> None:
+        for method in ("GET", "POST"):
+            answer = face.get("/user/founder/lab?x=%2F", f"localhost:{face.port}", method, headers=headers)
+            assert answer.status == 307
+            assert answer.headers["Location"] == f"http://founder.localhost:{face.port}/user/founder/lab?x=%2F"
+            assert "program" not in answer.text  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("name", ["jane_doe", "a--b", "atrium--service", "a-", "_a", "A", "1", "a.b", "a:b"])
+    def test_names_that_are_no_domains_are_left_to_the_hub(self, face: Face, name: str) -> None:
+        host = f"localhost:{face.port}"
+        received = face.seen(f"/user/{name}/lab", headers={"Authorization": "token abc"})
+
+        assert {value for header, value in received["headers"] if header.lower() == "host"} == {host}
+
+    @pytest.mark.parametrize("path", ["/user/founder/../../hub/home", "/hub/../user/founder/x", "/user/a/../founder/x"])
+    def test_the_path_that_chose_the_person_is_the_one_that_is_passed_on(self, face: Face, path: str) -> None:
+        received = face.seen(path, headers={"Authorization": "token abc"})
+        host = {value for header, value in received["headers"] if header.lower() == "host"}
+
+        assert (received["path"], host) == (
+            path,
+            {f"{'localhost' if path.endswith('home') else 'founder.localhost'}:{face.port}"},
+        )
 
     @pytest.mark.parametrize("trusted", [True, False])
     def test_the_hub_is_verified_by_its_own_name_whatever_name_a_browser_asks_for(
@@ -439,6 +511,7 @@ class TestRealNginx:
                 face.get("/services/atrium/api/me", service, "POST"),
                 face.get("/hub/api/user", host),
                 face.get("/hub/home", host, headers={"Accept": "application/json"}),
+                face.get("/user/founder/lab", host, headers={"Authorization": "token abc"}),
             ]
             for path in (face.settings.paths.proxy_socket, face.settings.paths.api_socket):
                 path.with_suffix(".away").rename(path)

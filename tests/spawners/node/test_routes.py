@@ -6,7 +6,8 @@ A new route, or one with a new method, fails here until it has a place in tests/
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 import httpx2
 import nbformat
 import pytest
+from jupyterhub.slugs import is_valid_safe_slug
 
+from spawners.server_names import RESERVED
 from tests.node_server import browser, node_server
 
 pytestmark = pytest.mark.process
@@ -91,6 +94,57 @@ def listing(server: str, person: httpx2.Client) -> list[tuple[str, str]]:
 
 def test_every_route_has_its_place_in_the_table(listing: list[tuple[str, str]]) -> None:
     assert sorted(listing) == sorted((route.pattern, " ".join(route.methods)) for route in table())
+
+
+def test_first_words_of_addresses_are_no_names_of_further_servers(listing: list[tuple[str, str]]) -> None:
+    """A server NAME would get what is sent to /NAME/… of the first one."""
+    words = {word for pattern, _ in listing for word in first_words(pattern)}
+
+    assert {word for word in words if is_valid_safe_slug(word)} == RESERVED
+
+
+def first_words(pattern: str) -> set[str]:
+    """What stands before the first slash of the addresses that a route's pattern matches, as far as it is literal."""
+    parsed = re._parser.parse(f"(?:){pattern}")  # type: ignore[attr-defined]  # "?" follows the base address
+    return {address.partition("/")[0] for address in literal_prefixes(parsed)}
+
+
+def literal_prefixes(tokens: Iterable[tuple[Any, Any]], prefixes: frozenset[str] = frozenset({""})) -> frozenset[str]:
+    """Beginnings of what a parsed pattern matches, each up to the first slash or to what is not literal."""
+    complete: set[str] = set()
+    for kind, value in tokens:
+        complete |= {prefix for prefix in prefixes if "/" in prefix}
+        prefixes -= complete
+        match str(kind):
+            case "LITERAL":
+                prefixes = frozenset(prefix + chr(value) for prefix in prefixes)
+            case "SUBPATTERN":
+                prefixes = literal_prefixes(value[3], prefixes)
+            case "BRANCH":
+                prefixes = frozenset().union(*(literal_prefixes(branch, prefixes) for branch in value[1]))
+            case "MAX_REPEAT" if value[:2] == (0, 1):
+                prefixes |= literal_prefixes(value[2], prefixes)
+            case "ASSERT_NOT" | "AT":
+                continue
+            case _:
+                return frozenset(complete)
+    return frozenset(complete | prefixes)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("api/kernels/(?P<kernel_id>x)", {"api"}),
+        (r"(?:server-)?proxy(?:/.*)?", {"server-proxy", "proxy"}),
+        (r"(?P<mode>lab|doc)(?P<tree>/tree/.*)?", {"lab", "doc"}),
+        (r"nbconvert/(?!pdf).*", {"nbconvert"}),
+        (r"logout$", {"logout"}),
+        (r"(.*)", set()),
+        (r"x\w+/y", set()),
+    ],
+)
+def test_first_words_are_recognised(pattern: str, words: set[str]) -> None:
+    assert first_words(pattern) == words
 
 
 def test_what_is_safe_implements_no_method_that_acts() -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub import handlers
+from jupyterhub.handlers.base import UserUrlHandler
 
 from hub.pages import handlers as pages
 from hub.servers.models import Attempt, AttemptState, Ending
@@ -207,3 +208,56 @@ def test_a_silent_slurm_is_told_on_every_page(since):
     assert ("Slurm has not answered for 40\u202fs." in html) is bool(since)
     assert "your notebooks go on running." in html
     assert "your notebooks" not in shown("history.html", owner=person(), slurm=SimpleNamespace(error=None))
+
+
+# -- programs at a server's address -----------------------------------------------------------------------------------
+
+
+class Answered(history.ServerPage):
+    """The page without a Hub: keeps its answer."""
+
+    def __init__(self, headers, user=None):
+        self.request = SimpleNamespace(headers=dict(headers), path="/hub/user/maria/lab")
+        self._jupyterhub_user = user
+        self.answer = None
+
+    def set_status(self, status):
+        self.status = status
+
+    def set_header(self, name, value):
+        self.kind = value
+
+    def finish(self, model):
+        self.answer = model
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "token wrong"}, {"Accept": "application/json"}])
+async def test_a_program_without_a_valid_token_is_not_led_to_the_sign_in_page(headers):
+    page = Answered(headers)
+    await page.get("maria", "/lab")
+
+    assert (page.status, page.kind, page.answer["status"]) == (403, "application/json", 403)
+    assert "Authorization: token" in page.answer["message"]
+
+
+@pytest.mark.parametrize("program", [True, False])
+async def test_jupyterhub_answers_a_program_with_json_and_a_person_with_a_page(monkeypatch, program):
+    seen = []
+
+    async def get(page, *_path):
+        seen.append(page.request.headers.get("Accept"))
+
+    monkeypatch.setattr(UserUrlHandler, "get", get)
+    page = Answered({"Authorization": "token right"} if program else {"Accept": "text/html"}, user="maria")
+    await page.get("maria", "/lab")
+
+    assert seen == ["application/json" if program else "text/html"]
+
+
+def test_what_a_program_reads_of_a_server_that_does_not_run(monkeypatch):
+    monkeypatch.setattr(history, "load", lambda: Settings(site=Site(public_url="http://localhost:8000")))
+    page = Answered({})
+    page._fail_api_request("maria", "")
+
+    assert (page.status, page.kind) == (424, "application/json")
+    assert "POST http://localhost:8000/hub/api/users/maria/server " in page.answer["message"]
