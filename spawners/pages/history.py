@@ -28,6 +28,7 @@ from hub.settings import Profile, load
 from spawners.job.ledger import LedgerUnavailable
 from spawners.job.request import in_words, whole
 from spawners.job.site import site
+from spawners.pages.paused import PausedServerHandler
 from spawners.server_names import with_reserved_names
 
 SHOWN = 50
@@ -146,8 +147,8 @@ class PendingPage(WithHistory, SpawnPendingHandler):
     """The page while a server starts, or after a failed start."""
 
 
-class ServerPage(WithHistory, UserUrlHandler):
-    """The page at a server's address while it does not run. Programs get JSON and are not led to the sign-in page."""
+class ServerPage(WithHistory, PausedServerHandler):
+    """The page at a server's address while it does not run, or is paused. Programs get JSON and are not led to the sign-in page."""
 
     async def get(self, user_name: str, user_path: str) -> None:
         if hosts.is_program(self.request):
