@@ -148,7 +148,10 @@ class PendingPage(WithHistory, SpawnPendingHandler):
 
 
 class ServerPage(WithHistory, PausedServerHandler):
-    """The page at a server's address while it does not run, or is paused. Programs get JSON and are not led to the sign-in page."""
+    """The page at a server's address while it does not run, or is paused.
+
+    Programs get JSON and are not led to the sign-in page.
+    """
 
     async def get(self, user_name: str, user_path: str) -> None:
         if hosts.is_program(self.request):

@@ -62,7 +62,8 @@ def request(account: str, partition: str, qos: str = "", **changes: object) -> S
 async def refusal(site: Site, lakes: SlurmClient, settings: Settings, user: str, choice: SpawnRequest) -> str:
     """Why Slurm refuses a job of this choice; "" if it would take it."""
     comment = naming.server_comment(settings.spawn.gateway, user, "")
-    text = script.render(choice, comment=comment, home=site.deployment.prefix / "home" / user, settings=settings)
+    home = site.deployment.prefix / "home" / user
+    text = script.render(choice, comment=comment, home=home, dask_partition=choice.partition, settings=settings)
     try:
         await lakes.trial(text, user=user, environment={})
     except SlurmUnavailable:
