@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from jupyter_server_terminals.terminalmanager import TerminalManager
 
+from hub.kernels.manager import PatientKernelManager
 from spawners.node import person
 
 
-class PersonKernelManager(ServerKernelManager):
+class PersonKernelManager(PatientKernelManager):
     """A kernel that starts with the person's variables, whichever provisioner its specification names."""
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
