@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def person(home: Path) -> Iterator[httpx2.Client]:
-    with node_server(home) as address, browser(address) as client:
+    with node_server(home) as address, closing(browser(address)) as client:
         client.base_url = httpx2.URL(address)
         yield client
 
