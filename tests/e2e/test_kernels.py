@@ -44,7 +44,7 @@ def notebook(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterat
 def test_a_cell_with_much_output_ends_and_says_what_is_missing(notebook: Visitor, code: str, count: int) -> None:
     page = notebook.page
     new_notebook(page)
-    run_cell(page, code, within=120)
+    run_cell(page, code, within=240)
     assert run_cell(page, "print('next cell')") == "next cell"
     expect(page.locator(".jp-InputPrompt").first).to_have_text("[1]:")
     screenshot(page, f"lab-much-output-{count}")

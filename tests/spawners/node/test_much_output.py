@@ -21,11 +21,11 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from hub.kernels.manager import LAUNCHER
 from tests.node_server import browser, node_server
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(400, func_only=True)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600, func_only=True)]
 
 DISPLAYS = "from IPython.display import display\nfor number in range(6000):\n    display(number)"
 PRINTS = "for number in range(3000):\n    print(number, flush=True)"
-CELL_SECONDS = 120
+CELL_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
