@@ -216,9 +216,11 @@ _NO_OUTPUT = (0, 53)
 _NO_FILE_IN_HOME = _Finding(
     Ending.HOME_MISSING,
     mark("No file could be written in your home directory on the node{node}: it is not there, closed, or full."),
-    mark("Delete or move files if it is full. Otherwise start it again, and ask an administrator if it stays so."),
+    mark("Delete or move files if it is full. Start it again. Ask an administrator if it stays like this."),
 )
-_FULL = re.compile(r"Disk quota exceeded|No space left on device|Errno (?:28|122)\b")
+# What the system said about writing a file in the home.
+_FULL = re.compile(r"Disk quota exceeded|No space left on device")
+_CLOSED = re.compile(r"Permission denied|Read-only file system|No such file or directory|Not a directory")
 
 # What Slurm itself writes into a job's log as it ends it. Without cgroups this is the only word on memory: the job is
 # FAILED, by signal 9, and its reason JobLaunchFailure (seen with 22.05).
@@ -381,7 +383,9 @@ def _by_exit(facts: Facts) -> _Finding | None:
     if facts.job is None:
         return None
     if has_no_log(facts.job):
-        return _FINDINGS[Ending.HOME_FULL] if _FULL.search(facts.log_tail) else _NO_FILE_IN_HOME
+        if _FULL.search(facts.log_tail):
+            return _FINDINGS[Ending.HOME_FULL]
+        return _FINDINGS[Ending.HOME_MISSING] if _CLOSED.search(facts.log_tail) else _NO_FILE_IN_HOME
     return _OF_EXIT.get(exit_code(facts.job.exit_code)[0])
 
 

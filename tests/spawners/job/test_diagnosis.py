@@ -66,7 +66,7 @@ CASES = [
     (over(exit_code="0:53", stage=Stage.STARTING), Ending.HOME_MISSING, "not there, closed, or full"),
     (over(exit_code="0:53", log_tail=f"mktemp: failed: {NO_ROOM}"), Ending.HOME_FULL, "home directory is full"),
     (over(exit_code="0:53", log_tail="mktemp: failed: Disk quota exceeded"), Ending.HOME_FULL, "is full"),
-    (over(exit_code="0:53", log_tail="mktemp: failed: Permission denied"), Ending.HOME_MISSING, "closed"),
+    (over(exit_code="0:53", log_tail="mktemp: failed: Permission denied"), Ending.HOME_MISSING, "cannot be written"),
     (over(exit_code="74:0", stage=Stage.STARTING), Ending.CRASHED, "log, .atrium-notebook.log in your home"),
     (over(exit_code="74:0", stage=Stage.STARTING, server="gpu"), Ending.CRASHED, ".atrium-notebook-gpu.log in"),
     (over(exit_code="72:0", stage=Stage.STARTING), Ending.ENVIRONMENT_MISSING, "“pytorch”"),
