@@ -223,6 +223,12 @@ SUBJECTS: dict[str, set[str]] = {
         "throttle",  # attempts and delays, pure
         "tokens",
     },
+    "kernels": {
+        "__main__",  # in the Python of any environment
+        "launcher",  # IPython's kernel, with a socket that waits for its readers
+        "manager",  # the server's side
+        "websocket",  # from the server to a page
+    },
     "mail": {
         "guesses",  # report to admins
         "smtp",
@@ -260,7 +266,18 @@ SUBJECTS: dict[str, set[str]] = {
     "reviews": {"queue"},
     "servers": set(),
     "sites": set(),
-    "slurm": {"cluster", "commands", "inventory", "naming", "process", "queue", "quoting", "transport", "reasons"},
+    "slurm": {
+        "cluster",
+        "commands",
+        "inventory",
+        "naming",
+        "process",
+        "queue",
+        "quoting",
+        "reasons",
+        "scratch",  # a job's own folder on its node
+        "steps",  # of a server's start, in its job's log
+        "transport",
     "store": {
         "context",  # what routes receive: who uploads, a person or a job
         "files",  # on disk

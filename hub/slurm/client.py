@@ -102,6 +102,10 @@ class SlurmClient:
         """The end of the log of the job of ``user``'s server ``server``, read as ``user``."""
         return await self._transport.run(commands.job_log(self._settings.job_log, server), user=user)
 
+    async def home_check(self, *, user: str) -> str:
+        """What the system says about writing a file in the home of ``user``; "" if that works."""
+        return await self._transport.run(commands.home_check(self._settings.job_log), user=user)
+
     async def node_address(self, node: str) -> str:
         """Address of a node, cached for some minutes only: a cloud node may return with another address."""
         async with self._asking:  # fifty starts at the same time share one request

@@ -172,6 +172,11 @@ def job_log(command: Path, server: str) -> Argv:
     return [str(command), server]
 
 
+def home_check(command: Path) -> Argv:
+    """The same command's trial of writing a file in the home."""
+    return [str(command), "-"]
+
+
 def node(name: str) -> Argv:
     return ["scontrol", "show", "node", name, "--oneliner"]
 

@@ -534,10 +534,21 @@ _PREFIX = re.compile(
     r"^(?:s(?:batch|run|alloc): )?(?:error: |fatal: )?(?:Batch job submission failed: )?", re.IGNORECASE
 )
 _WORD = re.compile(r"\b[A-Z][A-Za-z]{5,60}\b")
+_FAILED = "batch job submission failed:"
+_WITHOUT_A_REASON = ("unspecified error", "")
+_NOTES_OF_SBATCH = ("warning: ", "slurm temporarily unable to accept job", "verbose: ", "debug")
+_AS_THE_RULES_SAY = mark("Choose as it says, or ask an administrator what it means.")
+LONGEST_PLUGIN_TEXT = 600
 
 
 def refusal(text: str) -> Words:
-    """The sentence for a refusal by ``sbatch``; a limit that it names (``AssocMaxSubmitJobLimit``) takes precedence."""
+    """The sentence for a refusal by ``sbatch``.
+
+    What a job-submit plugin of the site says comes first, then a limit that is named (``AssocMaxSubmitJobLimit``).
+    """
+    sites_own = _plugin_text(text)
+    if sites_own:
+        return Words(Whose.REQUEST, _rules(sites_own, plain_message(text)), translate(_AS_THE_RULES_SAY))
     for word in _WORD.findall(text):
         known = _REASONS.get(word) or _limit(word)
         if known is not None:
@@ -555,6 +566,40 @@ def refusal(text: str) -> Words:
         Whose.ADMIN,
         translate("Slurm refused the job: “{text}”.").format(text=message.rstrip(".")),
         translate("Choose something else, or ask an administrator what it means."),
+    )
+
+
+def _rules(sites_own: str, slurms: str) -> str:
+    sentence = translate("The rules of this machine refuse the job: “{text}”.").format(text=sites_own.rstrip("."))
+    if slurms.lower() in _WITHOUT_A_REASON:
+        return sentence
+    return f"{sentence} {translate('Slurm says: “{text}”.').format(text=slurms.rstrip('.'))}"
+
+
+def _plugin_text(text: str) -> str:
+    """What a job-submit plugin said: lines of ``sbatch`` before its last one that are not Slurm's own; "" for none."""
+    lines = text.strip().splitlines()
+    if not lines or _FAILED not in lines[-1].lower():
+        return ""
+    sites_own: list[str] = []
+    goes_on = False
+    for line in lines[:-1]:
+        plain = _PREFIX.sub("", line.strip())
+        if line.lower().startswith("sbatch: "):
+            goes_on = bool(plain) and not _is_slurms(plain)
+        if goes_on:
+            sites_own.append(plain)
+    return " ".join(sites_own)[:LONGEST_PLUGIN_TEXT]
+
+
+def _is_slurms(line: str) -> bool:
+    """Whether ``sbatch`` prints this line by itself before a failure: the name of a limit, or what cannot be had."""
+    lowered = line.lower().rstrip(".")
+    return (
+        line in _REASONS
+        or _limit(line) is not None
+        or lowered in {sign for sign, _ in _REFUSALS}
+        or lowered.startswith(_NOTES_OF_SBATCH)
     )
 
 

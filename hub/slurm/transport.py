@@ -9,6 +9,9 @@ from hub.settings import Slurm
 from hub.slurm import process
 from hub.slurm.commands import Argv
 
+LONGEST_MESSAGE = 2_000
+"""Characters of a refusal; a site's job-submit plugin may explain at length."""
+
 
 class Transport:
     """Runs commands on this machine; as a person through ``sudo``, which allows ``sbatch`` and ``scancel`` only."""
@@ -66,4 +69,4 @@ def _refusal(command: str, text: str) -> SlurmError:
     if process.could_not_ask(text):
         kind = SlurmNotReached if process.was_not_reached(text) else SlurmUnavailable
         return kind(f"Slurm does not answer ({command}): {text[:300]}")
-    return SlurmError(text[:500] or f"{command} failed without a message.")
+    return SlurmError(text[:LONGEST_MESSAGE] or f"{command} failed without a message.")

@@ -11,16 +11,16 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.deploy.spec import ProcessInterface
 
 from hub.errors import SlurmError
+from hub.slurm import scratch
 from spawners.dask import slurm
 
 WORKER_MINUTES = 120
 """Time limit of a worker's job where nobody asks for another: short jobs start sooner, and a new one takes over."""
 
-PROLOGUE = """\
+_SCRATCH = scratch.lines("ATRIUM_SCRATCH", parent='"${TMPDIR:-/tmp}"', name='atrium-dask-"$SLURMD_NODENAME"')
+PROLOGUE = f"""\
 umask 0027
-ATRIUM_SCRATCH=$(mktemp --directory --tmpdir="${TMPDIR:-/tmp}" atrium-dask-XXXXXXXX) || exit 73
-export ATRIUM_SCRATCH
-trap 'rm -rf -- "$ATRIUM_SCRATCH"' EXIT
+{_SCRATCH}
 trap : TERM
 ATRIUM_HOST=$(scontrol --oneliner show node "$SLURMD_NODENAME" 2>/dev/null \\
   | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')\

@@ -15,8 +15,9 @@ from typing import Any
 
 from hub.language import duration, mark, translate
 from hub.servers.models import Ending, Verdict
-from hub.slurm import reasons
+from hub.slurm import naming, reasons, steps
 from hub.slurm.jobs import Job
+from spawners.job.steps import HUNG, TODO
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Exit(IntEnum):
     HOME_MISSING = 71
     ENVIRONMENT_MISSING = 72
     HOME_FULL = 73
+    NO_PLAIN_LOG = 74
     PORT_TAKEN = 75
 
 
@@ -70,6 +72,10 @@ class Facts:
     """Slurm could not be asked to start it, and there is no job."""
     silent: bool = False
     """The job ran, and its server did not announce itself in time."""
+    patience_seconds: float = 0.0
+    """How long it was given; 0: not known."""
+    server: str = ""
+    """Name of the server; "" is the default server."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """The options as they were asked for; numbers out of it go into the hints."""
     uid: int | None = None
@@ -151,11 +157,6 @@ _FINDINGS = {
         mark("The node{node} cannot reach this gateway, so nobody could have opened the notebook."),
         mark("Start it again, which may get another node. Report it if it stays like this."),
     ),
-    Ending.SILENT: _Finding(
-        Ending.SILENT,
-        mark("The job started{on_node}, but its server said nothing for too long, so it was ended."),
-        _LOG,
-    ),
 }
 _OWN_CANCEL = _Finding(Ending.CANCELLED, mark("It was cancelled in Slurm from your own account (scancel)."), _AGAIN)
 _NO_TLS = _Finding(
@@ -209,12 +210,25 @@ _OF_EXIT = {
     int(Exit.HOME_MISSING): _FINDINGS[Ending.HOME_MISSING],
     int(Exit.ENVIRONMENT_MISSING): _FINDINGS[Ending.ENVIRONMENT_MISSING],
     int(Exit.HOME_FULL): _FINDINGS[Ending.HOME_FULL],
+    int(Exit.NO_PLAIN_LOG): _Finding(
+        Ending.CRASHED,
+        mark("The server's log, {log} in your home directory, is no plain file (but a pipe, say, or a directory)."),
+        mark("Delete it or move it aside, then start it again."),
+    ),
     int(Exit.PORT_TAKEN): _FINDINGS[Ending.PORT_TAKEN],
     126: _FINDINGS[Ending.ENVIRONMENT_MISSING],  # of the shell: not executable, not found
     127: _FINDINGS[Ending.ENVIRONMENT_MISSING],
 }
 # slurmd could not open the job's output file: it tells "0:53", whatever the file system said (seen with 22.05).
 _NO_OUTPUT = (0, 53)
+_NO_FILE_IN_HOME = _Finding(
+    Ending.HOME_MISSING,
+    mark("No file could be written in your home directory on the node{node}: it is not there, closed, or full."),
+    mark("Delete or move files if it is full. Start it again. Ask an administrator if it stays like this."),
+)
+# What the system said about writing a file in the home.
+_FULL = re.compile(r"Disk quota exceeded|No space left on device")
+_CLOSED = re.compile(r"Permission denied|Read-only file system|No such file or directory|Not a directory")
 
 # What Slurm itself writes into a job's log as it ends it. Without cgroups this is the only word on memory: the job is
 # FAILED, by signal 9, and its reason JobLaunchFailure (seen with 22.05).
@@ -226,6 +240,21 @@ _OF_SLURMS_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
     (re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT"), _FINDINGS[Ending.TIME_LIMIT]),
     (re.compile(r"CANCELLED AT .* DUE TO PREEMPTION"), _FINDINGS[Ending.PREEMPTED]),
     (re.compile(r"CANCELLED AT .* DUE TO NODE"), _FINDINGS[Ending.NODE_FAILED]),
+)
+# A file of the person in which Python stopped: the last line of a traceback that names one, and its error.
+_OWN_FILE = re.compile(
+    r'File "(?P<path>[^"\n]{0,200}/\.(?:jupyter|ipython|local|config)/[^"\n]{1,200})", line (?P<line>\d+)'
+)
+_ERROR = re.compile(r"^(?P<said>[\w.]+(?:Error|Exception|Exit|Interrupt)\b.{0,200})", re.MULTILINE)
+_STOPS_IN_OWN_FILE = _Finding(
+    Ending.CRASHED,
+    mark("The server stopped in your file {path}, line {line}: {said}"),
+    mark("Correct this line, or move the file aside, then start it again."),
+)
+_STOPS_IN_OWN_PACKAGE = _Finding(
+    Ending.CRASHED,
+    mark("The server stopped in a Python package of yours, {path}, line {line}: {said}"),
+    mark("Packages you installed with pip --user are in the way: move ~/.local aside and start it again."),
 )
 # Messages of other programs as they die, the most specific first.
 _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
@@ -239,9 +268,20 @@ _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
         ),
     ),
     (
-        re.compile(r"couldn't chdir to|Permission denied: '?/home/|Read-only file system"),
-        _FINDINGS[Ending.HOME_MISSING],
+        re.compile(
+            r"(?:PermissionError|NotADirectoryError|FileExistsError|IsADirectoryError): \[Errno \d+\] "
+            r"(?P<said>[^:\n]{1,100}): '(?P<path>[^'\n]{1,200})'"
+        ),
+        _Finding(
+            Ending.CRASHED,
+            mark("The server needs {path} and cannot use it: {said}."),
+            mark(
+                "If it is yours, make it a directory or file that you can write to (chmod u+rwX), or move it aside. "
+                "Then start it again; report it if it is not yours."
+            ),
+        ),
     ),
+    (re.compile(r"couldn't chdir to|Read-only file system"), _FINDINGS[Ending.HOME_MISSING]),
     (re.compile(r"Address already in use|Errno 98\b"), _FINDINGS[Ending.PORT_TAKEN]),
     (re.compile(r"cannot reach the Hub"), _FINDINGS[Ending.HUB_UNREACHABLE]),
     (
@@ -257,7 +297,7 @@ _OF_LINES: tuple[tuple[re.Pattern[str], _Finding], ...] = (
         _Finding(
             Ending.CRASHED,
             mark("The server could not start because a Python package is missing or does not fit: {said}"),
-            mark("Packages you installed with pip --user may be in the way: move ~/.local aside and start it again."),
+            mark("Choose another environment, or report it: the one that was chosen may be incomplete."),
         ),
     ),
     (re.compile(r"\bMemoryError\b|std::bad_alloc|Cannot allocate memory"), _FINDINGS[Ending.OUT_OF_MEMORY]),
@@ -289,18 +329,31 @@ def _ended(facts: Facts) -> Verdict:
         return _verdict(_FINDINGS[Ending.STOPPED], facts)
     finding = (
         _OF_STATE.get(_state(facts.job))
+        or _by_own_cancel(facts)
         or _by_slurms_lines(facts)
-        or _by_farewell(facts)
-        or _by_exit(facts.job)
+        or _by_cancel(facts)
+        or _OF_FAREWELL.get(facts.farewell)
+        or _by_exit(facts)
         or _by_reason(facts.job)
     )
     if finding is not None:
         return _verdict(finding, facts)
-    for pattern, finding in _OF_LINES if _unwell(facts) else ():
-        matched = pattern.search(_last_lines(facts))
+    return (_by_log(facts) if _unwell(facts) else None) or _unexplained(facts)
+
+
+def _by_log(facts: Facts) -> Verdict | None:
+    """Verdict by what other programs than Slurm wrote last."""
+    lines = _last_lines(facts)
+    own_files, errors = list(_OWN_FILE.finditer(lines)), list(_ERROR.finditer(lines))
+    if own_files and errors and facts.stage is not Stage.RUNNING:  # later, kernels write there, too
+        in_package = "/.local/" in own_files[-1]["path"]
+        finding = _STOPS_IN_OWN_PACKAGE if in_package else _STOPS_IN_OWN_FILE
+        return _verdict(finding, facts, **own_files[-1].groupdict(), said=errors[-1]["said"])
+    for pattern, finding in _OF_LINES:
+        matched = pattern.search(lines)
         if matched is not None:
             return _verdict(finding, facts, **matched.groupdict())
-    return _unexplained(facts)
+    return None
 
 
 def _last_lines(facts: Facts) -> str:
@@ -313,11 +366,19 @@ def _by_slurms_lines(facts: Facts) -> _Finding | None:
     return next((finding for pattern, finding in _OF_SLURMS_LINES if pattern.search("\n".join(lines))), None)
 
 
-def _by_farewell(facts: Facts) -> _Finding | None:
-    """Verdict by the farewell; a cancelled server also reports "finished" when Slurm's signal reaches it."""
-    if facts.farewell is Farewell.FINISHED and _state(facts.job) in ("CANCELLED", "REVOKED"):
-        return None
-    return _OF_FAREWELL.get(facts.farewell)
+def _by_own_cancel(facts: Facts) -> _Finding | None:
+    """Verdict on a job that the person's account cancelled, whatever else happened in it before."""
+    own = facts.uid is not None and facts.job is not None and _canceller(facts.job) == facts.uid
+    return _OWN_CANCEL if own and _is_cancelled(facts) else None
+
+
+def _by_cancel(facts: Facts) -> _Finding | None:
+    return _FINDINGS[Ending.CANCELLED] if _is_cancelled(facts) else None
+
+
+def _is_cancelled(facts: Facts) -> bool:
+    """Whether somebody cancelled the job, whatever its exit code; the Hub itself cancels a silent one."""
+    return _state(facts.job) in ("CANCELLED", "REVOKED") and not facts.silent
 
 
 def _by_reason(job: Job | None) -> _Finding | None:
@@ -326,27 +387,32 @@ def _by_reason(job: Job | None) -> _Finding | None:
     return _OF_REASON.get(re.split(r"[,: ]", job.reason, maxsplit=1)[0])
 
 
-def _by_exit(job: Job | None) -> _Finding | None:
-    code, signal = exit_code(job.exit_code) if job else (0, 0)
-    if (code, signal) == _NO_OUTPUT:
-        return _FINDINGS[Ending.HOME_MISSING]
-    return _OF_EXIT.get(code)
+def _by_exit(facts: Facts) -> _Finding | None:
+    if facts.job is None:
+        return None
+    if has_no_log(facts.job):
+        if _FULL.search(facts.log_tail):
+            return _FINDINGS[Ending.HOME_FULL]
+        return _FINDINGS[Ending.HOME_MISSING] if _CLOSED.search(facts.log_tail) else _NO_FILE_IN_HOME
+    return _OF_EXIT.get(exit_code(facts.job.exit_code)[0])
+
+
+def has_no_log(job: Job) -> bool:
+    """Whether Slurm could not open the log, so that what is there is of an earlier job."""
+    return exit_code(job.exit_code) == _NO_OUTPUT
 
 
 def _unwell(facts: Facts) -> bool:
-    """Whether the log is evidence; not after a good end or a cancellation."""
-    state = _state(facts.job)
-    return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
+    """Whether the log is evidence; not after a good end."""
+    return _state(facts.job) != "COMPLETED" or facts.stage is not Stage.RUNNING
 
 
 def _unexplained(facts: Facts) -> Verdict:
     job = facts.job
     state = _state(job)
     if facts.silent:
-        return _verdict(_FINDINGS[Ending.SILENT], facts)
-    if job is not None and state in ("CANCELLED", "REVOKED"):
-        own = facts.uid is not None and _canceller(job) == facts.uid
-        return _verdict(_OWN_CANCEL if own else _FINDINGS[Ending.CANCELLED], facts)
+        step = steps.last(facts.log_tail, job.id if job is not None else 0)
+        return _verdict(_Finding(Ending.SILENT, HUNG[step], TODO[step]), facts)
     if state == "COMPLETED":
         return _verdict(_FINDINGS[Ending.FINISHED] if facts.stage is Stage.RUNNING else _EARLY, facts)
     code, signal = exit_code(job.exit_code) if job else (0, 0)
@@ -384,6 +450,8 @@ def _values(facts: Facts) -> dict[str, str]:
         "node": f" {node}" if node else "",
         "on_node": translate(" on {node}").format(node=node) if node else "",
         "environment": f" “{environment}”" if environment else "",
+        "patience": duration(facts.patience_seconds) if facts.patience_seconds else translate("a long time"),
+        "log": naming.server_log(facts.server),
     }
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.language import ENGLISH, current, duration, translate
+from hub.language import ENGLISH, current, duration, mark, translate
 from hub.servers.models import AttemptState
 from hub.slurm import reasons
 from hub.slurm.jobs import Job, Phase
+from hub.slurm.steps import Step
+from spawners.job.steps import DOING
 
 log = logging.getLogger(__name__)
+
+_NOT_FOR_EVER = mark("If that does not change, this start is ended, and this page says what it was at.")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Standing:
     """As it was asked for; a job that is known tells its own."""
     requeues: int = 0
     """How often Slurm took its node away and put it back into the queue."""
+    step: Step | None = None
+    """What its server is at, when that takes long."""
     silent_since: datetime | None = None
     """Slurm's last answer, when it does not answer now."""
 
@@ -36,7 +42,8 @@ class Standing:
 def event(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
     """The current event: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
     ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`reasons.Whose`),
-    ``expected_start``, ``node`` and ``silent_since`` (ISO 8601, UTC; left out when not known).
+    ``expected_start``, ``node``, ``step`` of a start that takes long (:class:`hub.slurm.steps.Step`, "unknown" if its
+    log does not say) and ``silent_since`` (ISO 8601, UTC; left out when not known).
     """
     try:
         return _event(standing, now or datetime.now(UTC))
@@ -58,6 +65,7 @@ def _event(standing: Standing, now: datetime) -> dict[str, Any]:
         "whose": str(reasons.waiting(job).whose) if job and waiting else "",
         "expected_start": _iso(_expected(job, now)) if waiting else "",
         "node": job.node if job else "",
+        "step": (standing.step or "unknown") if step == "starting" and standing.step is not None else "",
         "silent_since": _iso(standing.silent_since),
     }
     if standing.silent_since:
@@ -81,6 +89,8 @@ def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
         return "starting", 60, translate("The cluster has paused your notebook. It goes on by itself.")
     if job.phase is Phase.RUNNING and job.node:
         message = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
+        if standing.step is not None:
+            message = f"{message} {translate(DOING[standing.step])} {translate(_NOT_FOR_EVER)}"
         return "starting", 70, message
     if job.state.upper().startswith("CONFIGURING"):
         return "configuring", 50, translate("Its node is being prepared, which may take some minutes.")

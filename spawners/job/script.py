@@ -8,10 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.errors import InvalidInput
 from hub.settings import Settings
-from hub.slurm import naming
+from hub.slurm import naming, scratch
 from hub.slurm.naming import JobComment
 from hub.slurm.quoting import word
 from spawners.job.request import SpawnRequest
+
+NODE_FOLDERS = "/tmp"  # noqa: S108  a new folder of mode 0700 in it; a home may be too long a path for sockets
 
 _environment = Environment(
     loader=PackageLoader("spawners.job"),
@@ -45,6 +47,7 @@ def render(
         comment=comment,
         log=naming.server_log(comment.server),
         home=home,
+        runtime_dir=scratch.lines("JUPYTER_RUNTIME_DIR", parent=NODE_FOLDERS, name="atrium-run"),
         environment=_software(request.environment, settings),
         user_env=settings.paths.user_env,
         projects=settings.paths.projects,

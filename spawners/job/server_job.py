@@ -18,16 +18,26 @@ from typing import Any
 from hub.errors import AtriumError, SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Verdict
-from hub.slurm import naming
+from hub.slurm import naming, steps
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.naming import JobComment
+from hub.slurm.steps import Step
 from spawners.job import diagnosis
 from spawners.job.background import in_background
 from spawners.job.cancellation import end_job
 from spawners.job.diagnosis import Facts, Farewell, Stage
 from spawners.job.progress import Standing
 from spawners.job.site import Site
-from spawners.job.slurm_queries import current_job, find_job, log_tail, node_address, settled, with_exit_code
+from spawners.job.slurm_queries import (
+    current_job,
+    find_job,
+    home_check,
+    log_tail,
+    node_address,
+    settled,
+    with_exit_code,
+)
+from spawners.job.steps import StepWatch
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +118,11 @@ class ServerJob:
         self._farewell_check: asyncio.Task[None] | None = None
         self._leaves = False
         self._submitted_at = float("-inf")
+        self._steps = StepWatch(self._look_at_step)
+        self._patience = site.settings.spawn.announce_seconds
+        """Seconds that its server still has to announce itself, on all nodes that it gets together."""
+        self._deadline = float("inf")
+        """When these end, in monotonic seconds; without an end while it has no node."""
         self._news = asyncio.Event()
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -198,36 +213,41 @@ class ServerJob:
     async def until_announced(self) -> tuple[str, int]:
         """Wait for a node, without a deadline, and then ``announce_seconds`` for its server. Returns address and port.
 
-        :raises Ended: the job is over, or runs and its server is silent (then it has to be ended).
+        :raises Ended: the job is over, or its server was silent for too long (then the job has to be ended).
         """
-        deadline = float("inf")
-        with self._site.queue.waiting():
-            while True:
-                self._news.clear()
-                job = await self._current_job()
-                if job is not None and job.is_over:
-                    raise await self._ended(Facts(stage=self.stage, job=job))
-                if job is not None and job.phase is Phase.WAITING and self.stage is Stage.STARTING:
-                    await self._lost_node()
-                    deadline = float("inf")
-                if job is not None and job.phase is Phase.RUNNING and job.node:
-                    if self.stage is Stage.WAITING:
-                        await self._has_node(job)
-                        deadline = time.monotonic() + self._site.settings.spawn.announce_seconds
-                    elif job.is_paused:  # its server cannot report now
-                        deadline = time.monotonic() + self._site.settings.spawn.announce_seconds
-                    if self._port.done():
-                        if address := await node_address(self._site, job.node):
-                            return await self._ready(address)
-                        continue
-                if time.monotonic() > deadline:
-                    raise await self._ended(Facts(stage=Stage.STARTING, job=job, silent=True))
-                await self._wait_for_news(deadline)
+        try:
+            with self._site.queue.waiting():
+                while True:
+                    self._news.clear()
+                    if address := await self._address():
+                        return await self._ready(address)
+                    await self._wait_for_news()
+        finally:
+            self._steps.end()
 
-    async def _wait_for_news(self, deadline: float) -> None:
+    async def _address(self) -> str:
+        """Address of the node once the server has announced its port; "" before."""
+        job = await self._current_job()
+        if job is not None and job.is_over:
+            raise await self._ended(Facts(stage=self.stage, job=job))
+        if job is not None and job.phase is Phase.WAITING and self.stage is Stage.STARTING:
+            await self._lost_node()
+        if job is not None and job.phase is Phase.RUNNING and job.node:
+            if self.stage is Stage.WAITING:
+                await self._has_node(job)
+            elif job.is_paused:  # its server cannot report now
+                self._deadline = time.monotonic() + self._patience
+            if self._port.done():
+                return await node_address(self._site, job.node)
+        if time.monotonic() > self._deadline:
+            patience = self._site.settings.spawn.announce_seconds
+            raise await self._ended(Facts(stage=Stage.STARTING, job=job, silent=True, patience_seconds=patience))
+        return ""
+
+    async def _wait_for_news(self) -> None:
         """Wait until the queue has news, the server announces its port, or it is time to look again."""
         slurm = self._site.settings.slurm
-        longest = min(slurm.idle_seconds, max(0.1, deadline - time.monotonic()))
+        longest = min(slurm.idle_seconds, max(0.1, self._deadline - time.monotonic()))
         with suppress(TimeoutError):
             async with asyncio.timeout(longest):
                 await self._news.wait()
@@ -237,12 +257,25 @@ class ServerJob:
 
     async def _has_node(self, job: Job) -> None:
         self.stage, self.began = Stage.STARTING, job.start
+        self._deadline = time.monotonic() + self._patience
+        self._steps.begin()
         self._save()
         await self._record(service.started, node=job.node, ends=job.end)
 
+    async def _look_at_step(self) -> Step:
+        tail = await log_tail(self._site, self.server, self.os_account)
+        return steps.last(tail, self.number or 0)
+
     async def _lost_node(self) -> None:
-        """The job was requeued while its server was starting; the server will announce its port again."""
+        """The job was requeued while its server was starting; the server will announce its port again.
+
+        What the start took so far counts, so that it does not hang on one node after another.
+        """
         log.warning("%s: job %s was put back into the queue", self, self.number)
+        self._steps.end()
+        self._patience = self._deadline - time.monotonic()
+        if self._patience > 0:
+            self._deadline = float("inf")
         self.stage, self._port = Stage.WAITING, asyncio.get_running_loop().create_future()
         self._farewell = Farewell.NONE  # it belongs to the lost node
         self.requeues += 1
@@ -359,6 +392,7 @@ class ServerJob:
             place=queue.place(self.latest_job) if self.latest_job is not None else None,
             partition=str(self.request.get("partition", "")),
             requeues=self.requeues,
+            step=self._steps.step,
             silent_since=None if since is None else datetime.fromtimestamp(since, UTC),
         )
 
@@ -418,10 +452,13 @@ class ServerJob:
             stop_requested=self.stop_requested,
             request=self.request,
             uid=_uid(self.os_account),
+            server=self.server,
         )
         if facts.job is None or self.stop_requested:
             return facts
         job = await with_exit_code(self._site, facts.job)
+        if diagnosis.has_no_log(job):
+            return replace(facts, job=job, log_tail=await home_check(self._site, self.os_account))
         return replace(facts, job=job, log_tail=await log_tail(self._site, self.server, self.os_account))
 
     async def _record(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

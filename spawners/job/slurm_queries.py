@@ -107,6 +107,15 @@ async def with_exit_code(site: Site, job: Job) -> Job:
     return job
 
 
+async def home_check(site: Site, os_account: str) -> str:
+    """What the system says about writing a file in the home; "" if that works, or if it could not be tried."""
+    try:
+        return await site.slurm.home_check(user=os_account)
+    except SlurmError as error:
+        log.info("Writing in the home of %s could not be tried: %s", os_account, error)
+        return ""
+
+
 async def log_tail(site: Site, server: str, os_account: str) -> str:
     """The last lines of the log of a server's job; "" when they cannot be read."""
     try:

@@ -89,7 +89,7 @@ class Gate:
         pause = self._pauses.ended()
         log.warning("The manager of the clusters has ended (%s); a request in %.0f s starts it again", code, pause)
         if pause and self._listener is not None:
-            await restarts.refuse(self._listener, pause)
+            await restarts.refuse(self._listener, pause, await asyncio.to_thread(self.context.problem))
         if self._listener is not None:
             self._await_visitor()
 

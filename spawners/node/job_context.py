@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from hub.slurm import naming
 
@@ -96,6 +97,20 @@ class JobContext:
         for path in (self.home / FOLDER, self.logs, self.runtime):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.home / FOLDER).chmod(0o700)
+
+    def problem(self) -> str:
+        """A sentence about the first of its directories in the home that cannot be used; "" if all can."""
+        try:
+            self.make_directories()
+            for path in (self.home / FOLDER, self.logs):
+                with TemporaryFile(dir=path):
+                    pass
+        except OSError as error:
+            return (
+                f"Your clusters need the directory {error.filename or self.home / FOLDER}, which cannot be used "
+                f"({os.strerror(error.errno or 0)})."
+            )
+        return ""
 
     def tidy(self, alive: Collection[str]) -> None:
         """Remove keys and lists of servers that did not clean up, and old logs.

@@ -6,16 +6,16 @@ import os
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from jupyter_server_terminals.terminalmanager import TerminalManager
 
+from hub.kernels.manager import PatientKernelManager
 from spawners.node import person
 
 LOCAL_FILES = {"BOKEH_RESOURCES": "inline"}
 """Bokeh's scripts come from its package and not from another site, unless the person has set it otherwise."""
 
 
-class PersonKernelManager(ServerKernelManager):
+class PersonKernelManager(PatientKernelManager):
     """A kernel that starts with the person's variables, whichever provisioner its specification names."""
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from hub import api_token
+from hub.slurm import steps
+from hub.slurm.steps import Step
 from spawners.node import imports, listening, tls
 
 
@@ -32,6 +34,7 @@ def main() -> NoReturn:
     api_token.write(Path(os.environ["JUPYTER_RUNTIME_DIR"]), token)
 
     imports.load()
+    print(steps.line(os.environ.get("SLURM_JOB_ID"), Step.SERVER), flush=True)  # noqa: T201  the job's log
     from spawners.node.server import serve
 
     serve(listener)

@@ -15,18 +15,15 @@ STEADY_SECONDS = 60.0
 """A program that ran for so long did not fail at its start."""
 READ_SECONDS = 5.0
 
-_BODY = json.dumps(
-    {
-        "error": {
-            "message": "The program that keeps your clusters cannot be started.",
-            "hint": "Try again in a minute. If that does not help, report it with the log of your server.",
-        }
-    }
-).encode()
-_ANSWER = (
+_HEAD = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+    b"Content-Length: %d\r\n\r\n"
 )
+_UNKNOWN = (
+    "The program that keeps your clusters cannot be started.",
+    "Try again in a minute. If that does not help, report it with the log of your server.",
+)
+_HINT = "Make it a directory that you can write to and that has room, or move what is there aside. Then try again."
 
 
 class Pauses:
@@ -49,16 +46,19 @@ class Pauses:
         return min(FIRST_PAUSE * 2.0 ** min(self._early_ends - 1, 16), LONGEST_PAUSE)
 
 
-async def refuse(listener: socket.socket, seconds: float) -> None:
-    """Answer 503 to everybody who connects to ``listener`` for so many seconds; who waits already gets it at once."""
-    loop, tasks = asyncio.get_running_loop(), set()
+async def refuse(listener: socket.socket, seconds: float, problem: str = "") -> None:
+    """Answer 503 to everybody who connects to ``listener`` for so many seconds; who waits already gets it at once.
+
+    :param problem: a sentence about the directory that is to blame; "" if nothing is known.
+    """
+    loop, tasks, answer = asyncio.get_running_loop(), set(), _answer_about(problem)
 
     def accept() -> None:
         with suppress(BlockingIOError):
             while True:
                 connection, _ = listener.accept()
                 connection.setblocking(False)
-                task = loop.create_task(_answer(connection))
+                task = loop.create_task(_send(connection, answer))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
@@ -72,12 +72,18 @@ async def refuse(listener: socket.socket, seconds: float) -> None:
         await asyncio.wait(tasks, timeout=READ_SECONDS)
 
 
-async def _answer(connection: socket.socket) -> None:
+def _answer_about(problem: str) -> bytes:
+    message, hint = (problem, _HINT) if problem else _UNKNOWN
+    body = json.dumps({"error": {"message": message, "hint": hint}}).encode()
+    return _HEAD % len(body) + body
+
+
+async def _send(connection: socket.socket, answer: bytes) -> None:
     """Read a request's head and refuse it; a client that goes away is no error."""
     reader, writer = await asyncio.open_unix_connection(sock=connection)
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         async with asyncio.timeout(READ_SECONDS):
             await reader.readuntil(b"\r\n\r\n")
-        writer.write(_ANSWER)
+        writer.write(answer)
         await writer.drain()
     writer.close()

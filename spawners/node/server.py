@@ -15,6 +15,7 @@ from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
 from hub.browser_sessions import SessionIdentityProvider
+from hub.kernels.websocket import CountingConnection
 from spawners.node import announce, kernels
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class NodeServer(ServerApp):
         """Prepare the extensions, after they have all settings, of which these cannot be changed by a file."""
         fixed = Config()
         fixed.ServerApp.kernel_spec_manager_class = kernels.PersonKernelSpecs
+        fixed.ServerApp.kernel_websocket_connection_class = CountingConnection
         fixed.MappingKernelManager.kernel_manager_class = f"{kernels.__name__}.PersonKernelManager"
         fixed.TerminalsExtensionApp.terminal_manager_class = kernels.PersonTerminals
         self.update_config(fixed)

@@ -25,9 +25,10 @@ from hub.slurm import queue as queue_module
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
+from hub.slurm.steps import Step
 from spawners import gateway
-from spawners.job import cancellation, recovery, server_job, slurm_queries
-from spawners.job.diagnosis import Farewell
+from spawners.job import cancellation, recovery, server_job, slurm_queries, steps
+from spawners.job.diagnosis import Farewell, Stage
 from spawners.job.ledger import Ledger
 from spawners.job.server_job import ServerJob
 from spawners.job.site import Site
@@ -61,6 +62,8 @@ class FakeSlurm:
         self.addresses_lost = 0
         self.state = "PENDING"
         self.log = ""
+        self.home = ""
+        """What the system says about writing in the home."""
 
     async def submit(self, script: str, *, user: str, environment: dict[str, str]) -> int:
         self.scripts.append(script)
@@ -101,6 +104,9 @@ class FakeSlurm:
 
     async def job_log(self, server: str, *, user: str) -> str:
         return self.log
+
+    async def home_check(self, *, user: str) -> str:
+        return self.home
 
     async def node_address(self, node: str) -> str:
         if self.addresses_lost:
@@ -383,16 +389,92 @@ async def test_a_job_that_ends_before_its_server_is_ready_is_told_with_its_log(s
 
 
 async def test_a_server_that_never_announces_itself_is_cancelled_and_told(spawner, slurm, here, monkeypatch):
-    hurried = here.settings.model_copy(
-        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.05})}
-    )
-    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    hurried(here, monkeypatch, 0.05)
     slurm.state = "RUNNING"
     with pytest.raises(SpawnException):
         await spawner.start()
     await spawner.stop()  # as JupyterHub does after a start that failed
     [attempt] = await attempts(here)
     assert (attempt.ending, slurm.cancelled) == (Ending.SILENT, [7])
+
+
+def hurried(here, monkeypatch, seconds: float) -> None:
+    """Servers have so many seconds to announce themselves."""
+    spawn = here.settings.spawn.model_copy(update={"announce_seconds": seconds})
+    settings = here.settings.model_copy(update={"spawn": spawn})
+    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=settings))
+
+
+async def test_a_start_that_takes_long_names_its_step_and_so_does_the_verdict(spawner, slurm, here, monkeypatch):
+    monkeypatch.setattr(steps, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(steps, "LOOK_SECONDS", 0.01)
+    hurried(here, monkeypatch, 1.0)
+    slurm.log = "Atrium: job 7: home\nAtrium: job 7: environment\n"
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    assert spawner.job.standing().step is None
+    slurm.run(7)
+    await until(lambda: spawner.job.standing().step is Step.ENVIRONMENT)
+    slurm.log += "Atrium: job 7: server\n"
+    await until(lambda: spawner.job.standing().step is Step.SERVER)
+    with pytest.raises(SpawnException) as failed:
+        await start
+    assert "settings and extensions were not loaded after" in failed.value.jupyterhub_message
+    assert spawner.job.standing().step is None
+
+
+async def test_a_start_in_time_names_no_step(spawner, slurm, here, monkeypatch):
+    monkeypatch.setattr(steps, "PATIENCE_SECONDS", 0.05)
+    await started(spawner, slurm)
+    await asyncio.sleep(0.1)
+    assert spawner.job.standing().step is None
+
+
+async def test_a_start_that_hangs_is_not_put_back_into_the_same_hang(spawner, slurm, here, monkeypatch):
+    """Slurm takes its node and gives it another one, again and again; all its time together counts."""
+    hurried(here, monkeypatch, 0.5)
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    begin = time.monotonic()
+    while not start.done():
+        slurm.run(7)
+        await until(lambda: (spawner.awaits_port and spawner.job.stage is Stage.STARTING) or start.done())
+        await asyncio.sleep(0.2)
+        slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+        await until(lambda: spawner.job.stage is Stage.WAITING or start.done())
+        assert time.monotonic() - begin < 4
+    with pytest.raises(SpawnException):
+        await start
+    await spawner.stop()
+    [attempt] = await attempts(here)
+    assert (attempt.ending, slurm.cancelled) == (Ending.SILENT, [7])
+
+
+async def test_a_start_that_lost_its_node_early_goes_on_at_another(spawner, slurm, here, monkeypatch):
+    hurried(here, monkeypatch, 2.0)
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    await until(lambda: spawner.job.stage is Stage.STARTING)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    await until(lambda: spawner.job.stage is Stage.WAITING)
+    await asyncio.sleep(2.1)  # waiting does not count
+    slurm.run(7, "cpu2")
+    await until(lambda: spawner.job.stage is Stage.STARTING)
+    spawner.take_port(34567)
+    assert await start == ("10.0.0.1", 34567)
+
+
+async def test_a_log_that_slurm_could_not_open_is_no_evidence_and_the_home_is_tried(spawner, slurm, here):
+    slurm.log, slurm.home = "ImportError: of the job before", "mktemp: failed: No space left on device"
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    slurm.end(7, "FAILED", "0:53")
+    with pytest.raises(SpawnException):
+        await start
+    [attempt] = await attempts(here)
+    assert (attempt.ending, attempt.log_tail) == (Ending.HOME_FULL, slurm.home)
 
 
 async def fail_twice(spawner, slurm):
@@ -413,10 +495,7 @@ async def test_a_port_that_somebody_else_had_is_worth_one_more_try(spawner, slur
 
 async def test_a_job_that_still_runs_is_not_left_for_another_try(spawner, slurm, here, monkeypatch):
     """Its server found the port taken and is silent; JupyterHub ends the job after a start that failed."""
-    hurried = here.settings.model_copy(
-        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.05})}
-    )
-    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    hurried(here, monkeypatch, 0.05)
     slurm.state, slurm.log = "RUNNING", "OSError: [Errno 98] Address already in use"
     with pytest.raises(SpawnException):
         await spawner.start()

@@ -35,6 +35,7 @@ from voila.utils import get_page_config
 
 from hub import browser_sessions, sections
 from hub.errors import SettingsError
+from hub.kernels import manager
 from hub.pages import frame
 from hub.validation import first_problem
 from widgets.rendering import (
@@ -265,6 +266,7 @@ def _configuration(settings: Settings) -> Config:
     config.VoilaConfiguration.extension_allowlist = LABEXTENSIONS
     config.VoilaConfiguration.extension_denylist = []
     config.VoilaExecutor.timeout = 60
+    config.MappingKernelManager.kernel_manager_class = f"{manager.__name__}.PatientKernelManager"
     config.KernelManager.transport = "ipc"
     config.KernelManager.autorestart = False  # a new kernel would know neither the visitor nor the page's widgets
     return config

@@ -110,8 +110,30 @@ def test_what_sbatch_refuses_is_explained(text, part):
     assert "Cancel it" not in str(words), "there is nothing to cancel"
 
 
+@pytest.mark.parametrize(
+    ("lines", "parts"),
+    [
+        (["sbatch: error: GPU jobs belong in partition gpu."], ["“GPU jobs belong in partition gpu”."]),
+        (["sbatch: Ask for fewer Resources", "sbatch: or call 4711."], ["“Ask for fewer Resources or call 4711”."]),
+        (["sbatch: error: Invalid account steel:", "it ended in May"], ["“Invalid account steel: it ended in May”."]),
+        (["sbatch: lua: no memory given", "sbatch: error: AssocGrpGRESMinutes"], ["“lua: no memory given”."]),
+        (["sudo: unable to resolve host a", "sbatch: error: Fluxes {0} are few"], ["“Fluxes {0} are few”."]),
+    ],
+)
+@pytest.mark.parametrize("last", ["Unspecified error", "Job violates accounting/QOS policy"])
+def test_what_a_plugin_of_the_site_says_is_shown(lines, parts, last):
+    words = reasons.refusal("\n".join([*lines, BATCH + last]))
+    assert all(part in words.means for part in parts) and words.whose is Whose.REQUEST and words.todo
+    assert (last in words.means) == (last != "Unspecified error")
+
+
+def test_lines_of_sudo_and_of_sbatch_itself_are_no_plugins():
+    for line in ("sudo: unable to resolve host a", "sbatch: warning: can't honor --ntasks-per-node"):
+        assert "may not use this project" in reasons.refusal(f"{line}\n{BATCH}Invalid account").means
+
+
 def test_an_unknown_refusal_is_shown_as_slurm_says_it():
-    words = reasons.refusal("sbatch: error: first\nsbatch: error: Batch job submission failed: Flux {0} too low")
+    words = reasons.refusal("sbatch: error: Batch job submission failed: Flux {0} too low")
     assert "“Flux {0} too low”" in words.means and words.whose is Whose.ADMIN
     assert "without a reason" in reasons.refusal("").means
 

@@ -17,6 +17,19 @@ def over(state="FAILED", exit_code="1:0", reason="", stage=Stage.RUNNING, **know
     return Facts(stage=stage, job=job, request=REQUEST, **known)
 
 
+def hung(log_tail):
+    return over("RUNNING", "", stage=Stage.STARTING, silent=True, patience_seconds=180, log_tail=log_tail)
+
+
+OOM = "Detected 1 oom_kill event in StepId=7"
+NO_ROOM = "No space left on device"
+TRACEBACK = """Traceback (most recent call last):
+  File "/opt/atrium/user/lib/python3.11/site-packages/traitlets/config/loader.py", line 600, in _read_file_as_dict
+    exec(compile(f.read(), conf_filename, "exec"), namespace, namespace)
+  File "{path}", line 3, in <module>
+    x
+NameError: name 'x' is not defined
+"""
 CASES = [
     (Facts(stage=Stage.WAITING, stop_requested=True), Ending.STOPPED, "as asked"),
     (Facts(stage=Stage.SUBMIT), Ending.NOT_ASKED, "nothing was started"),
@@ -32,6 +45,14 @@ CASES = [
     (over("CANCELLED by 0", "0:15"), Ending.CANCELLED, "administrator cancelled"),
     (over("CANCELLED by 1000", "0:15", uid=1000), Ending.CANCELLED, "your own account"),
     (over("CANCELLED by 1000", "0:15", uid=1001), Ending.CANCELLED, "administrator"),
+    (over("CANCELLED by 0", "71:0"), Ending.CANCELLED, "administrator cancelled"),
+    (over("CANCELLED by 1000", "127:0", uid=1000, stage=Stage.STARTING), Ending.CANCELLED, "your own account"),
+    (over("CANCELLED by 1000", "0:9", "JobLaunchFailure", uid=1000), Ending.CANCELLED, "your own account"),
+    (over("CANCELLED by 0", "1:0", log_tail="ImportError: x"), Ending.CANCELLED, "administrator"),
+    (over("CANCELLED by 1000", "0:15", uid=1000, farewell=Farewell.IDLE), Ending.CANCELLED, "your own account"),
+    (over("CANCELLED by 1000", "0:15", uid=1000, log_tail=f"slurmstepd: error: {OOM}"), Ending.CANCELLED, "your own"),
+    (over("CANCELLED by 0", "0:15", uid=1000, log_tail=f"slurmstepd: error: {OOM}"), Ending.OUT_OF_MEMORY, "memory"),
+    (over("REVOKED", "1:0"), Ending.CANCELLED, "administrator cancelled"),
     (over("COMPLETED", "0:0"), Ending.FINISHED, "by itself"),
     (over("COMPLETED", "0:0", farewell=Farewell.IDLE), Ending.IDLE, "nothing happened"),
     (over("COMPLETED", "0:0", farewell=Farewell.TIME_LIMIT), Ending.TIME_LIMIT, "was over"),
@@ -42,7 +63,12 @@ CASES = [
     (over(exit_code="69:0", stage=Stage.STARTING), Ending.HUB_UNREACHABLE, "certificates"),
     (over(exit_code="70:0", stage=Stage.STARTING), Ending.HUB_UNREACHABLE, "cpu1"),
     (over(exit_code="71:0", stage=Stage.STARTING), Ending.HOME_MISSING, "cannot be written"),
-    (over(exit_code="0:53", stage=Stage.STARTING), Ending.HOME_MISSING, "cannot be written"),
+    (over(exit_code="0:53", stage=Stage.STARTING), Ending.HOME_MISSING, "not there, closed, or full"),
+    (over(exit_code="0:53", log_tail=f"mktemp: failed: {NO_ROOM}"), Ending.HOME_FULL, "home directory is full"),
+    (over(exit_code="0:53", log_tail="mktemp: failed: Disk quota exceeded"), Ending.HOME_FULL, "is full"),
+    (over(exit_code="0:53", log_tail="mktemp: failed: Permission denied"), Ending.HOME_MISSING, "cannot be written"),
+    (over(exit_code="74:0", stage=Stage.STARTING), Ending.CRASHED, "log, .atrium-notebook.log in your home"),
+    (over(exit_code="74:0", stage=Stage.STARTING, server="gpu"), Ending.CRASHED, ".atrium-notebook-gpu.log in"),
     (over(exit_code="72:0", stage=Stage.STARTING), Ending.ENVIRONMENT_MISSING, "“pytorch”"),
     (over(exit_code="127:0", stage=Stage.STARTING), Ending.ENVIRONMENT_MISSING, "environment"),
     (over(exit_code="73:0", stage=Stage.STARTING), Ending.HOME_FULL, "full"),
@@ -56,7 +82,27 @@ CASES = [
         Ending.TIME_LIMIT,
         "4\u202fh",
     ),
-    (over(log_tail="PermissionError: [Errno 13] Permission denied: '/home/f/.local'"), Ending.HOME_MISSING, "home"),
+    (
+        over(log_tail="PermissionError: [Errno 13] Permission denied: '/home/f/.local/share'"),
+        Ending.CRASHED,
+        "needs /home/f/.local/share and cannot use it: Permission denied. If it is yours",
+    ),
+    (over(log_tail="FileExistsError: [Errno 17] File exists: '/home/f/.jupyter'"), Ending.CRASHED, "/home/f/.jupyter"),
+    (
+        over(stage=Stage.STARTING, log_tail=TRACEBACK.format(path="/home/f/.jupyter/jupyter_server_config.py")),
+        Ending.CRASHED,
+        "in your file /home/f/.jupyter/jupyter_server_config.py, line 3: NameError: name 'x' is not defined",
+    ),
+    (
+        over(stage=Stage.STARTING, log_tail=TRACEBACK.format(path="/home/f/.local/lib/python3.11/tornado/x.py")),
+        Ending.CRASHED,
+        "move ~/.local aside",
+    ),
+    (
+        over(log_tail=TRACEBACK.format(path="/home/f/.ipython/profile_default/startup/x.py")),
+        Ending.CRASHED,
+        "The server ended with an error: NameError",
+    ),
     (
         over(
             log_tail="slurmstepd: error: couldn't chdir to `/home/f': No such file or directory: going to /tmp instead"
@@ -79,6 +125,12 @@ CASES = [
     (over(exit_code="3:0"), Ending.CRASHED, "exit code 3"),
     (over(exit_code="0:11"), Ending.CRASHED, "signal 11"),
     (over("RUNNING", "", stage=Stage.STARTING, silent=True), Ending.SILENT, "on cpu1"),
+    (hung("Atrium: job 7: home\n"), Ending.SILENT, "home directory or the projects' storage did not answer within 3"),
+    (hung("Atrium: job 7: home\nAtrium: job 7: environment\n"), Ending.SILENT, "environment “pytorch” were not loaded"),
+    (hung("Atrium: job 7: server\nwarnings\n"), Ending.SILENT, "settings and extensions were not loaded"),
+    (hung("Atrium: job 7: announce\n"), Ending.SILENT, "did not reach this gateway"),
+    (hung("Atrium: job 6: announce\n"), Ending.SILENT, "nothing of it could be read"),
+    (hung(""), Ending.SILENT, "nothing of it could be read in its log after 3"),
     (over("RUNNING", "", stage=Stage.STARTING, silent=True, log_tail="ImportError: no b"), Ending.CRASHED, "no b"),
     (over("FAILED", "", "JobLaunchFailure", stage=Stage.WAITING), Ending.NODE_FAILED, "failed"),
     (over("FAILED", "0:0", "InvalidAccount", stage=Stage.WAITING), Ending.CRASHED, "project is not there"),
@@ -109,6 +161,12 @@ def test_an_old_warning_of_a_server_that_ran_well_is_no_cause():
 def test_hints_without_a_request_have_no_holes():
     verdict = diagnose(Facts(stage=Stage.RUNNING, job=Job(7, "OUT_OF_MEMORY", "f")))
     assert "more memory" in verdict.hint and "{" not in verdict.message + verdict.hint
+
+
+def test_local_packages_are_blamed_only_if_they_are_to_blame():
+    for log in ("ModuleNotFoundError: No module named 'traitlets'", "ImportError: cannot import name 'a' from 'b'"):
+        verdict = diagnose(over(log_tail=log, stage=Stage.STARTING))
+        assert ".local" not in f"{verdict.message} {verdict.hint}"
 
 
 @given(st.sampled_from(Stage), st.text(), st.text(), st.text(), st.text(), st.booleans())

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hub.settings import Paths, Settings, Spawn
-from hub.slurm import naming
+from hub.slurm import naming, steps
+from hub.slurm.steps import Step
 from spawners.job import script
 from spawners.job.request import SpawnRequest
 from tests.polling import eventually
@@ -41,6 +44,10 @@ while True:
 """
 
 
+JOB = 4711
+LOG = ".atrium-notebook.log"
+
+
 @dataclass(frozen=True)
 class Node:
     """Where a job runs: a home and an environment."""
@@ -63,7 +70,7 @@ class Node:
         path = self.home.parent / "job.sh"
         path.write_text(self.text(**spawn))
         path.chmod(0o700)
-        environment = {"PATH": os.environ["PATH"], **(variables or {})}
+        environment = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": str(JOB), **(variables or {})}
         with self.log.open("w") as log:
             process = subprocess.Popen([str(path)], stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
@@ -179,3 +186,82 @@ def test_an_environment_that_is_not_there(node: Node) -> None:
     with node.job() as job:
         assert job.wait(10) == 72
     assert str(node.environment) in node.log.read_text()
+
+
+def ended_job(node: Node) -> int:
+    """Exit code of a job whose server ends as soon as it is told to."""
+    with node.job() as job:
+        eventually(
+            lambda: job.poll() is not None or "told" in node.log.read_text(), within=10, what="a server or an end"
+        )
+        job.terminate()
+        return job.wait(10)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "directory"])
+def test_a_log_that_is_no_plain_file_ends_the_job_and_stays(node: Node, make: Callable[[Path], None]) -> None:
+    log, opened = node.home / LOG, node.home / f"{LOG}.{JOB}"
+    make(log)
+    opened.touch()
+    assert ended_job(node) == 74
+    assert not log.is_file() and log.exists(), "it is the person's"
+    assert not opened.exists()
+
+
+@pytest.mark.parametrize("before", ["none", "file", "link"])
+def test_what_slurm_opened_becomes_the_log(node: Node, before: str) -> None:
+    log, opened, other = node.home / LOG, node.home / f"{LOG}.{JOB}", node.home / "other"
+    other.write_text("of another program")
+    if before == "file":
+        log.write_text("of the last job")
+    elif before == "link":
+        log.symlink_to(other)
+    opened.write_text("of this job")
+    (node.home / f"{LOG}.17").write_text("of a job that was killed at its start")
+
+    assert ended_job(node) == 7
+    assert log.read_text() == "of this job" and not log.is_symlink()
+    assert other.read_text() == "of another program"
+    assert sorted(path.name for path in node.home.glob(".atrium*")) == [LOG]
+
+
+def test_the_log_names_each_step_before_it(node: Node) -> None:
+    assert ended_job(node) == 7
+    assert re.findall(r"^Atrium: job 4711: (\w+)$|^(runs)", node.log.read_text(), re.MULTILINE) == [
+        ("home", ""),
+        ("environment", ""),
+        ("", "runs"),
+    ]
+    (node.environment / "bin/jupyterhub-singleuser").unlink()
+    with node.job() as job:
+        assert job.wait(10) == 72
+    assert steps.last(node.log.read_text(), JOB) is Step.ENVIRONMENT
+
+
+def test_folders_of_killed_jobs_go_with_the_next_job_and_those_of_running_ones_stay(node: Node) -> None:
+    other, following = (at_another_place(node, name) for name in ("other", "following"))
+    with node.job() as killed, other.job() as running:
+        for place in (node, other):
+            place.says("told")
+        left, used = runtime_of(node), runtime_of(other)
+        parent = psutil.Process(killed.pid)
+        for program in [parent, *parent.children(recursive=True)]:
+            program.kill()
+        killed.wait(10)
+        assert left.is_dir()
+        assert ended_job(following) == 7
+        assert used.is_dir() and not left.exists()
+        running.terminate()
+        running.wait(10)
+    assert not used.exists()
+
+
+def at_another_place(node: Node, name: str) -> Node:
+    home = node.home.parent / name / "home"
+    home.mkdir(parents=True)
+    return Node(home, node.environment)
+
+
+def runtime_of(node: Node) -> Path:
+    [line] = [line for line in node.log.read_text().splitlines() if line.startswith("runtime")]
+    return Path(line.split()[1])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hub.servers.models import AttemptState
 from hub.slurm.jobs import Job
+from hub.slurm.steps import Step
 from spawners.job import progress
 from spawners.job.progress import Standing
 
@@ -57,6 +58,23 @@ def test_waiting_says_place_partition_and_expected_start():
         "whose": "time",
         "expected_start": "2026-11-24T14:08:00+00:00",
     }
+
+
+@pytest.mark.parametrize(
+    ("step", "part", "name"),
+    [
+        (Step.UNKNOWN, "Nothing of it can be read in its log", "unknown"),
+        (Step.HOME, "your home directory and the projects' storage", "home"),
+        (Step.ENVIRONMENT, "programs of its environment", "environment"),
+        (Step.SERVER, "settings and extensions", "server"),
+        (Step.ANNOUNCE, "has not reached this gateway", "announce"),
+    ],
+)
+def test_a_start_that_takes_long_names_its_step(step, part, name):
+    starting = replace(WAITING, job=Job(7, "RUNNING", "f", "cpu1"))
+    event = progress.event(replace(starting, step=step), NOW)
+    assert part in event["message"] and "this start is ended" in event["message"] and event["step"] == name
+    assert "step" not in progress.event(starting, NOW)
 
 
 def test_first_place_is_called_next_in_line():

@@ -65,7 +65,7 @@ def expected(request: SpawnRequest, *, user: str = "founder", server: str = "") 
         "--signal=B:USR1@120",
         "--requeue",
         "--chdir=/home/founder",
-        f"--output=/home/founder/{log}",
+        f"--output=/home/founder/{log}.%j",
         "--open-mode=truncate",
         "--export=ALL",
     ]

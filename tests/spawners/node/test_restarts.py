@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +71,20 @@ async def test_a_manager_that_cannot_start_is_not_started_all_the_time(
     await gate.close()
     assert set(answers) == {503}
     assert starts <= 3
+
+
+async def test_a_directory_that_cannot_be_used_is_named(context: JobContext) -> None:
+    context.make_directories()
+    folder = context.home / ".atrium-dask"
+    assert context.problem() == ""
+    shutil.rmtree(folder)
+    folder.write_text("a file in its place")
+    problem = context.problem()
+    assert str(folder) in problem
+
+    listener = bind_unix_socket(str(context.socket), mode=0o600)
+    refusing = asyncio.create_task(refuse(listener, 0.5, problem))
+    error = json.loads((await asyncio.wait_for(Gate(context).ask("clusters"), 5)).body)["error"]
+    assert error["message"] == problem and "directory that you can write to" in error["hint"]
+    await refusing
+    listener.close()

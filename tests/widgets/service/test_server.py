@@ -29,6 +29,7 @@ from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
 
 from hub.errors import SettingsError
+from hub.kernels import manager
 from hub.programs.dashboards import dashboards_environment
 from hub.settings import Settings as Deployment
 from tests.polling import eventually
@@ -240,7 +241,7 @@ class Service:
 
     def kernels(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "ipykernel_launcher" in " ".join(child.cmdline())]
+        return [child for child in children if manager.LAUNCHER in child.cmdline()]
 
     def open(self, person: str, dashboard: str = "onboarding") -> str:
         """The kernel of a new page."""

@@ -1,0 +1,33 @@
+"""Shell lines for a job's own folder on its node, which no other account enters and no later job keeps.
+
+A job holds a lock on its folder until its last process has ended. One that is killed cannot remove its folder; the next
+job of the account on the node does, if the lock is free.
+"""
+
+from __future__ import annotations
+
+_LINES = """\
+for folder in {parent}/{name}-????????; do
+  if [ -d "$folder" ] && [ ! -L "$folder" ] && [ -O "$folder" ]; then
+    ( flock --nonblock 9 && rm -rf -- "$folder" ) 9<"$folder"
+  fi
+done 2>/dev/null
+folder=$(mktemp --directory --tmpdir={parent} {name}-new-XXXXXXXX) || exit 73
+exec 9<"$folder" && flock --nonblock 9
+{variable}={parent}/{name}-"${{folder##*-}}"
+export {variable}
+mv --no-target-directory -- "$folder" "${variable}" || exit 73
+trap 'rm -rf -- "${variable}"' EXIT
+unset -v folder"""
+
+
+def lines(variable: str, *, parent: str, name: str) -> str:
+    """Lines that set ``variable`` to a new folder, and remove those of jobs that were killed. Exit code 73: no room.
+
+    The folder gets its name when it is locked, so that another job of the account does not take it for a left one.
+
+    :param parent: folder of temporary files, as a word of the shell.
+    :param name: beginning of the folder's name, as a word of the shell. It needs the node's name if nodes may share
+        ``parent``, because a lock counts on one node only.
+    """
+    return _LINES.format(variable=variable, parent=parent, name=name)
