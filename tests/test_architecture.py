@@ -278,6 +278,7 @@ SUBJECTS: dict[str, set[str]] = {
         "scratch",  # a job's own folder on its node
         "steps",  # of a server's start, in its job's log
         "transport",
+    },
     "store": {
         "context",  # what routes receive: who uploads, a person or a job
         "files",  # on disk
