@@ -95,6 +95,13 @@ class HubUnavailable(AtriumError):
     hint = "Try again in a minute."
 
 
+class StorageFull(AtriumError):
+    """A write failed because the disk or a quota is full."""
+
+    status = 507
+    hint = "Nothing was stored. Ask an administrator to make room, then try again."
+
+
 class SlurmError(AtriumError):
     """Slurm refused the request."""
 

@@ -70,6 +70,8 @@ class Facts:
     """The job ran, and its server did not announce itself in time."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """The options as they were asked for; numbers out of it go into the hints."""
+    shut_down: bool = False
+    """Whether ``make down`` cancelled the job."""
     uid: int | None = None
     """The person's, to know their own ``scancel`` from an admin's."""
 
@@ -156,6 +158,11 @@ _FINDINGS = {
     ),
 }
 _OWN_CANCEL = _Finding(Ending.CANCELLED, mark("It was cancelled in Slurm from your own account (scancel)."), _AGAIN)
+_SHUT_DOWN = _Finding(
+    Ending.CANCELLED,
+    mark("Atrium and its Slurm were shut down, which ends all jobs."),
+    mark("What you had saved is still there. Start it again."),
+)
 _NO_TLS = _Finding(
     Ending.HUB_UNREACHABLE,
     mark("The certificates for a secure connection with this gateway did not reach the node."),
@@ -331,14 +338,20 @@ def _unwell(facts: Facts) -> bool:
     return not (state == "COMPLETED" and facts.stage is Stage.RUNNING) and (state != "CANCELLED" or facts.silent)
 
 
+def _cancelled(facts: Facts, job: Job) -> _Finding:
+    if facts.shut_down:
+        return _SHUT_DOWN
+    is_own = facts.uid is not None and _canceller(job) == facts.uid
+    return _OWN_CANCEL if is_own else _FINDINGS[Ending.CANCELLED]
+
+
 def _unexplained(facts: Facts) -> Verdict:
     job = facts.job
     state = _state(job)
     if facts.silent:
         return _verdict(_FINDINGS[Ending.SILENT], facts)
     if job is not None and state in ("CANCELLED", "REVOKED"):
-        own = facts.uid is not None and _canceller(job) == facts.uid
-        return _verdict(_OWN_CANCEL if own else _FINDINGS[Ending.CANCELLED], facts)
+        return _verdict(_cancelled(facts, job), facts)
     if state == "COMPLETED":
         return _verdict(_FINDINGS[Ending.FINISHED] if facts.stage is Stage.RUNNING else _EARLY, facts)
     code, signal = exit_code(job.exit_code) if job else (0, 0)

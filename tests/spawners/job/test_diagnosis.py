@@ -30,6 +30,7 @@ CASES = [
     (over("BOOT_FAIL", "0:0", stage=Stage.WAITING), Ending.NODE_FAILED, "nothing you did"),
     (over("PREEMPTED", "0:15"), Ending.PREEMPTED, "make room"),
     (over("CANCELLED by 0", "0:15"), Ending.CANCELLED, "administrator cancelled"),
+    (over("CANCELLED by 0", "0:15", shut_down=True), Ending.CANCELLED, "shut down"),
     (over("CANCELLED by 1000", "0:15", uid=1000), Ending.CANCELLED, "your own account"),
     (over("CANCELLED by 1000", "0:15", uid=1001), Ending.CANCELLED, "administrator"),
     (over("COMPLETED", "0:0"), Ending.FINISHED, "by itself"),

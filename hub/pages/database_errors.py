@@ -1,0 +1,68 @@
+"""What the Hub answers when its database fails: 507 when storage is full, 503 otherwise, and not "unknown token".
+
+JupyterHub notes a person's activity at each request. If that cannot be stored, the person would count as not signed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.handlers.base import BaseHandler
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from tornado import web
+
+from hub.db.engine import is_storage_full
+from hub.language import translate
+
+_get_current_user = BaseHandler.get_current_user
+_handle_exception = BaseHandler._handle_request_exception
+
+
+def http_error(error: SQLAlchemyError) -> web.HTTPError:
+    """The response to a request that the database failed."""
+    if is_storage_full(error):
+        message = translate(
+            "Storage is full, so nothing was stored. Ask an administrator to make room, then try again."
+        )
+        answer = web.HTTPError(507, "storage is full")
+    else:
+        message = translate("The Hub's database does not answer. Try again in a minute.")
+        answer = web.HTTPError(503, "the database failed: %s", type(error).__name__)
+    answer.jupyterhub_message = message
+    return answer
+
+
+async def _current_user(self: BaseHandler) -> Any:
+    """JupyterHub's own, without a note of the activity if storage is full; another failure is remembered."""
+    try:
+        return await _get_current_user(self)
+    except SQLAlchemyError as error:
+        self.db.rollback()
+        if not is_storage_full(error):
+            self.atrium_database_error = error
+            raise
+        self.log.error("Storage is full: activity is not noted")
+        del self._jupyterhub_user
+        self._record_activity = lambda *_args: False
+        return await _get_current_user(self)
+
+
+def raise_remembered(handler: BaseHandler) -> None:
+    """Raise the failure that JupyterHub took for a request without a person."""
+    error = getattr(handler, "atrium_database_error", None)
+    if error is not None:
+        raise http_error(error) from error
+
+
+def _handle_request_exception(self: BaseHandler, error: BaseException) -> None:
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError):
+        self.log.error("The database failed: %s", type(error).__name__, exc_info=error)
+        self.db.rollback()
+        error = http_error(error)
+    _handle_exception(self, error)
+
+
+def install() -> None:
+    """Give JupyterHub's handlers these answers."""
+    BaseHandler.get_current_user = _current_user
+    BaseHandler._handle_request_exception = _handle_request_exception
