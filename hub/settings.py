@@ -404,7 +404,14 @@ class Retention(Section):
     """Addresses, subjects and texts of mails that are sent, failed, or in the mailbox of a deployment without a mail
     server. That a mail was written is kept, so that nobody gets it twice."""
     audit_days: Annotated[int, DAYS] = Field(1095, ge=0)
-    """Events of the audit trail."""
+    """Events of the audit trail: 0, or more than 365. The database itself refuses to remove younger ones."""
+
+    @field_validator("audit_days")
+    @classmethod
+    def _longer_than_the_database_asks_for(cls, days: int) -> int:
+        if 0 < days <= 365:
+            raise ValueError("audit_days has to be 0, or more than 365")
+        return days
 
 
 class Settings(BaseSettings):

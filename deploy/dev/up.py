@@ -61,7 +61,6 @@ def up(layout: Layout, *, only_slurm: bool = False) -> None:
     if not only_slurm:
         _start_web(layout, supervisor)
         _demo_project(layout)
-        databases.remember(layout)
     running.settle(supervisor, required)
     _remove_unused(layout)
     print(f"Ready after {time.monotonic() - began:.1f} s.\n")
@@ -193,6 +192,7 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
         if program.name == "nginx":
             with step("nginx's configuration") as outcome:
                 outcome.text = atrium(layout, "nginx", "--reload").strip()
+    databases.remember(layout)
 
 
 def _bring_routes(layout: Layout) -> None:

@@ -33,18 +33,26 @@ def http_error(error: SQLAlchemyError) -> web.HTTPError:
 
 
 async def _current_user(self: BaseHandler) -> Any:
-    """JupyterHub's own, without a note of the activity if storage is full; another failure is remembered."""
+    """JupyterHub's own; if storage is full, once more without a note of the activity."""
+    try:
+        return await _current_user_or_remember(self)
+    except SQLAlchemyError as error:
+        if not is_storage_full(error):
+            raise
+        self.log.error("Storage is full: activity is not noted")
+        del self._jupyterhub_user, self.atrium_database_error
+        self._record_activity = lambda *_args: False
+        return await _current_user_or_remember(self)
+
+
+async def _current_user_or_remember(self: BaseHandler) -> Any:
+    """JupyterHub's own; it takes a failure for a request without a person, so the failure is remembered."""
     try:
         return await _get_current_user(self)
     except SQLAlchemyError as error:
         self.db.rollback()
-        if not is_storage_full(error):
-            self.atrium_database_error = error
-            raise
-        self.log.error("Storage is full: activity is not noted")
-        del self._jupyterhub_user
-        self._record_activity = lambda *_args: False
-        return await _get_current_user(self)
+        self.atrium_database_error = error
+        raise
 
 
 def raise_remembered(handler: BaseHandler) -> None:

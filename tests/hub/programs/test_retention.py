@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.audit import service as audit
@@ -19,12 +21,12 @@ from hub.servers.models import Ending, Verdict
 from hub.servers.tables import ServerAttempt
 from hub.settings import Retention, Settings
 
-OLD = now() - timedelta(days=40)
+OLD = now() - timedelta(days=800)
 
 
 @pytest.fixture
 def month(settings: Settings) -> Settings:
-    return settings.model_copy(update={"retention": Retention(attempts_days=30, mail_days=30, audit_days=30)})
+    return settings.model_copy(update={"retention": Retention(attempts_days=30, mail_days=30, audit_days=400)})
 
 
 def begin(session: Session, *, ended: bool, old: bool) -> int:
@@ -47,15 +49,29 @@ def test_old_attempts_are_removed_after_their_end(
     assert {attempt.id for attempt in servers.history(session, "founder")} == kept_ids
 
 
+def event(at: datetime, what: str) -> EventRow:
+    return EventRow(at=at, who="founder", what=what, on="project/demo", before={}, after={})
+
+
 def test_old_events_are_removed(session: Session, sessions: sessionmaker[Session], month: Settings) -> None:
-    for number in range(audit.ROWS_AT_ONCE + 1):
-        audit.record(session, who="founder", what="old", on=f"project/{number}")
-    session.flush()
-    session.query(EventRow).update({"at": OLD})
-    audit.record(session, who="founder", what="new", on="project/demo")
+    session.add_all(event(OLD, "old") for _ in range(audit.ROWS_AT_ONCE + 1))
+    session.add(event(now() - timedelta(days=399), "younger"))
     session.commit()
     remove_old_rows(sessions, month)
-    assert [event.what for event in audit.events(session)] == ["new"]
+    assert [event.what for event in audit.events(session)] == ["younger"]
+
+
+def test_the_database_keeps_the_events_of_a_year_whoever_asks(session: Session) -> None:
+    session.add(event(now() - timedelta(days=360), "young"))
+    session.commit()
+    with pytest.raises(DBAPIError, match="append-only"):
+        audit.remove_before(session, now())
+
+
+@pytest.mark.parametrize("days", [1, 365])
+def test_settings_that_the_database_would_refuse_are_refused(days: int) -> None:
+    with pytest.raises(ValidationError, match="365"):
+        Retention(audit_days=days)
 
 
 def test_old_mails_are_cleared_and_not_written_again(
