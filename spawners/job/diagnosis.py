@@ -92,8 +92,10 @@ _FINDINGS = {
     Ending.STOPPED: _Finding(Ending.STOPPED, mark("It was stopped as asked.")),
     Ending.NOT_ASKED: _Finding(
         Ending.NOT_ASKED,
-        mark("Slurm could not be asked just now, so nothing was started."),
-        mark("Try again in a minute; your running notebooks go on."),
+        mark("Slurm did not answer in time, and has no job of this start."),
+        mark(
+            "Try again in a minute; your running notebooks go on. A job that still arrives is ended before that start."
+        ),
     ),
     Ending.OUT_OF_MEMORY: _Finding(
         Ending.OUT_OF_MEMORY,

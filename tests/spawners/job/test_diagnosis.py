@@ -19,7 +19,7 @@ def over(state="FAILED", exit_code="1:0", reason="", stage=Stage.RUNNING, **know
 
 CASES = [
     (Facts(stage=Stage.WAITING, stop_requested=True), Ending.STOPPED, "as asked"),
-    (Facts(stage=Stage.SUBMIT), Ending.NOT_ASKED, "nothing was started"),
+    (Facts(stage=Stage.SUBMIT), Ending.NOT_ASKED, "has no job of this start"),
     (Facts(stage=Stage.SUBMIT, not_asked=True, refusal="x"), Ending.NOT_ASKED, "Try again"),
     (Facts(stage=Stage.SUBMIT, refusal="Invalid qos specification"), Ending.REFUSED, "quality of service"),
     (over("OUT_OF_MEMORY", "0:125"), Ending.OUT_OF_MEMORY, "4\u202fGB"),
