@@ -55,22 +55,30 @@ async def _current_user_or_remember(self: BaseHandler) -> Any:
         raise
 
 
-def raise_remembered(handler: BaseHandler) -> None:
-    """Raise the failure that JupyterHub took for a request without a person."""
-    error = getattr(handler, "atrium_database_error", None)
-    if error is not None:
-        raise http_error(error) from error
-
-
 def _handle_request_exception(self: BaseHandler, error: BaseException) -> None:
     if isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError):
         self.log.error("The database failed: %s", type(error).__name__, exc_info=error)
         self.db.rollback()
-        error = http_error(error)
-    _handle_exception(self, error)
+        try:
+            raise http_error(error) from error
+        except web.HTTPError as answer:  # raised, because Tornado shows the exception that is being handled
+            _handle_exception(self, answer)
+    else:
+        _handle_exception(self, error)
 
 
 def install() -> None:
-    """Give JupyterHub's handlers these answers."""
+    """Give JupyterHub's handlers these answers; called after all others that change how requests are prepared."""
+    prepare = BaseHandler.prepare
+
+    async def prepare_with_database(self: BaseHandler) -> None:
+        try:
+            await prepare(self)
+        finally:  # JupyterHub refuses a request without a person
+            error = getattr(self, "atrium_database_error", None)
+            if error is not None:
+                raise http_error(error) from error
+
+    BaseHandler.prepare = prepare_with_database
     BaseHandler.get_current_user = _current_user
     BaseHandler._handle_request_exception = _handle_request_exception

@@ -15,7 +15,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from hub import language
-from hub.pages import database_errors, frame, sign_out
+from hub.pages import frame, sign_out
 from hub.pages.overview import Answer, Overviews, overviews, roles
 from hub.pages.templating import HUB_PATH
 from hub.settings import Settings
@@ -123,10 +123,7 @@ async def _prepare_in_language(self: BaseHandler) -> None:
     """Set the reader's language before each request; tasks that the request starts inherit it."""
     own = self.get_cookie(language.COOKIE) or ""
     language.use(language.choose(self.request.headers.get("Accept-Language", ""), own))
-    try:
-        await _prepare(self)
-    finally:  # without a person, JupyterHub refuses the request
-        database_errors.raise_remembered(self)
+    await _prepare(self)
 
 
 def install(settings: Settings, *further: Any) -> None:
@@ -145,6 +142,5 @@ def install(settings: Settings, *further: Any) -> None:
         *further,
     ]
     paths = {entry[0] for entry in ours}
-    database_errors.install()
     BaseHandler.prepare = _prepare_in_language  # type: ignore[method-assign]
     handlers.default_handlers[:] = ours + [entry for entry in handlers.default_handlers if entry[0] not in paths]

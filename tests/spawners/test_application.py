@@ -67,7 +67,7 @@ async def test_the_hub_follows_the_jobs_of_servers_that_are_not_taken_up_yet() -
     )
     ready = SimpleNamespace(attempt=5, job_id="42", orm_spawner=SimpleNamespace(state=None))
     hub = application.AtriumHub()
-    hub.users = {"founder": SimpleNamespace(spawners={"": waiting, "b": ready})}
+    hub._trait_values["users"] = {"founder": SimpleNamespace(spawners={"": waiting, "b": ready})}
     try:
         assert hub._followed() == Followed(attempts=frozenset({3, 5}), jobs=frozenset({41, 42}))
     finally:

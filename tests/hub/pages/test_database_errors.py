@@ -8,11 +8,24 @@ from contextlib import contextmanager
 
 import httpx2
 import pytest
+from jupyterhub.handlers.base import BaseHandler
 from sqlalchemy import event
 
+from hub.pages import database_errors
 from tests.hub.pages.test_sign_out import RunningHub, hub  # noqa: F401  a fixture
 
 CORRUPT = 11
+
+
+@pytest.fixture(autouse=True)
+def installed(hub: RunningHub) -> Iterator[None]:  # noqa: F811
+    """As the Hub's configuration does."""
+    names = ("prepare", "get_current_user", "_handle_request_exception")
+    before = {name: getattr(BaseHandler, name) for name in names}
+    database_errors.install()
+    yield
+    for name, method in before.items():
+        setattr(BaseHandler, name, method)
 
 
 @contextmanager
