@@ -54,6 +54,8 @@ class FakeSlurm:
         self.late = False
         """``sbatch`` outlives its deadline; :meth:`arrive` submits what it was given."""
         self.late_scripts: list[tuple[str, str]] = []
+        self.lists_of_jobs = 0
+        """How often the jobs of an account were asked for."""
         self.addresses_lost = 0
         self.state = "PENDING"
         self.log = ""
@@ -89,6 +91,7 @@ class FakeSlurm:
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
         self._answer()
         self.users.add(user)
+        self.lists_of_jobs += 1
         return dict(self.comments)
 
     async def queue(self, name: str) -> list[Job]:
@@ -332,11 +335,17 @@ async def test_while_slurm_is_silent_nobody_knows_whether_there_is_a_job(spawner
     assert len(slurm.scripts) == 1
 
 
+async def asks_often(slurm: FakeSlurm) -> None:
+    """Wait until Slurm has answered several times that there is no job."""
+    before = slurm.lists_of_jobs
+    await until(lambda: slurm.lists_of_jobs >= before + 5)
+
+
 async def test_an_sbatch_that_is_late_makes_the_job_of_its_start(spawner, slurm, here):
     slurm.late = True
     start = asyncio.create_task(spawner.start())
     await until(lambda: slurm.late_scripts)
-    await asyncio.sleep(0.1)  # many questions, to which Slurm answers that there is no job
+    await asks_often(slurm)
     assert not start.done()
     slurm.arrive()
     await until(lambda: spawner.job_id == "7")
@@ -351,7 +360,7 @@ async def test_a_start_that_is_stopped_ends_the_job_of_a_late_sbatch(spawner, sl
     start = asyncio.create_task(spawner.start())
     await until(lambda: slurm.late_scripts)
     stop = asyncio.create_task(spawner.stop())
-    await asyncio.sleep(0.1)
+    await asks_often(slurm)
     assert not stop.done()
     slurm.arrive()
     await asyncio.wait_for(stop, 5)
@@ -370,7 +379,7 @@ async def test_a_restarted_hub_waits_for_an_sbatch_of_the_one_before(make, slurm
     after = make(before.orm_spawner.state)
     after.clear_state()
     start = asyncio.create_task(after.start())
-    await asyncio.sleep(0.1)
+    await asks_often(slurm)
     slurm.arrive()
     await until(lambda: after.job_id == "7")
     slurm.run(7)
