@@ -5,7 +5,7 @@ JupyterHub notes a person's activity at each request. If that cannot be stored, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from jupyterhub.handlers.base import BaseHandler
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -14,25 +14,24 @@ from tornado import web
 from hub.db.engine import is_storage_full
 from hub.language import translate
 
-_get_current_user = BaseHandler.get_current_user
-_handle_exception = BaseHandler._handle_request_exception
+_Handler: Any = BaseHandler  # its methods are replaced
+_get_current_user = _Handler.get_current_user
+_handle_exception = _Handler._handle_request_exception
 
 
 def http_error(error: SQLAlchemyError) -> web.HTTPError:
     """The response to a request that the database failed."""
     if is_storage_full(error):
-        message = translate(
-            "Storage is full, so nothing was stored. Ask an administrator to make room, then try again."
-        )
-        answer = web.HTTPError(507, "storage is full")
+        answer: Any = web.HTTPError(507, "storage is full")
+        message = translate("Storage is full, so nothing was stored. Ask an administrator to make room.")
     else:
-        message = translate("The Hub's database does not answer. Try again in a minute.")
         answer = web.HTTPError(503, "the database failed: %s", type(error).__name__)
+        message = translate("The Hub's database does not answer. Try again in a minute.")
     answer.jupyterhub_message = message
-    return answer
+    return cast(web.HTTPError, answer)
 
 
-async def _current_user(self: BaseHandler) -> Any:
+async def _current_user(self: Any) -> Any:
     """JupyterHub's own; if storage is full, once more without a note of the activity."""
     try:
         return await _current_user_or_remember(self)
@@ -45,7 +44,7 @@ async def _current_user(self: BaseHandler) -> Any:
         return await _current_user_or_remember(self)
 
 
-async def _current_user_or_remember(self: BaseHandler) -> Any:
+async def _current_user_or_remember(self: Any) -> Any:
     """JupyterHub's own; it takes a failure for a request without a person, so the failure is remembered."""
     try:
         return await _get_current_user(self)
@@ -55,7 +54,7 @@ async def _current_user_or_remember(self: BaseHandler) -> Any:
         raise
 
 
-def _handle_request_exception(self: BaseHandler, error: BaseException) -> None:
+def _handle_request_exception(self: Any, error: BaseException) -> None:
     if isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError):
         self.log.error("The database failed: %s", type(error).__name__, exc_info=error)
         self.db.rollback()
@@ -69,9 +68,9 @@ def _handle_request_exception(self: BaseHandler, error: BaseException) -> None:
 
 def install() -> None:
     """Give JupyterHub's handlers these answers; called after all others that change how requests are prepared."""
-    prepare = BaseHandler.prepare
+    prepare = _Handler.prepare
 
-    async def prepare_with_database(self: BaseHandler) -> None:
+    async def prepare_with_database(self: Any) -> None:
         try:
             await prepare(self)
         finally:  # JupyterHub refuses a request without a person
@@ -79,6 +78,6 @@ def install() -> None:
             if error is not None:
                 raise http_error(error) from error
 
-    BaseHandler.prepare = prepare_with_database
-    BaseHandler.get_current_user = _current_user
-    BaseHandler._handle_request_exception = _handle_request_exception
+    _Handler.prepare = prepare_with_database
+    _Handler.get_current_user = _current_user
+    _Handler._handle_request_exception = _handle_request_exception

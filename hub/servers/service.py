@@ -269,7 +269,8 @@ def _rows_with(
     session: Session, gateway: str, column: InstrumentedAttribute[Any], values: Iterable[Any]
 ) -> list[ServerAttempt]:
     """Rows whose ``column`` has one of ``values``."""
-    ordered, rows = sorted(values), []
+    ordered = sorted(values)
+    rows: list[ServerAttempt] = []
     for start in range(0, len(ordered), ROWS_AT_ONCE):
         chosen = column.in_(ordered[start : start + ROWS_AT_ONCE])
         rows += session.scalars(select(ServerAttempt).where(ServerAttempt.gateway == gateway, chosen)).all()
