@@ -229,9 +229,9 @@ def tell_when_ready(session: Session, person: str, server: str, tell: bool) -> N
 
 
 def open_attempts(session: Session, gateway: str) -> list[Attempt]:
-    """This gateway's attempts that have not ended."""
+    """This gateway's attempts that have not ended, the oldest first."""
     query = select(ServerAttempt).where(ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED)
-    return [Attempt.model_validate(row) for row in session.scalars(query)]
+    return [Attempt.model_validate(row) for row in session.scalars(query.order_by(ServerAttempt.id))]
 
 
 @dataclass(frozen=True)
