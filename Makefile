@@ -1,6 +1,6 @@
 # Every target calls into deploy/; options are variables, see deploy/README.md (make up ATRIUM_PORT=9000).
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs purge test check bench lock
+.PHONY: help up down status logs purge backup restore test check bench lock
 ATRIUM := ./deploy/dev/atrium.sh
 
 help: ## show this list
@@ -20,6 +20,12 @@ logs: ## follow all logs (LOG=hub: one of them)
 
 purge: ## remove state, settings and demo people (asks first; YES=1 does not)
 	@$(ATRIUM) purge
+
+backup: ## copy databases, settings and secrets while all runs (BACKUP=/new/directory)
+	@$(ATRIUM) backup
+
+restore: ## bring a backup back and start everything (BACKUP=/directory)
+	@$(ATRIUM) restore
 
 test: ## run all tests, on real parts (sets itself up)
 	@$(ATRIUM) test

@@ -16,7 +16,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -31,8 +32,8 @@ from hub.dataspace.memberships import Memberships
 from hub.dataspace.preview import Previewer
 from hub.dataspace.routes import router as dataspace
 from hub.dataspace.search.answers import SearchCache
-from hub.db.engine import make_engine, make_sessions
-from hub.errors import AtriumError, Conflict, SettingsError, TermsNotAccepted, TooManyAttempts
+from hub.db.engine import is_storage_full, make_engine, make_sessions
+from hub.errors import AtriumError, Conflict, SettingsError, StorageFull, TermsNotAccepted, TooManyAttempts
 from hub.guesses import Guesses, proxies
 from hub.health.routes import router as health
 from hub.home.routes import router as home
@@ -116,7 +117,10 @@ def routed_app() -> FastAPI:
     app.add_exception_handler(TermsNotAccepted, _on_terms)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeout, _on_database)
+    app.add_exception_handler(IntegrityError, _on_violation)
+    app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(DataError, _on_unstorable)
     app.add_exception_handler(StaleDataError, _on_stale)
     app.add_exception_handler(Exception, _on_anything)
@@ -148,7 +152,7 @@ def lifespan(settings: Settings, *, hub: httpx2.AsyncBaseTransport | None = None
 
     @asynccontextmanager
     async def open_state(_app: FastAPI) -> AsyncIterator[State]:
-        engine = make_engine(settings.api.database_url)
+        engine = make_engine(settings.api.database_url, existing=True)
         search_cache = SearchCache(settings.paths.state / "dataspace")
         guesses = Guesses(settings.login, partial(guess_reports.report, settings, "Atrium's API"))
         with search_cache.preparing():
@@ -247,7 +251,22 @@ def _on_http(_request: Request, error: Exception) -> JSONResponse:
 
 def _on_database(_request: Request, error: Exception) -> JSONResponse:
     logger.error("the database does not answer", exc_info=error)
+    if is_storage_full(error):
+        return _on_atrium_error(_request, StorageFull("Storage is full."))
     return _answer(503, "The database does not answer.", hint="Try again in a minute.")
+
+
+def _on_violation(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours, and not of the database."""
+    logger.error("a constraint of the database was violated", exc_info=error)
+    return _on_anything(request, error)
+
+
+def _on_os_error(request: Request, error: Exception) -> JSONResponse:
+    if not is_storage_full(error):
+        raise error  # for _on_anything
+    logger.error("storage is full", exc_info=error)
+    return _on_atrium_error(request, StorageFull("Storage is full."))
 
 
 def _on_unstorable(_request: Request, _error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -113,8 +114,21 @@ def _routes(settings: Settings, _arguments: Arguments) -> bool:
 def _migrate(settings: Settings, _arguments: Arguments) -> None:
     from hub import migrations
 
-    with _database(settings) as engine:
+    with _database(settings, existing=False) as engine:
         migrations.upgrade(engine)
+
+
+def _database_state(settings: Settings, arguments: Arguments) -> None:
+    from hub import migrations
+    from hub.projects import service
+
+    with _database(settings, existing=False) as engine:
+        state = migrations.schema(engine)
+        has_project = False
+        if state == "current" and arguments.project:
+            with make_sessions(engine)() as session:
+                has_project = service.is_known(session, arguments.project)
+    _say(json.dumps({"schema": state, "has_project": has_project}))
 
 
 def _check(settings: Settings, arguments: Arguments) -> bool:
@@ -143,6 +157,13 @@ def _project_create(settings: Settings, arguments: Arguments) -> None:
         phases.update_phases(session, settings, policy.today(settings))
         asyncio.run(_provision(settings, session, project))
         _say(f"project {project.slug}: {project.state}, {len(project.members)} members")
+
+
+def _project_provision(settings: Settings, _arguments: Arguments) -> None:
+    from hub.projects import service
+
+    with _database(settings) as engine, make_sessions(engine)() as session:
+        _say(f"{service.provision_all(session)} projects are provisioned again by the worker")
 
 
 async def _provision(settings: Settings, session: Session, project: Project) -> None:
@@ -195,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=_configured(command))
     _add_nginx(commands.add_parser("nginx", help="nginx, the public face"))
+    _add_database(commands.add_parser("database", help="print the state of the API's database, as JSON"))
     _add_check(commands.add_parser("check", help="check settings, secrets, database and Slurm"))
     commands.add_parser("settings", help="print every setting as Markdown").set_defaults(command=_reference)
     _add_project(commands.add_parser("project", help="create or change projects"))
@@ -216,15 +238,21 @@ def _add_nginx(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_configured(_nginx))
 
 
+def _add_database(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", default="", metavar="SLUG", help="also print whether this project exists")
+    parser.set_defaults(command=_configured(_database_state))
+
+
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings-only", action="store_true", help="check only atrium.toml and the variables")
     parser.set_defaults(command=_configured(_check))
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
-    create = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "create", help="create a project or change an existing one; safe to repeat"
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    text = "make the worker provision every project again, as after a restore; safe to repeat"
+    commands.add_parser("provision", help=text, description=text).set_defaults(command=_configured(_project_provision))
+    create = commands.add_parser("create", help="create a project or change an existing one; safe to repeat")
     create.add_argument("slug")
     create.add_argument("--title", help="default: the slug")
     create.add_argument("--account", help="Slurm account; default: the slug")
@@ -251,8 +279,8 @@ def _moment(text: str) -> datetime:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Engine]:
-    engine = make_engine(settings.api.database_url)
+def _database(settings: Settings, *, existing: bool = True) -> Iterator[Engine]:
+    engine = make_engine(settings.api.database_url, existing=existing)
     try:
         yield engine
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 from hub import tls
 from hub.certificates import alternative_name
 from hub.identity.models import NAME
-from hub.pages import frame, handlers, sign_in, sign_out, templating
+from hub.pages import database_errors, frame, handlers, sign_in, sign_out, templating
 from hub.programs import culling
 from hub.settings import Settings
 
@@ -144,6 +144,7 @@ def spawning(c: Any, settings: Settings) -> None:
 def look(c: Any, settings: Settings) -> None:
     """Atrium's templates and handlers instead of JupyterHub's."""
     handlers.install(settings, *sign_in.handlers(settings))
+    database_errors.install()
     c.JupyterHub.redirect_to_server = False  # sign-in leads to the home page, not to a server
     c.JupyterHub.template_paths = [str(frame.TEMPLATES)]
     c.JupyterHub.template_vars = templating.template_vars(settings)

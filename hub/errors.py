@@ -75,10 +75,10 @@ class TermsNotAccepted(Conflict):
 
 
 class StorageFull(AtriumError):
-    """There is no room for what a person wants to store."""
+    """There is no room: a disk or a quota is full."""
 
     status = 507
-    hint = "Ask the administrators of this site for more."
+    hint = "Nothing was stored. Ask an administrator to make room, then try again."
 
 
 class TooManyAttempts(AtriumError):

@@ -21,7 +21,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from hub.dataspace.sources.models import SourceForm
 from hub.errors import SettingsError
-from hub.sections import COUNT, GB, GIB, HOURS, MIB, MINUTES, PORT, SECONDS, Dashboards, Section
+from hub.sections import COUNT, DAYS, GB, GIB, HOURS, MIB, MINUTES, PORT, SECONDS, Dashboards, Section
 from hub.settings_errors import PREFIX, SEPARATOR, unknown_sections, wrong_values
 
 DEFAULT_CONFIG = Path("/etc/atrium/atrium.toml")
@@ -404,6 +404,32 @@ class Worker(Section):
     each time."""
 
 
+class Disk(Section):
+    """Warnings before storage is full."""
+
+    warn_gb: Annotated[float, GB] = Field(5.0, ge=0)
+    """Health, ``make status`` and the admins' page warn when a file system of Atrium's has less free space."""
+
+
+class Retention(Section):
+    """How long rows of the database are kept. The worker removes older ones once a day; 0 keeps them for ever."""
+
+    attempts_days: Annotated[int, DAYS] = Field(365, ge=0)
+    """Attempts to start a notebook, after their end."""
+    mail_days: Annotated[int, DAYS] = Field(90, ge=0)
+    """Addresses, subjects and texts of mails that are sent, failed, or in the mailbox of a deployment without a mail
+    server. That a mail was written is kept, so that nobody gets it twice."""
+    audit_days: Annotated[int, DAYS] = Field(1095, ge=0)
+    """Events of the audit trail: 0, or more than 365. The database itself refuses to remove younger ones."""
+
+    @field_validator("audit_days")
+    @classmethod
+    def _longer_than_the_database_asks_for(cls, days: int) -> int:
+        if 0 < days <= 365:
+            raise ValueError("audit_days has to be 0, or more than 365")
+        return days
+
+
 class Settings(BaseSettings):
     """A deployment's settings; :func:`load` reads them."""
 
@@ -424,6 +450,8 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     dataspace: Dataspace = Dataspace()
     store: Store = Store()
+    disk: Disk = Disk()
+    retention: Retention = Retention()
 
     @classmethod
     def settings_customise_sources(

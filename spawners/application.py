@@ -18,14 +18,15 @@ from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
+from hub.errors import SlurmError
 from hub.identity.models import NAME
 from hub.pages import hosts
-from hub.servers import service
 from hub.servers.models import AttemptState
 from hub.settings import load
 from spawners.job import orphans, recovery
 from spawners.job.background import in_background
 from spawners.job.ledger import LedgerUnavailable
+from spawners.job.orphans import Followed
 from spawners.job.site import site
 
 USER_NAME = re.compile(NAME + r"\Z")
@@ -50,6 +51,7 @@ class AtriumHub(JupyterHub):
 
     async def init_spawners(self) -> int:
         """Resume every server in the state that the ledger has, without waiting for it; returns their number."""
+        here = site()
         known = list(
             self.db.query(orm.Spawner)
             .filter(orm.Spawner.server != None)  # noqa: E711  SQL
@@ -64,16 +66,27 @@ class AtriumHub(JupyterHub):
             answers = answers and await self._taken_up(user, entry.name)
             if not answers:  # the start does not wait for the database
                 in_background(self._take_up_in_the_end(user, entry.name))
-        here = site()
+        here.strays.unchecked = True
         in_background(here.queue.run())
-        in_background(orphans.sweep_for_ever(here))
+        in_background(orphans.sweep_for_ever(here, self._followed))
         return len(known)
 
+    def _followed(self) -> Followed:
+        """The attempts and jobs of all servers of this Hub, also of those that are not taken up yet."""
+        states: list[dict[str, Any]] = []
+        for user in self.users.values():
+            for spawner in user.spawners.values():
+                states += [spawner.orm_spawner.state or {}, {"attempt": spawner.attempt, "job_id": spawner.job_id}]
+        return Followed(
+            attempts=frozenset(state["attempt"] for state in states if state.get("attempt")),
+            jobs=frozenset(int(state["job_id"]) for state in states if state.get("job_id")),
+        )
+
     async def _taken_up(self, user: Any, name: str) -> bool:
-        """Resume a server; returns False if the ledger does not answer."""
+        """Resume a server; returns False if the ledger does not answer, or Slurm about a row that has to be rebuilt."""
         try:
             await self._take_up(user, name)
-        except LedgerUnavailable as error:
+        except (LedgerUnavailable, SlurmError) as error:
             self.log.warning("The server %r of %s has to wait to be taken up: %s", name, user.name, error)
             return False
         except Exception:
@@ -82,18 +95,16 @@ class AtriumHub(JupyterHub):
         return True
 
     async def _take_up_in_the_end(self, user: Any, name: str) -> None:
-        """Retry until the ledger answers; meanwhile pages show the server as starting and its job continues."""
+        """Retry until they answer; meanwhile pages show the server as starting and its job continues."""
         retrying = AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(LEDGER_SECONDS))
         await retrying(self._taken_up, user, name)
 
     async def _take_up(self, user: Any, name: str) -> None:
         spawner = user.spawners[name]
-        attempt = None
-        if spawner.attempt is not None:
-            attempt = await site().ledger.run(service.find, spawner.attempt)
+        attempt = await spawner.row()
         state = AttemptState.ENDED if attempt is None else attempt.state
         self.log.info("%s was %s", spawner._log_name, state)
-        if state is AttemptState.READY:
+        if state is AttemptState.READY and spawner.was_ready:
             recovery.keep(user, name, attempt)
         elif state is AttemptState.STOPPING or user.name in self.authenticator.blocked_users:
             recovery.stop(user, name, attempt)
@@ -103,8 +114,14 @@ class AtriumHub(JupyterHub):
             recovery.resume(user, name)
 
     def init_tornado_settings(self) -> None:
-        """Give templates the time since when Slurm has not answered."""
-        self.template_vars = {**self.template_vars, "slurm": lambda _user: _slurm_as_seen()}
+        """Give templates the time since when Slurm has not answered, and jobs of which no record is left."""
+        strays = site().strays
+        self.template_vars = {
+            **self.template_vars,
+            "slurm": lambda _user: _slurm_as_seen(),
+            "strays": lambda user: [] if user is None else list(strays.of_user(user.name)),
+            "all_strays": lambda _user: sorted(strays.jobs.values(), key=lambda stray: stray.job.id),
+        }
         super().init_tornado_settings()
 
     def init_tornado_application(self) -> None:

@@ -7,7 +7,7 @@ import grp
 import pwd
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,6 @@ from traitlets import List, Unicode
 from hub import api_token
 from hub.errors import AtriumError, InvalidInput, NotAllowed
 from hub.identity.models import NAME
-from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.slurm import naming
 from hub.slurm.cluster import Trial
@@ -31,6 +30,7 @@ from spawners import handshake, notebook_token
 from spawners.job import progress, recovery, script
 from spawners.job import request as options
 from spawners.job.diagnosis import Farewell
+from spawners.job.reconciliation import HubRecord, row_of
 from spawners.job.server_job import Ended, ServerJob
 from spawners.job.site import site
 from spawners.options import api
@@ -150,6 +150,8 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         if self.job is not None and self.job.attempt is not None:
             state |= {"attempt": self.job.attempt, "api_token": self.api_token}
             state |= {"notebook_token": self._notebook_token}
+            # Enough to rebuild the ledger's row after its database was restored (spawners/job/reconciliation.py).
+            state |= {"nonce": self.job.nonce, "os_account": self.job.os_account, "port": self.job.port}
             if self.job.began is not None:
                 state["began"] = self.job.began.isoformat()
         return state
@@ -262,11 +264,46 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         self._notebook_token = saved.get("notebook_token")
         if not saved.get("attempt") or not saved.get("api_token"):
             return None
-        attempt = await site().ledger.run(service.find, saved["attempt"])
+        attempt = await row_of(site(), self._record(saved))
         if attempt is None or attempt.state in (AttemptState.ENDED, AttemptState.STOPPING):
             return None
         self.api_token = saved["api_token"]
         return attempt
+
+    def _record(self, state: Mapping[str, Any]) -> HubRecord:
+        began = state.get("began")
+        return HubRecord(
+            user=self.user.name,
+            server=self.name,
+            os_account=state.get("os_account") or self.os_account,
+            attempt=state["attempt"],
+            nonce=state.get("nonce", ""),
+            job_id=int(state["job_id"]) if state.get("job_id") else None,
+            port=state.get("port"),
+            began=datetime.fromisoformat(began) if began else None,
+            request=self.orm_spawner.user_options or {},
+        )
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether the Hub's own state says that the server was ready; states of earlier versions do not tell."""
+        return "port" not in self._saved or self._saved["port"] is not None
+
+    async def row(self) -> Attempt | None:
+        """The ledger's row of the attempt from before a restart of the Hub; rebuilt if the ledger is older.
+
+        :raises LedgerUnavailable: the ledger does not answer.
+        :raises SlurmError: the row is missing or older, and Slurm does not answer.
+        """
+        if self._saved.get("attempt") is None:
+            return None
+        row = await row_of(site(), self._record(self._saved))
+        if row is not None:
+            current = {"attempt": row.id, "nonce": row.nonce, "os_account": row.os_account}
+            self._saved |= current
+            self.orm_spawner.state = {**(self.orm_spawner.state or {}), **current}
+            self.user.db.commit()
+        return row
 
     async def _submit(self, job: ServerJob) -> None:
         request = await spawn_page.accepted(self.user.name, self.user_options or {})
@@ -335,6 +372,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             row,
             int(self.job_id) if self.job_id else None,
             datetime.fromisoformat(began) if began else None,
+            self._saved.get("port"),
         )
 
     async def poll(self) -> int | None:

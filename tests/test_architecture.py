@@ -212,7 +212,7 @@ SUBJECTS: dict[str, set[str]] = {
         "upload",  # on the node: a file of a project into the store
     },
     "db": {"base", "engine"},
-    "health": set(),
+    "health": {"storage"},  # free space
     "home": set(),
     "identity": {
         "addresses",  # of clients, behind proxies
@@ -237,6 +237,7 @@ SUBJECTS: dict[str, set[str]] = {
     "pages": {
         "hosts",  # which hosts the Hub answers on
         "frame",  # header, menu and footer of every page
+        "database_errors",  # what the Hub answers when its database fails
         "devices",  # that a person has signed in on
         "handlers",  # the Hub's own pages
         "overview",  # what the API says about a person
@@ -250,6 +251,7 @@ SUBJECTS: dict[str, set[str]] = {
         "isolation",  # weak isolation of people from each other, as atrium check reports it
         "dashboards",  # the environment that the dashboards service gets
         "nginx",  # the public face
+        "retention",  # removing old rows
         "proxy",  # the way to people's servers, as a process of its own
         "worker",  # background jobs
     },

@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from deploy.dev import checkout, preflight
+from deploy.dev.backup import backup, excluded
 from deploy.dev.down import down
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
 from deploy.dev.locks import copy_locked
 from deploy.dev.logs import logs
 from deploy.dev.purge import purge
+from deploy.dev.restore import restore
 from deploy.dev.status import status
 from deploy.dev.steps import complain
 from deploy.dev.up import up
@@ -27,6 +30,8 @@ def main(arguments: list[str]) -> int:
         "status": _status,
         "logs": _logs,
         "purge": _purge,
+        "backup": _backup,
+        "restore": _restore,
         "test": lambda: checkout.test(arguments[1:]),
         "check": checkout.check,
         "bench": lambda: checkout.bench(arguments[1:]),
@@ -72,6 +77,34 @@ def _purge() -> int:
     with _alone() as layout:
         purge(layout, sure=os.environ.get("YES") == "1", environments=os.environ.get("ENVS") == "1")
     return 0
+
+
+def _backup() -> int:
+    with _alone() as layout:
+        folder = backup(layout, _backup_folder())
+    print(f"\nThe backup is in {folder}. It holds secrets: only root may read it. It does not hold:")
+    print("\n".join(f"  {line}" for line in excluded(layout)))
+    print(f"Bring it back with: make restore BACKUP={folder}")
+    return 0
+
+
+def _restore() -> int:
+    folder = _backup_folder()
+    if folder is None:
+        raise DeployError("Say which backup: make restore BACKUP=/srv/backups/atrium-1.")
+    with _alone() as layout:
+        aside = restore(layout, folder)
+    print(f"Restored. What was there before is in {aside}: remove it when nothing of it is missed.")
+    print("Not in a backup, so bring these back yourself where they are lost:")
+    print("\n".join(f"  {line}" for line in excluded(layout)))
+    return 0
+
+
+def _backup_folder() -> Path | None:
+    text = os.environ.get("BACKUP", "")
+    if text and not Path(text).is_absolute():
+        raise DeployError(f"BACKUP is {text!r}: give an absolute path.")
+    return Path(text) if text else None
 
 
 def _layout() -> Layout:

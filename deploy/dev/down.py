@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 
-from deploy.dev import running, slurm
+from deploy.dev import files, running, slurm
 from deploy.dev.layout import Layout
 from deploy.dev.processes import of_copy
 from deploy.dev.programs import slurm_programs, web_programs
@@ -42,7 +43,10 @@ def _stop(supervisor: Supervisor, title: str, names: list[str]) -> None:
 def _cancel_jobs(layout: Layout) -> None:
     """Cancel jobs of Atrium's own Slurm; each gets a signal first."""
     with step("Running jobs") as outcome:
-        count = slurm.cancel_everything(layout)
+        jobs = slurm.cancel_everything(layout)
+        # Pages say why these notebooks ended (spawners/job/server_job.py).
+        files.put(layout.state / "shut-down-jobs.json", json.dumps(jobs) + "\n")
+        count = len(jobs)
         deadline = time.monotonic() + _EMPTY_DEADLINE
         while count and not slurm.is_empty(layout) and time.monotonic() < deadline:
             time.sleep(0.3)

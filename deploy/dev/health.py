@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import ssl
 import urllib.error
 import urllib.request
@@ -141,6 +142,18 @@ def worker(layout: Layout) -> str:
 def _api_health(layout: Layout) -> Any:
     tls = internal_tls(layout)
     return _get(f"{_scheme(tls)}://127.0.0.1:{layout.ports['api']}/services/atrium/api/health", tls=tls)
+
+
+def storage(layout: Layout) -> str:
+    """Which file systems are nearly full, according to the API; a warning, because everything still works."""
+    answer = _api_health(layout)
+    checks = answer.get("checks", {}) if isinstance(answer, dict) else {}
+    return _unless_ok(str(checks.get("storage", "not known: the API does not answer")))
+
+
+def free_gb(layout: Layout) -> float:
+    """Free space where Atrium keeps its state, in GB."""
+    return shutil.disk_usage(layout.state).free / 1e9
 
 
 def dashboards(layout: Layout) -> str:

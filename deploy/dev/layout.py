@@ -206,6 +206,10 @@ class Layout:
         return self.state / "web"
 
     @cached_property
+    def backups(self) -> Path:
+        return self.root / "var/backups/atrium"
+
+    @cached_property
     def log(self) -> Path:
         return self.root / "var/log/atrium"
 

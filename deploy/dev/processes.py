@@ -70,6 +70,18 @@ def of_copy(layout: Layout) -> list[Process]:
     return children + supervisors
 
 
+def lost_databases(pid: int) -> list[str]:
+    """Names of SQLite files that a process has open and that were removed: what it stores there is lost at its end."""
+    names = set()
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                target = str(descriptor.readlink())
+                if target.endswith(".sqlite (deleted)"):
+                    names.add(Path(target.removesuffix(" (deleted)")).name)
+    return sorted(names)
+
+
 def _is_supervisor(process: Process, layout: Layout) -> bool:
     """Whether it is the supervisor daemon, and not a supervisorctl with the same configuration."""
     named = str(layout.supervisor_conf) in process.argv

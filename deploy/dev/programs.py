@@ -14,6 +14,7 @@ from deploy.dev import files, health, old_layout
 from deploy.dev.command import CLEAN
 from deploy.dev.health import Check
 from deploy.dev.layout import NODES, SERVICE_USER, WEB_USER, Layout
+from deploy.dev.settings import part_read_by
 
 _SETTING = re.compile(r"ATRIUM_[A-Z]+__[A-Z_]+\Z")
 """The variable of a setting (deploy/settings.md)."""
@@ -117,15 +118,15 @@ def web_programs(layout: Layout) -> list[Program]:
     return [
         # New code does not restart the proxy and nginx, because they hold all open connections; nginx is reloaded
         # (up.py). The proxy starts first: its socket is what nginx asks.
-        program("proxy", partial(health.proxy_api, layout), layout.settings, layout.secrets / "proxy"),
+        program("proxy", partial(health.proxy_api, layout), part_read_by(layout, "proxy"), layout.secrets / "proxy"),
         program("nginx", partial(health.nginx, layout)),
-        program("api", partial(health.api, layout), layout.settings, layout.hub_env, *secrets),
-        program("hub", partial(health.hub, layout), layout.settings, layout.hub_env, *secrets),
-        program("worker", partial(health.worker, layout), layout.settings, layout.hub_env, *secrets),
+        program("api", partial(health.api, layout), part_read_by(layout, "api"), layout.hub_env, *secrets),
+        program("hub", partial(health.hub, layout), part_read_by(layout, "hub"), layout.hub_env, *secrets),
+        program("worker", partial(health.worker, layout), part_read_by(layout, "worker"), layout.hub_env, *secrets),
         program(
             "dashboards",
             partial(health.dashboards, layout),
-            layout.settings,
+            part_read_by(layout, "dashboards"),
             layout.hub_env,
             layout.user_env,
             layout.secrets / "dashboards",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
-from deploy.dev.processes import Process, of_copy
+from deploy.dev.processes import Process, lost_databases, of_copy
 from deploy.dev.programs import Program
 from deploy.dev.supervisor import Supervisor
 
@@ -30,13 +30,13 @@ def start(supervisor: Supervisor, program: Program) -> str:
 
 
 def is_due(supervisor: Supervisor, program: Program) -> bool:
-    """Whether the program does not run, or its files changed since it started.
+    """Whether the program does not run, its files changed since it started, or a database it has open was removed.
 
     The supervisor reports whole seconds, so a file of the same second does not count as newer.
     """
     running = supervisor.programs()[program.name]
     newer = (path for path in program.inputs if path.exists() and int(_changed(path)) > running.started)
-    return not running.starting_or_running or any(newer)
+    return not running.starting_or_running or any(newer) or bool(lost_databases(running.pid))
 
 
 def _changed(path: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import tempfile
 import tomllib
@@ -71,7 +72,42 @@ def lay_down_settings(layout: Layout) -> str:
     """Write atrium.toml; returns a sentence if an administrator's edited file differs."""
     remark = files.put_editable(layout.settings, settings_text(layout), layout.etc / "written.json")
     check_ports(layout, tomllib.loads(layout.settings.read_text()))
+    lay_down_parts(layout)
     return remark
+
+
+_PROXY_SECTIONS = ("api", "hub", "nginx", "paths", "proxy", "site")
+_READ_BY: dict[str, tuple[str, ...]] = {
+    "proxy": _PROXY_SECTIONS,
+    "dashboards": (*_PROXY_SECTIONS, "dashboards"),
+}
+"""Sections that these programs read, and no others."""
+_NOT_READ_BY: dict[str, tuple[str, ...]] = {
+    "api": ("dashboards", "proxy", "retention", "worker"),
+    "hub": ("dashboards", "dataspace", "retention", "worker"),
+    "worker": ("dashboards", "nginx", "proxy"),
+}
+"""Sections that these programs do not read; they read all others."""
+
+
+def part_read_by(layout: Layout, program: str) -> Path:
+    """File with the sections that a program reads. It is newer than the program's start if one of them was changed."""
+    return layout.etc / "settings-read" / f"{program}.json"
+
+
+def lay_down_parts(layout: Layout) -> None:
+    """Write the sections that each program reads; a part that is written first has the age of the settings."""
+    tables = tomllib.loads(layout.settings.read_text())
+    age = layout.settings.stat().st_mtime_ns
+    for program in (*_READ_BY, *_NOT_READ_BY):
+        path = part_read_by(layout, program)
+        read = set(_READ_BY.get(program, tables.keys())) - set(_NOT_READ_BY.get(program, ()))
+        files.directory(path.parent, mode=0o700)
+        is_new = not path.exists()
+        text = json.dumps({name: tables[name] for name in sorted(read & tables.keys())}, default=str, sort_keys=True)
+        files.put(path, text + "\n", mode=0o600)
+        if is_new:  # otherwise an upgrade would restart the proxy, which holds people's connections
+            os.utime(path, ns=(age, age))
 
 
 def check_ports(layout: Layout, tables: Mapping[str, Mapping[str, object]]) -> None:

@@ -221,14 +221,14 @@ def resume_nodes(layout: Layout) -> None:
         attempt(argv, deadline=_DEADLINE, environment=_environment(layout))
 
 
-def cancel_everything(layout: Layout) -> int:
-    """Cancel all jobs of Atrium's own Slurm before it stops; returns their number."""
+def cancel_everything(layout: Layout) -> list[int]:
+    """Cancel all jobs of Atrium's own Slurm before it stops; returns their numbers."""
     environment = _environment(layout)
     queue = ["squeue", "--noheader", "--all", "--format=%A"]
     jobs = attempt(queue, deadline=_DEADLINE, environment=environment).stdout.split()
     if jobs:
         attempt(["scancel", "--quiet", *jobs], deadline=_DEADLINE, environment=environment)
-    return len(jobs)
+    return [int(job) for job in jobs if job.isdecimal()]
 
 
 def job_scripts(layout: Layout) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.dev import health
 from deploy.dev.layout import Layout
-from deploy.dev.processes import memory_of, processes
+from deploy.dev.processes import lost_databases, memory_of, processes
 from deploy.dev.programs import Program, programs, slurm_programs
 from deploy.dev.supervisor import Running, Supervisor
 
@@ -38,17 +38,27 @@ def status(layout: Layout, *, only_slurm: bool = False) -> bool:
     ]
     if not layout.own_slurm:
         rows.append(("slurm", "not ours", "", "", existing or "ok", ""))
+    if not only_slurm:
+        rows.append(("storage", f"{health.free_gb(layout):.1f} GB free", "", "", health.storage(layout) or "ok", ""))
     _print(rows)
     running = all(program.name in supervised and supervised[program.name].up for program in expected)
-    return running and not any(answers) and not existing
+    lost = any(lost_file(supervised.get(program.name)) for program in expected)
+    return running and not any(answers) and not existing and not lost
 
 
 def _row(layout: Layout, program: Program, running: Running | None, answer: str) -> tuple[str, ...]:
     error = last_error(layout.log / f"{program.name}.log")
+    answer = answer or lost_file(running)
     if running is None:
         return program.name, "unknown", "", "", answer or "ok", error
     memory = f"{memory_of(running.pid, list(processes())) / 1e6:.0f} MB" if running.pid else ""
     return program.name, running.state.lower(), _age(time.time() - running.started), memory, answer or "ok", error
+
+
+def lost_file(running: Running | None) -> str:
+    """Which database that the program has open was removed, as a sentence; "" if none was."""
+    names = lost_databases(running.pid) if running is not None and running.pid else []
+    return f"its file {', '.join(names)} was removed: make up" if names else ""
 
 
 def _age(seconds: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from deploy.dev import (
+    databases,
     environments,
     files,
     health,
@@ -21,9 +22,10 @@ from deploy.dev import (
     versions,
 )
 from deploy.dev.accounts import Accounts
-from deploy.dev.command import attempt, run
+from deploy.dev.command import attempt
+from deploy.dev.databases import atrium
 from deploy.dev.errors import DeployError
-from deploy.dev.layout import CHECKOUT, SERVICE_USER, Layout
+from deploy.dev.layout import CHECKOUT, Layout
 from deploy.dev.locks import accounts_locked, environments_locked
 from deploy.dev.logins import Login
 from deploy.dev.programs import (
@@ -38,7 +40,6 @@ from deploy.dev.programs import (
 from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 
-_MIGRATE_DEADLINE = 120.0
 _CHECK_DEADLINE = 60.0
 
 
@@ -177,15 +178,11 @@ def _start_slurm(layout: Layout, supervisor: Supervisor) -> None:
 def _start_web(layout: Layout, supervisor: Supervisor) -> None:
     """Migrate the database, then start every program and wait until it answers."""
     required = web_programs(layout)
-    with step("Database of the API") as outcome:
-        needed = any(running.is_due(supervisor, program) for program in required if program.name == "api")
-        if needed:
-            _atrium(layout, "migrate")
-            _atrium(layout, "check")
-        outcome.unchanged_unless(needed, "migrated")
+    with step("Databases") as outcome:
+        outcome.text = databases.prepare(layout, supervisor, required)
     if health.internal_tls(layout) is not None:
         with step("Internal certificates") as outcome:
-            _atrium(layout, "certificates")
+            atrium(layout, "certificates")
             outcome.unchanged_unless(settings.lay_down_certificate(layout))
     for program in required:
         answers = replace(program, check=partial(health.hub_api, layout)) if program.name == "hub" else program
@@ -194,13 +191,14 @@ def _start_web(layout: Layout, supervisor: Supervisor) -> None:
             _bring_routes(layout)
         if program.name == "nginx":
             with step("nginx's configuration") as outcome:
-                outcome.text = _atrium(layout, "nginx", "--reload").strip()
+                outcome.text = atrium(layout, "nginx", "--reload").strip()
+    databases.remember(layout)
 
 
 def _bring_routes(layout: Layout) -> None:
     """A Hub whose origins changed takes its services' old routes away and thinks of the new ones minutes later."""
     if health.proxy(layout):
-        _atrium(layout, "routes")
+        atrium(layout, "routes")
 
 
 def _start(layout: Layout, supervisor: Supervisor, program: Program) -> None:
@@ -220,18 +218,11 @@ def _demo_project(layout: Layout) -> None:
         argv += ["--member", name] if name != lead else []
     stamp, current = layout.state / "stamps/demo-project", files.fingerprint([repr(argv).encode()])
     with step("Demo project") as outcome:
-        if stamp.exists() and stamp.read_text() == current:
+        if stamp.exists() and stamp.read_text() == current and databases.has_project(layout, "demo"):
             outcome.text = "unchanged"
             return
-        _atrium(layout, *argv)
+        atrium(layout, *argv)
         files.put(stamp, current)
-
-
-def _atrium(layout: Layout, *arguments: str) -> str:
-    """Run an Atrium command as the service user."""
-    environment = atrium_environment(layout, layout.state)
-    argv = [f"{layout.hub_env}/bin/atrium", *arguments]
-    return run(argv, deadline=_MIGRATE_DEADLINE, user=SERVICE_USER, environment=environment)
 
 
 def _farewell(layout: Layout, fresh: list[Login]) -> None:

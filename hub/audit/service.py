@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from hub.audit.models import Event
@@ -13,6 +14,7 @@ from hub.audit.tables import EventRow
 from hub.db.base import now
 
 WORKER = "worker"
+ROWS_AT_ONCE = 500
 
 
 def record(
@@ -29,6 +31,14 @@ def record(
     ``before`` and ``after`` are JSON without secrets.
     """
     session.add(EventRow(at=now(), who=who, what=what, on=on, before=dict(before or {}), after=dict(after or {})))
+
+
+def remove_before(session: Session, moment: datetime) -> int:
+    """Remove events older than ``moment``, :data:`ROWS_AT_ONCE` at most, and return their number."""
+    numbers = session.scalars(select(EventRow.id).where(EventRow.at < moment).limit(ROWS_AT_ONCE)).all()
+    session.execute(delete(EventRow).where(EventRow.id.in_(numbers)))
+    session.commit()
+    return len(numbers)
 
 
 def events(

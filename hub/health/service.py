@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
+from hub.db.engine import is_storage_full, sqlite_file
+from hub.health import storage
 from hub.health.models import Health
 from hub.health.tables import SignOfLife
 from hub.settings import Settings
@@ -39,15 +40,24 @@ def patience(settings: Settings) -> dict[str, timedelta]:
     }
 
 
-def health(sessions: sessionmaker[Session], patience: Mapping[str, timedelta], moment: datetime) -> Health:
-    """The health of each part; all but the database are well if they gave a sign of life within their ``patience``."""
+def health(sessions: sessionmaker[Session], settings: Settings, moment: datetime) -> Health:
+    """The health of each part; worker and Slurm are well if they gave a sign of life within their :func:`patience`."""
+    sentences = storage.warnings(settings)
+    disk = {"storage": f"nearly full: {'; '.join(sentences)}" if sentences else "ok"}
     try:
         with sessions() as session:
             last = dict(session.execute(select(SignOfLife.part, SignOfLife.at)).all())
-    except SQLAlchemyError:
-        return _health({"database": "no answer"})
-    signs = {part: _sign(last.get(part), moment, enough) for part, enough in patience.items()}
-    return _health({"database": "ok", **signs})
+    except SQLAlchemyError as error:
+        return _health({"database": _wrong(error, settings), **disk})
+    signs = {part: _sign(last.get(part), moment, enough) for part, enough in patience(settings).items()}
+    return _health({"database": "ok", **signs, **disk})
+
+
+def _wrong(error: SQLAlchemyError, settings: Settings) -> str:
+    file = sqlite_file(settings.api.database_url)
+    if file is not None and not file.exists():
+        return "its file is missing"
+    return "storage is full" if is_storage_full(error) else "no answer"
 
 
 def _sign(last: datetime | None, moment: datetime, enough: timedelta) -> str:

@@ -34,7 +34,7 @@ def enqueue(settings: Settings, program: str, kind: str, count: int) -> None:
         f"The log of {program} shows names and addresses. If one address stands out, block it in the firewall. If one "
         f"name does, ask that person to choose a new password.\n"
     )
-    engine = make_engine(settings.api.database_url)
+    engine = make_engine(settings.api.database_url, existing=True)
     try:
         with make_sessions(engine)() as session:
             for admin in sorted(settings.login.admins):

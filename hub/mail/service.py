@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -26,6 +26,7 @@ from hub.settings import Settings
 logger = logging.getLogger(__name__)
 
 BATCH = 50
+ROWS_AT_ONCE = 500
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 GIVE_UP_AFTER = timedelta(days=5)
@@ -104,10 +105,23 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
 
 def mails(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
     """Mails, newest first; ``before``: only those with a smaller number."""
-    query = select(LetterRow).order_by(LetterRow.id.desc()).limit(limit)
+    query = select(LetterRow).where(LetterRow.to != "").order_by(LetterRow.id.desc()).limit(limit)
     if before is not None:
         query = query.where(LetterRow.id < before)
     return tuple(Email.model_validate(row) for row in session.scalars(query))
+
+
+def clear_before(session: Session, moment: datetime) -> int:
+    """Clear finished mails written before ``moment``, :data:`ROWS_AT_ONCE` at most, and return their number.
+
+    The row stays with the key of its occasion, so that nobody gets the mail again.
+    """
+    chosen = LetterRow.written < moment, LetterRow.state != EmailState.WAITING, LetterRow.to != ""
+    rows = session.scalars(select(LetterRow).where(*chosen).limit(ROWS_AT_ONCE)).all()
+    for row in rows:
+        row.to = row.subject = row.text = row.reason = ""
+    session.commit()
+    return len(rows)
 
 
 def _keep(sessions: sessionmaker[Session]) -> int:

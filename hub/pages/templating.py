@@ -9,6 +9,7 @@ from jinja2 import Environment
 from jinja2.ext import InternationalizationExtension
 
 from hub import formats, language
+from hub.health import storage
 from hub.pages import frame
 from hub.pages.overview import Answer, overviews, roles_in_menu
 from hub.settings import Settings
@@ -34,7 +35,15 @@ def template_vars(settings: Settings) -> dict[str, Any]:
             roles=roles_in_menu(user, answer) if user else (),
         )
 
-    return {"frame": frame_for, "now": lambda _user: datetime.now(UTC)}
+    return {
+        "frame": frame_for,
+        "now": lambda _user: datetime.now(UTC),
+        "storage_warnings": lambda user: storage.warnings(settings) if user and "admins" in _groups(user) else (),
+    }
+
+
+def _groups(user: Any) -> set[str]:
+    return {group.name for group in user.groups}
 
 
 class Words(InternationalizationExtension):

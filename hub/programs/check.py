@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import get_args
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import migrations, tls
 from hub.calls import programme
 from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError
+from hub.health import storage
 from hub.programs import isolation
 from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient, require_controller
@@ -25,8 +27,8 @@ _TOO_OPEN = 0o037
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
     """Check all parts and print a line for each; returns whether all of them are well.
 
-    What weakens the isolation of people from each other, and a partition that Slurm does not have, are printed as
-    warnings and are the site's decision.
+    What weakens the isolation of people from each other, a partition that Slurm does not have, and storage that is
+    nearly full are printed as warnings and are the site's decision.
     """
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
@@ -40,6 +42,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
         say(f"isolation WARN {weakness}")
     for sentence in unknown_partitions(settings, _partitions(settings)):
         say(f"slurm     WARN {sentence}")
+    for sentence in storage.warnings(settings):
+        say(f"storage   WARN nearly full: {sentence}")
     return not bad
 
 
@@ -116,7 +120,7 @@ def _programme(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    engine = make_engine(settings.api.database_url)
+    engine = make_engine(settings.api.database_url, existing=True)
     try:
         if not migrations.at_head(engine):
             raise SettingsError("The database schema is not current: run atrium migrate.")
@@ -124,7 +128,7 @@ def _database(settings: Settings) -> str:
         raise SettingsError(f"The database does not answer: {type(error).__name__}.") from error
     finally:
         engine.dispose()
-    return engine.url.render_as_string(hide_password=True)
+    return make_url(settings.api.database_url).render_as_string(hide_password=True)
 
 
 def _slurm(settings: Settings) -> str:

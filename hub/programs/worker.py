@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import partial, wraps
+from threading import Lock
 
 from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.jobs import Jobs as DataspaceJobs
-from hub.db.engine import make_engine, make_sessions
+from hub.db.engine import is_storage_full, make_engine, make_sessions
 from hub.health import service as health
 from hub.mail import service as mail
-from hub.programs import culling
+from hub.programs import culling, retention
 from hub.projects.jobs import update_projects
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
@@ -52,9 +57,42 @@ class Every:
         return True
 
 
+class SeldomLog:
+    """Logs that the database fails, once a minute for all jobs together: each job would log it at every run."""
+
+    SECONDS = 60.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = float("-inf")
+        self._lock = Lock()
+
+    def without_database(self, job: Callable[[], object]) -> Callable[[], None]:
+        """``job``, which ends without an error when the database fails; its next run tries again."""
+
+        @wraps(job)
+        def run_job() -> None:
+            try:
+                job()
+            except (IntegrityError, DataError):
+                raise  # of the job's own making
+            except (DBAPIError, PoolTimeout) as error:
+                self._log(error)
+
+        return run_job
+
+    def _log(self, error: SQLAlchemyError) -> None:
+        with self._lock:
+            if self._clock() < self._next:
+                return
+            self._next = self._clock() + self.SECONDS
+        reason = "storage is full" if is_storage_full(error) else f"{type(error).__name__}: {error.args[0]}"
+        logger.error("the database cannot be used, so jobs wait for it: %s", reason)
+
+
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM, then finish the running one."""
-    engine = make_engine(settings.api.database_url)
+    engine = make_engine(settings.api.database_url, existing=True)
     consumer = _Consumer(
         make_queue(settings, make_sessions(engine)),
         workers=6,  # a Slurm or a mail server that hangs, or a long harvest, must not look like a dead worker
@@ -90,18 +128,21 @@ def make_queue(settings: Settings, sessions: sessionmaker[Session]) -> SqliteHue
     def projects() -> None:
         asyncio.run(update_projects(sessions, settings))
 
-    def store() -> None:
-        tend_store(sessions, settings)
+    quiet = SeldomLog()
+
+    def periodic(seconds: float, job: Callable[[], object], name: str, *, locked: bool = True) -> None:
+        run_job = quiet.without_database(job)
+        queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(run_job) if locked else run_job)
 
     every = partial(Every, tick=settings.worker.tick_seconds)
-    queue.periodic_task(every(health.HEARTBEAT_SECONDS))(heartbeat)
-    queue.periodic_task(every(settings.worker.project_seconds))(queue.lock_task("projects")(projects))
-    queue.periodic_task(every(settings.worker.mail_seconds))(queue.lock_task("mail")(deliver_mail))
-    queue.periodic_task(every(settings.worker.usage_seconds))(queue.lock_task("slurm")(slurm))
-    queue.periodic_task(every(settings.worker.tick_seconds))(queue.lock_task("store")(store))
+    periodic(health.HEARTBEAT_SECONDS, heartbeat, "heartbeat", locked=False)
+    periodic(settings.worker.project_seconds, projects, "projects")
+    periodic(settings.worker.mail_seconds, deliver_mail, "mail")
+    periodic(settings.worker.usage_seconds, slurm, "slurm")
+    periodic(retention.EVERY_SECONDS, partial(retention.remove_old_rows, sessions, settings), "retention")
+    periodic(settings.worker.tick_seconds, partial(tend_store, sessions, settings), "store")
     if settings.hub.idle_culler_hours:
-        queue.periodic_task(every(culling.EVERY_SECONDS))(queue.lock_task("culling")(cull_idle_servers))
-    dataspace = DataspaceJobs(settings, sessions)
-    for name, seconds, job in dataspace.listed():
-        queue.periodic_task(every(seconds), name=name)(queue.lock_task(name)(job))
+        periodic(culling.EVERY_SECONDS, cull_idle_servers, "culling")
+    for name, seconds, job in DataspaceJobs(settings, sessions).listed():
+        periodic(seconds, job, name)
     return queue

@@ -145,6 +145,23 @@ def mark_changed(project: Project) -> None:
     project.state = ProjectState.PROVISIONING
 
 
+def is_known(session: Session, slug: str) -> bool:
+    """Whether there is a project with this slug."""
+    return session.scalar(select(Project.id).where(Project.slug == slug)) is not None
+
+
+def provision_all(session: Session) -> int:
+    """Let the worker provision every project again, and return their number.
+
+    Slurm, storage and the Hub may have lost what the database says that they have.
+    """
+    projects = session.scalars(select(Project)).all()
+    for project in projects:
+        mark_changed(project)
+    session.commit()
+    return len(projects)
+
+
 def save(session: Session) -> None:
     """Write the caller's changes into its transaction, which holds their projects from then on.
 

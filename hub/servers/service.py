@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hub.audit import service as audit
 from hub.db.base import now
@@ -27,6 +27,7 @@ from hub.servers.tables import ServerAttempt
 from hub.settings import Settings, load
 from hub.slurm import naming
 from hub.slurm.jobs import Job
+from hub.slurm.naming import JobComment
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,71 @@ def find(session: Session, attempt: int) -> Attempt | None:
     """The attempt with this number, or None."""
     row = session.get(ServerAttempt, attempt)
     return None if row is None else Attempt.model_validate(row)
+
+
+def find_server(
+    session: Session, *, gateway: str, person: str, server: str, attempt: int, nonce: str, job_id: int | None
+) -> Attempt | None:
+    """The row of an attempt as the Hub's state names it, or None.
+
+    The row's number is not enough: after the restore of an older database it may be given once more.
+
+    :param nonce: the random part of the job's comment; empty in states of earlier versions, whose number and job count.
+    """
+    query = select(ServerAttempt).where(
+        ServerAttempt.gateway == gateway, ServerAttempt.person == person, ServerAttempt.server == server
+    )
+    if nonce:
+        row = session.scalars(query.where(ServerAttempt.nonce == nonce)).first()
+    else:
+        row = session.scalars(query.where(ServerAttempt.id == attempt)).first()
+        if row is not None and None not in (row.job_id, job_id) and row.job_id != job_id:
+            row = None
+    return None if row is None else Attempt.model_validate(row)
+
+
+def rebuild(
+    session: Session,
+    *,
+    gateway: str,
+    person: str,
+    os_account: str,
+    server: str,
+    request: dict[str, Any],
+    nonce: str,
+    row: int | None,
+    job: Job,
+    state: AttemptState,
+    port: int | None,
+) -> Attempt:
+    """Store an attempt whose row was lost, or is older than what the Hub and Slurm know of it.
+
+    :param row: number of the older row; None: a new row gets a new number, with the ``nonce`` of the job's comment.
+    :param port: the announced port, which counts only in the state "ready".
+    """
+    current = None if row is None else session.get(ServerAttempt, row)
+    if current is None:
+        current = ServerAttempt(
+            gateway=gateway,
+            person=person,
+            os_account=os_account,
+            nonce=nonce,
+            server=server,
+            request=request,
+            created=now(),
+            submitted=now(),
+        )
+        session.add(current)
+    current.job_id, current.state, current.node, current.ends = job.id, state, job.node, job.end
+    is_started = state in (AttemptState.STARTING, AttemptState.READY)
+    current.started = (job.start or now()) if is_started else None
+    is_ready = state is AttemptState.READY
+    current.ready, current.port = (now(), port) if is_ready else (None, None)
+    session.flush()
+    what = "attempt rebuilt from Slurm"
+    audit.record(session, who="hub", what=what, on=f"job {job.id}", after={"person": person, "server": server})
+    session.commit()
+    return Attempt.model_validate(current)
 
 
 def submitted(session: Session, attempt: int, job_id: int) -> None:
@@ -162,16 +228,10 @@ def tell_when_ready(session: Session, person: str, server: str, tell: bool) -> N
     session.commit()
 
 
-def open_jobs(session: Session, gateway: str) -> frozenset[int]:
-    """Numbers of the jobs of this gateway's attempts that have not ended."""
-    numbers = session.scalars(
-        select(ServerAttempt.job_id).where(
-            ServerAttempt.gateway == gateway,
-            ServerAttempt.state != AttemptState.ENDED,
-            ServerAttempt.job_id.is_not(None),
-        )
-    )
-    return frozenset(number for number in numbers if number is not None)
+def open_attempts(session: Session, gateway: str) -> list[Attempt]:
+    """This gateway's attempts that have not ended, the oldest first."""
+    query = select(ServerAttempt).where(ServerAttempt.gateway == gateway, ServerAttempt.state != AttemptState.ENDED)
+    return [Attempt.model_validate(row) for row in session.scalars(query.order_by(ServerAttempt.id))]
 
 
 @dataclass(frozen=True)
@@ -182,20 +242,39 @@ class JobOwner:
     nonce: str
     is_open: bool
     """Whether the attempt has not ended."""
+    attempt: int = 0
+    """Number of the row. The comment of a row that was rebuilt names an earlier number."""
 
 
-def job_owners(session: Session, gateway: str, attempts: Iterable[int]) -> dict[int, JobOwner]:
-    """Owners by the number of the attempt; numbers without a row of this gateway are left out."""
-    numbers, owners = sorted(number for number in set(attempts) if number <= HIGHEST_ID), {}
-    for start in range(0, len(numbers), ROWS_AT_ONCE):
-        rows = session.scalars(
-            select(ServerAttempt).where(
-                ServerAttempt.gateway == gateway, ServerAttempt.id.in_(numbers[start : start + ROWS_AT_ONCE])
-            )
-        )
-        for row in rows:
-            owners[row.id] = JobOwner(row.os_account, row.nonce, row.state is not AttemptState.ENDED)
+def job_owners(session: Session, gateway: str, comments: Iterable[JobComment]) -> dict[JobComment, JobOwner]:
+    """Owners of jobs by their comments; comments without a row of this gateway are left out.
+
+    A row is known by its nonce, user and server, because its number may have been given twice; rows of versions that
+    had no nonces are known by their number.
+    """
+    distinct = set(comments)
+    rows = _rows_with(session, gateway, ServerAttempt.nonce, {comment.nonce for comment in distinct if comment.nonce})
+    numbers = {comment.attempt for comment in distinct if not comment.nonce and comment.attempt <= HIGHEST_ID}
+    rows += [row for row in _rows_with(session, gateway, ServerAttempt.id, numbers) if not row.nonce]
+    by_identity = {(row.nonce or row.id, row.person, row.server): row for row in rows}
+    owners = {}
+    for comment in distinct:
+        row = by_identity.get((comment.nonce or comment.attempt, comment.user, comment.server))
+        if row is not None:
+            owners[comment] = JobOwner(row.os_account, row.nonce, row.state is not AttemptState.ENDED, row.id)
     return owners
+
+
+def _rows_with(
+    session: Session, gateway: str, column: InstrumentedAttribute[Any], values: Iterable[Any]
+) -> list[ServerAttempt]:
+    """Rows whose ``column`` has one of ``values``."""
+    ordered = sorted(values)
+    rows: list[ServerAttempt] = []
+    for start in range(0, len(ordered), ROWS_AT_ONCE):
+        chosen = column.in_(ordered[start : start + ROWS_AT_ONCE])
+        rows += session.scalars(select(ServerAttempt).where(ServerAttempt.gateway == gateway, chosen)).all()
+    return rows
 
 
 def orphan(session: Session, event: str, job: Job, comment: str) -> None:
@@ -207,6 +286,15 @@ def orphan(session: Session, event: str, job: Job, comment: str) -> None:
         session, who="hub", what=event, on=f"job {job.id}", after={"person": job.user, "comment": comment[:200]}
     )
     session.commit()
+
+
+def remove_ended_before(session: Session, moment: datetime) -> int:
+    """Remove attempts that ended before ``moment``, :data:`ROWS_AT_ONCE` at most, and return their number."""
+    query = select(ServerAttempt.id).where(ServerAttempt.ended < moment).limit(ROWS_AT_ONCE)
+    numbers = session.scalars(query).all()
+    session.execute(delete(ServerAttempt).where(ServerAttempt.id.in_(numbers)))
+    session.commit()
+    return len(numbers)
 
 
 def history(session: Session, person: str, *, server: str | None = None, limit: int = 20) -> list[Attempt]:

@@ -25,7 +25,7 @@ class ServerAttempt(Base):
     """Name of the Hub user."""
     os_account: Mapped[str] = mapped_column(String(32))
     """The account that the job and its Slurm commands run as."""
-    nonce: Mapped[str] = mapped_column(String(8))
+    nonce: Mapped[str] = mapped_column(String(8), index=True)
     """The random part of the job's comment (hub/slurm/naming.py); empty in rows of versions that had none."""
     server: Mapped[str] = mapped_column(String(32))
     request: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -45,6 +45,13 @@ class SlurmClient:
         out = await self._transport.run(commands.submit(), user=user, stdin=script, environment=environment)
         return commands.parse_submit(out)
 
+    def is_submitting(self, user: str) -> bool:
+        """Whether an ``sbatch`` as ``user`` still runs, also one that did not answer in time or whose caller has ended.
+
+        It may submit its job at any moment.
+        """
+        return self._transport.is_running(commands.submit(), user=user)
+
     async def cancel(self, job_id: int, *, user: str) -> None:
         """Cancel a job as ``user``; does nothing if it has already ended."""
         await self._unless_ended(commands.cancel(job_id), user=user)

@@ -83,6 +83,10 @@ class JobComment:
             fields.append(self.name)
         return ":".join(map(_quoted, fields))
 
+    def is_of_server(self, other: JobComment) -> bool:
+        """Whether both name the same server, in any of its attempts."""
+        return (self.gateway, self.user, self.server) == (other.gateway, other.user, other.server)
+
     def _old_form(self) -> str:
         match self.kind:
             case Kind.SERVER:
@@ -168,7 +172,7 @@ def same_server(worker_comment: str, server_comment: str) -> bool:
     worker, server = read(worker_comment, Kind.WORKER), read(server_comment, Kind.SERVER)
     if worker is None or server is None:
         return False
-    return (worker.gateway, worker.user, worker.server) == (server.gateway, server.user, server.server)
+    return worker.is_of_server(server)
 
 
 def cluster_in(comment: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 # Texts that Slurm's commands print when they cannot reach the controller or the database; refusals never contain them.
@@ -76,8 +77,24 @@ async def run(
     return Done(process.returncode or 0, out.decode(errors="replace"), error.decode(errors="replace"))
 
 
+def is_running_as_root(argv: Sequence[str]) -> bool:
+    """Whether root runs a command with exactly these arguments on this machine, such as ``sudo`` for another account.
+
+    An account that may not see root's processes (``hidepid`` of /proc) gets False.
+    """
+    arguments = b"".join(argument.encode() + b"\0" for argument in argv)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended in the meantime
+            if process.stat().st_uid == 0 and (process / "cmdline").read_bytes() == arguments:
+                return True
+    return False
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process if the wait for it ended early (deadline, cancelled task)."""
+    """Kill the process if the wait for it ended early (deadline, cancelled task).
+
+    ``sudo`` may not be killed by the account that runs it: it and its command go on (:func:`is_running_as_root`).
+    """
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, 9)

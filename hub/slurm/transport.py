@@ -36,9 +36,7 @@ class Transport:
         :raises SlurmError: the command failed; ``message`` is its output.
         :raises SlurmUnavailable: it could not be started, did not answer in time, or did not reach Slurm.
         """
-        command = [str(self._settings.bin / argv[0]), *argv[1:]]
-        if user is not None:
-            command = ["/usr/bin/sudo", "--non-interactive", f"--user={user}", "--", *command]
+        command = self._command(argv, user)
         seconds = self._settings.deadline_seconds
         try:
             result = await process.run(
@@ -56,6 +54,16 @@ class Transport:
         if result.code:
             raise _refusal(argv[0], result.error.strip() or result.out.strip())
         return result.error if errors else result.out
+
+    def is_running(self, argv: Argv, *, user: str) -> bool:
+        """Whether ``argv`` still runs as ``user``: it may outlive its deadline, because ``sudo`` cannot be killed."""
+        return process.is_running_as_root(self._command(argv, user))
+
+    def _command(self, argv: Argv, user: str | None) -> Argv:
+        command = [str(self._settings.bin / argv[0]), *argv[1:]]
+        if user is None:
+            return command
+        return ["/usr/bin/sudo", "--non-interactive", f"--user={user}", "--", *command]
 
     def _environment(self) -> dict[str, str]:
         """Only the variables that Slurm needs, so that none of the Hub's reach a job."""

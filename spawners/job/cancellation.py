@@ -13,7 +13,9 @@ from contextlib import suppress
 from itertools import repeat
 
 from hub.errors import SlurmError, SlurmUnavailable
+from hub.slurm import naming
 from hub.slurm.jobs import Job, Phase
+from hub.slurm.naming import JobComment
 from spawners.job.site import Site
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,22 @@ async def end_job(site: Site, number: int, os_account: str, *, in_order: bool) -
             log.warning("Job %i does not end yet, trying again: %s", number, error)
         await asyncio.sleep(pause)
     raise AssertionError("unreachable")
+
+
+async def end_others(site: Site, os_account: str, own: JobComment) -> None:
+    """End every job of a server except ``own``, and wait until Slurm says that they are over.
+
+    :raises SlurmError: Slurm does not tell whether there are any.
+    """
+    name = naming.job_name(own.gateway, naming.Kind.SERVER)
+    for number, text in (await site.slurm.named_jobs(name, os_account)).items():
+        comment = naming.read(text, naming.Kind.SERVER)
+        if comment is None or comment == own or not comment.is_of_server(own):
+            continue
+        job = await site.slurm.job(number)
+        if job is not None and job.phase is not Phase.ENDED:
+            log.warning("Job %i (%s) has no server; it is ended before its server starts again", number, text)
+            await end_job(site, number, os_account, in_order=job.phase is Phase.RUNNING)
 
 
 async def _wait_until_over(site: Site, number: int) -> Job | None:

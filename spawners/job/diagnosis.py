@@ -78,6 +78,8 @@ class Facts:
     """Name of the server; "" is the default server."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """The options as they were asked for; numbers out of it go into the hints."""
+    shut_down: bool = False
+    """Whether ``make down`` cancelled the job."""
     uid: int | None = None
     """The person's, to know their own ``scancel`` from an admin's."""
 
@@ -98,8 +100,10 @@ _FINDINGS = {
     Ending.STOPPED: _Finding(Ending.STOPPED, mark("It was stopped as asked.")),
     Ending.NOT_ASKED: _Finding(
         Ending.NOT_ASKED,
-        mark("Slurm could not be asked just now, so nothing was started."),
-        mark("Try again in a minute; your running notebooks go on."),
+        mark("Slurm did not answer in time, and has no job of this start."),
+        mark(
+            "Try again in a minute; your running notebooks go on. A job that still arrives is ended before that start."
+        ),
     ),
     Ending.OUT_OF_MEMORY: _Finding(
         Ending.OUT_OF_MEMORY,
@@ -159,6 +163,11 @@ _FINDINGS = {
     ),
 }
 _OWN_CANCEL = _Finding(Ending.CANCELLED, mark("It was cancelled in Slurm from your own account (scancel)."), _AGAIN)
+_SHUT_DOWN = _Finding(
+    Ending.CANCELLED,
+    mark("Atrium and its Slurm were shut down, which ends all jobs."),
+    mark("What you had saved is still there. Start it again."),
+)
 _NO_TLS = _Finding(
     Ending.HUB_UNREACHABLE,
     mark("The certificates for a secure connection with this gateway did not reach the node."),
@@ -373,7 +382,9 @@ def _by_own_cancel(facts: Facts) -> _Finding | None:
 
 
 def _by_cancel(facts: Facts) -> _Finding | None:
-    return _FINDINGS[Ending.CANCELLED] if _is_cancelled(facts) else None
+    if not _is_cancelled(facts):
+        return None
+    return _SHUT_DOWN if facts.shut_down else _FINDINGS[Ending.CANCELLED]
 
 
 def _is_cancelled(facts: Facts) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from hub.db.engine import make_engine, make_sessions
+from hub.db.engine import is_storage_full, make_engine, make_sessions
 from hub.errors import AtriumError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Ledger:
     """Runs functions of :mod:`hub.servers.service`, one at a time."""
 
     def __init__(self, database_url: str) -> None:
-        self._sessions = make_sessions(make_engine(database_url))
+        self._sessions = make_sessions(make_engine(database_url, existing=True))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def run(self, work: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -50,7 +50,8 @@ class Ledger:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, in_thread)
         except SQLAlchemyError as error:
-            raise LedgerUnavailable(f"The database does not answer ({type(error).__name__}).") from error
+            reason = "Storage is full" if is_storage_full(error) else "The database does not answer"
+            raise LedgerUnavailable(f"{reason} ({type(error).__name__}).") from error
 
     async def note(self, work: Callable[Concatenate[Session, P], Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """Store an event that has already happened: retries for some seconds, then logs the error and returns."""

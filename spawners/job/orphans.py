@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from hub.errors import SlurmError
+from hub.language import translate
 from hub.servers import service
+from hub.servers.models import Attempt, Ending, Verdict
 from hub.servers.service import JobOwner
 from hub.slurm import naming
-from hub.slurm.jobs import Job
+from hub.slurm.jobs import Job, Phase
 from hub.slurm.naming import JobComment
 from spawners.job.site import Site
+from spawners.job.strays import Stray
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +31,28 @@ SELDOM_SECONDS = 600.0
 """How old the last answer of the queue may be: the queue itself asks for nothing while no server is known."""
 
 
-async def sweep_for_ever(site: Site) -> None:
-    """Run a round every minute; a failed round is logged."""
-    sweep = Sweep(site)
+FORGOTTEN_AFTER = timedelta(minutes=10)
+"""Age of an attempt that no server follows, before its row may be closed."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Attempts and job numbers of the servers that the Hub follows."""
+
+    attempts: frozenset[int]
+    jobs: frozenset[int]
+
+
+async def sweep_for_ever(site: Site, followed: Callable[[], Followed]) -> None:
+    """Run a round at once and then every minute; a failed round is logged."""
+    sweep = Sweep(site, followed)
     while True:
-        await asyncio.sleep(min(ROUND_SECONDS, site.settings.spawn.orphan_seconds or ROUND_SECONDS))
         try:
             await sweep.round()
             await sweep.round_of_workers()
         except Exception:
             log.exception("Looking for jobs without a server failed")
+        await asyncio.sleep(min(ROUND_SECONDS, site.settings.spawn.orphan_seconds or ROUND_SECONDS))
 
 
 def is_orphan(comment: JobComment | None, os_account: str, owner: JobOwner | None) -> bool:
@@ -61,6 +77,9 @@ class Sweep:
     """Checks the jobs of a gateway for orphans, and remembers those of earlier rounds."""
 
     site: Site
+    followed: Callable[[], Followed] | None = None
+    """Returns what the Hub follows. An open row that it does not follow has no server: the Hub's own database may be
+    older than the ledger. None: every open row has a server."""
     seen: dict[int, float] = field(default_factory=dict)
     """When each orphan was first seen (monotonic seconds)."""
     workers: dict[int, float] = field(default_factory=dict)
@@ -76,16 +95,46 @@ class Sweep:
         snapshot = await queue.fresh(time.monotonic() - SELDOM_SECONDS)
         if queue.error is not None or snapshot is None:
             return
-        known_jobs = await self.site.ledger.run(service.open_jobs, self.site.settings.spawn.gateway)
-        suspects = [job for job in snapshot.jobs.values() if job.id not in known_jobs and not job.is_over]
+        attempts = await self.site.ledger.run(service.open_attempts, self.site.settings.spawn.gateway)
+        followed = self._follows(attempts)
+        suspects = [job for job in snapshot.jobs.values() if job.id not in followed.jobs and not job.is_over]
         if suspects:  # the job and its server may have ended since squeue ran
             snapshot = await queue.fresh(time.monotonic())
             if snapshot is None:
                 return
-            suspects = [now for job in suspects if (now := snapshot.jobs.get(job.id)) and not now.is_over]
-        self.seen = {number: at for number, at in self.seen.items() if number in {job.id for job in suspects}}
+            listed = (snapshot.jobs.get(job.id) for job in suspects)
+            suspects = [job for job in listed if job is not None and not job.is_over]
+        numbers = {job.id for job in suspects}
+        self.seen = {number: at for number, at in self.seen.items() if number in numbers}
+        strays = self.site.strays
+        strays.jobs = {number: stray for number, stray in strays.jobs.items() if number in numbers}
         for job in suspects:
             await self._check(job)
+        for attempt in attempts:
+            if attempt.id not in followed.attempts and attempt.job_id not in numbers:
+                await self._close(attempt)
+        strays.unchecked = False
+
+    def _follows(self, attempts: Iterable[Attempt]) -> Followed:
+        """The open attempts that have a server, and the numbers of their jobs and of all that the Hub follows."""
+        hub = None if self.followed is None else self.followed()
+        followed = [attempt for attempt in attempts if hub is None or attempt.id in hub.attempts]
+        jobs = {attempt.job_id for attempt in followed if attempt.job_id is not None}
+        return Followed(frozenset(attempt.id for attempt in followed), frozenset(jobs | (hub.jobs if hub else set())))
+
+    async def _close(self, attempt: Attempt) -> None:
+        """Close the row of an attempt without a server, whose job Slurm does not have any more."""
+        if datetime.now(UTC) - attempt.created < FORGOTTEN_AFTER:
+            return
+        try:
+            job = None if attempt.job_id is None else await self.site.slurm.job(attempt.job_id)
+        except SlurmError as error:
+            log.warning("Slurm does not answer about attempt %i, which has no server: %s", attempt.id, error)
+            return
+        if job is None or job.phase is Phase.ENDED:
+            message = translate("Atrium lost its record of this notebook. Its job has ended.")
+            verdict = Verdict(ending=Ending.CANCELLED, message=message)
+            await self.site.ledger.note(service.ended, attempt.id, verdict, job)
 
     async def round_of_workers(self) -> None:
         """Look for workers of Dask clusters: their comments name the attempt of their server."""
@@ -101,7 +150,7 @@ class Sweep:
         orphans = {
             number: os_accounts[number]
             for number, comment in comments.items()
-            if is_orphan(comment, os_accounts[number], owners.get(comment.attempt) if comment else None)
+            if is_orphan(comment, os_accounts[number], owners.get(comment) if comment else None)
         }
         self.workers = {number: self.workers.get(number, time.monotonic()) for number in orphans}
         for number, os_account in orphans.items():
@@ -138,8 +187,9 @@ class Sweep:
             text = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
             comment = self._read(text, naming.Kind.SERVER)
             owners = await self._owners([comment])
-            if not is_orphan(comment, job.user, owners.get(comment.attempt) if comment else None):
+            if comment is None or not is_orphan(comment, job.user, owners.get(comment)):
                 return
+            self._show(job, comment)
             if job.id not in self.seen:
                 self.seen[job.id] = time.monotonic()
                 await self._report("orphan job found", job, text, owners)
@@ -154,11 +204,25 @@ class Sweep:
         comment = naming.read(text, kind)
         return comment if comment is not None and comment.gateway == self.site.settings.spawn.gateway else None
 
-    async def _owners(self, comments: Iterable[JobComment | None]) -> dict[int, JobOwner]:
-        attempts = {comment.attempt for comment in comments if comment is not None}
-        return await self.site.ledger.run(service.job_owners, self.site.settings.spawn.gateway, attempts)
+    async def _owners(self, comments: Iterable[JobComment | None]) -> dict[JobComment, JobOwner]:
+        """Owners by comment; what the Hub does not follow counts as closed."""
+        distinct = {comment for comment in comments if comment is not None}
+        owners = await self.site.ledger.run(service.job_owners, self.site.settings.spawn.gateway, distinct)
+        if self.followed is None:
+            return owners
+        attempts = self.followed().attempts
+        return {
+            comment: replace(owner, is_open=owner.is_open and owner.attempt in attempts)
+            for comment, owner in owners.items()
+        }
 
-    async def _report(self, event: str, job: Job, text: str, owners: Mapping[int, JobOwner]) -> None:
+    def _show(self, job: Job, comment: JobComment) -> None:
+        """Let pages show the job to the person and to admins."""
+        if job.id not in self.site.strays.jobs:
+            ends = datetime.now(UTC) + timedelta(seconds=self.site.settings.spawn.orphan_seconds)
+            self.site.strays.jobs[job.id] = Stray(comment.user, comment.server, job, ends)
+
+    async def _report(self, event: str, job: Job, text: str, owners: Mapping[JobComment, JobOwner]) -> None:
         """Report an orphan in the log, and in the audit trail once for each attempt that the ledger knows.
 
         Anybody can give jobs comments of our form. What no attempt of the ledger confirms, or a second job with the
@@ -166,7 +230,7 @@ class Sweep:
         """
         log.warning("%s: %i of %s (%s)", event, job.id, job.user, text)
         comment = self._read(text, naming.Kind.SERVER)
-        owner = None if comment is None else owners.get(comment.attempt)
+        owner = None if comment is None else owners.get(comment)
         if comment is None or owner is None or (owner.nonce, owner.os_account) != (comment.nonce, job.user):
             return
         if (event, comment.attempt) not in self.recorded:

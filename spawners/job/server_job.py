@@ -6,6 +6,7 @@ Independent of JupyterHub; :mod:`spawners.gateway` connects the two.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import pwd
 import time
@@ -18,13 +19,14 @@ from typing import Any
 from hub.errors import AtriumError, SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Verdict
+from hub.settings import Settings
 from hub.slurm import naming, steps
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.naming import JobComment
 from hub.slurm.steps import Step
 from spawners.job import diagnosis
 from spawners.job.background import in_background
-from spawners.job.cancellation import end_job
+from spawners.job.cancellation import end_job, end_others
 from spawners.job.diagnosis import Facts, Farewell, Stage
 from spawners.job.progress import Standing
 from spawners.job.site import Site
@@ -154,6 +156,8 @@ class ServerJob:
         if isinstance(site.queue.error, SlurmUnavailable):  # sbatch would not be answered either
             raise await self._ended(Facts(stage=Stage.SUBMIT, not_asked=True))
         try:
+            if site.strays.possible(self.user, self.server):
+                await end_others(site, self.os_account, self.comment)
             number = await site.slurm.submit(render(self.comment), user=self.os_account, environment=environment)
         except SlurmNotReached as error:
             raise await self._ended(Facts(stage=Stage.SUBMIT, not_asked=True)) from error
@@ -175,7 +179,9 @@ class ServerJob:
             self._port.set_result(row.port)
         log.info("%s goes on as job %s", self, self.number)
 
-    def keep(self, attempt: int, row: Attempt | None, number: int | None, began: datetime | None) -> None:
+    def keep(
+        self, attempt: int, row: Attempt | None, number: int | None, began: datetime | None, port: int | None
+    ) -> None:
         """Follow a server that was ready before the Hub was restarted.
 
         :param row: row of ``attempt``; None: the ledger could not be read.
@@ -183,6 +189,9 @@ class ServerJob:
         self.attempt, self.number, self.began, self.stage = attempt, number, began, Stage.RUNNING
         if row is not None:
             self._belongs_to(row)
+            port = row.port or port
+        if port is not None:
+            self._port.set_result(port)
         if number is not None:
             self._site.queue.watch(number, self._on_news)
 
@@ -196,6 +205,7 @@ class ServerJob:
         return naming.server_comment(gateway, self.user, self.server, self.attempt or 0, self.nonce)
 
     async def _set_number(self, number: int) -> None:
+        self._site.strays.uncertain.discard((self.user, self.server))
         self.number, self.stage = number, Stage.WAITING
         self._submitted_at = time.monotonic()
         self._site.queue.watch(number, self._on_news)
@@ -205,6 +215,7 @@ class ServerJob:
     async def _find_or_fail(self) -> int:
         number = await find_job(self._site, self.os_account, self.comment)
         if number is None:
+            self._site.strays.uncertain.add((self.user, self.server))
             raise await self._ended(Facts(stage=Stage.SUBMIT, not_asked=True))
         return number
 
@@ -290,6 +301,11 @@ class ServerJob:
     def awaits_port(self) -> bool:
         """Whether the job is starting and its server has not announced a port yet."""
         return self.number is not None and self.stage is not Stage.RUNNING and not self._port.done()
+
+    @property
+    def port(self) -> int | None:
+        """The port of a ready server; None before."""
+        return self._port.result() if self.stage is Stage.RUNNING and self._port.done() else None
 
     def has_port(self, port: int) -> bool:
         """Whether its server has announced this port."""
@@ -457,13 +473,22 @@ class ServerJob:
         if facts.job is None or self.stop_requested:
             return facts
         job = await with_exit_code(self._site, facts.job)
+        facts = replace(facts, job=job, shut_down=job.id in _shut_down_jobs(self._site.settings))
         if diagnosis.has_no_log(job):
-            return replace(facts, job=job, log_tail=await home_check(self._site, self.os_account))
-        return replace(facts, job=job, log_tail=await log_tail(self._site, self.server, self.os_account))
+            return replace(facts, log_tail=await home_check(self._site, self.os_account))
+        return replace(facts, log_tail=await log_tail(self._site, self.server, self.os_account))
 
     async def _record(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         if self.attempt is not None:
             await self._site.ledger.note(work, self.attempt, *args, **kwargs)
+
+
+def _shut_down_jobs(settings: Settings) -> set[int]:
+    """Jobs that the last ``make down`` cancelled (deploy/dev/down.py)."""
+    try:
+        return set(json.loads((settings.paths.state / "shut-down-jobs.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return set()
 
 
 def _uid(os_account: str) -> int | None:

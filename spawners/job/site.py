@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hub.settings import Settings, load
@@ -11,6 +11,7 @@ from hub.slurm.client import SlurmClient
 from hub.slurm.cluster import ClusterWatcher
 from hub.slurm.queue import QueueWatcher
 from spawners.job.ledger import Ledger
+from spawners.job.strays import Strays
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Site:
     queue: QueueWatcher
     ledger: Ledger
     cluster: ClusterWatcher
+    strays: Strays = field(default_factory=Strays)
 
 
 @lru_cache(maxsize=1)

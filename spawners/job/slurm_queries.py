@@ -26,12 +26,13 @@ async def find_job(site: Site, os_account: str, comment: JobComment) -> int | No
     """Number of the job with this comment, or None; retries until Slurm answers.
 
     ``sbatch`` may have submitted a job although its answer did not arrive, so "none" takes two answers, some seconds
-    apart.
+    apart, after no ``sbatch`` of the account runs any more: ``sudo`` cannot be killed and may submit late.
     """
     name = naming.job_name(comment.gateway, naming.Kind.SERVER)
     answers = 0
     with site.queue.waiting():  # it notices meanwhile whether Slurm answers
         while answers < 2:
+            is_submitting = site.slurm.is_submitting(os_account)  # before the question: its job is in the answer then
             try:
                 await site.queue.turn()
                 jobs = await site.slurm.named_jobs(name, os_account)
@@ -41,7 +42,9 @@ async def find_job(site: Site, os_account: str, comment: JobComment) -> int | No
                 numbers = [number for number, text in jobs.items() if text == str(comment)]
                 if numbers:
                     return max(numbers)
-                answers += 1
+                answers = 0 if is_submitting else answers + 1
+                if is_submitting:
+                    log.warning("sbatch as %s has not answered and still runs; waiting for it", os_account)
             if answers < 2:
                 await asyncio.sleep(site.settings.slurm.waiting_seconds)
     return None

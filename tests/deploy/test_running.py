@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from deploy.dev import running
+from deploy.dev import running, settings
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout, Options
 from deploy.dev.processes import Process, _is_ours
@@ -78,3 +78,35 @@ def test_giving_up_shows_the_end_of_the_log(
 def test_what_carries_a_job_is_never_ended_with_slurm() -> None:
     step = Process(pid=os.getpid(), parent=1, uid=0, name="slurmstepd", argv=("slurmstepd: [1.batch]",), memory=0)
     assert not _is_ours(step, Layout(Options()))
+
+
+def test_an_edit_restarts_what_reads_the_changed_section(tmp_path: Path) -> None:
+    layout = Layout(Options(prefix=str(tmp_path)))
+    layout.etc.mkdir(parents=True)
+
+    def restarted(text: str) -> set[str]:
+        layout.settings.write_text(text)
+        settings.lay_down_parts(layout)
+        parts = {path.stem: path for path in (layout.etc / "settings-read").iterdir()}
+        newer = {name for name, path in parts.items() if path.stat().st_mtime > 1000}
+        for path in parts.values():
+            os.utime(path, (1000, 1000))
+        return newer
+
+    restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 25\n")
+    assert restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 25\n# a remark\n") == set()
+    assert restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 26\n") == {"api", "hub", "worker"}
+    assert restarted("[hub]\nport = 1\n[worker]\nmail_seconds = 3\n[mail]\nsmtp_port = 26\n") == {"worker"}
+    assert restarted("[hub]\nport = 2\n[worker]\nmail_seconds = 3\n[mail]\nsmtp_port = 26\n") == {
+        *("api", "dashboards", "hub", "proxy", "worker")
+    }
+
+
+def test_the_first_part_is_as_old_as_the_settings(tmp_path: Path) -> None:
+    """An upgrade must not restart the proxy."""
+    layout = Layout(Options(prefix=str(tmp_path)))
+    layout.etc.mkdir(parents=True)
+    layout.settings.write_text("[hub]\nport = 1\n")
+    os.utime(layout.settings, (1000, 1000))
+    settings.lay_down_parts(layout)
+    assert settings.part_read_by(layout, "proxy").stat().st_mtime == 1000

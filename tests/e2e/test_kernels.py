@@ -17,9 +17,10 @@ from tests.browser import fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
-from tests.e2e.test_running import changed_settings, failed_start
+from tests.e2e.test_running import failed_start, restart_hub
 from tests.e2e.visitor import Visitor, staying
 from tests.polling import eventually
+from tests.temporary_deployment import changed_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
@@ -88,8 +89,10 @@ def test_a_start_that_hangs_names_its_step_and_is_ended(deployment: Deployment, 
     for name in ("python", "jupyterhub-singleuser"):
         (programs / name).write_text("#!/bin/sh\nexec sleep 600\n")
         (programs / name).chmod(0o755)
-    slow = f'announce_seconds = 80\nenvironments = [{{ name = "slow", title = "Slow", path = "{tmp_path}" }}]'
-    with changed_settings(deployment, "spawn", slow):
+    slow = (
+        f'[spawn]\nannounce_seconds = 80\nenvironments = [{{ name = "slow", title = "Slow", path = "{tmp_path}" }}]\n'
+    )
+    with changed_settings(deployment, {"[spawn]\n": slow}, apply=restart_hub):
         colleague = visit("colleague")
         page = colleague.page
         page.goto(colleague.home)

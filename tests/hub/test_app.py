@@ -3,14 +3,25 @@
 import json
 import logging
 import re
+from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.exc import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from hub.app import PREFIX, PUBLIC, _dependencies, _without_query, create_app, refuse_unguarded, routed_app
 from hub.context import guesses_code
+from hub.db.engine import make_engine
 from hub.errors import SettingsError
 from hub.settings import Api
 
@@ -170,6 +181,77 @@ def test_a_database_that_does_not_answer_is_503(settings, hub, caplog):
     assert answer.status_code == 503
     assert "nonexistent" not in answer.text
     assert "database does not answer" in caplog.text
+
+
+def fails_with(settings, error):
+    """The response of a route that ends with ``error``."""
+    app = create_app(settings)
+
+    @app.get("/fail")
+    def fail() -> None:
+        error()
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        return client.get("/fail")
+
+
+def write_to_a_full_disk() -> None:
+    with Path("/dev/full").open("w") as file:
+        file.write("x")
+
+
+def write_to_a_full_database(settings) -> None:
+    engine = make_engine(settings.api.database_url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("PRAGMA max_page_count = 1"))
+            connection.execute(text("CREATE TABLE big (content)"))
+            connection.execute(text("INSERT INTO big VALUES (zeroblob(10000000))"))
+    finally:
+        engine.dispose()
+
+
+def test_a_full_disk_is_507(settings):
+    answer = fails_with(settings, write_to_a_full_disk)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (507, "Storage is full.")
+
+
+def test_a_full_database_is_507(settings):
+    if not settings.api.database_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL's storage cannot be filled here")
+    answer = fails_with(settings, lambda: write_to_a_full_database(settings))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (507, "Storage is full.")
+    assert "make room" in answer.json()["error"]["hint"]
+
+
+def test_another_error_of_a_file_is_500(settings):
+    assert fails_with(settings, lambda: Path("/nonexistent/file").read_text()).status_code == 500
+
+
+@pytest.mark.parametrize("error", [InternalError, ProgrammingError, DatabaseError, OperationalError, InterfaceError])
+def test_every_error_of_a_broken_database_is_503(settings, error):
+    def fail():
+        raise error("SELECT 1", {}, Exception("inside knowledge"))
+
+    answer = fails_with(settings, fail)
+    assert answer.status_code == 503
+    assert "inside" not in answer.text
+
+
+def test_a_violated_constraint_is_a_fault_of_ours(settings):
+    def fail():
+        raise IntegrityError("INSERT", {}, Exception("inside knowledge"))
+
+    assert fails_with(settings, fail).status_code == 500
+
+
+def test_a_file_that_is_no_database_is_503(settings, hub, engine, tmp_path):
+    broken = tmp_path / "broken.sqlite"
+    broken.write_bytes(b"This is no database." * 1000)
+    changed = settings.model_copy(update={"api": Api(database_url=f"sqlite:///{broken}")})
+    with TestClient(create_app(changed, hub=httpx2.MockTransport(hub))) as client:
+        answer = client.get(f"{PREFIX}/me", headers=bearer(hub.sign_in("founder")))
+    assert answer.status_code == 503
 
 
 def test_the_access_log_has_no_query_strings(caplog):

@@ -1,9 +1,13 @@
 """The command line, as an admin sees it."""
 
+import json
+
 import pytest
 
 from hub import cli, environment
 from hub import settings as deployment
+from hub.projects.models import ProjectState
+from hub.projects.tables import Project
 from tests.hub.fakes import FakeGroups
 
 
@@ -29,6 +33,30 @@ def test_migrate_makes_the_database(atrium):
         "announcement 1\n",
         "",
     )
+
+
+def test_the_state_of_the_database_is_told_and_no_file_is_made(atrium, settings):
+    def state(*options):
+        code, output, _ = atrium("database", *options)
+        return code, json.loads(output)
+
+    file = settings.paths.state / "atrium.sqlite"
+    if not file.exists():
+        assert state("--project", "demo") == (0, {"schema": "missing", "has_project": False})
+        assert atrium("announce", "too early")[0] == 1
+        assert not file.exists()
+    atrium("migrate")
+    assert state("--project", "demo") == (0, {"schema": "current", "has_project": False})
+
+
+def test_every_project_can_be_provisioned_again(atrium, slurm, sessions, monkeypatch):
+    monkeypatch.setattr("hub.projects.jobs.SlurmClient", lambda _settings: slurm)
+    monkeypatch.setattr("hub.projects.jobs.HubGroups", lambda _http, _token: FakeGroups())
+    atrium("project", "create", "steel", "--cpu-hours", "100", "--lead", "founder")
+    assert json.loads(atrium("database", "--project", "steel")[1]) == {"schema": "current", "has_project": True}
+    assert atrium("project", "provision") == (0, "1 projects are provisioned again by the worker\n", "")
+    with sessions() as session:
+        assert session.query(Project).one().state is ProjectState.PROVISIONING
 
 
 def test_a_project_is_made_twice_without_harm(atrium, slurm, monkeypatch):

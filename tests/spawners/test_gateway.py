@@ -59,6 +59,11 @@ class FakeSlurm:
         self.not_reached = False
         self.hangs = asyncio.Event()
         """Set: no answer at all, not even an error."""
+        self.late = False
+        """``sbatch`` outlives its deadline; :meth:`arrive` submits what it was given."""
+        self.late_scripts: list[tuple[str, str]] = []
+        self.lists_of_jobs = 0
+        """How often the jobs of an account were asked for."""
         self.addresses_lost = 0
         self.state = "PENDING"
         self.log = ""
@@ -73,17 +78,32 @@ class FakeSlurm:
         if self.not_reached:
             raise SlurmNotReached("Unable to contact slurm controller (connect failure)")
         self._answer()
-        number = 6 + len(self.scripts)
-        comment = next(line for line in script.splitlines() if "--comment=" in line)
-        self.comments[number] = comment.partition("=")[2]
-        self.jobs[number] = Job(number, self.state, user, "cpu1" if self.state == "RUNNING" else "")
+        if self.late:
+            self.late_scripts.append((script, user))
+            raise SlurmUnavailable("Slurm has not answered for 15 s (sbatch).")
+        number = self._add(script, user)
         if self.lost_answer:
             raise SlurmUnavailable("Socket timed out on send/recv operation")
         return number
 
+    def arrive(self) -> None:
+        """Let the ``sbatch`` that is late submit its job."""
+        self._add(*self.late_scripts.pop())
+
+    def _add(self, script: str, user: str) -> int:
+        number = 6 + len(self.scripts)
+        comment = next(line for line in script.splitlines() if "--comment=" in line)
+        self.comments[number] = comment.partition("=")[2]
+        self.jobs[number] = Job(number, self.state, user, "cpu1" if self.state == "RUNNING" else "")
+        return number
+
+    def is_submitting(self, user: str) -> bool:
+        return bool(self.late_scripts)
+
     async def named_jobs(self, name: str, user: str) -> dict[int, str]:
         self._answer()
         self.users.add(user)
+        self.lists_of_jobs += 1
         return dict(self.comments)
 
     async def queue(self, name: str) -> list[Job]:
@@ -366,6 +386,73 @@ async def test_a_request_that_did_not_reach_slurm_has_made_no_job(spawner, slurm
     assert (attempt.ending, attempt.job_id, slurm.users) == (Ending.NOT_ASKED, None, set())
 
 
+async def asks_often(slurm: FakeSlurm) -> None:
+    """Wait until Slurm has answered several times that there is no job."""
+    before = slurm.lists_of_jobs
+    await until(lambda: slurm.lists_of_jobs >= before + 5)
+
+
+async def test_an_sbatch_that_is_late_makes_the_job_of_its_start(spawner, slurm, here):
+    slurm.late = True
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: slurm.late_scripts)
+    await asks_often(slurm)
+    assert not start.done()
+    slurm.arrive()
+    await until(lambda: spawner.job_id == "7")
+    slurm.run(7)
+    spawner.take_port(34567)
+    assert await start == ("10.0.0.1", 34567)
+    assert len(slurm.scripts) == 1
+
+
+async def test_a_start_that_is_stopped_ends_the_job_of_a_late_sbatch(spawner, slurm, here):
+    slurm.late = True
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: slurm.late_scripts)
+    stop = asyncio.create_task(spawner.stop())
+    await asks_often(slurm)
+    assert not stop.done()
+    slurm.arrive()
+    await asyncio.wait_for(stop, 5)
+    assert (list(slurm.jobs), slurm.cancelled) == ([], [7])
+    with pytest.raises(SpawnException):
+        await start
+
+
+async def test_a_restarted_hub_waits_for_an_sbatch_of_the_one_before(make, slurm, here):
+    slurm.late = True
+    before = make()
+    lost = asyncio.create_task(before.start())
+    await until(lambda: slurm.late_scripts)
+    lost.cancel()
+    before._submission.cancel()
+    after = make(before.orm_spawner.state)
+    after.clear_state()
+    start = asyncio.create_task(after.start())
+    await asks_often(slurm)
+    slurm.arrive()
+    await until(lambda: after.job_id == "7")
+    slurm.run(7)
+    after.take_port(34567)
+    await start
+    assert len(slurm.scripts) == 1
+
+
+async def test_a_job_that_comes_after_all_is_ended_before_the_next_start(make, spawner, slurm, here):
+    """As when slurmctld takes a request up whose sbatch has given up."""
+    slurm.silent = True
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: slurm.scripts)
+    slurm.silent = False
+    with pytest.raises(SpawnException):
+        await start
+    assert slurm._add(slurm.scripts[0], "founder") == 7
+    await started(make(), slurm)
+    assert slurm.cancelled == [7]
+    assert list(slurm.jobs) == [8]
+
+
 async def test_without_a_ledger_nothing_is_asked_of_slurm(spawner, slurm, here, tmp_path):
     (tmp_path / "atrium.sqlite").unlink()
     (tmp_path / "atrium.sqlite").mkdir()
@@ -591,6 +678,104 @@ async def test_an_attempt_that_ended_is_not_taken_up(make, slurm, here):
     after.clear_state()
     await started(after, slurm)
     assert len(slurm.scripts) == 2
+
+
+# -- a ledger that is older than the Hub's state -----------------------------------------------------------------------
+
+
+async def after_restore(make, before, here, change=None):
+    """The spawner of a Hub that comes back with the state of ``before`` and a ledger without its row."""
+    await here.ledger.run(remove_rows)
+    if change is not None:
+        await here.ledger.run(change)
+    before.job.forget()
+    return make(before.get_state())
+
+
+def remove_rows(session) -> None:
+    session.query(ServerAttempt).delete()
+    session.commit()
+
+
+async def test_a_lost_row_is_rebuilt_from_the_hubs_state_and_slurm(make, spawner, slurm, here):
+    await started(spawner, slurm)
+    [before] = await attempts(here)
+    after = await after_restore(make, spawner, here)
+    row = await after.row()
+    [attempt] = await attempts(here)
+    assert row == attempt
+    assert (attempt.state, attempt.job_id, attempt.node, attempt.port) == (AttemptState.READY, 7, "cpu1", 34567)
+    assert attempt.nonce == before.nonce
+    assert after.was_ready
+
+
+async def test_a_number_that_was_given_again_is_not_taken_for_the_attempt(make, spawner, slurm, here):
+    await started(spawner, slurm)
+
+    def another_attempt(session) -> None:
+        service.begin(session, gateway="atrium", person="colleague", os_account="colleague", server="", request={})
+
+    after = await after_restore(make, spawner, here, another_attempt)
+    number = spawner.attempt
+    row = await after.row()
+    assert (row.person, row.job_id) == ("founder", 7)
+    assert row.id != number
+    assert after.orm_spawner.state["attempt"] == after.attempt == row.id
+
+
+async def test_an_older_row_of_the_same_attempt_is_made_current(make, spawner, slurm, here):
+    await started(spawner, slurm)
+
+    def as_before_sbatch(session) -> None:
+        row = session.get(ServerAttempt, spawner.attempt)
+        row.state, row.job_id, row.node, row.port = AttemptState.SUBMITTING, None, "", None
+        session.commit()
+
+    await here.ledger.run(as_before_sbatch)
+    row = await make(spawner.get_state()).row()
+    assert (row.id, row.state, row.job_id, row.port) == (spawner.attempt, AttemptState.READY, 7, 34567)
+
+
+async def test_a_row_is_not_rebuilt_for_a_job_that_is_over(make, spawner, slurm, here):
+    await started(spawner, slurm)
+    after = await after_restore(make, spawner, here)
+    slurm.end(7, "TIMEOUT")
+    assert await after.row() is None
+    assert await attempts(here) == []
+
+
+async def test_a_row_is_not_rebuilt_for_another_job_with_the_number(make, spawner, slurm, here):
+    """As after a Slurm that began to count anew."""
+    await started(spawner, slurm)
+    after = await after_restore(make, spawner, here)
+    slurm.comments[7] = "atrium:notebook:founder::1:0a1b2c3d"
+    assert await after.row() is None
+
+
+async def test_while_slurm_is_silent_it_is_not_known_whether_a_lost_row_had_a_job(make, spawner, slurm, here):
+    await started(spawner, slurm)
+    after = await after_restore(make, spawner, here)
+    slurm.silent = True
+    with pytest.raises(SlurmUnavailable):
+        await after.row()
+
+
+async def test_a_job_that_was_requeued_since_has_to_become_ready_again(make, spawner, slurm, here):
+    await started(spawner, slurm)
+    after = await after_restore(make, spawner, here)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
+    row = await after.row()
+    assert (row.state, row.port) == (AttemptState.WAITING, None)
+
+
+async def test_before_the_queue_was_compared_a_start_ends_other_jobs_of_its_server(spawner, slurm, here):
+    """The Hub's own database was lost, too, so nothing but Slurm knows of the job."""
+    here.strays.unchecked = True
+    slurm.jobs = {number: Job(number, "RUNNING", "founder", "cpu1") for number in (41, 42)}
+    slurm.comments = {41: "atrium:notebook:founder::1:0a1b2c3d", 42: "atrium:notebook:founder:b:2:0a1b2c3d"}
+    await started(spawner, slurm)
+    assert slurm.terminated == [41]
+    assert set(slurm.jobs) == {42, 7}
 
 
 # -- the token of notebooks --------------------------------------------------------------------------------------------

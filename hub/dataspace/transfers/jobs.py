@@ -47,6 +47,7 @@ class Slurm(Protocol):
     """The part of :class:`hub.slurm.client.SlurmClient` that is used here."""
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int: ...
+    def is_submitting(self, user: str) -> bool: ...
     async def cancel(self, job_id: int, *, user: str) -> None: ...
     async def job(self, job_id: int) -> Job | None: ...
     async def named_jobs(self, name: str, user: str) -> dict[int, str]: ...
@@ -110,11 +111,14 @@ async def _submit(sessions: sessionmaker[Session], settings: Settings, slurm: Sl
 
 
 async def _find(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, row: TransferRow) -> None:
-    """Find the job of a worker that was killed between ``sbatch`` and its answer."""
+    """Find the job of an ``sbatch`` whose answer did not arrive; while that ``sbatch`` runs, its job may still come."""
+    is_submitting = slurm.is_submitting(row.person)
     jobs = await slurm.named_jobs(_job_name(settings), row.person)
     job_ids = [job_id for job_id, comment in jobs.items() if comment == _comment(settings, row)]
     if job_ids:
         _submitted(sessions, row, max(job_ids))
+    elif is_submitting:
+        logger.warning("transfer %i: an sbatch that did not answer still runs", row.id)
     elif row.state is TransferState.CANCELLING:
         _end(sessions, row, TransferState.CANCELLED, "")
     elif now() - row.touched > RESUBMIT_AFTER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,10 @@ from sqlalchemy.orm import Session
 from hub.errors import NotFound
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending, Verdict
+from hub.servers.tables import ServerAttempt
+from hub.slurm import naming
 from hub.slurm.jobs import Job
+from hub.slurm.naming import JobComment
 
 STOPPED = Verdict(ending=Ending.STOPPED, message="It was stopped as asked.")
 
@@ -94,24 +98,56 @@ def test_what_a_job_wrote_is_kept_up_to_a_length_from_its_end(session: Session) 
 
 
 def test_open_is_what_has_not_ended_at_this_gateway(session: Session) -> None:
-    waiting, ended, _without_job = begin(session), begin(session), begin(session, "b")
+    waiting, ended, without_job = begin(session), begin(session), begin(session, "b")
     elsewhere = begin(session, gateway="elsewhere")
     for number, job in ((waiting, 7), (ended, 8), (elsewhere, 9)):
         service.submitted(session, number, job)
     service.ended(session, ended, STOPPED)
-    assert service.open_jobs(session, "atrium") == {7}
+    assert [attempt.id for attempt in service.open_attempts(session, "atrium")] == [waiting, without_job]
 
 
-def test_owners_of_jobs_are_found_by_the_attempt_whatever_number_is_asked_for(session: Session) -> None:
+def comment_of(session: Session, number: int, **changes: object) -> JobComment:
+    attempt = service.find(session, number)
+    assert attempt is not None
+    comment = naming.server_comment("atrium", attempt.person, attempt.server, attempt.id, attempt.nonce)
+    return replace(comment, **changes)  # type: ignore[arg-type]
+
+
+def test_owners_of_jobs_are_found_by_the_nonce_whatever_number_the_comment_names(session: Session) -> None:
     waiting, ended, elsewhere = begin(session), begin(session), begin(session, gateway="elsewhere")
     service.ended(session, ended, STOPPED)
-    numbers = [waiting, ended, elsewhere, 0, 2**31, 10**17, *range(1000, 3000)]
-    owners = service.job_owners(session, "atrium", numbers)
-    assert {number: (owner.os_account, owner.is_open) for number, owner in owners.items()} == {
-        waiting: ("os-founder", True),
-        ended: ("os-founder", False),
+    comments = [comment_of(session, number) for number in (waiting, ended, elsewhere)]
+    rebuilt = comment_of(session, waiting, attempt=10**17)
+    others = [comment_of(session, waiting, user="colleague"), comment_of(session, waiting, server="b")]
+    unknown = [comment_of(session, waiting, nonce=f"{number:08x}") for number in range(2000)]
+    owners = service.job_owners(session, "atrium", [*comments, rebuilt, *others, *unknown])
+    assert {comment: (owner.os_account, owner.is_open, owner.attempt) for comment, owner in owners.items()} == {
+        comments[0]: ("os-founder", True, waiting),
+        comments[1]: ("os-founder", False, ended),
+        rebuilt: ("os-founder", True, waiting),
     }
-    assert owners[waiting].nonce == service.find(session, waiting).nonce
+
+
+def test_owners_of_jobs_of_earlier_versions_are_found_by_the_number(session: Session) -> None:
+    number, with_nonce = begin(session), begin(session)
+    session.get_one(ServerAttempt, number).nonce = ""
+    session.commit()
+    numbers = (number, with_nonce, 0, 2**31, 10**17)
+    comments = [comment_of(session, number, attempt=attempt, nonce="") for attempt in numbers]
+    assert list(service.job_owners(session, "atrium", comments)) == [comments[0]]
+
+
+def test_a_row_is_the_attempts_only_with_its_nonce(session: Session) -> None:
+    number = begin(session)
+    attempt = service.find(session, number)
+    assert attempt is not None
+    state = {"gateway": "atrium", "person": "founder", "server": "", "attempt": number, "job_id": None}
+    assert service.find_server(session, **state, nonce=attempt.nonce) == attempt
+    assert service.find_server(session, **state, nonce="0a1b2c3d") is None
+    service.submitted(session, number, 7)
+    assert service.find_server(session, **{**state, "job_id": 7}, nonce="") is not None
+    assert service.find_server(session, **{**state, "job_id": 8}, nonce="") is None
+    assert service.find_server(session, **{**state, "person": "colleague"}, nonce="") is None
 
 
 def test_history_is_ones_own_the_newest_first(session: Session) -> None:

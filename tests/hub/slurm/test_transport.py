@@ -1,14 +1,18 @@
 """The transport, on real processes."""
 
 import asyncio
+import os
 import stat
+import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hub.errors import SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.settings import Slurm
+from hub.slurm import process
 from hub.slurm.transport import Transport
 
 
@@ -91,6 +95,26 @@ async def test_the_deadline_ends_the_command_and_its_children(command, tmp_path)
     child = int((tmp_path / "child").read_text())
     async with asyncio.timeout(5):
         await asyncio.to_thread(_wait_until_gone, child)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a process of root's")
+def test_a_process_of_root_counts_and_one_of_another_account_does_not():
+    argv = ["sleep", "61"]
+    with running(argv):
+        assert process.is_running_as_root(argv)
+    assert not process.is_running_as_root(argv)
+    with running(argv, user="nobody"):
+        assert not process.is_running_as_root(argv)
+
+
+@contextmanager
+def running(argv, **options):
+    child = subprocess.Popen(argv, **options)
+    try:
+        yield
+    finally:
+        child.kill()
+        child.wait(5)
 
 
 def _wait_until_gone(pid: int) -> None:

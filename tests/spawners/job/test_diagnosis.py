@@ -32,7 +32,7 @@ NameError: name 'x' is not defined
 """
 CASES = [
     (Facts(stage=Stage.WAITING, stop_requested=True), Ending.STOPPED, "as asked"),
-    (Facts(stage=Stage.SUBMIT), Ending.NOT_ASKED, "nothing was started"),
+    (Facts(stage=Stage.SUBMIT), Ending.NOT_ASKED, "has no job of this start"),
     (Facts(stage=Stage.SUBMIT, not_asked=True, refusal="x"), Ending.NOT_ASKED, "Try again"),
     (Facts(stage=Stage.SUBMIT, refusal="Invalid qos specification"), Ending.REFUSED, "quality of service"),
     (over("OUT_OF_MEMORY", "0:125"), Ending.OUT_OF_MEMORY, "4\u202fGB"),
@@ -43,6 +43,7 @@ CASES = [
     (over("BOOT_FAIL", "0:0", stage=Stage.WAITING), Ending.NODE_FAILED, "nothing you did"),
     (over("PREEMPTED", "0:15"), Ending.PREEMPTED, "make room"),
     (over("CANCELLED by 0", "0:15"), Ending.CANCELLED, "administrator cancelled"),
+    (over("CANCELLED by 0", "0:15", shut_down=True), Ending.CANCELLED, "shut down"),
     (over("CANCELLED by 1000", "0:15", uid=1000), Ending.CANCELLED, "your own account"),
     (over("CANCELLED by 1000", "0:15", uid=1001), Ending.CANCELLED, "administrator"),
     (over("CANCELLED by 0", "71:0"), Ending.CANCELLED, "administrator cancelled"),

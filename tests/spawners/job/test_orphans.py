@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,15 @@ from sqlalchemy import create_engine
 from hub.audit import service as audit
 from hub.db.base import Base
 from hub.servers import service
-from hub.servers.models import Ending, Verdict
+from hub.servers.models import AttemptState, Ending, Verdict
 from hub.servers.service import JobOwner
 from hub.settings import Settings, Spawn
 from hub.slurm import commands, naming
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
+from spawners.job import orphans
 from spawners.job.ledger import Ledger
-from spawners.job.orphans import Sweep, is_orphan
+from spawners.job.orphans import Followed, Sweep, is_orphan
 from spawners.job.site import Site
 
 
@@ -113,6 +115,70 @@ async def test_a_start_whose_number_is_not_stored_is_no_orphan(tmp_path: Path) -
         slurm.jobs[attempt.id] = Job(attempt.id, "RUNNING", "founder")
         slurm.comments[attempt.id] = f"atrium:notebook:{person}::{attempt.id}:{attempt.nonce}"
     await Sweep(here).round()
+    assert slurm.cancelled == []
+
+
+def nothing_followed() -> Followed:
+    return Followed(frozenset(), frozenset())
+
+
+async def test_an_open_row_that_the_hub_does_not_follow_has_no_server(tmp_path: Path) -> None:
+    """The Hub's own database is older than the ledger."""
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={}
+    )
+    slurm.add(7, "founder", f"atrium:notebook:founder::{attempt.id}:{attempt.nonce}")
+    await here.ledger.run(service.submitted, attempt.id, 7)
+    await Sweep(here, lambda: Followed(frozenset({attempt.id}), frozenset())).round()
+    assert slurm.cancelled == []
+    await Sweep(here, nothing_followed).round()
+    assert slurm.cancelled == [7]
+
+
+async def test_a_job_that_the_hub_follows_is_no_orphan_while_its_row_is_lost(tmp_path: Path) -> None:
+    slurm = Slurm(founder=COMMENT)
+    await Sweep(site(slurm, tmp_path), lambda: Followed(frozenset(), frozenset({1}))).round()
+    assert slurm.cancelled == []
+
+
+async def test_an_old_row_without_server_and_job_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = site(Slurm(), tmp_path)
+    await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={}
+    )
+    await Sweep(here, nothing_followed).round()
+    assert await here.ledger.run(service.open_attempts, "atrium")
+    monkeypatch.setattr(orphans, "FORGOTTEN_AFTER", timedelta(0))
+    await Sweep(here, nothing_followed).round()
+    [attempt] = await here.ledger.run(service.history, "founder")
+    assert (attempt.state, attempt.ending) == (AttemptState.ENDED, Ending.CANCELLED)
+
+
+async def test_pages_know_the_jobs_without_a_server_until_they_end(tmp_path: Path) -> None:
+    slurm = Slurm(founder=COMMENT)
+    here = site(slurm, tmp_path)
+    here.strays.unchecked = True
+    sweep = Sweep(here, nothing_followed)
+    await sweep.round()
+    assert [(stray.user, stray.job.id) for stray in here.strays.of_user("founder")] == [("founder", 1)]
+    assert list(here.strays.of_user("colleague")) == []
+    assert here.strays.possible("founder", "")
+    assert not here.strays.possible("founder", "b")
+    slurm.jobs.clear()
+    await sweep.round()
+    assert not here.strays.possible("founder", "")
+
+
+async def test_the_worker_of_a_rebuilt_row_is_known_by_the_nonce(tmp_path: Path) -> None:
+    slurm = Slurm()
+    here = site(slurm, tmp_path)
+    attempt = await here.ledger.run(
+        service.begin, gateway="atrium", person="founder", os_account="founder", server="", request={}
+    )
+    slurm.add(1, "founder", f"atrium:dask:founder::{attempt.id + 90}:{attempt.nonce}:dask-1")
+    await Sweep(here).round_of_workers()
     assert slurm.cancelled == []
 
 

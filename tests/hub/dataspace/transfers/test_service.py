@@ -47,6 +47,7 @@ class Cluster:
         self.asked_log: list[str] = []
         self.error: Exception | None = None
         self.deaf = False
+        self.submitting = False
         self.cancelled: list[int] = []
 
     async def submit(self, script: str, *, user: str, environment: Mapping[str, str]) -> int:
@@ -57,6 +58,9 @@ class Cluster:
         if self.deaf:
             raise SlurmUnavailable("Slurm has not answered for 15 s.")
         return number
+
+    def is_submitting(self, user: str) -> bool:
+        return self.submitting
 
     async def cancel(self, job_id: int, *, user: str) -> None:
         self.cancelled.append(job_id)
@@ -169,6 +173,23 @@ async def test_a_job_that_was_never_submitted_is_submitted_after_a_while(ask, te
     session.commit()
     assert (await tend(number)).state == "waiting"
     assert (await tend(number)).job_id == 100
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_while_an_sbatch_is_late_nothing_is_decided(ask, tend, cluster, session, settings, cancelled):
+    number = ask()
+    cluster.error, cluster.submitting = SlurmUnavailable("Slurm has not answered for 15 s."), True
+    row = await tend(number)
+    if cancelled:
+        transfers.cancel(session, "founder", MINE, number)
+    row.touched = now() - timedelta(minutes=1)
+    session.commit()
+    assert (await tend(number)).state == ("cancelling" if cancelled else "submitting")
+    cluster.error, cluster.submitting = None, False
+    script = jobs.script(settings, row)
+    late = await cluster.submit(script, user=ME, environment={})
+    assert (await tend(number)).job_id == late
+    assert len(cluster.scripts) == 1
 
 
 async def test_a_job_that_slurm_refuses_has_failed(ask, tend, cluster):
