@@ -23,7 +23,7 @@ class PersonKernelManager(PatientKernelManager):
         options["env"] = {**LOCAL_FILES, **person.added(options.get("env") or {}), **variables}
         return await super()._async_pre_start_kernel(**options)
 
-    pre_start_kernel = _async_pre_start_kernel  # type: ignore[assignment]  # as in AsyncKernelManager
+    pre_start_kernel = _async_pre_start_kernel  # as in AsyncKernelManager
 
 
 class PersonKernelSpecs(KernelSpecManager):

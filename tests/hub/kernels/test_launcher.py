@@ -73,19 +73,25 @@ def run_cell(socket: PatientSocket, cell: int, outputs: int) -> None:
 
 
 def test_a_slow_reader_gets_everything(wire: Wire) -> None:
-    socket, reader, messages = PatientSocket(wire.own, SESSION, 10, 30), wire.reader(1), []
+    """It begins when the kernel has sent most messages, more than fit in any buffer between them, or waits for it."""
+    socket, reader, messages = PatientSocket(wire.own, SESSION, 10, 60), wire.reader(1), []
+    outputs = [message("display_data", 0, text="x" * 500, number=number) for number in range(1500)]
+    many = threading.Event()
 
     def read() -> None:
-        while len(messages) < 302:
+        many.wait(5)
+        while len(messages) < 1500:
             messages.append(reader.recv_multipart())
-            time.sleep(0.001)
 
     reading = threading.Thread(target=read, daemon=True)
     reading.start()
-    run_cell(socket, 0, 300)
+    for number, output in enumerate(outputs):
+        socket.send_multipart(output)
+        if number == 1400:
+            many.set()
     reading.join(60)
 
-    assert len(messages) == 302
+    assert len(messages) == 1500
 
 
 def test_states_reach_a_reader_that_took_nothing_and_the_cell_says_what_is_missing(wire: Wire) -> None:
