@@ -20,9 +20,10 @@ import sys, time
 from spawners.node.step import Step
 step = Step.of_this_server()
 print("known" if step.process else "unknown", step.is_gone(), step.process, flush=True)
-while not step.is_gone():
+end = time.monotonic() + 60
+while not step.is_gone() and time.monotonic() < end:
     time.sleep(0.05)
-print("gone", flush=True)
+print("gone" if step.is_gone() else "there", flush=True)
 """
 
 
