@@ -13,6 +13,7 @@ from hub.programs import culling
 from hub.settings import Settings
 
 SPAWNER = "spawners.gateway.AtriumSpawner"  # by name: hub does not import spawners
+PROXY = "spawners.proxy.PausableProxy"
 
 # Scopes on behalf of a person: of the dashboards service, and of the token of a server's notebooks.
 ON_BEHALF = ["access:services!service=atrium", "read:users:name!user", "read:users:groups!user"]
@@ -34,6 +35,7 @@ def network(c: Any, settings: Settings) -> None:
     proxy, hub = settings.proxy, settings.hub
     c.JupyterHub.bind_url = f"http://127.0.0.1:{settings.nginx.port}/"
     c.JupyterHub.hub_bind_url = f"{settings.internal_scheme}://{hub.host}:{hub.port}/hub/"
+    c.JupyterHub.proxy_class = PROXY
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"{settings.internal_scheme}://127.0.0.1:{proxy.api_port}"
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")

@@ -106,3 +106,7 @@ class SlurmUnavailable(SlurmError):
 
     status = 503
     hint = "Running notebooks continue. Try again in a minute."
+
+
+class SlurmNotReached(SlurmUnavailable):
+    """No connection to Slurm could be made, so it has not received the request."""

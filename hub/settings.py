@@ -233,8 +233,9 @@ class Slurm(Section):
     """Command that prints, as a person, the end of their notebook's job log (deploy/sudoers)."""
     deadline_seconds: Annotated[float, SECONDS] = Field(15.0, gt=0)
     """Time limit of one Slurm command."""
-    waiting_seconds: Annotated[float, SECONDS] = Field(2.0, gt=0)
-    """Interval of the one ``squeue`` call for everybody while somebody waits for a job."""
+    waiting_seconds: Annotated[float, SECONDS] = Field(3.0, gt=0)
+    """Interval of the one ``squeue`` call for everybody while somebody waits for a job. The Hub runs ``squeue`` at most
+    thirty times in a minute, whatever is set here."""
     idle_seconds: Annotated[float, SECONDS] = Field(5.0, gt=0)
     """Interval of that call while nobody waits. A server that ended unannounced has its route for so long and about
     two seconds more."""
@@ -245,7 +246,7 @@ class Slurm(Section):
     gpu_partition: str = "gpu"
     """Partition of notebooks with GPUs."""
     dask_partition: str = "batch"
-    """Partition of Dask workers."""
+    """Partition of Dask workers; a project that may not use it gets another one of its own."""
     dask_interface: str = ""
     """Network interface on which Dask's scheduler and workers connect, such as ``ib0``; unset: Dask chooses."""
     default_account: str = "demo"

@@ -7,6 +7,7 @@ on their way. Ours asks the ledger: what was starting goes on, what was stopping
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from operator import not_
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
+from hub.identity.models import NAME
 from hub.pages import hosts
 from hub.servers import service
 from hub.servers.models import AttemptState
@@ -26,6 +28,7 @@ from spawners.job.background import in_background
 from spawners.job.ledger import LedgerUnavailable
 from spawners.job.site import site
 
+USER_NAME = re.compile(NAME + r"\Z")
 LEDGER_SECONDS = 5.0
 """How often a ledger that does not answer is asked again."""
 
@@ -107,7 +110,16 @@ class AtriumHub(JupyterHub):
     def init_tornado_application(self) -> None:
         """The Hub's handlers, behind the check of the request's host."""
         super().init_tornado_application()
-        hosts.guard(self.tornado_application, load())
+        hosts.guard(self.tornado_application, load(), self._is_paused)
+
+    def _is_paused(self, path: str) -> bool:
+        """Whether the cluster has paused the server with this path, such as ``/user/maria/second/api/kernels``."""
+        _, kind, name, server, *_ = [*path.split("/"), "", "", "", ""]
+        user = self.users.get(name) if kind == "user" and USER_NAME.match(name) else None
+        if user is None:
+            return False
+        spawner = user.spawners.get(server) or user.spawners.get("")
+        return bool(spawner is not None and spawner.paused)
 
 
 def _slurm_as_seen() -> SimpleNamespace:

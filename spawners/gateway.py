@@ -249,7 +249,8 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             request=self.user_options or {},
             save=self._save_state,
             on_leaving=self._close_route,
-            on_over=self.poll_and_notify,
+            on_over=self._end_if_over,
+            on_pause=self._change_route,
             on_requeue=self._follow_requeued,
             on_stuck=partial(recovery.stopped, self.user, self.name),
         )
@@ -336,22 +337,37 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         )
 
     async def poll(self) -> int | None:
-        """1 if the job has ended according to Slurm; None if it runs or Slurm does not answer.
+        """1 if the job has ended according to Slurm; None if it runs, or if that is not known.
 
-        Never raises: JupyterHub takes an error during its start for a dead server.
+        Answered from memory, because pages wait for it; the queue reports an end (:meth:`_end_if_over`).
         """
         if self.requeued or self.job is None:
             return 1
         if self.job.attempt is None:
             return None if self._submission is not None and not self._submission.done() else 1
+        return None
+
+    async def _end_if_over(self) -> None:
+        """Ask Slurm about a job that the queue shows as ended, or no longer lists."""
+        job = self.job
         try:
-            if not await self.job.is_over():
-                return None
+            is_over = job is not None and await job.is_over()
         except Exception:
             self.log.exception("Job %s could not be looked at; taken as running", self.job_id)
-            return None
-        self.clear_state()
-        return 1
+            return
+        if is_over and job is self.job:
+            self.clear_state()
+        await self.poll_and_notify()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the cluster has paused the job of the ready server."""
+        return self.job is not None and self.job.paused
+
+    async def _change_route(self) -> None:
+        """Let the Hub answer at the address of a paused server, or the server again (``spawners/proxy.py``)."""
+        if self.ready:
+            await self.user.settings["proxy"].add_user(self.user, self.name)
 
     async def stop(self, now: bool = False) -> None:
         """End the server and wait until Slurm says that its job has ended."""

@@ -1,4 +1,4 @@
-"""The route by which a server reports its port and its end to the Hub.
+"""The route by which a server reports its port and its end to the Hub, and learns when its job ends.
 
 batchspawner's own route copies any field of the request onto the spawner, at any time. This one accepts one port, once,
 from a server that is starting, and a farewell with a known reason.
@@ -15,6 +15,7 @@ from jupyterhub import apihandlers
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
+from hub.slurm.jobs import Job
 from spawners.job.diagnosis import Farewell
 
 ROUTE = r"/api/batchspawner"
@@ -27,6 +28,9 @@ class Announced(Protocol):
 
     _log_name: str
     api_token: str
+
+    @property
+    def latest_job(self) -> Job | None: ...
 
     @property
     def awaits_port(self) -> bool: ...
@@ -57,7 +61,17 @@ def parse(body: bytes) -> int | Farewell | None:
 
 
 class HandshakeHandler(APIHandler):
-    """``POST /hub/api/batchspawner`` with the server's token and ``{"port": 34567}`` or ``{"farewell": "idle"}``."""
+    """``/hub/api/batchspawner``, with the server's token.
+
+    ``POST`` of ``{"port": 34567}`` or ``{"farewell": "idle"}``; ``GET`` for the end of its job.
+    """
+
+    def get(self) -> None:
+        """``{"ends": 1800000000.0}``: when Slurm ends the job of the server with this token, as the Hub last saw it, in
+        seconds since the epoch; null: not known."""
+        job = self._sender().latest_job
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({"ends": None if job is None or job.end is None else job.end.timestamp()}))
 
     async def post(self) -> None:
         spawner = self._sender()

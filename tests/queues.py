@@ -25,6 +25,7 @@ SLOWEST_FIRST = (
     "tests/e2e/test_dask.py",
     "tests/e2e/test_dataspaces.py",
     "tests/e2e/test_access.py",
+    "tests/e2e/test_states.py",
     "tests/e2e/test_waiting.py",
     "tests/e2e/test_ledger.py",
     "tests/e2e/test_dask_trouble.py",

@@ -42,6 +42,8 @@ class Server:
     title: str
     pending: str
     """``spawn``, ``stop``, … or empty when it is ready."""
+    paused: bool
+    """Whether the cluster has paused its job."""
     node: str
     ends: datetime | None
     url: str
@@ -58,6 +60,7 @@ def servers(user: Any, hub_path: str = HUB_PATH) -> Iterator[Server]:
             name=spawner.name,
             title=getattr(spawner, "display_name", "") or spawner.name,
             pending=spawner.pending or "",
+            paused=getattr(job, "is_paused", False),
             node=getattr(job, "node", ""),
             ends=getattr(job, "end", None),
             url=user.server_url(spawner.name),

@@ -7,6 +7,7 @@ host only: links to people's and services' hosts are redirected, everything else
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +19,32 @@ from hub.pages import handlers
 from hub.settings import Settings
 
 
-def guard(application: web.Application, settings: Settings) -> None:
-    """Check the host of each request before any handler of the Hub sees it."""
+def guard(
+    application: web.Application, settings: Settings, is_paused: Callable[[str], bool] = lambda _path: False
+) -> None:
+    """Check the host of each request before any handler of the Hub sees it.
+
+    :param is_paused: whether the server with this path is paused; the proxy sends its requests here then.
+    """
     own_hosts = {urlsplit(settings.site.public_url).netloc, *_internal_hosts(settings)}
-    rule = Rule(OtherHosts(own_hosts), OtherHostHandler, {"public_url": settings.site.public_url})
-    application.default_router.rules.insert(0, rule)
+    arguments = {"public_url": settings.site.public_url, "is_paused": is_paused}
+    application.default_router.rules.insert(0, Rule(OtherHosts(own_hosts), OtherHostHandler, arguments))
+
+
+def is_navigation(request: HTTPServerRequest) -> bool:
+    """Whether a browser opens a page, and not a script of a page that is open already."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("Accept", "")
+
+
+def answer_for_paused_server(handler: web.RequestHandler) -> None:
+    """Answer a script's request to a server that the cluster has paused.
+
+    With status 504: JupyterLab takes 503 and 424 for a server that has ended.
+    """
+    handler.set_status(504)
+    handler.set_header("Cache-Control", "no-store")
+    handler.finish({"paused": True, "message": "The cluster has paused this notebook. It goes on by itself."})
 
 
 class OtherHosts(Matcher):
@@ -38,8 +60,9 @@ class OtherHosts(Matcher):
 class OtherHostHandler(web.RequestHandler):
     """Redirects links to hosts below the Hub's to the Hub, as JupyterHub does for servers that are not running."""
 
-    def initialize(self, public_url: str) -> None:
+    def initialize(self, public_url: str, is_paused: Callable[[str], bool]) -> None:
         self.public_url = public_url
+        self._is_paused = is_paused
 
     def set_default_headers(self) -> None:
         for name, value in handlers.SECURITY_HEADERS.items():
@@ -51,6 +74,9 @@ class OtherHostHandler(web.RequestHandler):
     def prepare(self) -> None:
         domain = _without_default_port(urlsplit(self.public_url).netloc)
         is_ours = _without_default_port(self.request.host).endswith(f".{domain}")
+        if is_ours and not is_navigation(self.request) and self._is_paused(self.request.path):
+            answer_for_paused_server(self)
+            return
         if is_ours and self.request.method in ("GET", "HEAD"):
             uri = self.request.uri or "/"
             self.redirect(self.public_url + (uri if uri.startswith("/hub/") else f"/hub{uri}"))

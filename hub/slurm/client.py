@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -60,8 +60,17 @@ class SlurmClient:
                 raise
 
     async def queue(self, name: str) -> list[Job]:
-        """Jobs with this name of all users that have not ended."""
+        """Jobs with this name of all users, those that ended a moment ago included."""
         return commands.parse_queue(await self._transport.run(commands.queue(name)))
+
+    async def jobs_of(self, numbers: Iterable[int]) -> list[Job]:
+        """Those of these jobs that the controller knows."""
+        try:
+            return commands.parse_queue(await self._transport.run(commands.queue_of(numbers)))
+        except SlurmError as error:
+            if "invalid job id" not in error.message.lower():
+                raise
+            return []
 
     async def pending(self) -> list[Pending]:
         """Waiting jobs of all users."""
@@ -76,14 +85,8 @@ class SlurmClient:
 
     async def job(self, job_id: int) -> Job | None:
         """A job, running or ended, from the controller or else from accounting. None if neither knows it."""
-        try:
-            jobs = commands.parse_queue(await self._transport.run(commands.queue_of(job_id)))
-            if jobs:
-                return jobs[0]
-        except SlurmError as error:
-            if "invalid job id" not in error.message.lower():
-                raise
-        return await self.past_job(job_id)
+        jobs = await self.jobs_of([job_id])
+        return jobs[0] if jobs else await self.past_job(job_id)
 
     async def past_job(self, job_id: int) -> Job | None:
         """A job from accounting, with its exit code; None if there is no accounting or it does not know the job."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 LOOKED_SECONDS = 300.0
 """For how long after somebody has looked the view is kept fresh."""
+PATIENCE_SECONDS = 3.0
+"""How long a page waits for a refresh if there is a view from before."""
 SELDOM = 5
 """Partitions and QOS change by an administrator's hand: asked for every so many refreshes."""
 
@@ -185,13 +188,18 @@ class ClusterWatcher:
     async def look(self, *, since: float = float("-inf")) -> Cluster:
         """The current view: a recent one at once, else after a refresh that all callers share.
 
+        If Slurm takes longer than :data:`PATIENCE_SECONDS`, the view from before, whose age is in it.
+
         :param since: monotonic seconds; the refresh must have started after this, for example after a project was
             created.
         """
         now = self._looked_at = time.monotonic()
         failed_just_now = bool(self.cluster.error) and self._asked_at > now - self._seconds
         if self._heard_at < max(since, now - 2 * self._seconds) and not failed_just_now:
-            await self._shared_refresh()
+            may_be_old = self.cluster.as_of is not None and since == float("-inf")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS if may_be_old else None):
+                    await self._shared_refresh()
         if self._background is None or self._background.done():
             self._background = asyncio.create_task(self._keep_fresh())
         return self.cluster

@@ -56,14 +56,18 @@ def terminate(job_id: int) -> Argv:
     return ["scancel", "--quiet", "--batch", "--signal=TERM", str(job_id)]
 
 
+_QUEUE = ["squeue", "--noheader", "--all", "--states=all", f"--format={_QUEUE_FORMAT}"]
+
+
 def queue(name: str) -> Argv:
-    """All users' jobs with this name, in one call."""
-    return ["squeue", "--noheader", "--all", f"--name={_named(name)}", f"--format={_QUEUE_FORMAT}"]
+    """All users' jobs with this name, in one call; ended ones for as long as the controller remembers them
+    (MinJobAge)."""
+    return [*_QUEUE, f"--name={_named(name)}"]
 
 
-def queue_of(job_id: int) -> Argv:
-    """One job in any state, for as long as the controller remembers it (MinJobAge)."""
-    return ["squeue", "--noheader", "--all", "--states=all", f"--jobs={job_id}", f"--format={_QUEUE_FORMAT}"]
+def queue_of(job_ids: Iterable[int]) -> Argv:
+    """These jobs in any state, for as long as the controller remembers them (MinJobAge)."""
+    return [*_QUEUE, f"--jobs={','.join(_all_named(map(str, job_ids)))}"]
 
 
 def parse_queue(text: str) -> list[Job]:

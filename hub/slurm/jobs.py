@@ -48,11 +48,16 @@ _PHASES = {
     },
 }
 _PHASE_OF = {state: phase for phase, states in _PHASES.items() for state in states}
+_PAUSED = {"SUSPENDED", "STOPPED"}
 
 
 def phase(state: str) -> Phase:
     """The phase for one of Slurm's states; ``CANCELLED by 1000`` and ``COMPLETED+`` are understood."""
-    return _PHASE_OF.get(state.partition(" ")[0].rstrip("+").upper(), Phase.UNKNOWN)
+    return _PHASE_OF.get(_word(state), Phase.UNKNOWN)
+
+
+def _word(state: str) -> str:
+    return state.partition(" ")[0].rstrip("+").upper()
 
 
 def moment(text: str) -> datetime | None:
@@ -87,6 +92,11 @@ class Job:
     def is_over(self) -> bool:
         """Whether the job has ended or is ending, according to Slurm."""
         return self.phase in (Phase.ENDING, Phase.ENDED)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the cluster has stopped its processes, which go on where they were."""
+        return _word(self.state) in _PAUSED
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ def could_not_ask(text: str) -> bool:
     return any(sign in lowered for sign in _UNREACHABLE)
 
 
+def was_not_reached(text: str) -> bool:
+    """Whether the output of a command means that Slurm has not received what was asked."""
+    return "(connect failure)" in text.lower()
+
+
 async def run(
     argv: Sequence[str],
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,8 +15,12 @@ from hub.slurm.jobs import Job, Pending
 
 log = logging.getLogger(__name__)
 
-PLACES_SECONDS = 5.0
+PLACES_SECONDS = 10.0
 """How old the order of the queue may get while somebody waits."""
+CALLS_A_MINUTE = 30
+"""Most runs of ``squeue`` in any minute, whatever happens."""
+AT_ONCE = 4
+"""How many of them may follow each other without a pause."""
 
 
 class Queue(Protocol):
@@ -24,31 +28,61 @@ class Queue(Protocol):
 
     async def queue(self, name: str) -> list[Job]: ...
 
+    async def jobs_of(self, numbers: Iterable[int]) -> list[Job]: ...
+
     async def pending(self) -> list[Pending]: ...
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The queue at ``asked_at`` (monotonic seconds, taken before ``squeue`` started)."""
+    """The queue at ``asked_at`` (monotonic seconds, taken before ``squeue`` started).
+
+    Jobs that ended some minutes ago at the most (Slurm's ``MinJobAge``) are in it, with their last state.
+    """
 
     asked_at: float = float("-inf")
     jobs: dict[int, Job] = field(default_factory=dict)
 
 
 Watching = Callable[[Job | None], None]
-"""Called with a job when the queue tells something new of it, and with None while it is not in the queue."""
+"""Called with a job when it has changed, at each refresh once it ends, and with None while it is not in the queue."""
+
+
+class CallBudget:
+    """Spreads calls, so that no minute has more than ``calls_a_minute``; ``at_once`` of them may come together."""
+
+    def __init__(self, calls_a_minute: int = CALLS_A_MINUTE, at_once: int = AT_ONCE) -> None:
+        self._pause = 60 / (calls_a_minute - at_once)
+        self._lead = at_once * self._pause
+        self._next = float("-inf")
+        """When the next call would be due if all were spread evenly (monotonic seconds)."""
+
+    def take(self) -> float:
+        """Book a call; returns the seconds to wait before it."""
+        now = time.monotonic()
+        self._next = max(self._next, now) + self._pause
+        return max(0.0, self._next - self._lead - now)
 
 
 class QueueWatcher:
     """Lists all jobs with one name: at the shorter interval while somebody waits, at the longer one otherwise, and not
-    at all while no job is watched. One call at a time.
+    at all while no job is watched. One call at a time, and never more of them in a minute than the budget has.
 
-    If Slurm does not answer, the last snapshot stays, with its age, and ``error`` says why.
+    If Slurm does not answer, the last snapshot stays, with its age, and ``error`` says why until Slurm answers again.
     """
 
-    def __init__(self, client: Queue, name: str, *, waiting_seconds: float, idle_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Queue,
+        name: str,
+        *,
+        waiting_seconds: float,
+        idle_seconds: float,
+        calls_a_minute: int = CALLS_A_MINUTE,
+    ) -> None:
         self._client = client
         self._name = name
+        self._budget = CallBudget(calls_a_minute)
         self._waiting_seconds = waiting_seconds
         self._idle_seconds = idle_seconds
         self._waiting = 0
@@ -56,6 +90,7 @@ class QueueWatcher:
         self._wake = asyncio.Event()
         self._refresh: asyncio.Task[None] | None = None
         self._asking_since = float("-inf")
+        """When the latest refresh was requested (monotonic seconds)."""
         self._places: dict[tuple[int, str], int] = {}
         self._places_at = float("-inf")
         self.snapshot = Snapshot()
@@ -85,14 +120,25 @@ class QueueWatcher:
     async def run(self) -> None:
         """Refresh the queue until the task is cancelled."""
         while True:
-            if self._watched or self._waiting:
+            is_needed = bool(self._watched or self._waiting or self.error is not None)
+            if is_needed and self._seconds_to_refresh() <= 0:
                 await self._shared_refresh()
                 if self._waiting and time.monotonic() - self._places_at >= PLACES_SECONDS:
                     await self._ask_places()
             self._wake.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._waiting_seconds if self._waiting else self._idle_seconds):
+                async with asyncio.timeout(self._seconds_to_refresh() if is_needed else self._idle_seconds):
                     await self._wake.wait()
+
+    def _seconds_to_refresh(self) -> float:
+        """Until the queue is due, also counted from refreshes that others requested."""
+        interval = self._waiting_seconds if self._waiting else self._idle_seconds
+        return self._asking_since + interval - time.monotonic()
+
+    async def turn(self) -> None:
+        """Wait until the budget has another run of ``squeue``, and count it; the caller runs it then."""
+        await asyncio.sleep(self._budget.take())
+        self.calls += 1
 
     async def fresh(self, since: float) -> Snapshot | None:
         """A snapshot asked for not before ``since`` (monotonic seconds).
@@ -116,10 +162,13 @@ class QueueWatcher:
         await asyncio.shield(self._refresh)
 
     async def _ask(self) -> None:
+        await self.turn()
         asked_at = time.monotonic()
-        self.calls += 1
         try:
             jobs = {job.id: job for job in await self._client.queue(self._name)}
+            if missing := self._watched.keys() - jobs.keys():  # forgotten by the controller, or renamed by their owner
+                await self.turn()
+                jobs |= {job.id: job for job in await self._client.jobs_of(sorted(missing))}
         except SlurmError as error:
             self._could_not_ask(error)
             return
@@ -143,7 +192,7 @@ class QueueWatcher:
     def _tell(self, before: Snapshot) -> None:
         for job_id, on_news in list(self._watched.items()):
             job = self.snapshot.jobs.get(job_id)
-            if job is None or job != before.jobs.get(job_id):
+            if job is None or job.is_over or job != before.jobs.get(job_id):
                 try:
                     on_news(job)
                 except Exception:
@@ -155,16 +204,20 @@ class QueueWatcher:
         if not any(job_id in self._watched and job.state == "PENDING" for job_id, job in self.snapshot.jobs.items()):
             return
         try:
+            await self.turn()
             self._places = places(await self._client.pending())
         except Exception as error:  # the queue itself is known; only the places are missing
             log.warning("The order of the queue could not be read: %s", error)
 
 
 def places(pending: list[Pending]) -> dict[tuple[int, str], int]:
-    """Place of each waiting job in each partition it waits for, counted from 1: by priority, then by number."""
+    """Place of each waiting job in each partition it waits for, counted from 1: by priority, then by number.
+
+    A held job, which has no priority, has no place: it does not get its turn.
+    """
     count: dict[str, int] = {}
     places = {}
-    for job in sorted(pending, key=lambda job: (-job.priority, job.id)):
+    for job in sorted((job for job in pending if job.priority), key=lambda job: (-job.priority, job.id)):
         for partition in job.partitions:
             count[partition] = places[job.id, partition] = count.get(partition, 0) + 1
         if len(job.partitions) > 1:  # squeue prints the partitions that a job requests joined by commas

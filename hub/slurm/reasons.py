@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hub.language import mark, translate
+from hub.slurm.jobs import Job
 
 
 class Whose(StrEnum):
@@ -56,7 +57,8 @@ _SHORTER = mark("Cancel it and choose a shorter time.")
 _OTHER = mark("Cancel it and choose another partition or quality of service.")
 _STOP_ONE = mark("Stop another notebook or job of yours, or cancel this start and ask for less.")
 _ENDS = mark("It starts when one of them ends; asking for less may start sooner.")
-_LEAD = mark("Ask the project's lead, or choose another project.")
+_OTHER_PROJECT = mark("Choose another project.")
+_LEAD = mark("Choose another project. A lead of this one can ask for more under Projects.")
 _ADMIN = mark("Ask an administrator.")
 _REPORT = mark("An administrator has to look at it. Cancel it and start again; report it if that does not help.")
 
@@ -120,7 +122,7 @@ _REASONS: dict[str, Words] = {
     "AccountNotAllowed": Words(
         Whose.REQUEST, mark("This partition does not take jobs of this project."), mark("Choose another partition.")
     ),
-    "InvalidAccount": Words(Whose.PROJECT, mark("The project is not there any more, or not for you."), _LEAD),
+    "InvalidAccount": Words(Whose.PROJECT, mark("The project is not there any more, or not for you."), _OTHER_PROJECT),
     "ReservationDeleted": Words(Whose.REQUEST, mark("Its reservation is over or was deleted."), mark("Cancel it.")),
     "ReservationInvalid": Words(Whose.REQUEST, mark("Its reservation is not there."), mark("Cancel it.")),
     # limits with names of their own
@@ -183,6 +185,9 @@ _REASONS: dict[str, Words] = {
     "OutOfMemory": Words(Whose.REQUEST, mark("It needed more memory than it had asked for.")),
 }
 
+_HELD_REASONS = {"JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue"}
+_HELD_STATES = {"REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+
 # Slurm names further limits by a rule: scope, resource, how it is counted, and per job, node or person.
 _LIMIT = re.compile(
     r"(?P<owner>Assoc|QOS|)(?P<kind>Grp|Max|Min)"
@@ -207,7 +212,7 @@ _PROJECT = {
     "GrpMinutes": Words(
         Whose.PROJECT,
         mark("The project's {hours} are used up, or too few are left for what you ask."),
-        mark("Choose less or a shorter time, or ask the project's lead for more hours."),
+        mark("Choose less or a shorter time. A lead of the project can ask for more hours under Projects."),
     ),
     "GrpRunMinutes": Words(
         Whose.PROJECT, mark("The project's running jobs have claimed as many {hours} as they may at one time."), _ENDS
@@ -288,15 +293,33 @@ def reason(text: str) -> Words:
     return Words(Whose.TIME, translate("Slurm says: “{text}”.").format(text=plain[:200]))
 
 
+def waiting(job: Job) -> Words:
+    """Why this job waits; one that is held in the queue waits for somebody, whatever reason it had before."""
+    words = reason(job.reason)
+    if is_held(job) and words.whose is Whose.TIME:
+        return _REASONS["JobHeldAdmin"].translated()
+    return words
+
+
+def is_held(job: Job) -> bool:
+    """Whether the job stays in the queue until somebody releases it."""
+    return job.state.upper() in _HELD_STATES or _name(job.reason) in _HELD_REASONS
+
+
 def knows_reason(text: str) -> bool:
     """Whether there is a sentence for this reason."""
     return _reason(text) is not None
 
 
 def _reason(text: str) -> Words | None:
-    lowered = text.replace("_", " ").lower()
-    name = next((name for sign, name in _SENTENCES if sign in lowered), _first_word(text))
+    name = _name(text)
     return _REASONS.get(name) or _limit(name)
+
+
+def _name(text: str) -> str:
+    """Slurm's word for a reason, also where slurmctld writes a sentence."""
+    lowered = text.replace("_", " ").lower()
+    return next((name for sign, name in _SENTENCES if sign in lowered), _first_word(text))
 
 
 def _first_word(text: str) -> str:
@@ -335,8 +358,8 @@ _STATES = {
     "RESV_DEL_HOLD": mark("held, for its reservation is gone"),
     "RUNNING": mark("running"),
     "EXPEDITING": mark("put back into the queue, at its head"),
-    "SUSPENDED": mark("paused"),
-    "STOPPED": mark("paused"),
+    "SUSPENDED": mark("paused by the cluster"),
+    "STOPPED": mark("paused by the cluster"),
     "SIGNALING": mark("running"),
     "RESIZING": mark("running"),
     "STAGE_OUT": mark("saving its data"),
@@ -380,7 +403,7 @@ _NO_PARTITION = Words(
 _NO_PROJECT = Words(
     Whose.PROJECT,
     mark("You may not use this project on this part of the machine."),
-    mark("Choose another project, or ask its lead to make you a member."),
+    mark("Choose another partition or project. A lead of the project can add members under Projects."),
 )
 _NO_QOS = Words(
     Whose.REQUEST,

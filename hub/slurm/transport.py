@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.errors import SlurmError, SlurmUnavailable
+from hub.errors import SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm import process
 from hub.slurm.commands import Argv
@@ -64,5 +64,6 @@ class Transport:
 
 def _refusal(command: str, text: str) -> SlurmError:
     if process.could_not_ask(text):
-        return SlurmUnavailable(f"Slurm does not answer ({command}): {text[:300]}")
+        kind = SlurmNotReached if process.was_not_reached(text) else SlurmUnavailable
+        return kind(f"Slurm does not answer ({command}): {text[:300]}")
     return SlurmError(text[:500] or f"{command} failed without a message.")

@@ -20,13 +20,16 @@ log = logging.getLogger(__name__)
 
 GOODBYE_SECONDS = 10.0
 """How long a server may take after SIGTERM before its job is cancelled."""
-PAUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
-"""Seconds between tries; the last one for ever."""
+PAUSES = (0.5, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between tries, and before each look at the queue; the last one for ever."""
+LOOK_SECONDS = 3.0
+"""The longest of these pauses before a look at the queue, which many who stop share."""
 
 
 async def end_job(site: Site, number: int, os_account: str, *, in_order: bool) -> Job | None:
     """End the job and return it once it has ended, however long that takes; None if Slurm no longer knows it.
 
+    :param number: of a job that the queue watches, which it then finds under any name.
     :param in_order: whether its server is ready, so that kernels can end in order.
     """
     if in_order:
@@ -49,16 +52,15 @@ async def end_job(site: Site, number: int, os_account: str, *, in_order: bool) -
 
 
 async def _wait_until_over(site: Site, number: int) -> Job | None:
-    """Wait on the shared queue; only a job that has left the queue is requested by number."""
+    """Wait on the shared queue; only a job that has left the queue is looked up in accounting."""
     for pause in _pauses():
+        await asyncio.sleep(min(pause, LOOK_SECONDS))
         snapshot = await site.queue.fresh(time.monotonic())
         if snapshot is None:
             raise SlurmUnavailable("Slurm does not answer.")
-        if number not in snapshot.jobs:
-            job = await site.slurm.job(number)
-            if job is None or job.phase is Phase.ENDED:
-                return job
-        await asyncio.sleep(min(pause, 2.0))
+        job = snapshot.jobs.get(number) or await site.slurm.past_job(number)
+        if job is None or job.phase is Phase.ENDED:
+            return job
     raise AssertionError("unreachable")
 
 

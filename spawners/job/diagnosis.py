@@ -37,6 +37,8 @@ class Farewell(StrEnum):
     IDLE = "idle"
     TIME_LIMIT = "time limit"
     FINISHED = "finished"
+    UNATTENDED = "unattended"
+    """Slurm's process on the node is gone."""
 
 
 class Exit(IntEnum):
@@ -171,6 +173,11 @@ _KILLED = _Finding(
 _DEADLINE = _Finding(
     Ending.TIME_LIMIT, mark("It could not be over by the time it had to be."), mark("Choose a shorter time.")
 )
+_UNATTENDED = _Finding(
+    Ending.NODE_FAILED,
+    mark("Slurm's own process for it on the node{node} ended, so it could not go on. That was nothing you did."),
+    mark("What you had saved is still there. Start it again. Report it if that happens again."),
+)
 _EARLY = _Finding(Ending.CRASHED, mark("The server ended before it was ready, without giving an error."), _LOG)
 
 _OF_STATE = {
@@ -194,6 +201,7 @@ _OF_FAREWELL = {
     Farewell.IDLE: _FINDINGS[Ending.IDLE],
     Farewell.TIME_LIMIT: _FINDINGS[Ending.TIME_LIMIT],
     Farewell.FINISHED: _FINDINGS[Ending.FINISHED],
+    Farewell.UNATTENDED: _UNATTENDED,
 }
 _OF_EXIT = {
     int(Exit.NO_TLS): _NO_TLS,

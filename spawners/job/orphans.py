@@ -91,7 +91,8 @@ class Sweep:
         """Look for workers of Dask clusters: their comments name the attempt of their server."""
         name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.WORKER)
         try:
-            os_accounts = {job.id: job.user for job in await self.site.slurm.queue(name)}
+            await self.site.queue.turn()
+            os_accounts = {job.id: job.user for job in await self.site.slurm.queue(name) if not job.is_over}
             comments = await self._comments_of_workers(name, os_accounts)
         except SlurmError as error:
             log.warning("Slurm does not list workers, so none without a server are looked for: %s", error)
@@ -121,6 +122,7 @@ class Sweep:
         """
         self.comments = {number: text for number, text in self.comments.items() if number in os_accounts}
         for account in sorted({os_accounts[number] for number in os_accounts.keys() - self.comments.keys()}):
+            await self.site.queue.turn()
             texts = await self.site.slurm.named_jobs(name, account)
             self.comments |= {number: texts.get(number, "") for number in os_accounts if os_accounts[number] == account}
         return {number: self._read(text, naming.Kind.WORKER) for number, text in self.comments.items()}
@@ -132,6 +134,7 @@ class Sweep:
         """
         name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.SERVER)
         try:
+            await self.site.queue.turn()
             text = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
             comment = self._read(text, naming.Kind.SERVER)
             owners = await self._owners([comment])

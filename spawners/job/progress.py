@@ -52,10 +52,10 @@ def _event(standing: Standing, now: datetime) -> dict[str, Any]:
     known = {
         "state": step,
         "job_id": standing.job_id,
-        "place": standing.place if waiting else None,
+        "place": _place(standing, job) if job and waiting else None,
         "partition": (job.partition if job else "") or standing.partition,
         "reason": job.reason if job and waiting else "",
-        "whose": str(reasons.reason(job.reason).whose) if job and waiting else "",
+        "whose": str(reasons.waiting(job).whose) if job and waiting else "",
         "expected_start": _iso(_expected(job, now)) if waiting else "",
         "node": job.node if job else "",
         "silent_since": _iso(standing.silent_since),
@@ -77,6 +77,8 @@ def _step(standing: Standing, now: datetime) -> tuple[str, int, str]:
     if job.is_over:
         message = translate("The job is over ({state}). Finding out why.").format(state=reasons.state(job.state))
         return "ended", 90, message
+    if job.is_paused:
+        return "starting", 60, translate("The cluster has paused your notebook. It goes on by itself.")
     if job.phase is Phase.RUNNING and job.node:
         message = translate("Node {node} is yours. Your notebook server is starting.").format(node=job.node)
         return "starting", 70, message
@@ -97,7 +99,7 @@ def _without_a_job(standing: Standing) -> tuple[str, int, str]:
 
 def _waiting(standing: Standing, job: Job, now: datetime) -> str:
     partition = job.partition or standing.partition
-    why = reasons.reason(job.reason)
+    why = reasons.waiting(job)
     if why.whose is reasons.Whose.TIME:
         sentences = [translate("Waiting for a free node in {partition}.").format(partition=partition)]
         if job.reason not in ("", "None", "Priority", "Resources"):
@@ -106,19 +108,27 @@ def _waiting(standing: Standing, job: Job, now: datetime) -> str:
         sentences = [translate("Waiting in {partition}.").format(partition=partition), str(why)]
     if standing.requeues:
         sentences.insert(0, translate("Its node was taken away, so it is in the queue again; nothing is lost."))
-    if standing.place == 1:
+    place = _place(standing, job)
+    if place == 1:
         sentences.append(translate("You are next in line."))
-    elif standing.place:
-        sentences.append(translate("You are {nth} in line.").format(nth=nth(standing.place)))
+    elif place:
+        sentences.append(translate("You are {nth} in line.").format(nth=nth(place)))
     expected = _expected(job, now)
     if expected:
         sentences.append(translate("Slurm expects to start it in {time}.").format(time=about(expected, now)))
     return " ".join(sentences)
 
 
+def _place(standing: Standing, job: Job) -> int | None:
+    """Its place in line; None: not known, or it is held and does not get its turn."""
+    return None if reasons.is_held(job) else standing.place
+
+
 def _expected(job: Job | None, now: datetime) -> datetime | None:
-    """The start that Slurm expects, unless it is past."""
-    return job.start if job and job.start and job.start > now else None
+    """The start that Slurm expects, unless it is past, or depends on somebody and not on time."""
+    if job is None or job.start is None or job.start <= now:
+        return None
+    return job.start if reasons.waiting(job).whose is reasons.Whose.TIME else None
 
 
 def about(then: datetime, now: datetime) -> str:

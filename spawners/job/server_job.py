@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.errors import AtriumError, SlurmError, SlurmUnavailable
+from hub.errors import AtriumError, SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Verdict
 from hub.slurm import naming
@@ -31,7 +31,7 @@ from spawners.job.slurm_queries import current_job, find_job, log_tail, node_add
 
 log = logging.getLogger(__name__)
 
-FAREWELL_SECONDS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
+FAREWELL_SECONDS = (0.5, 0.5, 1.0, 3.0, 5.0, 10.0, 20.0, 20.0)
 """When to look whether a server that said farewell is gone; after the last one its job is ended."""
 
 _STATES = {
@@ -63,6 +63,7 @@ class ServerJob:
     :param on_leaving: called once when a ready server says farewell or its job is ending: nothing may be sent to its
         address any more.
     :param on_over: called if the job of a ready server has ended or is no longer listed.
+    :param on_pause: called when the cluster has paused the job of a ready server, or lets it go on.
     :param on_requeue: called if the job of a ready server was requeued.
     :param on_stuck: called if a server said farewell and its job still runs after :data:`FAREWELL_SECONDS`.
     """
@@ -78,13 +79,14 @@ class ServerJob:
         save: Callable[[], None],
         on_leaving: Callable[[], Awaitable[Any]],
         on_over: Callable[[], Awaitable[Any]],
+        on_pause: Callable[[], Awaitable[Any]],
         on_requeue: Callable[[], Awaitable[Any]],
         on_stuck: Callable[[], Awaitable[Any]],
     ) -> None:
         self._site = site
         self.user, self.os_account, self.server, self.request = user, os_account, server, request
         self._save, self._on_leaving, self._on_over = save, on_leaving, on_over
-        self._on_requeue, self._on_stuck = on_requeue, on_stuck
+        self._on_pause, self._on_requeue, self._on_stuck = on_pause, on_requeue, on_stuck
         self.attempt: int | None = None
         """Its row in the ledger."""
         self.nonce = naming.UNSAVED
@@ -99,6 +101,9 @@ class ServerJob:
         self.requeues = 0
         self.verdict: Verdict | None = None
         self.stop_requested = False
+        self.paused = False
+        """Whether the cluster has paused the job of a ready server."""
+        self._end_check: asyncio.Task[None] | None = None
         self._farewell = Farewell.NONE
         self._farewell_check: asyncio.Task[None] | None = None
         self._leaves = False
@@ -131,8 +136,12 @@ class ServerJob:
         )
         self.attempt, self.nonce = row.id, row.nonce
         self._save()
+        if isinstance(site.queue.error, SlurmUnavailable):  # sbatch would not be answered either
+            raise await self._ended(Facts(stage=Stage.SUBMIT, not_asked=True))
         try:
             number = await site.slurm.submit(render(self.comment), user=self.os_account, environment=environment)
+        except SlurmNotReached as error:
+            raise await self._ended(Facts(stage=Stage.SUBMIT, not_asked=True)) from error
         except SlurmUnavailable as error:
             log.warning("%s: no answer to sbatch, so the queue is asked: %s", self, error)
             number = await self._find_or_fail()
@@ -205,6 +214,8 @@ class ServerJob:
                     if self.stage is Stage.WAITING:
                         await self._has_node(job)
                         deadline = time.monotonic() + self._site.settings.spawn.announce_seconds
+                    elif job.is_paused:  # its server cannot report now
+                        deadline = time.monotonic() + self._site.settings.spawn.announce_seconds
                     if self._port.done():
                         if address := await node_address(self._site, job.node):
                             return await self._ready(address)
@@ -275,10 +286,12 @@ class ServerJob:
             await self._on_leaving()
 
     async def _check_farewell(self) -> None:
-        for pause in FAREWELL_SECONDS:
+        # Slurm does not notice by itself that its process is gone.
+        for pause in FAREWELL_SECONDS if self._farewell is not Farewell.UNATTENDED else FAREWELL_SECONDS[:2]:
             await asyncio.sleep(pause)
             snapshot = await self._site.queue.fresh(time.monotonic())
-            if snapshot is not None and self.number not in snapshot.jobs:
+            job = None if snapshot is None or self.number is None else snapshot.jobs.get(self.number)
+            if snapshot is not None and (job is None or job.is_over):
                 return  # the queue has called _on_news
         job = self.latest_job
         if self.stage is Stage.RUNNING and not self.stop_requested and job is not None and job.phase is Phase.RUNNING:
@@ -289,24 +302,28 @@ class ServerJob:
     # -- news -----------------------------------------------------------------------------------------------------
 
     def _on_news(self, job: Job | None) -> None:
-        """Called by the queue when the job changes, and with None while it is not listed."""
+        """Called by the queue when the job changes, repeatedly while it ends, and with None while it is not listed."""
         if job is not None:
             self.latest_job = job
         self._news.set()
         if self.stage is not Stage.RUNNING or self.stop_requested:
             return
-        if job is None:
-            in_background(self._on_over())
-        elif job.is_over:
-            in_background(self._leave_and_end())
+        if job is None or job.is_over:
+            if self._end_check is None or self._end_check.done():
+                self._end_check = in_background(self._check_end(job))
         elif self._starts_again(job):
             self.forget()
             in_background(self._follow())
+        elif job.is_paused is not self.paused:
+            self.paused = job.is_paused
+            log.info("%s: job %i is %s", self, job.id, job.state)
+            in_background(self._on_pause())
 
-    async def _leave_and_end(self) -> None:
-        """Close the route first: an ending job may take long, and may also return to the queue."""
+    async def _check_end(self, job: Job | None) -> None:
+        """Close the route of an ending job first: it may take long, and may also return to the queue."""
         try:
-            await self._leave()
+            if job is not None:
+                await self._leave()
         finally:
             await self._on_over()
 
@@ -370,6 +387,7 @@ class ServerJob:
                 await self._record(service.stopping)
         job = None
         if self.number is not None:
+            self._site.queue.watch(self.number, self._on_news)
             in_order = self.stage is Stage.RUNNING
             job = await end_job(self._site, self.number, self.os_account, in_order=in_order)
         await self._close(Facts(stage=self.stage, job=job))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from dataclasses import replace
 
 from hub.errors import SlurmError
 from hub.slurm import naming
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.naming import JobComment
+from hub.slurm.queue import Snapshot
 from spawners.job.site import Site
 
 log = logging.getLogger(__name__)
 
-SETTLING_SECONDS = (0.5, 0.5, 1.0, 2.0, 4.0, 8.0)
+SETTLING_SECONDS = (1.0, 1.0, 2.0, 4.0, 8.0)
 """Pauses between questions about a job that is ending: it becomes over, or waits again."""
 EXIT_CODE_SECONDS = (0.0, 0.3, 0.7)
 """Pauses between questions to accounting, which learns of an end a moment later."""
@@ -30,18 +30,20 @@ async def find_job(site: Site, os_account: str, comment: JobComment) -> int | No
     """
     name = naming.job_name(comment.gateway, naming.Kind.SERVER)
     answers = 0
-    while answers < 2:
-        try:
-            jobs = await site.slurm.named_jobs(name, os_account)
-        except SlurmError as error:
-            log.warning("Slurm does not list the jobs of %s, asking again in a moment: %s", os_account, error)
-        else:
-            numbers = [number for number, text in jobs.items() if text == str(comment)]
-            if numbers:
-                return max(numbers)
-            answers += 1
-        if answers < 2:
-            await asyncio.sleep(site.settings.slurm.waiting_seconds)
+    with site.queue.waiting():  # it notices meanwhile whether Slurm answers
+        while answers < 2:
+            try:
+                await site.queue.turn()
+                jobs = await site.slurm.named_jobs(name, os_account)
+            except SlurmError as error:
+                log.warning("Slurm does not list the jobs of %s, asking again in a moment: %s", os_account, error)
+            else:
+                numbers = [number for number, text in jobs.items() if text == str(comment)]
+                if numbers:
+                    return max(numbers)
+                answers += 1
+            if answers < 2:
+                await asyncio.sleep(site.settings.slurm.waiting_seconds)
     return None
 
 
@@ -52,13 +54,19 @@ async def current_job(site: Site, number: int, *, submitted_at: float) -> Job | 
     """
     oldest = max(submitted_at, time.monotonic() - 2 * site.settings.slurm.idle_seconds)
     snapshot = await site.queue.fresh(oldest)
-    if snapshot is None:
-        return None
+    return None if snapshot is None else await listed_job(site, number, snapshot)
+
+
+async def listed_job(site: Site, number: int, snapshot: Snapshot) -> Job | None:
+    """The job as in the queue; accounting says what became of one that is not listed. None if that does not answer or
+    does not know it.
+
+    The queue lists a job that it watches also under another name and after its end, so no further ``squeue`` is run.
+    """
     if number in snapshot.jobs:
         return snapshot.jobs[number]
-    # Not in the queue: only the controller or accounting can say that it has ended.
     try:
-        return await site.slurm.job(number)
+        return await site.slurm.past_job(number)
     except SlurmError as error:
         log.warning("Job %i is not in the queue, and Slurm does not say why: %s", number, error)
         return None
@@ -70,8 +78,9 @@ async def settled(site: Site, job: Job | None) -> Job | None:
         if job is None or job.phase is not Phase.ENDING:
             break
         await asyncio.sleep(pause)
-        with suppress(SlurmError):
-            job = await site.slurm.job(job.id) or job
+        snapshot = await site.queue.fresh(time.monotonic())
+        if snapshot is not None:
+            job = await listed_job(site, job.id, snapshot) or job
     return job
 
 

@@ -1,4 +1,5 @@
-"""Requests of a server to the Hub: its port, and the reason of its end (handled by spawners/handshake.py).
+"""Requests of a server to the Hub: its port, the reason of its end, and when its job ends (handled by
+spawners/handshake.py).
 
 Uses the standard library's client, because importing another one delays the start.
 """
@@ -24,6 +25,7 @@ FAREWELL_SECONDS = 3.0
 EXIT_UNREACHABLE = 70
 
 _ANSWER_SECONDS = 10.0
+_ANSWER_BYTES = 1000
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 
 
@@ -82,12 +84,29 @@ def _try_farewell(word: str, environment: Mapping[str, str]) -> None:
         _say(f"The Hub did not hear the farewell: {error}")
 
 
+def job_end(environment: Mapping[str, str]) -> float | None:
+    """When Slurm ends this server's job, as the Hub last saw it, in seconds since the epoch; None: not known."""
+    if "JUPYTERHUB_API_URL" not in environment:
+        return None
+    try:
+        answer = json.loads(_request(environment, "GET", None, _ANSWER_SECONDS))
+    except (OSError, ValueError) as error:
+        _say(f"The Hub does not tell when this job ends: {error}")
+        return None
+    ends = answer.get("ends") if isinstance(answer, dict) else None
+    return float(ends) if isinstance(ends, int | float) else None
+
+
 class Refused(OSError):
     """The Hub refused the request."""
 
 
 def _post(environment: Mapping[str, str], message: dict[str, object], seconds: float) -> None:
-    """Post ``message`` to the Hub; raises OSError (no answer, a refusal) or ValueError (invalid address)."""
+    _request(environment, "POST", json.dumps(message), seconds)
+
+
+def _request(environment: Mapping[str, str], method: str, body: str | None, seconds: float) -> bytes:
+    """The Hub's answer; raises OSError (no answer, a refusal) or ValueError (invalid address)."""
     import http.client
 
     address = urlsplit(environment["JUPYTERHUB_API_URL"])
@@ -105,10 +124,12 @@ def _post(environment: Mapping[str, str], message: dict[str, object], seconds: f
         "Content-Type": "application/json",
     }
     try:
-        connection.request("POST", f"{address.path}/batchspawner", json.dumps(message), headers)
+        connection.request(method, f"{address.path}/batchspawner", body, headers)
         answer = connection.getresponse()
+        content = answer.read(_ANSWER_BYTES)
         if not 200 <= answer.status < 300:
-            raise Refused(f"status {answer.status} ({answer.read(200).decode(errors='replace')})")
+            raise Refused(f"status {answer.status} ({content[:200].decode(errors='replace')})")
+        return content
     except http.client.HTTPException as error:
         raise Refused(f"no answer that can be read ({type(error).__name__})") from error
     finally:

@@ -22,7 +22,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from hub import browser_sessions
-from spawners.node import clusters, idle, output, person, refused
+from spawners.node import announce, clusters, idle, output, person, refused, step
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
@@ -50,6 +50,7 @@ class JobHandler(APIHandler):
     @authorized
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
+        self._watch.note_reader()
         self.finish(status(self._watch, await self._hours.soon(HOURS_SECONDS)))
 
 
@@ -73,7 +74,7 @@ class KeepHandler(APIHandler):
 
 def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The JSON of ``GET atrium/job``; times are seconds from now, so that the browser's clock does not matter."""
-    seconds_left, idle_end = watch.seconds_left, watch.idle_end
+    seconds_left, idle_end, gpu_unused = watch.seconds_left, watch.idle_end, watch.gpu_unused
     return {
         "server": environment.get("ATRIUM_SERVER_NAME", ""),
         "job": watch.job.id,
@@ -85,6 +86,7 @@ def status(watch: Watch, hours: dict[str, Any] | None, environment: Mapping[str,
         "ending": watch.ending,
         "idle_minutes": watch.idle.limit / 60,
         "idle_end": None if idle_end is None else round(idle_end),
+        "gpu_unused": None if gpu_unused is None else round(gpu_unused),
         "hours": hours,
         "notice": person.environment().notice,
         "hub": environment.get("ATRIUM_HUB_URL", "/hub/"),
@@ -105,6 +107,8 @@ def make_watch(server: ServerApp, environment: Mapping[str, str] = os.environ) -
         activity=idle.Activity(server.kernel_manager, server.web_app.settings.get("terminal_manager")),
         gpus_work=partial(idle.gpus_work, job.gpus),
         stop=server.stop,
+        is_unattended=step.Step.of_this_server().is_gone,
+        ask_hub=partial(asyncio.to_thread, announce.job_end, getattr(server, "hub_environment", {})),
         note_activity=partial(_note_activity, server.web_app.settings),
         warn_seconds=minutes("ATRIUM_WARN_SECONDS", 120),
     )
@@ -135,12 +139,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     )
     refused.install(server)
     gate = settings[CLUSTERS] = clusters.load(server)
-    gpus_work = watch.gpus_work
-
-    async def something_works() -> bool:
-        return await gpus_work() or await gate.compute()
-
-    watch.gpus_work = something_works
+    watch.clusters_compute = gate.compute
 
 
 async def _start_jupyter_server_extension(server: ServerApp) -> None:

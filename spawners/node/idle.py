@@ -103,17 +103,17 @@ def runs_something(shell: int) -> bool:
         return False
 
 
-async def gpus_work(gpus: str) -> bool:
-    """Whether the job's GPUs compute just now. False also when that cannot be told: it speaks for a server that looks
-    idle, never against one that works."""
+async def gpus_work(gpus: str) -> bool | None:
+    """Whether one of the job's GPUs computes just now; None: not known, or there is none."""
     command = shutil.which("nvidia-smi") if gpus else None
     if command is None:
-        return False
+        return None
     argv = [command, f"--id={gpus}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
     try:
-        return any(percent >= GPU_BUSY_PERCENT for percent in parse_utilisation(await _output(argv)))
+        utilisation = parse_utilisation(await _output(argv))
     except (OSError, TimeoutError):
-        return False
+        return None
+    return any(percent >= GPU_BUSY_PERCENT for percent in utilisation) if utilisation else None
 
 
 def parse_utilisation(text: str) -> list[int]:

@@ -27,6 +27,7 @@ from hub.settings import Profile, load
 from spawners.job.ledger import LedgerUnavailable
 from spawners.job.request import in_words, whole
 from spawners.job.site import site
+from spawners.pages.paused import PausedServerHandler
 
 SHOWN = 50
 REMEMBERED = timedelta(days=7)
@@ -143,8 +144,8 @@ class PendingPage(WithHistory, SpawnPendingHandler):
     """The page while a server starts, or after a failed start."""
 
 
-class ServerPage(WithHistory, UserUrlHandler):
-    """The page at a server's address while it does not run."""
+class ServerPage(WithHistory, PausedServerHandler):
+    """The page at a server's address while it does not run, or is paused."""
 
 
 class HomePage(WithHistory, HomeHandler):

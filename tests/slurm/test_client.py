@@ -63,7 +63,7 @@ async def test_a_job_is_followed_from_submission_to_its_end(slurm: SlurmClient, 
         return (
             seen is not None
             and seen.phase is Phase.ENDED
-            and job_id not in {job.id for job in await slurm.queue(JOB_NAME)}
+            and job_id not in {job.id for job in await slurm.queue(JOB_NAME) if not job.is_over}
         )
 
     await until(over)

@@ -51,13 +51,13 @@ async def job(site: Site, founder: str, comment: str) -> int:
 
 
 async def workers(site: Site) -> set[int]:
-    return {job.id for job in await site.slurm.queue(f"{GATEWAY}-dask")}
+    return {job.id for job in await site.slurm.queue(f"{GATEWAY}-dask") if not job.is_over}
 
 
 async def queued(site: Site) -> dict[int, Job]:
     snapshot = await site.queue.fresh(time.monotonic())
     assert snapshot is not None
-    return snapshot.jobs
+    return {number: job for number, job in snapshot.jobs.items() if not job.is_over}
 
 
 async def test_only_what_nobody_owns_is_cancelled(site: Site, founder: str) -> None:

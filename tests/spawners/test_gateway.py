@@ -16,11 +16,12 @@ from jupyterhub.utils import format_exception
 from sqlalchemy import create_engine
 
 from hub.db.base import Base
-from hub.errors import NotAllowed, SlurmError, SlurmUnavailable
+from hub.errors import NotAllowed, SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending
 from hub.servers.tables import ServerAttempt
 from hub.settings import Api, Hub, Settings, Slurm
+from hub.slurm import queue as queue_module
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
@@ -39,6 +40,9 @@ class FakeSlurm:
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         self.over: dict[int, Job] = {}
+        """Ended jobs, which only accounting knows."""
+        self.renamed: dict[int, Job] = {}
+        """Jobs that the queue lists by their number alone."""
         self.comments: dict[int, str] = {}
         self.scripts: list[str] = []
         self.environments: list[dict[str, str]] = []
@@ -51,6 +55,9 @@ class FakeSlurm:
         self.silent = False
         self.refusal = ""
         self.lost_answer = False
+        self.not_reached = False
+        self.hangs = asyncio.Event()
+        """Set: no answer at all, not even an error."""
         self.addresses_lost = 0
         self.state = "PENDING"
         self.log = ""
@@ -60,6 +67,8 @@ class FakeSlurm:
         self.environments.append(dict(environment))
         if self.refusal:
             raise SlurmError(self.refusal)
+        if self.not_reached:
+            raise SlurmNotReached("Unable to contact slurm controller (connect failure)")
         self._answer()
         number = 6 + len(self.scripts)
         comment = next(line for line in script.splitlines() if "--comment=" in line)
@@ -76,16 +85,18 @@ class FakeSlurm:
 
     async def queue(self, name: str) -> list[Job]:
         self._answer()
+        if self.hangs.is_set():
+            await asyncio.sleep(3600)
         return list(self.jobs.values())
+
+    async def jobs_of(self, numbers) -> list[Job]:
+        return [job for number, job in self.renamed.items() if number in numbers]
 
     async def pending(self):
         return []
 
-    async def job(self, job_id: int) -> Job | None:
-        self._answer()
-        return self.jobs.get(job_id) or self.over.get(job_id)
-
     async def past_job(self, job_id: int) -> Job | None:
+        self._answer()
         return self.over.get(job_id)
 
     async def job_log(self, server: str, *, user: str) -> str:
@@ -126,6 +137,11 @@ class FakeProxy:
 
     def __init__(self) -> None:
         self.deleted: list[str] = []
+        self.added: list[bool] = []
+        """For each route that was set, whether its server was paused."""
+
+    async def add_user(self, user: FakeUser, server_name: str = "") -> None:
+        self.added.append(user.spawners[server_name].paused)
 
     async def delete_user(self, user: FakeUser, server_name: str = "") -> None:
         self.deleted.append(user.name)
@@ -171,7 +187,13 @@ def slurm() -> FakeSlurm:
 
 
 @pytest.fixture
-async def here(slurm, monkeypatch, tmp_path):
+def calls_a_minute() -> int:
+    """Of the queue: here no limit."""
+    return 10_000_000
+
+
+@pytest.fixture
+async def here(slurm, monkeypatch, tmp_path, calls_a_minute):
     """The site that all spawners of a test share, its queue going its rounds."""
     url = f"sqlite:///{tmp_path}/atrium.sqlite"
     engine = create_engine(url)
@@ -182,7 +204,9 @@ async def here(slurm, monkeypatch, tmp_path):
         hub=Hub(host="127.0.0.1"),
         slurm=Slurm(waiting_seconds=0.01, idle_seconds=0.05),
     )
-    queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05)
+    queue = QueueWatcher(
+        slurm, "atrium-notebook", waiting_seconds=0.01, idle_seconds=0.05, calls_a_minute=calls_a_minute
+    )
     gateway_site = Site(settings, slurm, queue, Ledger(url), NeverHeard())
     monkeypatch.setattr(gateway, "site", lambda: gateway_site)
     monkeypatch.setattr(spawn_page, "site", lambda: gateway_site)
@@ -202,6 +226,7 @@ def make(here):
         new_spawner.orm_spawner = SimpleNamespace(state=state, user_options={}, name="", server=None)
         new_spawner.user_options = {}
         new_spawner.api_token = "secret"
+        user.spawners = {"": new_spawner}
         monkey_env(new_spawner)
         if state:
             new_spawner.load_state(state)
@@ -313,6 +338,26 @@ async def test_while_slurm_is_silent_nobody_knows_whether_there_is_a_job(spawner
     [attempt] = await attempts(here)
     assert attempt.state is AttemptState.ENDED
     assert len(slurm.scripts) == 1
+
+
+async def test_a_start_while_slurm_is_known_to_be_silent_is_refused_at_once(spawner, slurm, here):
+    slurm.silent = True
+    await here.queue.fresh(time.monotonic())
+    with pytest.raises(SpawnException) as refused:
+        await asyncio.wait_for(spawner.start(), 5)
+    assert "nothing was started" in refused.value.jupyterhub_message
+    [attempt] = await attempts(here)
+    assert (attempt.ending, attempt.job_id, slurm.scripts) == (Ending.NOT_ASKED, None, [])
+    slurm.silent = False
+    await until(lambda: here.queue.error is None)
+
+
+async def test_a_request_that_did_not_reach_slurm_has_made_no_job(spawner, slurm, here):
+    slurm.not_reached = True
+    with pytest.raises(SpawnException):
+        await asyncio.wait_for(spawner.start(), 5)
+    [attempt] = await attempts(here)
+    assert (attempt.ending, attempt.job_id, slurm.users) == (Ending.NOT_ASKED, None, set())
 
 
 async def test_without_a_ledger_nothing_is_asked_of_slurm(spawner, slurm, here, tmp_path):
@@ -530,6 +575,23 @@ async def test_a_silent_slurm_does_not_end_a_server(spawner, slurm, here):
     assert spawner.job_id == "7"
 
 
+async def test_pages_do_not_wait_for_a_slurm_that_hangs(spawner, slurm, here):
+    await started(spawner, slurm)
+    slurm.hangs.set()
+    await asyncio.sleep(0.1)
+    calls = here.queue.calls
+    assert await asyncio.wait_for(spawner.poll_and_notify(), 1) is None
+    assert here.queue.calls == calls
+
+
+async def test_a_job_that_its_owner_renamed_goes_on(spawner, slurm, here):
+    await started(spawner, slurm)
+    slurm.renamed[7] = replace(slurm.jobs.pop(7), reason="renamed")
+    await until(lambda: spawner.latest_job.reason == "renamed")
+    assert await spawner.poll() is None
+    del slurm.renamed[7]
+
+
 async def test_absence_from_the_queue_alone_does_not_end_a_server(spawner, slurm, here):
     await started(spawner, slurm)
     slurm.jobs.clear()
@@ -564,6 +626,56 @@ async def test_nothing_polls_by_itself(spawner, slurm, here):
     before, since = here.queue.calls, time.monotonic()
     await until(lambda: here.queue.calls >= before + 3)
     assert here.queue.calls - before <= 1 + (time.monotonic() - since) / here.settings.slurm.idle_seconds
+
+
+CALLS, MINUTE = 30, 0.6
+"""A minute of the next tests takes this many seconds."""
+
+
+@pytest.mark.parametrize("calls_a_minute", [CALLS * 60 / MINUTE])
+async def test_many_who_wait_and_stop_share_the_calls_of_a_minute(make, slurm, here, monkeypatch):
+    monkeypatch.setattr(queue_module, "PLACES_SECONDS", 10 * MINUTE / 60)
+    spawners = [make() for _ in range(20)]
+    starts = [asyncio.create_task(spawner.start()) for spawner in spawners]
+    await until(lambda: all(spawner.job_id for spawner in spawners))
+    before, since = here.queue.calls, time.monotonic()
+    await asyncio.gather(*(spawner.stop() for spawner in spawners[:10]))
+    await asyncio.sleep(2 * MINUTE)
+    minutes = 1 + (time.monotonic() - since) / MINUTE
+    assert 0 < here.queue.calls - before <= CALLS * minutes + queue_module.AT_ONCE
+    for start in starts:
+        start.cancel()
+    await asyncio.gather(*starts, return_exceptions=True)
+
+
+# -- a job that is paused ---------------------------------------------------------------------------------------------
+
+
+async def test_while_a_server_is_paused_the_hub_answers_at_its_address(spawner, slurm, here, proxy):
+    await started(spawner, slurm)
+    slurm.jobs[7] = replace(slurm.jobs[7], state="SUSPENDED")
+    await until(lambda: proxy.added)
+    assert (proxy.added, spawner.paused, await spawner.poll()) == ([True], True, None)
+    slurm.run(7)
+    await until(lambda: len(proxy.added) == 2)
+    assert (proxy.added, spawner.paused, proxy.deleted) == ([True, False], False, [])
+
+
+async def test_a_start_that_is_paused_is_not_taken_for_silent(spawner, slurm, here, monkeypatch):
+    hurried = here.settings.model_copy(
+        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.2})}
+    )
+    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    start = asyncio.create_task(spawner.start())
+    await until(lambda: spawner.job_id)
+    slurm.run(7)
+    await until(lambda: spawner.job.stage == "starting")
+    slurm.jobs[7] = replace(slurm.jobs[7], state="SUSPENDED")
+    await asyncio.sleep(0.5)
+    assert not start.done()
+    slurm.run(7)
+    spawner.take_port(34567)
+    await start
 
 
 # -- stop -------------------------------------------------------------------------------------------------------------
@@ -822,6 +934,22 @@ async def test_a_server_that_says_farewell_and_stays_is_ended(spawner, slurm, he
     await until(lambda: slurm.terminated == [7])
     [attempt] = await attempts(here)
     assert attempt.ending is Ending.IDLE, "the reason that the server gave"
+
+
+async def test_a_server_without_slurms_process_is_ended_soon(spawner, slurm, here, proxy, monkeypatch):
+    stopped = []
+
+    async def stop(user, name) -> None:
+        await spawner.stop()
+        stopped.append(user.name)
+
+    monkeypatch.setattr(recovery, "stopped", stop)
+    monkeypatch.setattr(server_job, "FAREWELL_SECONDS", (0.01, 0.01, 3600.0))
+    await started(spawner, slurm)
+    await spawner.take_farewell(Farewell.UNATTENDED)
+    await until(lambda: stopped)
+    [attempt] = await attempts(here)
+    assert attempt.ending is Ending.NODE_FAILED and "process" in attempt.message
 
 
 async def test_a_farewell_said_again_and_again_is_looked_into_once(spawner, slurm, here, monkeypatch):

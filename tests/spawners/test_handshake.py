@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from jupyterhub import apihandlers
 from tornado import web
 
+from hub.slurm.jobs import Job
 from spawners import handshake
 from spawners.job.diagnosis import Farewell
 
@@ -17,7 +19,7 @@ def test_a_port_is_parsed():
     assert handshake.parse(b'{"port": 34567}') == 34567
 
 
-@pytest.mark.parametrize("word", ["idle", "time limit", "finished"])
+@pytest.mark.parametrize("word", ["idle", "time limit", "finished", "unattended"])
 def test_a_farewell_is_parsed(word):
     assert handshake.parse(json.dumps({"farewell": word}).encode()) is Farewell(word)
 
@@ -66,8 +68,11 @@ class Asked(handshake.HandshakeHandler):
     def set_status(self, status):
         self.status = status
 
-    def finish(self, _text):
+    def set_header(self, _name, _value):
         pass
+
+    def finish(self, text):
+        self.answer = json.loads(text)
 
 
 async def announced(spawner, port):
@@ -102,6 +107,20 @@ async def test_a_farewell_is_answered_after_the_route_is_removed_or_soon(monkeyp
         await handler.post()
     assert handler.status == 204
     assert removed == ([Farewell.IDLE] if trouble == "none" else [])
+
+
+@pytest.mark.parametrize(
+    ("job", "ends"),
+    [
+        (None, None),
+        (Job(7, "RUNNING", "maria"), None),
+        (Job(7, "RUNNING", "maria", end=datetime(2026, 11, 24, 14, tzinfo=UTC)), 1795528800.0),
+    ],
+)
+def test_a_server_learns_when_its_job_ends(job, ends):
+    handler = Asked(SimpleNamespace(latest_job=job), b"")
+    handler.get()
+    assert handler.answer == {"ends": ends}
 
 
 def test_the_stock_route_is_gone_and_ours_is_there_once():

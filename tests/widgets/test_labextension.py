@@ -24,8 +24,10 @@ HOURS = {
 }
 
 
-def status_text(folder: Path, seconds_left: float | None, *, later: float = 0, **changes: Any) -> dict[str, Any]:
-    """Text, warning and sentences of a job ``later`` seconds after the server told this."""
+def status_text(
+    folder: Path, seconds_left: float | None, *, later: float = 0, then: str = "", **changes: Any
+) -> dict[str, Any]:
+    """Text, warning and sentences of a job ``later`` seconds after the server told this; ``then``: statements on it."""
     shutil.copy(SOURCE, folder / "job.mjs")
     fields = {"seconds_left": seconds_left, "ends": 1_800_000_000, "job": "7", "node": "cpu1", "partition": "notebooks"}
     fields |= {"project": "demo", "hours": None, "idle_minutes": 120, "idle_end": None, **changes}
@@ -36,6 +38,7 @@ def status_text(folder: Path, seconds_left: float | None, *, later: float = 0, *
         const job = new Job();
         job.take({json.dumps(fields)});
         now += {later * 1000};
+        {then}
         const {{ text, warning, sentences, idleEnd }} = job;
         console.log(JSON.stringify({{ text, warning, sentences, idleEnd }}));
     """
@@ -76,3 +79,19 @@ def test_hours_stand_beside_the_time(tmp_path: Path) -> None:
     assert got["text"] == "3 h 12 min left · 2\u202f000 CPU h"
     assert "Project Demo project (demo): 2\u202f000 CPU h left." in got["sentences"]
     assert "It also ends when nothing happens in it for 2 h." in got["sentences"]
+
+
+def test_a_paused_server_is_said_to_go_on_by_itself(tmp_path: Path) -> None:
+    got = status_text(tmp_path, 11_520, then="job.miss(true);")
+    assert got["text"] == "Paused by the cluster"
+    assert "It goes on by itself" in got["sentences"][0]
+    assert not any("ends on" in sentence for sentence in got["sentences"]), "the pause moves the end"
+    silent = status_text(tmp_path, 11_520, then="job.miss(false);")
+    assert silent["text"] == "Notebook server does not answer"
+    assert status_text(tmp_path, 11_520, then="job.miss(true); job.take(job.status);")["text"] == "3 h 12 min left"
+
+
+def test_unused_gpus_are_said(tmp_path: Path) -> None:
+    sentence = "No GPU of this notebook has computed for 20 min. Its GPU hours are charged all the same."
+    assert sentence in status_text(tmp_path, 11_520, gpu_unused=1200)["sentences"]
+    assert not any("GPU" in text for text in status_text(tmp_path, 11_520, gpu_unused=None)["sentences"])

@@ -75,7 +75,7 @@
     document.dispatchEvent(new Event("atrium-replaced"));
   }
 
-  // Asks for the page again while a server starts or stops: soon at first, then less often, never while hidden.
+  // Asks for the page again while a server starts, stops or is paused: soon at first, then less often, never while hidden.
   function followServers() {
     const pending = () => document.querySelector("[data-pending]");
     if (!pending()) return;

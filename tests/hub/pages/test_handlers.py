@@ -109,6 +109,12 @@ def test_servers_tell_node_and_end_where_known() -> None:
     assert waiting.pending_url == "/hub/spawn-pending/maria/big"
 
 
+def test_a_paused_server_is_known_as_paused() -> None:
+    jobs = [Job(7, state, "maria", "cpu2") for state in ("SUSPENDED", "STOPPED", "RUNNING")]
+    [*servers] = pages.servers(person(*(spawner(latest_job=job) for job in jobs)))
+    assert [server.paused for server in servers] == [True, True, False]
+
+
 # -- templates --------------------------------------------------------------------------------------------------------
 
 PAGES = sorted(path.name for path in frame.TEMPLATES.glob("*.html"))
@@ -146,6 +152,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "spawn.html": {"for_user": person(), "spawner_options_form": "<fieldset></fieldset>", "url": "/hub/spawn?_xsrf=X"},
     "spawn_pending.html": {"spawner": spawner(name="big"), "progress_url": "/hub/api/p?_xsrf=X"},
     "stop_pending.html": {"spawner": spawner()},
+    "paused.html": {"spawner": spawner()},
     "history.html": {"owner": person(), "server_name": "", "attempts": lambda *_: []},
     "not_running.html": {
         "failed": True,
@@ -189,6 +196,16 @@ def test_every_page_has_the_frame_one_h1_and_no_script_text(settings: Settings, 
     assert 'href="#main"' in html and "Factory &lt;1&gt;" in html and "Factory <1>" not in html
     assert not re.search(r"<script(?![^>]*(?:src=|application/json))", html)
     assert not re.search(r"\son\w+=|\sstyle=", html)
+
+
+def test_the_start_page_says_that_a_notebook_is_paused(settings: Settings) -> None:
+    job = Job(7, "SUSPENDED", "maria", "cpu2", end=datetime(2026, 11, 24, 14, tzinfo=UTC))
+    variables = VARIABLES["home.html"] | {"servers": list(pages.servers(person(spawner(latest_job=job))))}
+    html = render(settings, "home.html", user=person(), **variables)
+    assert "paused by the cluster; it goes on by itself" in html
+    assert 'data-show="left"' not in html, "the pause moves the end"
+    assert ">Open</a>" not in html and "data-stop" in html
+    assert "data-pending" in html, "so that the page follows it"
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -24,15 +24,17 @@ class Page(web.RequestHandler):
     post = get
 
 
-async def ask(settings: Settings, host: str, path: str = "/hub/login", method: str = "GET") -> httpx2.Response:
+async def ask(
+    settings: Settings, host: str, path: str = "/hub/login", method: str = "GET", **headers: str
+) -> httpx2.Response:
     application = web.Application([(".*", Page)], xsrf_cookies=True, cookie_secret="secret")
-    hosts.guard(application, settings)
+    hosts.guard(application, settings, lambda path: path.startswith("/user/paused/"))
     socket, port = bind_unused_port()
     server = HTTPServer(application)
     server.add_sockets([socket])
     try:
         async with httpx2.AsyncClient(trust_env=False) as client:
-            return await client.request(method, f"http://127.0.0.1:{port}{path}", headers={"Host": host})
+            return await client.request(method, f"http://127.0.0.1:{port}{path}", headers={"Host": host, **headers})
     finally:
         server.stop()
 
@@ -89,3 +91,27 @@ async def test_everything_else_is_refused(tmp_path: Path, method: str, host: str
     assert response.text == "The address of this service is http://atrium.test:8000\n"
     assert "set-cookie" not in response.headers
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_scripts_of_a_paused_server_hear_that_it_is_paused(tmp_path: Path, method: str) -> None:
+    headers = {"Sec-Fetch-Mode": "cors"}
+    response = await ask(
+        settings(tmp_path), "paused.atrium.test:8000", "/user/paused/api/kernels", method=method, **headers
+    )
+    assert (response.status_code, response.json()["paused"]) == (504, True)
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Mode": "navigate"}, {"Accept": "text/html"}])
+async def test_a_page_of_a_paused_server_is_the_hubs(tmp_path: Path, headers: dict[str, str]) -> None:
+    response = await ask(settings(tmp_path), "paused.atrium.test:8000", "/user/paused/lab", **headers)
+    assert (response.status_code, response.headers["location"]) == (
+        302,
+        "http://atrium.test:8000/hub/user/paused/lab",
+    )
+
+
+async def test_other_servers_are_not_said_to_be_paused(tmp_path: Path) -> None:
+    response = await ask(settings(tmp_path), "maria.atrium.test:8000", "/user/maria/api", **{"Sec-Fetch-Mode": "cors"})
+    assert response.status_code == 302

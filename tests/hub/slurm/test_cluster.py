@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
+from hub.slurm import cluster
 from hub.slurm.cluster import SELDOM, ClusterWatcher, Node, Partition
 
 
@@ -96,6 +97,17 @@ async def test_a_silent_slurm_is_not_waited_for_by_everybody(slurm):
     async with asyncio.timeout(1):
         assert (await watcher.look()).error
     assert len(slurm.queries) == count
+
+
+async def test_a_page_does_not_wait_long_for_a_slurm_that_hangs(slurm, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.01)
+    watcher = ClusterWatcher(slurm, seconds=60)
+    before = await watcher.look()
+    watcher._heard_at = watcher._asked_at = float("-inf")  # long ago
+    slurm.gate.clear()
+    async with asyncio.timeout(5):
+        assert (await watcher.look()).as_of == before.as_of
+    slurm.gate.set()
 
 
 async def test_a_slurm_without_accounts_is_no_silence(slurm):

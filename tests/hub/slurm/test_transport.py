@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.errors import SlurmError, SlurmUnavailable
+from hub.errors import SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.settings import Slurm
 from hub.slurm.transport import Transport
 
@@ -58,6 +58,20 @@ async def test_a_refusal_raises_slurms_message(command):
 async def test_a_connection_error_is_unavailable(command, line):
     with pytest.raises(SlurmUnavailable):
         await command(f"echo '{line}' >&2; exit 1").run(["squeue"])
+
+
+@pytest.mark.parametrize(
+    ("line", "reached"),
+    [
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", False),
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (receive failure)", True),
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
+    ],
+)
+async def test_only_a_connection_that_failed_shows_that_slurm_received_nothing(command, line, reached):
+    with pytest.raises(SlurmUnavailable) as caught:
+        await command(f"echo '{line}' >&2; exit 1").run(["squeue"])
+    assert isinstance(caught.value, SlurmNotReached) is not reached
 
 
 async def test_a_missing_command_is_unavailable(tmp_path):

@@ -54,7 +54,7 @@ def site(slurm: Slurm, path: Path) -> Site:
     engine = create_engine(url)
     Base.metadata.create_all(engine)
     engine.dispose()
-    queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=1, idle_seconds=1)
+    queue = QueueWatcher(slurm, "atrium-notebook", waiting_seconds=1, idle_seconds=1, calls_a_minute=100_000)
     return Site(Settings(spawn=Spawn(orphan_seconds=0)), slurm, queue, Ledger(url), None)  # type: ignore[arg-type]
 
 

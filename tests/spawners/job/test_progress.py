@@ -78,6 +78,38 @@ def test_a_reached_limit_is_not_described_as_waiting_for_a_node(reason, expected
     assert expected_text in message and unexpected_text not in message
 
 
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("PENDING", "JobHeldUser"),
+        ("PENDING", "JobHeldAdmin"),
+        ("PENDING", "(launch failed requeued held)"),
+        ("PENDING", "JobHoldMaxRequeue"),
+        ("REQUEUE_HOLD", "None"),
+        ("SPECIAL_EXIT", "Priority"),
+        ("RESV_DEL_HOLD", ""),
+        ("PENDING", "AssocGrpCPUMinutesLimit"),
+        ("PENDING", "PartitionTimeLimit"),
+    ],
+)
+def test_no_start_is_promised_to_a_job_that_waits_for_somebody(state, reason):
+    event = progress.event(replace(WAITING, job=replace(WAITING.job, state=state, reason=reason)), NOW)
+    assert "expected_start" not in event and "expects" not in event["message"]
+    assert "free node" not in event["message"] and "by itself" not in event["message"]
+
+
+@pytest.mark.parametrize(("state", "reason"), [("PENDING", "JobHeldUser"), ("REQUEUE_HOLD", "None")])
+def test_a_held_job_has_no_place_in_line(state, reason):
+    event = progress.event(replace(WAITING, job=replace(WAITING.job, state=state, reason=reason), place=1), NOW)
+    assert "place" not in event and "in line" not in event["message"]
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED"])
+def test_a_paused_start_is_said_to_be_paused(state):
+    event = progress.event(replace(WAITING, job=Job(7, state, "f", "cpu1")), NOW)
+    assert event["message"] == "The cluster has paused your notebook. It goes on by itself."
+
+
 def test_an_expected_start_behind_us_is_none():
     event = progress.event(replace(WAITING, job=replace(WAITING.job, start=NOW - timedelta(minutes=1))), NOW)
     assert "expected_start" not in event and "expects" not in event["message"]

@@ -26,6 +26,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Ear)
         self.requests: list[tuple[str, str, dict[str, object]]] = []
         self.statuses = [201]
+        self.answer = b""
         self.deaf = threading.Event()
 
     @property
@@ -45,6 +46,12 @@ class Ear(BaseHTTPRequestHandler):
         statuses = self.server.statuses
         self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
         self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, self.headers["Authorization"], {}))
+        self.send_response(self.server.statuses[0])
+        self.end_headers()
+        self.wfile.write(self.server.answer)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -109,6 +116,24 @@ def test_a_hub_that_does_not_answer_holds_nobody_up(hub: Hub, monkeypatch: pytes
     announce.farewell("finished", hub.environment)  # pytest's own limit would be in its way otherwise
 
     assert hub.requests == []
+
+
+def test_the_end_of_the_job_is_asked_for_with_the_servers_token(hub: Hub) -> None:
+    hub.statuses, hub.answer = [200], b'{"ends": 1800000000.0}'
+
+    assert announce.job_end(hub.environment) == 1_800_000_000
+    assert hub.requests == [("/hub/api/batchspawner", "token secret", {})]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [(200, b'{"ends": null}'), (200, b"[]"), (200, b"no JSON"), (403, b'{"ends": 1800000000.0}'), (200, b"")],
+)
+def test_an_end_that_is_not_known_is_none(hub: Hub, status: int, answer: bytes) -> None:
+    hub.statuses, hub.answer = [status], answer
+
+    assert announce.job_end(hub.environment) is None
+    assert announce.job_end({}) is None
 
 
 def test_outside_of_a_hub_nothing_is_posted() -> None:

@@ -139,14 +139,14 @@ def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None
     [
         ("echo 0; echo 54", "0,1", True),
         ("echo 0", "0", False),
-        ("echo 54", "", False),  # not a GPU job: it is not even asked
-        ("echo Failed to initialize NVML; exit 255", "0", False),
+        ("echo 54", "", None),  # not a GPU job: it is not even asked
+        ("echo Failed to initialize NVML; exit 255", "0", None),
         ('[ "$1" = --id=2,3 ] && echo 9', "2,3", True),
-        ("exec sleep 60", "0", False),
+        ("exec sleep 60", "0", None),
     ],
 )
 async def test_gpus_speak_for_a_server_only_when_they_surely_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, gpus: str, works: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, gpus: str, works: bool | None
 ) -> None:
     monkeypatch.setattr("spawners.node.idle.GPU_SECONDS", 0.5)
     nvidia_smi(tmp_path, monkeypatch, body)

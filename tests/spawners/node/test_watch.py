@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from spawners.node import watch as module
 from spawners.node.idle import Activity, IdleClock
 from spawners.node.job import Job
-from spawners.node.watch import IDLE, TIME_LIMIT, Watch
+from spawners.node.watch import IDLE, TIME_LIMIT, UNATTENDED, Watch
 
 START = 1_800_000_000.0
 
@@ -159,3 +160,94 @@ async def test_activity_is_told_to_jupyter_server_so_that_the_hub_hears_of_it() 
     world.gpus = True
     await world.later(5)
     assert activity_times == [START, START + 5_005]
+
+
+async def test_a_moved_end_is_seen_within_a_minute_while_somebody_looks() -> None:
+    world = World(ends_in=14_400)
+    hub_answers: list[float | None] = [START + 7_200, None]
+    hub_questions: list[float] = []
+
+    async def ask_hub() -> float | None:
+        hub_questions.append(world.now)
+        return hub_answers[min(len(hub_questions), 2) - 1]
+
+    world.watch.ask_hub = ask_hub
+    await world.later(100)
+    assert hub_questions == [], "nobody looks"
+    world.watch.note_reader()
+    await world.later(5)
+    assert world.watch.seconds_left == 7_200 - 105
+    world.watch.note_reader()
+    await world.later(30)
+    assert world.watch.seconds_left == 7_200 - 135, "what the Hub does not know changes nothing"
+    await world.later(5)
+    assert len(hub_questions) == 2
+    assert world.job.query_count == 0
+
+
+async def test_a_pause_is_no_idleness_and_moves_the_end() -> None:
+    world = World(ends_in=14_400)
+    world.now += 7_100
+    world.job.truth = START + 21_500
+    await world.watch.resumed(7_100)
+    await world.later(5)
+    assert (world.stopped, world.watch.idle_end) == (0, None)
+    assert world.watch.seconds_left == 21_500 - 7_105
+
+
+async def test_a_round_that_comes_much_too_late_shows_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    async def sleep(seconds: float) -> None:
+        world.now += 7_300 if world.job.query_count == 0 else seconds
+        world.watch.ending = world.job.query_count > 0
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    world.job.truth = START + 20_000
+    await world.watch.run()
+    assert (world.job.query_count, world.stopped) == (1, 0)
+
+
+async def test_a_server_ends_when_slurms_process_for_it_is_gone() -> None:
+    world = World()
+    await world.later(5)
+    assert world.stopped == 0
+    world.watch.is_unattended = lambda: True
+    await world.later(5)
+    assert (world.stopped, world.watch.farewell) == (1, UNATTENDED)
+
+
+# -- GPUs that were asked for -----------------------------------------------------------------------------------------
+
+
+async def test_gpus_that_do_not_compute_are_said_after_a_while() -> None:
+    world = World()
+    world.job.gpus, world.gpus = "0,1", True
+    await world.later(60)
+    world.gpus = False
+    await world.later(60)
+    assert world.watch.gpu_unused is None
+    await world.later(900)
+    assert world.watch.gpu_unused == 960
+    world.gpus = True
+    await world.later(60)
+    assert world.watch.gpu_unused is None
+
+
+async def test_nothing_is_said_of_gpus_that_nobody_knows_of() -> None:
+    world = World()
+    world.job.gpus = "0"
+    await world.later(60)
+
+    async def not_known() -> None:
+        return None
+
+    world.watch.gpus_work = not_known
+    await world.later(2_000)
+    assert world.watch.gpu_unused is None
+
+
+async def test_a_job_without_gpus_is_not_looked_at_for_them() -> None:
+    world = World()
+    await world.later(2_000)
+    assert (world.gpus_asked, world.watch.gpu_unused) == (0, None)

@@ -24,18 +24,29 @@ function hoursLeft(hours, between) {
   return kinds.map(([kind, budget]) => `${quantity(Math.max(budget.left, 0))} ${kind} h`).join(between);
 }
 
+function gpuUnused(seconds) {
+  return `No GPU of this notebook has computed for ${duration(seconds)}. Its GPU hours are charged all the same.`;
+}
+
 /** What is known of the job now: the server's last word, and the time since. */
 export class Job {
   constructor() {
     this.status = null;
     this.received = 0;
     this.silent = false;
+    this.paused = false;
   }
 
   take(status) {
     this.status = status;
     this.received = Date.now();
-    this.silent = false;
+    this.silent = this.paused = false;
+  }
+
+  /** The server did not answer; `paused`: the Hub answered in its place that the cluster has paused it. */
+  miss(paused) {
+    this.silent = true;
+    this.paused = paused;
   }
 
   #since(seconds) {
@@ -56,6 +67,7 @@ export class Job {
   }
 
   get text() {
+    if (this.paused) return "Paused by the cluster";
     if (this.silent) return "Notebook server does not answer";
     if (!this.status) return "Time left: loading …";
     const hours = hoursLeft(this.status.hours, " · ");
@@ -65,11 +77,12 @@ export class Job {
 
   /** Everything there is to say, one sentence a line. */
   get sentences() {
-    if (!this.status) return ["The time left is not known yet."];
-    const { node, partition, job, project, hours, ends, idle_minutes } = this.status;
     const lines = [];
-    if (this.silent) lines.push("The notebook server does not answer. It may have ended, or the network may be down.");
-    if (this.left != null) {
+    if (this.paused) lines.push("The cluster has paused this notebook. It goes on by itself; what kernels hold in memory stays.");
+    else if (this.silent) lines.push("The notebook server does not answer. It may have ended, or the network may be down.");
+    if (!this.status) return [...lines, "The time left is not known yet."];
+    const { node, partition, job, project, hours, ends, idle_minutes, gpu_unused } = this.status;
+    if (this.left != null && !this.paused) {
       const when = new Date(ends * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
       lines.push(`This notebook ends on ${when}, in ${duration(this.left)}.`);
     }
@@ -79,6 +92,7 @@ export class Job {
       const name = hours && hours.title !== project ? `${hours.title} (${project})` : project;
       lines.push(`Project ${name}${left ? `: ${left} left` : ": hours not known"}${hours?.stale ? ", last known value" : ""}.`);
     }
+    if (gpu_unused) lines.push(gpuUnused(gpu_unused));
     lines.push(`It also ends when nothing happens in it for ${duration(idle_minutes * 60)}.`);
     return lines;
   }
@@ -102,7 +116,10 @@ export async function plugin(load) {
     const ask = async (method, path) => {
       const signal = AbortSignal.timeout(20_000);
       const answer = await ServerConnection.makeRequest(`${settings.baseUrl}${path}`, { method, signal }, settings);
-      if (!answer.ok) throw new Error(`${path}: status ${answer.status}`);
+      if (!answer.ok) {
+        const paused = answer.status === 504 && (await answer.json().catch(() => ({}))).paused === true;
+        throw Object.assign(new Error(`${path}: status ${answer.status}`), { paused });
+      }
       return answer;
     };
 
@@ -207,6 +224,14 @@ export async function plugin(load) {
       );
     }
 
+    function warnOfUnusedGpus() {
+      const { gpu_unused, job: number } = job.status;
+      const key = `atrium:gpu:${number}`; // a page that is loaded again says it once
+      if (!gpu_unused || sessionStorage.getItem(key)) return;
+      sessionStorage.setItem(key, "yes");
+      warn(gpuUnused(gpu_unused), [onward]);
+    }
+
     function showNotice() {
       const { notice, job: number } = job.status;
       const key = `atrium:notice:${number}`; // a page that is loaded again says it once
@@ -240,7 +265,7 @@ export async function plugin(load) {
         if (lastUse > lastKeep) await keep();
         job.take(await (await ask("GET", "atrium/job")).json());
       } catch (error) {
-        job.silent = true;
+        job.miss(error.paused === true);
         console.warn("Time and hours could not be asked for:", error);
       }
       tick();
@@ -252,6 +277,7 @@ export async function plugin(load) {
       if (!job.status || job.silent) return;
       warnOfTheEnd();
       warnOfIdleness();
+      warnOfUnusedGpus();
       showNotice();
       saveBeforeTheEnd();
     }
