@@ -129,7 +129,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
         script_text = self._script(request)(comment)
         return await site().slurm.trial(script_text, user=self.os_account, environment=environment)
 
-    def _script(self, request: options.SpawnRequest) -> Callable[[JobComment], str]:
+    def _script(self, request: options.SpawnRequest, dask_partition: str = "") -> Callable[[JobComment], str]:
         """The job script as a function of the comment; raises :class:`NotAllowed` for system accounts."""
         settings = site().settings
         account = _account(self.os_account, settings.login.os_group)
@@ -138,6 +138,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             request,
             home=Path(account.pw_dir),
             settings=settings,
+            dask_partition=dask_partition or settings.slurm.dask_partition,
         )
 
     # -- state and environment ------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
 
     async def _submit(self, job: ServerJob) -> None:
         request = await spawn_page.accepted(self.user.name, self.user_options or {})
-        render = self._script(request)
+        render = self._script(request, await spawn_page.dask_partition(self.user.name, request))
         job.request = request.model_dump()
         environment = {**self.get_env(), api_token.VARIABLE: self._new_notebook_token(60 * request.minutes)}
         await job.submit(render, environment)

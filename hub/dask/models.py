@@ -27,7 +27,7 @@ class Shape(Model):
     gpus: int = Field(0, ge=0, le=16)
     gpu_type: SlurmWord | Literal[""] = ""
     partition: SlurmWord | Literal[""] = ""
-    """Unset: the site's partition for Dask."""
+    """Unset: the site's partition for Dask, or another one that the project may use."""
     minutes: int | None = Field(None, ge=1, le=43200)
     """Time limit of a worker's job; unset: two hours, and never longer than the server has left."""
 
@@ -58,6 +58,9 @@ class ClusterRequest(Model):
     """Unset: ``dask-1`` and so on."""
     shape: Shape = Shape()
     size: Size = Size.fixed(2)
+    directory: str = Field("", max_length=4096, pattern=r"^(/[^\x00-\x1f\x7f]*)?$")
+    """Where its workers run, such as a notebook's directory: tasks can use modules and files there; unset: where the
+    server runs."""
 
 
 class ClusterChange(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import naming
 from hub.slurm.quoting import word
 from spawners.dask import quiet_worker, slurm
+from spawners.dask.own_modules import OWN_MODULES
 from spawners.dask.relief import AGAIN_SECONDS, LAST_SECONDS, Reliefs
 from spawners.dask.scheduler import GuardedScheduler, scheduler_address, security
 from spawners.dask.worker import PROLOGUE, ProjectJob, Times
@@ -94,8 +96,14 @@ class ProjectCluster(SLURMCluster):
             self.scale(n_workers)
 
     @classmethod
-    def of(cls, shape: Shape, *, name: str, context: JobContext, ends: float | None) -> ProjectCluster:
-        """A cluster for the manager, on the manager's event loop."""
+    def of(
+        cls, shape: Shape, *, name: str, context: JobContext, ends: float | None, directory: str = ""
+    ) -> ProjectCluster:
+        """A cluster for the manager, on the manager's event loop.
+
+        :param directory: where workers run.
+        """
+        OWN_MODULES.add(directory)
         return cls(
             name=name,
             cores=shape.cores,
@@ -107,6 +115,7 @@ class ProjectCluster(SLURMCluster):
             context=context,
             asynchronous=True,
             queue=shape.partition or context.partition or None,
+            job_script_prologue=[f"cd -- {shlex.quote(directory)}"] if directory else [],
         )
 
     def _options(self, name: str, gpus: int, gpu_type: str) -> dict[str, Any]:

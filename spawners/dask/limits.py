@@ -23,7 +23,7 @@ from hub.slurm.cluster import Cluster
 from hub.slurm.quoting import word
 from spawners.dask import slurm
 from spawners.node.job_context import JobContext
-from spawners.options.offer import PartitionOffer, limits_at_a_time, offer_for
+from spawners.options.offer import PartitionOffer, default_partition, limits_at_a_time, offer_for
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,15 @@ class Site:
             if partition.nodes and (partition.name not in by_name or partition.is_default):
                 by_name[partition.name] = partition
         return tuple(sorted(by_name.values(), key=lambda partition: partition.name != self.context.partition))
+
+    async def partition_for(self, shape: Shape, own_partition: str) -> str:
+        """The shape's partition, or else one that the project may use: the default, the server's own, or another one.
+
+        "" if none is known; raises :class:`SlurmError` if Slurm has never answered.
+        """
+        preferred = (self.context.partition, own_partition)
+        offers, cluster = await self.partitions(), await self.cluster()
+        return shape.partition or default_partition(offers, cluster, preferred, shape.gpus)
 
     async def most(self, shape: Shape, hours: Hours, minutes: int) -> tuple[int, str]:
         """Largest number of such workers at a time by limits and hours, and the reason for the bound."""

@@ -11,9 +11,11 @@ from distributed.core import Status
 
 from hub.dask import models
 from hub.dask.models import ClusterPhase, ClusterRequest, Size, Trouble
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm.jobs import Job
 from spawners.dask import status
 from spawners.dask.cluster import ProjectCluster
+from spawners.dask.memory import MemoryEvents
 from spawners.node.job_context import JobContext
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,9 @@ class ManagedCluster:
         """Jobs that are known to work, and those that are counted in :attr:`deaths`."""
         self.deaths = 0
         """Workers in a row that ended before they joined."""
+        self.memory = MemoryEvents()
+        self.former_jobs: dict[int, Job] = {}
+        """Jobs of its workers, those included that have left and that Slurm still lists."""
         self.busy_at = time.monotonic()
         self.cost = status.Cost()
         self.ending: asyncio.Task[models.ClusterEnd] | None = None
@@ -80,6 +85,12 @@ class ManagedCluster:
             return self.silence or self.note
         hint = f"{error.hint} {len(self.cluster.jobs)} of {self.size.maximum} workers were taken."
         return Trouble(message=error.message, hint=hint.strip())
+
+    @property
+    def refusal_of_all(self) -> SlurmError | None:
+        """Slurm's refusal if it has taken no worker at all; None also while it does not answer."""
+        error = self.cluster.refusal
+        return None if self.cluster.jobs or isinstance(error, SlurmUnavailable) else error
 
     @property
     def idle_seconds(self) -> float:

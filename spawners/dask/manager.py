@@ -84,6 +84,7 @@ class Manager:
     async def estimate(self, shape: Shape, size: Size) -> Estimate:
         """Expected start and cost of workers of this shape."""
         minutes = Times.within(self.seconds_left(), shape.minutes).limit // 60
+        shape = await self._placed(shape)
         return await limits.estimate(self.site, shape, size, hours=await self.hours(), minutes=minutes)
 
     async def create(self, request: ClusterRequest) -> ManagedCluster:
@@ -91,14 +92,18 @@ class Manager:
 
         :raises Conflict: a cluster of that name exists.
         :raises InvalidInput: not even one such worker is allowed.
+        :raises SlurmError: Slurm refuses all workers; nothing is left of the cluster.
         """
+        request = request.model_copy(update={"shape": await self._placed(request.shape)})
         async with self._lock:
             name = request.name or next(f"dask-{n}" for n in count(1) if f"dask-{n}" not in self.clusters)
             if name in self.clusters:
                 raise Conflict(f"There is a cluster {name} already.", field="name", hint="Choose another name.")
             size, why = await self._limited(request.shape, request.size)
             try:
-                cluster = self._make(request.shape, name=name, context=self.context, ends=self.job.ends)
+                cluster = self._make(
+                    request.shape, name=name, context=self.context, ends=self.job.ends, directory=request.directory
+                )
                 await cluster
             except AtriumError:
                 raise
@@ -109,7 +114,17 @@ class Manager:
             managed.note, self.news = why, None
             self._store_names()
         await managed.resize(size)
+        if (refusal := managed.refusal_of_all) is not None:
+            await self.end(name)
+            raise refusal
         return managed
+
+    async def _placed(self, shape: Shape) -> Shape:
+        """The shape with its partition; unchanged where that is not known, so Slurm decides."""
+        try:
+            return shape.model_copy(update={"partition": await self.site.partition_for(shape, self.job.partition)})
+        except SlurmError:
+            return shape
 
     async def _limited(self, shape: Shape, size: Size) -> tuple[Size, Trouble | None]:
         """The size within limits and hours, and a sentence if it was reduced."""

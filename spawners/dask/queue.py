@@ -9,7 +9,7 @@ from spawners.dask import slurm
 
 async def of_workers(name: str) -> dict[int, Job]:
     """Jobs with this name by number, including ended ones that Slurm still lists."""
-    argv = [*commands.queue(name), "--me", "--states=all"]
+    argv = [*commands.queue(name), "--me"]
     return {job.id: job for job in commands.parse_queue(await slurm.run(argv))}
 
 

@@ -12,6 +12,7 @@ from tornado.netutil import bind_unix_socket
 from hub.errors import SlurmError, SlurmUnavailable
 from hub.slurm import commands
 from spawners.dask import slurm
+from spawners.dask.own_modules import OWN_MODULES
 from spawners.node.job_context import CERTIFICATE, KEY, JobContext
 
 
@@ -19,6 +20,12 @@ class GuardedScheduler(Scheduler):
     """A scheduler whose dashboard listens on a Unix socket in a private directory, not on a port of the node."""
 
     dashboard_socket = ""
+
+    async def update_graph(self, *args: Any, **options: Any) -> None:
+        """As Dask's, with modules beside the notebook as they are now."""
+        OWN_MODULES.refresh()
+        await super().update_graph(*args, **options)
+        OWN_MODULES.remember()
 
     def start_http_server(
         self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None

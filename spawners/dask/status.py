@@ -12,6 +12,8 @@ from hub.dask.models import Shape, Tasks, Worker, WorkerPhase
 from hub.slurm import reasons
 from hub.slurm.jobs import Job, Phase
 
+PAUSED = "The cluster has paused it. It goes on by itself."
+
 
 @dataclass
 class Cost:
@@ -59,11 +61,14 @@ def _working(name: str, job: str, worker: Any, jobs: Mapping[int, Job]) -> Worke
     network = metrics.get("host", {}).get("network_io", {})
     ending = worker.status.name.startswith("closing")
     known = jobs.get(int(job)) if job.isdigit() else None
+    words = "Its time is over; another one takes its place." if ending else ""
+    if known is not None and known.is_paused:
+        words = PAUSED
     return Worker(
         name=name,
         job=job,
         phase=WorkerPhase.ENDING if ending else WorkerPhase.WORKING,
-        words="Its time is over; another one takes its place." if ending else "",
+        words=words,
         node=known.node if known else "",
         cpu=float(metrics.get("cpu", 0)),
         memory=int(metrics.get("memory", 0)),
@@ -86,7 +91,9 @@ def _coming(name: str, job: str, jobs: Mapping[int, Job]) -> Worker:
         sentence = "It is being handed to Slurm." if not job else "Slurm is about to look at it."
         return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=sentence)
     if known.phase is Phase.WAITING:
-        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=str(reasons.reason(known.reason)))
+        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=str(reasons.waiting(known)))
+    if known.is_paused:
+        return Worker(name=name, job=job, phase=WorkerPhase.WAITING, words=PAUSED, node=known.node)
     if known.phase is Phase.RUNNING:
         return Worker(
             name=name, job=job, phase=WorkerPhase.STARTING, words="Its node is ready; Python starts.", node=known.node

@@ -23,8 +23,8 @@ from spawners.dask.manager import END_SECONDS, Manager
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 2.0
-QUIET_ROUNDS = 5
-"""While every worker works, Slurm is asked every so many rounds."""
+COMING_ROUNDS, QUIET_ROUNDS = 3, 15
+"""Slurm is asked every so many rounds: while workers are coming, and while every worker works."""
 TIME_ROUNDS = 30
 """How often it is asked whether somebody has moved the server's end, while that concerns anybody."""
 DEATHS = 3
@@ -61,13 +61,14 @@ class Supervisor:
         for managed in manager.open_clusters():
             managed.cost.count(managed.jobs, managed.shape)
             await self._look_at_deaths(managed)
+            await self._look_at_memory(managed)
             await self._look_at_use(managed)
 
     async def _look_at_queue(self, number: int) -> None:
         """List the jobs of all workers, less often while every worker works."""
         clusters = self._manager.clusters.values()
         quiet = all(len(managed.counted_jobs) >= len(managed.cluster.workers) for managed in clusters)
-        if quiet and number % QUIET_ROUNDS:
+        if number % (QUIET_ROUNDS if quiet else COMING_ROUNDS):
             return
         try:
             jobs = await queue.of_workers(self._manager.context.job_name(naming.Kind.WORKER))
@@ -81,6 +82,8 @@ class Supervisor:
         for managed in self._manager.clusters.values():
             managed.silence = None
             managed.jobs = {int(job): jobs[int(job)] for job in managed.cluster.jobs.values() if int(job) in jobs}
+            numbers = managed.former_jobs.keys() | managed.jobs.keys()
+            managed.former_jobs = {number: jobs[number] for number in numbers if number in jobs}
 
     async def _look_at_deaths(self, managed: ManagedCluster) -> None:
         """Replace dead workers, unless they die during start-up."""
@@ -101,8 +104,7 @@ class Supervisor:
 
     async def _give_up(self, managed: ManagedCluster, job: Job) -> None:
         """Stop replacing workers that die during start-up, and show the end of a log."""
-        log_name = f"{self._manager.context.job_name(naming.Kind.WORKER)}-{job.id}.err"
-        log_tail = await asyncio.to_thread(_tail, self._manager.context.logs, log_name)
+        log_tail = await self._log_tail(job)
         managed.note = Trouble(
             message=f"The workers end right after their start ({reasons.state(job.state)}), so no more are started.",
             hint="Read the end of their log below, change what is wrong, then go on.",
@@ -110,6 +112,21 @@ class Supervisor:
         )
         managed.deaths = 0
         await managed.pause(True)
+
+    async def _look_at_memory(self, managed: ManagedCluster) -> None:
+        """Say that tasks needed more memory than a worker has; Dask starts such a worker anew, Slurm ends its job."""
+        jobs = managed.former_jobs.values()
+        if await managed.memory.has_new(managed.cluster.scheduler, jobs, self._log_tail):
+            managed.note = Trouble(
+                message=f"A task needed more than the {managed.shape.memory_gb} GB of its worker, which was ended.",
+                hint="Dask tries such a task three times more. Start a cluster with more memory for each worker, or "
+                "split the work into smaller parts.",
+            )
+
+    async def _log_tail(self, job: Job) -> str:
+        """The end of the log of a worker's job."""
+        name = f"{self._manager.context.job_name(naming.Kind.WORKER)}-{job.id}.err"
+        return await asyncio.to_thread(_tail, self._manager.context.logs, name)
 
     async def _look_at_use(self, managed: ManagedCluster) -> None:
         """End clusters on which nothing is computed."""

@@ -30,8 +30,11 @@ def render(
     comment: JobComment,
     home: Path,
     settings: Settings,
+    dask_partition: str,
 ) -> str:
     """The job script of the server that ``comment`` names.
+
+    :param dask_partition: for Dask workers that name none.
 
     :raises InvalidInput: a value is not safe in a script, or the environment is unknown.
     """
@@ -46,6 +49,7 @@ def render(
         user_env=settings.paths.user_env,
         projects=settings.paths.projects,
         slurm=settings.slurm,
+        dask_partition=dask_partition,
         spawn=spawn,
     )
 

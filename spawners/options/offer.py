@@ -190,6 +190,16 @@ def _gb(bound: Bound) -> Bound:
     return Bound(None if bound.most is None else bound.most // 1024, bound.giver)
 
 
+def default_partition(
+    offers: Iterable[PartitionOffer], cluster: Cluster, preferred: Iterable[str], gpus: int = 0
+) -> str:
+    """Partition of jobs that name none: the first of the ``preferred`` ones that has nodes for the project and ``gpus``
+    GPUs, or that is switched off just now, else the first other one; "" if there is none."""
+    names = [offer.name for offer in offers if offer.nodes and number_of(offer.gpus) >= gpus]
+    switched_off = {partition.name for partition in cluster.partitions if not partition.up}
+    return next((name for name in preferred if name in {*names, *switched_off}), names[0] if names else "")
+
+
 def limits_at_a_time(account: str, user: str, offer: PartitionOffer, cluster: Cluster, tres: str) -> tuple[Bound, ...]:
     """Bounds on all jobs of a person in a partition together; ``tres``: ``cpu``, ``mem`` (MB) or ``gres/gpu``."""
     name = offer.name

@@ -34,7 +34,7 @@ from spawners.job.request import SpawnRequest
 from spawners.job.site import site
 from spawners.options import form, validation
 from spawners.options.estimate import Estimates
-from spawners.options.offer import Offer, offer_for
+from spawners.options.offer import Offer, default_partition, offer_for
 
 ESTIMATE = "/atrium/estimate"
 NEW_PROJECT_SECONDS = 5.0
@@ -80,6 +80,14 @@ async def accepted(name: str, chosen: Mapping[str, Any]) -> SpawnRequest:
     """
     offer, _ = await offer_of(name, chosen.get("account"))
     return settled(chosen, offer)
+
+
+async def dask_partition(name: str, request: SpawnRequest) -> str:
+    """Partition for Dask workers of this person's server that name none."""
+    offer, cluster = await offer_of(name, request.account)
+    project = offer.project(request.account)
+    preferred = (site().settings.slurm.dask_partition, request.partition)
+    return default_partition(project.partitions if project else (), cluster, preferred) or preferred[0]
 
 
 def settled(chosen: Mapping[str, Any], offer: Offer) -> SpawnRequest:
@@ -188,6 +196,8 @@ class EstimateHandler(BaseHandler):
         offer, cluster = await offer_of(user_name)
         try:
             request = settled(sent, offer)
+            if (silence := site().queue.error) is not None:  # sbatch would not be answered either
+                raise silence
             answer = await self.estimates.of(user_name, request, offer, cluster, trial=spawner.trial)
         except InvalidInput as error:
             answer = {"field": error.field, "problem": f"{error.message} {error.hint}".strip()}

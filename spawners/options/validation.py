@@ -224,7 +224,7 @@ def _check_hours(request: SpawnRequest, project: ProjectOffer) -> None:
             raise _refusal(
                 "account",
                 mark("The {kind} hours of “{account}” are used up."),
-                mark("Choose another project, or ask its lead for more."),
+                mark("Choose another project. A lead of this one can ask for more hours under Projects."),
                 kind=kind,
                 account=project.account,
             )

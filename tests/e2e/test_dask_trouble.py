@@ -240,7 +240,7 @@ asyncio.run(main())
     )
 
     assert values["waits"].startswith("The project's CPU hours are used up, or too few are left for what you ask.")
-    assert "ask the project's lead" in values["waits"]
+    assert "A lead of the project can ask for more hours" in values["waits"]
     assert (values["workers"], values["reason"]) == (0, "The project has 0.167 CPU hours left.")
     assert values["refused"].startswith("Not even one such worker is possible. The project has 0.167 CPU hours left.")
     assert values["hint"] == "Ask for smaller workers, or for more hours."

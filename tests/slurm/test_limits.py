@@ -54,7 +54,9 @@ def rendered(deployment: Deployment, choice: SpawnRequest, user: str) -> str:
     """The script that would be submitted, for a home that is there."""
     home = deployment.prefix / "home" / user
     comment = naming.server_comment(deployment.settings.spawn.gateway, user, "")
-    return script.render(choice, comment=comment, home=home, settings=deployment.settings)
+    settings = deployment.settings
+    partition = settings.slurm.dask_partition
+    return script.render(choice, comment=comment, home=home, settings=settings, dask_partition=partition)
 
 
 async def refused_by_us(deployment: Deployment, slurm: SlurmClient, choice: SpawnRequest, user: str) -> InvalidInput:

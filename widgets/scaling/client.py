@@ -6,6 +6,7 @@ The manager listens on a socket in the server's private directory, which kernels
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hub.connection import refusal
 from hub.dask import models
-from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, TrainingRequest, Trouble
+from hub.dask.models import (
+    ClusterChange,
+    ClusterPhase,
+    ClusterRequest,
+    Estimate,
+    Offer,
+    Shape,
+    Size,
+    TrainingRequest,
+    Trouble,
+    WorkerPhase,
+)
 from hub.errors import AtriumError, Conflict, HubUnavailable, InvalidInput, NotFound, SettingsError, SlurmError
 
 if TYPE_CHECKING:
@@ -24,6 +36,12 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 60.0
 """Long enough to start a scheduler and to submit fifty jobs."""
+
+LOOK_SECONDS = 5.0
+"""How often somebody who waits for workers looks at the cluster."""
+LOOKS = 2
+"""After so many looks at a cluster in trouble nobody waits on: Slurm may just have been silent for a moment."""
+_COMING = (WorkerPhase.WAITING, WorkerPhase.STARTING, WorkerPhase.WORKING)
 
 T = TypeVar("T")
 ERRORS: Mapping[int, type[AtriumError]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 502: SlurmError}
@@ -135,7 +153,8 @@ class Cluster:
     ) -> None:
         self._clusters = clusters or Clusters.here()
         shape = Shape(cores=cores, memory_gb=memory_gb, gpus=gpus, partition=partition, minutes=minutes)
-        self.name = self._clusters.create(ClusterRequest(name=name, shape=shape, size=_size(workers))).name
+        request = ClusterRequest(name=name, shape=shape, size=_size(workers), directory=str(Path.cwd()))
+        self.name = self._clusters.create(request).name
         self._client: Client | None = None
 
     @classmethod
@@ -155,7 +174,9 @@ class Cluster:
     def client(self) -> Client:
         """Dask's client, connected."""
         if self._client is None:
-            from dask.distributed import Client, Security
+            from dask.distributed import Security
+
+            from widgets.scaling.notebook_client import NotebookClient
 
             at = self._clusters.connection(self.name)
             security = Security(
@@ -164,7 +185,7 @@ class Cluster:
                 tls_client_cert=at.certificate,
                 tls_client_key=at.key,
             )
-            self._client = Client(at.address, security=security)
+            self._client = NotebookClient(at.address, security=security)
         return self._client
 
     @property
@@ -177,8 +198,26 @@ class Cluster:
         self._clusters.change(self.name, ClusterChange(size=_size(workers)))
 
     def wait(self, workers: int = 1, timeout: float = 300) -> None:
-        """Wait until ``workers`` workers are connected. Raises :class:`TimeoutError`."""
-        self.client.wait_for_workers(workers, timeout=timeout)
+        """Wait until ``workers`` workers are connected.
+
+        :raises hub.errors.SlurmError: fewer are coming; ``hint`` says what to do.
+        :raises TimeoutError: they have not joined within ``timeout`` seconds, with the reason as far as it is known.
+        """
+        until = time.monotonic() + timeout
+        looks_in_trouble = 0
+        while True:
+            left = until - time.monotonic()
+            try:
+                self.client.wait_for_workers(workers, timeout=max(min(left, LOOK_SECONDS), 0.1))
+            except TimeoutError:
+                now = self.now
+                looks_in_trouble = looks_in_trouble + 1 if _lacks(now, workers) else 0
+                if looks_in_trouble >= LOOKS:
+                    raise _trouble_of(now) from None
+                if left <= LOOK_SECONDS:
+                    raise TimeoutError(_why_not_joined(now, workers, timeout)) from None
+            else:
+                return
 
     def pause(self) -> None:
         """Release all workers until :meth:`resume`; data in their memory is computed again."""
@@ -208,6 +247,26 @@ class Cluster:
     def __repr__(self) -> str:
         now: Any = self.now
         return f"<Cluster {self.name}: {len(now.workers)} workers asked for, {now.phase.value}>"
+
+
+def _lacks(now: models.Cluster, workers: int) -> bool:
+    """Whether fewer workers are coming, and the cluster says why."""
+    coming = [worker for worker in now.workers if worker.job and worker.phase in _COMING]
+    return len(coming) < workers and (now.trouble is not None or now.phase is not ClusterPhase.ON)
+
+
+def _trouble_of(now: models.Cluster) -> SlurmError:
+    if now.trouble is not None:
+        return SlurmError(now.trouble.message, hint=now.trouble.hint)
+    return SlurmError(
+        f"The cluster {now.name} has no workers: it is {now.phase.value}.", hint="Resume it, or start one."
+    )
+
+
+def _why_not_joined(now: models.Cluster, workers: int, seconds: float) -> str:
+    joined = sum(worker.phase is WorkerPhase.WORKING for worker in now.workers)
+    reasons = dict.fromkeys(worker.words for worker in now.workers if worker.words)
+    return " ".join((f"{joined} of {workers} workers have joined within {seconds:.0f} s.", *reasons))
 
 
 def _size(workers: int | tuple[int, int]) -> Size:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +16,8 @@ from pydantic import ValidationError
 
 from hub.dask.models import ClusterRequest, Shape, Size, TrainingRequest
 from hub.errors import InvalidInput
-from hub.slurm.cluster import Association, Cluster, Limits, Node, Partition, Qos
-from spawners.dask import limits, slurm, training
+from hub.slurm.cluster import Association, Cluster, Gpus, Limits, Node, Partition, Qos
+from spawners.dask import limits, own_modules, slurm, training
 from spawners.dask.limits import Hours
 from spawners.dask.worker import Times
 from spawners.node.job_context import JobContext
@@ -74,14 +80,18 @@ SITE = Cluster(
 )
 
 
-async def most(context: JobContext, shape: Shape, hours: Hours, minutes: int = 60) -> tuple[int, str]:
+def site_of(context: JobContext, cluster: Cluster = SITE) -> limits.Site:
     site = limits.Site(context, "maria")
 
     async def ask() -> Cluster:
-        return Cluster(**{**vars(SITE), "as_of": __import__("datetime").datetime.now(__import__("datetime").UTC)})
+        return replace(cluster, as_of=datetime.now(UTC))
 
     site._ask = ask  # type: ignore[method-assign]
-    return await site.most(shape, hours, minutes)
+    return site
+
+
+async def most(context: JobContext, shape: Shape, hours: Hours, minutes: int = 60) -> tuple[int, str]:
+    return await site_of(context).most(shape, hours, minutes)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +107,88 @@ async def test_the_narrowest_bound_is_told(
     context: JobContext, shape: Shape, hours: Hours, number: int, reason: str
 ) -> None:
     assert await most(context, shape, hours) == (number, reason)
+
+
+PARTITIONS = replace(
+    SITE,
+    nodes=(
+        Node("cpu1", "idle", True, ("batch", "notebooks"), 16, 16, 32768, 32768),
+        Node("gpu1", "idle", True, ("gpu",), 16, 16, 32768, 32768, gpus=(Gpus("", 4, 4),)),
+    ),
+    partitions=(Partition("gpu"), Partition("batch"), Partition("notebooks")),
+)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "shape", "partition"),
+    [
+        (("",), Shape(), "batch"),
+        (("gpu", "notebooks"), Shape(), "notebooks"),
+        (("gpu",), Shape(), "gpu"),
+        (("",), Shape(gpus=1), "gpu"),
+        (("notebooks",), Shape(gpus=1), ""),
+        (("gpu", "notebooks"), Shape(partition="batch"), "batch"),
+        ((), Shape(), ""),
+    ],
+)
+async def test_workers_get_a_partition_that_the_project_has(
+    context: JobContext, allowed: tuple[str, ...], shape: Shape, partition: str
+) -> None:
+    """The default, the server's own, or another one; a partition that somebody names is left to Slurm."""
+    associations = tuple(Association("steel", "maria", partition=name) for name in allowed)
+    site = site_of(context, replace(PARTITIONS, associations=associations))
+    assert await site.partition_for(shape, "notebooks") == partition
+
+
+async def test_a_partition_that_is_switched_off_stays_the_default(context: JobContext) -> None:
+    """Its workers wait, and say why; tomorrow it is there again."""
+    partitions = (Partition("gpu"), Partition("batch", up=False), Partition("notebooks"))
+    site = site_of(context, replace(PARTITIONS, partitions=partitions, associations=(Association("steel", "maria"),)))
+    assert await site.partition_for(Shape(), "notebooks") == "batch"
+
+
+# -- modules beside the notebook --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with a module."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(own_modules, "FRESH_SECONDS", 0)
+    (tmp_path / "mymod_of_test.py").write_text("def twice(x): return 2 * x\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError('hides a module of Python')\n")
+    yield tmp_path
+    sys.modules.pop("mymod_of_test", None)
+
+
+def test_the_scheduler_reads_tasks_with_a_module_beside_the_notebook(folder: Path) -> None:
+    modules = own_modules.OwnModules()
+    modules.add(str(folder))
+    modules.add(str(folder))
+    modules.refresh()
+    assert importlib.import_module("mymod_of_test").twice(21) == 42
+    assert sys.path.count(str(folder)) == 1
+    assert sys.path[-1] == str(folder), "no file there hides a module of the manager"
+
+
+def test_a_changed_module_is_read_again(folder: Path) -> None:
+    modules = own_modules.OwnModules()
+    modules.add(str(folder))
+    modules.refresh()
+    first = importlib.import_module("mymod_of_test")
+    modules.remember()
+    modules.refresh()
+    assert sys.modules["mymod_of_test"] is first
+    (folder / "mymod_of_test.py").write_text("def thrice(x): return 3 * x\n")
+    os.utime(folder / "mymod_of_test.py", (1, 1))
+    modules.refresh()
+    assert importlib.import_module("mymod_of_test").thrice(14) == 42
+
+
+@pytest.mark.parametrize("directory", ["relative", "/a\nb", "/a\0b", "-rf"])
+def test_a_directory_is_a_whole_path_in_one_line(directory: str) -> None:
+    with pytest.raises(ValidationError):
+        ClusterRequest(directory=directory)
 
 
 # -- training ---------------------------------------------------------------------------------------------------------

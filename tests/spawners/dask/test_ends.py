@@ -11,10 +11,10 @@ import pytest
 from distributed.core import Status
 
 from hub.dask.models import ClusterChange, ClusterPhase, ClusterRequest, Shape, Size
-from hub.errors import Conflict, SlurmError
+from hub.errors import Conflict, SlurmError, SlurmUnavailable
 from hub.slurm import naming
 from hub.slurm.jobs import Job
-from spawners.dask import managed_cluster, queue, slurm, supervisor
+from spawners.dask import managed_cluster, memory, queue, slurm, status, supervisor
 from spawners.dask.managed_cluster import ManagedCluster
 from spawners.dask.manager import Manager
 from spawners.dask.relief import Reliefs
@@ -31,8 +31,9 @@ class FakeCluster:
         self.jobs: dict[str, str] = {}
         self.workers: dict[str, Any] = {}
         self.worker_spec: dict[str, Any] = {}
-        self.scheduler = SimpleNamespace(workers={}, task_prefixes={})
-        self.doubtful, self.refusal, self.ends = False, None, None
+        self.scheduler = SimpleNamespace(workers={}, task_prefixes={}, get_events=lambda _topic: ())
+        self.doubtful, self.ends = False, None
+        self.refusal: SlurmError | None = None
         self.scheduler_address = "tls://node:1"
         self.submitted = asyncio.Event()
         self.closed = False
@@ -180,6 +181,133 @@ async def test_a_worker_that_joins_shows_that_they_can_start(manager: Manager) -
             cluster.work(*(f"w-{even}" for even in range(2, number + 1, 2)))
         await watcher._look_at_deaths(entry)
     assert not entry.paused
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cluster_without_a_worker_is_a_refusal(manager: Manager) -> None:
+    entry, cluster = managed(manager)
+    refusal = SlurmError("You may not use this project on this part of the machine.", hint="Choose another one.")
+    cluster.refusal = refusal
+    assert entry.refusal_of_all is refusal
+    cluster.jobs = {"w-0": "11"}
+    assert entry.refusal_of_all is None, "some workers were taken"
+    cluster.jobs, cluster.refusal = {}, SlurmUnavailable("Slurm does not answer.")
+    assert entry.refusal_of_all is None, "it is asked again"
+
+
+async def test_nothing_is_left_of_a_cluster_whose_workers_are_all_refused(
+    context: JobContext, listed: dict[int, str], cancelled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {}
+
+    async def refuse() -> None:
+        cluster.refusal = SlurmError("You may not use this project here.", hint="Choose another one.")
+
+    class Awaitable(FakeCluster):
+        def __await__(self) -> Any:
+            yield from ()
+
+    cluster: Any = Awaitable()
+    cluster._correct_state = refuse
+    cluster.submitted.set()
+    manager = Manager(context, make=lambda _shape, **values: options.update(values) or cluster)
+    monkeypatch.setattr(manager.site, "partition_for", no_answer)
+    monkeypatch.setattr(manager.site, "most", no_answer)
+    with pytest.raises(SlurmError, match="may not use"):
+        await manager.create(ClusterRequest(size=Size.fixed(1), directory="/home/maria/my notebooks"))
+    assert (manager.clusters, cluster.closed) == ({}, True)
+    assert options["directory"] == "/home/maria/my notebooks"
+
+
+async def no_answer(*_: object) -> Any:
+    raise SlurmError("Slurm does not answer.")
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "lacked"),
+    [
+        ("OUT_OF_MEMORY", "", True),
+        ("FAILED", "slurmstepd: error: Detected 1 oom-kill event(s)", True),
+        ("FAILED", "slurmstepd: error: Job 7 exceeded memory limit (9 > 2), being killed", True),
+        ("FAILED", "ZeroDivisionError: division by zero", False),
+        ("COMPLETED", "", False),
+        ("RUNNING", "oom-kill", False),
+    ],
+)
+async def test_a_job_that_ended_for_its_memory_is_said_at_the_cluster(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, state: str, log: str, lacked: bool
+) -> None:
+    entry, _ = managed(manager)
+    entry.former_jobs = {7: Job(7, state, "maria")}
+    watcher = Supervisor(manager)
+    manager.context.make_directories()
+    (manager.context.logs / f"{manager.context.job_name(naming.Kind.WORKER)}-7.err").write_text(log)
+    await watcher._look_at_memory(entry)
+    assert (entry.trouble is not None) is lacked
+    if entry.trouble is not None:
+        assert "2 GB" in entry.trouble.message and "more memory" in entry.trouble.hint
+    entry.note = None
+    await watcher._look_at_memory(entry)
+    assert entry.note is None, "each end is said once"
+
+
+async def test_a_worker_that_dask_starts_anew_for_its_memory_is_said_at_the_cluster(manager: Manager) -> None:
+    entry, cluster = managed(manager)
+    watcher = Supervisor(manager)
+    events: list[object] = []
+    cluster.scheduler.get_events = {memory.RESTARTED: events}.get
+    await watcher._look_at_memory(entry)
+    assert entry.note is None
+    events.append((0.0, {"worker": "tls://node:1"}))
+    await watcher._look_at_memory(entry)
+    assert entry.note is not None
+    entry.note = None
+    await watcher._look_at_memory(entry)
+    assert entry.note is None
+
+
+async def test_jobs_of_workers_that_left_are_still_known(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, cluster = managed(manager)
+    watcher = Supervisor(manager)
+    jobs = {7: Job(7, "RUNNING", "maria"), 9: Job(9, "RUNNING", "maria")}
+
+    async def of_workers(_name: str) -> dict[int, Job]:
+        return dict(jobs)
+
+    monkeypatch.setattr(queue, "of_workers", of_workers)
+    cluster.jobs = {"w-0": "7"}
+    await watcher._look_at_queue(0)
+    cluster.jobs = {}
+    jobs[7] = Job(7, "OUT_OF_MEMORY", "maria")
+    await watcher._look_at_queue(0)
+    assert (entry.jobs, list(entry.former_jobs.values())) == ({}, [jobs[7]])
+
+
+async def test_slurm_is_asked_ten_times_a_minute_at_most(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    managed(manager)
+    watcher, calls = Supervisor(manager), []
+
+    async def of_workers(_name: str) -> dict[int, Job]:
+        calls.append(1)
+        return {}
+
+    monkeypatch.setattr(queue, "of_workers", of_workers)
+    manager.clusters["dask-1"].cluster.workers = {"w-0": object()}
+    for number in range(int(60 / supervisor.ROUND_SECONDS)):
+        await watcher._look_at_queue(number)
+    assert len(calls) == 10
+
+
+def test_a_paused_worker_is_said_to_go_on_by_itself() -> None:
+    cluster = FakeCluster()
+    cluster.worker_spec, cluster.jobs = {"w-0": {}}, {"w-0": "7"}
+    [worker] = status.workers(cluster, {7: Job(7, "SUSPENDED", "maria", "cpu1")})
+    assert worker.words == status.PAUSED
 
 
 # -- relief -----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Node:
             comment=naming.server_comment("atrium", "founder", "", 1),
             home=self.home,
             settings=Settings(paths=Paths(user_env=self.environment), spawn=Spawn(**spawn)),
+            dask_partition="batch",
         )
 
     @contextmanager

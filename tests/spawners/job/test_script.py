@@ -29,6 +29,7 @@ def render(request: SpawnRequest | None = None, **changes: object) -> str:
         "comment": naming.server_comment("atrium", user, server, 7, "0a1b2c3d"),  # type: ignore[arg-type]
         "home": Path("/home/founder"),
         "settings": SETTINGS,
+        "dask_partition": "batch",
     }
     spawn_request = request or SpawnRequest(account="demo", partition="notebooks", minutes=180)
     return script.render(spawn_request, **{**values, **changes})  # type: ignore[arg-type]
@@ -186,3 +187,8 @@ def test_a_request_built_by_hand_refuses_hostile_text(attack: str) -> None:
         except ValidationError:
             continue
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*|", getattr(request, name))
+
+
+def test_dask_workers_that_name_no_partition_get_the_projects() -> None:
+    assert "export DASK_JOBQUEUE__SLURM__QUEUE=batch\n" in render()
+    assert "export DASK_JOBQUEUE__SLURM__QUEUE=steel-only\n" in render(dask_partition="steel-only")

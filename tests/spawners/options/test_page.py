@@ -11,8 +11,9 @@ from jupyterhub.handlers.pages import SpawnHandler
 
 from hub.errors import InvalidInput
 from hub.slurm.cluster import Cluster
+from spawners.job.request import SpawnRequest
 from spawners.options import page as spawn_page
-from tests.spawners.cluster import CLUSTER, SETTINGS
+from tests.spawners.cluster import CLUSTER, SETTINGS, changed
 
 
 class Watcher:
@@ -92,3 +93,15 @@ def test_jupyterhubs_page_is_replaced():
     assert SpawnHandler not in [entry[1] for entry in pages]
     assert [entry[1] for entry in pages].count(spawn_page.SpawnPage) == 3
     assert [entry[0] for entry in pages].count(spawn_page.ESTIMATE) == 1
+
+
+# -- Dask -------------------------------------------------------------------------------------------------------------
+
+
+async def test_dask_workers_get_a_partition_that_the_project_has(watcher):
+    request = SpawnRequest(account="demo", partition="notebooks")
+    assert await spawn_page.dask_partition("founder", request) == "batch"
+    watcher.cluster = changed("partitions", "batch", allow_accounts=frozenset({"another"}))
+    assert await spawn_page.dask_partition("founder", request) == "notebooks"
+    watcher.cluster = Cluster()
+    assert await spawn_page.dask_partition("founder", request) == "batch", "while nothing is known"
