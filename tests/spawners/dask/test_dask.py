@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,21 @@ async def test_the_narrowest_bound_is_told(
     context: JobContext, shape: Shape, hours: Hours, number: int, reason: str
 ) -> None:
     assert await most(context, shape, hours) == (number, reason)
+
+
+async def test_workers_name_no_qos_so_a_partition_for_another_one_is_not_offered(context: JobContext) -> None:
+    site = limits.Site(context, "maria")
+
+    async def ask() -> Cluster:
+        long_jobs = Partition("long", allow_qos=frozenset({"long"}))
+        nodes = tuple(replace(node, partitions=("gpu", "long")) for node in SITE.nodes)
+        member = Association("steel", "maria", qos=("normal", "long"), default_qos="normal")
+        return replace(
+            SITE, partitions=(*SITE.partitions, long_jobs), nodes=nodes, associations=(member,), as_of=datetime.now(UTC)
+        )
+
+    site._ask = ask  # type: ignore[method-assign]
+    assert [partition.name for partition in await site.partitions()] == ["gpu"]
 
 
 # -- training ---------------------------------------------------------------------------------------------------------
