@@ -90,11 +90,8 @@ class Site:
         project = whole.project(self.context.account)
         if project is None:
             return ()
-        by_name: dict[str, PartitionOffer] = {}
-        for partition in project.partitions:
-            if partition.nodes and (partition.name not in by_name or partition.is_default):
-                by_name[partition.name] = partition
-        return tuple(sorted(by_name.values(), key=lambda partition: partition.name != self.context.partition))
+        offered = (partition for partition in project.partitions if partition.nodes and partition.is_default)
+        return tuple(sorted(offered, key=lambda partition: partition.name != self.context.partition))
 
     async def partition_for(self, shape: Shape, own_partition: str) -> str:
         """The shape's partition, or else one that the project may use: the default, the server's own, or another one.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0037_faults"
-down_revision = "0036_harvest"
+revision = "0038_faults"
+down_revision = "0037_store"
 branch_labels = None
 depends_on = None
 
