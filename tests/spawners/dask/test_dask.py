@@ -5,11 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
-<<<<<<< HEAD
 import sys
 from collections.abc import Iterator
-=======
->>>>>>> sites
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +109,21 @@ async def test_the_narrowest_bound_is_told(
     assert await most(context, shape, hours) == (number, reason)
 
 
-<<<<<<< HEAD
+async def test_workers_name_no_qos_so_a_partition_for_another_one_is_not_offered(context: JobContext) -> None:
+    site = limits.Site(context, "maria")
+
+    async def ask() -> Cluster:
+        long_jobs = Partition("long", allow_qos=frozenset({"long"}))
+        nodes = tuple(replace(node, partitions=("gpu", "long")) for node in SITE.nodes)
+        member = Association("steel", "maria", qos=("normal", "long"), default_qos="normal")
+        return replace(
+            SITE, partitions=(*SITE.partitions, long_jobs), nodes=nodes, associations=(member,), as_of=datetime.now(UTC)
+        )
+
+    site._ask = ask  # type: ignore[method-assign]
+    assert [partition.name for partition in await site.partitions()] == ["gpu"]
+
+
 PARTITIONS = replace(
     SITE,
     nodes=(
@@ -193,21 +204,6 @@ def test_a_changed_module_is_read_again(folder: Path) -> None:
 def test_a_directory_is_a_whole_path_in_one_line(directory: str) -> None:
     with pytest.raises(ValidationError):
         ClusterRequest(directory=directory)
-=======
-async def test_workers_name_no_qos_so_a_partition_for_another_one_is_not_offered(context: JobContext) -> None:
-    site = limits.Site(context, "maria")
-
-    async def ask() -> Cluster:
-        long_jobs = Partition("long", allow_qos=frozenset({"long"}))
-        nodes = tuple(replace(node, partitions=("gpu", "long")) for node in SITE.nodes)
-        member = Association("steel", "maria", qos=("normal", "long"), default_qos="normal")
-        return replace(
-            SITE, partitions=(*SITE.partitions, long_jobs), nodes=nodes, associations=(member,), as_of=datetime.now(UTC)
-        )
-
-    site._ask = ask  # type: ignore[method-assign]
-    assert [partition.name for partition in await site.partitions()] == ["gpu"]
->>>>>>> sites
 
 
 # -- training ---------------------------------------------------------------------------------------------------------
