@@ -6,9 +6,9 @@ not answer. Templates call the functions that :class:`WithHistory` gives them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from jupyterhub import handlers
@@ -159,7 +159,7 @@ class ServerPage(WithHistory, PausedServerHandler):
                 self._answer(403, {"status": 403, "message": WITHOUT_SIGN_IN})
                 return
             self.request.headers["Accept"] = "application/json"  # JupyterHub decides by it what to answer with
-        await super().get(user_name, user_path)
+        await cast("Awaitable[None]", super().get(user_name, user_path))
 
     def _fail_api_request(self, user_name: str = "", server_name: str = "") -> None:
         self._answer(424, hosts.not_running(load().site.public_url, user_name))

@@ -43,7 +43,7 @@ def token_of(account: Account) -> dict[str, str]:
 
 
 def test_a_program_starts_a_server_runs_code_and_stops_it_at_one_address(colleague: Account) -> None:
-    colleague.start(**SMALL)
+    colleague.start()
     colleague.wait_until_ready()
     http = colleague.http
     written = http.put(at_hub(colleague, "api/contents/from-a-program.txt"), json=text_file("hello"))
@@ -236,7 +236,7 @@ def write_page(page: Page, server: str) -> None:
         "from bokeh.plotting import figure, output_notebook, show\noutput_notebook()\n"
         "p = figure(height=100)\np.line([1, 2], [1, 2])\nshow(p)"
     )
-    cells = [{"cell_type": "markdown", "id": "m", "metadata": {}, "source": "$x^2$"}]
+    cells: list[dict[str, object]] = [{"cell_type": "markdown", "id": "m", "metadata": {}, "source": "$x^2$"}]
     cells += [
         {"cell_type": "code", "id": cell_id, "source": code, "metadata": {}, "outputs": [], "execution_count": None}
         for cell_id, code in (("a", source), ("b", plot))

@@ -8,13 +8,13 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from html import escape
 from typing import Any
 
 import nbformat
 from jupyter_core.utils import ensure_async
-from jupyter_server.utils import url_escape, url_path_join
+from jupyter_server.utils import ApiPath, url_escape, url_path_join
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert.preprocessors.clearoutput import ClearOutputPreprocessor
 from tornado import web
@@ -144,7 +144,7 @@ class OwnPageRenderer(NotebookRenderer):
         return nbformat.v4.new_output("display_data", {"text/html": html, "text/plain": text})
 
 
-async def render(handler: VoilaHandler, path: str) -> AsyncIterator[str]:
+async def render(handler: VoilaHandler, path: str) -> AsyncGenerator[str]:
     """The parts of the page of the notebook at ``path``, at least one in :data:`PROGRESS_SECONDS`.
 
     Its kernel ends if the page is given up before its last part.
@@ -194,7 +194,7 @@ def _failed(kernel: str, error: Exception) -> str:
 
 
 def _renderer(handler: VoilaHandler, path: str) -> OwnPageRenderer:
-    config = {
+    config: dict[str, Any] = {
         "base_url": handler.base_url,
         "settings": handler.settings,
         "log": handler.log,
@@ -234,7 +234,7 @@ async def _start_kernel(handler: VoilaHandler, path: str, name: str) -> str:
     }
     environment = {**os.environ, **{str(variable): str(value) for variable, value in variables.items()}}
     kernel_id: str = await ensure_async(
-        handler.kernel_manager.start_kernel(kernel_name=name, path=path.rpartition("/")[0], env=environment)
+        handler.kernel_manager.start_kernel(kernel_name=name, path=ApiPath(path.rpartition("/")[0]), env=environment)
     )
     return kernel_id
 
