@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -32,7 +32,7 @@ end
 
 
 @pytest.fixture
-async def rules(deployment: Deployment, slurm: SlurmClient, founder: str) -> Iterator[None]:
+async def rules(deployment: Deployment, slurm: SlurmClient, founder: str) -> AsyncIterator[None]:
     """Slurm with the plugin, and afterwards as it was."""
     await slurm.ensure_account(ACCOUNT, description="Green steel", cpu_minutes=6000, gpu_minutes=600)
     await slurm.ensure_members(ACCOUNT, [founder])
