@@ -39,9 +39,10 @@ def _by_two_letters(code: str) -> str | None:
 
 @cache
 def _iso_codes() -> dict[str, str]:
-    """Codes of two letters -> of three, as CLDR has them."""
+    """Codes of two letters -> of three, as CLDR has them. Present countries have more names than former ones."""
     aliases: Mapping[str, list[str]] = get_global("territory_aliases")
-    return {short: code for code, [short, *_] in aliases.items() if code in country_labels()}
+    codes = sorted(aliases.keys() & country_labels().keys(), key=lambda code: len(country_labels()[code]))
+    return {aliases[code][0]: code for code in codes}
 
 
 @cache

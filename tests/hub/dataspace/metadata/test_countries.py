@@ -22,6 +22,9 @@ AUTHORITY = "http://publications.europa.eu/resource/authority"
         ("ČESKO", "CZE"),
         ("GR", "GRC"),
         ("UK", "GBR"),
+        ("FR", "FRA"),  # not a former code
+        ("DE", "DEU"),
+        ("RO", "ROU"),
         ("XX", None),
         ("Ghent", None),
         ("be", None),  # a word of several languages
