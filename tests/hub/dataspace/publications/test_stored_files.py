@@ -143,7 +143,7 @@ def test_the_address_of_a_stored_file_typed_by_hand_leads_to_nothing(of, get):
     publication = of("founder").change_publication(publication.slug, form(visibility="everybody", files=files))
     assert get(typed, "founder").status_code == 404
     assert of("founder").record(publication.record_id).stored == (False,)
-    with pytest.raises(AtriumError, match="not known|private network"):
+    with pytest.raises(AtriumError, match=r"not known|private network"):
         of("founder").preview(publication.record_id)
 
 
