@@ -34,9 +34,9 @@ def uploads(asking: AskingPerson) -> tuple[Upload, ...]:
 
 @router.post("/uploads", status_code=201)
 def begin(uploading: Uploading, sessions: Sessions, form: UploadForm) -> Upload:
-    """Begin an upload of a file for one of your projects, or go on with the one of the same content.
+    """Start an upload of a file for one of your projects, or go on with the one of the same content.
 
-    Send the parts after `received`, then finish it.
+    Send the parts after `received`, then request its check.
     """
     if not uploading.may_upload_for(form.project):
         raise NotAllowed("This job uploads for another project.")
@@ -72,9 +72,9 @@ def write_part(
 
 @router.post("/uploads/{upload_id}/finish")
 def finish(uploading: Uploading, sessions: Sessions, upload_id: UploadId) -> Upload:
-    """Finish an upload of which everything has arrived.
+    """Request the check of an upload of which everything has arrived.
 
-    Its checksum is then verified; read it until its state is `stored` or `failed`.
+    Its checksum is verified; read the upload until its state is `stored` or `failed`.
     """
     with sessions() as session:
         return service.finish(session, uploading.settings, uploading.row_for(session, upload_id))

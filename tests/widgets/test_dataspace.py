@@ -328,8 +328,8 @@ def test_a_file_is_published_from_a_notebook(tmp_path: Path) -> None:
     answers = Answers(projects_demo=project, store_uploads=UPLOADED, dataspace_publications=published)
     space = DataSpace(answers.api)
     assert space.publish_file("results/a.csv", project="demo", **description).slug == "mean-1"
-    begun, form = (json.loads(request.content) for request in answers.requests[1:])
-    assert begun == {
+    started, form = (json.loads(request.content) for request in answers.requests[1:])
+    assert started == {
         "project": "demo",
         "name": "a.csv",
         "bytes": 4,

@@ -753,7 +753,7 @@ export class Page {
       this.ask("upload", { project: form.elements.upload_project.value, path: form.elements.path.value.trim() });
     } },
       h("h3", {}, "Upload a file of a project"),
-      h("p", { class: "quiet" }, "A job of yours sends the file from the project's directory. Then choose it below. A file that is not published within a day is deleted here; the one in the project stays."),
+      h("p", { class: "quiet" }, "A job of yours sends the file from the project's directory. Then choose it below. What is not published is deleted here after some time, such as a day; the file in the project stays."),
       choice("upload_project", "Project of the file", Object.fromEntries(projects.map((project) => [project.slug, project.title || project.slug]))),
       entry("path", "Path of the file", { required: true, maxlength: 1000 }, "input", "In the project's directory, such as results/mean.csv."),
       h("p", { class: "actions" }, h("button", { type: "submit", class: "button", "data-key": "upload" }, "Upload file")));

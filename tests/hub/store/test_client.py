@@ -71,9 +71,9 @@ def test_a_file_is_uploaded_and_its_progress_reported(store, uploads):
 
 
 def test_an_upload_goes_on_where_another_process_was_killed(store, uploads, transport):
-    begun = uploads.begin()
-    uploads.send(begun.id, 0, CONTENT[:PART_BYTES])
-    assert upload(store).id == begun.id
+    started = uploads.begin()
+    uploads.send(started.id, 0, CONTENT[:PART_BYTES])
+    assert upload(store).id == started.id
     assert [request for request in transport.requests if request.startswith("PUT")] == [
         f"PUT {PART_BYTES}",
         f"PUT {2 * PART_BYTES}",
@@ -180,9 +180,9 @@ def test_requests_without_a_token_or_of_a_service_are_refused(api, hub, uploads)
 
 
 def test_a_part_that_is_too_long_is_refused(store, uploads, api, hub):
-    begun = uploads.begin()
+    started = uploads.begin()
     with pytest.raises(InvalidInput):
-        store.write_part(begun.id, 0, CONTENT[: PART_BYTES + 1])
+        store.write_part(started.id, 0, CONTENT[: PART_BYTES + 1])
     headers = {"Authorization": f"token {hub.sign_in('founder')}"}
-    path = f"/store/uploads/{begun.id}/content?offset=0&sha256={'0' * 64}"
+    path = f"/store/uploads/{started.id}/content?offset=0&sha256={'0' * 64}"
     assert api.put(path, content=b"x" * (9 * 2**20), headers=headers).status_code == 413

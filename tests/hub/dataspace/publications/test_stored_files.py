@@ -56,9 +56,9 @@ async def uploads(sessions, settings, session, slurm, project):
     await provision(session, slurm, spec)
     uploads = Uploads(sessions, settings)
     uploads.store(ROWS)
-    begun = uploads.begin(OTHERS, "stranger", project="other")
-    uploads.send(begun.id, 0, OTHERS)
-    uploads.finish(begun.id)
+    started = uploads.begin(OTHERS, "stranger", project="other")
+    uploads.send(started.id, 0, OTHERS)
+    uploads.finish(started.id)
     uploads.tend()
     return uploads
 
