@@ -40,6 +40,17 @@ def test_a_training_that_has_finished_says_so_and_the_next_one_begins_anew(
     assert (tmp_path / "model.finished.pt").read_text() == "trained"
 
 
+def test_the_last_step_of_a_training_is_its_end() -> None:
+    calls = [ast.unparse(node.func) for node in ast.walk(TRAINING) if isinstance(node, ast.Call)]
+    assert calls.count("finish") == 1
+    [block] = [
+        node
+        for node in ast.walk(TRAINING)
+        if isinstance(node, ast.If) and any(ast.unparse(step) == "finish(options.checkpoint)" for step in node.body)
+    ]
+    assert [ast.unparse(step).partition("(")[0] for step in block.body][:2] == ["save", "finish"]
+
+
 def test_members_of_a_project_do_not_share_a_folder_that_one_of_them_deletes() -> None:
     notebook = json.loads((EXAMPLES / "dataframe.ipynb").read_text())
     code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
