@@ -118,6 +118,10 @@ class FakeSlurm:
     async def pending(self):
         return []
 
+    async def job(self, job_id: int) -> Job | None:
+        self._answer()
+        return self.jobs.get(job_id) or self.over.get(job_id)
+
     async def past_job(self, job_id: int) -> Job | None:
         self._answer()
         return self.over.get(job_id)
@@ -371,7 +375,7 @@ async def test_a_start_while_slurm_is_known_to_be_silent_is_refused_at_once(spaw
     await here.queue.fresh(time.monotonic())
     with pytest.raises(SpawnException) as refused:
         await asyncio.wait_for(spawner.start(), 5)
-    assert "nothing was started" in refused.value.jupyterhub_message
+    assert "has no job of this start" in refused.value.jupyterhub_message
     [attempt] = await attempts(here)
     assert (attempt.ending, attempt.job_id, slurm.scripts) == (Ending.NOT_ASKED, None, [])
     slurm.silent = False
