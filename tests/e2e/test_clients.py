@@ -173,6 +173,7 @@ def test_a_second_notebook_cannot_take_the_firsts_addresses(
     expect(page.get_by_role("button", name="Start notebook")).to_be_visible()
     assert "/spawn/" in page.url and "api-notebook" in page.url
 
+    page.goto(f"{server}lab")
     answer = fetch(page, "GET", f"{server}api/status")
     assert answer["status"] == 200, "the first one works"
 
