@@ -7,7 +7,6 @@ on their way. Ours asks the ledger: what was starting goes on, what was stopping
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from operator import not_
 from types import SimpleNamespace
@@ -19,7 +18,7 @@ from sqlalchemy.orm import selectinload
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from hub.errors import SlurmError
-from hub.identity.models import NAME
+from hub.identity.models import USER_NAME
 from hub.pages import hosts
 from hub.servers.models import AttemptState
 from hub.settings import load
@@ -29,7 +28,6 @@ from spawners.job.ledger import LedgerUnavailable
 from spawners.job.orphans import Followed
 from spawners.job.site import site
 
-USER_NAME = re.compile(NAME + r"\Z")
 LEDGER_SECONDS = 5.0
 """How often a ledger that does not answer is asked again."""
 

@@ -20,7 +20,7 @@ from traitlets import List, Unicode
 
 from hub import api_token
 from hub.errors import AtriumError, InvalidInput, NotAllowed
-from hub.identity.models import NAME
+from hub.identity.models import USER_NAME
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.slurm import naming
 from hub.slurm.cluster import Trial
@@ -41,7 +41,6 @@ from spawners.tls import Certificates
 REPEAT_SECONDS = 3.0
 """How often the waiting page is told the same again (hub/pages/static/waiting.js listens for it)."""
 
-USER_NAME = re.compile(NAME + r"\Z")
 # Variables of the Hub that a server keeps: the closed list that sudoers lets through (deploy/sudoers).
 _EXPORTED = re.compile(r"(JUPYTERHUB_|ATRIUM_)[A-Z0-9_]+\Z|(LANG|SLURM_CONF)\Z")
 

@@ -22,6 +22,7 @@ from deploy.dev.command import attempt
 from deploy.dev.databases import database_files
 from deploy.dev.errors import DeployError
 from deploy.dev.layout import Layout
+from deploy.dev.settings import value
 from deploy.dev.steps import step
 
 MANIFEST = "manifest.json"
@@ -29,6 +30,8 @@ ARCHIVE = "files.tar"
 FORMAT = 1
 
 _COPY_SECONDS = 600.0
+_ARCHIVE_SECONDS = 24 * 3600.0
+"""Published files may be large."""
 _PAGES = 1024
 """Pages of a database that are copied before its writers get their turn."""
 _PAUSE_SECONDS = 0.01
@@ -70,6 +73,8 @@ def excluded(layout: Layout) -> list[str]:
         lines.append("Slurm's own state and accounting: jobs and used hours")
     if layout.options.database_url:
         lines.append("the API's PostgreSQL database: use pg_dump, before this backup")
+    if store := value(layout, "store", "folder"):
+        lines.append(f"{store}: published files, which have a folder of their own ([store] folder)")
     return lines
 
 
@@ -124,7 +129,7 @@ def _archive(layout: Layout, target: Path) -> None:
     state = [layout.state / name for name in _STATE_FOLDERS if (layout.state / name).is_dir()]
     names = [str(path.relative_to(layout.root)) for path in (layout.etc, *state)]
     argv = ["tar", "--create", "--directory", str(layout.root), "--file", str(target), "--", *names]
-    result = attempt(argv, deadline=_COPY_SECONDS)
+    result = attempt(argv, deadline=_ARCHIVE_SECONDS)
     if result.returncode not in (0, 1):  # 1: some files changed
         raise DeployError(f"tar could not read everything: {result.stderr.strip()[-500:]}")
 

@@ -83,7 +83,7 @@ _READ_BY: dict[str, tuple[str, ...]] = {
 }
 """Sections that these programs read, and no others."""
 _NOT_READ_BY: dict[str, tuple[str, ...]] = {
-    "api": ("dashboards", "proxy", "retention", "worker"),
+    "api": ("dashboards", "proxy", "retention"),
     "hub": ("dashboards", "dataspace", "retention", "worker"),
     "worker": ("dashboards", "nginx", "proxy"),
 }

@@ -20,11 +20,13 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 def free_gb(settings: Settings) -> Iterator[tuple[str, float | None]]:
     """Name and free space in GB of each file system, counted once; None if it cannot be read."""
     paths = settings.paths
+    published = settings.store.folder or paths.state / "store"
+    folders = {"state": paths.state, "logs": paths.log, "projects": paths.projects, "published files": published}
     seen: set[int] = set()
-    for name, path in (("state", paths.state), ("logs", paths.log), ("projects", paths.projects)):
+    for name, path in folders.items():
         existing = next(folder for folder in (path, *path.parents) if folder.exists())
         try:
-            device, free = existing.stat().st_dev, _free(existing)
+            device, free = existing.stat().st_dev, free_bytes(existing) / 1e9
         except OSError:
             yield name, None
             continue
@@ -33,9 +35,10 @@ def free_gb(settings: Settings) -> Iterator[tuple[str, float | None]]:
             yield name, free
 
 
-def _free(path: Path) -> float:
+def free_bytes(path: Path) -> int:
+    """Bytes that are free in the file system of ``path``."""
     status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize / 1e9
+    return status.f_bavail * status.f_frsize
 
 
 def _sentence(name: str, free: float | None) -> str:

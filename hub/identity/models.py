@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 NAME = r"^[a-z_][a-z0-9_-]{0,30}"
 """How a user name begins and goes on. Close it with ``\\Z`` for Python, with ``$`` for pydantic (Rust's is strict)."""
 
+USER_NAME = re.compile(NAME + r"\Z")
 PersonName = Annotated[str, StringConstraints(pattern=NAME + "$")]
 """The one name of a person: at the Hub, as OS user and in Slurm."""
 

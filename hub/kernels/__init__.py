@@ -1,4 +1,4 @@
-"""Kernels whose output is not lost without a word: the program that starts them, and their server's side.
+"""Kernels whose output is not lost silently: the program that starts them, and their server's side.
 
 Only the environment of notebooks has what the modules here import.
 """

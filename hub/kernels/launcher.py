@@ -1,6 +1,6 @@
 """Starts an IPython kernel whose output waits for its readers.
 
-ipykernel's socket for output drops messages without a word once a reader is 1,000 behind, "idle" included, so that a
+ipykernel's socket for output drops messages silently once a reader is 1,000 behind, "idle" included, so that a
 cell seems to run for ever. This file is run by ``__main__.py`` in the Python of any environment (3.8 and later), and
 imports nothing but ipykernel and what that needs.
 """

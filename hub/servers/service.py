@@ -62,12 +62,6 @@ def begin(
     return Attempt.model_validate(row)
 
 
-def find(session: Session, attempt: int) -> Attempt | None:
-    """The attempt with this number, or None."""
-    row = session.get(ServerAttempt, attempt)
-    return None if row is None else Attempt.model_validate(row)
-
-
 def find_server(
     session: Session, *, gateway: str, person: str, server: str, attempt: int, nonce: str, job_id: int | None
 ) -> Attempt | None:

@@ -6,7 +6,6 @@ has arrived the file is renamed, so that no part that comes late can change what
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hub.db.engine import is_storage_full
 from hub.errors import Conflict, StorageFull
+from hub.health.storage import free_bytes
 from hub.settings import Settings
 from hub.store.models import PART_BYTES
 
@@ -111,8 +112,7 @@ class StoreFiles:
     def free_bytes(self) -> int:
         """Bytes that are free in the file system."""
         _private_folder(self.folder)
-        filesystem = os.statvfs(self.folder)
-        return filesystem.f_bavail * filesystem.f_frsize
+        return free_bytes(self.folder)
 
     def _arriving(self, upload: int) -> Path:
         return self.folder / "uploads" / f"{upload:d}.part"
@@ -177,6 +177,6 @@ def _full_storage_named() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_storage_full(error):
             raise
-        raise StorageFull("The storage is full.") from error
+        raise StorageFull("Storage is full.") from error

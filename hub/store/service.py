@@ -93,7 +93,7 @@ def _check_room(session: Session, settings: Settings, project: Project, form: Up
     unfinished = session.scalars(select(UploadRow).where(UploadRow.state == UploadState.SENDING))
     reserved = sum(row.bytes - files.received(row.id, row.bytes) for row in unfinished)
     if size + reserved + settings.store.spare_gb * _GB > files.free_bytes():
-        raise StorageFull("The storage is full.", field="bytes")
+        raise StorageFull("Storage is full.", field="bytes")
 
 
 def bytes_of(session: Session, project: str, *, without: str = "") -> int:

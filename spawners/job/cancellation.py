@@ -59,10 +59,12 @@ async def end_others(site: Site, os_account: str, own: JobComment) -> None:
     :raises SlurmError: Slurm does not tell whether there are any.
     """
     name = naming.job_name(own.gateway, naming.Kind.SERVER)
+    await site.queue.turn()
     for number, text in (await site.slurm.named_jobs(name, os_account)).items():
         comment = naming.read(text, naming.Kind.SERVER)
         if comment is None or comment == own or not comment.is_of_server(own):
             continue
+        await site.queue.turn()
         job = await site.slurm.job(number)
         if job is not None and job.phase is not Phase.ENDED:
             log.warning("Job %i (%s) has no server; it is ended before its server starts again", number, text)

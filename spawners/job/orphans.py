@@ -127,7 +127,7 @@ class Sweep:
         if datetime.now(UTC) - attempt.created < FORGOTTEN_AFTER:
             return
         try:
-            job = None if attempt.job_id is None else await self.site.slurm.job(attempt.job_id)
+            job = None if attempt.job_id is None else await self._job(attempt.job_id)
         except SlurmError as error:
             log.warning("Slurm does not answer about attempt %i, which has no server: %s", attempt.id, error)
             return
@@ -135,6 +135,10 @@ class Sweep:
             message = translate("Atrium lost its record of this notebook. Its job has ended.")
             verdict = Verdict(ending=Ending.CANCELLED, message=message)
             await self.site.ledger.note(service.ended, attempt.id, verdict, job)
+
+    async def _job(self, number: int) -> Job | None:
+        await self.site.queue.turn()
+        return await self.site.slurm.job(number)
 
     async def round_of_workers(self) -> None:
         """Look for workers of Dask clusters: their comments name the attempt of their server."""

@@ -96,9 +96,11 @@ def _is_behind(row: Attempt, record: HubRecord) -> bool:
 async def _job_of(site: Site, record: HubRecord) -> tuple[Job, JobComment] | None:
     """The attempt's job that has not ended, with its comment; None if Slurm has none."""
     name = naming.job_name(site.settings.spawn.gateway, naming.Kind.SERVER)
+    await site.queue.turn()
     for number, text in (await site.slurm.named_jobs(name, record.os_account)).items():
         comment = naming.read(text, naming.Kind.SERVER)
         if comment is not None and record.names(number, comment):
+            await site.queue.turn()
             job = await site.slurm.job(number)
             if job is not None and not job.is_over:
                 return job, comment

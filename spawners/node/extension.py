@@ -22,7 +22,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from hub import browser_sessions
-from spawners.node import announce, clusters, idle, output, person, refused, step
+from spawners.node import announce, clusters, idle, output, person, refused, slurmstepd
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
@@ -107,7 +107,7 @@ def make_watch(server: ServerApp, environment: Mapping[str, str] = os.environ) -
         activity=idle.Activity(server.kernel_manager, server.web_app.settings.get("terminal_manager")),
         gpus_work=partial(idle.gpus_work, job.gpus),
         stop=server.stop,
-        is_unattended=step.Step.of_this_server().is_gone,
+        is_unattended=slurmstepd.Slurmstepd.of_this_server().is_gone,
         ask_hub=partial(asyncio.to_thread, announce.job_end, getattr(server, "hub_environment", {})),
         note_activity=partial(_note_activity, server.web_app.settings),
         warn_seconds=minutes("ATRIUM_WARN_SECONDS", 120),

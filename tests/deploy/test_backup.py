@@ -146,6 +146,13 @@ def test_it_is_said_what_is_left_to_the_site(tmp_path: Path) -> None:
     own = "\n".join(excluded(Layout(Options(prefix=str(tmp_path)))))
     assert all(part in own for part in ("/projects", "/home", "used hours"))
     assert "pg_dump" in "\n".join(excluded(Layout(Options(database_url="postgresql://db/atrium"))))
+    assert "published files" not in own
+
+
+def test_published_files_in_a_folder_of_their_own_are_left_to_the_site(layout: Layout) -> None:
+    with layout.settings.open("a") as settings:
+        settings.write('\n[store]\nfolder = "/srv/published"\n')
+    assert any("/srv/published" in line for line in excluded(layout))
 
 
 def test_the_manifest_of_another_version_is_refused(layout: Layout, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_an_edit_restarts_what_reads_the_changed_section(tmp_path: Path) -> None
     restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 25\n")
     assert restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 25\n# a remark\n") == set()
     assert restarted("[hub]\nport = 1\n[mail]\nsmtp_port = 26\n") == {"api", "hub", "worker"}
-    assert restarted("[hub]\nport = 1\n[worker]\nmail_seconds = 3\n[mail]\nsmtp_port = 26\n") == {"worker"}
+    assert restarted("[hub]\nport = 1\n[worker]\nmail_seconds = 3\n[mail]\nsmtp_port = 26\n") == {"api", "worker"}
     assert restarted("[hub]\nport = 2\n[worker]\nmail_seconds = 3\n[mail]\nsmtp_port = 26\n") == {
         *("api", "dashboards", "hub", "proxy", "worker")
     }

@@ -228,10 +228,10 @@ def choose(page: Page, path: Path) -> None:
 
 def write_page(page: Page, server: str) -> None:
     source = (
-        "import ipywidgets as widgets\nupload, told = widgets.FileUpload(), widgets.Label()\n"
+        "import ipywidgets as widgets\nupload, label = widgets.FileUpload(), widgets.Label()\n"
         "def show(change):\n    file = change['new'][0]\n"
-        "    told.value = f\"received {len(file['content'])} bytes of {file['name']}\"\n"
-        "upload.observe(show, 'value')\nwidgets.VBox([upload, told])"
+        "    label.value = f\"received {len(file['content'])} bytes of {file['name']}\"\n"
+        "upload.observe(show, 'value')\nwidgets.VBox([upload, label])"
     )
     plot = (
         "from bokeh.plotting import figure, output_notebook, show\noutput_notebook()\n"

@@ -16,8 +16,9 @@ from tests.browser import sign_in
 from tests.deployment import Deployment
 from tests.e2e.account import Account, ledger, signed_in
 from tests.e2e.test_ledger import in_background, wait_for_hub
+from tests.e2e.test_running import restart_hub
 from tests.polling import eventually
-from tests.temporary_deployment import atrium
+from tests.temporary_deployment import atrium, changed_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
@@ -175,17 +176,11 @@ def slow_sbatch(deployment: Deployment) -> Iterator[None]:
         "atrium ALL = (ALL, !root) NOPASSWD: SLOW_SBATCH\n"
     )
     rule.chmod(0o440)
-    path = deployment.etc / "atrium.toml"
-    before = path.read_text()
-    path.write_text(before.replace('bin = "/usr/bin"', f'bin = "{folder}"\ndeadline_seconds = 4'))
+    changes = {f'bin = "{deployment.settings.slurm.bin}"': f'bin = "{folder}"\ndeadline_seconds = 4'}
     try:
-        deployment.supervisorctl("restart", "hub")
-        wait_for_hub(deployment)
-        yield
+        with changed_settings(deployment, changes, apply=restart_hub):
+            yield
     finally:
-        path.write_text(before)
-        deployment.supervisorctl("restart", "hub")
-        wait_for_hub(deployment)
         rule.unlink()
         shutil.rmtree(folder)
 

@@ -47,7 +47,8 @@ def test_from_the_form_to_the_end_of_the_job(gateway: Deployment, visit: Visit) 
     assert row == f"{founder.name} RUNNING interactive physics normal c1.lakes.example"
     look_at_the_time(founder)
     new_notebook(founder.page)
-    assert ast.literal_eval(run_cell(founder.page, OFFER, within=60)) == ["main", "interactive", "accelerated", "others"]
+    offered = ast.literal_eval(run_cell(founder.page, OFFER, within=60))
+    assert offered == ["main", "interactive", "accelerated", "others"]
     page = founder.page
     page.goto(founder.home)
     page.get_by_role("button", name="Stop Notebook").click()

@@ -14,11 +14,12 @@ import pytest
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import format_exception
 from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from hub.db.base import Base
 from hub.errors import NotAllowed, SlurmError, SlurmNotReached, SlurmUnavailable
 from hub.servers import service
-from hub.servers.models import AttemptState, Ending
+from hub.servers.models import Attempt, AttemptState, Ending
 from hub.servers.tables import ServerAttempt
 from hub.settings import Api, Hub, Settings, Slurm
 from hub.slurm import queue as queue_module
@@ -817,10 +818,14 @@ async def test_a_restarted_hub_keeps_the_token_and_revokes_it_at_the_end(make, s
     assert gateway.notebook_token.valid == {}
 
 
+def attempt_of(session: Session, number: int) -> Attempt:
+    return Attempt.model_validate(session.get_one(ServerAttempt, number))
+
+
 async def test_the_token_of_a_server_that_ended_while_the_hub_was_away_is_revoked(make, slurm, here):
     before = make()
     await started(before, slurm)
-    row = await here.ledger.run(service.find, before.attempt)
+    row = await here.ledger.run(attempt_of, before.attempt)
     slurm.end(7, "TIMEOUT")
     after = make(before.get_state())
     after.is_kept(row)
@@ -930,10 +935,7 @@ async def test_while_a_server_is_paused_the_hub_answers_at_its_address(spawner, 
 
 
 async def test_a_start_that_is_paused_is_not_taken_for_silent(spawner, slurm, here, monkeypatch):
-    hurried = here.settings.model_copy(
-        update={"spawn": here.settings.spawn.model_copy(update={"announce_seconds": 0.2})}
-    )
-    monkeypatch.setattr(gateway, "site", lambda: replace(here, settings=hurried))
+    hurried(here, monkeypatch, 0.2)
     start = asyncio.create_task(spawner.start())
     await until(lambda: spawner.job_id)
     slurm.run(7)

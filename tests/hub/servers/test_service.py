@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import NotFound
 from hub.servers import service
-from hub.servers.models import AttemptState, Ending, Verdict
+from hub.servers.models import Attempt, AttemptState, Ending, Verdict
 from hub.servers.tables import ServerAttempt
 from hub.slurm import naming
 from hub.slurm.jobs import Job
@@ -107,8 +107,7 @@ def test_open_is_what_has_not_ended_at_this_gateway(session: Session) -> None:
 
 
 def comment_of(session: Session, number: int, **changes: object) -> JobComment:
-    attempt = service.find(session, number)
-    assert attempt is not None
+    attempt = Attempt.model_validate(session.get_one(ServerAttempt, number))
     comment = naming.server_comment("atrium", attempt.person, attempt.server, attempt.id, attempt.nonce)
     return replace(comment, **changes)  # type: ignore[arg-type]
 
@@ -139,8 +138,7 @@ def test_owners_of_jobs_of_earlier_versions_are_found_by_the_number(session: Ses
 
 def test_a_row_is_the_attempts_only_with_its_nonce(session: Session) -> None:
     number = begin(session)
-    attempt = service.find(session, number)
-    assert attempt is not None
+    attempt = Attempt.model_validate(session.get_one(ServerAttempt, number))
     state = {"gateway": "atrium", "person": "founder", "server": "", "attempt": number, "job_id": None}
     assert service.find_server(session, **state, nonce=attempt.nonce) == attempt
     assert service.find_server(session, **state, nonce="0a1b2c3d") is None

@@ -152,7 +152,7 @@ def test_files_count_once_against_the_projects_storage(uploads, session, project
 def test_a_full_disk_is_a_full_storage(uploads, monkeypatch):
     monkeypatch.setattr(StoreFiles, "free_bytes", lambda _: 10**9 + 10 * 2**20)
     uploads.begin()
-    with pytest.raises(StorageFull, match="The storage is full"):
+    with pytest.raises(StorageFull, match="Storage is full"):
         uploads.begin(CONTENT[1:])
     upload = uploads.begin()
 

@@ -14,7 +14,7 @@ NAME = "slurmstepd"
 
 
 @dataclass(frozen=True)
-class Step:
+class Slurmstepd:
     """The job's script and the process that Slurm started it with; 0: not known."""
 
     script: int = 0

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spawners.node.step import Step
+from spawners.node.slurmstepd import Slurmstepd
 
 SCRIPT = """
 import os, subprocess, sys, time
@@ -17,8 +17,8 @@ time.sleep(60)
 """
 SERVER = """
 import sys, time
-from spawners.node.step import Step
-step = Step.of_this_server()
+from spawners.node.slurmstepd import Slurmstepd
+step = Slurmstepd.of_this_server()
 print("known" if step.process else "unknown", step.is_gone(), step.process, flush=True)
 end = time.monotonic() + 60
 while not step.is_gone() and time.monotonic() < end:
@@ -28,8 +28,8 @@ print("gone" if step.is_gone() else "there", flush=True)
 
 
 def test_outside_of_a_job_nothing_is_known_and_nothing_is_gone() -> None:
-    assert Step.of_this_server() == Step()
-    assert not Step().is_gone()
+    assert Slurmstepd.of_this_server() == Slurmstepd()
+    assert not Slurmstepd().is_gone()
 
 
 @pytest.mark.process
@@ -47,4 +47,4 @@ def test_a_killed_process_of_slurm_is_noticed() -> None:
 
 
 def test_a_job_script_that_has_ended_proves_nothing() -> None:
-    assert not Step(script=sys.maxsize, process=1).is_gone()
+    assert not Slurmstepd(script=sys.maxsize, process=1).is_gone()
