@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from deploy.dev.steps import step
 from deploy.dev.supervisor import Supervisor
 from deploy.dev.up import up
 
-_DEADLINE = 600.0
+_DEADLINE = 24 * 3600.0
 _KEEP_CONNECTIONS = ("proxy", "nginx")
 """Programs that need nothing of a backup and hold people's connections."""
 
@@ -76,8 +78,19 @@ def bring_back(layout: Layout, folder: Path) -> None:
     run(["tar", "--directory", str(layout.root), *archive], deadline=_DEADLINE)
     for path in database_files(layout):
         if (folder / path.name).exists():
-            fresh = path.with_name(f".{path.name}.restored")
-            shutil.copyfile(folder / path.name, fresh)
-            shutil.chown(fresh, SERVICE_USER, SERVICE_USER)
-            fresh.chmod(0o600)
-            fresh.replace(path)
+            _put_database(folder / path.name, path)
+
+
+def _put_database(source: Path, path: Path) -> None:
+    """Copy a database to its place. The directory is not root's alone, so the new file is private from its creation."""
+    account = pwd.getpwnam(SERVICE_USER)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fresh = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as target, source.open("rb") as saved:
+            shutil.copyfileobj(saved, target)
+            os.fchown(target.fileno(), account.pw_uid, account.pw_gid)
+            os.fsync(target.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -33,6 +33,12 @@ def record(
     session.add(EventRow(at=now(), who=who, what=what, on=on, before=dict(before or {}), after=dict(after or {})))
 
 
+def values_after(session: Session, *, who: str, what: str, on: str) -> list[dict[str, Any]]:
+    """``after`` of every event of this kind by an account on a thing."""
+    events = select(EventRow.after).where(EventRow.who == who, EventRow.on == on, EventRow.what == what)
+    return list(session.scalars(events))
+
+
 def remove_before(session: Session, moment: datetime) -> int:
     """Remove events older than ``moment``, :data:`ROWS_AT_ONCE` at most, and return their number."""
     numbers = session.scalars(select(EventRow.id).where(EventRow.at < moment).limit(ROWS_AT_ONCE)).all()

@@ -158,7 +158,7 @@ def download(
         number, file = service.stored_file(session, row, sha256, name)
         if not reading.is_job_for(row.id, sha256):
             using = UseForm(file=number, offer=offer, accepted=accepted)
-            service.usable_file(session, row.id, reading.projects or frozenset(), reading.person, using)
+            service.usable_file(session, row.id, reading.projects or frozenset(), reading.person, using, once=True)
             session.commit()
     headers = {"ETag": f'"{sha256}"', "X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
     if sha256 in request.headers.get("if-none-match", ""):

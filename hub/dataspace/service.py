@@ -96,12 +96,14 @@ def distribution(record: Record, number: int) -> Distribution:
 
 
 def usable_file(
-    session: Session, record_id: int, projects: frozenset[str], person: str, form: UseForm
+    session: Session, record_id: int, projects: frozenset[str], person: str, form: UseForm, *, once: bool = False
 ) -> tuple[Distribution, Acceptance | None]:
     """A file that a person may use, and the conditions that they have accepted, if there are any.
 
     What was accepted goes into the audit trail; the caller commits.
 
+    :param person: "" for somebody without an account, whose acceptance nobody could prove; it is not stored.
+    :param once: what the person has accepted before is not stored again.
     :raises NotFound: the record may not be seen, or has no such file.
     :raises NotAllowed: it may not be used; the message says why.
     :raises InvalidInput: it is not public, so it cannot be fetched.
@@ -113,13 +115,10 @@ def usable_file(
     if use.verdict != Verdict.ASK:
         return file, None
     acceptance = Acceptance(by=person, at=now(), digest=use.digest, offer=use.offer, conditions=use.conditions)
-    audit.record(
-        session,
-        who=person,
-        what="data terms accepted",
-        on=f"record/{record_id}",
-        after={"file": form.file, **acceptance.model_dump(mode="json", exclude={"by", "at"})},
-    )
+    after = {"file": form.file, **acceptance.model_dump(mode="json", exclude={"by", "at"})}
+    event = {"who": person, "what": "data terms accepted", "on": f"record/{record_id}"}
+    if person and not (once and after in audit.values_after(session, **event)):
+        audit.record(session, **event, after=after)
     return file, acceptance
 
 

@@ -78,16 +78,26 @@ async def run(
 
 
 def is_running_as_root(argv: Sequence[str]) -> bool:
-    """Whether root runs a command with exactly these arguments on this machine, such as ``sudo`` for another account.
+    """Whether root still runs a command with exactly these arguments that this program or the one before it started.
 
+    So it is a child of this process, or older than it: anybody on this machine can start ``sudo`` with such arguments.
     An account that may not see root's processes (``hidepid`` of /proc) gets False.
     """
     arguments = b"".join(argument.encode() + b"\0" for argument in argv)
+    _, our_start = _parent_and_start(Path("/proc/self"))
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended in the meantime
             if process.stat().st_uid == 0 and (process / "cmdline").read_bytes() == arguments:
-                return True
+                parent, start = _parent_and_start(process)
+                if parent == os.getpid() or start < our_start:
+                    return True
     return False
+
+
+def _parent_and_start(process: Path) -> tuple[int, int]:
+    """Number of the parent, and start in clock ticks since the machine's start (proc(5))."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[1]), int(fields[19])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

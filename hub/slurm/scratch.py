@@ -9,22 +9,20 @@ from __future__ import annotations
 _LINES = """\
 for folder in {parent}/{name}-????????; do
   if [ -d "$folder" ] && [ ! -L "$folder" ] && [ -O "$folder" ]; then
-    ( flock --nonblock 9 && rm -rf -- "$folder" ) 9<"$folder"
+    ( flock --nonblock 9 && find "$folder" -maxdepth 0 ! -newermt '-60 seconds' -exec rm -rf -- {{}} + ) 9<"$folder"
   fi
 done 2>/dev/null
-folder=$(mktemp --directory --tmpdir={parent} {name}-new-XXXXXXXX) || exit 73
-exec 9<"$folder" && flock --nonblock 9
-{variable}={parent}/{name}-"${{folder##*-}}"
+unset -v folder
+{variable}=$(mktemp --directory --tmpdir={parent} {name}-XXXXXXXX) || exit 73
 export {variable}
-mv --no-target-directory -- "$folder" "${variable}" || exit 73
-trap 'rm -rf -- "${variable}"' EXIT
-unset -v folder"""
+exec 9<"${variable}" && flock --nonblock 9
+trap 'rm -rf -- "${variable}"' EXIT"""
 
 
 def lines(variable: str, *, parent: str, name: str) -> str:
     """Lines that set ``variable`` to a new folder, and remove those of jobs that were killed. Exit code 73: no room.
 
-    The folder gets its name when it is locked, so that another job of the account does not take it for a left one.
+    A folder is locked right after it is made; until then its age keeps another job of the account from removing it.
 
     :param parent: folder of temporary files, as a word of the shell.
     :param name: beginning of the folder's name, as a word of the shell. It needs the node's name if nodes may share

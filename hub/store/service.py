@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db.base import now
@@ -82,7 +82,7 @@ def _check_room(session: Session, settings: Settings, project: Project, form: Up
             f"The file has {size:,} bytes; the largest that is accepted has {settings.store.largest_gb:g} GB.",
             field="bytes",
         )
-    if project.storage_gb and bytes_of(session, project.slug, without=form.sha256) + size > project.storage_gb * _GB:
+    if project.storage_gb and bytes_of(session, project.slug, without=form) + size > project.storage_gb * _GB:
         raise StorageFull(
             f"The project's storage of {project.storage_gb:,} GB has no room for {size:,} bytes more of published "
             "files.",
@@ -96,17 +96,18 @@ def _check_room(session: Session, settings: Settings, project: Project, form: Up
         raise StorageFull("Storage is full.", field="bytes")
 
 
-def bytes_of(session: Session, project: str, *, without: str = "") -> int:
+def bytes_of(session: Session, project: str, *, without: UploadForm | None = None) -> int:
     """Bytes of the files that people have uploaded for a project or are uploading, each content once.
 
-    :param without: SHA-256 of a content that is not counted.
+    A content is its SHA-256 and its size: a SHA-256 alone is the word of the person who uploads.
+
+    :param without: a content that is not counted.
     """
-    contents = (
-        select(UploadRow.sha256, UploadRow.bytes)
-        .where(UploadRow.project == project, UploadRow.state != UploadState.FAILED, UploadRow.sha256 != without)
-        .distinct()
-        .subquery()
-    )
+    rows = select(UploadRow.sha256, UploadRow.bytes)
+    rows = rows.where(UploadRow.project == project, UploadRow.state != UploadState.FAILED)
+    if without is not None:
+        rows = rows.where(or_(UploadRow.sha256 != without.sha256, UploadRow.bytes != without.bytes))
+    contents = rows.distinct().subquery()
     return int(session.scalar(select(func.coalesce(func.sum(contents.c.bytes), 0))) or 0)
 
 

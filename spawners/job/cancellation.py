@@ -66,7 +66,7 @@ async def end_others(site: Site, os_account: str, own: JobComment) -> None:
             continue
         await site.queue.turn()
         job = await site.slurm.job(number)
-        if job is not None and job.phase is not Phase.ENDED:
+        if job is not None and job.user == os_account and job.phase is not Phase.ENDED:
             log.warning("Job %i (%s) has no server; it is ended before its server starts again", number, text)
             await end_job(site, number, os_account, in_order=job.phase is Phase.RUNNING)
 

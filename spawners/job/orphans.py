@@ -86,6 +86,8 @@ class Sweep:
     """The same of workers of Dask clusters."""
     comments: dict[int, str] = field(default_factory=dict)
     """Comments of the workers that were in the queue in the last round."""
+    notebooks: dict[int, str] = field(default_factory=dict)
+    """The same of notebooks that the Hub does not follow."""
     recorded: set[tuple[str, int]] = field(default_factory=set)
     """Events in the audit trail, with the number of the attempt."""
 
@@ -108,8 +110,14 @@ class Sweep:
         self.seen = {number: at for number, at in self.seen.items() if number in numbers}
         strays = self.site.strays
         strays.jobs = {number: stray for number, stray in strays.jobs.items() if number in numbers}
+        name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.SERVER)
+        try:
+            self.notebooks = await self._comments(name, {job.id: job.user for job in suspects}, self.notebooks)
+        except SlurmError as error:
+            log.warning("Slurm does not list notebooks, so none without a server are looked for: %s", error)
+            return
         for job in suspects:
-            await self._check(job)
+            await self._check(job, self.notebooks[job.id])
         for attempt in attempts:
             if attempt.id not in followed.attempts and attempt.job_id not in numbers:
                 await self._close(attempt)
@@ -146,10 +154,11 @@ class Sweep:
         try:
             await self.site.queue.turn()
             os_accounts = {job.id: job.user for job in await self.site.slurm.queue(name) if not job.is_over}
-            comments = await self._comments_of_workers(name, os_accounts)
+            self.comments = await self._comments(name, os_accounts, self.comments)
         except SlurmError as error:
             log.warning("Slurm does not list workers, so none without a server are looked for: %s", error)
             return
+        comments = {number: self._read(text, naming.Kind.WORKER) for number, text in self.comments.items()}
         owners = await self._owners(comments.values())
         orphans = {
             number: os_accounts[number]
@@ -167,28 +176,29 @@ class Sweep:
             else:
                 log.warning("The Hub cancels worker %i of %s, whose server is gone", number, os_account)
 
-    async def _comments_of_workers(self, name: str, os_accounts: Mapping[int, str]) -> dict[int, JobComment | None]:
+    async def _comments(self, name: str, os_accounts: Mapping[int, str], known: Mapping[int, str]) -> dict[int, str]:
         """Comment of each job in ``os_accounts``.
 
         Comments are read once per job and separately for each account, because an account can forge comments of its own
         jobs only.
+
+        :param known: comments by the number of the job, as read before.
         """
-        self.comments = {number: text for number, text in self.comments.items() if number in os_accounts}
-        for account in sorted({os_accounts[number] for number in os_accounts.keys() - self.comments.keys()}):
+        comments = {number: text for number, text in known.items() if number in os_accounts}
+        for account in sorted({os_accounts[number] for number in os_accounts.keys() - comments.keys()}):
             await self.site.queue.turn()
             texts = await self.site.slurm.named_jobs(name, account)
-            self.comments |= {number: texts.get(number, "") for number in os_accounts if os_accounts[number] == account}
-        return {number: self._read(text, naming.Kind.WORKER) for number, text in self.comments.items()}
+            comments |= {number: texts.get(number, "") for number in os_accounts if os_accounts[number] == account}
+        return comments
 
-    async def _check(self, job: Job) -> None:
+    async def _check(self, job: Job, text: str) -> None:
         """Report a server's job without an open row, and cancel it after ``spawn.orphan_seconds``.
 
         A start whose job number is not stored yet is no orphan: the job's comment names its row.
+
+        :param text: the job's comment.
         """
-        name = naming.job_name(self.site.settings.spawn.gateway, naming.Kind.SERVER)
         try:
-            await self.site.queue.turn()
-            text = (await self.site.slurm.named_jobs(name, job.user)).get(job.id, "")
             comment = self._read(text, naming.Kind.SERVER)
             owners = await self._owners([comment])
             if comment is None or not is_orphan(comment, job.user, owners.get(comment)):

@@ -102,7 +102,7 @@ async def _job_of(site: Site, record: HubRecord) -> tuple[Job, JobComment] | Non
         if comment is not None and record.names(number, comment):
             await site.queue.turn()
             job = await site.slurm.job(number)
-            if job is not None and not job.is_over:
+            if job is not None and job.user == record.os_account and not job.is_over:
                 return job, comment
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def test_only_folders_without_a_job_on_this_node_are_removed(parent: Path) -> No
         folders = [folder_of(process) for process in (running, killed, distant)]
         for process in (killed, distant):
             process.communicate(timeout=20)
+        with job(parent, "true") as following:
+            following.communicate(timeout=20)
+        assert [folder.exists() for folder in folders] == [True, True, True], "a new one may not be locked yet"
+        for folder in folders:
+            os.utime(folder, (time.time() - 120, time.time() - 120))
         with job(parent, "true") as following:
             following.communicate(timeout=20)
         assert [folder.exists() for folder in folders] == [True, False, True]
