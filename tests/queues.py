@@ -19,11 +19,11 @@ SLOWEST_FIRST = (
     "tests/slurm/",  # before browser tests: a worker that changes between them has to start another copy
     "tests/e2e/test_running.py",
     "tests/e2e/test_scaling.py",
-    "tests/e2e/test_upgrade.py",
     "tests/e2e/test_onboarding.py",
     "tests/hub/dataspace/",
     "tests/e2e/test_dask.py",
     "tests/e2e/test_dataspaces.py",
+    "tests/e2e/test_upgrade.py",  # not while the copies of all workers start
     "tests/e2e/test_access.py",
     "tests/e2e/test_states.py",
     "tests/e2e/test_waiting.py",

@@ -74,7 +74,7 @@ def test_servers_go_on_in_their_version_which_is_removed_after_them(
     run_cell(founder.page, "kept = 41")
     lab = founder.page
     page = lab.context.new_page()
-    page.goto(f"{deployment.server_url(founder.name)}atrium/scaling")
+    page.goto(f"{deployment.server_url(founder.name)}atrium/scaling", timeout=2 * READY_MS)
     start_cluster(page, 1)
     card = page.get_by_label("Cluster dask-1")
     expect(card).to_contain_text("1 working", timeout=READY_MS)
