@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +143,28 @@ def test_what_is_brought_back_replaces_databases_with_their_logs(
     assert (layout.state / "store/published").read_text() == "open data"
     assert not (layout.state / "dataspace").exists(), "the index is made again"
     assert {"atrium.sqlite", "atrium.sqlite-wal", "dataspace"} <= {path.name for path in aside.iterdir()}
+
+
+def test_a_database_is_private_while_it_is_brought_back(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other accounts can enter the state directory, and the gateway's can write there."""
+    monkeypatch.setattr(restore, "SERVICE_USER", "root")
+    folder = backup(layout, tmp_path / "backup")
+    modes: list[int] = []
+    copy = shutil.copyfileobj
+
+    def look_and_copy(source: Any, target: Any) -> None:
+        modes.append(stat.S_IMODE(os.fstat(target.fileno()).st_mode))
+        copy(source, target)
+
+    monkeypatch.setattr(restore.shutil, "copyfileobj", look_and_copy)
+    (tmp_path / "elsewhere").touch()
+    for name in ("atrium.sqlite", "jupyterhub.sqlite"):
+        (layout.state / f".{name}.restored").symlink_to(tmp_path / "elsewhere")
+    restore.bring_back(layout, folder)
+    assert modes and set(modes) == {0o600}
+    assert (tmp_path / "elsewhere").read_bytes() == b""
 
 
 def test_it_is_said_what_is_left_to_the_site(tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def test_a_process_of_root_counts_and_one_of_another_account_does_not():
         assert not process.is_running_as_root(argv)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a process of root's")
+def test_a_process_that_somebody_else_has_started_later_does_not_count():
+    shell = subprocess.Popen(["sh", "-c", "sleep 62 & wait"], stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 10
+        while not (child := _child_of(shell.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert child
+        assert not process.is_running_as_root(["sleep", "62"])
+    finally:
+        os.killpg(shell.pid, 9)
+        shell.wait()
+
+
+def _child_of(number: int) -> str:
+    return Path(f"/proc/{number}/task/{number}/children").read_text().strip()
+
+
 @contextmanager
 def running(argv, **options):
     child = subprocess.Popen(argv, **options)

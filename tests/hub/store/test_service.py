@@ -149,6 +149,14 @@ def test_files_count_once_against_the_projects_storage(uploads, session, project
         uploads.begin(bytes=400_000_000, sha256="b" * 64)
 
 
+def test_the_same_checksum_with_another_size_counts_by_itself(uploads, session, project):
+    project.storage_gb = 1
+    session.commit()
+    uploads.begin(bytes=700_000_000, sha256="a" * 64)
+    with pytest.raises(StorageFull):
+        uploads.begin(bytes=700_000_001, sha256="a" * 64)
+
+
 def test_a_full_disk_is_a_full_storage(uploads, monkeypatch):
     monkeypatch.setattr(StoreFiles, "free_bytes", lambda _: 10**9 + 10 * 2**20)
     uploads.begin()

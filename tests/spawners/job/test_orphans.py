@@ -105,6 +105,18 @@ async def test_an_orphan_is_found_although_nobody_has_a_server(comment: str, tmp
     assert slurm.cancelled == [1]
 
 
+async def test_comments_are_read_once_for_each_account(tmp_path: Path) -> None:
+    slurm = Slurm()
+    for number in range(1, 201):
+        slurm.add(number, "mallory", "my own words")
+    slurm.add(201, "founder", COMMENT)
+    sweep = Sweep(site(slurm, tmp_path))
+    await sweep.round()
+    await sweep.round()
+    assert sorted(slurm.calls) == ["founder", "mallory"]
+    assert 201 in slurm.cancelled
+
+
 async def test_a_start_whose_number_is_not_stored_is_no_orphan(tmp_path: Path) -> None:
     slurm = Slurm()
     here = site(slurm, tmp_path)

@@ -6,7 +6,9 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
+from hub.audit.tables import EventRow
 from hub.client import Api
 from hub.dataspace.publications.models import PublicationForm, PublishedFile
 from hub.dataspace.publications.stored_files import media_type
@@ -189,7 +191,7 @@ def test_who_may_not_see_the_record_gets_the_answer_of_one_that_never_existed(of
         assert (get(address, name).status_code, get(address, name).json()) == (404, get(never, name).json())
 
 
-def test_the_records_conditions_hold_for_the_file(of, get):
+def test_the_records_conditions_hold_for_the_file(of, get, session):
     publication = of("founder").publish(form(visibility="everybody", access="restricted"))
     assert get(address_of(publication), "colleague").status_code == 422
     licence = "https://creativecommons.org/licenses/by-nc/4.0/"
@@ -198,7 +200,11 @@ def test_the_records_conditions_hold_for_the_file(of, get):
     assert get(address).status_code == 409
     answer = get(address, "colleague")
     [terms] = answer.json()["error"]["terms"]
-    assert get(f"{address}?accepted={terms['digest']}", "colleague").content == ROWS
+    accepted = f"{address}?accepted={terms['digest']}"
+    for person in ("colleague", "colleague", ""):
+        assert get(accepted, person).content == ROWS
+    by = session.scalars(select(EventRow.who).where(EventRow.what == "data terms accepted"))
+    assert list(by) == ["colleague"], "once, and nothing of somebody without an account"
     with pytest.raises(TermsNotAccepted):
         of("colleague").preview(publication.record_id)
 
