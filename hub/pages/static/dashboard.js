@@ -32,20 +32,29 @@
   }
 
   // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
-  // base.Address); one that does not come up at all tries once more by itself. Each question keeps the kernel from
-  // being idle, so there is an end to them: when the page shows something, be it an error, and after some minutes.
-  const LOOK_MS = 4000;
+  // base.Address); one that does not come up at all, or whose widgets the kernel does not know, is loaded again by
+  // itself, twice at most. Each question keeps the kernel from being idle, so there is an end to them: when the page
+  // shows something, be it an error, and after some minutes.
+  const LOOK_MS = 3000;
   const LATE_MS = 25000;
   const LAST_MS = 180000;
+  const MOST_RELOADS = 2;
+  const LOST = "Error displaying widget"; // in the words of the widget manager
+
+  function isMissing() {
+    if (place()) return place().value === "again";
+    return main.textContent.includes(LOST) || performance.now() > LATE_MS;
+  }
 
   function look() {
-    if (main.querySelector("[data-frame-person], .notice") || performance.now() > LAST_MS) {
+    if (main.querySelector("[data-frame-person], #dashboard .notice") || performance.now() > LAST_MS) {
       clearInterval(looking);
       return;
     }
     if (place() && place().value !== "again") tell("waiting");
-    if ((place() ? place().value === "again" : performance.now() > LATE_MS) && !sessionStorage.getItem("atrium-again")) {
-      sessionStorage.setItem("atrium-again", "once");
+    const reloads = Number(sessionStorage.getItem("atrium-again"));
+    if (isMissing() && reloads < MOST_RELOADS) {
+      sessionStorage.setItem("atrium-again", String(reloads + 1));
       location.reload();
     }
   }

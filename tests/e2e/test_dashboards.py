@@ -1,0 +1,34 @@
+"""Dashboards that do not come up at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.e2e.conftest import Visit
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
+
+MODEL = re.compile(r'("model_id":\s*")[0-9a-f]{32}"')
+
+
+def test_a_page_whose_widgets_its_kernel_does_not_know_loads_itself_again(visit: Visit) -> None:
+    founder = visit("founder")
+    founder.open_dashboard("onboarding")
+    changed: list[str] = []
+
+    def name_another_model(route: Route) -> None:
+        if changed:
+            route.continue_()
+            return
+        answer = route.fetch()
+        text, count = MODEL.subn(rf'\g<1>{"0" * 32}"', answer.text())
+        changed.extend(["page"] * count)
+        route.fulfill(response=answer, body=text)
+
+    founder.page.route("**/voila/render/onboarding.ipynb", name_another_model)
+    founder.page.goto(founder.page.url.partition("#")[0])
+    founder.wait_for_greeting()
+    assert changed, "the first page had a widget that its kernel did not know"
