@@ -98,13 +98,13 @@ def purge_abandoned_copies() -> None:
     for prefix in PREFIX.parent.glob(f"{PREFIX.name}*"):
         if (prefix / "etc/atrium").is_dir():
             with suppress(CopyInUse), _alone(prefix):
-                atrium("purge", within=PURGE_SECONDS, **_options(prefix))
+                atrium("purge", within=PURGE_SECONDS, **options_of(prefix))
 
 
 def atrium(command: str, *, within: float, **variables: str) -> str:
     """What ``deploy/dev/atrium.sh COMMAND`` prints for the copy under test; raises AssertionError if it fails."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    options = {**_options(own_prefix()), **variables}
+    options = {**options_of(own_prefix()), **variables}
     log = ARTIFACTS / f"{command}.log"
     with log.open("w") as output:
         code = subprocess.run(
@@ -124,7 +124,8 @@ def atrium(command: str, *, within: float, **variables: str) -> str:
     return printed
 
 
-def _options(prefix: Path) -> dict[str, str]:
+def options_of(prefix: Path) -> dict[str, str]:
+    """Variables with which ``make`` is called for the copy at a prefix."""
     if running := os.environ.get(RUNNING):
         return {"ATRIUM_PREFIX": running}
     number = int(prefix.name.removeprefix(PREFIX.name).removeprefix("-gw") or -1) + 1

@@ -91,6 +91,8 @@ def test(arguments: Sequence[str] = ()) -> int:
 def check() -> int:
     """Run style, types, import contracts and unit tests in parallel.
 
+    With ``ATRIUM_UNIT_TESTS=no`` without the last ones, which ``make test`` runs, too.
+
     :raises DeployError: the names of those that failed.
     """
     ready()
@@ -102,6 +104,8 @@ def check() -> int:
         "ruff": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
     }
+    if os.environ.get("ATRIUM_UNIT_TESTS") == "no":
+        del checks["unit tests"]
     with ThreadPoolExecutor(2) as pool:  # unit tests beside all others
         passed = list(pool.map(_passes, checks, checks.values()))
     failed = [name for name, well in zip(checks, passed, strict=True) if not well]

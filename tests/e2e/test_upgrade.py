@@ -16,6 +16,7 @@ from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.lab import new_notebook, run_cell
 from tests.e2e.test_scaling import READY_MS, open_scaling, start_cluster
+from tests.temporary_deployment import options_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800, func_only=True)]
 
@@ -55,7 +56,7 @@ def _up(deployment: Deployment, checkout: Path) -> None:
     with log.open("w") as output:
         process = subprocess.run(
             [str(checkout / "deploy/dev/atrium.sh"), "up"],
-            env={**os.environ, "ATRIUM_PREFIX": str(deployment.prefix)},
+            env={**os.environ, **options_of(deployment.prefix)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -47,7 +47,7 @@
   }
 
   function look() {
-    if (main.querySelector("[data-frame-person], .notice") || performance.now() > LAST_MS) {
+    if (main.querySelector("[data-frame-person], #dashboard .notice") || performance.now() > LAST_MS) {
       clearInterval(looking);
       return;
     }
