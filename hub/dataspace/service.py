@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -116,7 +117,7 @@ def usable_file(
         return file, None
     acceptance = Acceptance(by=person, at=now(), digest=use.digest, offer=use.offer, conditions=use.conditions)
     after = {"file": form.file, **acceptance.model_dump(mode="json", exclude={"by", "at"})}
-    event = {"who": person, "what": "data terms accepted", "on": f"record/{record_id}"}
+    event: dict[str, Any] = {"who": person, "what": "data terms accepted", "on": f"record/{record_id}"}
     if person and not (once and after in audit.values_after(session, **event)):
         audit.record(session, **event, after=after)
     return file, acceptance
