@@ -337,7 +337,7 @@ def test_a_try_for_which_there_is_no_room_leaves_nothing(order, project, site):
         ("a.csv", "CSV", b"<!DOCTYPE html><html><body>Sign in, please", "This is a web page"),
         ("a.zip", "ZIP", b"<html><body>Sign in, please", "This is a web page"),
         ("data", "", b"<html><body>Sign in, please", "This is a web page"),
-        ("a.csv.gz", "CSV", gzip.compress(b"<html>"), "This is a web page"),
+        ("a.csv.gz", "CSV", gzip.compress(b"<html>", mtime=0), "This is a web page"),
         ("a.parquet", "", b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>', "a listing of a storage bucket"),
         ("a.json", "JSON", b'{"error": {"code": 498, "message": "Invalid token."}}', "It says: Invalid token."),
         ("a.csv", "CSV", b'{"message": "no such resource"}', "It says: no such resource"),
