@@ -33,6 +33,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Queues:
     return Queues(config, log)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """All workers must give a test the same name, and packed bytes hold the time at which each of them packed."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.nodeid))
 

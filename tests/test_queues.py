@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.browser import CHECKOUT
+from tests.conftest import pytest_make_parametrize_id
 from tests.queues import SLOWEST_FIRST, Queues, rank
 
 SLOW = ["tests/e2e/test_running.py::test_a", "tests/e2e/test_running.py::test_b"]
@@ -89,3 +91,12 @@ def test_unit_tests_that_no_entry_names_come_last() -> None:
     assert rank("tests/widgets/test_fields.py::test_c") == len(SLOWEST_FIRST)
     assert rank("tests/e2e/test_journey.py::test_x") < rank("tests/widgets/test_fields.py::test_c")
     assert rank("tests/slurm/test_sudo.py::test_a") == 0
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"),
+    [(gzip.compress(b"text"), "packed"), (b"text", None), ("text", None)],
+    ids=["gzip", "bytes", "text"],
+)
+def test_names_of_tests_do_not_hold_the_time(packed: object, name: str | None) -> None:
+    assert pytest_make_parametrize_id(packed, "packed") == name
