@@ -69,7 +69,7 @@ async def search(query: Asked, projects: CachedProjects, search_cache: SearchCac
 def values(
     query: Annotated[ValueQuery, fastapi.Query()], projects: CachedProjects, search_cache: SearchCache
 ) -> tuple[FacetValue, ...]:
-    """Find values to filter by, such as publishers beyond those that a search lists; at most 20.
+    """Search values to filter by, such as publishers beyond those that a search lists; at most 20.
 
     Only records that you may see are counted.
     """

@@ -23,6 +23,7 @@ from hub.errors import SlurmError, SlurmUnavailable
 from hub.settings import Api as ApiSettings
 from hub.settings import Paths, SecretName, Settings
 from hub.slurm.client import AccountUsage, Minutes, Seconds, Share
+from hub.slurm.cluster import Partition
 from tests.hub.fakes import URL, Clock, Through
 from tests.postgres import Postgres, running_postgres
 
@@ -105,6 +106,10 @@ class FakeSlurm:
     async def ping(self) -> bool:
         self._called()
         return True
+
+    async def partitions(self) -> tuple[Partition, ...]:
+        self._called()
+        return (Partition("cpu"),)
 
     async def configuration(self) -> dict[str, str]:
         self._called()

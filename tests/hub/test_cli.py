@@ -101,6 +101,7 @@ def test_check_prints_a_line_for_each_part(atrium, settings, slurm, monkeypatch)
         ["slurm", "ok"],
     ]
     assert "isolation WARN Slurm has ProctrackType=proctrack/linuxproc" in output
+    assert "slurm     WARN Slurm has no partition 'gpu' (slurm.gpu_partition)" in output
     atrium("migrate")
     assert atrium("check")[0] == 0
 
