@@ -216,7 +216,11 @@ class Address(Text):
             self.value = self.AGAIN if self._state.phase is not Phase.LOADING else ""
             return
         self.value = ""
-        self._next = change.new[:500]
+        self.follow(change.new[:500])
+
+    def follow(self, address: str) -> None:
+        """Go to an address of the dashboard now, or once the running action has ended."""
+        self._next = address
         self._follow()
 
     def _follow(self, _: object = None) -> None:

@@ -20,12 +20,12 @@ ROLES = {MemberRole.LEAD: "a lead", MemberRole.MEMBER: "a member"}
 
 def hours(value: float) -> str:
     """``3 100 h``: whole hours from ten on, a narrow space between thousands."""
-    return f"{_number(value)}\N{NO-BREAK SPACE}h"
+    return f"{number(value)}\N{NO-BREAK SPACE}h"
 
 
-def _number(value: float) -> str:
-    number = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3g}"
-    return number.replace(",", "\N{NARROW NO-BREAK SPACE}")
+def number(value: float) -> str:
+    digits = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3g}"
+    return digits.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def greeting(me: Me) -> Markup:

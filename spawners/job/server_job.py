@@ -427,8 +427,8 @@ class ServerJob:
     async def end(self) -> None:
         """Terminate the server, cancel the job if that is not enough, and wait without a limit for the job's end."""
         self.stop_requested = True
-        if self.attempt is None:
-            return
+        if self.attempt is None or (self.number is None and self.verdict is not None):
+            return  # no row, or one that is closed: a job that still arrives ends before the next start
         await self._record(service.stopping)
         if self.number is None:
             number = await find_job(self._site, self.os_account, self.comment)

@@ -63,8 +63,7 @@ def saved_outputs(visitor: Visitor) -> list[dict[str, object]]:
     home = Path(pwd.getpwnam(visitor.name).pw_dir)
     page = visitor.page
     name = page.locator(".lm-TabBar-tab.jp-mod-current .lm-TabBar-tabLabel").first.inner_text()
-    page.keyboard.press("Escape")
-    page.keyboard.press("ControlOrMeta+S")
+    page.get_by_role("button", name="Save and create checkpoint").click()
 
     def outputs() -> list[dict[str, object]]:
         cells = json.loads((home / name).read_text())["cells"]

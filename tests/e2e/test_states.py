@@ -54,7 +54,7 @@ def test_a_paused_notebook_is_said_to_be_paused_and_goes_on(deployment: Deployme
     screenshot(page, "paused")
     assert accessibility_problems(page) == []
     address = f"{deployment.server_url(founder.name)}api/kernels"
-    assert founder.page.request.get(address, headers={"Accept": "application/json"}).status == 504
+    assert fetch(page, "GET", address)["status"] == 504
 
     deployment.run("scontrol", "resume", job_of(founder))
     page.wait_for_url(re.compile(re.escape(deployment.server_url(founder.name))), timeout=MINUTE)

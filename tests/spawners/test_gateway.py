@@ -419,7 +419,7 @@ async def test_a_start_that_is_stopped_ends_the_job_of_a_late_sbatch(spawner, sl
     await asks_often(slurm)
     assert not stop.done()
     slurm.arrive()
-    await asyncio.wait_for(stop, 5)
+    await asyncio.wait_for(stop, 30)
     assert (list(slurm.jobs), slurm.cancelled) == ([], [7])
     with pytest.raises(SpawnException):
         await start
@@ -1001,7 +1001,7 @@ async def test_a_failing_cancel_is_tried_again_and_not_forgotten(spawner, slurm,
     assert not stop.done()
     assert attempt.state is AttemptState.STOPPING
     slurm.silent = False
-    await asyncio.wait_for(stop, 5)
+    await asyncio.wait_for(stop, 30)
     assert slurm.cancelled == [7]
 
 
@@ -1017,7 +1017,7 @@ async def test_a_job_that_cannot_be_cancelled_is_over_when_slurm_says_so(spawner
     await asyncio.sleep(0.05)
     assert not stop.done()
     slurm.end(7, "TIMEOUT")
-    await asyncio.wait_for(stop, 5)
+    await asyncio.wait_for(stop, 30)
     [attempt] = await attempts(here)
     assert attempt.state is AttemptState.ENDED
 

@@ -246,6 +246,20 @@ async def test_a_link_waits_for_the_action_that_runs_and_the_last_one_wins(facto
     assert view.state.step is Step.MODE
 
 
+async def test_continue_pressed_while_another_action_runs_saves_and_goes_on(factory: Factory) -> None:
+    view = await shown(factory)
+
+    view.do("Checking the size", lambda _api: asyncio.sleep(0))
+    await asyncio.sleep(0)
+    assert view.state.busy
+    view._next(1)
+    await settled(view)
+    await settled(view)
+
+    assert view.state.step is Step.PURPOSE
+    assert factory.saved
+
+
 def test_every_gap_has_a_step_where_it_is_filled() -> None:
     fields = ("profile.full_name", "organisation.figures", "title", "call", "resources.months", "ai_act.gpai", "data.x")
 

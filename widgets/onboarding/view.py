@@ -74,7 +74,7 @@ class Onboarding(View):
     def _next(self, by: int) -> None:
         place = _ORDER.index(self.state.step) + by
         if 0 <= place < len(_ORDER):
-            self._keep_and_go(_ORDER[place])
+            self.address.follow(f"step/{_ORDER[place]}")
 
     async def _watch(self) -> None:
         """Poll for changes that happen elsewhere (messages, decisions, provisioning)."""

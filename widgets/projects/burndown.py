@@ -11,7 +11,7 @@ from markupsafe import Markup
 from hub.usage.models import Hours, ProjectUsage
 from widgets.base import table
 from widgets.fields import date_words
-from widgets.hours import hours
+from widgets.hours import hours, number
 
 WIDTH, HEIGHT = 400, 190
 LEFT, BOTTOM, TOP = 52, 28, 12
@@ -118,8 +118,8 @@ def _grid(granted: float, y: Callable[[float], float]) -> Iterator[Markup]:
     for share in (0.0, 0.5, 1.0):
         at = y(granted * share)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - 8, at, at)
-        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:,.0f}</text>').format(
-            LEFT - 8, at + 4, granted * share
+        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            LEFT - 8, at + 4, number(granted * share)
         )
 
 
