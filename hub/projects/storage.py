@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 
 from hub.errors import AtriumError
 from hub.projects.models import StepResult
 from hub.settings import Projects
+from hub.slurm import process
 
 
 class StorageError(AtriumError):
@@ -43,30 +42,18 @@ class Directories:
 
     async def _ask(self, request: str) -> str:
         try:
-            process = await asyncio.create_subprocess_exec(
-                "/usr/bin/sudo",
-                "--non-interactive",
-                "--",
-                *self._settings.helper,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            done = await process.run(
+                ["/usr/bin/sudo", "--non-interactive", "--", *self._settings.helper],
+                environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+                deadline=self._settings.deadline_seconds,
+                stdin=request,
                 cwd="/",
-                start_new_session=True,
+                through_sudo=True,
             )
-        except OSError as error:
-            raise StorageError(f"sudo could not be started: {error.strerror}.") from error
-        try:
-            async with asyncio.timeout(self._settings.deadline_seconds):
-                out, err = await process.communicate(request.encode())
         except TimeoutError as error:
             raise StorageError("The storage helper has not answered in time.") from error
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError, PermissionError):
-                    process.kill()
-        if process.returncode:
-            output = err.decode(errors="replace").strip() or "nothing"
-            raise StorageError(f"The storage helper failed: {output[-300:]}")
-        return out.decode(errors="replace")
+        except OSError as error:
+            raise StorageError(f"sudo could not be started: {error.strerror}.") from error
+        if done.code:
+            raise StorageError(f"The storage helper failed: {done.error.strip()[-300:] or 'nothing'}")
+        return done.out

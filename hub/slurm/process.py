@@ -1,9 +1,10 @@
-"""Runs a Slurm command as a process with a deadline. Needs no settings, so nodes can use it, too."""
+"""Runs a command as a process with a deadline. Needs no settings, so nodes can use it, too."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,10 +53,13 @@ async def run(
     stdin: str | None = None,
     cwd: str | None = None,
     umask: int = -1,
+    through_sudo: bool = False,
 ) -> Done:
     """Run a command and wait until it ends.
 
     :param deadline: in seconds.
+    :param through_sudo: whether ``argv`` is a command of ``sudo``. One that ignores SIGTERM goes on after its deadline
+        (:func:`is_running_as_root`).
     :raises OSError: it could not be started.
     :raises TimeoutError: it did not end in time.
     """
@@ -73,7 +77,7 @@ async def run(
         async with asyncio.timeout(deadline):
             out, error = await process.communicate(None if stdin is None else stdin.encode())
     finally:
-        await _end(process)
+        await _end(process, through_sudo=through_sudo)
     return Done(process.returncode or 0, out.decode(errors="replace"), error.decode(errors="replace"))
 
 
@@ -100,14 +104,18 @@ def _parent_and_start(process: Path) -> tuple[int, int]:
     return int(fields[1]), int(fields[19])
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process if the wait for it ended early (deadline, cancelled task).
+async def _end(process: asyncio.subprocess.Process, *, through_sudo: bool) -> None:
+    """End the process if the wait for it ended early (deadline, cancelled task).
 
-    ``sudo`` may not be killed by the account that runs it: it and its command go on (:func:`is_running_as_root`).
+    SIGKILL would end ``sudo`` alone: its command is another account's, and would go on where nobody sees it. ``sudo``
+    passes SIGTERM on.
     """
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, 9)
+            if through_sudo:
+                process.terminate()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await process.wait()

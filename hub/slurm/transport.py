@@ -46,6 +46,7 @@ class Transport:
                 stdin=stdin,
                 cwd="/",
                 umask=0o077,
+                through_sudo=user is not None,
             )
         except TimeoutError as error:
             raise SlurmUnavailable(f"Slurm has not answered for {seconds:.0f} s ({argv[0]}).") from error
@@ -56,7 +57,7 @@ class Transport:
         return result.error if errors else result.out
 
     def is_running(self, argv: Argv, *, user: str) -> bool:
-        """Whether ``argv`` still runs as ``user``: it may outlive its deadline, because ``sudo`` cannot be killed."""
+        """Whether ``argv`` still runs as ``user``: it may outlive its deadline."""
         return process.is_running_as_root(self._command(argv, user))
 
     def _command(self, argv: Argv, user: str | None) -> Argv:

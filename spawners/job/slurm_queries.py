@@ -26,7 +26,7 @@ async def find_job(site: Site, os_account: str, comment: JobComment) -> int | No
     """Number of the job with this comment, or None; retries until Slurm answers.
 
     ``sbatch`` may have submitted a job although its answer did not arrive, so "none" takes two answers, some seconds
-    apart, after no ``sbatch`` of the account runs any more: ``sudo`` cannot be killed and may submit late.
+    apart, after no ``sbatch`` of the account runs any more: one that outlives its deadline may submit late.
     """
     name = naming.job_name(comment.gateway, naming.Kind.SERVER)
     answers = 0

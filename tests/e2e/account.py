@@ -69,16 +69,16 @@ class Account:
         return [int(number) for number in self.deployment.jobs_of(self.name)]
 
     def attempt(self, server: str = "") -> dict[str, Any]:
-        """The newest row of the ledger for a server."""
+        """The newest row of the ledger for a server; empty if there is none."""
         with ledger(self.deployment) as database:
             row = database.execute(
                 "SELECT * FROM server_attempts WHERE person = ? AND server = ? ORDER BY id DESC", (self.name, server)
             ).fetchone()
-        return dict(row)
+        return dict(row) if row else {}
 
     def wait_for_state(self, state: str, server: str = "", within: float = READY_SECONDS) -> dict[str, Any]:
         def there() -> bool:
-            return bool(self.attempt(server)["state"] == state)
+            return bool(self.attempt(server).get("state") == state)
 
         eventually(there, within=within, what=f"the ledger says {state} of {self.name}'s server")
         return self.attempt(server)

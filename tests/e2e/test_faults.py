@@ -167,7 +167,7 @@ def slow_sbatch(deployment: Deployment) -> Iterator[None]:
     folder.mkdir()
     for name in ("squeue", "sacct", "sacctmgr", "scontrol", "sinfo", "scancel", "sprio", "sshare"):
         (folder / name).symlink_to(f"/usr/bin/{name}")
-    (folder / "sbatch").write_text(f'#!/bin/sh\nsleep {LATE_SECONDS}\nexec /usr/bin/sbatch "$@"\n')
+    (folder / "sbatch").write_text(f"#!/bin/sh\ntrap '' TERM\nsleep {LATE_SECONDS}\nexec /usr/bin/sbatch \"$@\"\n")
     (folder / "sbatch").chmod(0o755)
     commands = f"{folder}/sbatch, {folder}/scancel"
     rule.write_text(

@@ -64,9 +64,11 @@ def saved_outputs(visitor: Visitor) -> list[dict[str, object]]:
     page = visitor.page
     name = page.locator(".lm-TabBar-tab.jp-mod-current .lm-TabBar-tabLabel").first.inner_text()
     page.get_by_role("button", name="Save and create checkpoint").click()
+    page.get_by_role("button", name="Rename and Save").click()  # Lab asks for a name at the first save
 
     def outputs() -> list[dict[str, object]]:
-        cells = json.loads((home / name).read_text())["cells"]
+        text = (home / name).read_text()  # empty while it is being written
+        cells = json.loads(text)["cells"] if text.endswith("}\n") else []
         return list(cells[0]["outputs"]) if len(cells) > 1 and cells[1]["outputs"] else []
 
     return eventually(outputs, within=60, what="the notebook is saved")

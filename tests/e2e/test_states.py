@@ -10,14 +10,15 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import accessibility_problems, fetch, screenshot
+from tests.browser import accessibility_problems, api_token, fetch, screenshot
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
-from tests.e2e.lab import new_notebook, run_cell
+from tests.e2e.lab import new_notebook, run_cell, wait_for_kernel
 from tests.e2e.test_ledger import silent
 from tests.e2e.test_running import TIME_BUTTON, job_of, job_status
 from tests.e2e.visitor import Visitor
 from tests.polling import eventually
+from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
@@ -49,16 +50,18 @@ def test_a_paused_notebook_is_said_to_be_paused_and_goes_on(deployment: Deployme
     assert not page.locator("#servers").get_by_text("left", exact=True).count()
     screenshot(page, "home-paused")
     assert accessibility_problems(page) == []
+    token = api_token(page, deployment, founder.name)
     page.goto(lab)
     expect(page.locator("main")).to_contain_text("The cluster has paused this notebook. It goes on by itself.")
     screenshot(page, "paused")
     assert accessibility_problems(page) == []
-    address = f"{deployment.server_url(founder.name)}api/kernels"
-    assert fetch(page, "GET", address)["status"] == 504
+    with client(token) as program:
+        assert program.get(f"{deployment.server_url(founder.name)}api/kernels").status_code == 504
 
     deployment.run("scontrol", "resume", job_of(founder))
     page.wait_for_url(re.compile(re.escape(deployment.server_url(founder.name))), timeout=MINUTE)
     page.goto(notebook)
+    wait_for_kernel(page)
     assert "42" in run_cell(page, "answer")
     page.goto(founder.home)
     expect(page.locator("#servers")).not_to_contain_text(PAUSED)

@@ -97,6 +97,13 @@ async def test_the_deadline_ends_the_command_and_its_children(command, tmp_path)
         await asyncio.to_thread(_wait_until_gone, child)
 
 
+async def test_a_command_of_sudo_is_ended_by_a_signal_that_sudo_passes_on(tmp_path):
+    script = f"trap 'echo ended > {tmp_path}/signal; exit' TERM; while true; do sleep 0.05; done"
+    with pytest.raises(TimeoutError):
+        await process.run(["sh", "-c", script], environment={"PATH": "/usr/bin:/bin"}, deadline=0.5, through_sudo=True)
+    assert (tmp_path / "signal").read_text() == "ended\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a process of root's")
 def test_a_process_of_root_counts_and_one_of_another_account_does_not():
     argv = ["sleep", "61"]
