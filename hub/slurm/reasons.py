@@ -536,7 +536,13 @@ _PREFIX = re.compile(
 _WORD = re.compile(r"\b[A-Z][A-Za-z]{5,60}\b")
 _FAILED = "batch job submission failed:"
 _WITHOUT_A_REASON = ("unspecified error", "")
-_NOTES_OF_SBATCH = ("warning: ", "slurm temporarily unable to accept job", "verbose: ", "debug")
+_NOTES_OF_SBATCH = (
+    "warning: ",
+    "slurm temporarily unable to accept job",
+    "verbose: ",
+    "debug",
+    "invalid partition specified: ",
+)
 _AS_THE_RULES_SAY = mark("Choose as it says, or ask an administrator what it means.")
 LONGEST_PLUGIN_TEXT = 600
 

@@ -130,6 +130,8 @@ def test_what_a_plugin_of_the_site_says_is_shown(lines, parts, last):
 def test_lines_of_sudo_and_of_sbatch_itself_are_no_plugins():
     for line in ("sudo: unable to resolve host a", "sbatch: warning: can't honor --ntasks-per-node"):
         assert "may not use this project" in reasons.refusal(f"{line}\n{BATCH}Invalid account").means
+    line = "sbatch: error: invalid partition specified: nowhere"
+    assert "no such partition" in reasons.refusal(f"{line}\n{BATCH}Invalid partition name specified").means
 
 
 def test_an_unknown_refusal_is_shown_as_slurm_says_it():
