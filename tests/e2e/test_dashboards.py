@@ -185,15 +185,12 @@ def test_thirty_pages_by_back_forward_and_in_restored_tabs_all_come_up(visit: Vi
         page.go_back(wait_until="commit")
         page.reload(wait_until="commit")
         founder.wait_for_greeting(LOAD_SECONDS)
-        tab = page.context.new_page()
-        tab.goto(address)
+        tab = page.context.new_page()  # as a browser restores one: its address, and nothing from before
+        tab.goto(address, wait_until="commit")
         Visitor(founder.deployment, founder.role, tab).wait_for_greeting(LOAD_SECONDS)
+        tab.close()
         assert "Loading widget" not in page.locator("#dashboard").inner_text()
         expect(ended(page)).to_be_hidden()
-        page.goto("about:blank")
-        page.close()
-        page = tab
-        founder = Visitor(founder.deployment, founder.role, tab)
 
 
 def test_a_page_that_many_open_at_once_comes_for_each(visit: Visit) -> None:

@@ -172,11 +172,11 @@ class Render(PageHandler):
         await app.culler.make_room(self.current_user.username)
         lease = app.leases.open(self.current_user.username, name)
         try:
-            self.page = await app.pool.take(name)
+            page = self.page = await app.pool.take(name)
         except BaseException:
             app.leases.close(lease)
             raise
-        await self._send(self.page, lease)
+        await self._send(page, lease)
 
     async def _send(self, page: Page, lease: Lease) -> None:
         app = self.dashboards
