@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -322,6 +322,12 @@ async def text_of(page: Page) -> str:
     return "".join([snippet async for snippet in page.snippets()])
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -341,7 +347,8 @@ async def test_a_page_that_is_ready_comes_at_once(kernels: FakeKernels, cell: as
     cell.set()
     pool = pool_of(kernels, size=1)
     pool.fill("onboarding.ipynb")
-    await asyncio.sleep(0.05)
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
 
     page = await pool.take("onboarding.ipynb")
 
@@ -413,8 +420,8 @@ async def test_a_page_rendered_ahead_that_failed_is_not_handed_out(
     pool = pool_of(kernels, size=1)
     before = set(kernels.running)
     pool.fill("onboarding.ipynb")
-    await asyncio.sleep(0.1)
-    assert kernels.running == before, "nobody would end its kernel"
+    await until(lambda: kernels.running > before)
+    await until(lambda: kernels.running == before)  # nobody else would end it
     cell.set()
 
     assert await text_of(await pool.take("onboarding.ipynb")) == "<header><kernel><cell>"
@@ -425,7 +432,8 @@ async def test_the_pool_hands_out_each_ready_kernel_once(kernels: FakeKernels, c
     pool = pool_of(kernels, size=1)
     for _ in range(3):
         pool.fill("onboarding.ipynb")  # at once: filled once
-    await asyncio.sleep(0.05)
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
     assert len(kernels.running) == 3
 
     kernel_ids = [await pool.take("onboarding.ipynb") for _ in range(2)]
@@ -437,7 +445,8 @@ async def test_a_page_whose_kernel_died_is_not_handed_out(kernels: FakeKernels, 
     cell.set()
     pool = pool_of(kernels, size=1)
     pool.fill("onboarding.ipynb")
-    await asyncio.sleep(0.05)
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
     kernels.running = {"other"}
 
     page = await pool.take("onboarding.ipynb")
