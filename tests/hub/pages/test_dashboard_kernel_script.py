@@ -130,15 +130,15 @@ def test_a_page_whose_kernel_ended_says_so_and_locks_its_buttons(change: str) ->
 
 
 @pytest.mark.parametrize(
-    ("kept", "value", "words"),
+    ("is_kept", "value", "words"),
     [
         ("yes", "typed", f"{ENDED} Load it again: what you typed is kept."),
         ("no", "typed", f"{ENDED} Copy what you typed, then load it again."),
         ("", "", f"{ENDED} Load it again."),
     ],
 )
-def test_it_promises_to_keep_only_what_is_kept(kept: str, value: str, words: str) -> None:
-    change = f"main.dataset.typedKept = {json.dumps(kept)}; text.value = {json.dumps(value)}; kernel.status = 'dead';"
+def test_it_promises_to_keep_only_what_is_kept(is_kept: str, value: str, words: str) -> None:
+    change = f"main.dataset.typedKept = {json.dumps(is_kept)}; text.value = {json.dumps(value)}; kernel.status = 'dead';"
 
     assert run(f"await begin();\n{change}\nawait ticks(1);\npage()")["words"] == words
 
