@@ -7,8 +7,8 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -61,7 +61,7 @@ def test_a_page_with_a_kernel_that_is_gone_loads_itself_again(visit: Visit) -> N
             route.continue_()
             return
         kernel = route.request.url.rsplit("/", 1)[-1]
-        kernel_process(kernel).kill()
+        os.kill(kernel_process(kernel), signal.SIGKILL)
         ended.append(kernel)
         route.continue_()
 
@@ -79,7 +79,7 @@ def test_a_page_whose_kernel_is_killed_says_so_and_keeps_what_was_typed(visit: V
     start_a_path(founder)
     typed = founder.field("Your full name")
     typed.fill("Maria with a long story")
-    kernel_process(kernel_of(founder.page)).kill()
+    os.kill(kernel_process(kernel_of(founder.page)), signal.SIGKILL)
 
     expect_end(founder.page)
     assert typed.input_value() == "Maria with a long story"
@@ -127,24 +127,27 @@ def kernel_of(page: Page) -> str:
     return str(page.evaluate("window.jupyterapp.widgetManager.kernel.id"))
 
 
-def kernel_process(kernel: str) -> psutil.Process:
-    return next(process for process in psutil.process_iter() if f"kernel-{kernel}.json" in " ".join(command(process)))
+def kernel_process(kernel: str) -> int:
+    """Process id of a kernel."""
+    file = f"kernel-{kernel}.json".encode()
+    pids = (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return next(pid for pid in pids if file in command(pid))
 
 
-def command(process: psutil.Process) -> list[str]:
+def command(pid: int) -> bytes:
     try:
-        return process.cmdline()
-    except psutil.Error:  # it has just ended
-        return []
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return b""
 
 
 @contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    process.suspend()
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        process.resume()
+        os.kill(pid, signal.SIGCONT)
 
 
 def ended(page: Page) -> Locator:

@@ -138,9 +138,9 @@ def test_a_page_whose_kernel_ended_says_so_and_locks_its_buttons(change: str) ->
     ],
 )
 def test_it_promises_to_keep_only_what_is_kept(is_kept: str, value: str, words: str) -> None:
-    change = f"main.dataset.typedKept = {json.dumps(is_kept)}; text.value = {json.dumps(value)}; kernel.status = 'dead';"
+    typed = f"main.dataset.typedKept = {json.dumps(is_kept)}; text.value = {json.dumps(value)};"
 
-    assert run(f"await begin();\n{change}\nawait ticks(1);\npage()")["words"] == words
+    assert run(f"await begin();\n{typed}\nkernel.status = 'dead';\nawait ticks(1);\npage()")["words"] == words
 
 
 def test_the_button_loads_the_page_again() -> None:
