@@ -386,8 +386,9 @@ async def test_a_page_runs_no_code(service: Service, tmp_path: Path) -> None:
     await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}", "DELETE")
 
 
-def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
+async def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
     kernels = [service.open("colleague") for _ in range(2)]
+    lines = [await service.socket("colleague", kernel) for kernel in kernels]  # pages that are there make no room
 
     refused = service.get("colleague", "voila/render/onboarding.ipynb")
 
@@ -396,6 +397,8 @@ def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
     assert refused.headers["Retry-After"] == "15"
     assert '<meta http-equiv="refresh" content="15">' in refused.text
     assert "This page tries again by itself every 15 seconds." in refused.text
+    for line in lines:
+        line.close()
     for kernel in kernels:
         service.get("colleague", f"api/kernels/{kernel}", "DELETE")
     service.get("colleague", f"api/kernels/{service.open('colleague')}", "DELETE")
