@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 
 
-class Step(StrEnum):
+class StartStep(StrEnum):
     """What a start is at."""
 
     UNKNOWN = ""
@@ -27,12 +27,12 @@ class Step(StrEnum):
 _LINE = re.compile(r"^Atrium: job (\d{1,18}): (home|environment|server|announce)$", re.MULTILINE)
 
 
-def line(job_id: object, step: Step) -> str:
+def line(job_id: object, step: StartStep) -> str:
     """The line of the log before a step."""
     return f"Atrium: job {job_id}: {step}"
 
 
-def last(log_tail: str, job_id: int) -> Step:
+def last(log_tail: str, job_id: int) -> StartStep:
     """The last step that the end of a log names for this job."""
     names = [name for number, name in _LINE.findall(log_tail) if int(number) == job_id]
-    return Step(names[-1]) if names else Step.UNKNOWN
+    return StartStep(names[-1]) if names else StartStep.UNKNOWN

@@ -11,7 +11,7 @@ from hub.language import ENGLISH, current, duration, mark, translate
 from hub.servers.models import AttemptState
 from hub.slurm import reasons
 from hub.slurm.jobs import Job, Phase
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.job.steps import DOING
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Standing:
     """As it was asked for; a job that is known tells its own."""
     requeues: int = 0
     """How often Slurm took its node away and put it back into the queue."""
-    step: Step | None = None
+    step: StartStep | None = None
     """What its server is at, when that takes long."""
     silent_since: datetime | None = None
     """Slurm's last answer, when it does not answer now."""
@@ -42,8 +42,8 @@ class Standing:
 def event(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
     """The current event: ``progress`` (percent), ``message`` (sentences for the reader), and for programs
     ``state``, ``job_id``, ``place``, ``partition``, ``reason`` (Slurm's word), ``whose`` (:class:`reasons.Whose`),
-    ``expected_start``, ``node``, ``step`` of a start that takes long (:class:`hub.slurm.steps.Step`, "unknown" if its
-    log does not say) and ``silent_since`` (ISO 8601, UTC; left out when not known).
+    ``expected_start``, ``node``, ``step`` of a start that takes long (:class:`hub.slurm.steps.StartStep`, "unknown" if
+    its log does not say) and ``silent_since`` (ISO 8601, UTC; left out when not known).
     """
     try:
         return _event(standing, now or datetime.now(UTC))

@@ -23,7 +23,7 @@ from hub.settings import Settings
 from hub.slurm import naming, steps
 from hub.slurm.jobs import Job, Phase
 from hub.slurm.naming import JobComment
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.job import diagnosis
 from spawners.job.background import in_background
 from spawners.job.cancellation import end_job, end_others
@@ -273,7 +273,7 @@ class ServerJob:
         self._save()
         await self._record(service.started, node=job.node, ends=job.end)
 
-    async def _look_at_step(self) -> Step:
+    async def _look_at_step(self) -> StartStep:
         tail = await log_tail(self._site, self.server, self.os_account)
         return steps.last(tail, self.number or 0)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from hub.language import mark
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.job.background import in_background
 
 PATIENCE_SECONDS = 60.0
@@ -14,35 +14,35 @@ PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 15.0
 
 DOING = {
-    Step.UNKNOWN: mark(
+    StartStep.UNKNOWN: mark(
         "Nothing of it can be read in its log: the node has not begun the job yet, or your home directory does not "
         "answer."
     ),
-    Step.HOME: mark("It is still looking at your home directory and the projects' storage."),
-    Step.ENVIRONMENT: mark("It is still loading the programs of its environment."),
-    Step.SERVER: mark("It is still loading JupyterLab's settings and extensions."),
-    Step.ANNOUNCE: mark("It runs, and has not reached this gateway from its node yet."),
+    StartStep.HOME: mark("It is still looking at your home directory and the projects' storage."),
+    StartStep.ENVIRONMENT: mark("It is still loading the programs of its environment."),
+    StartStep.SERVER: mark("It is still loading JupyterLab's settings and extensions."),
+    StartStep.ANNOUNCE: mark("It runs, and has not reached this gateway from its node yet."),
 }
 """For the waiting page."""
 
 HUNG = {
-    Step.UNKNOWN: mark(
+    StartStep.UNKNOWN: mark(
         "The job started{on_node}, but nothing of it could be read in its log after {patience}, so it was ended: its "
         "node did not begin it, or your home directory does not answer."
     ),
-    Step.HOME: mark(
+    StartStep.HOME: mark(
         "The job started{on_node}, but your home directory or the projects' storage did not answer within {patience}, "
         "so it was ended."
     ),
-    Step.ENVIRONMENT: mark(
+    StartStep.ENVIRONMENT: mark(
         "The job started{on_node}, but the programs of its environment{environment} were not loaded after {patience}, "
         "so it was ended."
     ),
-    Step.SERVER: mark(
+    StartStep.SERVER: mark(
         "The job started{on_node}, but JupyterLab's settings and extensions were not loaded after {patience}, so it "
         "was ended."
     ),
-    Step.ANNOUNCE: mark(
+    StartStep.ANNOUNCE: mark(
         "The server ran{on_node}, but did not reach this gateway from there within {patience}, so it was ended."
     ),
 }
@@ -50,11 +50,11 @@ HUNG = {
 
 _AGAIN = mark("Start it again, which may get another node. Report it if it stays like this.")
 TODO = {
-    Step.UNKNOWN: _AGAIN,
-    Step.HOME: _AGAIN,
-    Step.ENVIRONMENT: mark("Start it again, or choose another environment. Report it if it stays like this."),
-    Step.SERVER: mark("The last lines below say more. Start it again; report it if that does not help."),
-    Step.ANNOUNCE: _AGAIN,
+    StartStep.UNKNOWN: _AGAIN,
+    StartStep.HOME: _AGAIN,
+    StartStep.ENVIRONMENT: mark("Start it again, or choose another environment. Report it if it stays like this."),
+    StartStep.SERVER: mark("The last lines below say more. Start it again; report it if that does not help."),
+    StartStep.ANNOUNCE: _AGAIN,
 }
 """What to do after the verdict."""
 
@@ -65,10 +65,10 @@ class StepWatch:
     :param look: returns the step.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[Step]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[StartStep]]) -> None:
         self._look = look
         self._task: asyncio.Task[None] | None = None
-        self.step: Step | None = None
+        self.step: StartStep | None = None
         """None while the start does not take long."""
 
     def begin(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hub.slurm import steps
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 
 if TYPE_CHECKING:
     import ssl
@@ -39,7 +39,7 @@ def announce_in_background(port: int, environment: Mapping[str, str] = os.enviro
 
 
 def _announce_or_end(port: int, environment: Mapping[str, str]) -> None:
-    _say(steps.line(environment.get("SLURM_JOB_ID"), Step.ANNOUNCE))
+    _say(steps.line(environment.get("SLURM_JOB_ID"), StartStep.ANNOUNCE))
     if announce(port, environment, seconds=float(environment.get("ATRIUM_UNREACHABLE_SECONDS", ANNOUNCE_SECONDS))):
         return
     _say(f"This node cannot reach the Hub at {environment['JUPYTERHUB_API_URL']}; ending.")

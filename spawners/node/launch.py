@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from hub import api_token
 from hub.slurm import steps
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.node import imports, listening, tls
 
 
@@ -34,7 +34,7 @@ def main() -> NoReturn:
     api_token.write(Path(os.environ["JUPYTER_RUNTIME_DIR"]), token)
 
     imports.load()
-    print(steps.line(os.environ.get("SLURM_JOB_ID"), Step.SERVER), flush=True)  # noqa: T201  the job's log
+    print(steps.line(os.environ.get("SLURM_JOB_ID"), StartStep.SERVER), flush=True)  # noqa: T201  the job's log
     from spawners.node.server import serve
 
     serve(listener)

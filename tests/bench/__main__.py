@@ -9,13 +9,13 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import burst, dashboards, dask, face, report, running, scaling, search, spawn
+from tests.bench import burst, dashboards, dask, face, loads, report, running, scaling, search, spawn
 from tests.bench.registry import NAMES, SCENARIOS, Scenario
 from tests.bench.statistics import Result, Row, compare, measure, summarise
 from tests.deployment import Deployment
 
 FOLDER = Path(__file__).parent
-MODULES = (spawn, running, burst, dashboards, search, dask, scaling, face)  # importing them registers their scenarios
+MODULES = (spawn, running, burst, dashboards, loads, search, dask, scaling, face)  # importing them registers scenarios
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ NAMES = (
     "spawn_burst_50",
     "dashboard_first_visit",
     "dashboard_repeat_visit",
+    "dashboard_loads_300",
     "search_common_p95",
     "search_rare_p95",
     "search_typing_p95",

@@ -26,7 +26,7 @@ from hub.slurm import queue as queue_module
 from hub.slurm.cluster import Cluster
 from hub.slurm.jobs import Job
 from hub.slurm.queue import QueueWatcher
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners import gateway
 from spawners.job import cancellation, recovery, server_job, slurm_queries, steps
 from spawners.job.diagnosis import Farewell, Stage
@@ -506,9 +506,9 @@ async def test_a_start_that_takes_long_names_its_step_and_so_does_the_verdict(sp
     await until(lambda: spawner.job_id)
     assert spawner.job.standing().step is None
     slurm.run(7)
-    await until(lambda: spawner.job.standing().step is Step.ENVIRONMENT)
+    await until(lambda: spawner.job.standing().step is StartStep.ENVIRONMENT)
     slurm.log += "Atrium: job 7: server\n"
-    await until(lambda: spawner.job.standing().step is Step.SERVER)
+    await until(lambda: spawner.job.standing().step is StartStep.SERVER)
     with pytest.raises(SpawnException) as failed:
         await start
     assert "settings and extensions were not loaded after" in failed.value.jupyterhub_message
@@ -527,14 +527,15 @@ async def test_a_start_that_hangs_is_not_put_back_into_the_same_hang(spawner, sl
     hurried(here, monkeypatch, 0.5)
     start = asyncio.create_task(spawner.start())
     await until(lambda: spawner.job_id)
-    begin = time.monotonic()
+    nodes = 0
     while not start.done():
+        nodes += 1
+        assert nodes < 10, "its time on all nodes together counts"
         slurm.run(7)
         await until(lambda: (spawner.awaits_port and spawner.job.stage is Stage.STARTING) or start.done())
         await asyncio.sleep(0.2)
         slurm.jobs[7] = replace(slurm.jobs[7], state="PENDING", node="")
         await until(lambda: spawner.job.stage is Stage.WAITING or start.done())
-        assert time.monotonic() - begin < 4
     with pytest.raises(SpawnException):
         await start
     await spawner.stop()

@@ -80,6 +80,7 @@ class ScalingHandler(VoilaHandler):
 
     @web.authenticated
     async def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")  # a page from the browser's cache has no kernel any more
         self.xsrf_token  # noqa: B018 - sets the cookie without which the page cannot end its kernel
         async for snippet in self.get_generator():
             self.write(snippet)

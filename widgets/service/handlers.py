@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import jinja2
-from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado import web
+from tornado.iostream import StreamClosedError
 from traitlets import default
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler
@@ -23,7 +24,7 @@ from hub.pages import frame
 from hub.pages.frame import Frame
 from widgets.rendering import Dashboard
 from widgets.service.bundle import Bundle
-from widgets.service.kernels import Culler, Lease, Leases, Pool
+from widgets.service.kernels import Culler, Lease, Leases, NoKernelFree, Page, Pool
 
 log = logging.getLogger("atrium.dashboards")
 
@@ -102,9 +103,12 @@ class PageHandler(JupyterHandler):
             title, message, hint = "The dashboard is not available", error.message, error.hint
         else:
             title, message, hint = REFUSALS.get(status_code, REFUSALS[500])
+        retry_seconds = error.retry_seconds if isinstance(error, NoKernelFree) else 0
+        if retry_seconds:
+            self.set_header("Retry-After", str(retry_seconds))
         person = self.current_user.display_name if self.current_user else ""
-        page = PAGES.get_template("refusal.html")
-        self.finish(page.render(title=title, message=message, hint=hint, frame=self.dashboards.frame(person)))
+        words = {"title": title, "message": message, "hint": hint, "retry_seconds": retry_seconds}
+        self.finish(PAGES.get_template("refusal.html").render(**words, frame=self.dashboards.frame(person)))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         if not isinstance(value, AtriumError):
@@ -146,8 +150,14 @@ class Index(PageHandler):
         self.redirect(frame.dashboard_url(self.dashboards.settings.prefix, "onboarding"))
 
 
+GIVEN_UP = '<script>document.getElementById("dashboard-failed").hidden = false;</script>'
+"""The end of a page that has begun and cannot be completed (notebooks/voila/index.html.j2)."""
+
+
 class Render(PageHandler):
-    """Hands out a dashboard: a lease, a page, and the visitor's token to the page's kernel."""
+    """Hands out a dashboard: a lease and a page. Its kernel learns who the visitor is from :class:`OwnKernelShown`."""
+
+    page: Page | None = None
 
     @web.authenticated
     async def get(self, name: str) -> None:
@@ -162,16 +172,35 @@ class Render(PageHandler):
         await app.culler.make_room(self.current_user.username)
         lease = app.leases.open(self.current_user.username, name)
         try:
-            page = await app.pool.take(name)
+            page = self.page = await app.pool.take(name)
         except BaseException:
             app.leases.close(lease)
             raise
-        lease.kernel_id = page.kernel_id
-        app.introduce(page.kernel_id, cast(SignIn, self.identity_provider).hub_auth.get_token(self))
+        await self._send(page, lease)
+
+    async def _send(self, page: Page, lease: Lease) -> None:
+        app = self.dashboards
         person = html.escape(self.current_user.display_name)
-        async for snippet in page.snippets():
-            self.write(snippet.replace(app.person_mark, person))
-            await self.flush()
+        try:
+            async for snippet in page.snippets():
+                if page.has_kernel and lease.kernel_id is None:
+                    app.leases.give_kernel(lease, page.kernel_id)
+                self.write(snippet.replace(app.person_mark, person))
+                await self.flush()
+        except StreamClosedError:  # the visitor has left
+            app.pool.abandon(page, lease)
+        except BaseException:
+            app.pool.abandon(page, lease)
+            self.write(GIVEN_UP)
+            raise
+        if not page.has_kernel:
+            app.leases.close(lease)
+
+    def on_connection_close(self) -> None:
+        """A visitor who leaves while the page waits for its turn makes room for the next one."""
+        super().on_connection_close()
+        if self.page is not None:
+            self.page.leave_queue()
 
 
 class OwnKernel(JupyterHandler):
@@ -197,6 +226,23 @@ class OwnKernel(JupyterHandler):
 
 class OwnKernelModel(OwnKernel, KernelHandler):
     """What the page's widgets ask first; DELETE ends the kernel."""
+
+
+class OwnKernelShown(OwnKernel, APIHandler):
+    """The page has all its widgets, so its kernel may learn who the visitor is, and change them.
+
+    What a kernel changes while a page is still asking for its widgets is lost, or leaves a widget that refers to one
+    that the page does not know.
+    """
+
+    @web.authenticated
+    def post(self, kernel_id: str) -> None:
+        if not self.lease.is_introduced:
+            self.lease.is_introduced = True
+            token = cast(SignIn, self.identity_provider).hub_auth.get_token(self)
+            self.settings["dashboards"].introduce(kernel_id, token)
+        self.set_status(204)
+        self.finish()
 
 
 class OwnKernelShutdown(OwnKernel, VoilaShutdownKernelHandler):

@@ -7,11 +7,12 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from uuid import uuid4
 
 from jupyter_client.session import Session
 from jupyter_core.utils import ensure_async
@@ -42,19 +43,30 @@ PAGE_MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "ke
 """What a page may send to its kernel: widget traffic. Nothing that runs code."""
 
 TELL_SECONDS = 60.0  # a kernel reads its mail only after its notebook has run
+START_SECONDS = 120.0
+"""Time from the start of a kernel in which its notebook must have run."""
+SLOW_SECONDS = 10.0
+"""A page that has not connected for so long makes room for another one of the same person, if there is none."""
+RETRY_SECONDS = 15
+"""After this time a page that was refused for want of a kernel asks again."""
 
 
-class TooManyOpen(AtriumError):
+class NoKernelFree(AtriumError):
+    """A limit on open dashboards is reached. The page of this refusal tries again by itself."""
+
+    retry_seconds = RETRY_SECONDS
+
+
+class TooManyOpen(NoKernelFree):
     """One visitor has as many dashboards open as one may."""
 
     status = 429
 
 
-class AllInUse(AtriumError):
+class AllInUse(NoKernelFree):
     """Every kernel of the service is in use."""
 
     status = 503
-    hint = "Try again in a few minutes."
 
 
 def kernel_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -75,11 +87,14 @@ class Lease:
     owner: str
     dashboard: str
     opened: float
+    """When it was asked for, then when its kernel was there."""
     kernel_id: str | None = None
     """None while the kernel starts; the lease counts already, so that a burst of clicks cannot pass the caps."""
     sockets: set[Socket] = field(default_factory=set)
     left: float | None = None
     """When the last socket closed; None while one is open or none has been yet."""
+    is_introduced: bool = False
+    """Whether the kernel has been told who its visitor is."""
 
     def connect(self, socket: Socket) -> None:
         self.sockets.add(socket)
@@ -116,13 +131,17 @@ class Leases:
         if sum(lease.owner == owner for lease in self._leases) >= self.per_visitor:
             raise TooManyOpen(
                 f"You have {self.per_visitor} dashboards open, which is the limit for one person.",
-                hint="Close one of their tabs, wait half a minute and reload this page.",
+                hint="Close one of their tabs.",
             )
         if len(self._leases) >= self.total:
             raise AllInUse("All dashboards are in use by other visitors at the moment.")
         lease = Lease(owner, dashboard, self.clock())
         self._leases.append(lease)
         return lease
+
+    def give_kernel(self, lease: Lease, kernel_id: str) -> None:
+        """Note that the kernel has started; from now on the page is expected to connect to it."""
+        lease.kernel_id, lease.opened = kernel_id, self.clock()
 
     def close(self, lease: Lease) -> None:
         """End a lease; closing twice is fine."""
@@ -198,27 +217,59 @@ class Kernels(AsyncMappingKernelManager):
         return bool(reply["content"]["status"] == "ok")
 
 
-@dataclass
 class Page:
-    """A dashboard's page on its way: rendered as far as it got, the rest to come."""
+    """A dashboard's page while it is rendered. Its kernel starts when its turn comes (:class:`Pool`)."""
 
-    kernel_id: str
-    renderer: NotebookRenderer
-    task: asyncio.Task[Any]
+    task: asyncio.Task[None]
+    """Renders the page."""
+
+    def __init__(self, renderer: NotebookRenderer) -> None:
+        self.renderer = renderer
+        self.kernel_id = str(uuid4())
+        self.has_turn = False
+        self.has_kernel = False
+        self._snippets: list[str] = []
+        self._changed = asyncio.Event()
+
+    def add(self, snippet: str) -> None:
+        self._snippets.append(snippet)
+        self._changed.set()
+
+    def end(self, _task: object = None) -> None:
+        """Wake the reader: nothing is added any more."""
+        self._changed.set()
+
+    def leave_queue(self) -> None:
+        """Give the page up, unless its kernel starts already."""
+        if not self.has_turn:
+            self.task.cancel()
 
     async def snippets(self) -> AsyncIterator[str]:
-        """The page's HTML: at once what is there, then piece by piece."""
-        self.renderer.stop_generator = True
-        ahead = len(self.renderer.rendered_cache)
-        yield "".join(self.renderer.rendered_cache)
-        rendered, rest = await self.task
-        yield "".join(rendered[ahead:])
-        async for snippet, _ in rest:
-            yield snippet
+        """The page's HTML: at once what is there, then piece by piece.
+
+        Raises what the rendering failed with. Ends early if the page has left the queue.
+        """
+        sent = 0
+        while True:
+            self._changed.clear()
+            if sent < len(self._snippets):
+                piece = "".join(self._snippets[sent:])
+                sent = len(self._snippets)
+                yield piece
+            elif not self.task.done():
+                await self._changed.wait()
+            else:
+                if not self.task.cancelled():
+                    self.task.result()
+                return
 
 
 class Pool:
-    """Pages rendered ahead with a kernel each, so that a click is answered in milliseconds."""
+    """Pages with a kernel each. Some are rendered ahead, so that a click is answered in milliseconds.
+
+    Kernels start in the order in which their pages were asked for, ``at_once`` at a time: each of many that start
+    together would be as late as the last. A page that waits for its turn shows its head already.
+    """
 
     def __init__(
         self,
@@ -226,6 +277,7 @@ class Pool:
         renderer: Callable[[str], NotebookRenderer],
         size: int,
         *,
+        at_once: int,
         never: Collection[str] = (),
     ) -> None:
         """``never``: dashboards that are not rendered ahead."""
@@ -233,28 +285,42 @@ class Pool:
         self._renderer = renderer
         self._size = size
         self._never = never
+        self._turns = asyncio.Semaphore(at_once)  # first come, first served
         self._ready: defaultdict[str, list[Page]] = defaultdict(list)
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, dashboard: str) -> Page:
-        """A new page, from the pool if one is ready; the pool is refilled afterwards."""
+        """A new page, from the pool if there is one; the pool is refilled afterwards."""
         ready = self._ready[dashboard]
         try:
             while ready:
                 page = ready.pop(0)
-                if await self._kernels.alive(page.kernel_id):
+                if not page.task.done() or await self._kernels.alive(page.kernel_id):
                     return page
             return await self._make(dashboard)
         finally:
             self.fill(dashboard, delay=1.0)  # the visitor's own page first
 
+    def abandon(self, page: Page, lease: Lease) -> None:
+        """End the kernel and the lease of a page that cannot be sent, as soon as its kernel can be ended."""
+        self._run(self._abandon(page, lease))
+
     def fill(self, dashboard: str, delay: float = 0.0) -> None:
-        if dashboard in self._never:
-            return
-        task = asyncio.get_running_loop().create_task(self._fill(dashboard, delay))
+        if dashboard not in self._never:
+            self._run(self._fill(dashboard, delay))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _abandon(self, page: Page, lease: Lease) -> None:
+        page.leave_queue()
+        await asyncio.wait({page.task})
+        self._kernels.leases.close(lease)
+        with suppress(KeyError, HTTPError):  # it has none, or it was ended meanwhile
+            await self._kernels.shutdown_kernel(page.kernel_id, now=True)
 
     async def _fill(self, dashboard: str, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -262,17 +328,44 @@ class Pool:
         try:
             async with self._filling[dashboard]:
                 while len(ready) < self._size:
-                    ready.append(await self._make(dashboard))
+                    await self._make_ready(dashboard)
         except Exception:
             log.exception("%s could not be rendered ahead; its pages will be made when asked for", dashboard)
 
+    async def _make_ready(self, dashboard: str) -> None:
+        """Add a page, and wait until it is rendered; raises what the rendering failed with."""
+        ready = self._ready[dashboard]
+        page = await self._make(dashboard)
+        ready.append(page)
+        await asyncio.wait({page.task})
+        if page in ready and (error := page.task.exception()) is not None:
+            ready.remove(page)
+            with suppress(KeyError, HTTPError):
+                await self._kernels.shutdown_kernel(page.kernel_id, now=True)
+            raise error
+
     async def _make(self, dashboard: str) -> Page:
-        renderer = self._renderer(dashboard)
-        await renderer.initialize()
-        kernel_id = await self._kernels.start_kernel(kernel_name=renderer.notebook.metadata.kernelspec.name, path="")
-        kernel = self._kernels.get_kernel(kernel_id)
-        task = asyncio.get_running_loop().create_task(renderer.generate_content_hybrid(kernel_id, kernel))
-        return Page(kernel_id, renderer, task)
+        page = Page(self._renderer(dashboard))
+        await page.renderer.initialize()
+        page.task = asyncio.get_running_loop().create_task(self._render(page))
+        page.task.add_done_callback(page.end)
+        return page
+
+    async def _render(self, page: Page) -> None:
+        """Fill the page with its HTML; waits for its turn before the kernel starts."""
+        async with asyncio.timeout(None) as limit, AsyncExitStack() as turn:
+
+            async def kernel() -> Any:
+                await turn.enter_async_context(self._turns)
+                page.has_turn = True
+                limit.reschedule(asyncio.get_running_loop().time() + START_SECONDS)
+                name = page.renderer.notebook.metadata.kernelspec.name
+                await self._kernels.start_kernel(kernel_id=page.kernel_id, kernel_name=name, path="")
+                page.has_kernel = True
+                return self._kernels.get_kernel(page.kernel_id)
+
+            async for snippet, _ in page.renderer.generate_content_generator(page.kernel_id, kernel()):
+                page.add(snippet)
 
 
 class Culler:
@@ -299,10 +392,10 @@ class Culler:
     async def make_room(self, owner: str) -> None:
         """End as many of the owner's recently closed tabs as a new one needs, the longest closed first.
 
-        A tab that has lost its line for a moment looks the same, so none ends without need.
+        A tab that has lost its line for a moment, or that loads slowly, looks the same, so none ends without need.
         """
         leases = self._kernels.leases
-        closed = leases.abandoned(owner, after=1.0, never_came=self._never_came)
+        closed = leases.abandoned(owner, after=1.0, never_came=SLOW_SECONDS)
         closed.sort(key=lambda lease: lease.opened if lease.left is None else lease.left)
         await self.end(closed[: leases.missing(owner)])
 

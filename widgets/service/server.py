@@ -53,6 +53,9 @@ log = logging.getLogger("atrium.dashboards")
 
 SOCKET_PATH_LIMIT = 108 - len("/voila_12345678/kernel-12345678-1234-1234-1234-123456789012-ipc-1") - 1
 
+CULL_MS = 1000
+"""Time between two looks for kernels that died; their pages say so."""
+
 KERNEL_ID = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 
 POLICY = "; ".join(
@@ -154,7 +157,7 @@ class Dashboards(Voila):
         )
 
     def introduce(self, kernel_id: str, token: str) -> None:
-        """Tell a kernel who its visitor is, while the page is already being sent."""
+        """Tell a kernel who its visitor is."""
 
         async def tell() -> None:
             if not await self.kernel_manager.tell(kernel_id, "sign_in", token):
@@ -171,7 +174,13 @@ class Dashboards(Voila):
         self.kernel_manager.environment = kernel_environment(os.environ)
         self.kernel_manager.allowed_message_types = PAGE_MESSAGES
         late = {name for name, dashboard in self.catalogue.items() if dashboard.own_server or not dashboard.ahead}
-        self.pool = Pool(self.kernel_manager, self.renderer, self.settings.dashboards.preheated, never=late)
+        self.pool = Pool(
+            self.kernel_manager,
+            self.renderer,
+            self.settings.dashboards.preheated,
+            at_once=len(os.sched_getaffinity(0)),  # until it has run its notebook, a kernel keeps a core busy
+            never=late,
+        )
         self.culler = Culler(
             self.kernel_manager,
             idle_seconds=self.settings.dashboards.idle_minutes * 60,
@@ -211,6 +220,7 @@ class Dashboards(Voila):
             ("voila/render/(.*)", handlers.Render, {}),
             (f"api/kernels/{KERNEL_ID}", handlers.OwnKernelModel, {}),
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),
+            (f"api/kernels/{KERNEL_ID}/shown", handlers.OwnKernelShown, {}),
             (f"voila/api/shutdown/{KERNEL_ID}", handlers.OwnKernelShutdown, {}),
             (f"voila/templates/{TEMPLATE}/static/(.*)", MultiStaticFileHandler, {"paths": self.static_paths}),
             ("voila/together/([0-9a-f]+).js", handlers.BundleHandler, {}),
@@ -233,7 +243,7 @@ class Dashboards(Voila):
         self.ioloop = IOLoop.current()
         for name in self.catalogue:
             self.ioloop.add_callback(self.pool.fill, name)
-        PeriodicCallback(self.culler.cull, 5000).start()
+        PeriodicCallback(self.culler.cull, CULL_MS).start()
         log.info("dashboards at %s: %s", self.settings.public_url, ", ".join(self.catalogue))
         try:
             self.ioloop.start()

@@ -32,8 +32,8 @@
   }
 
   // -- a page that knows no visitor yet asks whether there is something to show, and if so has missed it (see
-  // base.Address); one that does not come up at all, or whose widgets the kernel does not know, is loaded again by
-  // itself, twice at most. Each question keeps the kernel from being idle, so there is an end to them: when the page
+  // base.Address); one that does not come up at all, or shows a widget that cannot be drawn, is loaded again by itself,
+  // twice at most. Each question keeps the kernel from being idle, so there is an end to them: when the page
   // shows something, be it an error, and after some minutes.
   const LOOK_MS = 3000;
   const LATE_MS = 25000;
@@ -41,23 +41,33 @@
   const MOST_RELOADS = 2;
   const LOST = "Error displaying widget"; // in the words of the widget manager
 
-  function isMissing() {
-    if (place()) return place().value === "again";
-    return main.textContent.includes(LOST) || performance.now() > LATE_MS;
+  const isBroken = () =>
+    main.textContent.includes(LOST) || Boolean(main.querySelector(".jupyter-widgets-error-widget"));
+
+  const isMissing = () => (place() ? place().value === "again" : performance.now() > LATE_MS);
+
+  /** Whether the page is being loaded again. */
+  function loadAgain() {
+    const reloads = Number(sessionStorage.getItem("atrium-again"));
+    if (reloads >= MOST_RELOADS) return false;
+    sessionStorage.setItem("atrium-again", String(reloads + 1));
+    if (address) history.replaceState(null, "", `#/${encodeURI(address)}`); // a link that nothing has followed yet
+    location.reload();
+    return true;
   }
 
   function look() {
+    if (isBroken() && loadAgain()) return;
     if (main.querySelector("[data-frame-person], #dashboard .notice") || performance.now() > LAST_MS) {
       clearInterval(looking);
       return;
     }
     if (place() && place().value !== "again") tell("waiting");
-    const reloads = Number(sessionStorage.getItem("atrium-again"));
-    if (isMissing() && reloads < MOST_RELOADS) {
-      sessionStorage.setItem("atrium-again", String(reloads + 1));
-      location.reload();
-    }
+    if (isMissing()) loadAgain();
   }
+
+  // dashboard_kernel.js asks for it, and says that the page has ended where it is not done.
+  document.addEventListener("atrium-not-drawn", (event) => { if (loadAgain()) event.preventDefault(); });
 
   // -- a hint and a complaint belong to their control
   let numbers = 0;
@@ -101,7 +111,7 @@
 
   function settle() {
     sendPlace();
-    if (main.querySelector("[data-frame-person]")) sessionStorage.removeItem("atrium-again");
+    if (main.querySelector("[data-frame-person]") && !isBroken()) sessionStorage.removeItem("atrium-again");
     for (const field of main.querySelectorAll(".field")) tie(field);
     follow();
     show();

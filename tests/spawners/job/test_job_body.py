@@ -20,7 +20,7 @@ import pytest
 
 from hub.settings import Paths, Settings, Spawn
 from hub.slurm import naming, steps
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.job import script
 from spawners.job.request import SpawnRequest
 from tests.polling import eventually
@@ -236,7 +236,7 @@ def test_the_log_names_each_step_before_it(node: Node) -> None:
     (node.environment / "bin/jupyterhub-singleuser").unlink()
     with node.job() as job:
         assert job.wait(10) == 72
-    assert steps.last(node.log.read_text(), JOB) is Step.ENVIRONMENT
+    assert steps.last(node.log.read_text(), JOB) is StartStep.ENVIRONMENT
 
 
 def test_folders_of_killed_jobs_go_with_the_next_job_and_those_of_running_ones_stay(node: Node) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.servers.models import AttemptState
 from hub.slurm.jobs import Job
-from hub.slurm.steps import Step
+from hub.slurm.steps import StartStep
 from spawners.job import progress
 from spawners.job.progress import Standing
 
@@ -63,11 +63,11 @@ def test_waiting_says_place_partition_and_expected_start():
 @pytest.mark.parametrize(
     ("step", "part", "name"),
     [
-        (Step.UNKNOWN, "Nothing of it can be read in its log", "unknown"),
-        (Step.HOME, "your home directory and the projects' storage", "home"),
-        (Step.ENVIRONMENT, "programs of its environment", "environment"),
-        (Step.SERVER, "settings and extensions", "server"),
-        (Step.ANNOUNCE, "has not reached this gateway", "announce"),
+        (StartStep.UNKNOWN, "Nothing of it can be read in its log", "unknown"),
+        (StartStep.HOME, "your home directory and the projects' storage", "home"),
+        (StartStep.ENVIRONMENT, "programs of its environment", "environment"),
+        (StartStep.SERVER, "settings and extensions", "server"),
+        (StartStep.ANNOUNCE, "has not reached this gateway", "announce"),
     ],
 )
 def test_a_start_that_takes_long_names_its_step(step, part, name):

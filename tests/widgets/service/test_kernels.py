@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from widgets.service.kernels import PAGE_MESSAGES, AllInUse, Culler, Leases, Pool, TooManyOpen, kernel_environment
+from widgets.service.kernels import (
+    PAGE_MESSAGES,
+    AllInUse,
+    Culler,
+    Leases,
+    Page,
+    Pool,
+    TooManyOpen,
+    kernel_environment,
+)
 
 
 class Clock:
@@ -35,11 +45,10 @@ class FakeKernels:
         self.last_activity = datetime.now(UTC)
         self.calls: list[tuple[str, str]] = []
 
-    async def start_kernel(self, **_: Any) -> str:
+    async def start_kernel(self, *, kernel_id: str, **_: Any) -> str:
         await asyncio.sleep(0)
-        name = f"k{len(self.running)}"
-        self.running.add(name)
-        return name
+        self.running.add(kernel_id)
+        return kernel_id
 
     async def alive(self, kernel_id: str) -> bool:
         return kernel_id in self.running
@@ -163,6 +172,17 @@ def test_a_page_that_never_connects_is_abandoned_later(leases: Leases, clock: Cl
     assert leases.abandoned(after=30, never_came=60) == [page]
 
 
+def test_a_page_that_waited_long_for_its_kernel_has_as_long_to_connect(leases: Leases, clock: Clock) -> None:
+    page = leases.open("founder", "onboarding.ipynb")
+    clock.now += 100
+    assert leases.abandoned(after=30, never_came=60) == []
+    leases.give_kernel(page, "k1")
+    clock.now += 59
+
+    assert leases.abandoned(after=30, never_came=60) == []
+    assert leases.owned("k1", "founder") is page
+
+
 # -- culling ----------------------------------------------------------------------------------------------------------
 
 
@@ -250,39 +270,170 @@ async def test_where_all_are_in_use_the_own_closed_tabs_make_room(
     assert len(leases) == 2
 
 
+async def test_a_page_that_was_left_before_it_connected_makes_room_soon(
+    leases: Leases, kernels: FakeKernels, clock: Clock
+) -> None:
+    for number in (1, 2):
+        lease(leases, "founder", f"k{number}")
+        kernels.running.add(f"k{number}")
+    clock.now += 9
+    await culler(kernels).make_room("founder")
+    assert len(leases) == 2, "it may still be loading"
+    clock.now += 2
+    await culler(kernels).make_room("founder")
+
+    assert [page.kernel_id for page in leases] == ["k2"]
+
+
 # -- the pool ---------------------------------------------------------------------------------------------------------
 
 
 class FakeRenderer:
-    stop_generator = False
+    """A notebook of one cell, which runs for as long as ``cell`` is not set."""
+
+    cell = asyncio.Event()
 
     def __init__(self, name: str) -> None:
-        self.rendered_cache: list[str] = ["<header>"]
         self.notebook = SimpleNamespace(metadata=SimpleNamespace(kernelspec=SimpleNamespace(name="python3")))
 
     async def initialize(self) -> None:
         await asyncio.sleep(0)
 
-    async def generate_content_hybrid(self, kernel_id: str, kernel: Any) -> Any:
-        async def rest() -> Any:
-            yield "<footer>", None
+    async def generate_content_generator(self, kernel_id: str, kernel: Awaitable[Any]) -> AsyncIterator[Any]:
+        yield "<header>", None
+        await kernel
+        yield "<kernel>", None
+        await self.cell.wait()
+        yield "<cell>", None
 
-        return ["<header>", "<cell>"], rest()
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    event = asyncio.Event()
+    monkeypatch.setattr(FakeRenderer, "cell", event)
+    return event
 
 
-async def test_a_page_comes_whole_and_once(kernels: FakeKernels) -> None:
-    pool = Pool(kernels, FakeRenderer, size=0)  # type: ignore[arg-type]
+def pool_of(kernels: Any, *, size: int = 0, at_once: int = 2) -> Pool:
+    return Pool(kernels, FakeRenderer, size, at_once=at_once)  # type: ignore[arg-type]
+
+
+async def text_of(page: Page) -> str:
+    return "".join([snippet async for snippet in page.snippets()])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_page_comes_whole_and_once(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    page = await pool_of(kernels).take("onboarding.ipynb")
+    snippets = page.snippets()
+    assert await anext(snippets) == "<header>"
+    assert await anext(snippets) == "<kernel>"
+    cell.set()
+
+    assert [snippet async for snippet in snippets] == ["<cell>"]
+
+
+async def test_a_page_that_is_ready_comes_at_once(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    cell.set()
+    pool = pool_of(kernels, size=1)
+    pool.fill("onboarding.ipynb")
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
 
     page = await pool.take("onboarding.ipynb")
 
-    assert "".join([snippet async for snippet in page.snippets()]) == "<header><cell><footer>"
+    assert await anext(page.snippets()) == "<header><kernel><cell>"
 
 
-async def test_the_pool_hands_out_each_ready_kernel_once(kernels: FakeKernels) -> None:
-    pool = Pool(kernels, FakeRenderer, size=1)  # type: ignore[arg-type]
+async def test_many_pages_start_in_order_and_a_few_at_a_time(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    pool = pool_of(kernels, at_once=2)
+    pages = [await pool.take("onboarding.ipynb") for _ in range(20)]
+    await settle()
+
+    assert [page.has_kernel for page in pages] == [True] * 2 + [False] * 18
+    assert await anext(pages[-1].snippets()) == "<header>", "a page that waits shows its head"
+    order: list[int] = []
+    for number, page in enumerate(pages):
+        page.task.add_done_callback(lambda _, number=number: order.append(number))
+    cell.set()
+    await asyncio.wait_for(asyncio.gather(*(page.task for page in pages)), 10)
+    await settle()
+    assert order == list(range(20))
+
+
+async def test_who_leaves_the_queue_makes_room(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    pool = pool_of(kernels, at_once=1)
+    first, second, third = [await pool.take("onboarding.ipynb") for _ in range(3)]
+    await settle()
+    for page in (first, second):
+        page.leave_queue()
+    assert await text_of(second) == "<header>"
+    cell.set()
+
+    assert await text_of(first) == await text_of(third) == "<header><kernel><cell>"
+    assert second.kernel_id not in kernels.running
+
+
+async def test_a_page_that_fails_ends_and_lets_the_next_one_start(
+    kernels: FakeKernels, cell: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("widgets.service.kernels.START_SECONDS", 0.05)
+    pool = pool_of(kernels, at_once=1)
+    first, second = [await pool.take("onboarding.ipynb") for _ in range(2)]
+    with pytest.raises(TimeoutError):
+        await text_of(first)
+    cell.set()
+
+    assert await text_of(second) == "<header><kernel><cell>"
+
+
+async def test_the_kernel_of_a_page_that_cannot_be_sent_ends(
+    leases: Leases, kernels: FakeKernels, cell: asyncio.Event
+) -> None:
+    pool = pool_of(kernels)
+    page = await pool.take("onboarding.ipynb")
+    await settle()
+    pool.abandon(page, leases.open("founder", "onboarding.ipynb"))
+    await settle()
+    assert page.kernel_id in kernels.running, "it is starting: only then can it be ended"
+    cell.set()
+    await settle()
+
+    assert page.kernel_id not in kernels.running
+    assert len(leases) == 0
+
+
+async def test_a_page_rendered_ahead_that_failed_is_not_handed_out(
+    kernels: FakeKernels, cell: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("widgets.service.kernels.START_SECONDS", 0.02)
+    pool = pool_of(kernels, size=1)
+    before = set(kernels.running)
+    pool.fill("onboarding.ipynb")
+    await until(lambda: kernels.running > before)
+    await until(lambda: kernels.running == before)  # nobody else would end it
+    cell.set()
+
+    assert await text_of(await pool.take("onboarding.ipynb")) == "<header><kernel><cell>"
+
+
+async def test_the_pool_hands_out_each_ready_kernel_once(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    cell.set()
+    pool = pool_of(kernels, size=1)
     for _ in range(3):
         pool.fill("onboarding.ipynb")  # at once: filled once
-    await asyncio.sleep(0.05)
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
     assert len(kernels.running) == 3
 
     kernel_ids = [await pool.take("onboarding.ipynb") for _ in range(2)]
@@ -290,12 +441,15 @@ async def test_the_pool_hands_out_each_ready_kernel_once(kernels: FakeKernels) -
     assert len({page.kernel_id for page in kernel_ids}) == 2
 
 
-async def test_a_page_whose_kernel_died_is_not_handed_out(kernels: FakeKernels) -> None:
-    pool = Pool(kernels, FakeRenderer, size=1)  # type: ignore[arg-type]
+async def test_a_page_whose_kernel_died_is_not_handed_out(kernels: FakeKernels, cell: asyncio.Event) -> None:
+    cell.set()
+    pool = pool_of(kernels, size=1)
     pool.fill("onboarding.ipynb")
-    await asyncio.sleep(0.05)
+    await until(lambda: len(kernels.running) == 3)
+    await settle()
     kernels.running = {"other"}
 
     page = await pool.take("onboarding.ipynb")
+    await text_of(page)
 
     assert page.kernel_id in kernels.running

@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -236,7 +239,7 @@ class Service:
 
     def get(self, person: str, path: str, method: str = "GET") -> httpx2.Response:
         headers = {"Authorization": f"token token-of-{person}"}
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=self.listens_on), timeout=20) as client:
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=self.listens_on), timeout=120) as client:
             return client.request(method, self.address + path, headers=headers)
 
     def kernels(self) -> list[psutil.Process]:
@@ -295,6 +298,9 @@ def test_kernels_know_nothing_of_the_service(service: Service) -> None:
 async def test_the_visitors_name_comes_through_the_kernels_own_line(service: Service) -> None:
     kernel = await asyncio.to_thread(service.open, "founder", "dataspaces")  # it asks for no more than who is there
     line = await service.socket("founder", kernel)
+    for _ in range(2):  # the second time it knows already
+        shown = await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}/shown", "POST")
+        assert shown.status_code == 204
     states = request("comm_msg", {"comm_id": "c", "data": {"method": "request_states"}})
     await line.write_message(
         request("comm_open", {"comm_id": "c", "target_name": "jupyter.widget.control", "data": {}})
@@ -310,6 +316,35 @@ async def test_the_visitors_name_comes_through_the_kernels_own_line(service: Ser
     assert (await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}", "DELETE")).status_code == 204
 
 
+async def test_a_kernel_changes_nothing_before_the_page_has_its_widgets(service: Service) -> None:
+    """Else a page gets some widgets before and some after the change, and cannot draw what refers to others."""
+    kernel = await asyncio.to_thread(service.open, "founder", "dataspaces")
+    line = await service.socket("founder", kernel)
+    messages: list[str] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(3):
+            while True:
+                messages.append(json.loads(await line.read_message())["header"]["msg_type"])
+
+    line.close()
+    assert {"comm_open", "comm_msg", "comm_close"}.isdisjoint(messages)
+    assert (await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}", "DELETE")).status_code == 204
+
+
+async def test_a_page_loses_its_socket_within_two_seconds_of_its_kernel(service: Service) -> None:
+    kernel = await asyncio.to_thread(service.open, "founder")
+    line = await service.socket("founder", kernel)
+    [process] = [process for process in service.kernels() if kernel in process.cmdline()[-1]]
+    process.kill()
+
+    async with asyncio.timeout(10):
+        begin = time.monotonic()
+        while await line.read_message() is not None:
+            pass
+    assert time.monotonic() - begin < 4
+    assert (await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}")).status_code == 404
+
+
 async def test_a_kernel_is_its_visitors_alone(service: Service) -> None:
     kernel = await asyncio.to_thread(service.open, "founder")
 
@@ -317,6 +352,7 @@ async def test_a_kernel_is_its_visitors_alone(service: Service) -> None:
         ("GET", f"api/kernels/{kernel}"),
         ("PATCH", f"api/kernels/{kernel}"),
         ("DELETE", f"api/kernels/{kernel}"),
+        ("POST", f"api/kernels/{kernel}/shown"),
         ("POST", f"api/kernels/{kernel}/interrupt"),
         ("POST", f"api/kernels/{kernel}/restart"),
         ("POST", f"voila/api/shutdown/{kernel}"),
@@ -350,16 +386,43 @@ async def test_a_page_runs_no_code(service: Service, tmp_path: Path) -> None:
     await asyncio.to_thread(service.get, "founder", f"api/kernels/{kernel}", "DELETE")
 
 
-def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
+async def test_too_many_pages_are_refused_with_a_message(service: Service) -> None:
     kernels = [service.open("colleague") for _ in range(2)]
+    lines = [await service.socket("colleague", kernel) for kernel in kernels]  # pages that are there make no room
 
     refused = service.get("colleague", "voila/render/onboarding.ipynb")
 
     assert refused.status_code == 429
     assert "You have 2 dashboards open" in refused.text
+    assert refused.headers["Retry-After"] == "15"
+    assert '<meta http-equiv="refresh" content="15">' in refused.text
+    assert "This page tries again by itself every 15 seconds." in refused.text
+    for line in lines:
+        line.close()
     for kernel in kernels:
         service.get("colleague", f"api/kernels/{kernel}", "DELETE")
     service.get("colleague", f"api/kernels/{service.open('colleague')}", "DELETE")
+
+
+def test_twenty_pages_asked_for_at_once_all_come_and_few_kernels_start_together(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    runtime = tempfile.mkdtemp(prefix="atrium-")
+    places = {"JUPYTER_RUNTIME_DIR": runtime, "ATRIUM_DASHBOARDS_SOCKET": f"{runtime}/socket"}
+    service = Service(changed(environment, preheated=0, kernels_per_visitor=20) | places, tmp_path / "log")
+    eventually(lambda: "dashboards at" in service.log.read_text(), within=60, what="a server")
+    starting = []
+    with ThreadPoolExecutor(20) as threads:
+        pages = [threads.submit(service.open, "founder") for _ in range(20)]
+        while wait(pages, timeout=0.2).not_done:
+            complete = sum(page.done() for page in pages)
+            starting.append(len(service.kernels()) - complete)
+    service.process.terminate()
+    service.process.wait(15)
+    shutil.rmtree(runtime, ignore_errors=True)
+
+    assert len({page.result() for page in pages}) == 20
+    assert max(starting) <= 2 * len(os.sched_getaffinity(0)), "some of these have just come"
 
 
 def test_the_page_is_in_the_frame_and_names_its_person(service: Service) -> None:
@@ -378,6 +441,8 @@ def test_not_found_is_a_readable_page(service: Service, path: str) -> None:
 
     assert answer.status_code == 404
     assert "Page not found" in answer.text
+    assert "Retry-After" not in answer.headers
+    assert 'http-equiv="refresh"' not in answer.text
 
 
 def test_scaling_leads_to_the_persons_own_server(service: Service) -> None:
