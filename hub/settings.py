@@ -44,7 +44,7 @@ class Site(Section):
     accept_shared_origin_risk: bool = False
     """With ``origins = "path"`` a user's page can act as any visitor: sharing and publishing stay off unless this is
     set."""
-    report_to: str = Field("", pattern=r"^([^\s\"'<>:/@]+@[A-Za-z0-9.-]+|https?://[^\s\"'<>]+)?$")
+    report_to: str = Field("", pattern=r"""^([^\s"'<>:/@]+@[A-Za-z0-9.-]+|https?://[^\s"'<>]+)?$""")
     """Where people report problems: a mail address, or the address of a page (``https://…``). Unset: no page has a
     link "Report a problem"."""
 

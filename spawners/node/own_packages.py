@@ -6,7 +6,9 @@ that make an environment of the person's own, which has the site's packages and 
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -22,6 +24,8 @@ ENVIRONMENT_VARIABLE = "ATRIUM_ENVIRONMENT"
 
 _ELSEWHERE = {"-t", "--target", "--prefix", "--root", "--python", "--dry-run", "-h", "--help"}
 """Options of pip with which the environment is not changed."""
+_SYSTEM = re.compile(r"^(?P<indent>\s*)get_ipython\(\)\.system\((?P<command>.*)\)$", re.MULTILINE)
+"""What IPython makes of a line that begins with ``!``."""
 _ADVICE = """\
 The packages of this kernel belong to the site, so nothing was changed.
 
@@ -40,16 +44,36 @@ In that kernel %pip install works. Widgets that need an extension of JupyterLab 
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Refuse commands that would change the environment; ``%pip`` runs a command, too."""
-    stock: Callable[[str], Any] = shell.system
+    """Put the advice before IPython's ``%pip``, and lead ``!pip install`` there.
 
-    def system(command: str) -> Any:
-        packages = refused(command)
+    IPython's method for ``!`` is left alone: it reads the variables of the function that calls it.
+    """
+    stock: Callable[[str], Any] = shell.find_line_magic("pip")
+
+    def pip(line: str) -> Any:
+        packages = refused(f"{shlex.quote(sys.executable)} -m pip {line}")
         if packages is None:
-            return stock(command)
+            return stock(line)
         raise UsageError(advice(packages))
 
-    shell.system = system
+    shell.register_magic_function(pip, "line", "pip")
+    shell.input_transformers_post.append(lead_to_magic)
+
+
+def lead_to_magic(lines: list[str]) -> list[str]:
+    """The lines of a cell as Python, with calls of a shell that would change the environment as calls of ``%pip``."""
+    return [_SYSTEM.sub(_magic, line) for line in lines]
+
+
+def _magic(call: re.Match[str]) -> str:
+    try:
+        command = ast.literal_eval(call["command"])
+    except (SyntaxError, ValueError):
+        return call[0]
+    packages = refused(command) if isinstance(command, str) else None
+    if packages is None:
+        return call[0]
+    return f"{call['indent']}get_ipython().run_line_magic('pip', {'install ' + shlex.join(packages)!r})"
 
 
 def refused(command: str) -> list[str] | None:

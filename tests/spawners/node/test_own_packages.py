@@ -79,7 +79,8 @@ def test_an_environment_that_can_be_changed_is(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     shell = InteractiveShell()
     own_packages.load_ipython_extension(shell)
     yield shell
@@ -101,8 +102,8 @@ def test_nothing_runs_and_the_lines_are_shown(
 
 
 def test_other_lines_of_a_shell_run(shell: InteractiveShell, capfd: pytest.CaptureFixture[str]) -> None:
-    shell.run_cell("!echo the shell runs")
-    assert "the shell runs" in capfd.readouterr().out
+    shell.run_cell("def show(words):\n    !echo the shell {words}\nshow('runs')")
+    assert "the shell runs" in capfd.readouterr().out, "with the variables of a function"
 
 
 def test_the_words_of_a_command_are_quoted_again() -> None:
