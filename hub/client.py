@@ -24,7 +24,7 @@ from hub.dataspace.client import Dataspace
 from hub.errors import SettingsError
 from hub.health.models import Health
 from hub.home.models import Me, Overview
-from hub.mail.models import Email
+from hub.mail.models import Email, Mailbox
 from hub.organisations.client import Organisations
 from hub.projects.client import Projects
 from hub.reports.models import Report, ReportDraft
@@ -106,6 +106,10 @@ class Api:
     def audit(self, *, on: str | None = None, who: str | None = None, before: int | None = None) -> tuple[Event, ...]:
         """List the 100 newest events, on one thing or of one person if given."""
         return self._connection.get("/audit", tuple[Event, ...], on=on, who=who, before=before)
+
+    def mailbox(self, name: str, *, before: int | None = None) -> Mailbox:
+        """Read the mails to ``name`` that no mail server got; for that person and the Hub's pages."""
+        return self._connection.get(f"/people/{part(name)}/mail", Mailbox, before=before)
 
     def letters(self, *, before: int | None = None) -> tuple[Email, ...]:
         """List the newest mails."""

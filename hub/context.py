@@ -136,7 +136,7 @@ PAGES = "pages"
 
 
 async def shown_to(name: UserName, asking: Guarded, directory: HubDirectory) -> Person:
-    """The person that the overview is about; raises :class:`NotAllowed` for anybody but them and the Hub's pages."""
+    """The person that a page is about; raises :class:`NotAllowed` for anybody but them and the Hub's pages."""
     if asking.kind == "user" and asking.name == name:
         return asking
     if asking.kind == "service" and asking.name == PAGES:

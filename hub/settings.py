@@ -44,6 +44,15 @@ class Site(Section):
     accept_shared_origin_risk: bool = False
     """With ``origins = "path"`` a user's page can act as any visitor: sharing and publishing stay off unless this is
     set."""
+    report_to: str = Field("", pattern=r"""^([^\s"'<>:/@]+@[A-Za-z0-9.-]+|https?://[^\s"'<>]+)?$""")
+    """Where people report problems: a mail address, or the address of a page (``https://…``). Unset: no page has a
+    link "Report a problem"."""
+
+    @property
+    def report_url(self) -> str:
+        """``report_to`` as a link; empty when unset."""
+        is_mail = self.report_to and "://" not in self.report_to
+        return f"mailto:{quote(self.report_to, safe='@+')}" if is_mail else self.report_to
 
 
 class Paths(Section):

@@ -195,6 +195,7 @@ class AtriumSpawner(Certificates, SlurmSpawner):
             "ATRIUM_SITE_NAME": settings.site.name,
             "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
             "ATRIUM_DASHBOARDS_URL": settings.service_url("dashboards"),
+            "ATRIUM_REPORT_URL": settings.site.report_url,
             "ATRIUM_SERVER_NAME": self.name,
             "ATRIUM_UNREACHABLE_SECONDS": str(settings.spawn.unreachable_seconds),
             "ATRIUM_IDLE_MINUTES": str(self._idle_minutes()),

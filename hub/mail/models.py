@@ -31,7 +31,10 @@ class EmailState(StrEnum):
 
 
 class Email(BaseModel):
-    """A mail as admins see it. ``text`` is empty once a mail server has it: links in it are for its reader alone."""
+    """A mail as admins and its recipient see it.
+
+    ``text`` is empty once a mail server has it: links in it are for its reader alone.
+    """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -44,3 +47,16 @@ class Email(BaseModel):
     delivered: datetime | None
     attempts: int
     reason: str
+
+
+class Mailbox(BaseModel):
+    """Mail to one person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str
+    """Where mail to the person goes."""
+    is_sent: bool
+    """Whether the deployment has a mail server. Without one, mails stay in ``mails``."""
+    mails: tuple[Email, ...]
+    """Mails that were not sent and stay here, the newest first."""

@@ -12,13 +12,13 @@ from email.utils import format_datetime
 from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
 from hub.errors import InvalidInput
-from hub.mail.models import Email, EmailState, MailAddress
+from hub.mail.models import Email, EmailState, MailAddress, Mailbox
 from hub.mail.smtp import Delayed, Refused, Smtp, Unreachable, connection
 from hub.mail.tables import LetterRow
 from hub.settings import Settings
@@ -105,7 +105,22 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
 
 def mails(session: Session, *, before: int | None = None, limit: int = 100) -> tuple[Email, ...]:
     """Mails, newest first; ``before``: only those with a smaller number."""
-    query = select(LetterRow).where(LetterRow.to != "").order_by(LetterRow.id.desc()).limit(limit)
+    return _newest(session, LetterRow.to != "", before=before, limit=limit)
+
+
+def mailbox(session: Session, person: str, settings: Settings, *, before: int | None = None) -> Mailbox:
+    """Mail to ``person`` that no mail server got, 100 at most; ``before``: only mails with a smaller number.
+
+    It is theirs by the address that Atrium gives them (:func:`address_of`), not by one that they enter somewhere.
+    """
+    address = address_of(person, settings)
+    own = func.lower(LetterRow.to) == address.lower()
+    letters = _newest(session, own, LetterRow.state == EmailState.KEPT, before=before, limit=100)
+    return Mailbox(address=address, is_sent=bool(settings.mail.smtp_host), mails=letters)
+
+
+def _newest(session: Session, *which: ColumnElement[bool], before: int | None, limit: int) -> tuple[Email, ...]:
+    query = select(LetterRow).where(*which).order_by(LetterRow.id.desc()).limit(limit)
     if before is not None:
         query = query.where(LetterRow.id < before)
     return tuple(Email.model_validate(row) for row in session.scalars(query))

@@ -51,7 +51,7 @@ def create(session: Session, programme: Programme, person: str, form: Organisati
     session.add(organisation)
     session.flush()
     _move(session, person, organisation)
-    audit.record(session, who=person, what="organisation made", on=_on(organisation), after=organisation.form)
+    audit.record(session, who=person, what="organisation registered", on=_on(organisation), after=organisation.form)
     session.commit()
     return _fresh(session, programme, person)
 

@@ -49,6 +49,8 @@ class Frame:
     """Name shown at the right; empty when nobody is signed in (or not known yet, on a page rendered ahead)."""
     hours: str = ""
     """Hours left in all projects of the person, as words; empty when not known."""
+    report_url: str = ""
+    """Where to report a problem (``site.report_to``), as a link; empty: nowhere, and no page offers it."""
     version: str = ""
     theme_version: str = ""
     late: bool = False
@@ -76,6 +78,7 @@ def build(
     static_url: str,
     person: str = "",
     hours: str = "",
+    report_url: str = "",
     menu: bool = True,
     roles: Collection[str] | None = (),
 ) -> Frame:
@@ -89,9 +92,10 @@ def build(
         hub_url=hub_url,
         static_url=static_url,
         menu=_menu(hub_url, dashboards_url, roles) if menu else (),
-        footer=_footer(hub_url),
+        footer=_footer(hub_url, report_url),
         person=person,
         hours=hours,
+        report_url=report_url,
         version=software_version(),
         late=roles is None,
         theme_version=theme_version(),
@@ -118,11 +122,11 @@ def _menu(hub_url: str, dashboards_url: str, roles: Collection[str] | None) -> t
     return tuple(entry for entry in entries if not entry.role or roles is None or entry.role in roles)
 
 
-def _footer(hub_url: str) -> tuple[Entry, ...]:
+def _footer(hub_url: str, report_url: str) -> tuple[Entry, ...]:
     help_url = f"{hub_url}atrium/help"
     return (
         Entry("help", translate("Help"), help_url),
-        Entry("problem", translate("Report a problem"), f"{help_url}#problem"),
+        *([Entry("problem", translate("Report a problem"), report_url)] if report_url else []),
         Entry("accessibility", translate("Accessibility"), f"{help_url}#accessibility"),
         Entry("privacy", translate("Privacy"), f"{help_url}#privacy"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,8 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 """For ``tornado_settings["headers"]``."""
+
+_ROW_ID = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,21 @@ class ScaleHandler(BaseHandler):
         self.redirect(url_concat(url_path_join(self.hub.base_url, "spawn", name), {"next": target}))
 
 
+class MailHandler(BaseHandler):
+    """Mail to the person that no mail server got, as in the demo."""
+
+    def initialize(self, overviews: Overviews) -> None:
+        self.overviews = overviews
+
+    @web.authenticated
+    async def get(self) -> None:
+        before = self.get_query_argument("before", "")
+        if before and not _ROW_ID.match(before):
+            raise web.HTTPError(400, "before is the number of a mail")
+        mailbox = await self.overviews.mailbox(self.current_user.name, int(before) if before else None)
+        self.finish(await self.render_template("mail.html", mailbox=mailbox))
+
+
 class HelpHandler(BaseHandler):
     """The help page, with contact, accessibility and privacy; open to everybody."""
 
@@ -138,6 +156,7 @@ def install(settings: Settings, *further: Any) -> None:
         (r"/home", HomeHandler, {"overviews": overviews(settings)}),
         (r"/atrium/scale", ScaleHandler),
         (r"/atrium/help", HelpHandler),
+        (r"/atrium/mail", MailHandler, {"overviews": overviews(settings)}),
         (r"/logout", sign_out.LogoutHandler),
         (r"/atrium/session", sign_out.SessionHandler),
         (r"/atrium/session/sign-in", sign_out.SignInHandler),

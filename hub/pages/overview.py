@@ -1,4 +1,4 @@
-"""Overviews of people from the API, cached for the Hub's pages."""
+"""What the Hub's pages show of a person, from the API: the overview, which is cached, and the mailbox."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from cachetools import LRUCache
+from pydantic import BaseModel
 
 from hub import tls
 from hub.connection import verification
 from hub.home.models import Overview
+from hub.mail.models import Mailbox
 from hub.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,28 @@ class Overviews:
         """Read from the API now. Never raises, because the page must open without it."""
         try:
             async with asyncio.timeout(self._deadline):
-                overview = await self._ask(name)
+                overview = await self._get(f"/people/{name}/overview", Overview, {})
         except Exception as error:  # the start page must open whatever is wrong with the API
             log.warning("No overview of %s: %s %s", name, type(error).__name__, error)
             return replace(self.last(name), stale=True)
         answer = self._last[name] = Answer(overview, datetime.now(UTC))
         return answer
 
-    async def _ask(self, name: str) -> Overview:
-        response = await self._client.get(
-            f"/people/{name}/overview", headers={"Authorization": f"token {self._token()}"}
-        )
+    async def mailbox(self, name: str, before: int | None) -> Mailbox | None:
+        """Read the person's mailbox from the API now; None if it does not answer."""
+        query = {} if before is None else {"before": str(before)}
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._get(f"/people/{name}/mail", Mailbox, query)
+        except Exception as error:  # the page says so
+            log.warning("No mailbox of %s: %s %s", name, type(error).__name__, error)
+            return None
+
+    async def _get(self, path: str, model: type[Model], query: dict[str, str]) -> Model:
+        headers = {"Authorization": f"token {self._token()}"}
+        response = await self._client.get(path, headers=headers, params=query)
         response.raise_for_status()
-        return Overview.model_validate_json(response.content)
+        return model.model_validate_json(response.content)
 
 
 @lru_cache(maxsize=1)

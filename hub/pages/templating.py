@@ -31,6 +31,7 @@ def template_vars(settings: Settings) -> dict[str, Any]:
             static_url=f"{HUB_PATH}atrium/static/",
             person=answer.overview.me.display_name if answer.overview else getattr(user, "name", ""),
             hours=hours_left(answer.overview.me.projects) if answer.overview else "",
+            report_url=settings.site.report_url,
             menu=user is not None,
             roles=roles_in_menu(user, answer) if user else (),
         )

@@ -81,6 +81,7 @@ def _atrium(settings: Settings) -> dict[str, str]:
         **_authority(settings),
         "ATRIUM_SITE_NAME": settings.site.name,
         "ATRIUM_HUB_URL": f"{settings.site.public_url}/hub/",
+        "ATRIUM_REPORT_URL": settings.site.report_url,
         SOCKET_VARIABLE: str(settings.paths.dashboards_socket),
         DASHBOARDS_VARIABLE: settings.dashboards.model_dump_json(),
     }

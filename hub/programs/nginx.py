@@ -220,6 +220,7 @@ def _page(settings: Settings, message: Message) -> str:
             hub_url=f"{settings.site.public_url}/hub/",
             dashboards_url=settings.service_url("dashboards"),
             static_url="",
+            report_url=settings.site.report_url,
             menu=False,
         ),
         _=translate,

@@ -69,20 +69,20 @@ _REASONS: dict[str, Words] = {
     "None": Words(Whose.TIME, mark("Slurm is about to look at it."), _WAIT),
     "Priority": Words(Whose.TIME, mark("Others are before you in the queue."), _WAIT),
     "Resources": Words(Whose.TIME, mark("No node has what you asked for free just now."), _WAIT),
-    "BeginTime": Words(Whose.TIME, mark("The time it shall start at has not come yet."), _WAIT),
-    "Cleaning": Words(Whose.TIME, mark("What it ran on before is being tidied up."), _WAIT),
+    "BeginTime": Words(Whose.TIME, mark("Its planned start time has not come yet."), _WAIT),
+    "Cleaning": Words(Whose.TIME, mark("Slurm is cleaning up after its previous run."), _WAIT),
     "Prolog": Words(Whose.TIME, mark("Its node is being prepared."), _WAIT),
-    "SchedDefer": Words(Whose.TIME, mark("Slurm looks at new jobs a little later just now."), _WAIT),
+    "SchedDefer": Words(Whose.TIME, mark("Slurm is busy and looks at new jobs later."), _WAIT),
     "FedJobLock": Words(Whose.TIME, mark("Another cluster of the federation is looking at it."), _WAIT),
     "MpiPortsBusy": Words(Whose.TIME, mark("The network ports it needs are in use."), _WAIT),
     "NvidiaImexChannels": Words(Whose.TIME, mark("The channels between GPUs it needs are in use."), _WAIT),
     "MaxPoweredUpNodes": Words(Whose.TIME, mark("As many nodes are switched on as may be at one time."), _WAIT),
-    "PowerNotAvail": Words(Whose.TIME, mark("There is not enough electric power for another job just now."), _WAIT),
-    "PowerReserved": Words(Whose.TIME, mark("The electric power it needs is kept for others just now."), _WAIT),
+    "PowerNotAvail": Words(Whose.TIME, mark("There is not enough power for another job now."), _WAIT),
+    "PowerReserved": Words(Whose.TIME, mark("The power it needs is reserved for others now."), _WAIT),
     "Licenses": Words(Whose.TIME, mark("All licences it needs are in use."), _WAIT),
     "Dependency": Words(Whose.TIME, mark("It waits for another job to end."), _WAIT),
     "JobArrayTaskLimit": Words(Whose.TIME, mark("As many parts of this job run as may at one time."), _WAIT),
-    "BurstBufferResources": Words(Whose.TIME, mark("The fast storage it needs is full just now."), _WAIT),
+    "BurstBufferResources": Words(Whose.TIME, mark("The fast storage it needs is full at the moment."), _WAIT),
     "BurstBufferStageIn": Words(Whose.TIME, mark("Its data is being copied to fast storage."), _WAIT),
     "Reservation": Words(Whose.TIME, mark("Its reservation has not begun, or is full."), _WAIT),
     "ReqNodeNotAvail": Words(
@@ -100,7 +100,7 @@ _REASONS: dict[str, Words] = {
         mark("The nodes that could run it are kept for another job or reservation."),
         mark("It starts when they are free; a shorter time may start sooner."),
     ),
-    "PartitionInactive": Words(Whose.ADMIN, mark("This partition takes jobs but starts none just now."), _OTHER),
+    "PartitionInactive": Words(Whose.ADMIN, mark("This partition accepts jobs but starts none now."), _OTHER),
     "PartitionDown": Words(Whose.ADMIN, mark("This partition is switched off."), _OTHER),
     "NodeDown": Words(Whose.ADMIN, mark("The node it needs is down."), _OTHER),
     "FrontEndDown": Words(Whose.ADMIN, mark("No node that starts jobs is up."), _ADMIN),
@@ -111,20 +111,20 @@ _REASONS: dict[str, Words] = {
     "MaxMemPerLimit": Words(
         Whose.REQUEST, mark("You ask for more memory a core or node than this partition gives."), _LESS
     ),
-    "BadConstraints": Words(Whose.REQUEST, mark("No node of the machine is as you ask for."), _LESS),
-    "Constraints": Words(Whose.REQUEST, mark("No node of the machine is as you ask for."), _LESS),
-    "DeadLine": Words(Whose.REQUEST, mark("It can no longer be over by the time it has to be."), _SHORTER),
+    "BadConstraints": Words(Whose.REQUEST, mark("No node matches what you ask for."), _LESS),
+    "Constraints": Words(Whose.REQUEST, mark("No node matches what you ask for."), _LESS),
+    "DeadLine": Words(Whose.REQUEST, mark("It can no longer end before its deadline."), _SHORTER),
     "DependencyNeverSatisfied": Words(
-        Whose.REQUEST, mark("It waits for a job that ended in another way than it should."), mark("Cancel it.")
+        Whose.REQUEST, mark("It waits for a job that did not end as required."), mark("Cancel it.")
     ),
     "QOSNotAllowed": Words(Whose.REQUEST, mark("This partition does not take this quality of service."), _OTHER),
-    "InvalidQOS": Words(Whose.REQUEST, mark("Its quality of service is not there any more, or not for you."), _OTHER),
+    "InvalidQOS": Words(Whose.REQUEST, mark("Its quality of service was removed, or is closed to you."), _OTHER),
     "AccountNotAllowed": Words(
         Whose.REQUEST, mark("This partition does not take jobs of this project."), mark("Choose another partition.")
     ),
-    "InvalidAccount": Words(Whose.PROJECT, mark("The project is not there any more, or not for you."), _OTHER_PROJECT),
+    "InvalidAccount": Words(Whose.PROJECT, mark("The project was removed, or is closed to you."), _OTHER_PROJECT),
     "ReservationDeleted": Words(Whose.REQUEST, mark("Its reservation is over or was deleted."), mark("Cancel it.")),
-    "ReservationInvalid": Words(Whose.REQUEST, mark("Its reservation is not there."), mark("Cancel it.")),
+    "ReservationInvalid": Words(Whose.REQUEST, mark("Its reservation does not exist."), mark("Cancel it.")),
     # limits with names of their own
     "AccountingPolicy": Words(Whose.PROJECT, mark("A limit of yours or of the project is reached."), _STOP_ONE),
     "AssociationJobLimit": Words(Whose.PROJECT, mark("The project has as many jobs as it may."), _ENDS),
@@ -173,13 +173,13 @@ _REASONS: dict[str, Words] = {
     "JobHeldAdmin": Words(Whose.ADMIN, mark("An administrator holds it back."), _ADMIN),
     "JobHoldMaxRequeue": Words(Whose.ADMIN, mark("It failed to start too often and is held back."), _REPORT),
     "BurstBufferOperation": Words(Whose.ADMIN, mark("The fast storage failed."), _REPORT),
-    "BlockFreeAction": Words(Whose.ADMIN, mark("Its part of the machine cannot be set free."), _REPORT),
+    "BlockFreeAction": Words(Whose.ADMIN, mark("Its part of the machine cannot be released."), _REPORT),
     "BlockMaxError": Words(Whose.ADMIN, mark("Its part of the machine failed."), _REPORT),
     # why it ended or did not start
     "SystemFailure": Words(Whose.ADMIN, mark("Slurm, a file system or the network failed."), _REPORT),
     "JobLaunchFailure": Words(Whose.ADMIN, mark("Its node could not start it."), _REPORT),
-    "NonZeroExitCode": Words(Whose.REQUEST, mark("What ran in it ended with an error.")),
-    "RaisedSignal": Words(Whose.REQUEST, mark("What ran in it was ended by a signal.")),
+    "NonZeroExitCode": Words(Whose.REQUEST, mark("Its program ended with an error.")),
+    "RaisedSignal": Words(Whose.REQUEST, mark("Its program was ended by a signal.")),
     "TimeLimit": Words(Whose.REQUEST, mark("Its time was over.")),
     "InactiveLimit": Words(Whose.REQUEST, mark("It did nothing for longer than it may.")),
     "OutOfMemory": Words(Whose.REQUEST, mark("It needed more memory than it had asked for.")),
@@ -424,9 +424,9 @@ _NO_MEMORY = Words(
 _NOT_KNOWN = Words(Whose.ADMIN, mark("Slurm does not know your account."), mark("Ask an administrator."))
 _NOT_AS_YOU = Words(Whose.ADMIN, mark("The gateway may not start jobs as you."), mark("Ask an administrator."))
 _CLOSED = Words(
-    Whose.ADMIN, mark("This part of the machine takes no jobs just now."), mark("Choose another one, or try later.")
+    Whose.ADMIN, mark("This part of the machine accepts no jobs now."), mark("Choose another one, or try later.")
 )
-_NOW_NOT = Words(Whose.TIME, mark("Slurm has too much to do just now."), mark("Try again in a minute."))
+_NOW_NOT = Words(Whose.TIME, mark("Slurm is overloaded at the moment."), mark("Try again in a minute."))
 _OUR_FAULT = Words(
     Whose.ADMIN, mark("Slurm did not take the job as the gateway wrote it: “{text}”."), mark("Report it, please.")
 )

@@ -180,9 +180,7 @@ _KILLED = _Finding(
     ),
     mark("Ask for {more_memory}, or work on less data at a time. What you had saved is still there."),
 )
-_DEADLINE = _Finding(
-    Ending.TIME_LIMIT, mark("It could not be over by the time it had to be."), mark("Choose a shorter time.")
-)
+_DEADLINE = _Finding(Ending.TIME_LIMIT, mark("It could not end before its deadline."), mark("Choose a shorter time."))
 _UNATTENDED = _Finding(
     Ending.NODE_FAILED,
     mark("Slurm's own process for it on the node{node} ended, so it could not go on. That was nothing you did."),

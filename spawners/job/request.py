@@ -74,7 +74,7 @@ def parse(options: Mapping[str, Any], settings: Settings) -> SpawnRequest:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
-            message = translate("There is no such choice as one of those sent.")
+            message = translate("Unknown option: {name}.").format(name=name[:40])
             raise InvalidInput(message, field=name[:40]) from error
         label = translate(LABELS.get(name, mark("A choice")))
         raise InvalidInput(f"{label}: {_sentence(first['type'], first.get('ctx', {}))}", field=name) from error

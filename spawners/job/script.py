@@ -49,6 +49,7 @@ def render(
         home=home,
         runtime_dir=scratch.lines("JUPYTER_RUNTIME_DIR", parent=NODE_FOLDERS, name="atrium-run"),
         environment=_software(request.environment, settings),
+        lasting_environment=_software(request.environment, settings, standard=settings.paths.user_env),
         user_env=settings.paths.user_env,
         projects=settings.paths.projects,
         slurm=settings.slurm,
@@ -57,9 +58,10 @@ def render(
     )
 
 
-def _software(name: str, settings: Settings) -> Path:
+def _software(name: str, settings: Settings, standard: Path | None = None) -> Path:
+    """The folder of an environment; ``standard``: of the one without a name, else its version in force."""
     if not name:
-        return settings.paths.user_version
+        return standard or settings.paths.user_version
     for software in settings.spawn.environments:
         if software.name == name:
             return software.path

@@ -55,7 +55,7 @@ class Estimates:
         try:
             trial_result = await self._tried(name, request, trial)
         except (SlurmUnavailable, TooMany):
-            return answer | {"unknown": translate("When it would start cannot be told just now.")}
+            return answer | {"unknown": translate("The expected start is not known at the moment.")}
         except SlurmError as error:
             if not any(node.in_service for node in _nodes(request, cluster)):
                 # --test-only considers nodes that are up; a submitted job waits for others, too.

@@ -280,7 +280,7 @@ def _data(offer: Offer, settings: Settings) -> dict[str, Any]:
         "words": {
             "upTo": translate("up to {n}"),
             "asking": translate("Asking Slurm …"),
-            "silent": translate("When it would start cannot be told just now."),
+            "silent": translate("The expected start is not known at the moment."),
         },
     }
 

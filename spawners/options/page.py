@@ -204,7 +204,7 @@ class EstimateHandler(BaseHandler):
             answer = {"field": error.field, "problem": f"{error.message} {error.hint}".strip()}
         except AtriumError as error:
             self.log.warning("No estimate for %s: %s", user_name, error.message)
-            answer = {"unknown": translate("When it would start cannot be told just now.")}
+            answer = {"unknown": translate("The expected start is not known at the moment.")}
         self.set_header("Content-Type", "application/json")
         self.finish(answer)
 

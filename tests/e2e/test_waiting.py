@@ -164,7 +164,7 @@ def test_a_start_that_fails_says_why_and_how_to_go_on(deployment: Deployment, fo
     page.get_by_role("button", name="Try again").press("Enter")
     founder.wait_for_lab()
     page.goto(history(founder))
-    page.get_by_role("link", name="Ask again for 2 cores").first.click()
+    page.get_by_role("link", name="Request again: 2 cores").first.click()
     founder.wait_for_lab()  # it runs already, so the form has nothing to ask
 
 

@@ -34,6 +34,7 @@ TABLE = [
     # method, path, body, who may
     ("GET", "/me", None, HUMANS),
     ("GET", "/people/founder/overview", None, {"owner"}),
+    ("GET", "/people/founder/mail", None, {"owner"}),
     ("GET", "/people/founder/attempts", None, {"owner", "admin"}),
     ("GET", "/openapi.json", None, ALL),
     ("GET", "/programme", None, ALL),

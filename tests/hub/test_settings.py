@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from hub import cli
 from hub.errors import SettingsError
-from hub.settings import load
+from hub.settings import Site, load
 
 
 @pytest.fixture
@@ -130,3 +131,24 @@ def test_the_command_line_says_the_sentences(
     file.write_text("[spwan]\nrequeue = true\n")
     assert cli.main(["check"]) == 1
     assert capsys.readouterr().err == f"atrium: {file}: [spwan] is unknown. Did you mean [spawn]?\n"
+
+
+@pytest.mark.parametrize(
+    ("report_to", "url"),
+    [
+        ("", ""),
+        ("help@example.eu", "mailto:help@example.eu"),
+        ("help?bcc=all&x@example.eu", "mailto:help%3Fbcc%3Dall%26x@example.eu"),
+        ("https://help.example.eu/new?queue=atrium", "https://help.example.eu/new?queue=atrium"),
+    ],
+)
+def test_problems_are_reported_by_mail_or_on_a_page(report_to: str, url: str) -> None:
+    assert Site(report_to=report_to).report_url == url
+
+
+@pytest.mark.parametrize(
+    "report_to", ["help", "javascript:alert(1)", "help@example.eu,all@example.eu", 'a"b@c.eu', "a b@c"]
+)
+def test_other_addresses_for_problems_are_refused(report_to: str) -> None:
+    with pytest.raises(ValidationError):
+        Site(report_to=report_to)

@@ -1,4 +1,4 @@
-"""Texts of JupyterLab's status bar, tested in Node.js."""
+"""JupyterLab's status bar and Atrium's menu, tested in Node.js."""
 
 from __future__ import annotations
 
@@ -95,3 +95,58 @@ def test_unused_gpus_are_said(tmp_path: Path) -> None:
     sentence = "No GPU of this notebook has computed for 20 min. Its GPU hours are charged all the same."
     assert sentence in status_text(tmp_path, 11_520, gpu_unused=1200)["sentences"]
     assert not any("GPU" in text for text in status_text(tmp_path, 11_520, gpu_unused=None)["sentences"])
+
+
+LAB = """
+    import { readFileSync } from "node:fs";
+    const opened = [];
+    const fetched = async () => ({ ok: false, text: async () => "<path />" });
+    const options = { hubHost: "http://localhost:8000", hubPrefix: "/hub/" };
+    const modules = {
+        "@jupyterlab/application": { ILabShell: {} },
+        "@jupyterlab/launcher": { ILauncher: {} },
+        "@jupyterlab/mainmenu": { IMainMenu: {} },
+        "@jupyterlab/apputils": { ICommandPalette: {} },
+        "@jupyterlab/ui-components": { LabIcon: class {} },
+        "@jupyterlab/coreutils": {
+            PageConfig: {
+                getBaseUrl: () => "http://founder.localhost:8000/user/founder/",
+                getOption: (name) => options[name],
+            },
+        },
+        "@lumino/widgets": { Menu: class { title = {}; items = []; addItem(item) { this.items.push(item); } } },
+    };
+    globalThis.window = { open: (address) => opened.push(address) };
+    globalThis.fetch = fetched;
+    globalThis.document = { currentScript: { src: "http://localhost/static/remoteEntry.js" } };
+    // What the page's loader hands over, with the plugin of this file alone.
+    const source = readFileSync("remoteEntry.js", "utf8").replace("const MODULES = [", "const MODULES = []; [");
+    (0, eval)(source);
+    const scope = {};
+    for (const name of ["@jupyterlab/services", "@jupyterlab/statusbar", ...Object.keys(modules)])
+        scope[name] = { 1: { get: async () => () => modules[name] ?? {} } };
+    const container = window._JUPYTERLAB["atrium-lab"];
+    container.init(scope);
+    const [plugin] = (await container.get())().default;
+    const commands = {};
+    const addCommand = (id, command) => { commands[id] = command; };
+    const app = { commands: { addCommand, execute() {} }, restored: null };
+    const tiles = [], menus = [];
+    const launcher = { add: (tile) => tiles.push(tile.command) };
+    await plugin.activate(app, launcher, { addMenu: (menu) => menus.push(menu) }, null, null);
+    const entries = menus[0].items.map((item) => item.command ?? item.type);
+    for (const id of ["atrium:start", "atrium:scale"]) commands[id].execute();
+    console.log(JSON.stringify({ entries, tiles, opened, label: commands["atrium:start"].label }));
+"""
+
+
+def test_the_menu_leads_back_to_the_start_page(tmp_path: Path) -> None:
+    shutil.copy(SOURCE.with_name("remoteEntry.js"), tmp_path)
+    argv = [str(NODE), "--input-type=module", "--eval", LAB]
+    run = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)
+    assert json.loads(run.stdout) == {
+        "entries": ["atrium:start", "atrium:scale", "separator", "atrium:time", "atrium:continue", "atrium:stop"],
+        "tiles": ["atrium:scale"],
+        "opened": ["http://localhost:8000/hub/home", "http://founder.localhost:8000/user/founder/atrium/scaling"],
+        "label": "Go to the start page",
+    }

@@ -120,7 +120,7 @@ async def test_changes_kept_again_after_an_error_leave_the_other_device_s_in_pla
     save = factory.applications.save
 
     def down(*_: object) -> Any:
-        raise HubUnavailable("Atrium cannot be reached just now.")
+        raise HubUnavailable("Atrium cannot be reached at the moment.")
 
     factory.applications.save = down  # type: ignore[method-assign]
     assert not await there.act("Saving", there.keep_mine(api))
@@ -212,7 +212,7 @@ async def test_an_unreachable_api_is_reported_and_the_input_stays(api: Api, fact
     state = await started(api)
 
     def down(form: Form) -> Any:
-        raise HubUnavailable("Atrium cannot be reached just now.")
+        raise HubUnavailable("Atrium cannot be reached at the moment.")
 
     factory.applications.start = down  # type: ignore[method-assign]
     assert not await state.act("Saving", state.keep(api, {"title": "Kept?"}))

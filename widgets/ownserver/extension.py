@@ -40,6 +40,7 @@ def frame_of_server(base_url: str) -> frame.Frame:
         hub_url=os.environ.get("ATRIUM_HUB_URL", "/hub/"),
         dashboards_url=os.environ.get("ATRIUM_DASHBOARDS_URL", "/services/dashboards/"),
         static_url=url_path_join(base_url, "atrium/static/"),
+        report_url=os.environ.get("ATRIUM_REPORT_URL", ""),
         person=os.environ.get("JUPYTERHUB_USER", ""),
     )
 

@@ -83,6 +83,8 @@ class Settings:
     """This service as the browser sees it, with a closing slash."""
     hub_url: str
     site_name: str
+    report_url: str
+    """Where to report a problem; empty: nowhere."""
     folder: Path
     runtime: Path
     socket: Path
@@ -98,6 +100,7 @@ class Settings:
                 public_url=environ["JUPYTERHUB_PUBLIC_URL"],
                 hub_url=environ["ATRIUM_HUB_URL"],
                 site_name=environ["ATRIUM_SITE_NAME"],
+                report_url=environ["ATRIUM_REPORT_URL"],
                 folder=dashboards_folder(environ),
                 runtime=_runtime(Path(environ["JUPYTER_RUNTIME_DIR"])),
                 socket=Path(environ[sections.SOCKET_VARIABLE]),
@@ -136,6 +139,7 @@ class Dashboards(Voila):
             hub_url=self.settings.hub_url,
             dashboards_url=self.settings.public_url,
             static_url=f"{self.settings.prefix}atrium/static/",
+            report_url=self.settings.report_url,
             person=person,
             roles=None,
         ).at(current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 from jupyterhub import handlers
 
 from hub.home.models import Overview
+from hub.mail.models import Mailbox
 from hub.pages import frame, overview, templating
 from hub.pages import handlers as pages
 from hub.settings import Settings, Site
@@ -71,7 +73,8 @@ def test_install_replaces_home_once_and_keeps_the_rest(settings: Settings) -> No
     pages.install(settings)
     paths = [entry[0] for entry in handlers.default_handlers]
     assert [entry[1] for entry in handlers.default_handlers if entry[0] == "/home"] == [pages.HomeHandler]
-    assert [paths.count(path) for path in ("/atrium/scale", "/atrium/help", "/atrium/static/(.*)")] == [1, 1, 1]
+    ours = ("/atrium/scale", "/atrium/help", "/atrium/mail", "/atrium/static/(.*)")
+    assert [paths.count(path) for path in ours] == [1, 1, 1, 1]
     assert before <= set(paths)
 
 
@@ -185,6 +188,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
         "oauth_clients": [],
     },
     "admin.html": {"api_page_limit": 50, "server_version": "6"},
+    "mail.html": {"mailbox": None},
 }
 
 
@@ -270,6 +274,86 @@ def test_shutting_the_hub_down_is_offered_to_those_only_who_may(settings: Settin
     assert "data-may-shut-down" not in render(settings, "admin.html", user=person(), **VARIABLES["admin.html"])
     variables = {**VARIABLES["admin.html"], "expanded_scopes": {"shutdown"}}
     assert "data-may-shut-down" in render(settings, "admin.html", user=person(), **variables)
+
+
+def test_opening_peoples_servers_is_offered_to_those_only_who_may(settings: Settings) -> None:
+    assert "data-may-open" not in render(settings, "admin.html", user=person(), **VARIABLES["admin.html"])
+    variables = {**VARIABLES["admin.html"], "expanded_scopes": {"access:servers"}}
+    assert "data-may-open" in render(settings, "admin.html", user=person(), **variables)
+    assert "#react-admin-hook:not([data-may-open]) .user-row a:has(> .btn-primary) { display: none; }" in THEME
+
+
+def test_the_admins_page_has_a_question_for_each_button_that_ends_or_deletes_something(settings: Settings) -> None:
+    html = render(settings, "admin.html", user=person(), **VARIABLES["admin.html"])
+    [data] = re.findall(r'<script id="admin-data" type="application/json">(.*?)</script>', html, re.DOTALL)
+    questions = json.loads(data)["questions"]
+    asked_about = re.findall(r'\["[^"]+", "(\w+)"\]', (frame.STATIC / "admin.js").read_text())
+    assert set(asked_about) == set(questions)
+    assert all({"title", "text", "confirm"} <= question.keys() for question in questions.values())
+    assert "#react-admin-hook .start-all { display: none; }" in THEME
+
+
+def test_problems_are_reported_where_the_settings_say_and_else_nowhere(settings: Settings) -> None:
+    address = settings.model_copy(update={"site": Site(report_to="help+atrium@example.eu")})
+    for page in ("error.html", "help.html", "home.html"):
+        variables = VARIABLES.get(page, {})
+        assert 'href="mailto:help+atrium@example.eu"' in render(address, page, user=person(), **variables)
+        html = render(settings, page, user=person(), **variables)
+        assert "Report a problem" not in html and "report it as a problem" not in html and "#problem" not in html
+
+
+MAIL = {
+    "id": 7,
+    "to": "maria@localhost",
+    "subject": "Invitation <b>",
+    "text": "Open http://dashboards--service.localhost:8000/services/#/invitation/x now <script>",
+    "state": "kept",
+    "written": "2026-11-24T02:00:00Z",
+    "delivered": None,
+    "attempts": 0,
+    "reason": "",
+}
+
+
+def mail_page(settings: Settings, **changes: Any) -> str:
+    mailbox = {"address": "maria@localhost", "is_sent": False, "mails": [MAIL], **changes}
+    return render(settings, "mail.html", user=person(), mailbox=Mailbox.model_validate(mailbox))
+
+
+def test_a_mail_is_shown_with_its_links_and_as_text(settings: Settings) -> None:
+    html = mail_page(settings)
+    link = "http://dashboards--service.localhost:8000/services/#/invitation/x"
+    assert f'href="{link}"' in html and "&lt;script&gt;" in html and "Invitation &lt;b&gt;" in html
+    assert "<script>" not in html.partition("<main")[2].partition("</main>")[0]
+    assert "has no mail server" in html and "maria@localhost" in html and "Show older mail" not in html
+    assert "atrium/mail?before=7" in mail_page(settings, mails=[MAIL] * 100)
+
+
+def test_an_empty_mailbox_an_unknown_one_and_one_that_is_sent_differ(settings: Settings) -> None:
+    assert "There is no mail for you" in mail_page(settings, mails=[])
+    sent = mail_page(settings, mails=[], is_sent=True)
+    assert "New mail to you is sent to maria@localhost" in sent and "no mail for you" not in sent
+    unknown = render(settings, "mail.html", user=person(), mailbox=None)
+    assert "not available at the moment" in unknown and "no mail for you" not in unknown
+
+
+def test_every_page_leads_to_the_mail_of_its_person(settings: Settings) -> None:
+    assert 'href="http://localhost:8000/hub/atrium/mail"' in render(settings, "help.html", user=person())
+
+
+def test_trainers_and_analysts_read_what_is_there_and_what_is_not_yet(settings: Settings) -> None:
+    cards = {}
+    for role in ("trainer", "analyst"):
+        html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "roles": {role}})
+        assert html.count("Not yet:") == 1
+        cards[role] = re.sub(r"<[^>]+>|\s+", " ", html.partition("Not yet:")[2])[:120]
+    assert "join link" in cards["trainer"] and "publishing it as an app" in cards["analyst"]
+    html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "roles": set()})
+    assert "Not yet:" not in html
+
+
+def test_the_help_page_names_the_command_for_packages(settings: Settings) -> None:
+    assert "“%pip install NAME”" in render(settings, "help.html", user=person())
 
 
 def test_pages_are_not_kept_by_browsers() -> None:

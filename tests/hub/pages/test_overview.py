@@ -56,3 +56,19 @@ async def test_memory_is_bounded() -> None:
     for name in ("a", "b", "a", "c"):
         await api.of(name)
     assert [bool(api.last(name).overview) for name in ("a", "b", "c")] == [True, False, True]
+
+
+async def test_a_mailbox_is_asked_for_as_service_pages_and_page_by_page() -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert request.url.path == "/services/atrium/api/people/maria/mail"
+        assert request.headers["Authorization"] == "token secret"
+        address = request.url.params.get("before", "none")
+        return httpx2.Response(200, json={"address": address, "is_sent": True, "mails": []})
+
+    for before, address in ((None, "none"), (7, "7")):
+        mailbox = await overviews(answer).mailbox("maria", before)
+        assert mailbox is not None and mailbox.address == address
+
+
+async def test_a_mailbox_that_cannot_be_read_is_none_and_not_empty() -> None:
+    assert await overviews(lambda _request: httpx2.Response(503)).mailbox("maria", None) is None

@@ -96,7 +96,7 @@ def test_an_unknown_reason_is_shown_as_slurm_says_it():
         (BATCH + "Access denied to requested reservation", "reservation"),
         (BATCH + "Invalid generic resource (gres) specification", "GPUs"),
         (BATCH + "User's group not permitted to use this partition", "partition"),
-        (BATCH + "Required partition not available (inactive or drain)", "takes no jobs"),
+        (BATCH + "Required partition not available (inactive or drain)", "accepts no jobs"),
         (BATCH + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "hours"),
         ("sbatch: error: QOSMaxSubmitJobPerUserLimit\n" + BATCH + "Job violates accounting/QOS policy", "Stop another"),
         ("sbatch: error: AssocGrpGRESMinutes\n" + BATCH + "Job violates accounting/QOS policy", "GPU hours"),

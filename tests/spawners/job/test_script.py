@@ -99,7 +99,11 @@ def test_a_server_keeps_its_version_and_the_link_to_the_examples_follows_upgrade
     assert f"export PATH={version}/bin:" in text
     assert f"\n{version}/bin/python -I -m spawners.node.launch" in text
     assert f"ln -sfn {link}/share/atrium/examples examples" in text
-    assert text.count(str(link)) == 1
+    assert f"export ATRIUM_ENVIRONMENT={link}\n" in text, "a person's own environment outlives a version"
+    assert text.count(str(link)) == 2
+    assert "export ATRIUM_ENVIRONMENT=/opt/atrium/deep\n" in render(
+        SpawnRequest(account="demo", partition="notebooks", environment="deep")
+    )
 
 
 def test_an_unknown_environment_is_refused() -> None:

@@ -97,7 +97,7 @@ async def test_silence_is_reported_and_not_cached():
     slurm, estimates = Slurm(notebooks=SlurmUnavailable("Slurm has not answered for 15 s (sbatch).")), Estimates()
     for _ in range(2):
         answer = await estimate_of(slurm, request(), estimates=estimates)
-        assert answer["unknown"] == "When it would start cannot be told just now."
+        assert answer["unknown"] == "The expected start is not known at the moment."
     assert len(slurm.trials) == 2
 
 

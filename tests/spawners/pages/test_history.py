@@ -180,7 +180,7 @@ def test_history_is_a_table_with_labels_for_a_phone():
     assert 'href="/hub/spawn/maria/..%2F..%2Flogout"' in shown(
         "history.html", owner=person(), server_name="../../logout"
     )
-    assert "what became of jan" in shown("history.html", owner=person(name="jan"))
+    assert "the history of jan" in shown("history.html", owner=person(name="jan"))
 
 
 def test_the_waiting_page_knows_the_steps_done_before_it_was_opened():

@@ -6,10 +6,17 @@
 
   const PAGES = [
     {
+      id: "atrium:start",
+      label: "Go to the start page",
+      caption: "Your notebooks, your projects and their hours",
+      hub: "home",
+    },
+    {
       id: "atrium:scale",
       label: "Scale with Dask",
       caption: "Start Dask workers on the cluster",
       path: "atrium/scaling",
+      tile: true,
     },
   ];
 
@@ -46,6 +53,12 @@
     const { PageConfig } = await load("@jupyterlab/coreutils");
     const { Menu } = await load("@lumino/widgets");
 
+    // Of a page of the Hub, or of one on this server.
+    function address({ hub, path }) {
+      if (hub) return PageConfig.getOption("hubHost") + PageConfig.getOption("hubPrefix") + hub;
+      return PageConfig.getBaseUrl() + path;
+    }
+
     // The site's own mark; JupyterLab colours what carries its class.
     async function mark() {
       const answer = await fetch(PageConfig.getBaseUrl() + "atrium/static/mark.svg");
@@ -68,9 +81,9 @@
           label: page.label,
           caption: page.caption,
           icon,
-          execute: () => window.open(PageConfig.getBaseUrl() + page.path, "_blank"),
+          execute: () => window.open(address(page), "_blank"),
         });
-        launcher?.add({ command: page.id, category: "Atrium", rank: 1 });
+        if (page.tile) launcher?.add({ command: page.id, category: "Atrium", rank: 1 });
         palette?.addItem({ command: page.id, category: "Atrium" });
       }
       if (mainMenu) {
