@@ -23,7 +23,7 @@ from hub.connection import Connection, part
 from hub.dataspace.client import Dataspace
 from hub.errors import SettingsError
 from hub.health.models import Health
-from hub.home.models import Me, Overview
+from hub.home.models import Me, Overview, Step
 from hub.mail.models import Email, Mailbox
 from hub.organisations.client import Organisations
 from hub.projects.client import Projects
@@ -80,6 +80,10 @@ class Api:
     def overview(self, name: str) -> Overview:
         """Read what the start page of ``name`` shows; for that person and the Hub's pages."""
         return self._connection.get(f"/people/{part(name)}/overview", Overview)
+
+    def take_step(self, step: Step) -> None:
+        """Tick a first step on the start page."""
+        self._connection.send("PUT", f"/me/steps/{step}", None, Step)
 
     def health(self) -> Health:
         """Read the health of the parts of the deployment."""

@@ -352,7 +352,7 @@ class Mail(Section):
     sender: str = Field("atrium@localhost", pattern=r"^[^\r\n]+$")
     """Address in the From line."""
     domain: str = Field("localhost", pattern=r"^[A-Za-z0-9.-]+$")
-    """Mail to a person goes to NAME@domain."""
+    """Mail to a person who has given no address goes to NAME@domain."""
     deadline_seconds: Annotated[float, SECONDS] = Field(20.0, gt=0)
     """Time limit of the mail server's answer."""
 

@@ -244,6 +244,7 @@ SUBJECTS: dict[str, set[str]] = {
         "sign_in",  # passwords and codes, with delays after wrong ones
         "sign_out",  # what it ends, and whether a page's session goes on
         "templating",  # what every template finds
+        "text_key",  # of what people typed on dashboards and the API does not have yet
     },
     "programs": {
         "check",  # `atrium check`

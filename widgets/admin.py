@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from enum import StrEnum
 from typing import Any
@@ -12,11 +11,11 @@ from ipywidgets import HTML, VBox
 from markupsafe import Markup
 from traitlets import Instance, Tuple, UseEnum
 
-from hub.audit.models import Event
 from hub.calls.models import CallChange, CallState, Programme
 from hub.client import Api
 from hub.home.models import Me
 from hub.mail.models import Email, EmailState
+from widgets.audit_words import change_words, event_words, object_words
 from widgets.base import (
     Phase,
     State,
@@ -258,20 +257,11 @@ class Audit(AdminPart):
         await self.state.more_events(api, on=self.on.value, who=self.who.value)
 
     def draw(self) -> None:
-        rows = [(moment(event.at), event.who, event.what, event.on, change(event)) for event in self.state.events]
-        self.text.value = str(table(("Time", "Person", "Event", "Object", "Before and after"), rows))
-
-
-def change(event: Event) -> Markup:
-    """Values before and after an event, as escaped JSON in a disclosure."""
-    parts = [
-        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(label, json.dumps(values, ensure_ascii=False))
-        for label, values in (("before", event.before), ("after", event.after))
-        if values
-    ]
-    if not parts:
-        return Markup("")
-    return Markup('<details><summary>Show</summary><dl class="facts">{}</dl></details>').format(Markup("").join(parts))
+        rows = [
+            (moment(event.at), event.who, event_words(event), object_words(event.on), change_words(event))
+            for event in self.state.events
+        ]
+        self.text.value = str(table(("Time", "Person", "Event", "Object", "Details"), rows))
 
 
 class ProgrammeView(AdminPart):

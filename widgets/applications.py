@@ -14,6 +14,7 @@ STATES = {
     ApplicationState.APPROVED: ("ok", "Approved"),
     ApplicationState.REJECTED: ("bad", "Not approved"),
     ApplicationState.WITHDRAWN: ("warn", "Withdrawn"),
+    ApplicationState.DELETED: ("warn", "Deleted"),
 }
 
 

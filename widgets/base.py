@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ipywidgets import HTML, Button, Text, VBox
 from markupsafe import Markup
-from traitlets import Dict, HasTraits, Instance, Unicode, UseEnum
+from traitlets import Dict, HasTraits, Instance, Int, Unicode, UseEnum
 
 from hub.client import Api
 from hub.errors import AtriumError
@@ -79,6 +79,7 @@ class State(HasTraits):
     trouble = Instance(AtriumError, allow_none=True, help="Error of the last action.")
     done = Unicode(help="Result of the last action, as a sentence.")
     problems = Dict(help="Field -> error message.")
+    stored = Int(0, help="Counts: the API has stored what the person typed (widgets.typed_text).")
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,9 +202,11 @@ class Address(Text):
 
     WAITING, AGAIN = "waiting", "again"
 
-    def __init__(self, go: Callable[[str], object], state: State) -> None:
+    def __init__(self, go: Callable[[str], object], state: State, clicked: Callable[[], object] = lambda: None) -> None:
+        """``clicked`` is called when a link of the page is followed, before ``go``."""
         super().__init__(_dom_classes=("page-address",))
         self._go = go
+        self._clicked = clicked
         self._state = state
         self._next = ""
         self.observe(self._arrived, "value")
@@ -216,6 +219,7 @@ class Address(Text):
             self.value = self.AGAIN if self._state.phase is not Phase.LOADING else ""
             return
         self.value = ""
+        self._clicked()
         self.follow(change.new[:500])
 
     def follow(self, address: str) -> None:

@@ -5,9 +5,9 @@ The page's script (``hub/pages/static/dashboard.js``) connects both to the contr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ipywidgets import (
     HTML,
@@ -169,8 +169,87 @@ def grid(*controls: Any) -> HBox:
     return HBox(controls, _dom_classes=("field-grid",))
 
 
-def buttons(*children: Any) -> HBox:
-    return HBox(children, _dom_classes=("actions",))
+def adding(label: str, click: Callable[[], object]) -> Button:
+    """A button that adds a row of fields; the page's script presses it to put back what somebody typed in one."""
+    widget = button(label, click)
+    widget.add_class("adds-row")
+    return widget
+
+
+class ButtonRow(HBox):
+    """Buttons, and beside them what came of the last press."""
+
+    latest: ClassVar[ButtonRow | None] = None
+    """Where a button was pressed last in this kernel; None after a link."""
+
+    def __init__(self, *children: Any) -> None:
+        self.outcome = HTML(layout=PLAIN)
+        self.outcome.add_class("outcome")
+        super().__init__((*children, self.outcome), _dom_classes=("actions",))
+        for child in children:
+            if isinstance(child, Button):
+                child.on_click(self._pressed)
+
+    def _pressed(self, _: Button) -> None:
+        ButtonRow.latest = self
+
+    @classmethod
+    def forget(cls) -> None:
+        """What comes next comes of a link."""
+        ButtonRow.latest = None
+
+
+def buttons(*children: Any) -> ButtonRow:
+    return ButtonRow(*children)
+
+
+def visible_rows(box: Any) -> Iterator[ButtonRow]:
+    """The rows of buttons that are shown anywhere in a box."""
+    if box.layout.display == "none":
+        return
+    if isinstance(box, ButtonRow):
+        yield box
+    for child in getattr(box, "children", ()):
+        yield from visible_rows(child)
+
+
+def show_outcome(text: Markup | str, top: HTML, *boxes: Any) -> None:
+    """Show what an action does beside the button that started it, or at the top if that button is not shown."""
+    rows = [row for box in boxes for row in visible_rows(box)]
+    latest = ButtonRow.latest if ButtonRow.latest in rows else None
+    for place in (top, *(row.outcome for row in rows)):
+        value = str(text) if place is (latest.outcome if latest else top) else ""
+        if place.value != value:
+            place.value = value
+
+
+class Confirmation(VBox):
+    """Says what an action means before it happens; not shown until :meth:`ask`."""
+
+    def __init__(self, style: str = "danger") -> None:
+        self.text = HTML()
+        self._act: Callable[[], object] | None = None
+        self.confirm = button("Confirm", self._confirmed, style)
+        super().__init__([self.text, buttons(self.confirm, button("Go back", self.dismiss))])
+        self.layout.display = "none"
+
+    def ask(self, consequences: Markup | str, label: str, act: Callable[[], object]) -> None:
+        """Ask; ``label`` is what the button says that does ``act``."""
+        self._act = act
+        self.text.value = str(Markup('<div class="notice warn" role="alert"><p>{}</p></div>').format(consequences))
+        self.confirm.description = self.confirm.tooltip = label
+        self.layout.display = ""
+        self.confirm.focus()
+
+    def dismiss(self) -> None:
+        self._act = None
+        self.layout.display = "none"
+
+    def _confirmed(self) -> None:
+        act = self._act
+        self.dismiss()
+        if act is not None:
+            act()
 
 
 def fieldset(title: str, *children: Any, about: Markup | str = "") -> VBox:

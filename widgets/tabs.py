@@ -8,6 +8,7 @@ from typing import Any
 from ipywidgets import HTML, VBox
 
 from widgets.base import Address, Phase, View, Work, activity
+from widgets.fields import ButtonRow, show_outcome
 
 
 class Part(VBox):
@@ -22,7 +23,7 @@ class PartedView(View):
     """A page with several parts; the address after ``#/`` selects the part."""
 
     def controls(self) -> tuple[Any, ...]:
-        self.address = Address(self.go, self.state)
+        self.address = Address(self.go, self.state, ButtonRow.forget)
         self.activity = HTML()
         self.place = VBox()
         return (self.address, self.activity, self.place)
@@ -41,9 +42,9 @@ class PartedView(View):
         self.activity.layout.display = self.place.layout.display = "" if ready else "none"
         if not ready:
             return
-        self.activity.value = str(activity(self.state))
         part = self.part()
         part.draw()
+        show_outcome(activity(self.state), self.activity, part)
         if self.place.children != (part,):
             self.place.children = (part,)
 

@@ -9,7 +9,7 @@ from hub.applications import aiact
 from hub.applications.models import Form, Gap
 from hub.calls.calendar import day_in
 from hub.calls.models import AccessMode, CallStatus, Goal, Outcome, Programme
-from hub.organisations.models import OrganisationForm, ProfileForm
+from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
 
 SHORTEST_USE_CASE = 50
 
@@ -32,6 +32,8 @@ def gaps(
     if status is not None:
         mode = programme.mode(status.call.mode)
         gaps += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
+    else:
+        gaps += _about_resources_of_any_call(form)
     gaps += _about_declarations(programme, form)
     return tuple(Gap(field=field, message=message) for field, message in gaps)
 
@@ -41,6 +43,8 @@ def _about_people(
 ) -> Iterator[tuple[str, str]]:
     if not profile.full_name:
         yield "profile.full_name", "Enter your name."
+    if profile.orcid and not is_orcid(profile.orcid):
+        yield "profile.orcid", "Check the digits of your ORCID iD: the last one does not fit the others."
     if organisation is None:
         yield "organisation", "Enter the organisation that you apply for."
         return
@@ -88,12 +92,26 @@ def _about_eligibility(mode: AccessMode, organisation: OrganisationForm | None) 
         yield "call", f"{mode.title} is not for organisations of this kind."
 
 
-def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterator[tuple[str, str]]:
+def _about_hours(form: Form) -> Iterator[tuple[str, str]]:
     resources = form.resources
     if not resources.cpu_hours and not resources.gpu_hours:
         yield "resources.gpu_hours", "Enter how many hours you need."
     if resources.gpu_hours and not resources.cpu_hours:
         yield "resources.cpu_hours", "Enter core hours too: every GPU job also uses cores."
+
+
+def _about_resources_of_any_call(form: Form) -> Iterator[tuple[str, str]]:
+    """What is missing whatever the call is: a step is not complete because no call is chosen yet."""
+    yield from _about_hours(form)
+    if form.resources.months is None:
+        yield "resources.months", "Choose a call first: it says how long a project may last."
+    if not form.resources.systems:
+        yield "resources.systems", "Choose the systems that you need."
+
+
+def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterator[tuple[str, str]]:
+    resources = form.resources
+    yield from _about_hours(form)
     if mode.gpu_hours_up_to is not None and resources.gpu_hours > mode.gpu_hours_up_to:
         yield "resources.gpu_hours", f"{mode.title} gives at most {mode.gpu_hours_up_to:,} GPU hours."
     if mode.gpu_hours_over and resources.gpu_hours <= mode.gpu_hours_over:

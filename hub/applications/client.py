@@ -27,9 +27,18 @@ class Applications:
     def get(self, number: int) -> Application:
         return self._connection.get(f"/applications/{number}", Application)
 
-    def start(self, form: Form) -> Application:
-        """A new draft."""
-        return self._connection.send("POST", "/applications", form, Application)
+    def start(self, form: Form, *, after: int | None = None) -> Application:
+        """A new draft.
+
+        :param after: number of the newest of my applications that I know, 0 for none: raises
+            :class:`hub.errors.Conflict` for the field ``after`` if there is a newer one.
+        """
+        query = "" if after is None else f"?after={after}"
+        return self._connection.send("POST", f"/applications{query}", form, Application)
+
+    def delete(self, number: int) -> None:
+        """Delete a draft that was never submitted; raises :class:`hub.errors.Conflict` for any other application."""
+        self._connection.delete(f"/applications/{number}")
 
     def save(self, number: int, revision: int, form: Form) -> Application:
         """Raises :class:`hub.errors.Conflict` when another device saved since ``revision``."""

@@ -21,6 +21,8 @@ class ApplicationState(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    DELETED = "deleted"
+    """A draft that its author deleted: its number stays used, its content is gone."""
 
 
 EDITABLE = frozenset({ApplicationState.DRAFT, ApplicationState.CHANGES_REQUESTED})
@@ -184,6 +186,8 @@ class ApplicationSummary(BaseModel):
     submitted: datetime | None
     due: date | None
     mine: bool
+    deletable: bool = False
+    """Whether its author may delete it: a draft that was never submitted."""
 
 
 class Application(BaseModel):

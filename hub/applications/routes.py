@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from hub.applications import document, service
 from hub.applications.models import (
@@ -22,6 +22,10 @@ from hub.context import ApplicationNumber, AskingPerson, RowId
 
 router = APIRouter(tags=["applications"])
 
+After = Annotated[
+    int | None,
+    Query(ge=0, le=2**31 - 1, description="Number of the newest of your applications that you know, 0 for none"),
+]
 VersionNumber = Annotated[RowId, Path(description="Number of the submitted version, from 1")]
 
 
@@ -32,9 +36,12 @@ def applications(asking: AskingPerson) -> tuple[ApplicationSummary, ...]:
 
 
 @router.post("/applications")
-def start(asking: AskingPerson, form: Form) -> Application:
-    """Create a draft."""
-    return service.start(asking.session, programme.current(asking.settings), asking.person.name, form)
+def start(asking: AskingPerson, form: Form, after: After = None) -> Application:
+    """Create a draft.
+
+    409 for the field `after` if you have a newer application than that.
+    """
+    return service.start(asking.session, programme.current(asking.settings), asking.person.name, form, after=after)
 
 
 @router.get("/applications/{number}")
@@ -50,6 +57,15 @@ def save(asking: AskingPerson, number: ApplicationNumber, draft: Draft) -> Appli
     409 if another device stored it after this one read it.
     """
     return service.save(asking.session, programme.current(asking.settings), asking.person.name, number, draft)
+
+
+@router.delete("/applications/{number}", status_code=204)
+def delete(asking: AskingPerson, number: ApplicationNumber) -> None:
+    """Delete a draft that was never submitted, with everything in it.
+
+    409 for any other application.
+    """
+    service.delete_draft(asking.session, asking.person.name, number)
 
 
 @router.post("/applications/{number}/submit")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub.applications import checks, versions, views
@@ -35,19 +36,28 @@ from hub.settings import Settings
 
 DRAFTS = 50
 """Drafts of one person at a time: more than anybody needs, and a limit for a faulty script."""
+GIVEN_UP = (ApplicationState.WITHDRAWN, ApplicationState.DELETED)
 
 
-def start(session: Session, programme: Programme, person: str, form: Form) -> Application:
-    """Create a draft; raises :class:`Conflict` beyond :data:`DRAFTS`."""
+def start(session: Session, programme: Programme, person: str, form: Form, *, after: int | None = None) -> Application:
+    """Create a draft.
+
+    :param after: number of the newest application that the person's page knows, 0 for none. Two pages that are saved
+        for the first time make one draft.
+    :raises Conflict: there are :data:`DRAFTS` of them, or there is a newer application than ``after``.
+    """
+    if after is not None and _newest(session, person) > after:
+        raise _begun_elsewhere()
     open_drafts = session.scalars(
         select(ApplicationRow.id).where(ApplicationRow.owner == person, ApplicationRow.state == ApplicationState.DRAFT)
     ).all()
     if len(open_drafts) >= DRAFTS:
-        raise Conflict(f"You already have {len(open_drafts)} drafts.", hint="Submit or withdraw one first.")
+        raise Conflict(f"You already have {len(open_drafts)} drafts.", hint="Submit or delete one first.")
     moment = now()
     row = ApplicationRow(
         owner=person,
         state=ApplicationState.DRAFT,
+        begun_after=after,
         revision=1,
         form=form.model_dump(mode="json"),
         version=0,
@@ -61,8 +71,27 @@ def start(session: Session, programme: Programme, person: str, form: Form) -> Ap
         storage_gb=0,
     )
     session.add(row)
-    session.commit()
+    try:
+        session.commit()
+    except IntegrityError as error:
+        session.rollback()
+        raise _begun_elsewhere() from error
     return _application(session, programme, row, person)
+
+
+def delete_draft(session: Session, person: str, number: int) -> None:
+    """Delete a draft that was never submitted; its number is not used again, so that no open page writes to another.
+
+    :raises Conflict: it is no draft any more, or was submitted before.
+    """
+    row = _own(session, person, number)
+    if row.version:
+        raise Conflict("This application was submitted before.", field="state", hint="You can withdraw it.")
+    columns = {"state": ApplicationState.DELETED, "changed": now(), "begun_after": None, "title": "", "form": {}}
+    _update_in_state(session, row, (ApplicationState.DRAFT,), columns)
+    session.execute(delete(MessageRow).where(MessageRow.application_id == number))
+    audit.record(session, who=person, what="draft deleted", on=views.audit_name(number))
+    session.commit()
 
 
 def save(session: Session, programme: Programme, person: str, number: int, draft: Draft) -> Application:
@@ -119,7 +148,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
     for reviewer in sorted(settings.login.reviewers - {person}):
         mail.enqueue(
             session,
-            to=mail.address_of(reviewer, settings),
+            to=mail.address_of(session, reviewer, settings),
             subject=f"{views.reference(row.id)} waits for review",
             text=f"{mode.title}: {views.reference(row.id)} was submitted.\n"
             f"A decision is due by {columns['due']:%-d %B %Y}.\n",
@@ -163,7 +192,8 @@ def of_person(session: Session, person: str) -> tuple[ApplicationSummary, ...]:
     readable = ApplicationRow.owner == person
     if organisation is not None:
         readable = or_(readable, ApplicationRow.organisation_id == organisation)
-    rows = session.scalars(select(ApplicationRow).where(readable).order_by(ApplicationRow.changed.desc()).limit(200))
+    query = select(ApplicationRow).where(readable, ApplicationRow.state != ApplicationState.DELETED)
+    rows = session.scalars(query.order_by(ApplicationRow.changed.desc()).limit(200))
     return tuple(views.summary(row, person) for row in rows)
 
 
@@ -171,7 +201,7 @@ def latest(session: Session, person: str) -> ApplicationSummary | None:
     """The person's own application that was changed last, without withdrawn ones; None if there is none."""
     row = session.scalar(
         select(ApplicationRow)
-        .where(ApplicationRow.owner == person, ApplicationRow.state != ApplicationState.WITHDRAWN)
+        .where(ApplicationRow.owner == person, ApplicationRow.state.not_in(GIVEN_UP))
         .order_by(ApplicationRow.changed.desc())
         .limit(1)
     )
@@ -205,10 +235,27 @@ def state_conflict(row: ApplicationRow) -> Conflict:
     return Conflict(f"This application is {row.state}.", field="state")
 
 
+def _newest(session: Session, person: str) -> int:
+    """Number of the person's newest application, 0 if there is none."""
+    query = select(func.max(ApplicationRow.id))
+    query = query.where(ApplicationRow.owner == person, ApplicationRow.state != ApplicationState.DELETED)
+    return session.scalar(query) or 0
+
+
+def _begun_elsewhere() -> Conflict:
+    return Conflict("You began this application in another tab or on another device.", field="after")
+
+
 def _own(session: Session, person: str, number: int) -> ApplicationRow:
     row = session.get(ApplicationRow, number)
     if row is None or row.owner != person:
         raise _unknown_application(number)
+    return _unless_deleted(row)
+
+
+def _unless_deleted(row: ApplicationRow) -> ApplicationRow:
+    if row.state is ApplicationState.DELETED:
+        raise NotFound("You deleted this draft.", field="number", hint="Start another application.")
     return row
 
 
@@ -219,7 +266,7 @@ def _readable(session: Session, person: str, number: int) -> ApplicationRow:
         row = row if organisation is not None and row.organisation_id == organisation else None
     if row is None:
         raise _unknown_application(number)
-    return row
+    return _unless_deleted(row)
 
 
 def _unknown_application(number: int) -> NotFound:

@@ -23,6 +23,7 @@ class ApplicationRow(Base):
         Index("ix_applications_state_due", "state", "due"),
         Index("ix_applications_due", "due", "id"),
         Index("ix_applications_submitted", "submitted"),
+        Index("ix_applications_owner_begun_after", "owner", "begun_after", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -30,6 +31,8 @@ class ApplicationRow(Base):
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey(OrganisationRow.id), index=True)
     """The organisation whose members may read it; set when it is submitted."""
     state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
+    begun_after: Mapped[int | None]
+    """The newest application that the page knew that began this one: a second page that knew no other begins none."""
     revision: Mapped[int]
     form: Mapped[dict[str, Any]] = mapped_column(JSON)
     version: Mapped[int]

@@ -65,6 +65,7 @@ def summary(row: ApplicationRow, reader: str) -> ApplicationSummary:
         submitted=row.submitted,
         due=row.due if row.state not in DECIDED else None,
         mine=row.owner == reader,
+        deletable=row.owner == reader and row.state is ApplicationState.DRAFT and not row.version,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict
 
 from hub.announcements.models import Announcement
@@ -19,6 +21,23 @@ class Me(BaseModel):
     projects: tuple[ProjectHours, ...]
 
 
+class Step(StrEnum):
+    """A first step that is reported by the server on which it is taken."""
+
+    SCALING = "scaling"
+
+
+class Steps(BaseModel):
+    """First steps that a person has taken, as far as the API knows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: bool = False
+    """A file of a data space was copied to one of the person's projects, at their request."""
+    scaling: bool = False
+    """They started a Dask cluster or a training on further nodes."""
+
+
 class Overview(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -26,3 +45,4 @@ class Overview(BaseModel):
     announcements: tuple[Announcement, ...]
     application: ApplicationSummary | None = None
     """The person's application that was changed last."""
+    steps: Steps = Steps()

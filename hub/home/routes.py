@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 
 from hub.context import Asking, AskingPerson, shown_to
 from hub.home import service
-from hub.home.models import Me, Overview
+from hub.home.models import Me, Overview, Step
 from hub.identity.models import Person
 
 router = APIRouter(tags=["home"])
@@ -18,6 +18,13 @@ router = APIRouter(tags=["home"])
 def me(asking: AskingPerson) -> Me:
     """Read who you are, your roles and the remaining hours of your projects."""
     return service.me(asking.session, asking.person)
+
+
+@router.put("/me/steps/{step}")
+def take_step(asking: AskingPerson, step: Annotated[Step, Path(description="The step")]) -> Step:
+    """Tick a first step on your start page."""
+    service.take_step(asking.session, asking.person.name, step)
+    return step
 
 
 @router.get("/people/{name}/overview")

@@ -40,7 +40,7 @@ def enqueue(settings: Settings, program: str, kind: str, count: int) -> None:
             for admin in sorted(settings.login.admins):
                 service.enqueue(
                     session,
-                    to=service.address_of(admin, settings),
+                    to=service.address_of(session, admin, settings),
                     subject=f"Many wrong {kind} at {settings.site.name}",
                     text=text,
                     key=f"guesses-{program}-{kind}-{moment:%Y%m%d%H}-{admin}",

@@ -20,7 +20,7 @@ from hub.db.base import now
 from hub.errors import InvalidInput
 from hub.mail.models import Email, EmailState, MailAddress, Mailbox
 from hub.mail.smtp import Delayed, Refused, Smtp, Unreachable, connection
-from hub.mail.tables import LetterRow
+from hub.mail.tables import AddressRow, LetterRow
 from hub.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,9 +62,18 @@ def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> 
     session.execute(insert(LetterRow).values(values).on_conflict_do_nothing(index_elements=["key"]))
 
 
-def address_of(person: str, settings: Settings) -> str:
-    """The mail address of a person."""
-    return f"{person}@{settings.mail.domain}"
+def address_of(session: Session, person: str, settings: Settings) -> str:
+    """The mail address of a person: the one that they have given, or else their account's own."""
+    row = session.get(AddressRow, person)
+    return row.address if row is not None else f"{person}@{settings.mail.domain}"
+
+
+def set_address(session: Session, person: str, address: str | None) -> None:
+    """Set the mail address of a person in the caller's transaction; None: their account's own counts again."""
+    if address is not None:
+        session.merge(AddressRow(person=person, address=address))
+    elif (row := session.get(AddressRow, person)) is not None:
+        session.delete(row)
 
 
 def checked_address(text: str) -> str:

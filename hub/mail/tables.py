@@ -11,6 +11,15 @@ from hub.db.base import Base, UtcDateTime, Word
 from hub.mail.models import EmailState
 
 
+class AddressRow(Base):
+    """The mail address that a person has given; without a row, their account's own address counts."""
+
+    __tablename__ = "mail_addresses"
+
+    person: Mapped[str] = mapped_column(String(32), primary_key=True)
+    address: Mapped[str] = mapped_column(String(254))
+
+
 class LetterRow(Base):
     """One mail to one address: outbox and mailbox are the same row in another state."""
 

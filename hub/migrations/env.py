@@ -19,6 +19,7 @@ import hub.dataspace.sources.tables
 import hub.dataspace.tables
 import hub.dataspace.transfers.tables
 import hub.health.tables
+import hub.home.tables
 import hub.mail.tables
 import hub.organisations.tables
 import hub.projects.tables

@@ -124,8 +124,31 @@ class ProfileForm(BaseModel):
     full_name: Line = ""
     position: Line = ""
     contact: MailAddress | None = None
-    """Shown to reviewers; mail of the site goes to the account's own address."""
+    """Shown to reviewers; mail of the site goes here, or else to the account's own address."""
     orcid: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")] = ""
+
+
+def is_orcid(text: str) -> bool:
+    """Whether the last character of an ORCID iD is the check digit of the others (ISO 7064 mod 11-2)."""
+    *digits, check = text.replace("-", "")
+    total = 0
+    for digit in digits:
+        total = (total + int(digit)) * 2 % 11
+    return check == "0123456789X"[(12 - total) % 11]
+
+
+def _has_check_digit(orcid: str) -> str:
+    if orcid and not is_orcid(orcid):
+        raise ValueError("Check the digits: the last one does not fit the others")
+    return orcid
+
+
+class ProfileInput(ProfileForm):
+    """What a person sends. It is stricter than what is stored: profiles from before a rule can still be read."""
+
+    orcid: Annotated[
+        str, StringConstraints(pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$"), AfterValidator(_has_check_digit)
+    ] = ""
 
 
 class Profile(BaseModel):

@@ -14,7 +14,7 @@ from hub.organisations.models import (
     OrganisationForm,
     OrganisationUpdate,
     Profile,
-    ProfileForm,
+    ProfileInput,
     SmeResult,
 )
 
@@ -28,7 +28,7 @@ def profile(asking: AskingPerson) -> Profile:
 
 
 @router.put("/profile")
-def write_profile(asking: AskingPerson, form: ProfileForm) -> Profile:
+def write_profile(asking: AskingPerson, form: ProfileInput) -> Profile:
     """Store your profile."""
     return service.write_profile(asking.session, programme.current(asking.settings), asking.person.name, form)
 

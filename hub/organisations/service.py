@@ -14,6 +14,7 @@ from hub.audit import service as audit
 from hub.calls.models import Programme
 from hub.db.base import now
 from hub.errors import Conflict, NotAllowed, NotFound
+from hub.mail import service as mail
 from hub.organisations import sme
 from hub.organisations.models import (
     Organisation,
@@ -37,8 +38,10 @@ def profile(session: Session, programme: Programme, person: str) -> Profile:
 
 
 def write_profile(session: Session, programme: Programme, person: str, form: ProfileForm) -> Profile:
+    """Store the profile; mail of the site goes to the address in it from now on."""
     row = _own_row(session, person)
     row.form, row.changed = form.model_dump(mode="json"), now()
+    mail.set_address(session, person, form.contact)
     session.commit()
     return profile(session, programme, person)
 

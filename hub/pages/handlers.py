@@ -16,7 +16,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from hub import language
-from hub.pages import frame, sign_out
+from hub.pages import frame, sign_out, text_key
 from hub.pages.overview import Answer, Overviews, overviews, roles
 from hub.pages.templating import HUB_PATH
 from hub.settings import Settings
@@ -160,6 +160,7 @@ def install(settings: Settings, *further: Any) -> None:
         (r"/logout", sign_out.LogoutHandler),
         (r"/atrium/session", sign_out.SessionHandler),
         (r"/atrium/session/sign-in", sign_out.SignInHandler),
+        (r"/api/atrium/text-key", text_key.TextKeyHandler),
         (r"/atrium/static/(.*)", StaticHandler, {"path": str(frame.STATIC)}),
         *further,
     ]

@@ -65,7 +65,7 @@ def notify(session: Session, settings: Settings, project: Project, *, subject: s
     for member in (member for member in project.members if not member.leaving):
         mail.enqueue(
             session,
-            to=mail.address_of(member.person, settings),
+            to=mail.address_of(session, member.person, settings),
             subject=f"Project {project.slug} {subject}",
             text=f"{project.title}\n\n{text}\n{settings.site.public_url}\n",
             key=f"project-{project.id}-{key}-{member.person}",

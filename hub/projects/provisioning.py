@@ -289,7 +289,7 @@ async def _mail(session: Session, backends: Backends, desired: DesiredState) -> 
     for person in desired.members:
         mail.enqueue(
             session,
-            to=mail.address_of(person, backends.settings),
+            to=mail.address_of(session, person, backends.settings),
             subject=f"Your project {desired.slug} is ready",
             text=_welcome(backends.settings, desired, lead=person in desired.leads),
             key=f"project-{desired.id}-ready-{person}",

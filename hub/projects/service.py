@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, select, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, exists, select, update
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -231,6 +231,18 @@ def memberships(person: str) -> Select[Project, MemberRole]:
     )
 
 
+def own_first() -> tuple[SQLColumnExpression[object], ...]:
+    """Order of :func:`memberships`: open projects first, those that the person leads before others', then by slug.
+
+    Pages choose the first one where the person has not chosen.
+    """
+    return (
+        case((Project.phase == Phase.OPEN, 0), else_=1),
+        case((Member.role == MemberRole.LEAD, 0), else_=1),
+        Project.slug,
+    )
+
+
 def slugs_of(session: Session, person: str) -> frozenset[str]:
     """Slugs of the projects that a person is a member of."""
     return frozenset(session.scalars(memberships(person).with_only_columns(Project.slug)))
@@ -262,10 +274,9 @@ def was_member(session: Session, project: Project, person: str) -> bool:
 
 
 def projects_of(session: Session, settings: Settings, person: str) -> tuple[ProjectView, ...]:
-    """Projects that a person is a member of, ordered by slug."""
-    query = (
-        memberships(person).options(selectinload(Project.members), selectinload(Project.steps)).order_by(Project.slug)
-    )
+    """Projects that a person is a member of, their own first (:func:`own_first`)."""
+    loaded = (selectinload(Project.members), selectinload(Project.steps))
+    query = memberships(person).options(*loaded).order_by(*own_first())
     terms = policy.current(settings).terms
     return tuple(_view(settings, terms, project, person) for project in session.scalars(query))
 

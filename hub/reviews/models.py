@@ -20,9 +20,12 @@ class QueueEntry(BaseModel):
 
     id: int
     reference: str
+    title: str
     call: str
     mode: str
     sector: str
+    applicant: str
+    """Name of the person who applies, as submitted."""
     organisation: str
     country: str
     state: ApplicationState
@@ -103,6 +106,8 @@ class Case(BaseModel):
 
     entry: QueueEntry
     version: Version
+    previous: Version | None
+    """What the reviewer has reviewed before, or else the version before this one; None for a first version."""
     reviews: tuple[Review, ...]
     """The reviewer's own; others' once it is stored, so that they do not influence it."""
     messages: tuple[Message, ...]

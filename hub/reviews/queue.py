@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, defer, joinedload
 
 from hub.applications.models import DECIDED, ApplicationState
-from hub.applications.tables import ApplicationRow
+from hub.applications.tables import ApplicationRow, VersionRow
 from hub.applications.views import reference
 from hub.calls.calendar import day_in, working_days_between
 from hub.calls.models import Programme
@@ -81,6 +82,8 @@ class _Desk:
     """The reviewer's own declarations and reviews, by application."""
     review_counts: dict[int, int]
     """Reviews of the current version, by application."""
+    applicants: Mapping[int, str]
+    """Names of those who apply, as submitted, by application."""
 
 
 def _desk(session: Session, reviewer: str, rows: Sequence[ApplicationRow]) -> _Desk:
@@ -92,7 +95,24 @@ def _desk(session: Session, reviewer: str, rows: Sequence[ApplicationRow]) -> _D
         review_counts[review.application_id] += review.version == versions[review.application_id]
         if review.reviewer == reviewer:
             own[review.application_id] = review
-    return _Desk(reviewer, organisations.affiliations(session, reviewer), own, review_counts)
+    return _Desk(
+        reviewer, organisations.affiliations(session, reviewer), own, review_counts, _applicants(session, versions)
+    )
+
+
+def _applicants(session: Session, versions: Mapping[int, int]) -> dict[int, str]:
+    """Names of the applicants by application; ``versions`` are the submitted versions that count.
+
+    Only names are read: the content of a version is long.
+    """
+    name = cast(Any, VersionRow.content)["profile"]["full_name"].as_string()
+    query = select(VersionRow.application_id, VersionRow.number, VersionRow.by, name)
+    rows = session.execute(query.where(VersionRow.application_id.in_(list(versions))))
+    return {
+        application: full_name or account
+        for application, number, account, full_name in rows
+        if number == versions[application]
+    }
 
 
 def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datetime) -> QueueEntry:
@@ -103,9 +123,11 @@ def _entry(programme: Programme, row: ApplicationRow, desk: _Desk, moment: datet
     return QueueEntry(
         id=row.id,
         reference=reference(row.id),
+        title=row.title,
         call=row.call or "",
         mode=row.mode or "",
         sector=row.sector or "",
+        applicant=desk.applicants.get(row.id, row.owner),
         organisation=row.organisation.name if row.organisation else "",
         country=str(row.organisation.form.get("country", "")) if row.organisation else "",
         state=row.state,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.applications import checks, versions, views
 from hub.applications import service as applications
-from hub.applications.models import DECIDED, ApplicationState, MessageKind
+from hub.applications.models import DECIDED, ApplicationState, MessageKind, Version
 from hub.applications.tables import ApplicationRow
 from hub.audit import service as audit
 from hub.calls import programme as policy
@@ -59,7 +59,7 @@ def declare(
     audit.record(
         session,
         who=reviewer,
-        what="conflict of interest declared",
+        what="conflict of interest declared" if declaration.conflict else "no conflict of interest declared",
         on=views.audit_name(number),
         after={"conflict": declaration.conflict},
     )
@@ -224,7 +224,7 @@ def _notify_owner(
 ) -> None:
     mail.enqueue(
         session,
-        to=mail.address_of(row.owner, settings),
+        to=mail.address_of(session, row.owner, settings),
         subject=f"Your application {views.reference(row.id)}: {subject}",
         text=f"{row.title}\n\n{text}\n{settings.site.public_url}\n",
         key=f"application-{row.id}-{key}",
@@ -303,10 +303,17 @@ def _case(session: Session, programme: Programme, reviewer: str, row: Applicatio
     return Case(
         entry=queue.entry(session, programme, reviewer, row),
         version=versions.stored_version(session, row.id, row.version),
+        previous=_previous_version(session, row, own),
         reviews=tuple(_review(review) for review in reviews if shows_all or review.reviewer == reviewer),
         messages=views.messages(session, row, for_reviewers=True),
         decision=views.decision(session, row),
     )
+
+
+def _previous_version(session: Session, row: ApplicationRow, own: ReviewRow) -> Version | None:
+    """The version that the reviewer compares the current one with: their last one, or else the one before it."""
+    previous = own.version if 0 < own.version < row.version else row.version - 1
+    return versions.stored_version(session, row.id, previous) if previous else None
 
 
 def _review(row: ReviewRow) -> Review:

@@ -313,7 +313,8 @@ def _send_email(session: Session, row: ServerAttempt, subject: str, text: str) -
     """Queue an email in the transaction that changes the row, once for each time that the attempt enters the state."""
     key = f"server-{row.id}-{row.state}-{row.requeues}"
     try:
-        mail.enqueue(session, to=mail.address_of(row.person, load()), subject=subject, text=text, key=key)
+        address = mail.address_of(session, row.person, load())
+        mail.enqueue(session, to=address, subject=subject, text=text, key=key)
     except InvalidInput as error:
         logger.warning("No email to %s, whose address is invalid: %s", row.person, error.message)
 

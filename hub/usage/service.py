@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from hub.db.base import now
 from hub.errors import AtriumError, SlurmUnavailable
 from hub.projects.models import Phase, ProjectState
-from hub.projects.service import memberships
+from hub.projects.service import memberships, own_first
 from hub.projects.tables import Project
 from hub.slurm.client import AccountUsage, Seconds, Share
 from hub.usage.forecast import WINDOW_DAYS, runs_out
@@ -174,7 +174,7 @@ def _ranked(sums: Mapping[str, tuple[float, float]]) -> tuple[Used, ...]:
 
 
 def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
-    """Hours of a person's projects, ordered by slug, without projects that are not in Slurm yet."""
+    """Hours of a person's projects, their own first, without projects that are not in Slurm yet."""
     rows = session.execute(
         memberships(person)
         .add_columns(UsageSnapshot)
@@ -183,7 +183,7 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
             Project.phase != Phase.CLOSED,
             or_(Project.state == ProjectState.ACTIVE, UsageSnapshot.project_id.is_not(None)),
         )
-        .order_by(Project.slug)
+        .order_by(*own_first())
     ).all()
     ends = _forecasts(session, [(project, snapshot) for project, _, snapshot in rows], now().date())
     return tuple(

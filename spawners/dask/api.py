@@ -11,7 +11,7 @@ from tornado import web
 from hub.dask.models import ClusterChange, ClusterRequest, TrainingRequest
 from hub.errors import AtriumError
 from hub.validation import invalid_input
-from spawners.dask import training
+from spawners.dask import first_steps, training
 from spawners.dask.manager import Manager
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Clusters(Handler):
 
     async def post(self) -> None:
         managed = await self.manager.create(self.read(ClusterRequest))
+        first_steps.report()
         self.set_status(201)
         self.answer(managed.view(self.manager.context))
 
@@ -118,7 +119,9 @@ class Trainings(Handler):
             self.answer(await training.expected(self.manager.context, request))
             return
         self.set_status(201)
-        self.answer({"job": await training.submit(self.manager.context, request)})
+        job = await training.submit(self.manager.context, request)
+        first_steps.report()
+        self.answer({"job": job})
 
 
 class OneTraining(Handler):

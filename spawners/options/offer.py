@@ -96,7 +96,7 @@ def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings:
     return Offer(
         projects=tuple(
             sorted(
-                projects, key=lambda entry: (entry.cpu_minutes == 0, entry.account != default_account, entry.account)
+                projects, key=lambda entry: (entry.cpu_minutes == 0, entry.account == default_account, entry.account)
             )
         ),
         reservations=tuple(reservations),

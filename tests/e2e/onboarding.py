@@ -149,10 +149,11 @@ def open_case(reviewer: Dashboards, title: str) -> None:
     none = reviewer.page.get_by_role("button", name="No conflict", exact=True)
     content = reviewer.page.get_by_role("heading", name="Applicant", exact=True)
     expect(none.or_(content).first).to_be_visible(timeout=WAIT)
-    if none.is_visible():
-        expect(reviewer.page.get_by_text(title)).to_have_count(0)
-        none.click()
     expect(reviewer.page.get_by_text(title).first).to_be_visible(timeout=WAIT)
+    if none.is_visible():
+        expect(content).to_have_count(0)
+        none.click()
+    expect(content).to_be_visible(timeout=WAIT)
 
 
 def ask_for_changes(reviewer: Dashboards, words: str) -> None:
@@ -172,4 +173,6 @@ def approve(reviewer: Dashboards, *, gpu_hours: int, cpu_hours: int, reason: str
     reviewer.field("Core hours granted").fill(str(cpu_hours))
     reviewer.field("Reason").fill(reason)
     reviewer.press("Save decision")
+    reviewer.expect_text("The decision cannot be changed.")
+    reviewer.press("Approve for good")
     reviewer.expect_text("Application approved. The project is being set up.")

@@ -205,11 +205,13 @@ def test_a_second_device_shows_a_notice_and_keeps_the_draft(visit: Visit) -> Non
     there.field("Use case").fill("Written there")
     there.press("Save")
 
-    there.expect_text("This application was changed on another device")
+    there.expect_text("This application was changed in another tab or on another device")
     screenshot(there.page, "onboarding-two-devices")
     assert there.field("Use case").input_value() == "Written there"
     there.press("Keep my changes")
-    expect(there.page.get_by_text("This application was changed on another device")).to_have_count(0, timeout=WAIT)
+    expect(there.page.get_by_text("This application was changed in another tab or on another device")).to_have_count(
+        0, timeout=WAIT
+    )
     there.open("onboarding")
     expect(there.field("Use case")).to_have_value("Written there", timeout=WAIT)
     expect(there.field("Title of the project")).to_have_value("Written here")

@@ -33,6 +33,7 @@ UPLOAD = {"project": "demo", "name": "a.csv", "bytes": 1, "sha256": "0" * 64}
 TABLE = [
     # method, path, body, who may
     ("GET", "/me", None, HUMANS),
+    ("PUT", "/me/steps/scaling", None, HUMANS),
     ("GET", "/people/founder/overview", None, {"owner"}),
     ("GET", "/people/founder/mail", None, {"owner"}),
     ("GET", "/people/founder/attempts", None, {"owner", "admin"}),
@@ -57,6 +58,7 @@ TABLE = [
     ("POST", "/applications", FORM, HUMANS),
     ("GET", "/applications/1", None, {"owner"}),
     ("PUT", "/applications/2", {"revision": 1, "form": FORM}, {"owner"}),
+    ("DELETE", "/applications/2", None, {"owner"}),
     ("POST", "/applications/2/submit", {"revision": 1}, {"owner"}),
     ("POST", "/applications/1/withdraw", None, {"owner"}),
     ("POST", "/applications/1/messages", {"text": "x"}, {"owner"}),

@@ -14,6 +14,7 @@ from hub.applications.models import (
     ApplicationState,
     ApplicationSummary,
     Form,
+    Gap,
     Message,
     MessageKind,
     Version,
@@ -130,13 +131,21 @@ class FakeApplications(Applications):
     def get(self, number: int) -> Application:
         if number not in self.factory.saved:
             raise NotFound("You have no such application.")
-        return self.factory.saved[number]
+        saved = self.factory.saved[number]
+        if saved.summary.state not in EDITABLE:
+            return saved
+        return saved.model_copy(update={"gaps": self.factory.gaps(saved.form)})
 
-    def start(self, form: Form) -> Application:
+    def start(self, form: Form, *, after: int | None = None) -> Application:
+        if after is not None and max(self.factory.saved, default=0) > after:
+            raise Conflict("You began this application in another tab or on another device.", field="after")
         return self.factory.keep(len(self.factory.saved) + 1, form, 1)
 
+    def delete(self, number: int) -> None:
+        del self.factory.saved[number]
+
     def save(self, number: int, revision: int, form: Form) -> Application:
-        saved = self.factory.saved[number]
+        saved = self.get(number)
         if saved.summary.state not in EDITABLE:
             raise Conflict(f"This application is {saved.summary.state}.", field="state")
         if saved.revision != revision:
@@ -144,7 +153,7 @@ class FakeApplications(Applications):
         return self.factory.keep(number, form, revision + 1)
 
     def submit(self, number: int, revision: int) -> Application:
-        saved = self.factory.saved[number]
+        saved = self.get(number)
         if saved.gaps:
             raise InvalidInput(saved.gaps[0].message, field=saved.gaps[0].field)
         if saved.revision != revision:
@@ -217,9 +226,12 @@ class Factory(Api):
         self.saved[number] = saved.model_copy(update={"summary": summary, **more})
         return self.saved[number]
 
-    def keep(self, number: int, form: Form, revision: int) -> Application:
+    def gaps(self, form: Form) -> tuple[Gap, ...]:
         status = next((status for status in self.calls.all() if status.call.slug == form.call), None)
         own = self.own.form if self.own else None
+        return checks.gaps(PROGRAMME, status, form, self.profile_form, own, moment=MOMENT)
+
+    def keep(self, number: int, form: Form, revision: int) -> Application:
         before = self.saved.get(number)
         self.saved[number] = Application(
             summary=ApplicationSummary(
@@ -232,13 +244,14 @@ class Factory(Api):
                 submitted=None,
                 due=None,
                 mine=True,
+                deletable=before is None or not before.versions,
             ),
             owner="maria",
             revision=revision,
             form=form,
             versions=before.versions if before else 0,
             self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
-            gaps=checks.gaps(PROGRAMME, status, form, self.profile_form, own, moment=MOMENT),
+            gaps=self.gaps(form),
             messages=before.messages if before else (),
             decision=None,
             next="Go on.",

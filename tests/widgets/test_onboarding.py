@@ -211,7 +211,7 @@ async def test_changes_that_reviewers_ask_for_arrive_without_a_reload(api: Api, 
 async def test_an_unreachable_api_is_reported_and_the_input_stays(api: Api, factory: Factory) -> None:
     state = await started(api)
 
-    def down(form: Form) -> Any:
+    def down(form: Form, *, after: int | None = None) -> Any:
         raise HubUnavailable("Atrium cannot be reached at the moment.")
 
     factory.applications.start = down  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from hub.calls.models import Outcome, Source
 from hub.client import Api
 from widgets.base import notice
 from widgets.fields import (
+    adding,
     button,
     buttons,
     check,
@@ -49,7 +50,7 @@ class Declarations(StepForm):
         data = fieldset(
             "Data you need",
             self.datasets,
-            buttons(button("Add a data set", self._add)),
+            buttons(adding("Add a data set", self._add)),
             self.personal,
             self.remarks,
             about=DATA_SPACES,

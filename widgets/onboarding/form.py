@@ -12,7 +12,8 @@ from hub.calls.models import Source
 from hub.client import Api
 from widgets.base import View, Work
 from widgets.fields import Field, date_words
-from widgets.onboarding.state import OnboardingState, Step
+from widgets.onboarding.state import TITLES, OnboardingState, Step
+from widgets.typed_text import TypedMark
 
 
 class StepForm(VBox):
@@ -23,7 +24,8 @@ class StepForm(VBox):
     def __init__(self, view: View, state: OnboardingState) -> None:
         self.view, self.state = view, state
         super().__init__(_dom_classes=("step-form",))
-        self.children = tuple(self.build())
+        self.mark = TypedMark(whole=True)
+        self.children = (*self.build(), self.mark)
 
     def build(self) -> list[Any]:
         raise NotImplementedError
@@ -40,9 +42,22 @@ class StepForm(VBox):
 
     def draw(self) -> None:
         """Update everything except the fields' values from the state."""
+        self._draw_mark()
         complaints = self.state.complaints
         for field in fields_of(self):
             field.complain(complaints.get(field.name, ""))
+
+    def _draw_mark(self) -> None:
+        summary = self.state.application.summary if self.state.application else None
+        application = f"application/{summary.id}" if summary else "new"
+        self.mark.show(
+            f"onboarding {summary.id if summary else 'new'} {self.step}",
+            person=self.state.me.name if self.state.me else "",
+            stored=self.state.stored,
+            filled=self.state.filled,
+            title=f"{summary.reference if summary else 'New application'}: {TITLES[self.step]}",
+            place=f"{application}/{self.step}",
+        )
 
     def do(self, doing: str, work: Work) -> Callable[[], None]:
         """A button's action with the API, without a change of the step."""

@@ -9,9 +9,18 @@ from markupsafe import Markup
 
 from hub.calls.models import OrganisationKind
 from hub.client import Api
-from hub.organisations.models import Figures, Organisation, OrganisationForm, ProfileForm, Relation, Relative, SmeResult
+from hub.organisations.models import (
+    Figures,
+    Organisation,
+    OrganisationForm,
+    ProfileForm,
+    ProfileInput,
+    Relation,
+    Relative,
+    SmeResult,
+)
 from widgets.base import ask, notice
-from widgets.fields import button, buttons, checked, choice, fieldset, line, number, row, whole
+from widgets.fields import adding, button, buttons, checked, choice, fieldset, line, number, row, whole
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.state import Step
 
@@ -69,7 +78,9 @@ class People(StepForm):
     def build(self) -> list[Any]:
         self.full_name = line("profile.full_name", "Your full name")
         self.position = line("profile.position", "Position (optional)")
-        self.contact = line("profile.contact", "Mail address for reviewers (optional)")
+        self.contact = line(
+            "profile.contact", "Mail address (optional)", "Reviewers see it, and mail of this site goes to it."
+        )
         self.orcid = line("profile.orcid", "ORCID (optional)", "For example 0000-0002-1825-0097.")
         profile = fieldset("About you", row(self.full_name, self.position), row(self.contact, self.orcid))
         self.founding = VBox(self._organisation_fields())
@@ -105,7 +116,7 @@ class People(StepForm):
             row(self.staff, self.turnover, self.balance, self.public),
             self.relatives,
             buttons(
-                button("Add a partner or linked enterprise", self._add),
+                adding("Add a partner or linked enterprise", self._add),
                 button("Check whether it is an SME", self.do("Checking the size", self._test)),
             ),
             self.result,
@@ -123,6 +134,7 @@ class People(StepForm):
 
     def _joining(self) -> VBox:
         self.join_code = line("code", "Code of the organisation", "Colleagues find the code on this page.")
+        self.join_code.add_class("unkept")
         return fieldset(
             "Is your organisation already registered?",
             row(self.join_code),
@@ -225,24 +237,22 @@ class People(StepForm):
             "contact": self.contact.value.strip() or None,
             "orcid": self.orcid.value.strip(),
         }
-        profile = checked(ProfileForm, values, "profile.")
-        form = self._form() if self.state.organisation or self.name.value.strip() else None
+        profile = ProfileForm.model_validate(checked(ProfileInput, values, "profile.").model_dump())
+        form = self._form() if self.state.organisation or self._is_described() else None
         await self.state.write_profile(api, profile)
         if form is not None:
-            await self._keep_organisation(api, form)
+            await self.state.write_organisation(api, form)
+            sme = self.state.organisation.sme if self.state.organisation else None
+            show(self.result, sme_result(sme) if sme else "")
         await self.state.keep(api, {}, go_to=go_to)
 
-    async def _keep_organisation(self, api: Api, form: OrganisationForm) -> None:
-        saved = self.state.organisation
-        if saved is None:
-            organisation = await ask(api.organisations.create, form)
-        elif form != saved.form:
-            organisation = await ask(api.organisations.change, saved.revision, form)
-        else:
-            return
-        assert self.state.profile is not None  # noqa: S101 - written a line above
-        self.state.profile = self.state.profile.model_copy(update={"organisation": organisation})
-        show(self.result, sme_result(organisation.sme) if organisation.sme else "")
+    def _is_described(self) -> bool:
+        """Whether anything is entered about an organisation: it is stored, or said what is wrong with it."""
+        texts = (self.name, self.registration, self.website)
+        numbers = (self.staff, self.turnover, self.balance, self.public)
+        chosen = self.kind.value is not None or self.country.value is not None
+        typed = any(field.value.strip() for field in texts) or any(field.value for field in numbers)
+        return chosen or typed or bool(self.relatives.children)
 
     def draw(self) -> None:
         super().draw()

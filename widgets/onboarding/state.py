@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from traitlets import Bool, Bytes, Dict, Instance, Int, Tuple, Unicode, UseEnum
 
-from hub.applications.models import EDITABLE, Application, ApplicationState, Form, Version
+from hub.applications.models import EDITABLE, Application, ApplicationState, ApplicationSummary, Form, Version
 from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
 from hub.client import Api
-from hub.errors import AtriumError, Conflict
+from hub.errors import AtriumError, Conflict, NotFound
 from hub.home.models import Me
-from hub.organisations.models import Organisation, Profile, ProfileForm
+from hub.organisations.models import Organisation, OrganisationForm, Profile, ProfileForm
 from hub.projects.models import InvitationOffer, ProjectView
 from widgets.base import Phase, State, ask
 
@@ -52,6 +51,10 @@ _STEP_OF_FIELD = {
 }
 
 
+_FIELD_OF_GAP = {"organisation": "organisation.name", "organisation.figures": "organisation.figures.staff"}
+"""Where a gap is shown that the API names by a group of fields."""
+
+
 def step_of(field: str) -> Step:
     """The step that contains a field of the application."""
     return _STEP_OF_FIELD.get(field.partition(".")[0], Step.DECLARATIONS)
@@ -66,7 +69,6 @@ class OnboardingState(State):
     projects = Tuple(help="ProjectView of each of mine.")
     application = Instance(Application, allow_none=True, help="The one in front of the person.")
     step = UseEnum(Step, Step.PEOPLE)
-    saved = Instance(datetime, allow_none=True, help="When a step was last kept from here.")
     theirs = Instance(Application, allow_none=True, help="What another device kept meanwhile.")
     typed = Dict(help="Field -> input that could not be saved because of that.")
     looked_over = Bool(False, help="Whether what is missing was shown once; from then on it is marked at the fields.")
@@ -188,10 +190,11 @@ class OnboardingState(State):
     @property
     def complaints(self) -> dict[str, str]:
         """Error messages to show at the fields."""
-        return {**(self.gaps if self.looked_over else {}), **self.problems}
+        gaps = {_FIELD_OF_GAP.get(field, field): message for field, message in self.gaps.items()}
+        return {**(gaps if self.looked_over else {}), **self.problems}
 
     def is_done(self, step: Step) -> bool:
-        """Whether nothing is missing on a step any more."""
+        """Whether nothing is missing on a step any more, by the API's own check of what it has stored."""
         return self.application is not None and all(step_of(field) is not step for field in self.gaps)
 
     def source(self, name: str) -> Source | None:
@@ -206,19 +209,36 @@ class OnboardingState(State):
         :raises Conflict: another device saved a newer version; the input stays, see :meth:`keep_mine`.
         """
         step = go_to or self.step
+        if self.application is None and self.theirs is not None:
+            raise _begun_elsewhere()
         form = Form.model_validate({**self.form.model_dump(), **changes, "step": step.value})
         if self.application is None:
-            application = await ask(api.applications.start, form)
+            application = await self._start(api, form)
         else:
             application = await self._save(api, self.application, form)
         self._set_saved(application)
         await self._list(api)
         self._go_to(step)  # at last: whoever sees the step can go on from it
 
-    async def _save(self, api: Api, saved: Application, form: Form) -> Application:
-        if form == saved.form:
-            return saved
+    async def _start(self, api: Api, form: Form) -> Application:
+        """A new draft, unless another tab began one since this page has listed them: then the person chooses."""
+        newest = max((summary.id for summary in self.applications if summary.mine), default=0)
         try:
+            return await ask(api.applications.start, form, after=newest)
+        except Conflict as conflict:
+            if conflict.field != "after":
+                raise
+            self.applications = await ask(api.applications.mine)
+            number = max((summary.id for summary in self.applications if summary.mine), default=0)
+            if number > newest:
+                self.theirs, self.typed = await ask(api.applications.get, number), _changes(Form(), form)
+            raise _begun_elsewhere() from conflict
+
+    async def _save(self, api: Api, saved: Application, form: Form) -> Application:
+        """Store the form; without a change the API checks again what is missing, since the profile may have changed."""
+        try:
+            if form == saved.form:
+                return await self._check(api, saved)
             return await ask(api.applications.save, saved.summary.id, saved.revision, form)
         except Conflict as conflict:
             fresh = await ask(api.applications.get, saved.summary.id)
@@ -228,16 +248,28 @@ class OnboardingState(State):
                 self._take(fresh)
                 self.filled += 1
             raise
+        except NotFound as error:
+            self.application = None
+            self.applications = await ask(api.applications.mine)
+            raise Conflict(
+                "This draft was deleted in another tab or on another device.",
+                hint="Save again to begin a new draft with what is on this page.",
+            ) from error
+
+    async def _check(self, api: Api, saved: Application) -> Application:
+        """The draft with what the API finds missing now; what another device has stored meanwhile is shown."""
+        fresh = await ask(api.applications.get, saved.summary.id)
+        if fresh.revision != saved.revision:
+            self.filled += 1
+        return fresh
 
     def _set_saved(self, application: Application) -> None:
-        self.application, self.saved = application, application.summary.changed
+        self.application, self.stored = application, self.stored + 1
         self.theirs, self.typed = None, {}
         self.document = b""
 
     def _go_to(self, step: Step) -> None:
         self.step = step
-        if step is Step.SUBMIT:
-            self.looked_over = True
         if step is Step.SUBMIT:
             self.looked_over = True
 
@@ -261,20 +293,59 @@ class OnboardingState(State):
         self.filled += 1
 
     async def write_profile(self, api: Api, form: ProfileForm) -> None:
-        if self.profile is None or form != self.profile.form:
-            self.profile = await ask(api.organisations.write_profile, form)
+        """Store the profile.
 
-    async def open(self, api: Api, number: int) -> None:
-        """Open another application that the person may read."""
+        :raises Conflict: another tab or device has stored another one; the input stays in the fields.
+        """
+        if self.profile is not None and form == self.profile.form:
+            return
+        stored = await ask(api.organisations.profile)
+        if self.profile is not None and stored.form not in (self.profile.form, form):
+            self.profile = stored
+            raise _changed_elsewhere("Your profile")
+        self.profile = await ask(api.organisations.write_profile, form)
+
+    async def write_organisation(self, api: Api, form: OrganisationForm) -> None:
+        """Store the organisation; raises :class:`Conflict` if somebody has stored another one since it was read."""
+        assert self.profile is not None  # noqa: S101 - read when the page is ready
+        saved = self.organisation
+        if saved is not None and form == saved.form:
+            return
+        if saved is None and (stored := await ask(api.organisations.profile)).organisation is not None:
+            self.profile = stored
+            raise _changed_elsewhere("Your organisation")
+        try:
+            if saved is None:
+                organisation = await ask(api.organisations.create, form)
+            else:
+                organisation = await ask(api.organisations.change, saved.revision, form)
+        except Conflict as conflict:
+            self.profile = await ask(api.organisations.profile)
+            raise _changed_elsewhere("Your organisation") from conflict
+        self.profile = self.profile.model_copy(update={"organisation": organisation})
+
+    async def open(self, api: Api, number: int, step: Step | None = None) -> None:
+        """Open another application that the person may read, at a step or where it was left."""
         self.looked_over, self.theirs = False, None
         self._take(await ask(api.applications.get, number))
+        self.step = step or self.step
         self.filled += 1
 
     def start_another(self) -> None:
         """Start an empty application; it is created when its first step is saved."""
         self.application, self.step, self.looked_over = None, Step.PEOPLE, False
-        self.saved = self.theirs = None
+        self.theirs, self.typed = None, {}
         self.filled += 1
+
+    async def delete(self, api: Api, draft: ApplicationSummary) -> None:
+        """Delete a draft, and show the application that was changed last, or an empty one."""
+        await ask(api.applications.delete, draft.id)
+        self.applications = await ask(api.applications.mine)
+        self.start_another()
+        if (number := self._most_recent()) is not None:
+            self._take(await ask(api.applications.get, number))
+        self.stored += 1
+        self.done = f"The draft {draft.reference} was deleted."
 
     async def submit(self, api: Api) -> None:
         """Submit the draft. Raises :class:`hub.errors.InvalidInput` that names missing fields; the draft is kept."""
@@ -300,6 +371,7 @@ class OnboardingState(State):
         """Send a message to the reviewers."""
         if self.application is not None:
             self._take(await ask(api.applications.message_reviewers, self.application.summary.id, text))
+            self.stored += 1
 
     async def make_document(self, api: Api, version: int | None) -> None:
         if self.application is None:
@@ -325,6 +397,17 @@ class OnboardingState(State):
         project = await ask(api.projects.accept_invitation, token)
         self.offer = None
         self.projects = (*(known for known in self.projects if known.slug != project.slug), project)
+
+
+def _begun_elsewhere() -> Conflict:
+    return Conflict(
+        "You began an application in another tab or on another device.", hint="Choose below which text to keep."
+    )
+
+
+def _changed_elsewhere(what: str) -> Conflict:
+    hint = "What you typed is still in the fields. Save again to replace the other version, or reload to see it."
+    return Conflict(f"{what} was changed in another tab or on another device.", hint=hint)
 
 
 def _changes(before: Form, after: Form) -> dict[str, Any]:

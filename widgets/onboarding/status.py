@@ -17,6 +17,7 @@ from widgets.base import View, Work, facts, moment, notice, pdf_link
 from widgets.fields import button, buttons, check, date_words, fieldset, paragraphs
 from widgets.onboarding.form import show
 from widgets.onboarding.state import OnboardingState
+from widgets.typed_text import TypedMark
 
 
 class Status(VBox):
@@ -29,7 +30,8 @@ class Status(VBox):
         self.pdf = HTML()
         self.text = paragraphs("text", "Message to the reviewers", rows=3)
         send = button("Send message", self.do("Sending", self._say))
-        self.talk = fieldset("Messages", self.messages, self.text, buttons(send))
+        self.mark = TypedMark()
+        self.talk = fieldset("Messages", self.messages, self.text, buttons(send), self.mark)
         make = button("Create a PDF of the submitted application", self.do("Creating the PDF", self._document))
         self.papers = fieldset("For your records", buttons(make), self.pdf)
         self.sure = check("sure", "Yes, withdraw it. It loses its place in the queue; the text is kept.")
@@ -60,6 +62,14 @@ class Status(VBox):
             return
         for field in (self.text, self.sure):
             field.complain(self.state.problems.get(field.name, ""))
+        self.mark.show(
+            f"message {application.summary.id}",
+            person=self.state.me.name if self.state.me else "",
+            stored=self.state.stored,
+            filled=0,
+            title=f"{application.summary.reference}: message to the reviewers",
+            place=f"application/{application.summary.id}",
+        )
         mine, state = application.summary.mine, application.summary.state
         submitted = state is ApplicationState.SUBMITTED
         self.leaving.layout.display = "" if mine and submitted else "none"

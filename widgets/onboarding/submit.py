@@ -34,6 +34,7 @@ class Submit(StepForm):
         await self.state.make_document(api, None)
 
     def draw(self) -> None:
+        super().draw()
         state = self.state
         gaps = state.application.gaps if state.application else ()
         self.submit.disabled = state.application is None or bool(gaps)

@@ -19,17 +19,18 @@ Rows = list[tuple[str, Markup | str]]
 
 def application(programme: Programme, version: Version) -> Markup:
     """The whole application; user input is escaped."""
-    sections = Markup("").join(
+    cards = Markup("").join(
         Markup('<section class="card part"><h3>{}</h3>{}</section>').format(title, facts(rows))
-        for title, rows in _sections(programme, version)
+        for title, rows in sections(programme, version)
     )
     source = next((source for source in programme.sources if source.id == programme.ai_act.source), None)
-    return sections + Markup('<section class="card part"><h3>AI Act self-check</h3>{}</section>').format(
+    return cards + Markup('<section class="card part"><h3>AI Act self-check</h3>{}</section>').format(
         self_check(version.self_check, source)
     )
 
 
-def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
+def sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows]]:
+    """Every section with its rows: label and text."""
     form = version.form
     yield "Applicant", _people(programme, version)
     call = programme.call(form.call) if form.call else None

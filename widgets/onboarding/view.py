@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
 from hub.client import Api
-from widgets import base
 from widgets.applications import STATES
-from widgets.base import Address, Phase, View, Visitor, in_background, moment, notice, visitor
-from widgets.fields import button, buttons, choice, fieldset, line, row
+from widgets.base import Address, Phase, View, Visitor, activity, in_background, moment, notice, visitor
+from widgets.fields import ButtonRow, Confirmation, button, buttons, choice, fieldset, line, row, show_outcome
 from widgets.hours import greeting
 from widgets.onboarding.declarations import Declarations
 from widgets.onboarding.form import StepForm, show
@@ -23,6 +23,7 @@ from widgets.onboarding.resources import ResourcesStep
 from widgets.onboarding.state import TITLES, OnboardingState, Step
 from widgets.onboarding.status import Status
 from widgets.onboarding.submit import Submit
+from widgets.typed_text import save_state
 
 LOOK_SECONDS = 10.0
 
@@ -45,7 +46,7 @@ class Onboarding(View):
 
     def controls(self) -> tuple[Any, ...]:
         """Empty boxes at first: a step is built when it is shown, so that the page loads fast."""
-        self.address = Address(self.go, self.state)
+        self.address = Address(self.go, self.state, ButtonRow.forget)
         self.invited = VBox()
         self.activity = HTML()
         self.place = VBox()
@@ -57,14 +58,21 @@ class Onboarding(View):
     # -- actions
 
     def go(self, address: str) -> None:
-        """Open a step, an application or an invitation; ``address`` is the text after ``#/``."""
+        """Open a step, an application (at a step) or an invitation; ``address`` is the text after ``#/``."""
         what, _, which = address.strip("/").partition("/")
         if what == "step" and which in _ORDER:
             self._keep_and_go(Step(which))
-        elif what == "application" and which.isdigit():
-            self.do("Opening", lambda api: self.state.open(api, int(which)))
+        elif what == "application":
+            self._open(*which.partition("/")[::2])
+        elif what == "new":
+            self.state.start_another()
+            self.state.step = Step(which) if which in _ORDER else Step.PEOPLE
         elif what == "invitation":
             self._show_invitation(which)
+
+    def _open(self, number: str, step: str) -> None:
+        if number.isdigit():
+            self.do("Opening", lambda api: self.state.open(api, int(number), Step(step) if step in _ORDER else None))
 
     def _keep_and_go(self, step: Step) -> None:
         form = self._forms.get(self.state.step)
@@ -92,9 +100,9 @@ class Onboarding(View):
             part.layout.display = "" if ready else "none"
         if not ready:
             return
-        show(self.activity, activity(self.state))
         self._draw_place()
         self._draw_more()
+        show_outcome(activity(self.state), self.activity, self.invited, self.place, self.more)
 
     def _draw_place(self) -> None:
         state = self.state
@@ -127,10 +135,12 @@ class Onboarding(View):
             self._back = button("Back", lambda: self._next(-1), hint="Save and go back")
             self._save = button("Save", lambda: self._next(0))
             self._on = button("Save and continue", lambda: self._next(1), "primary")
-            self._steer = buttons(self._back, self._save, self._on)
+            self._saved = HTML()
+            self._steer = VBox([buttons(self._back, self._save, self._on), self._saved])
         first, last = self.state.step is _ORDER[0], self.state.step is _ORDER[-1]
         self._back.layout.display = "none" if first else ""
-        self._on.layout.display = self._save.layout.display = "none" if last else ""
+        self._on.layout.display = self._save.layout.display = self._saved.layout.display = "none" if last else ""
+        show(self._saved, save_state(saved(self.state)))
         return self._steer  # not disabled, which would drop the keyboard focus; the state runs one action at a time
 
     def _theirs(self) -> Any:
@@ -138,9 +148,9 @@ class Onboarding(View):
             mine = button("Keep my changes", lambda: self.do("Saving", self.state.keep_mine), "primary")
             other = button("Use the other version", self.state.take_theirs)
             self._clash = fieldset(
-                "This application was changed on another device",
+                "This application was changed in another tab or on another device",
                 buttons(mine, other),
-                about="Nothing is lost: your changes are still below, and the other device's version is saved.",
+                about="Nothing is lost: your changes are still below, and the other version is saved.",
             )
         return self._clash
 
@@ -152,8 +162,9 @@ class Onboarding(View):
             for summary in state.applications
         ]
         code = (self._code(),) if state.step is _ORDER[0] or not state.editable else ()
+        deleting = (self._deleting(),) if state.application and state.application.summary.deletable else ()
         if not entries:
-            self.more.children = code
+            self.more.children = (*code, *deleting)
             return
         if not hasattr(self, "_others"):
             self._others = choice("application", "Application", entries)
@@ -169,7 +180,30 @@ class Onboarding(View):
         here = state.application.summary.id if state.application else None
         if self._opened != here:
             self._opened, self._others.value = here, here
-        self.more.children = (self._more, *code)
+        self.more.children = (self._more, *code, *deleting)
+
+    def _deleting(self) -> Any:
+        if not hasattr(self, "_delete"):
+            self._confirmation = Confirmation()
+            self._delete = fieldset(
+                "Delete this draft",
+                buttons(button("Delete this draft", self._ask_before_deleting)),
+                self._confirmation,
+                about="It was never submitted. Your profile and your organisation stay.",
+            )
+        return self._delete
+
+    def _ask_before_deleting(self) -> None:
+        if self.state.application is None:
+            return
+        summary = self.state.application.summary
+        loss = f"{summary.reference} {summary.title or 'untitled'} will be deleted with everything in it."
+
+        async def delete(api: Api) -> None:
+            await self.state.delete(api, summary)
+
+        act = partial(self.do, "Deleting the draft", delete)
+        self._confirmation.ask(f"{loss} It cannot be restored.", "Delete it for good", act)
 
     def _open_chosen(self) -> None:
         if self._others.value is not None:
@@ -180,6 +214,7 @@ class Onboarding(View):
     def _code(self) -> Any:
         if not hasattr(self, "_invitation_code"):
             self.code = line("token", "Code of the invitation", "You find it in the invitation mail.")
+            self.code.add_class("unkept")
             self._invitation_code = fieldset(
                 "Have you been invited to a project?",
                 row(self.code),
@@ -243,10 +278,8 @@ def path(state: OnboardingState) -> Markup:
     ).format(steps, here.value, TITLES[here], place, len(_ORDER))
 
 
-def activity(state: OnboardingState) -> Markup:
-    """As in other dashboards, plus the time of the last save."""
-    if state.saved is None or state.busy or state.trouble or not state.editable:
-        return base.activity(state)
-    return Markup('<p class="quiet" role="status">✓ Saved {}. You can continue later on any device.</p>').format(
-        moment(state.saved, "clock")
-    )
+def saved(state: OnboardingState) -> Markup:
+    """When the API stored the draft; empty before it has one."""
+    if state.application is None:
+        return Markup("")
+    return Markup("✓ Saved {}. You can continue later on any device.").format(moment(state.application.summary.changed))

@@ -120,11 +120,11 @@ class ProjectsState(State):
     async def ask_for_extension(self, api: Api, form: ExtensionForm) -> None:
         await ask(api.projects.ask_for_extension, self.slug, form)
         self.extensions = await ask(api.projects.extensions, self.slug)
-        self.done = "Extension requested. You get a mail with the answer."
+        self.done, self.stored = "Extension requested. You get a mail with the answer.", self.stored + 1
 
     async def write_report(self, api: Api, form: ReportForm, *, submit: bool) -> None:
         """Save the report, or submit it finally; raises :class:`hub.errors.Conflict` if another lead wrote since."""
         assert self.report is not None  # noqa: S101 - its part of the page reads it first
         draft = ReportDraft(revision=self.report.revision, form=form, submit=submit)
         self.report = await ask(api.write_report, self.slug, draft)
-        self.done = "Report submitted." if submit else "Report saved."
+        self.done, self.stored = "Report submitted." if submit else "Report saved.", self.stored + 1

@@ -38,6 +38,7 @@ from widgets.hours import greeting
 from widgets.projects.burndown import burn_down, sentence, shares
 from widgets.projects.state import EXTENSION_STATES, Part, ProjectsState
 from widgets.tabs import PartedView, PartView
+from widgets.typed_text import TypedMark
 
 TITLES = {
     Part.USAGE: "Usage",
@@ -162,6 +163,7 @@ class Members(ProjectPart):
 class Extension(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
+        self.mark = TypedMark()
         self.months = whole("months", "More months")
         self.gpu = whole("gpu_hours", "More GPU hours")
         self.cpu = whole("cpu_hours", "More core hours")
@@ -171,6 +173,7 @@ class Extension(ProjectPart):
             row(self.months, self.gpu, self.cpu),
             self.reason,
             buttons(button("Request extension", self.do("Asking", self._ask), "primary")),
+            self.mark,
         )
         return [self.text, self.form]
 
@@ -185,6 +188,7 @@ class Extension(ProjectPart):
         self.reason.value = ""
 
     def draw(self) -> None:
+        show_mark(self.mark, self.state, "extension", filled=0)
         for field in (self.months, self.gpu, self.cpu, self.reason):
             field.complain(self.state.problems.get(field.name, ""))
         rows = [
@@ -207,6 +211,8 @@ class Extension(ProjectPart):
 class FinalReport(ProjectPart):
     def build(self) -> list[Any]:
         self.text = HTML()
+        self.mark = TypedMark()
+        self.filled = 0
         self.summary = paragraphs("form.summary", "Summary")
         self.results = paragraphs("form.results", "Results")
         self.publications = paragraphs("form.publications", "Publications, models, products", rows=3)
@@ -222,6 +228,7 @@ class FinalReport(ProjectPart):
             self.difficulties,
             self.sure,
             buttons(self.save, button("Submit the report", finish, "primary")),
+            self.mark,
             about="The figures come from Slurm accounting; you add the text.",
         )
         self.shown: Report | None = None
@@ -244,10 +251,11 @@ class FinalReport(ProjectPart):
             return
         self.sure.complain(self.state.problems.get("sure", ""))
         if self.shown is not report:
-            self.shown = report
+            self.shown, self.filled = report, self.filled + 1
             form = report.form
             self.summary.value, self.results.value = form.summary, form.results
             self.publications.value, self.difficulties.value = form.publications, form.difficulties
+        show_mark(self.mark, self.state, "report", filled=self.filled)
         self.form.layout.display = "" if self.state.leads and report.submitted is None else "none"
         today = datetime.now(UTC).date()
         numbers = facts(
@@ -266,6 +274,18 @@ class FinalReport(ProjectPart):
         )
         closed = report.submitted is not None or not self.state.leads
         self.text.value = str(numbers + (texts if closed else Markup("")))
+
+
+def show_mark(mark: TypedMark, state: ProjectsState, part: str, *, filled: int) -> None:
+    """Name a form of the project in front of the person."""
+    mark.show(
+        f"project {state.slug} {part}",
+        person=state.me.name if state.me else "",
+        stored=state.stored,
+        filled=filled,
+        title=f"{state.project.title if state.project else state.slug}: {TITLES[Part(part)]}",
+        place=f"project/{state.slug}/{part}",
+    )
 
 
 def _has(report: Report, kind: str) -> bool:

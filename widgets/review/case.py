@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipywidgets import HTML, VBox
+from ipywidgets import HTML, Button, VBox
 from markupsafe import Markup
 
 from hub.applications.models import ApplicationState
@@ -13,10 +13,24 @@ from hub.errors import InvalidInput
 from hub.reviews.models import Case, DecisionForm, QueueEntry, Review, ReviewForm
 from widgets.applications import STATES, messages
 from widgets.base import facts, moment, notice, pdf_link, table
-from widgets.fields import Field, button, buttons, checked, choice, fieldset, line, paragraphs, row, whole
+from widgets.fields import (
+    Confirmation,
+    Field,
+    button,
+    buttons,
+    checked,
+    choice,
+    fieldset,
+    line,
+    paragraphs,
+    row,
+    whole,
+)
 from widgets.onboarding import summary
+from widgets.review.changes import changes
 from widgets.review.state import ReviewState, due
 from widgets.tabs import Part, PartedView
+from widgets.typed_text import TypedMark
 
 RECOMMENDATIONS = (("Approve", True), ("Do not approve", False))
 
@@ -28,22 +42,27 @@ class CaseView(Part):
         self.view, self.state = view, state
         self.head = HTML()
         self.remarks = line("remarks", "Remarks (optional)")
+        self.confirming_conflict = Confirmation()
         self.declaring = fieldset(
             "Do you have a conflict of interest?",
             self.remarks,
             buttons(
                 button("No conflict", view.doing("Saving your answer", self._no_conflict), "primary"),
-                button("I have a conflict", view.doing("Saving your answer", self._conflict)),
+                button("I have a conflict", self._ask_about_the_conflict),
             ),
+            self.confirming_conflict,
             about="You have one if you, your family or your employer gain or lose by the decision, or if you worked "
-            "with the applicants in the last three years. The application is shown after you answer.",
+            "with the applicants in the last three years. The application is shown after you answer. "
+            "Your answer cannot be changed.",
         )
         self.text = HTML()
         self.pdf = HTML()
         self.others = HTML()
+        self.changes_since = HTML()
         make = button("Create PDF", view.doing("Creating the PDF", self.state.make_document))
-        self.reading = VBox([self.text, buttons(make), self.pdf, self.others])
-        parts = (self.head, self.declaring, self.reading, self._review(), self._talk(), self._decision())
+        self.reading = VBox([self.changes_since, self.text, buttons(make), self.pdf, self.others])
+        self.mark = TypedMark()
+        parts = (self.head, self.declaring, self.reading, self._review(), self._talk(), self._decision(), self.mark)
         super().__init__(parts, _dom_classes=("step-form",))
         self.filled = 0
 
@@ -81,10 +100,8 @@ class CaseView(Part):
         self.talking = fieldset(
             "Messages with the applicant",
             self.conversation,
-            self.message,
-            buttons(button("Send message", self.view.doing("Sending", self._say))),
-            self.changes,
-            buttons(button("Request changes", self.view.doing("Requesting changes", self._ask_back))),
+            _sent_alone(self.message, button("Send message", self.view.doing("Sending", self._say))),
+            _sent_alone(self.changes, button("Request changes", self.view.doing("Requesting changes", self._ask_back))),
         )
         return self.talking
 
@@ -95,13 +112,16 @@ class CaseView(Part):
         self.grant_storage = whole("grant.storage_gb", "Storage granted (GB)")
         self.reason = paragraphs("grant.reason", "Reason", "The applicant reads it.")
         self.enough = HTML()
+        self.confirming = Confirmation()
         self.deciding = fieldset(
             "The decision",
             self.enough,
             row(self.verdict, self.grant_gpu, self.grant_cpu, self.grant_storage),
             self.reason,
-            buttons(button("Save decision", self.view.doing("Deciding", self._decide), "primary")),
-            about="The decision is final. Approval creates a project with exactly these hours.",
+            buttons(button("Save decision", self.view.doing("Checking", self._ask_about_the_decision), "primary")),
+            self.confirming,
+            about="The decision is final. Approval creates a project with exactly these hours. You see what follows "
+            "from it, and confirm it, before anything is saved.",
         )
         return self.deciding
 
@@ -109,6 +129,11 @@ class CaseView(Part):
 
     async def _no_conflict(self, api: Api) -> None:
         await self.state.declare(api, conflict=False, remarks=self.remarks.value)
+
+    def _ask_about_the_conflict(self) -> None:
+        text = "The application will not be shown to you, and other reviewers handle it. This cannot be changed."
+        act = self.view.doing("Saving your answer", self._conflict)
+        self.confirming_conflict.ask(text, "Declare a conflict", act)
 
     async def _conflict(self, api: Api) -> None:
         await self.state.declare(api, conflict=True, remarks=self.remarks.value)
@@ -135,7 +160,18 @@ class CaseView(Part):
         await self.state.ask_back(api, self.changes.value)
         self.changes.value = ""
 
-    async def _decide(self, api: Api) -> None:
+    async def _ask_about_the_decision(self, api: Api) -> None:
+        """Check the fields, then say what follows; what is confirmed is what was checked."""
+        form, entry = self._decision_form(), self.state.entry
+        assert entry is not None  # noqa: S101 - its fields are only shown with one
+
+        async def decide(api: Api) -> None:
+            await self.state.decide(api, form)
+
+        label = "Approve for good" if form.approve else "Do not approve, for good"
+        self.confirming.ask(consequences(entry, form), label, self.view.doing("Deciding", decide))
+
+    def _decision_form(self) -> DecisionForm:
         if self.verdict.value is None:
             raise InvalidInput("Choose an option.", field="verdict")
         if not self.reason.value.strip():
@@ -144,7 +180,7 @@ class CaseView(Part):
         if self.verdict.value:
             values["cpu_hours"], values["gpu_hours"] = self.grant_cpu.value, self.grant_gpu.value
             values["storage_gb"] = self.grant_storage.value
-        await self.state.decide(api, checked(DecisionForm, values, "grant.", whole="grant.gpu_hours"))
+        return checked(DecisionForm, values, "grant.", whole="grant.gpu_hours")
 
     # -- drawing
 
@@ -163,13 +199,22 @@ class CaseView(Part):
         self.grant_storage.value = resources.storage_gb
         self.verdict.value, self.reason.value = None, ""
 
+    def _clear(self) -> None:
+        """Nothing of one application is sent with another one."""
+        self.confirming.dismiss()
+        self.confirming_conflict.dismiss()
+        self.remarks.value = self.message.value = self.changes.value = ""
+
     def draw(self) -> None:
         entry, case, programme = self.state.entry, self.state.case, self.state.programme
         if entry is None or programme is None:
             return
-        if case is not None and self.filled != self.state.opened:
+        if self.filled != self.state.opened:
             self.filled = self.state.opened
-            self.fill(case)
+            self._clear()
+            if case is not None:
+                self.fill(case)
+        self._draw_mark(entry)
         for field in self._fields():
             field.complain(self.state.problems.get(field.name, ""))
         self.head.value = str(case_head(entry))
@@ -182,11 +227,23 @@ class CaseView(Part):
         self.changes.layout.display = "" if open_case else "none"
         if case is None:
             return
+        previous = case.previous
+        self.changes_since.value = str(changes(programme, previous, case.version)) if previous else ""
         self.text.value = str(summary.application(programme, case.version))
         self.conversation.value = str(messages(case.messages))
         self.others.value = str(reviews(case))
         self.pdf.value = str(pdf_link(self.state.document, entry.reference))
         self.enough.value = str(enough(entry))
+
+    def _draw_mark(self, entry: QueueEntry) -> None:
+        self.mark.show(
+            f"review {entry.id}",
+            person=self.state.me.name if self.state.me else "",
+            stored=self.state.stored,
+            filled=self.state.opened,
+            title=f"{entry.reference}: your review",
+            place=f"case/{entry.id}",
+        )
 
     def _fields(self) -> tuple[Field, ...]:
         return (
@@ -196,10 +253,29 @@ class CaseView(Part):
         )
 
 
+def _sent_alone(field: Field, press: Button) -> VBox:
+    """A field with a button that sends nothing else."""
+    return VBox([field, buttons(press)], _dom_classes=("typed-scope",))
+
+
+def consequences(entry: QueueEntry, form: DecisionForm) -> str:
+    """What follows from a decision."""
+    name = f"{entry.reference} “{entry.title}” of {entry.applicant}, {entry.organisation}"
+    final = "The applicant gets a mail with your reason. The decision cannot be changed."
+    if not form.approve:
+        return f"{name} is not approved, and gets no project. {final}"
+    storage = f" and {form.storage_gb:,} GB of storage" if form.storage_gb else ""
+    hours = f"{form.gpu_hours:,} GPU hours and {form.cpu_hours:,} core hours"
+    return f"{name} is approved. A project is created with {hours}{storage}. {final}"
+
+
 def case_head(entry: QueueEntry) -> Markup:
     kind, label = STATES[entry.state]
     about = facts(
         [
+            ("Title", entry.title),
+            ("Applicant", entry.applicant),
+            ("Organisation", f"{entry.organisation} ({entry.country})" if entry.country else entry.organisation),
             ("State", Markup('<span class="state {}">{}</span>').format(kind, label)),
             ("Submitted", Markup("{}, version {}").format(moment(entry.submitted), entry.version)),
             ("Due", due(entry)),

@@ -8,12 +8,14 @@ from markupsafe import Markup
 from hub.applications.models import ApplicationState
 from hub.calls.models import Programme
 from hub.client import Api
+from hub.projects.models import Extension
 from hub.reviews.models import Queue, QueueFilter
 from widgets.applications import STATES
 from widgets.base import notice, table
-from widgets.fields import button, buttons, check, choice, fieldset, paragraphs, row
+from widgets.fields import Confirmation, button, buttons, check, choice, fieldset, paragraphs, row
 from widgets.review.state import PAGE, ReviewState, due
 from widgets.tabs import Part, PartedView
+from widgets.typed_text import TypedMark
 
 
 class Desk(Part):
@@ -56,20 +58,31 @@ class Desk(Part):
         self.waiting = HTML()
         self.which = choice("extension", "Extension", [])
         self.answer = paragraphs("answer", "Answer to the project", rows=3)
-        grant = self.view.doing("Granting", lambda api: self._decide(api, grant=True))
-        refuse = self.view.doing("Refusing", lambda api: self._decide(api, grant=False))
+        self.confirming, self.mark = Confirmation(), TypedMark()
+        grant = self.view.doing("Checking", lambda _: self._ask_before_deciding(grant=True))
+        refuse = self.view.doing("Checking", lambda _: self._ask_before_deciding(grant=False))
         return fieldset(
             "Open extension requests",
             self.waiting,
             row(self.which),
             self.answer,
             buttons(button("Grant extension", grant, "primary"), button("Refuse extension", refuse, "danger")),
+            self.confirming,
+            self.mark,
         )
 
-    async def _decide(self, api: Api, *, grant: bool) -> None:
-        number = self.which.required("Choose the request that you decide on.")
-        await self.state.decide_extension(api, number, grant=grant, answer=self.answer.value)
-        self.answer.value = ""
+    async def _ask_before_deciding(self, *, grant: bool) -> None:
+        """Check the fields, then say what follows; what is confirmed is what was checked."""
+        number, answer = self.which.required("Choose the request that you decide on."), self.answer.value
+        self.state.check_answer(answer)
+        request = next(request for request in self.state.extensions if request.id == number)
+
+        async def decide(api: Api) -> None:
+            await self.state.decide_extension(api, number, grant=grant, answer=answer)
+            self.answer.value = ""
+
+        label = "Grant for good" if grant else "Refuse for good"
+        self.confirming.ask(consequences(request, grant=grant), label, self.view.doing("Deciding", decide))
 
     def _apply(self, offset: int) -> None:
         queue_filter = QueueFilter(
@@ -97,6 +110,14 @@ class Desk(Part):
             field.complain(self.state.problems.get(field.name, ""))
         options = [(f"{request.project}, requested by {request.by}", request.id) for request in self.state.extensions]
         self.which.offer(options)
+        self.mark.show(
+            "extensions",
+            person=self.state.me.name if self.state.me else "",
+            stored=self.state.stored,
+            filled=0,
+            title="Open extension requests",
+            place="queue",
+        )
         rows = [
             (
                 extension.project,
@@ -109,6 +130,15 @@ class Desk(Part):
         self.waiting.value = str(table(("Project", "By", "Asks for", "Reason"), rows))
 
 
+def consequences(request: Extension, *, grant: bool) -> str:
+    """What follows from a decision about an extension."""
+    final = "The project's leads read your answer. The decision cannot be changed."
+    if not grant:
+        return f"{request.project} gets no more time and no more hours. {final}"
+    more = f"{request.months} months, {request.gpu_hours:,} GPU hours and {request.cpu_hours:,} core hours"
+    return f"{request.project} gets {more} more. {final}"
+
+
 def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     """A page of the queue."""
     if not queue.entries:
@@ -117,8 +147,8 @@ def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
     titles |= {sector.id: sector.title for sector in programme.sectors}
     rows = [
         (
-            Markup('<a href="#/case/{}">{}</a>').format(entry.id, entry.reference),
-            f"{entry.organisation} ({entry.country})",
+            Markup('<a href="#/case/{}">{}</a> {}').format(entry.id, entry.reference, entry.title or "untitled"),
+            f"{entry.applicant}, {entry.organisation} ({entry.country})",
             ", ".join(titles.get(name, name) for name in (entry.mode, entry.sector)),
             STATES[entry.state][1],
             "today" if entry.age_days == 0 else "1 day" if entry.age_days == 1 else f"{entry.age_days} days",
@@ -128,5 +158,5 @@ def listing(queue: Queue, programme: Programme, offset: int) -> Markup:
         )
         for entry in queue.entries
     ]
-    heads = ("Application", "Organisation", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
+    heads = ("Application", "Applicant", "Mode and sector", "State", "Age", "Due", "Reviews", "You")
     return table(heads, rows, f"{offset + 1} to {offset + len(rows)} of {queue.total}, earliest due date first")

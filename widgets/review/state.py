@@ -66,6 +66,7 @@ class ReviewState(State):
         assert self.entry is not None  # noqa: S101 - its buttons are only shown with one
         number = self.entry.id
         self.entry = await ask(api.reviews.declare_conflict, number, conflict=conflict, remarks=remarks)
+        self.stored += 1
         if not conflict:
             self._show(await ask(api.reviews.case, number))
         self.opened += 1
@@ -81,7 +82,7 @@ class ReviewState(State):
         except Conflict:
             self._show(await ask(api.reviews.case, self.case.entry.id))
             raise
-        self.done = message
+        self.done, self.stored = message, self.stored + 1
         self.queue = await ask(api.reviews.queue, self.queue_filter)
 
     async def review(self, api: Api, form: ReviewForm) -> None:
@@ -107,11 +108,17 @@ class ReviewState(State):
     async def make_document(self, api: Api) -> None:
         self.document = await ask(api.reviews.case_document, self.number)
 
-    async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
+    @staticmethod
+    def check_answer(answer: str) -> None:
+        """Raises :class:`InvalidInput` for an answer without a text."""
         if not answer.strip():
             raise InvalidInput("Enter an answer. The project's members read it.", field="answer")
+
+    async def decide_extension(self, api: Api, number: int, *, grant: bool, answer: str) -> None:
+        self.check_answer(answer)
         await ask(api.projects.decide_extension, number, grant=grant, answer=answer)
         self.extensions = await ask(api.projects.open_extensions)
+        self.stored += 1
         self.done = "Extension granted." if grant else "Extension refused."
 
     @property

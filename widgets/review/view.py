@@ -46,5 +46,5 @@ class ReviewDesk(PartedView):
         else:
             head = Markup(
                 '<p><a href="#/queue">Back to the queue</a></p><h2 tabindex="-1" data-arrived="case {}">{}: {}</h2>'
-            ).format(entry.id, entry.reference, entry.organisation)
+            ).format(entry.id, entry.reference, entry.title or entry.organisation)
         return greeting(self.state.me) + head

@@ -46,7 +46,7 @@ from widgets.rendering import (
     dashboards_folder,
     find_dashboards,
 )
-from widgets.service import bundle, handlers
+from widgets.service import bundle, handlers, text_key
 from widgets.service.kernels import PAGE_MESSAGES, Culler, Kernels, Leases, Pool, kernel_environment
 
 log = logging.getLogger("atrium.dashboards")
@@ -221,6 +221,7 @@ class Dashboards(Voila):
             ("", handlers.Index, {}),
             ("health", handlers.Health, {}),
             *((path, handler, {}) for path, handler in browser_sessions.ROUTES),
+            ("atrium/text-key", text_key.TextKeyHandler, {}),
             ("voila/render/(.*)", handlers.Render, {}),
             (f"api/kernels/{KERNEL_ID}", handlers.OwnKernelModel, {}),
             (f"api/kernels/{KERNEL_ID}/channels", handlers.OwnKernelSocket, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from secrets import token_hex
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from hub.audit import service as audit
 from hub.dataspace.metadata import dcat, vocabularies
 from hub.dataspace.metadata.namespaces import DCAT
 from hub.dataspace.models import Quality, Visibility
@@ -54,6 +56,7 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     row.record_id = record.id
     session.add(row)
     _refer(session, person, record.uri, form)
+    _record_event(session, person, row, "published")
     session.commit()
     return _publication(session, row)
 
@@ -64,10 +67,11 @@ def change(session: Session, person: Person, slug: str, form: PublicationForm) -
     if form.project != row.project:
         raise InvalidInput("A publication cannot move to another project.", field="project")
     _may_publish(session, person, form)
-    record = session.get_one(RecordRow, row.record_id)
+    record, before = session.get_one(RecordRow, row.record_id), row.form
     _describe(record, row, _with_stored_files(session, person, record.uri, form))
     _count_version(session, record)
     _refer(session, person, record.uri, form)
+    _record_event(session, person, row, "publication changed", before=before)
     session.commit()
     return _publication(session, row)
 
@@ -82,8 +86,26 @@ def withdraw(session: Session, person: Person, slug: str) -> None:
     _count_version(session, record)
     record.removed = record.changed = now()
     store.release(session, owner_of(record.uri))
+    _record_event(session, person, row, "publication withdrawn")
     session.delete(row)
     session.commit()
+
+
+def _record_event(session: Session, person: Person, row: PublicationRow, what: str, *, before: str = "") -> None:
+    """Add an event to the audit trail, in the caller's transaction.
+
+    :param before: the description that was replaced, as JSON.
+    """
+    old, new = _audited(before) if before else {}, _audited(row.form)
+    on = f"publication/{row.slug}"
+    audit.record(session, who=person.name, what=what, on=on, before=old, after=new)
+
+
+def _audited(form: str) -> dict[str, Any]:
+    """What the audit trail keeps of a description: the files by their titles, since descriptions are long."""
+    values: dict[str, Any] = json.loads(form)
+    files = [file["title"] for file in values["files"]]
+    return {name: values[name] for name in ("project", "title", "visibility", "licence")} | {"files": files}
 
 
 def _may_publish(session: Session, person: Person, form: PublicationForm) -> None:

@@ -139,7 +139,7 @@ def _write(  # noqa: PLR0917
     title = mail.one_line(row.title)
     mail.enqueue(
         session,
-        to=mail.address_of(row.person, settings),
+        to=mail.address_of(session, row.person, settings),
         subject=f"{_records(total)} for “{title}”",
         text="\n".join(_mail_lines(settings, row, total, cards)),
         key=f"saved-search-{row.id}-{int(until.timestamp())}",

@@ -36,7 +36,7 @@ def put_source(asking: AskingAdmin, name: Name, form: SourceForm) -> Source:
         raise InvalidInput("The name in the address and the one in the form differ.", field="name")
     dataspace = asking.settings.dataspace
     service.check_address(form, Fetcher(dataspace.allowed_hosts), dataspace.folders)
-    return service.put(asking.session, form)
+    return service.put(asking.session, form, who=asking.person.name)
 
 
 @router.delete("/sources/{name}", status_code=204)
@@ -45,7 +45,7 @@ def remove_source(asking: AskingAdmin, name: Name) -> None:
 
     For admins.
     """
-    service.remove(asking.session, name)
+    service.remove(asking.session, name, who=asking.person.name)
 
 
 @router.post("/sources/{name}/run", status_code=202)
@@ -54,7 +54,7 @@ def run_source(asking: AskingAdmin, name: Name) -> Source:
 
     For admins.
     """
-    return service.run_now(asking.session, name)
+    return service.run_now(asking.session, name, who=asking.person.name)
 
 
 @router.get("/sources/{name}/runs")

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from hub.audit import service as audit
 from hub.dataspace.fetch import Fetcher, FetchFailed, FetchRefused
 from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.sources.tables import RunRow, SourceRow
@@ -26,9 +27,10 @@ def listed(session: Session) -> tuple[Source, ...]:
     return tuple(_source(session, row) for row in rows)
 
 
-def put(session: Session, form: SourceForm, *, from_settings: bool = False) -> Source:
+def put(session: Session, form: SourceForm, *, who: str = audit.WORKER, from_settings: bool = False) -> Source:
     """Add a source, or change the one of that name; it is due at once when something changed.
 
+    :param who: the admin who does it, for the audit trail.
     :raises InvalidInput: the source is in the settings, which are changed in a file; or it is being removed.
     """
     row = session.scalar(select(SourceRow).where(SourceRow.name == form.name))
@@ -41,6 +43,8 @@ def put(session: Session, form: SourceForm, *, from_settings: bool = False) -> S
         row = SourceRow(name=form.name)
         session.add(row)
     if row.form != content or row.from_settings != from_settings:
+        what, before = ("source changed", json.loads(row.form)) if row.form else ("source added", None)
+        audit.record(session, who=who, what=what, on=_on(form.name), before=before, after=form.model_dump(mode="json"))
         row.form, row.from_settings = content, from_settings
         row.due = now() if form.enabled else None
     session.commit()
@@ -75,20 +79,20 @@ def follow_settings(session: Session, forms: Iterable[SourceForm]) -> None:
     rows = session.scalars(select(SourceRow).where(SourceRow.from_settings, ~SourceRow.removed)).all()
     for row in rows:
         if row.name not in forms_by_name:
-            _mark_removed(session, row)
+            _mark_removed(session, row, who=audit.WORKER)
     for form in forms_by_name.values():
         put(session, form, from_settings=True)
 
 
-def remove(session: Session, name: str) -> None:
+def remove(session: Session, name: str, *, who: str = audit.WORKER) -> None:
     """Remove a source. Its records leave the index first; then the worker deletes them."""
     row = _row(session, name)
     if row.from_settings:
         raise InvalidInput(f"The source {name} is in the settings.", field="name", hint="Remove it there.")
-    _mark_removed(session, row)
+    _mark_removed(session, row, who=who)
 
 
-def run_now(session: Session, name: str) -> Source:
+def run_now(session: Session, name: str, *, who: str = audit.WORKER) -> Source:
     """Make a source due, also one that is switched off.
 
     The worker harvests it after those that are due already; one that is being harvested is harvested once more after
@@ -96,6 +100,7 @@ def run_now(session: Session, name: str) -> Source:
     """
     row = _row(session, name)
     row.due = now()
+    audit.record(session, who=who, what="harvest requested", on=_on(name))
     session.commit()
     return _source(session, row)
 
@@ -131,8 +136,13 @@ def run_of(row: RunRow) -> Run:
     return Run.model_validate({**values, "refusals": json.loads(row.refusals)})
 
 
-def _mark_removed(session: Session, row: SourceRow) -> None:
+def _on(name: str) -> str:
+    return f"source/{name}"
+
+
+def _mark_removed(session: Session, row: SourceRow, *, who: str) -> None:
     row.removed, row.due = True, None
+    audit.record(session, who=who, what="source removed", on=_on(row.name), before=json.loads(row.form))
     session.flush()  # a harvest that stores records holds this row until they are there to be buried
     _bury(session, row.id)
     session.commit()

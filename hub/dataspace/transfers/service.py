@@ -250,6 +250,13 @@ def listed(session: Session, person: str, projects: frozenset[str]) -> tuple[Tra
     return tuple(map(view, rows))
 
 
+def has_brought(session: Session, person: str) -> bool:
+    """Whether a file was copied to a project at the person's request."""
+    is_done = (TransferRow.kind == TransferKind.BRING) & (TransferRow.state == TransferState.DONE)
+    query = select(TransferRow.id).where(TransferRow.person == person, is_done).limit(1)
+    return session.scalar(query) is not None
+
+
 def row_for(session: Session, person: str, projects: frozenset[str], number: int) -> TransferRow:
     """A transfer that the person may see; raises :class:`NotFound`."""
     row = session.get(TransferRow, number)

@@ -39,6 +39,23 @@ def resources(**changes):
     return {"resources": FORM["resources"] | changes}
 
 
+def test_a_step_is_not_complete_because_no_call_is_chosen(gaps):
+    assert gaps({"call": None, "resources": {}}) == [
+        "call",
+        "resources.gpu_hours",
+        "resources.months",
+        "resources.systems",
+    ]
+
+
+def test_an_orcid_from_before_its_check_digit_was_checked_is_named(data):
+    for orcid, fields in (("0000-0002-1825-0097", []), ("0000-0002-1825-0098", ["profile.orcid"])):
+        profile = ProfileForm(full_name="Ada", orcid=orcid)
+        who = OrganisationForm.model_validate(ORGANISATION)
+        found_gaps = checks.gaps(data, None, Form.model_validate(FORM), profile, who, moment=NOW)
+        assert [gap.field for gap in found_gaps if gap.field.startswith("profile")] == fields
+
+
 def test_nothing_is_missing(gaps):
     assert gaps() == []
 

@@ -288,5 +288,5 @@ def test_without_a_server_it_lies_in_the_mailbox(sessions, session, settings):
     assert (letter.state, letter.text) == (EmailState.KEPT, "Hello\nAda")
 
 
-def test_the_address_of_a_person(smtp):
-    assert service.address_of("founder", smtp) == "founder@factory.example"
+def test_the_address_of_a_person(session, smtp):
+    assert service.address_of(session, "founder", smtp) == "founder@factory.example"

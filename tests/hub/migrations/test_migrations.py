@@ -58,6 +58,20 @@ def test_old_reports_add_up_and_no_id_of_a_record_or_a_run_is_used_again(setting
     engine.dispose()
 
 
+def test_mail_goes_on_to_the_addresses_that_people_had_given(settings):
+    engine = make_engine(settings.api.database_url)
+    migrations.upgrade(engine, "0038")
+    with engine.begin() as connection:
+        table = Table("profiles", MetaData(), autoload_with=connection)
+        for person, contact in (("ada", "ada@example.eu"), ("jan", None)):
+            connection.execute(table.insert(), {"person": person, "form": {"contact": contact}, "changed": now()})
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        addresses = connection.execute(text("SELECT person, address FROM mail_addresses")).all()
+    assert addresses == [("ada", "ada@example.eu")]
+    engine.dispose()
+
+
 def test_a_migration_that_breaks_leaves_nothing_half_done(settings):
     engine = make_engine(settings.api.database_url)
     with engine.begin() as connection:

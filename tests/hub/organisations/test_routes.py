@@ -1,8 +1,12 @@
 import pytest
+from sqlalchemy import select
 
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from hub.organisations.models import OrganisationForm, ProfileForm
-from tests.hub.fakes import ORGANISATION, settle
+from hub.mail import service as mail
+from hub.mail.tables import LetterRow
+from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
+from hub.organisations.tables import ProfileRow
+from tests.hub.fakes import ORGANISATION, settle, submitted
 
 
 def organisation(**changes):
@@ -89,3 +93,56 @@ def test_a_service_has_no_profile(person):
 def test_input_error_is_the_class_of_the_client(person):
     with pytest.raises(InvalidInput):
         person("founder")._connection.send("PUT", "/profile", {"full_name": "a\0b"}, ProfileForm)
+
+
+@pytest.mark.parametrize(
+    ("orcid", "is_right"),
+    [
+        ("0000-0002-1825-0097", True),
+        ("0000-0001-5109-3700", True),
+        ("0000-0002-1694-233X", True),
+        ("0000-0002-1825-0098", False),
+        ("0000-0002-1694-2330", False),
+        ("0000-0002-1852-0097", False),
+    ],
+)
+def test_the_check_digit_of_an_orcid_is_checked_and_said_at_its_field(person, orcid, is_right):
+    assert is_orcid(orcid) is is_right
+    founder = person("founder")
+    if is_right:
+        assert founder.organisations.write_profile(ProfileForm(orcid=orcid)).form.orcid == orcid
+        return
+    with pytest.raises(InvalidInput) as refused:
+        founder.organisations.write_profile(ProfileForm(orcid=orcid))
+    assert (refused.value.field or "").endswith("orcid")
+
+
+def test_a_profile_from_before_the_check_can_still_be_read(person, session):
+    founder = person("founder")
+    founder.organisations.write_profile(ProfileForm(full_name="Ada"))
+    session.get(ProfileRow, "founder").form = {"orcid": "0000-0002-1825-0098"}
+    session.commit()
+    assert founder.organisations.profile().form.orcid == "0000-0002-1825-0098"
+
+
+def test_mail_goes_to_the_address_that_a_person_gave(person, session, settings):
+    founder = person("founder")
+    own = mail.address_of(session, "founder", settings)
+    founder.organisations.write_profile(ProfileForm(contact="ada@example.eu"))
+    session.expire_all()
+    assert mail.address_of(session, "founder", settings) == "ada@example.eu"
+    assert mail.address_of(session, "colleague", settings) == own.replace("founder", "colleague")
+    founder.organisations.write_profile(ProfileForm(contact=None))
+    session.expire_all()
+    assert mail.address_of(session, "founder", settings) == own
+
+
+def test_a_decision_is_mailed_to_the_address_that_the_applicant_gave(person, session):
+    founder, reviewer = person("founder"), person("reviewer", groups=["reviewers"])
+    settle(founder)
+    founder.organisations.write_profile(ProfileForm(full_name="Ada", contact="ada@example.eu"))
+    number = submitted(founder).summary.id
+    reviewer.reviews.declare_conflict(number, conflict=False)
+    reviewer.reviews.ask_back(number, 1, "More?")
+    letters = session.scalars(select(LetterRow.to).where(LetterRow.subject.contains("changes requested"))).all()
+    assert letters == ["ada@example.eu"]

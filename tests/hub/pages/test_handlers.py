@@ -429,3 +429,30 @@ def test_pictures_that_cannot_load_the_theme_have_its_colours() -> None:
     pictures = [frame.STATIC / "favicon.svg", *(ROOT / "widgets").glob("labextension/**/*.js")]
     colours = {colour for path in pictures for colour in re.findall(r"#[0-9A-F]{6}\b", path.read_text())}
     assert colours <= set(tokens(0).values())
+
+
+APPLICATION = {
+    "id": 7,
+    "reference": "A-00007",
+    "title": "Steel",
+    "call": None,
+    "state": "approved",
+    "changed": "2026-11-24T02:00:00Z",
+    "submitted": None,
+    "due": None,
+    "mine": True,
+}
+
+
+@pytest.mark.parametrize("steps", [{}, {"data": True, "scaling": True}], ids=["begun", "done"])
+def test_first_steps_are_ticked_when_done_and_each_is_a_link(settings: Settings, steps: dict[str, bool]) -> None:
+    content = Overview.model_validate({**OVERVIEW, "application": APPLICATION, "steps": steps})
+    answer = overview.Answer(content, datetime(2026, 11, 24, 14, 2, tzinfo=UTC))
+    html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "answer": answer})
+
+    path = html[html.index('<ol class="path">') : html.index("</ol>", html.index('<ol class="path">'))]
+    entries = path.split("<li")[1:]
+    assert len(entries) == 5
+    assert all('<a href="' in entry for entry in entries)
+    done = ['class="done"' in entry for entry in entries]
+    assert done == [True, True, False, bool(steps), bool(steps)]

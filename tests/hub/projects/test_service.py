@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from hub.audit.tables import EventRow
 from hub.calls import programme as policy
@@ -15,6 +15,7 @@ from hub.projects import lifecycle, phases, service
 from hub.projects.models import Award, MemberRole, Phase, ProjectSpec, ProjectState
 from hub.projects.provisioning import provision
 from hub.projects.tables import Member, Project
+from hub.usage import service as usage
 from tests.hub.fakes import backends
 
 ORGANISATION = 9_999
@@ -198,3 +199,18 @@ def test_changed_hours_are_provisioned_by_a_process_that_has_just_begun(sessions
     before = service.record(session, spec(), who="admin", today=TODAY).revision
     with sessions() as other_process:
         assert service.record(other_process, spec(cpu_hours=200), who="admin", today=TODAY).revision == before + 1
+
+
+def test_lists_begin_with_ones_own_open_projects(session, settings):
+    for slug, role in (("a-shared", MemberRole.MEMBER), ("c-own", MemberRole.LEAD), ("b-own-closed", MemberRole.LEAD)):
+        service.record(session, spec(slug=slug, account=slug, members={"founder": role}), who="admin", today=TODAY)
+    session.execute(update(Project).where(Project.slug == "b-own-closed").values(phase=Phase.CLOSED))
+    session.commit()
+
+    assert [project.slug for project in service.projects_of(session, settings, "founder")] == [
+        "c-own",
+        "a-shared",
+        "b-own-closed",
+    ]
+    session.execute(update(Project).values(state=ProjectState.ACTIVE))
+    assert [hours.slug for hours in usage.hours_of(session, "founder")] == ["c-own", "a-shared"]

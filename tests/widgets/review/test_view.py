@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
-from hub.applications.models import ApplicationState, Decision, Form
+from hub.applications.models import ApplicationState, Decision, Form, Version
 from hub.calls.models import OrganisationKind
 from hub.errors import Conflict, NotAllowed
 from hub.home.models import Me
@@ -19,6 +20,8 @@ from hub.reviews.client import Reviews
 from hub.reviews.models import Case, DecisionForm, Queue, QueueEntry, QueueFilter, Review, ReviewForm
 from tests.widgets.factory import MOMENT, PROGRAMME, Factory, FakeProjects, version
 from widgets.base import Phase, Visitor
+from widgets.fields import visible_rows
+from widgets.review.case import consequences
 from widgets.review.state import due
 from widgets.review.view import ReviewDesk
 
@@ -31,6 +34,8 @@ def entry(**more: Any) -> QueueEntry:
     values: dict[str, Any] = {
         "id": 7,
         "reference": "A-00007",
+        "title": HOSTILE,
+        "applicant": "Maria <b>Founder</b>",
         "call": "playground-2026",
         "mode": "playground",
         "sector": "energy",
@@ -70,6 +75,7 @@ class DeskReviews(Reviews):
         return Case(
             entry=self.desk.entry,
             version=version(FORM, ORGANISATION),
+            previous=self.desk.previous,
             reviews=self.desk.reviewed,
             messages=(),
             decision=self.desk.decided,
@@ -82,6 +88,7 @@ class DeskReviews(Reviews):
         return self.case(number)
 
     def decide(self, number: int, decision: DecisionForm) -> Case:
+        self.desk.decisions.append(decision)
         if self.desk.decided is not None:
             raise Conflict("It is approved already.", field="state")
         self.desk.others_decide()
@@ -89,6 +96,10 @@ class DeskReviews(Reviews):
 
 
 class DeskProjects(FakeProjects):
+    def decide_extension(self, number: int, *, grant: bool, answer: str) -> Any:
+        assert isinstance(self.factory, Desk)
+        self.factory.extensions_decided.append((number, grant, answer))
+
     def open_extensions(self) -> tuple[Extension, ...]:
         return (
             Extension(
@@ -117,6 +128,9 @@ class Desk(Factory):
         self.entry = entry()
         self.reviewed: tuple[Review, ...] = ()
         self.decided: Decision | None = None
+        self.decisions: list[DecisionForm] = []
+        self.extensions_decided: list[tuple[int, bool, str]] = []
+        self.previous: Version | None = None
         self.filters: list[QueueFilter] = []
 
     def others_decide(self) -> None:
@@ -211,8 +225,7 @@ async def test_a_late_reviewer_gets_an_error_and_sees_the_decision(desk: Desk) -
     desk.others_decide()
     assert view.case is not None
     view.case.verdict.value, view.case.reason.value = True, "Fine."
-    view.do("Deciding", view.case._decide)
-    await settled(view)
+    await decided(view)
 
     assert view.state.trouble is not None
     assert "already" in view.state.trouble.message
@@ -225,11 +238,126 @@ async def test_a_decision_needs_a_reason(desk: Desk) -> None:
     view = await opened(desk)
     assert view.case is not None
     view.case.verdict.value = True
-    view.do("Deciding", view.case._decide)
+    view.do("Checking", view.case._ask_about_the_decision)
     await settled(view)
 
     assert list(view.state.problems) == ["grant.reason"]
+    assert view.case.confirming.layout.display == "none"
     assert desk.decided is None
+
+
+async def decided(view: ReviewDesk) -> None:
+    """Both presses of a decision."""
+    assert view.case is not None
+    view.do("Checking", view.case._ask_about_the_decision)
+    await settled(view)
+    view.case.confirming.confirm.click()
+    await settled(view)
+
+
+async def test_a_decision_is_confirmed_with_its_consequences(desk: Desk) -> None:
+    desk.entry = entry(title="Green steel", organisation="Steel GmbH", applicant="Maria")
+    view = await opened(desk)
+    assert view.case is not None
+    view.state.entry = view.state.entry.model_copy(update={"title": "Green steel", "applicant": "Maria"})  # type: ignore[union-attr]
+    view.case.verdict.value, view.case.reason.value, view.case.grant_gpu.value = True, "Fine.", 12
+    view.do("Checking", view.case._ask_about_the_decision)
+    await settled(view)
+
+    assert desk.decided is None
+    assert view.case.confirming.layout.display == ""
+    words = view.case.confirming.text.value
+    assert "A-00007 “Green steel” of Maria" in words
+    assert "12 GPU hours and 10 core hours" in words
+    assert "cannot be changed" in words
+    view.case.grant_gpu.value = 99  # what was confirmed counts
+    view.case.confirming.confirm.click()
+    await settled(view)
+
+    assert desk.decided is not None
+    assert desk.decisions[0].gpu_hours == 12
+
+
+async def test_a_rejection_says_what_it_means() -> None:
+    form = DecisionForm(version=1, approve=False, reason="x")
+
+    assert "gets no project" in consequences(entry(), form)
+
+
+async def test_going_back_decides_nothing_and_another_application_asks_anew(desk: Desk) -> None:
+    view = await opened(desk)
+    assert view.case is not None
+    view.case.verdict.value, view.case.reason.value = True, "Fine."
+    view.do("Checking", view.case._ask_about_the_decision)
+    await settled(view)
+    view.case.remarks.value = view.case.message.value = "Of this application"
+    view.go("case/7")
+    await settled(view)
+    view.case.confirming.confirm.click()
+    await settled(view)
+
+    assert desk.decided is None
+    assert view.case.confirming.layout.display == "none"
+    assert (view.case.remarks.value, view.case.message.value) == ("", "")
+
+
+async def test_a_conflict_is_confirmed_because_it_stays(desk: Desk) -> None:
+    view = await opened(desk, free=False)
+    assert view.case is not None
+    view.case._ask_about_the_conflict()
+    assert desk.entry.declared is None
+    view.case.confirming_conflict.confirm.click()
+    await settled(view)
+
+    assert desk.entry.declared is True
+
+
+async def test_an_extension_is_confirmed_with_its_consequences(desk: Desk) -> None:
+    view = await shown(desk)
+    assert view.desk is not None
+    view.desk.which.value, view.desk.answer.value = 1, "Go on."
+    view.do("Checking", lambda _: view.desk._ask_before_deciding(grant=True))  # type: ignore[union-attr]
+    await settled(view)
+    assert desk.extensions_decided == []
+    assert "steel-1 gets 1 months" in view.desk.confirming.text.value
+    view.desk.confirming.confirm.click()
+    await settled(view)
+
+    assert desk.extensions_decided == [(1, True, "Go on.")]
+
+
+async def test_who_applies_and_for_what_is_named_before_the_declaration(desk: Desk) -> None:
+    markup = everything(await shown(desk)) + everything((await opened(desk, free=False)).case)
+
+    assert markup.count("Maria &lt;b&gt;Founder&lt;/b&gt;") == 2
+    assert markup.count(escape(HOSTILE)) >= 4  # title and organisation, in the queue and on the page
+
+
+async def test_what_changed_since_the_earlier_version_is_shown(desk: Desk) -> None:
+    earlier = Form(title="Before", use_case=HOSTILE, resources={"gpu_hours": 100, "cpu_hours": 10})
+    desk.previous = version(earlier, ORGANISATION)
+    view = await opened(desk)
+    assert view.case is not None
+
+    words = view.case.changes_since.value
+    assert "Changes since version 1" in words
+    assert "Before" in words
+    assert "GPU hours" not in words  # it is the same in both
+
+
+async def test_the_result_of_an_action_stands_beside_its_button(desk: Desk) -> None:
+    view = await opened(desk)
+    assert view.case is not None
+    for field in view.case.scores.values():
+        field.value = 4
+    view.case.approve.value = True
+    [row] = [row for row in visible_rows(view.case.reviewing) if row.children[0].description == "Save my review"]
+    row.children[0].click()
+    await settled(view)
+
+    assert "Review saved." in row.outcome.value
+    assert view.activity.value == ""
+    assert everything(view).count("Review saved.") == 1
 
 
 async def test_applicants_input_is_escaped(desk: Desk) -> None:

@@ -57,6 +57,8 @@ class Outside(BaseHTTPRequestHandler):
         name = PEOPLE.get(token)
         if self.path.endswith("/me"):
             self._answer({"name": name, "display_name": f"Dr {name}", "roles": [], "projects": []} if name else None)
+        elif self.path.endswith("/atrium/text-key"):
+            self._answer({"key": f"key of {name}"} if name else None)
         else:
             self._answer(self._model(token, name))
 
@@ -450,6 +452,13 @@ def test_scaling_leads_to_the_persons_own_server(service: Service) -> None:
 
     assert answer.status_code == 302
     assert answer.headers["Location"] == "http://localhost:8000/hub/user-redirect/atrium/scaling"
+
+
+def test_visitors_get_the_key_of_their_own_text(service: Service) -> None:
+    for person in ("founder", "colleague"):
+        response = service.get(person, "atrium/text-key")
+        assert response.json() == {"key": f"key of {person}"}
+        assert response.headers["cache-control"] == "no-store"
 
 
 def test_a_service_is_no_visitor(service: Service) -> None:
