@@ -51,4 +51,4 @@ def country_refusal(programme: Programme, code: str) -> str:
 
 
 def _listed(names: Sequence[str], joint: str) -> str:
-    return f" {joint} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f" {joint} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

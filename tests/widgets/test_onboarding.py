@@ -339,6 +339,7 @@ async def at_the_mode(factory: Factory, organisation: OrganisationForm) -> tuple
 async def test_the_price_of_each_mode_is_shown_to_an_sme(factory: Factory) -> None:
     view, mode = await at_the_mode(factory, COMPANY)
     await view.state.act("Advice", mode._advise(factory))
+    mode.draw()
 
     assert "Free of charge for you: the SME test says that yours is an SME." in mode.advice.value
     assert "Free of charge for you: the SME test says that yours is an SME." in mode.note.value
@@ -372,6 +373,7 @@ async def test_others_are_not_asked_for_a_funded_project(factory: Factory) -> No
 
     assert mode.conditions["funded-project"].layout.display == "none"
     await view.state.act("Advice", mode._advise(factory))
+    mode.draw()
     assert "Playground is for companies. Public bodies can apply for AI for Science." in mode.advice.value
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.applications import aiact
@@ -391,6 +391,7 @@ def expected_price(mode, need):
     return {True: Price.FREE, False: Price.PAY_PER_USE, None: None}[need.sme]
 
 
+@settings(max_examples=300, deadline=None)
 @given(need=NEEDS, moment=MOMENTS, closed=CLOSED)
 def test_no_applicant_is_sent_to_a_mode_that_is_closed_to_them_and_each_learns_the_price(need, moment, closed):
     advice = adviser.advise(DATA, statuses(moment, lambda slug: slug not in closed), need, moment)
@@ -406,6 +407,7 @@ def test_no_applicant_is_sent_to_a_mode_that_is_closed_to_them_and_each_learns_t
         assert need.starts_within_days is None or (option.decision_by - today).days <= need.starts_within_days
 
 
+@settings(max_examples=300, deadline=None)
 @given(need=NEEDS, moment=MOMENTS)
 def test_a_mode_that_nothing_speaks_against_fits(need, moment):
     need = need.model_copy(update={"starts_within_days": None})
