@@ -174,9 +174,9 @@ class AccessMode(Data):
     def _is_consistent(self) -> AccessMode:
         if (self.decision_working_days is None) is (self.decision_months is None):
             raise ValueError(f"the mode {self.id} needs decision_working_days or decision_months")
-        for entry in (*self.conditions, *self.prices):
-            if entry.kind not in self.kinds:
-                raise ValueError(f"the mode {self.id} is not for the kind {entry.kind}, which it names")
+        for kind in (*(entry.kind for entry in self.conditions), *(entry.kind for entry in self.prices)):
+            if kind not in self.kinds:
+                raise ValueError(f"the mode {self.id} is not for the kind {kind}, which it names")
         for price in self.prices:
             matching = [other for other in self.prices if other.kind is price.kind]
             if len(matching) > 1 and (price.sme is None or len({other.sme for other in matching}) < len(matching)):
@@ -391,12 +391,19 @@ class Programme(Data):
     def _named_sources(self) -> Iterator[str]:
         """Ids of the sources that entries name."""
         for mode in self.modes:
-            parts = (*mode.amounts, *mode.conditions, *mode.prices, *mode.remarks)
-            yield from (mode.source, *(part.source for part in parts))
-        entries = (*self.calls, *self.systems, *self.helpers, *self.ai_act.compute_thresholds)
-        yield from (entry.source for entry in entries)
+            yield mode.source
+            yield from (amount.source for amount in mode.amounts)
+            yield from (condition.source for condition in mode.conditions)
+            yield from (price.source for price in mode.prices)
+            yield from (remark.source for remark in mode.remarks)
+        yield from (call.source for call in self.calls)
+        yield from (system.source for system in self.systems)
+        yield from (helper.source for helper in self.helpers)
+        yield from (threshold.source for threshold in self.ai_act.compute_thresholds)
         yield from (self.sme.source, self.ai_act.source, self.calculator.source, self.terms.source)
-        optional = [entry.source for entry in (*self.countries, *self.sme.ceilings, *self.ai_act.questions)]
+        optional = [country.source for country in self.countries]
+        optional += [ceiling.source for ceiling in self.sme.ceilings]
+        optional += [question.source for question in self.ai_act.questions]
         optional += [self.calculator.utilisation_source, self.holidays_source]
         yield from (source for source in optional if source is not None)
 
