@@ -128,7 +128,14 @@ SUBJECTS: dict[str, set[str]] = {
     },
     "apps": set(),
     "audit": set(),
-    "calls": {"adviser", "calculator", "calendar", "programme"},
+    "calls": {
+        "adviser",
+        "calculator",
+        "calendar",
+        "eligibility",  # who may use a mode
+        "prices",  # what a mode costs an applicant
+        "programme",
+    },
     "dask": set(),
     "dataspace": {
         "context",  # what routes receive: the projects of the person who asks

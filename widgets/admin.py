@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -11,7 +12,7 @@ from ipywidgets import HTML, VBox
 from markupsafe import Markup
 from traitlets import Instance, Tuple, UseEnum
 
-from hub.calls.models import CallChange, CallState, Programme
+from hub.calls.models import CallChange, CallState, CallStatus, Programme, Source
 from hub.client import Api
 from hub.home.models import Me
 from hub.mail.models import Email, EmailState
@@ -162,12 +163,18 @@ class Calls(AdminPart):
                     "ok" if status.accepts else "warn", status.state.value
                 ),
                 ", ".join(status.full_systems) or "none",
-                moment(status.next_cut_off) if status.next_cut_off else "at any time",
+                _next_cut_off(status),
                 status.why_not or status.note,
             )
             for status in self.state.calls
         ]
         self.text.value = str(table(("Call", "State", "Full systems", "Next cut-off", "Note"), rows))
+
+
+def _next_cut_off(status: CallStatus) -> Markup | str:
+    if status.next_cut_off is not None:
+        return moment(status.next_cut_off) + (" (planned)" if status.planned else "")
+    return "none known" if status.call.cut_offs or status.call.planned_cut_offs else "at any time"
 
 
 class Projects(AdminPart):
@@ -280,20 +287,39 @@ class ProgrammeView(AdminPart):
                 helper.kind.value.upper(),
                 ", ".join(helper.countries) or "all",
                 ", ".join(helper.sectors) or "all",
-                f"{sources[helper.source].title}, {sources[helper.source].as_of}",
+                _cited(sources[helper.source]),
             )
             for helper in programme.helpers
         ]
         self.text.value = str(
-            facts([("Programme", programme.title), ("As of", str(programme.as_of))])
+            facts(
+                [
+                    ("Programme", programme.title),
+                    ("As of", str(programme.as_of)),
+                    ("Holidays", f"{len(programme.holidays)} days. {_doubt(programme.holidays_source, sources)}"),
+                ]
+            )
             + HOW_TO_EDIT
             + table(("Helper", "Kind", "Countries", "Sectors", "Source"), helpers, "Helpers nearby")
             + table(
-                ("Source", "As of", "Address"),
-                [(source.title, str(source.as_of), source.url or "") for source in programme.sources],
+                ("Source", "As of", "Confidence", "Address"),
+                [
+                    (source.title, str(source.as_of), source.confidence.value, source.url or "")
+                    for source in programme.sources
+                ],
                 "Sources of the programme's figures",
             )
         )
+
+
+def _cited(source: Source) -> str:
+    return f"{source.title}, {source.as_of}. {source.doubt}".strip()
+
+
+def _doubt(name: str | None, sources: Mapping[str, Source]) -> str:
+    """What is not confirmed about values of a source, with its title; empty if all is."""
+    source = sources.get(name or "")
+    return f"{source.doubt} {source.title}." if source and source.doubt else ""
 
 
 HOW_TO_EDIT = notice(

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from hub.applications import aiact
 from hub.applications.models import Form, Gap
 from hub.calls.calendar import day_in
-from hub.calls.models import AccessMode, CallStatus, Goal, Outcome, Programme
+from hub.calls.eligibility import country_refusal, kind_refusal, unmet
+from hub.calls.models import AccessMode, CallStatus, Goal, OrganisationKind, Programme
 from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
 
 SHORTEST_USE_CASE = 50
@@ -22,19 +23,24 @@ def gaps(
     organisation: OrganisationForm | None,
     *,
     moment: datetime,
+    accepted_kind: OrganisationKind | None = None,
 ) -> tuple[Gap, ...]:
     """All gaps at this moment in the order of the form; empty when the application is complete.
 
     :param status: of the call the form names; None: it names none that exists.
+    :param accepted_kind: kind of the organisation with which an application that is amended was submitted to its call;
+        it may be amended although the mode has been closed to that kind.
     """
     gaps = [*_about_people(programme, profile, organisation), *_about_purpose(programme, form)]
     gaps += [*_about_call(status), *_about_start(programme, form, moment)]
     if status is not None:
         mode = programme.mode(status.call.mode)
-        gaps += [*_about_eligibility(mode, organisation), *_about_resources(mode, status, form)]
+        if organisation is not None:
+            gaps += _about_eligibility(programme, mode, organisation.kind, form, accepted_kind)
+        gaps += _about_resources(mode, status, form)
     else:
         gaps += _about_resources_of_any_call(form)
-    gaps += _about_declarations(programme, form)
+    gaps += _about_declarations(programme, form, day_in(programme.zone, moment))
     return tuple(Gap(field=field, message=message) for field, message in gaps)
 
 
@@ -48,9 +54,8 @@ def _about_people(
     if organisation is None:
         yield "organisation", "Enter the organisation that you apply for."
         return
-    country = next((country for country in programme.countries if country.code == organisation.country), None)
-    if country is None or not country.eligible:
-        yield "organisation.country", "The country of your organisation does not take part in the programme."
+    if refusal := country_refusal(programme, organisation.country):
+        yield "organisation.country", refusal
     if organisation.kind == "company" and organisation.figures is None:
         yield (
             "organisation.figures",
@@ -87,9 +92,14 @@ def _about_start(programme: Programme, form: Form, moment: datetime) -> Iterator
         yield "resources.starts", f"Choose a start on or before {latest:%-d %B %Y}."
 
 
-def _about_eligibility(mode: AccessMode, organisation: OrganisationForm | None) -> Iterator[tuple[str, str]]:
-    if organisation is not None and organisation.kind not in mode.kinds:
-        yield "call", f"{mode.title} is not for organisations of this kind."
+def _about_eligibility(
+    programme: Programme, mode: AccessMode, kind: OrganisationKind, form: Form, accepted_kind: OrganisationKind | None
+) -> Iterator[tuple[str, str]]:
+    refusal = kind_refusal(programme, mode, kind)
+    if refusal and kind is not accepted_kind:
+        yield "call", refusal
+    for condition in unmet(mode, kind, form.conditions):
+        yield f"conditions.{condition.id}", condition.refusal
 
 
 def _about_hours(form: Form) -> Iterator[tuple[str, str]]:
@@ -127,14 +137,14 @@ def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterat
         yield "resources.systems", f"{full[0]} is full; choose another system, or wait."
 
 
-def _about_declarations(programme: Programme, form: Form) -> Iterator[tuple[str, str]]:
+def _about_declarations(programme: Programme, form: Form, day: date) -> Iterator[tuple[str, str]]:
     if form.data.personal_data is None:
         yield "data.personal_data", "State whether personal data are involved."
-    check = aiact.check(programme.ai_act, form.ai_act)
+    check = aiact.check(programme, form, day)
     if check.open_questions:
         yield f"ai_act.{check.open_questions[0]}", "Answer every question of the AI Act self-check."
-    if check.outcome is Outcome.PROHIBITED:
-        yield "ai_act", "An answer describes a practice that the AI Act prohibits; such work cannot get access."
+    if check.outcome in aiact.PROHIBITED:
+        yield "ai_act", f"{check.summary} Such work cannot get access."
     if not form.declaration.civilian_use:
         yield "declaration.civilian_use", "Confirm that the use is civilian only."
     if not form.declaration.truthful:

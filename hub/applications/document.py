@@ -10,7 +10,8 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from hub.applications.models import Form, Version
-from hub.calls.models import Programme
+from hub.calls.eligibility import answered
+from hub.calls.models import Programme, Source
 
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 """Debian's fonts-dejavu-core: Latin, Greek, Cyrillic, Arabic and more; what it lacks is shown as a box."""
@@ -45,7 +46,7 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
             ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
         ],
     )
-    yield "Purpose", _purpose(programme, form)
+    yield "Purpose", _purpose(programme, version)
     yield "Resources", _resources(form)
     datasets = [f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets]
     yield (
@@ -57,8 +58,16 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
         ],
     )
     check = version.self_check
-    findings = [f"{finding.article}: {finding.consequence}" for finding in check.findings]
-    yield "AI Act self-check", [("Result", check.summary), ("Duties", "\n".join(findings)), ("Note", check.advice)]
+    findings = [f"{finding.article}: {_marked(finding.consequence, finding.source)}" for finding in check.findings]
+    yield (
+        "AI Act self-check",
+        [
+            ("Result", check.summary),
+            ("Duties", "\n".join(findings)),
+            ("Computing for the model", "\n".join(check.remarks)),
+            ("Note", check.advice),
+        ],
+    )
     declaration = form.declaration
     yield (
         "Declaration",
@@ -70,15 +79,23 @@ def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, lis
     )
 
 
-def _purpose(programme: Programme, form: Form) -> list[tuple[str, str]]:
+def _purpose(programme: Programme, version: Version) -> list[tuple[str, str]]:
+    form = version.form
     call = programme.call(form.call) if form.call else None
     sector = next((sector.title for sector in programme.sectors if sector.id == form.sector), "")
     return [
         ("Call", call.title if call else form.call or ""),
+        ("Price", _marked(version.price.text, version.price.source) if version.price else ""),
+        *answered(programme, form.conditions),
         ("Sector", sector),
         ("Goal", form.goal or ""),
         ("Use case", form.use_case),
     ]
+
+
+def _marked(text: str, source: Source | None) -> str:
+    """A statement, marked if its source is not confirmed."""
+    return f"{text} {source.doubt}".strip() if source else text
 
 
 def _resources(form: Form) -> list[tuple[str, str]]:

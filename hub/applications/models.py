@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.calls.models import Goal, Id, Outcome, Workload
+from hub.calls.models import Goal, Id, Outcome, PriceAdvice, Source, Workload
 from hub.organisations.models import Line, OrganisationForm, ProfileForm, SmeResult, Text, Web
 
 Hours = Annotated[int, Field(ge=0, le=10**9)]
@@ -79,6 +79,8 @@ class Form(Input):
     use_case: Text = ""
     resources: Resources = Resources()
     data: DataNeeds = DataNeeds()
+    conditions: dict[Id, bool] = Field({}, max_length=20)
+    """Answers to the conditions of access modes, by the condition's id."""
     ai_act: dict[Id, bool] = Field({}, max_length=100)
     """Answers by the question's id."""
     declaration: Declaration = Declaration()
@@ -105,6 +107,9 @@ class Finding(BaseModel):
     article: str
     outcome: Outcome
     consequence: str
+    """With the day from which it applies."""
+    applies_from: date | None = None
+    source: Source | None = None
 
 
 class SelfCheck(BaseModel):
@@ -113,11 +118,15 @@ class SelfCheck(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     outcome: Outcome | None
-    """None while questions are open and nothing is prohibited yet."""
+    """None while questions are open and no answer describes a prohibited practice."""
     findings: tuple[Finding, ...]
     open_questions: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """How the calculated training compares with the thresholds for general-purpose models."""
     summary: str
     advice: str
+    checked_on: date | None = None
+    """Day whose law the outcome is; None in versions from before days were stored."""
 
 
 class Gap(BaseModel):
@@ -158,6 +167,8 @@ class Version(BaseModel):
     organisation_id: int
     organisation: OrganisationForm
     sme: SmeResult | None
+    price: PriceAdvice | None = None
+    """None: no price was stored with it, or its mode is closed to the organisation."""
     self_check: SelfCheck
 
 

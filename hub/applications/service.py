@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from hub.applications import checks, versions, views
+from hub.applications import aiact, checks, versions, views
 from hub.applications.models import (
     EDITABLE,
     Application,
@@ -19,6 +19,7 @@ from hub.applications.models import (
     Form,
     Gap,
     MessageKind,
+    SelfCheck,
     Version,
 )
 from hub.applications.tables import ApplicationRow, MessageRow
@@ -26,7 +27,8 @@ from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls import service as calls
 from hub.calls.adviser import decision_by
-from hub.calls.models import CallStatus, Programme
+from hub.calls.calendar import day_in
+from hub.calls.models import CallStatus, OrganisationKind, Programme
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.mail import service as mail
@@ -120,7 +122,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
     row = _own(session, person, number)
     form, profile = Form.model_validate(row.form), organisations.profile(session, programme, person)
     status = _status(session, programme, row, form, moment)
-    gaps = _gaps(programme, status, form, profile, moment)
+    gaps = _gaps(session, programme, row, profile, moment)
     if row.state in EDITABLE and gaps:
         more = f"{len(gaps) - 1} more to do." if len(gaps) > 1 else ""
         raise InvalidInput(gaps[0].message, field=gaps[0].field, hint=more)
@@ -322,28 +324,47 @@ def _status_of_amendment(session: Session, programme: Programme, row: Applicatio
     """Status of its call for an application that arrived in time: it may be amended whatever became of the call."""
     submitted = versions.submitted_versions(session, row.id)
     arrived = min(version.submitted for version in submitted if version.form.call == row.call)
+    at_arrival = calls.status(session, programme, status.call.slug, arrived)
     full_systems = set(status.full_systems) - set(submitted[-1].form.resources.systems)
     return status.model_copy(
         update={
             "accepts": True,
             "why_not": "",
             "full_systems": tuple(sorted(full_systems)),
-            "next_cut_off": calls.status(session, programme, status.call.slug, arrived).next_cut_off,
+            "next_cut_off": at_arrival.next_cut_off,
+            "planned": at_arrival.planned,
         }
     )
 
 
 def _gaps(
-    programme: Programme, status: CallStatus | None, form: Form, profile: Profile, moment: datetime
+    session: Session, programme: Programme, row: ApplicationRow, profile: Profile, moment: datetime
 ) -> tuple[Gap, ...]:
+    form = Form.model_validate(row.form)
+    status = _status(session, programme, row, form, moment)
     organisation = profile.organisation.form if profile.organisation else None
-    return checks.gaps(programme, status, form, profile.form, organisation, moment=moment)
+    accepted_kind = _accepted_kind(session, row, form)
+    return checks.gaps(programme, status, form, profile.form, organisation, moment=moment, accepted_kind=accepted_kind)
+
+
+def _accepted_kind(session: Session, row: ApplicationRow, form: Form) -> OrganisationKind | None:
+    """Kind of the organisation of the last version, if reviewers wait for changes to it in the same call."""
+    if row.state is not ApplicationState.CHANGES_REQUESTED or form.call != row.call:
+        return None
+    return versions.stored_version(session, row.id, row.version).organisation.kind
 
 
 def _application(session: Session, programme: Programme, row: ApplicationRow, reader: str) -> Application:
     gaps: tuple[Gap, ...] = ()
+    moment = now()
     if row.state in EDITABLE and row.owner == reader:
-        form, profile = Form.model_validate(row.form), organisations.profile(session, programme, row.owner)
-        moment = now()
-        gaps = _gaps(programme, _status(session, programme, row, form, moment), form, profile, moment)
-    return views.application(session, programme, row, reader, gaps)
+        gaps = _gaps(session, programme, row, organisations.profile(session, programme, row.owner), moment)
+    self_check = _self_check(session, programme, row, moment)
+    return views.application(session, row, reader, self_check=self_check, gaps=gaps)
+
+
+def _self_check(session: Session, programme: Programme, row: ApplicationRow, moment: datetime) -> SelfCheck:
+    """Of the draft by today's questions, or of the last version by those that it answered."""
+    if row.version and row.state not in EDITABLE:
+        return versions.stored_version(session, row.id, row.version).self_check
+    return aiact.check(programme, Form.model_validate(row.form), day_in(programme.zone, moment))

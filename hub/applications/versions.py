@@ -12,7 +12,9 @@ from hub.applications import aiact
 from hub.applications.models import Form, Version
 from hub.applications.tables import VersionRow
 from hub.applications.views import reference
+from hub.calls.calendar import day_in
 from hub.calls.models import Programme
+from hub.calls.prices import price_of_call
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.organisations.models import Profile
 
@@ -35,16 +37,19 @@ def build(programme: Programme, number: int, form: Form, profile: Profile, momen
     """A version of ``form`` with everything it is judged by; raises :class:`InvalidInput` without an organisation."""
     if profile.organisation is None:
         raise InvalidInput("Enter the organisation that you apply for.", field="organisation")
+    organisation = profile.organisation
+    is_sme = organisation.sme.is_sme if organisation.sme else None
     return Version(
         number=number,
         submitted=moment,
         by=profile.person,
         form=form,
         profile=profile.form,
-        organisation_id=profile.organisation.id,
-        organisation=profile.organisation.form,
-        sme=profile.organisation.sme,
-        self_check=aiact.check(programme.ai_act, form.ai_act),
+        organisation_id=organisation.id,
+        organisation=organisation.form,
+        sme=organisation.sme,
+        price=price_of_call(programme, form.call, organisation.form.kind, is_sme, form.conditions),
+        self_check=aiact.check(programme, form, day_in(programme.zone, moment)),
     )
 
 

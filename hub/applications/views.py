@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hub.applications import aiact
 from hub.applications.models import (
     DECIDED,
     EDITABLE,
@@ -18,9 +17,9 @@ from hub.applications.models import (
     Form,
     Gap,
     Message,
+    SelfCheck,
 )
 from hub.applications.tables import ApplicationRow, MessageRow
-from hub.calls.models import Programme
 from hub.projects.tables import Project
 
 
@@ -35,7 +34,7 @@ def audit_name(number: int) -> str:
 
 
 def application(
-    session: Session, programme: Programme, row: ApplicationRow, reader: str, gaps: Sequence[Gap]
+    session: Session, row: ApplicationRow, reader: str, *, self_check: SelfCheck, gaps: Sequence[Gap]
 ) -> Application:
     """The application as ``reader`` sees it, its owner or a colleague."""
     form = Form.model_validate(row.form)
@@ -46,7 +45,7 @@ def application(
         revision=row.revision,
         form=form,
         versions=row.version,
-        self_check=aiact.check(programme.ai_act, form.ai_act),
+        self_check=self_check,
         gaps=tuple(gaps),
         messages=messages(session, row, for_reviewers=False),
         decision=row_decision,

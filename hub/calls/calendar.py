@@ -56,6 +56,12 @@ def add_working_days(day: date, count: int, holidays: Collection[date]) -> date:
     return day
 
 
+def months_after(day: date, count: int, holidays: Collection[date]) -> date:
+    """Last day of a period of months after ``day``, or the next working day (Article 3(4) of the Regulation)."""
+    end = day + relativedelta(months=count)
+    return end if is_working_day(end, holidays) else add_working_days(end, 1, holidays)
+
+
 def working_days_between(first: date, last: date, holidays: Collection[date]) -> int:
     """Number of working days after ``first`` up to and including ``last``; negative if ``last`` is earlier."""
     if last < first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -40,6 +41,8 @@ class Outcome(StrEnum):
     """Classes of AI systems in the AI Act, strictest first."""
 
     PROHIBITED = "prohibited"
+    BECOMES_PROHIBITED = "becomes prohibited"
+    """A practice whose prohibition applies from a later day."""
     HIGH_RISK = "high-risk"
     GPAI = "gpai"
     TRANSPARENCY = "transparency"
@@ -53,6 +56,30 @@ class HelperKind(StrEnum):
     NATIONAL = "national"
 
 
+class Confidence(StrEnum):
+    """How far the figures of a source are confirmed; pages show every value that is not."""
+
+    CONFIRMED = "confirmed"
+    ONE_SOURCE = "one source"
+    NOT_VERIFIED = "not verified"
+
+
+class Unit(StrEnum):
+    """Unit of an amount of computing time."""
+
+    GPU_HOURS = "GPU hours"
+    NODE_HOURS = "node hours"
+    """A whole node for an hour, whatever number of GPUs it has."""
+    GCD_HOURS = "GCD hours"
+    """A graphics compute die, half of a GPU such as the MI250X, for an hour."""
+    CORE_HOURS = "core hours"
+
+
+class Price(StrEnum):
+    FREE = "free"
+    PAY_PER_USE = "pay per use"
+
+
 class Data(BaseModel):
     """Base of the programme's data; unknown keys are rejected."""
 
@@ -64,6 +91,60 @@ class Source(Data):
     title: str
     url: Link | None = None
     as_of: date
+    confidence: Confidence = Confidence.CONFIRMED
+
+    @property
+    def doubt(self) -> str:
+        """Sentence for readers of a value whose source is not confirmed; empty if it is."""
+        return {
+            Confidence.CONFIRMED: "",
+            Confidence.ONE_SOURCE: "Read in one source only.",
+            Confidence.NOT_VERIFIED: "Not verified: check it before you rely on it.",
+        }[self.confidence]
+
+
+class Amount(Data):
+    """An amount that the programme publishes for a mode, in the programme's unit."""
+
+    unit: Unit
+    at_least: int | None = Field(None, gt=0)
+    up_to: int | None = Field(None, gt=0)
+    remark: str = ""
+    source: Id
+
+    def __str__(self) -> str:
+        bounds = [f"{bound:,}" for bound in (self.at_least, self.up_to) if bound is not None]
+        first = "at least " if self.up_to is None else "up to " if self.at_least is None else ""
+        size = f"{first if bounds else ''}{' to '.join(bounds)} {self.unit}".strip()
+        return f"{size}, {self.remark}" if self.remark else size
+
+
+class Condition(Data):
+    """What organisations of a kind have to confirm before they may use a mode."""
+
+    id: Id
+    kind: OrganisationKind
+    question: str
+    refusal: str
+    """Sentence for those who do not confirm it."""
+    source: Id
+
+
+class ModePrice(Data):
+    """Price of a mode for a kind of applicant."""
+
+    kind: OrganisationKind
+    sme: bool | None = None
+    """For which result of the SME test; None: for every result."""
+    price: Price
+    source: Id
+
+
+class Remark(Data):
+    """A further fact about a mode."""
+
+    text: str
+    source: Id
 
 
 class AccessMode(Data):
@@ -74,13 +155,50 @@ class AccessMode(Data):
     gpu_hours_over: int = Field(0, ge=0)
     gpu_hours_up_to: int | None = Field(None, gt=0)
     cpu_hours_up_to: int | None = Field(None, gt=0)
-    decision_working_days: int = Field(ge=1)
+    amounts: tuple[Amount, ...] = ()
+    decision_working_days: int | None = Field(None, ge=1)
+    decision_months: int | None = Field(None, ge=1)
+    """Time to the decision: either of the two."""
     cut_offs: bool
     """Whether applications are decided after the next cut-off; otherwise in the order of submission."""
     reviewers: int = Field(ge=1)
     kinds: tuple[OrganisationKind, ...]
+    conditions: tuple[Condition, ...] = ()
+    prices: tuple[ModePrice, ...] = ()
+    """A kind of applicant without a price: it is not known."""
+    remarks: tuple[Remark, ...] = ()
     goals: tuple[Goal, ...]
     source: Id
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> AccessMode:
+        if (self.decision_working_days is None) is (self.decision_months is None):
+            raise ValueError(f"the mode {self.id} needs decision_working_days or decision_months")
+        for kind in (*(entry.kind for entry in self.conditions), *(entry.kind for entry in self.prices)):
+            if kind not in self.kinds:
+                raise ValueError(f"the mode {self.id} is not for the kind {kind}, which it names")
+        for price in self.prices:
+            matching = [other for other in self.prices if other.kind is price.kind]
+            if len(matching) > 1 and (price.sme is None or len({other.sme for other in matching}) < len(matching)):
+                raise ValueError(f"the mode {self.id} has two prices for the kind {price.kind}")
+        for amount in self.amounts:
+            if amount.unit is Unit.GPU_HOURS and amount.up_to != self.gpu_hours_up_to:
+                raise ValueError(f"the mode {self.id} has an amount that differs from gpu_hours_up_to")
+        return self
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Sentences on amounts and further facts, each with the id of its source."""
+        amounts = ((f"Amount: {amount}.", amount.source) for amount in self.amounts)
+        return (*amounts, *((remark.text, remark.source) for remark in self.remarks))
+
+    @property
+    def decision_time(self) -> str:
+        """Longest time to the decision, such as ``2 working days``."""
+        count, unit = self.decision_working_days or self.decision_months, "month"
+        if self.decision_working_days is not None:
+            unit = "working day"
+        return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 class Call(Data):
@@ -90,6 +208,9 @@ class Call(Data):
     opens: date
     closes: date | None = None
     cut_offs: tuple[AwareDatetime, ...] = ()
+    """Published ones."""
+    planned_cut_offs: tuple[AwareDatetime, ...] = ()
+    """Expected by this factory, not published yet."""
     systems: tuple[Id, ...]
     source: Id
 
@@ -115,11 +236,16 @@ class SmeCeiling(Data):
     """Euro a year."""
     balance_up_to: int
     """Euro."""
+    sme: bool = True
+    """False: a category above SMEs."""
+    remark: str = ""
+    source: Id | None = None
+    """None: that of the definition."""
 
 
 class SmeDefinition(Data):
     ceilings: tuple[SmeCeiling, ...]
-    """The smallest first."""
+    """The smallest first, and those of SMEs before others."""
     partner_from: float
     """Per cent of capital or votes from which an enterprise is a partner."""
     linked_over: float
@@ -138,6 +264,8 @@ class CountryName(Data):
     code: Country
     name: str
     eligible: bool = True
+    source: Id | None = None
+    """A country that is not eligible by a source that is not verified: it is unknown whether it takes part."""
 
 
 class Helper(Data):
@@ -159,10 +287,25 @@ class Question(Data):
     outcome: Outcome
     """If the answer is yes."""
     consequence: str
+    applies_from: date | None = None
+    """First day on which the rule applies; None: not stated."""
+    source: Id | None = None
+    """None: that of the self-check."""
+
+
+class ComputeThreshold(Data):
+    """Operations of a training above which the AI Act treats a model differently."""
+
+    operations: float = Field(gt=0)
+    article: str
+    consequence: str
+    source: Id
 
 
 class AiAct(Data):
     questions: tuple[Question, ...]
+    compute_thresholds: tuple[ComputeThreshold, ...] = ()
+    """The lowest first."""
     minimal: str
     advice: str
     """Note shown with every result: it is advice, not a decision."""
@@ -185,6 +328,8 @@ class Calculator(Data):
     inference_bytes: float
     utilisation: float = Field(gt=0, le=1)
     """Share of the peak that good programs reach."""
+    utilisation_source: Id | None = None
+    """None: ``source``."""
     source: Id
 
 
@@ -217,6 +362,7 @@ class Programme(Data):
     terms: Terms
     holidays: tuple[date, ...]
     """Days besides weekends that are not working days."""
+    holidays_source: Id | None = None
     zone: str = "Europe/Brussels"
     """Time zone in which calls open and close, decisions are due, and projects begin and end."""
 
@@ -229,13 +375,7 @@ class Programme(Data):
             "sector": {sector.id for sector in self.sectors},
         }
         named = {
-            "source": {
-                *(mode.source for mode in self.modes),
-                *(call.source for call in self.calls),
-                *(system.source for system in self.systems),
-                *(helper.source for helper in self.helpers),
-                *(self.sme.source, self.ai_act.source, self.calculator.source, self.terms.source),
-            },
+            "source": set(self._named_sources()),
             "mode": {call.mode for call in self.calls},
             "system": {system for call in self.calls for system in call.systems},
             "sector": {sector for helper in self.helpers for sector in helper.sectors},
@@ -244,9 +384,31 @@ class Programme(Data):
             if missing := sorted(names - known[what]):
                 raise ValueError(f"the {what} {missing[0]} is named but not described")
         for call in self.calls:
-            if self.mode(call.mode).cut_offs and not call.cut_offs:
+            if self.mode(call.mode).cut_offs and not (call.cut_offs or call.planned_cut_offs):
                 raise ValueError(f"the call {call.slug} needs cut_offs")
         return self
+
+    def _named_sources(self) -> Iterator[str]:
+        """Ids of the sources that entries name."""
+        for mode in self.modes:
+            yield mode.source
+            yield from (amount.source for amount in mode.amounts)
+            yield from (condition.source for condition in mode.conditions)
+            yield from (price.source for price in mode.prices)
+            yield from (remark.source for remark in mode.remarks)
+        yield from (call.source for call in self.calls)
+        yield from (system.source for system in self.systems)
+        yield from (helper.source for helper in self.helpers)
+        yield from (threshold.source for threshold in self.ai_act.compute_thresholds)
+        yield from (self.sme.source, self.ai_act.source, self.calculator.source, self.terms.source)
+        optional = [country.source for country in self.countries]
+        optional += [ceiling.source for ceiling in self.sme.ceilings]
+        optional += [question.source for question in self.ai_act.questions]
+        optional += [self.calculator.utilisation_source, self.holidays_source]
+        yield from (source for source in optional if source is not None)
+
+    def source(self, name: str) -> Source:
+        return next(source for source in self.sources if source.id == name)
 
     def mode(self, name: str) -> AccessMode:
         return next(mode for mode in self.modes if mode.id == name)
@@ -268,6 +430,8 @@ class CallStatus(BaseModel):
     full_systems: tuple[str, ...]
     note: str
     next_cut_off: datetime | None
+    planned: bool = False
+    """Whether the next cut-off is only expected, not published."""
     accepts: bool
     why_not: str
     """Why it does not accept applications now; empty if it does."""
@@ -290,12 +454,27 @@ class Need(BaseModel):
 
     goal: Goal
     kind: OrganisationKind
+    sme: bool | None = None
+    """Result of the SME test; None: not taken, or not a company."""
+    conditions: dict[Id, bool] = Field({}, max_length=20)
+    """Answers to the conditions of modes, by id."""
     country: Country
     gpu_hours: int = Field(0, ge=0, le=10**9)
     cpu_hours: int = Field(0, ge=0, le=10**9)
     months: int = Field(ge=1, le=60)
     starts_within_days: int | None = Field(None, ge=0, le=3650)
     """None: no deadline."""
+
+
+class PriceAdvice(BaseModel):
+    """What a mode costs an applicant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    price: Price | None
+    """None: not known, or the SME test has to be taken first."""
+    text: str
+    source: Source | None
 
 
 class ModeAdvice(BaseModel):
@@ -307,6 +486,10 @@ class ModeAdvice(BaseModel):
     fits: bool
     reasons: tuple[str, ...]
     against: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """Amounts and other facts, each marked if it is not confirmed."""
+    price: PriceAdvice | None
+    """None: the mode is closed to the applicant."""
     decision_by: date | None
     source: Source
 
@@ -332,6 +515,8 @@ class Workload(BaseModel):
 class Calculation(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+    operations: float
+    """Floating-point operations of the whole workload."""
     gpu_hours: float
     wall_hours: float
     memory_gb: float

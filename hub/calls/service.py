@@ -67,7 +67,8 @@ def helpers(programme: Programme, *, country: str | None, sector: str | None) ->
 
 
 def _status(programme: Programme, call: Call, row: CallRow | None, moment: datetime) -> CallStatus:
-    cut_off = next((cut_off for cut_off in sorted(call.cut_offs) if cut_off >= moment), None)
+    cut_offs = sorted({*call.cut_offs, *call.planned_cut_offs})
+    cut_off = next((cut_off for cut_off in cut_offs if cut_off >= moment), None)
     today = day_in(programme.zone, moment)
     why_not = _why_not(call, row, cut_off, today)
     full = tuple(row.full_systems) if row else ()
@@ -77,6 +78,7 @@ def _status(programme: Programme, call: Call, row: CallRow | None, moment: datet
         full_systems=full,
         note=row.note if row else "",
         next_cut_off=cut_off,
+        planned=cut_off is not None and cut_off not in call.cut_offs,
         accepts=not why_not,
         why_not=why_not,
     )
@@ -84,14 +86,24 @@ def _status(programme: Programme, call: Call, row: CallRow | None, moment: datet
 
 def _is_over(call: Call, cut_off: datetime | None, today: date) -> bool:
     past = call.closes is not None and today > call.closes
-    return past or (bool(call.cut_offs) and cut_off is None)
+    return past or (bool(call.cut_offs or call.planned_cut_offs) and cut_off is None)
+
+
+def _why_over(call: Call, today: date) -> str:
+    is_past = call.closes is not None and today > call.closes
+    if is_past or not call.planned_cut_offs:
+        return "The call is closed."
+    last = max(*call.cut_offs, *call.planned_cut_offs)
+    return f"No cut-off of this call is known after {last:%-d %B %Y}. Ask the factory for the next one."
 
 
 def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, today: date) -> str:
     if today < call.opens:
         return f"The call opens on {call.opens:%-d %B %Y}."
-    if _is_over(call, cut_off, today) or (row and row.state is CallState.CLOSED):
+    if row and row.state is CallState.CLOSED:
         return "The call is closed."
+    if _is_over(call, cut_off, today):
+        return _why_over(call, today)
     if row and row.state is CallState.PAUSED:
         return f"The call is paused. {row.note}".strip()
     if row and set(call.systems) <= set(row.full_systems):

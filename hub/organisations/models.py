@@ -73,7 +73,7 @@ class SmeResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     category: str
-    """``micro``, ``small``, ``medium`` or ``large``."""
+    """A category of the programme, such as ``small``, or ``large``."""
     title: str
     is_sme: bool
     staff: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -39,7 +40,7 @@ def classify(programme: Programme, figures: Figures) -> SmeResult:
     data = programme.sme
     total, reasons = _add_up(programme, figures)
     ceiling = next((limit for limit in data.ceilings if _fits(total, limit)), None)
-    reasons += _about_size(total, ceiling or data.ceilings[-1], fits=ceiling is not None)
+    reasons += _about_sizes(total, data.ceilings, ceiling)
     if figures.public_share >= data.public_from:
         ceiling = None
         reasons.append(
@@ -50,12 +51,12 @@ def classify(programme: Programme, figures: Figures) -> SmeResult:
     return SmeResult(
         category=ceiling.category if ceiling else "large",
         title=ceiling.title if ceiling else "large enterprise",
-        is_sme=ceiling is not None,
+        is_sme=ceiling is not None and ceiling.sme,
         staff=total.shown_staff,
         turnover=total.shown_turnover,
         balance=total.shown_balance,
         reasons=tuple(reasons),
-        source=next(source for source in programme.sources if source.id == data.source),
+        source=programme.source((ceiling.source if ceiling else None) or data.source),
     )
 
 
@@ -95,6 +96,17 @@ def _about_relative(relative: Relative, part: Decimal) -> str:
 def _fits(total: _Total, ceiling: SmeCeiling) -> bool:
     money = total.turnover <= ceiling.turnover_up_to or total.balance <= ceiling.balance_up_to
     return total.staff < ceiling.staff_below and money
+
+
+def _about_sizes(total: _Total, ceilings: Sequence[SmeCeiling], ceiling: SmeCeiling | None) -> list[str]:
+    """Compared with the ceiling that fits; for larger enterprises, with the largest one of SMEs and those above."""
+    if ceiling is not None and ceiling.sme:
+        return _about_size(total, ceiling, fits=True)
+    largest = [limit for limit in ceilings if limit.sme][-1:]
+    above = [limit for limit in ceilings if not limit.sme]
+    compared = [*largest, *(above[: above.index(ceiling) + 1] if ceiling else above)]
+    reasons = [reason for limit in compared for reason in _about_size(total, limit, fits=limit is ceiling)]
+    return [*reasons, ceiling.remark] if ceiling is not None and ceiling.remark else reasons
 
 
 def _about_size(total: _Total, ceiling: SmeCeiling, *, fits: bool) -> list[str]:

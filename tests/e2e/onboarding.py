@@ -88,6 +88,8 @@ def take_advice(founder: Dashboards) -> None:
     founder.field("When you want to start").select_option(label="Within a week")
     founder.press("Compare access modes")
     expect(founder.page.locator(".card.chosen")).to_contain_text("Playground", timeout=WAIT)
+    expect(founder.page.locator(".card.chosen")).to_contain_text("Free of charge for you")
+    expect(founder.page.locator(".card.chosen")).to_contain_text("Source: EuroHPC JU")
     founder.expect_text("Why it does not fit:")
     expect(founder.field("Call to apply to")).to_have_value(re.compile("."))
 

@@ -89,8 +89,8 @@ ORGANISATION: dict[str, Any] = {
 }
 QUESTIONS = (
     *("manipulation", "vulnerability", "social-scoring", "crime-prediction", "face-scraping", "emotion-at-work"),
-    *("biometric-categories", "safety-component", "annex-iii", "gpai", "talks-to-people", "synthetic-content"),
-    "emotion-or-category",
+    *("biometric-categories", "remote-identification", "intimate-imagery", "safety-component", "annex-iii", "gpai"),
+    *("talks-to-people", "synthetic-content", "emotion-or-category"),
 )
 FORM: dict[str, Any] = {
     "call": "playground-2026",

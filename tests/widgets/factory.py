@@ -250,7 +250,7 @@ class Factory(Api):
             revision=revision,
             form=form,
             versions=before.versions if before else 0,
-            self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
+            self_check=aiact.check(PROGRAMME, form, MOMENT.date()),
             gaps=self.gaps(form),
             messages=before.messages if before else (),
             decision=None,
@@ -270,5 +270,5 @@ def version(form: Form, organisation: OrganisationForm) -> Version:
         organisation_id=1,
         organisation=organisation,
         sme=None,
-        self_check=aiact.check(PROGRAMME.ai_act, form.ai_act),
+        self_check=aiact.check(PROGRAMME, form, MOMENT.date()),
     )

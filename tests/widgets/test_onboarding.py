@@ -11,12 +11,12 @@ from hub.applications.models import ApplicationState, Decision, Form, MessageKin
 from hub.calls.models import Goal, OrganisationKind
 from hub.client import Api
 from hub.errors import HubUnavailable
-from hub.organisations.models import OrganisationForm
+from hub.organisations.models import Figures, OrganisationForm
 from hub.projects.models import MemberRole, ProjectState, StepView
 from hub.projects.models import Step as ProjectStep
-from tests.widgets.factory import MOMENT, PROGRAMME, TOKEN, Factory, project
+from tests.widgets.factory import MOMENT, PROGRAMME, TOKEN, Factory, project, version
 from widgets.base import Phase, Visitor
-from widgets.onboarding import Onboarding
+from widgets.onboarding import Onboarding, summary
 from widgets.onboarding.people import People
 from widgets.onboarding.state import OnboardingState, Step, step_of
 from widgets.onboarding.view import FORMS
@@ -33,6 +33,13 @@ GOOD: dict[str, Any] = {
     "ai_act": {question.id: False for question in PROGRAMME.ai_act.questions},
     "declaration": {"civilian_use": True, "truthful": True},
 }
+
+COMPANY = OrganisationForm(
+    name="Green Steel",
+    kind=OrganisationKind.COMPANY,
+    country="DE",
+    figures=Figures(staff=12, turnover=900_000, balance=400_000),
+)
 
 
 @pytest.fixture
@@ -173,7 +180,7 @@ async def test_missing_fields_are_marked_only_after_the_last_step_was_opened(api
 
 
 async def test_submitting_shows_the_status_instead_of_the_path(api: Api, factory: Factory) -> None:
-    factory.organisations.create(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.organisations.create(COMPANY)
     factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
     state = await started(api)
     await state.keep(api, GOOD, go_to=Step.SUBMIT)
@@ -196,7 +203,7 @@ async def test_an_incomplete_application_names_its_field(api: Api) -> None:
 
 
 async def test_changes_that_reviewers_ask_for_arrive_without_a_reload(api: Api, factory: Factory) -> None:
-    factory.organisations.create(OrganisationForm(name="Uni", kind=OrganisationKind.PUBLIC, country="DE"))
+    factory.organisations.create(COMPANY)
     factory.profile_form = factory.profile_form.model_copy(update={"full_name": "Maria"})
     state = await started(api)
     await state.keep(api, GOOD)
@@ -319,6 +326,88 @@ async def test_the_way_through_all_steps_by_their_fields(factory: Factory) -> No
     assert factory.own is not None
     assert factory.own.sme is not None
     assert factory.own.sme.category == "small"
+
+
+async def at_the_mode(factory: Factory, organisation: OrganisationForm) -> tuple[Onboarding, Any]:
+    """The page on the third step, and the step's form."""
+    factory.organisations.create(organisation)
+    factory.applications.start(Form.model_validate({**GOOD, "step": Step.MODE.value}))
+    view = await shown(factory)
+    return view, form_of(view)
+
+
+async def test_the_price_of_each_mode_is_shown_to_an_sme(factory: Factory) -> None:
+    view, mode = await at_the_mode(factory, COMPANY)
+    await view.state.act("Advice", mode._advise(factory))
+    mode.draw()
+
+    assert "Free of charge for you: the SME test says that yours is an SME." in mode.advice.value
+    assert "Free of charge for you: the SME test says that yours is an SME." in mode.note.value
+    assert "Amount: 10,000 to 50,000 GPU hours. Read in one source only." in mode.advice.value
+
+
+async def test_a_large_company_learns_that_it_pays(factory: Factory) -> None:
+    figures = Figures(staff=900, turnover=10**9, balance=10**9)
+    _, mode = await at_the_mode(factory, COMPANY.model_copy(update={"figures": figures}))
+
+    assert "You pay per use: the SME test says that yours is no SME." in mode.note.value
+
+
+async def test_a_company_confirms_a_funded_project(factory: Factory) -> None:
+    view, mode = await at_the_mode(factory, COMPANY)
+    condition = mode.conditions["funded-project"]
+    assert condition.layout.display == ""
+    mode.call.value = "ai-for-science-2026"
+    assert "Price:" not in mode.note.value
+    condition.value = True
+    assert "Free of charge for you." in mode.note.value
+    assert "Read in one source only." in mode.note.value
+    assert "decided within 1 month" in mode.note.value
+    await on(view)
+    assert factory.saved[1].form.conditions == {"funded-project": True}
+
+
+async def test_others_are_not_asked_for_a_funded_project(factory: Factory) -> None:
+    public = OrganisationForm(name="City", kind=OrganisationKind.PUBLIC, country="DE")
+    view, mode = await at_the_mode(factory, public)
+
+    assert mode.conditions["funded-project"].layout.display == "none"
+    await view.state.act("Advice", mode._advise(factory))
+    mode.draw()
+    assert "Playground is for companies. Public bodies can apply for AI for Science." in mode.advice.value
+
+
+async def test_a_planned_cut_off_is_said_to_be_planned(factory: Factory) -> None:
+    _, mode = await at_the_mode(factory, COMPANY)
+    status = next(status for status in mode.state.calls if status.call.mode == "large-scale")
+    assert "is not published yet" not in mode._about(status)
+    assert "is not published yet" in mode._about(status.model_copy(update={"planned": True}))
+
+
+async def test_countries_show_what_is_not_verified(factory: Factory) -> None:
+    people = cast(People, form_of(await shown(factory)))
+    labels = {code: label for label, code in people.country.control.options}
+    assert (labels["UA"], labels["CH"]) == ("Ukraine (access not verified)", "Switzerland")
+    people.country.value = "BA"
+    assert "Read in one source only." in people.country_note.value
+    people.country.value = "AT"
+    assert people.country_note.value == ""
+
+
+async def test_an_answer_to_a_question_that_the_programme_no_longer_has_is_kept(factory: Factory) -> None:
+    answers = {**GOOD["ai_act"], "retired-question": True}
+    factory.applications.start(Form.model_validate({**GOOD, "ai_act": answers, "step": Step.DECLARATIONS.value}))
+    view = await shown(factory)
+    await view.state.act("Saving", form_of(view)._answer(factory))
+    assert factory.saved[1].form.ai_act == answers
+
+
+async def test_a_version_from_before_a_question_was_added_says_so_to_reviewers() -> None:
+    answers = {name: answer for name, answer in GOOD["ai_act"].items() if name != "intimate-imagery"}
+    before = version(Form.model_validate({**GOOD, "ai_act": answers}), COMPANY)
+    assert "does not answer questions that were added" in summary.application(PROGRAMME, before)
+    now = version(Form.model_validate(GOOD), COMPANY)
+    assert "does not answer questions that were added" not in summary.application(PROGRAMME, now)
 
 
 async def on(view: Onboarding) -> None:

@@ -8,7 +8,7 @@ from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
 from hub.applications.models import DataNeeds, Declaration, Form, SelfCheck
-from hub.calls.models import Outcome, Source
+from hub.calls.models import Outcome, Question, Source
 from hub.client import Api
 from widgets.base import notice
 from widgets.fields import (
@@ -17,17 +17,24 @@ from widgets.fields import (
     buttons,
     check,
     checked,
+    date_words,
     fieldset,
     line,
     paragraphs,
     row,
     yes_no,
 )
-from widgets.onboarding.form import StepForm, cited, show
+from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.state import Step
 
 MOST_DATASETS = 50
-_KINDS = {Outcome.PROHIBITED: "bad", Outcome.HIGH_RISK: "warn", Outcome.GPAI: "warn", Outcome.TRANSPARENCY: "info"}
+_KINDS = {
+    Outcome.PROHIBITED: "bad",
+    Outcome.BECOMES_PROHIBITED: "bad",
+    Outcome.HIGH_RISK: "warn",
+    Outcome.GPAI: "warn",
+    Outcome.TRANSPARENCY: "info",
+}
 
 
 class DatasetRow(VBox):
@@ -56,7 +63,7 @@ class Declarations(StepForm):
             about=DATA_SPACES,
         )
         self.questions = {
-            question.id: yes_no(f"ai_act.{question.id}", question.text, f"{question.article}, AI Act")
+            question.id: yes_no(f"ai_act.{question.id}", question.text, _hint(question))
             for question in programme.ai_act.questions
         }
         self.result = HTML()
@@ -124,7 +131,8 @@ class Declarations(StepForm):
             "civilian_use": self.civilian.value,
             "truthful": self.truthful.value,
         }
-        answers = {name: question.value for name, question in self.questions.items() if question.value is not None}
+        answers = {name: value for name, value in self.state.form.ai_act.items() if name not in self.questions}
+        answers |= {name: question.value for name, question in self.questions.items() if question.value is not None}
         return {
             "data": checked(DataNeeds, needs, "data.").model_dump(),
             "declaration": checked(Declaration, declaration, "declaration.").model_dump(),
@@ -138,17 +146,22 @@ class Declarations(StepForm):
             show(self.result, self_check(application.self_check, self.state.source(programme.ai_act.source)))
 
 
+def _hint(question: Question) -> str:
+    applies = f", applies from {date_words(question.applies_from)}" if question.applies_from else ""
+    return f"{question.article}, AI Act{applies}"
+
+
 def self_check(result: SelfCheck, source: Source | None) -> Markup:
-    """The outcome, the consequence of each yes, and the note that it is advice."""
+    """The outcome, the consequence of each yes, remarks on the model, and the note that it is advice."""
     kind = _KINDS.get(result.outcome, "ok") if result.outcome else "info"
     means = Markup("").join(
-        Markup("<li><p><strong>{}</strong> · {}</p><p>{}</p></li>").format(
-            finding.article, finding.question, finding.consequence
+        Markup("<li><p><strong>{}</strong> · {}</p><p>{} {}</p></li>").format(
+            finding.article, finding.question, finding.consequence, cited(finding.source)
         )
         for finding in result.findings
     )
-    return Markup('{}<ul class="card-list">{}</ul><p class="quiet">{} {}</p>').format(
-        notice(kind, result.summary), means, result.advice, cited(source)
+    return Markup('{}<ul class="card-list">{}</ul>{}<p class="quiet">{} {}</p>').format(
+        notice(kind, result.summary), means, items(result.remarks, "remarks"), result.advice, cited(source)
     )
 
 

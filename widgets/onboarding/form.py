@@ -80,7 +80,7 @@ def show(html: HTML, markup: Markup | str) -> None:
 
 
 def cited(source: Source | None) -> Markup:
-    """The source of a figure and its date."""
+    """The source of a figure, its date, and whether the figure is confirmed."""
     if source is None:
         return Markup("")
     title = (
@@ -88,7 +88,9 @@ def cited(source: Source | None) -> Markup:
         if source.url
         else (Markup("{}").format(source.title))
     )
-    return Markup('<span class="source">Source: {}, as of {}.</span>').format(title, date_words(source.as_of))
+    return Markup('<span class="source">Source: {}, as of {}. {}</span>').format(
+        title, date_words(source.as_of), source.doubt
+    )
 
 
 def items(sentences: tuple[str, ...], kind: str = "") -> Markup:

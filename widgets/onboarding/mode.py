@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ipywidgets import HTML
 from markupsafe import Markup
 
 from hub.applications.models import Form
-from hub.calls.models import CallState, CallStatus, ModeAdvice, Need
+from hub.calls.models import AccessMode, CallState, CallStatus, Condition, ModeAdvice, Need, PriceAdvice
+from hub.calls.prices import price_for
 from hub.client import Api
 from hub.errors import InvalidInput
 from widgets.base import ask, moment
-from widgets.fields import button, buttons, checked, choice, fieldset, row, whole
+from widgets.fields import button, buttons, checked, choice, fieldset, row, whole, yes_no
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.purpose import GOALS
 from widgets.onboarding.state import Step
@@ -29,6 +31,11 @@ class Mode(StepForm):
         self.cpu_hours = whole("resources.cpu_hours", "Core hours (estimate)")
         self.months = whole("need.months", "Duration in months", value=3)
         self.urgency = choice("need.starts_within_days", "When you want to start", URGENCY, first="No hurry")
+        self.conditions = {
+            condition.id: yes_no(f"conditions.{condition.id}", condition.question) for condition in self._conditions()
+        }
+        for field in self.conditions.values():
+            field.control.observe(lambda _: self.draw(), "value")
         self.advice = HTML()
         self.call = choice("call", "Call to apply to", [], "The rules of the call are checked when you submit.")
         self.note = HTML()
@@ -37,6 +44,7 @@ class Mode(StepForm):
             fieldset(
                 "Advice",
                 row(self.goal, self.gpu_hours, self.cpu_hours, self.months, self.urgency),
+                *self.conditions.values(),
                 buttons(button("Compare access modes", self.do("Comparing the access modes", self._advise), "info")),
                 self.advice,
                 about="From your goal, size, hurry and organisation. You will work out the hours on the next step; "
@@ -44,6 +52,16 @@ class Mode(StepForm):
             ),
             fieldset("Your choice", row(self.call), self.note),
         ]
+
+    def _conditions(self) -> list[Condition]:
+        """What modes ask of some kinds of organisations."""
+        programme = self.state.programme
+        return [condition for mode in programme.modes for condition in mode.conditions] if programme else []
+
+    def _answers(self) -> dict[str, bool]:
+        """Answers to the conditions; those to questions that the programme no longer has stay as they are."""
+        others = {name: value for name, value in self.state.form.conditions.items() if name not in self.conditions}
+        return others | {name: field.value for name, field in self.conditions.items() if field.value is not None}
 
     async def _advise(self, api: Api) -> None:
         organisation = self.state.organisation
@@ -54,6 +72,8 @@ class Mode(StepForm):
         need = {
             "goal": self.goal.value,
             "kind": organisation.form.kind,
+            "sme": self.state.is_sme,
+            "conditions": self._answers(),
             "country": organisation.form.country,
             "gpu_hours": self.gpu_hours.value,
             "cpu_hours": self.cpu_hours.value,
@@ -70,6 +90,8 @@ class Mode(StepForm):
         self.goal.value = form.goal
         self.gpu_hours.value, self.cpu_hours.value = form.resources.gpu_hours, form.resources.cpu_hours
         self.months.value = form.resources.months or 3
+        for name, field in self.conditions.items():
+            field.value = form.conditions.get(name)
         self.call.offer([(_label(status), status.call.slug) for status in self.state.calls])
         self.call.value = form.call
 
@@ -80,7 +102,12 @@ class Mode(StepForm):
         if mode is not None and resources["months"] not in mode.months:
             fitting = [months for months in mode.months if months >= (self.months.value or 0)]
             resources["months"] = min(fitting, default=max(mode.months))
-        values = {"call": self.call.value, "goal": self.goal.value, "resources": resources}
+        values = {
+            "call": self.call.value,
+            "goal": self.goal.value,
+            "conditions": self._answers(),
+            "resources": resources,
+        }
         return checked(Form, values).model_dump(include=set(values))
 
     def _mode(self, slug: str | None) -> Any:
@@ -89,32 +116,65 @@ class Mode(StepForm):
 
     def draw(self) -> None:
         super().draw()
+        kind = self.state.organisation.form.kind if self.state.organisation else None
+        concerned = {condition.id for condition in self._conditions() if condition.kind is kind}
+        for name, field in self.conditions.items():
+            field.layout.display = "" if name in concerned else "none"
         show(self.advice, _advice(self.state.advice))
         status = next((status for status in self.state.calls if status.call.slug == self.call.value), None)
         show(self.note, self._about(status) if status else "")
 
     def _about(self, status: CallStatus) -> Markup:
         mode = self._mode(status.call.slug)
-        limits = []
-        if mode.gpu_hours_over:
-            limits.append(f"more than {mode.gpu_hours_over:,} GPU hours")
-        if mode.gpu_hours_up_to:
-            limits.append(f"up to {mode.gpu_hours_up_to:,} GPU hours")
-        if mode.cpu_hours_up_to:
-            limits.append(f"up to {mode.cpu_hours_up_to:,} core hours")
-        limits.append(f"{' or '.join(str(months) for months in mode.months)} months")
-        limits.append(f"decided within {mode.decision_working_days} working days")
-        after = Markup(" after the cut-off on {}").format(moment(status.next_cut_off)) if status.next_cut_off else ""
+        limits = ", ".join(_limits(mode))
         refused = Markup('<p class="state warn">{}</p>').format(status.why_not) if status.why_not else ""
         full = f" Full: {', '.join(status.full_systems)}." if status.full_systems else ""
-        return Markup("{}<p>{} {}{}.{} {}</p>").format(
+        about = Markup("{}<p>{} {}{}.{} {}</p>").format(
             refused,
             mode.summary,
-            ", ".join(limits)[:1].upper() + ", ".join(limits)[1:],
-            after,
+            limits[:1].upper() + limits[1:],
+            self._cut_off(status),
             full,
             cited(self.state.source(mode.source)),
         )
+        return about + self._price(mode) + self._amounts(mode)
+
+    def _cut_off(self, status: CallStatus) -> Markup:
+        if status.next_cut_off is None:
+            return Markup("")
+        planned = ", a day that this factory plans and that is not published yet" if status.planned else ""
+        source = "" if status.planned else cited(self.state.source(status.call.source))
+        return Markup(" after the cut-off on {}{} {}").format(moment(status.next_cut_off), planned, source)
+
+    def _price(self, mode: AccessMode) -> Markup:
+        programme, organisation = self.state.programme, self.state.organisation
+        if programme is None or organisation is None:
+            return Markup("")
+        return priced(price_for(programme, mode, organisation.form.kind, self.state.is_sme, self._answers()))
+
+    def _amounts(self, mode: AccessMode) -> Markup:
+        """Amounts and other facts, each with its source."""
+        return Markup("").join(
+            Markup("<p>{} {}</p>").format(text, cited(self.state.source(source))) for text, source in mode.facts
+        )
+
+
+def _limits(mode: AccessMode) -> Iterator[str]:
+    if mode.gpu_hours_over:
+        yield f"more than {mode.gpu_hours_over:,} GPU hours"
+    if mode.gpu_hours_up_to:
+        yield f"up to {mode.gpu_hours_up_to:,} GPU hours"
+    if mode.cpu_hours_up_to:
+        yield f"up to {mode.cpu_hours_up_to:,} core hours"
+    yield f"{' or '.join(str(months) for months in mode.months)} months"
+    yield f"decided within {mode.decision_time}"
+
+
+def priced(price: PriceAdvice | None) -> Markup:
+    """The price with its source; empty for a mode that is closed to the applicant."""
+    if price is None:
+        return Markup("")
+    return Markup("<p><strong>Price:</strong> {} {}</p>").format(price.text, cited(price.source))
 
 
 def _label(status: CallStatus) -> str:
@@ -140,7 +200,7 @@ def _card(advice: ModeAdvice) -> Markup:
     sign = ("ok", "recommended") if advice.recommended else ("ok", "fits") if advice.fits else ("bad", "does not fit")
     return Markup(
         '<section class="card {chosen}"><h4>{title}</h4><p class="words-small"><span class="state {kind}">{word}</span>'
-        "</p>{reasons}{against}<p>{source}</p></section>"
+        "</p>{reasons}{against}{price}{remarks}<p>{source}</p></section>"
     ).format(
         chosen="chosen" if advice.recommended else "",
         title=advice.title,
@@ -150,5 +210,7 @@ def _card(advice: ModeAdvice) -> Markup:
         against=Markup("<p>Why it does not fit:</p>{}").format(items(advice.against, "against"))
         if advice.against
         else "",
+        price=priced(advice.price),
+        remarks=items(advice.remarks, "remarks"),
         source=cited(advice.source),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
-from hub.calls.models import OrganisationKind
+from hub.calls.models import Confidence, CountryName, OrganisationKind, Source
 from hub.client import Api
 from hub.organisations.models import (
     Figures,
@@ -95,16 +95,15 @@ class People(StepForm):
     def _organisation_fields(self) -> list[Any]:
         programme = self.state.programme
         assert programme is not None  # noqa: S101 - steps are made when the page is ready
-        countries = [
-            (country.name if country.eligible else f"{country.name} (no access)", country.code)
-            for country in programme.countries
-        ]
+        countries = [(self._label(country), country.code) for country in programme.countries]
         self.name = line("organisation.name", "Name of the organisation")
         self.kind = choice("organisation.kind", "Kind", KINDS)
         self.country = choice("organisation.country", "Country", sorted(countries))
         self.registration = line("organisation.registration", "Registration or VAT number (optional)")
         self.website = line("organisation.website", "Website (optional)", "For example https://example.org.")
+        self.country_note = HTML()
         self.kind.control.observe(lambda _: self.draw(), "value")
+        self.country.control.observe(lambda _: self.draw(), "value")
         self.staff = number("organisation.figures.staff", "Staff", "Annual work units (full-time equivalents).")
         self.turnover = whole("organisation.figures.turnover", "Turnover (€ per year)")
         self.balance = whole("organisation.figures.balance", "Balance sheet (€)")
@@ -127,10 +126,23 @@ class People(StepForm):
             fieldset(
                 "Your organisation",
                 row(self.name, self.kind, self.country),
+                self.country_note,
                 row(self.registration, self.website),
             ),
             self.figures,
         ]
+
+    def _label(self, country: CountryName) -> str:
+        if country.eligible:
+            return country.name
+        source = self.state.source(country.source or "")
+        unknown = source is not None and source.confidence is Confidence.NOT_VERIFIED
+        return f"{country.name} ({'access not verified' if unknown else 'no access'})"
+
+    def _country_source(self) -> Source | None:
+        countries = self.state.programme.countries if self.state.programme else ()
+        country = next((country for country in countries if country.code == self.country.value), None)
+        return self.state.source(country.source) if country and country.source else None
 
     def _joining(self) -> VBox:
         self.join_code = line("code", "Code of the organisation", "Colleagues find the code on this page.")
@@ -256,10 +268,11 @@ class People(StepForm):
 
     def draw(self) -> None:
         super().draw()
-        organisation = self.state.organisation
+        organisation, source = self.state.organisation, self._country_source()
         self.joining.layout.display = "none" if organisation else ""
         self.figures.layout.display = "" if self.kind.value is OrganisationKind.COMPANY else "none"
         self.code.layout.display = "" if organisation else "none"
+        show(self.country_note, Markup('<p class="quiet">{}</p>').format(cited(source)) if source else "")
         show(self.members, _members(organisation) if organisation else "")
 
 

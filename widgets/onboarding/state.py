@@ -11,6 +11,7 @@ from traitlets import Bool, Bytes, Dict, Instance, Int, Tuple, Unicode, UseEnum
 
 from hub.applications.models import EDITABLE, Application, ApplicationState, ApplicationSummary, Form, Version
 from hub.calls.models import AccessMode, Calculation, Call, CallStatus, Helper, Programme, Source
+from hub.calls.prices import price_of_call
 from hub.client import Api
 from hub.errors import AtriumError, Conflict, NotFound
 from hub.home.models import Me
@@ -47,6 +48,7 @@ _STEP_OF_FIELD = {
     "goal": Step.PURPOSE,
     "use_case": Step.PURPOSE,
     "call": Step.MODE,
+    "conditions": Step.MODE,
     "resources": Step.RESOURCES,
 }
 
@@ -143,6 +145,11 @@ class OnboardingState(State):
         return self.profile.organisation if self.profile else None
 
     @property
+    def is_sme(self) -> bool | None:
+        """Result of the organisation's SME test; None if it has none."""
+        return self.organisation.sme.is_sme if self.organisation and self.organisation.sme else None
+
+    @property
     def status(self) -> CallStatus | None:
         """Status of the application's call."""
         return next((status for status in self.calls if status.call.slug == self.form.call), None)
@@ -164,9 +171,9 @@ class OnboardingState(State):
     @property
     def as_submitted(self) -> Version | None:
         """The draft as reviewers would see it; None without an organisation."""
-        if self.application is None or self.profile is None or self.profile.organisation is None:
+        if self.application is None or self.programme is None or self.profile is None or self.organisation is None:
             return None
-        organisation = self.profile.organisation
+        organisation = self.organisation
         return Version(
             number=0,
             submitted=self.application.summary.changed,
@@ -176,6 +183,9 @@ class OnboardingState(State):
             organisation_id=organisation.id,
             organisation=organisation.form,
             sme=organisation.sme,
+            price=price_of_call(
+                self.programme, self.form.call, organisation.form.kind, self.is_sme, self.form.conditions
+            ),
             self_check=self.application.self_check,
         )
 

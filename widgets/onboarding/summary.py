@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from hub.applications.models import Form, Version
+from hub.calls.eligibility import answered
 from hub.calls.models import Programme
-from widgets.base import facts
+from widgets.base import facts, notice
 from widgets.fields import date_words
 from widgets.onboarding.declarations import self_check
+from widgets.onboarding.form import cited, items
 from widgets.onboarding.people import KINDS
 from widgets.onboarding.purpose import GOALS
 
@@ -24,8 +26,20 @@ def application(programme: Programme, version: Version) -> Markup:
         for title, rows in sections(programme, version)
     )
     source = next((source for source in programme.sources if source.id == programme.ai_act.source), None)
-    return cards + Markup('<section class="card part"><h3>AI Act self-check</h3>{}</section>').format(
-        self_check(version.self_check, source)
+    return cards + Markup('<section class="card part"><h3>AI Act self-check</h3>{}{}</section>').format(
+        self_check(version.self_check, source), _unanswered(programme, version)
+    )
+
+
+def _unanswered(programme: Programme, version: Version) -> Markup:
+    """Questions that a submitted version does not answer, because the programme got them later."""
+    if not version.number:
+        return Markup("")
+    questions = [question.text for question in programme.ai_act.questions if question.id not in version.form.ai_act]
+    if not questions:
+        return Markup("")
+    return notice("warn", "This version does not answer questions that were added after it was submitted:") + items(
+        tuple(questions)
     )
 
 
@@ -39,6 +53,8 @@ def sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows
         [
             ("Title", form.title or "not given yet"),
             ("Call", call.title if call else "not chosen yet"),
+            ("Price", Markup("{} {}").format(version.price.text, cited(version.price.source)) if version.price else ""),
+            *answered(programme, form.conditions),
             ("Sector", next((sector.title for sector in programme.sectors if sector.id == form.sector), "")),
             ("Goal", next((label for label, goal in GOALS if goal is form.goal), "")),
             ("Use case", form.use_case),

@@ -43,6 +43,27 @@ def test_a_draft_says_that_it_is_one(founder, person):
     assert refused.value.field == "organisation"
 
 
+def test_price_and_conditions_are_in_it(founder):
+    text = text_of(founder.applications.document(submitted(founder).summary.id, 1))
+    assert "Free of charge for you: the SME test says that yours is an SME." in " ".join(text.split())
+    science = submitted(
+        founder,
+        call="ai-for-science-2026",
+        resources=form().resources.model_dump() | {"months": 6},
+        conditions={"funded-project": True},
+    )
+    text = " ".join(text_of(founder.applications.document(science.summary.id, 1)).split())
+    assert "Is the work part of a project funded by Horizon Europe or Digital Europe? yes" in text
+    assert "Free of charge for you. Read in one source only." in text
+
+
+def test_duties_say_from_when_they_apply(founder):
+    number = submitted(founder, ai_act=form().ai_act | {"annex-iii": True, "synthetic-content": True}).summary.id
+    text = " ".join(text_of(founder.applications.document(number, 1)).split())
+    assert "Applies from 2 December 2027." in text
+    assert "this applies from 2 December 2026" in text
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,6 +1,6 @@
 """From a draft to a decision, through the client."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -193,6 +193,70 @@ def test_what_arrived_in_time_may_be_amended_whatever_became_of_the_call(person,
         ask_for_changes(person, number, version)
     other = founder.applications.start(form())
     assert founder.applications.get(other.summary.id).gaps, "what comes now is too late"
+
+
+def test_an_application_to_a_mode_that_was_closed_to_its_kind_may_still_be_amended(person, settings, monkeypatch):
+    """The reviewers decide about it; a new one gets to know where to apply."""
+    shipped = programme.current(settings)
+    modes = tuple(
+        mode.model_copy(update={"kinds": (*mode.kinds, "public")}) if mode.id == "playground" else mode
+        for mode in shipped.modes
+    )
+    city = person("founder")
+    settle(city, kind="public", figures=None)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(programme, "current", lambda settings: shipped.model_copy(update={"modes": modes}))
+        number = submitted(city).summary.id
+    ask_for_changes(person, number)
+    draft = city.applications.get(number)
+    assert draft.gaps == ()
+    assert city.applications.submit(number, draft.revision).versions == 2
+    other = city.applications.start(form())
+    [gap] = city.applications.get(other.summary.id).gaps
+    assert gap.message == "Playground is for companies. Public bodies can apply for AI for Science."
+
+
+def test_a_submitted_application_keeps_its_self_check_when_questions_are_added(person, founder, settings, monkeypatch):
+    shipped = programme.current(settings)
+    fewer = tuple(question for question in shipped.ai_act.questions if question.id != "intimate-imagery")
+    earlier_act = shipped.ai_act.model_copy(update={"questions": fewer})
+    answers = dict.fromkeys((question.id for question in fewer), False)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(programme, "current", lambda settings: shipped.model_copy(update={"ai_act": earlier_act}))
+        number = submitted(founder, ai_act=answers).summary.id
+    stored = founder.applications.get(number)
+    assert (stored.self_check.outcome, stored.self_check.open_questions) == ("minimal", ())
+    ask_for_changes(person, number)
+    amended = founder.applications.get(number)
+    assert amended.self_check.open_questions == ("intimate-imagery",)
+    assert amended.form.ai_act == answers
+
+
+@pytest.mark.parametrize(
+    ("moment", "summary"),
+    [
+        (datetime(2026, 12, 1, 22, 59, tzinfo=UTC), "a practice that is prohibited from 2 December 2026. Such work"),
+        (datetime(2026, 12, 1, 23, 0, tzinfo=UTC), "describes a prohibited practice. Such work"),
+    ],
+)
+def test_a_practice_prohibited_from_2026_12_02_gets_no_access_on_the_day_before_either(
+    founder, monkeypatch, moment, summary
+):
+    monkeypatch.setattr(service, "now", lambda: moment)
+    answers = form().ai_act | {"intimate-imagery": True}
+    draft = founder.applications.start(form(ai_act=answers))
+    with pytest.raises(InvalidInput, match=summary) as refused:
+        founder.applications.submit(draft.summary.id, draft.revision)
+    assert refused.value.field == "ai_act"
+
+
+def test_a_version_stores_the_price_of_its_day(person, founder):
+    number = submitted(founder).summary.id
+    assert founder.applications.version(number, 1).price.price == "free"
+    large = person("colleague")
+    settle(large, figures={"staff": 900, "turnover": 10**9, "balance": 10**9})
+    number = submitted(large).summary.id
+    assert large.applications.version(number, 1).price.price == "pay per use"
 
 
 def test_an_amended_application_stays_in_its_call(person, founder):

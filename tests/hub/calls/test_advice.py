@@ -10,6 +10,7 @@ from hub.errors import InvalidInput
 from hub.settings import Settings
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DECEMBER = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -32,6 +33,9 @@ def advise(session, data, moment=MONDAY, **changes):
         ({"goal": "train", "gpu_hours": 50_001, "months": 12}, "large-scale"),
         ({"goal": "science", "kind": "university", "months": 6}, "ai-for-science"),
         ({"kind": "company", "goal": "science", "gpu_hours": 100}, "playground"),
+        ({"goal": "train", "gpu_hours": 100}, "playground"),  # less than the smallest amount of Fast Lane
+        ({"goal": "train", "gpu_hours": 7_000}, "fast-lane"),  # more than Playground, though less than its smallest
+        ({"goal": "science", "gpu_hours": 100, "conditions": {"funded-project": True}}, "ai-for-science"),
     ],
 )
 def test_the_recommended_mode_comes_first(session, data, need, mode):
@@ -50,7 +54,9 @@ def test_reasons_against_other_modes_are_given(session, data):
     }
     assert "at most 50,000 GPU hours" in against["fast-lane"]
     assert "at most 3 months" in against["playground"]
-    assert "universities" in against["ai-for-science"]
+    assert "only inside a project funded by Horizon Europe" in against["ai-for-science"]
+    for_public = {option.mode: " ".join(option.against) for option in advise(session, data, kind="public")}
+    assert "Playground is for companies. Public bodies can apply for AI for Science." in for_public["playground"]
 
 
 def test_hurry_speaks_against_cut_offs(session, data):
@@ -72,7 +78,9 @@ def test_due_dates_of_rolling_calls_and_of_cut_offs(session, data):
     days = {option.mode: option.decision_by for option in advise(session, data)}
     assert str(days["playground"]) == "2026-11-25"
     assert str(days["fast-lane"]) == "2026-11-27"
-    assert str(days["large-scale"]) == "2027-01-07"  # the cut-off of 15 December, ten working days, holidays left out
+    assert str(days["large-scale"]) == "2026-12-14"  # ten working days after the cut-off of 30 November
+    december = {option.mode: option.decision_by for option in advise(session, data, moment=DECEMBER)}
+    assert str(december["large-scale"]) == "2027-01-07"  # after the cut-off of 15 December, holidays left out
 
 
 def test_hours_of_a_training_run_with_its_formula(data):
@@ -81,7 +89,9 @@ def test_hours_of_a_training_run_with_its_formula(data):
     assert calculation.wall_hours == pytest.approx(calculation.gpu_hours / 8, abs=0.1)
     assert (calculation.memory_gb, calculation.gpus_at_least) == (112, 3)
     assert "7 billion parameters" in calculation.formula
-    assert len(calculation.sources) == 2
+    assert {source.id for source in calculation.sources} == {
+        *("scaling-laws", "a100", "site", "gpai-guidelines", "systemic-risk")
+    }
 
 
 def test_a_model_that_does_not_fit_gets_a_remark(data):

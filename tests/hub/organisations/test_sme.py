@@ -27,22 +27,26 @@ def sme(staff, turnover, balance, *relatives, public_share=0):
         (49, 10 * M, 99 * M, "small"),
         (249, 50 * M, 99 * M, "medium"),
         (249, 99 * M, 43 * M, "medium"),
-        (249, 50 * M + 1, 43 * M + 1, "large"),
-        (250, 1, 1, "large"),
+        (249, 50 * M + 1, 43 * M + 1, "small-mid-cap"),
+        (250, 1, 1, "small-mid-cap"),
+        (749, 150 * M, 999 * M, "small-mid-cap"),
+        (749, 999 * M, 129 * M, "small-mid-cap"),
+        (749, 150 * M + 1, 129 * M + 1, "large"),
+        (750, 1, 1, "large"),
         (249.5, 1, 1, "medium"),
         (0, 0, 0, "micro"),
     ],
 )
 def test_the_category_follows_the_ceilings(staff, turnover, balance, category):
     result = sme(staff, turnover, balance)
-    assert (result.category, result.is_sme) == (category, category != "large")
+    assert (result.category, result.is_sme) == (category, category in ("micro", "small", "medium"))
     assert result.reasons
-    assert str(result.source.as_of) == "2003-05-06"
+    assert str(result.source.as_of) == ("2025-05-21" if category == "small-mid-cap" else "2003-05-06")
 
 
 def test_linked_enterprises_count_in_full():
     result = sme(40, M, M, ("linked", 100, 220, M, M))
-    assert (result.category, result.staff) == ("large", 260)
+    assert (result.category, result.staff) == ("small-mid-cap", 260)
     assert "linked" in result.reasons[0]
 
 
@@ -56,7 +60,7 @@ def test_less_than_a_partner_s_share_does_not_count():
 
 
 def test_more_than_half_is_linked_whatever_it_is_called():
-    assert sme(9, M, M, ("partner", 50.1, 300, M, M)).category == "large"
+    assert sme(9, M, M, ("partner", 50.1, 300, M, M)).category == "small-mid-cap"
     assert sme(9, M, M, ("partner", 50, 300, M, M)).category == "medium"
 
 
@@ -71,7 +75,16 @@ def test_figures_are_compared_before_they_are_rounded():
     assert "249.99 staff: fewer than 250" in " ".join(result.reasons)
     assert sme(249.996, 1, 1).category == "medium"
     result = sme(1, 50 * M, 43 * M, ("partner", 30, 1, 1, 1))
-    assert (result.category, result.turnover, result.balance) == ("large", 50 * M + 1, 43 * M + 1)
+    assert (result.category, result.turnover, result.balance) == ("small-mid-cap", 50 * M + 1, 43 * M + 1)
+
+
+def test_a_small_mid_cap_is_compared_with_both_ceilings():
+    reasons = " ".join(sme(300, M, M).reasons)
+    assert "300 staff: not fewer than 250." in reasons
+    assert "So it is larger than a medium-sized enterprise." in reasons
+    assert "300 staff: fewer than 750." in reasons
+    assert "A small mid-cap is no SME" in reasons
+    assert "So it is larger than a small mid-cap enterprise." in " ".join(sme(800, M, M).reasons)
 
 
 def test_sums_are_exact():
