@@ -281,6 +281,7 @@ def _data(offer: Offer, settings: Settings) -> dict[str, Any]:
             "upTo": translate("up to {n}"),
             "asking": translate("Asking Slurm …"),
             "silent": translate("When it would start cannot be told just now."),
+            "newProject": translate("You have a new project: {names}. Choose it under Project."),
         },
     }
 

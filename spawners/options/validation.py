@@ -5,7 +5,7 @@ The form, links, the REST API, stored options and the start of a server all use 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.errors import InvalidInput
@@ -39,7 +39,11 @@ def complete(chosen: Mapping[str, Any], offer: Offer, settings: Settings) -> Spa
     project = offer.project(request.account)
     if project is None or project.partition(request.partition, request.qos):
         return request
-    ranked = sorted(project.partitions, key=lambda entry: (entry.name != request.partition, not entry.is_default))
+
+    def by_use(entry: PartitionOffer) -> tuple[bool, bool, bool]:
+        return entry.name != request.partition, entry.name not in offer.proposed, not entry.is_default
+
+    ranked = sorted(project.partitions, key=by_use)
     others = (
         request.model_copy(update={"partition": entry.name, "qos": "" if entry.is_default else entry.qos})
         for entry in ranked
@@ -69,9 +73,10 @@ def check(request: SpawnRequest, offer: Offer) -> None:
     project = _checked_project(request, offer)
     partition = _checked_partition(request, project)
     _check_gpus(request, partition)
-    _check_amount(request, "cpus", partition.cpus, project)
-    _check_amount(request, "memory_gb", partition.memory_gb, project)
-    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, project, offer), project)
+    others = [entry for entry in project.partitions if entry.name in offer.proposed]
+    _check_amount(request, "cpus", partition.cpus, others)
+    _check_amount(request, "memory_gb", partition.memory_gb, others)
+    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, project, offer), others)
     if not any(_could_hold(node, request) for node in partition.nodes):
         raise _refusal(
             "cpus",
@@ -164,12 +169,12 @@ _SENTENCES = {
 }
 
 
-def _check_amount(request: SpawnRequest, name: str, bound: Bound, project: ProjectOffer) -> None:
+def _check_amount(request: SpawnRequest, name: str, bound: Bound, others: Iterable[PartitionOffer]) -> None:
     value: int = getattr(request, name)
     if bound.most is None or value <= bound.most:
         return
     amount = in_words(name, bound.most)
-    elsewhere = next((entry.name for entry in project.partitions if _fits_elsewhere(request, entry, name)), "")
+    elsewhere = next((entry.name for entry in others if _fits_elsewhere(request, entry, name)), "")
     raise _refusal(
         name,
         _SENTENCES[name],
