@@ -10,7 +10,8 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from hub.applications.models import Form, Version
-from hub.calls.models import Programme
+from hub.calls.models import GOAL_WORDS, KIND_WORDS, Programme
+from hub.formats import day, moment, quantity
 
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 """Debian's fonts-dejavu-core: Latin, Greek, Cyrillic, Arabic and more; what it lacks is shown as a box."""
@@ -34,19 +35,25 @@ def render(programme: Programme, version: Version, reference: str) -> bytes:
 
 
 def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    form, organisation = version.form, version.organisation
+    form, profile, organisation = version.form, version.profile, version.organisation
     yield (
         "Applicant",
         [
-            ("Name", version.profile.full_name),
-            ("Position", version.profile.position),
-            ("Organisation", f"{organisation.name} ({organisation.kind}, {organisation.country})"),
+            ("Name", profile.full_name),
+            ("Position", profile.position),
+            ("Contact", profile.contact or ""),
+            ("ORCID", profile.orcid),
+            ("Organisation", organisation.name),
+            ("Kind of organisation", KIND_WORDS[organisation.kind]),
+            ("Country", programme.country(organisation.country)),
+            ("Registration", organisation.registration),
+            ("Website", organisation.website),
             ("SME test", "\n".join((version.sme.title, *version.sme.reasons)) if version.sme else "not needed"),
-            ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
+            ("Submitted", moment(version.submitted) if version.number else "not yet"),
         ],
     )
     yield "Purpose", _purpose(programme, form)
-    yield "Resources", _resources(form)
+    yield "Resources", _resources(programme, form)
     datasets = [f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets]
     yield (
         "Data",
@@ -76,21 +83,28 @@ def _purpose(programme: Programme, form: Form) -> list[tuple[str, str]]:
     return [
         ("Call", call.title if call else form.call or ""),
         ("Sector", sector),
-        ("Goal", form.goal or ""),
+        ("Goal", GOAL_WORDS[form.goal] if form.goal else ""),
         ("Use case", form.use_case),
     ]
 
 
-def _resources(form: Form) -> list[tuple[str, str]]:
+def _resources(programme: Programme, form: Form) -> list[tuple[str, str]]:
     resources = form.resources
+    systems = [programme.system(name) for name in resources.systems]
+    titles = [system.title if system else name for system, name in zip(systems, resources.systems, strict=True)]
     return [
-        ("GPU hours", f"{resources.gpu_hours:,}"),
-        ("Core hours", f"{resources.cpu_hours:,}"),
-        ("Storage", f"{resources.storage_gb:,} GB"),
-        ("Duration", f"{resources.months} months" if resources.months else ""),
-        ("Systems", ", ".join(resources.systems)),
+        ("GPU hours", quantity(resources.gpu_hours)),
+        ("Core hours", quantity(resources.cpu_hours)),
+        ("Storage", f"{quantity(resources.storage_gb)} GB"),
+        ("Duration", _months(resources.months) if resources.months else ""),
+        ("Preferred start", day(resources.starts) if resources.starts else ""),
+        ("Systems", ", ".join(titles)),
         ("Justification", resources.justification),
     ]
+
+
+def _months(count: int) -> str:
+    return "1 month" if count == 1 else f"{count} months"
 
 
 class _Document(FPDF):

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from hub.calls.calendar import add_working_days, day_in
 from hub.calls.models import AccessMode, CallStatus, Goal, ModeAdvice, Need, OrganisationKind, Programme
+from hub.formats import day, quantity
 
 _GOALS = {
     Goal.TRY: "trying something out",
@@ -48,14 +49,14 @@ def _judge(
     if decision is None:
         against.append("No call of this mode accepts applications now.")
     else:
-        reasons.append(f"A decision is due by {decision:%-d %B %Y}.")
+        reasons.append(f"A decision is due by {day(decision)}.")
     late = decision and need.starts_within_days is not None and (decision - day_in(programme.zone, moment)).days
     if late and need.starts_within_days is not None and late > need.starts_within_days:
         against.append(f"The decision comes in {late} days, and you want to start within {need.starts_within_days}.")
     if need.goal in mode.goals:
         reasons.append(f"It is made for {_GOALS[need.goal]}.")
     if not against:
-        reasons.append(f"{need.gpu_hours:,} GPU hours over {need.months} months are within its limits.")
+        reasons.append(f"{quantity(need.gpu_hours)} GPU hours over {need.months} months are within its limits.")
     return ModeAdvice(
         mode=mode.id,
         title=mode.title,
@@ -71,11 +72,17 @@ def _judge(
 def _about_size(mode: AccessMode, need: Need) -> list[str]:
     against = []
     if mode.gpu_hours_up_to is not None and need.gpu_hours > mode.gpu_hours_up_to:
-        against.append(f"It gives at most {mode.gpu_hours_up_to:,} GPU hours, and you need {need.gpu_hours:,}.")
+        against.append(
+            f"It gives at most {quantity(mode.gpu_hours_up_to)} GPU hours, and you need {quantity(need.gpu_hours)}."
+        )
     if mode.gpu_hours_over and need.gpu_hours <= mode.gpu_hours_over:
-        against.append(f"It is for more than {mode.gpu_hours_over:,} GPU hours, and you need {need.gpu_hours:,}.")
+        against.append(
+            f"It is for more than {quantity(mode.gpu_hours_over)} GPU hours, and you need {quantity(need.gpu_hours)}."
+        )
     if mode.cpu_hours_up_to is not None and need.cpu_hours > mode.cpu_hours_up_to:
-        against.append(f"It gives at most {mode.cpu_hours_up_to:,} core hours, and you need {need.cpu_hours:,}.")
+        against.append(
+            f"It gives at most {quantity(mode.cpu_hours_up_to)} core hours, and you need {quantity(need.cpu_hours)}."
+        )
     if need.months > max(mode.months):
         against.append(f"It lasts at most {max(mode.months)} months, and you need {need.months}.")
     return against

@@ -6,14 +6,17 @@ from math import ceil
 
 from hub.calls.models import Calculation, Programme, Task, Workload
 from hub.errors import InvalidInput
+from hub.formats import quantity
 
 SECONDS = 3600
 TERA = 1e12
 GIGA = 1e9
 
 
-def calculate(programme: Programme, workload: Workload) -> Calculation:
+def calculate(programme: Programme, workload: Workload, *, gpus: int | None = None) -> Calculation:
     """Hours and memory of a workload; raises :class:`InvalidInput` for a system without GPUs.
+
+    :param gpus: how many the system has; None: not known.
 
     Operations are counted per parameter and token (Kaplan et al. 2020; Hoffmann et al. 2022).
     """
@@ -36,18 +39,18 @@ def calculate(programme: Programme, workload: Workload) -> Calculation:
         formula=(
             f"GPU hours = {per_token:g} × {workload.parameters / GIGA:.3g} billion parameters × "
             f"{workload.tokens / GIGA:.3g} billion tokens ÷ "
-            f"({system.peak_tflops:g} × 10¹² operations/s × {share:.0%} × {SECONDS} s) = {gpu_hours:,.1f}; "
-            f"on {workload.gpus} GPU{'s' if workload.gpus != 1 else ''}: {gpu_hours / workload.gpus:,.1f} hours"
+            f"({system.peak_tflops:g} × 10¹² operations/s × {share:.0%} × {SECONDS} s) = {quantity(gpu_hours)}; "
+            f"on {workload.gpus} GPU{'s' if workload.gpus != 1 else ''}: {quantity(gpu_hours / workload.gpus)} hours"
         ),
-        remarks=_remarks(workload, at_least, system.gpus),
+        remarks=_remarks(workload, at_least, gpus),
         sources=tuple(source for source in programme.sources if source.id in (data.source, system.source)),
     )
 
 
-def _remarks(workload: Workload, at_least: int, gpus: int) -> tuple[str, ...]:
+def _remarks(workload: Workload, at_least: int, gpus: int | None) -> tuple[str, ...]:
     remarks = ["Add a third for experiments, failed runs and evaluation."]
     if workload.gpus < at_least:
         remarks.append(f"The model does not fit into {workload.gpus} GPUs; it needs at least {at_least}.")
-    if workload.gpus > gpus:
+    if gpus is not None and workload.gpus > gpus:
         remarks.append(f"This system has {gpus} GPUs.")
     return tuple(remarks)

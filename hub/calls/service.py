@@ -13,6 +13,7 @@ from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Pr
 from hub.calls.tables import CallRow
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
+from hub.formats import day
 
 
 def statuses(session: Session, programme: Programme, moment: datetime) -> tuple[CallStatus, ...]:
@@ -89,7 +90,7 @@ def _is_over(call: Call, cut_off: datetime | None, today: date) -> bool:
 
 def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, today: date) -> str:
     if today < call.opens:
-        return f"The call opens on {call.opens:%-d %B %Y}."
+        return f"The call opens on {day(call.opens)}."
     if _is_over(call, cut_off, today) or (row and row.state is CallState.CLOSED):
         return "The call is closed."
     if row and row.state is CallState.PAUSED:

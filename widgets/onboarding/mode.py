@@ -11,6 +11,7 @@ from hub.applications.models import Form
 from hub.calls.models import CallState, CallStatus, ModeAdvice, Need
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from widgets.base import ask, moment
 from widgets.fields import button, buttons, checked, choice, fieldset, row, whole
 from widgets.onboarding.form import StepForm, cited, items, show
@@ -97,11 +98,11 @@ class Mode(StepForm):
         mode = self._mode(status.call.slug)
         limits = []
         if mode.gpu_hours_over:
-            limits.append(f"more than {mode.gpu_hours_over:,} GPU hours")
+            limits.append(f"more than {quantity(mode.gpu_hours_over)} GPU hours")
         if mode.gpu_hours_up_to:
-            limits.append(f"up to {mode.gpu_hours_up_to:,} GPU hours")
+            limits.append(f"up to {quantity(mode.gpu_hours_up_to)} GPU hours")
         if mode.cpu_hours_up_to:
-            limits.append(f"up to {mode.cpu_hours_up_to:,} core hours")
+            limits.append(f"up to {quantity(mode.cpu_hours_up_to)} core hours")
         limits.append(f"{' or '.join(str(months) for months in mode.months)} months")
         limits.append(f"decided within {mode.decision_working_days} working days")
         after = Markup(" after the cut-off on {}").format(moment(status.next_cut_off)) if status.next_cut_off else ""

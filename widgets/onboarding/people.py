@@ -7,7 +7,7 @@ from typing import Any
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
-from hub.calls.models import OrganisationKind
+from hub.calls.models import KIND_WORDS, OrganisationKind
 from hub.client import Api
 from hub.organisations.models import Figures, Organisation, OrganisationForm, ProfileForm, Relation, Relative, SmeResult
 from widgets.base import ask, notice
@@ -15,12 +15,7 @@ from widgets.fields import button, buttons, checked, choice, fieldset, line, num
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.state import Step
 
-KINDS = (
-    ("Company or start-up", OrganisationKind.COMPANY),
-    ("University", OrganisationKind.UNIVERSITY),
-    ("Research organisation", OrganisationKind.RESEARCH),
-    ("Public body", OrganisationKind.PUBLIC),
-)
+KINDS = tuple((words, kind) for kind, words in KIND_WORDS.items())
 RELATIONS = (("Partner: 25% to 50%", Relation.PARTNER), ("Linked: more than 50%", Relation.LINKED))
 MOST_RELATIVES = 50
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from hub.applications.models import ApplicationState
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from hub.reviews.models import Case, DecisionForm, QueueEntry, Review, ReviewForm
 from widgets.applications import STATES, messages
 from widgets.base import facts, moment, notice, pdf_link, table
@@ -220,7 +221,7 @@ def reviews(case: Case) -> Markup:
             review.reviewer,
             ", ".join(f"{name} {points}" for name, points in review.scores.items()),
             "approve" if review.approve else "do not approve",
-            f"{review.gpu_hours:,} GPU h, {review.cpu_hours:,} core h",
+            f"{quantity(review.gpu_hours)} GPU h, {quantity(review.cpu_hours)} core h",
             review.comment,
         )
         for review in case.reviews

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from hub.applications.models import ApplicationState
 from hub.calls.models import Programme
 from hub.client import Api
+from hub.formats import quantity
 from hub.reviews.models import Queue, QueueFilter
 from widgets.applications import STATES
 from widgets.base import notice, table
@@ -101,7 +102,8 @@ class Desk(Part):
             (
                 extension.project,
                 extension.by,
-                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                f"{extension.months} months, {quantity(extension.gpu_hours)} GPU h, "
+                f"{quantity(extension.cpu_hours)} core h",
                 extension.reason,
             )
             for extension in self.state.extensions

@@ -6,6 +6,7 @@ import pytest
 from pypdf import PdfReader
 
 from hub.errors import InvalidInput
+from hub.organisations.models import ProfileForm
 from tests.hub.fakes import form, settle, submitted
 
 
@@ -41,6 +42,16 @@ def test_a_draft_says_that_it_is_one(founder, person):
     with pytest.raises(InvalidInput) as refused:
         nobody.applications.document(draft.summary.id)
     assert refused.value.field == "organisation"
+
+
+def test_it_is_in_words_and_says_how_to_reach_the_applicant(founder):
+    founder.organisations.write_profile(ProfileForm(full_name="Ada Lovelace", contact="ada@example.eu"))
+    number = submitted(founder, goal="train").summary.id
+    text = " ".join(text_of(founder.applications.document(number, 1)).split())
+    for words in ("ada@example.eu", "Company or start-up", "Austria", "GPU partition", "Train or fine-tune a model"):
+        assert words in text, words
+    for code in ("atrium-gpu", "company", "(company, AT)"):
+        assert code not in text, code
 
 
 @pytest.mark.parametrize(
