@@ -56,7 +56,7 @@ def bits(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def brought(tmp_path: Path, project: Project, *command: str) -> Path:
+def copied_tree(tmp_path: Path, project: Project, *command: str) -> Path:
     """What ``command`` puts into the project from a home with files of mode 0640."""
     home = tmp_path / "home"
     (home / "tree/below").mkdir(parents=True)
@@ -76,7 +76,7 @@ def brought(tmp_path: Path, project: Project, *command: str) -> Path:
     ["cp -rp tree $TO", "tar -cf - tree | tar -C $TO -xpf -", "mv tree $TO", "cp -r tree $TO; chmod -R g-w $TO/tree"],
 )
 def test_what_other_programs_left_becomes_the_projects(tmp_path: Path, project: Project, command: str) -> None:
-    tree = brought(tmp_path, project, command)
+    tree = copied_tree(tmp_path, project, command)
 
     outcome = repaired(project)
 
