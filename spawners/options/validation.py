@@ -39,11 +39,7 @@ def complete(chosen: Mapping[str, Any], offer: Offer, settings: Settings) -> Spa
     project = offer.project(request.account)
     if project is None or project.partition(request.partition, request.qos):
         return request
-
-    def by_use(entry: PartitionOffer) -> tuple[bool, bool, bool]:
-        return entry.name != request.partition, entry.name not in offer.proposed, not entry.is_default
-
-    ranked = sorted(project.partitions, key=by_use)
+    ranked = sorted(project.partitions, key=lambda entry: (entry.name != request.partition, not entry.is_default))
     others = (
         request.model_copy(update={"partition": entry.name, "qos": "" if entry.is_default else entry.qos})
         for entry in ranked
@@ -186,6 +182,8 @@ def _check_amount(request: SpawnRequest, name: str, bound: Bound, others: Iterab
 
 
 def _fits_elsewhere(request: SpawnRequest, partition: PartitionOffer, name: str) -> bool:
+    if not request.gpus and any(partition.gpu_types.values()):
+        return False
     bound: Bound = getattr(partition, name)
     enough = bound.most is None or getattr(request, name) <= bound.most
     return (

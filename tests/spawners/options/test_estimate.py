@@ -100,7 +100,7 @@ def test_only_partitions_for_notebooks_are_proposed():
     """Those of transfers and of Dask workers can be chosen, and are proposed nowhere."""
     small = request(cpus=1, memory_gb=1, minutes=30)
     everywhere = replace(offer(), proposed=frozenset({"notebooks", "short", "batch", "transfer"}))
-    assert "transfer" in {other.partition for other in estimate.alternatives(small, everywhere)}
+    assert "batch" in {other.partition for other in estimate.alternatives(small, everywhere)}
     assert {other.partition for other in estimate.alternatives(small, offer())} == {"notebooks", "short"}
     assert notebook_partitions(Settings()) == {"notebooks", "gpu"}
     profile = Profile(name="fat", title="Fat", partition="fat")
