@@ -101,7 +101,7 @@ def test_only_partitions_for_notebooks_are_proposed():
     small = request(cpus=1, memory_gb=1, minutes=30)
     everywhere = replace(offer(), proposed=frozenset({"notebooks", "short", "batch", "transfer"}))
     assert "batch" in {other.partition for other in estimate.alternatives(small, everywhere)}
-    assert {other.partition for other in estimate.alternatives(small, offer())} == {"notebooks", "short"}
+    assert {other.partition for other in estimate.alternatives(small, offer())} == {"short"}
     assert notebook_partitions(Settings()) == {"notebooks", "gpu"}
     profile = Profile(name="fat", title="Fat", partition="fat")
     more = Settings(spawn=Spawn(profiles=(profile,), partitions=("short",)))
