@@ -1,14 +1,15 @@
-"""Numbers and times as the reader's language writes them, by Babel; texts are in :mod:`hub.language`.
+"""Numbers, hours, days and times as the reader's language writes them, by Babel; texts are in :mod:`hub.language`.
 
-``pages.templating`` offers all of it to templates as filters.
+The Hub's pages, dashboards, mails and PDFs write them in this way alone. ``pages.templating`` offers all of it to
+templates as filters.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from babel.core import Locale, UnknownLocaleError
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 
 from hub.language import ENGLISH, current
@@ -18,16 +19,37 @@ _ENGLISH = Locale("en", "GB")
 
 
 def quantity(value: float) -> str:
-    """``3 100``, ``4.5``: a decimal only where it says something."""
+    """``3 100``, ``4.5``, ``0.04``: decimals only where they say something."""
     locale = _locale()
-    text: str = format_decimal(value, "#,##0.#" if abs(value) < 10 else "#,##0", locale)
+    decimals = ".##" if abs(value) < 1 else ".#" if abs(value) < 10 else ""
+    text: str = format_decimal(value, f"#,##0{decimals}", locale)
     # English with a narrow space, as in JupyterLab's status bar: many readers know the comma as the decimal sign.
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}") if locale is _ENGLISH else text
+
+
+def hours(value: float) -> str:
+    """``3 100 h``."""
+    return f"{quantity(value)}\N{NO-BREAK SPACE}h"
+
+
+def day(value: date) -> str:
+    """``5 January 2026``; of a moment, its day in the moment's own zone."""
+    return format_date(value, "d MMMM y" if _locale() is _ENGLISH else "long", _locale())
+
+
+def short_day(value: date) -> str:
+    """``5 Jan 2026``."""
+    return format_date(value, "d MMM y" if _locale() is _ENGLISH else "medium", _locale())
 
 
 def clock(moment: datetime) -> str:
     """``14:02 UTC``, until the page's script shows the reader's own zone."""
     return f"{format_time(moment, 'short', tzinfo=UTC, locale=_locale())} UTC"
+
+
+def moment(value: datetime) -> str:
+    """``5 January 2026, 14:02 UTC``."""
+    return f"{day(value.astimezone(UTC))}, {clock(value)}"
 
 
 def day_and_clock(moment: datetime) -> str:

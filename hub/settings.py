@@ -315,6 +315,9 @@ class Spawn(Section):
         Profile(name="one-gpu", title="One GPU", summary="For training and inference.", cpus=4, memory_gb=16, gpus=1),
     )
     """Named sizes that people choose from, in this order."""
+    partitions: tuple[str, ...] = ()
+    """Partitions that are proposed for notebooks beside ``slurm.partition``, ``slurm.gpu_partition`` and those of the
+    profiles, such as one for short jobs. Others can be chosen, and are never proposed."""
     environments: tuple[Software, ...] = ()
     """Environments beside the standard one (``paths.user_env``)."""
     requeue: bool = True

@@ -128,6 +128,7 @@ def _environment(home: Path, hub: str) -> dict[str, str]:
         "ATRIUM_DASHBOARDS_DIR": str(ROOT / "notebooks/dashboards"),
         "ATRIUM_HUB_URL": "http://localhost:8000/hub/",
         "ATRIUM_API_URL": "http://127.0.0.1:9/",
+        "ATRIUM_PROJECTS": str(home / "projects"),
         "JUPYTERHUB_USER": "founder",
         "JUPYTERHUB_API_TOKEN": "token-of-the-server",
         "JUPYTERHUB_API_URL": hub,

@@ -14,6 +14,7 @@ from traitlets import Instance, Tuple, UseEnum
 
 from hub.calls.models import CallChange, CallState, CallStatus, Programme, Source
 from hub.client import Api
+from hub.formats import quantity
 from hub.home.models import Me
 from hub.mail.models import Email, EmailState
 from widgets.audit_words import change_words, event_words, object_words
@@ -188,7 +189,7 @@ class Projects(AdminPart):
                 project.slug,
                 project.title,
                 f"{project.phase.value}, {project.state.value}",
-                f"{project.gpu_hours:,} GPU h, {project.cpu_hours:,} core h",
+                f"{quantity(project.gpu_hours)} GPU h, {quantity(project.cpu_hours)} core h",
                 str(project.until or ""),
                 "; ".join(
                     f"{step.step.value}: {step.remark}" for step in project.steps if step.remark and not step.done

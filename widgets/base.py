@@ -14,6 +14,7 @@ from ipywidgets import HTML, Button, Text, VBox
 from markupsafe import Markup
 from traitlets import Dict, HasTraits, Instance, Int, Unicode, UseEnum
 
+from hub import formats
 from hub.client import Api
 from hub.errors import AtriumError
 
@@ -326,9 +327,7 @@ def notice(kind: str, message: str, hint: str = "") -> Markup:
 def moment(when: datetime, show: str = "moment") -> Markup:
     """A time element in UTC; the page's script shows it in the reader's time zone."""
     when = when.astimezone(UTC)
-    return Markup('<time datetime="{}" data-show="{}">{:%d %b %Y, %H:%M} UTC</time>').format(
-        when.isoformat(), show, when
-    )
+    return Markup('<time datetime="{}" data-show="{}">{}</time>').format(when.isoformat(), show, formats.moment(when))
 
 
 def table(heads: tuple[str, ...], rows: Any, caption: str = "") -> Markup:

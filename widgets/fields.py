@@ -26,6 +26,7 @@ from ipywidgets import (
 from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
+from hub import formats
 from hub.errors import InvalidInput
 from hub.validation import field_name, sentence
 
@@ -333,4 +334,5 @@ def _sentence(field: str, problem: Mapping[str, Any]) -> str:
 
 
 def date_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
+    """``5 January 2026``."""
+    return formats.day(day)

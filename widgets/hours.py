@@ -1,4 +1,4 @@
-"""Hours of projects for all views: as text, as a bar, and with the time of counting."""
+"""Hours of projects for all views: as a bar, and with the time of counting."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from hub.formats import day, day_and_clock, hours
 from hub.home.models import Me
 from hub.projects.models import MemberRole
 from hub.usage.models import Hours, ProjectHours
@@ -16,16 +17,6 @@ LOW = 0.1
 """Below this part of what was granted a budget is marked as running out."""
 
 ROLES = {MemberRole.LEAD: "a lead", MemberRole.MEMBER: "a member"}
-
-
-def hours(value: float) -> str:
-    """``3 100 h``: whole hours from ten on, a narrow space between thousands."""
-    return f"{number(value)}\N{NO-BREAK SPACE}h"
-
-
-def number(value: float) -> str:
-    digits = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3g}"
-    return digits.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def greeting(me: Me) -> Markup:
@@ -82,7 +73,7 @@ def _note(project: ProjectHours) -> Markup:
     return Markup("You are {role} of {slug}; {ends}{counted}.").format(
         role=ROLES[project.role],
         slug=project.slug,
-        ends=f"until {project.until.day} {project.until:%b %Y}, " if project.until else "",
+        ends=f"until {day(project.until)}, " if project.until else "",
         counted=Markup("updated {}").format(_ago(project.as_of)) if project.as_of else "not updated yet",
     )
 
@@ -90,4 +81,4 @@ def _note(project: ProjectHours) -> Markup:
 def _ago(moment: datetime) -> Markup:
     """A time element that the theme's script shows as "5 minutes ago"; without the script, the time itself."""
     moment = moment.astimezone(UTC)
-    return Markup('<time datetime="{}" data-show="ago">{:%d %b, %H:%M} UTC</time>').format(moment.isoformat(), moment)
+    return Markup('<time datetime="{}" data-show="ago">{}</time>').format(moment.isoformat(), day_and_clock(moment))

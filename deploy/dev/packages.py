@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.dev.command import CLEAN, attempt, run
 from deploy.dev.errors import DeployError
 
-BASE = ("ca-certificates", "sudo", "python3-venv", "libpam-pwdfile", "openssl", "nginx", "fonts-dejavu-core")
+BASE = ("acl", "ca-certificates", "sudo", "python3-venv", "libpam-pwdfile", "openssl", "nginx", "fonts-dejavu-core")
 SLURM = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
 
 _UNITS = {"slurm-wlm": ("slurmd", "slurmctld"), "slurmdbd": ("slurmdbd",), "munge": ("munge",)} | {

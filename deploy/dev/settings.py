@@ -158,6 +158,7 @@ def settings_text(layout: Layout) -> str:
         gateway=layout.cluster,
         slurm="\n".join(lines),
         transfers=partitions.transfers,
+        notebook_partitions=json.dumps(partitions.more),
         **{
             f"{role}s": json.dumps(logins.names_with(role, layout))
             for role in ("admin", "reviewer", "trainer", "analyst")

@@ -40,6 +40,8 @@ class Partitions(NamedTuple):
     gpu: str
     dask: str
     transfers: str
+    more: tuple[str, ...] = ()
+    """Further ones for notebooks."""
 
 
 CHOICES = ("normal", "flexible")
@@ -277,7 +279,7 @@ def binaries() -> Path:
 def partitions(layout: Layout) -> Partitions:
     """Partitions of Atrium's own Slurm, or of the machine's."""
     if layout.own_slurm:
-        return Partitions("notebooks", "gpu", "batch", "transfer")
+        return Partitions("notebooks", "gpu", "batch", "transfer", ("short",))
     argv = ["sinfo", "--noheader", "--format=%P|%G"]
     return sites_partitions(run(argv, deadline=_DEADLINE, environment=_environment(layout)))
 

@@ -2,19 +2,22 @@
 
 ``sudo`` lets the service user run exactly ``python3 -I project.py CONFIG`` (deploy/sudoers/atrium). The request is JSON
 on standard input, every word of it checked here; the answer is JSON on standard output. It makes a group and a
-directory, sets the group's members, and opens or closes the directory. It removes nothing, and looks into no directory.
+directory, sets the group's members, opens or closes the directory, and has its members share what they create there.
+It removes nothing, and looks into no directory.
 
 Nothing but Python's own library: what runs as root should be readable in one sitting.
 """
 
 from __future__ import annotations
 
+import errno
 import grp
 import json
 import os
 import pwd
 import re
 import stat
+import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -28,6 +31,12 @@ LOWEST_ID = 1000
 LONGEST_REQUEST = 100_000
 DEADLINE_SECONDS = 20
 GROUPADD, GPASSWD = "/usr/sbin/groupadd", "/usr/bin/gpasswd"
+DEFAULT_ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, bits, 2**32 - 1)
+    for tag, bits in ((0x01, 7), (0x04, 7), (0x20, 0))  # owner, group, others
+)
+"""``u::rwx,g::rwx,o::---`` as the kernel stores it (hub/projects/acl.py): what is created below gets these bits
+whatever the umask is, so that members can change it and nobody else can read it."""
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -118,8 +127,9 @@ def ensure(config: Config, request: Request) -> dict[str, object]:
     if sorted(grp.getgrnam(group).gr_mem) != members:
         run(GPASSWD, "--members", ",".join(members), group)
     directory = config.projects / request.slug
-    ensure_directory(directory, number, closed=request.closed)
     remarks = []
+    if not ensure_directory(directory, number, closed=request.closed):
+        remarks.append("no access control lists on this file system: members cannot change each other's files")
     strangers = sorted(set(request.members) - set(members))
     if strangers:
         remarks.append(f"no account here: {', '.join(strangers)}")
@@ -162,8 +172,11 @@ def note(ledger: Path, group: str) -> None:
         os.fsync(file.fileno())
 
 
-def ensure_directory(path: Path, group: int, *, closed: bool) -> None:
-    """Root's, the group's to use, set-group-ID so that what is made in it is the group's too; never through a link."""
+def ensure_directory(path: Path, group: int, *, closed: bool) -> bool:
+    """Root's, the group's to use, set-group-ID so that what is made in it is the group's too; never through a link.
+
+    Returns whether it has the default ACL, which not every file system can store.
+    """
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -175,8 +188,20 @@ def ensure_directory(path: Path, group: int, *, closed: bool) -> None:
             refuse(f"{path} does not belong to root")
         os.fchown(descriptor, 0, group)
         os.fchmod(descriptor, 0o2700 if closed else 0o2770)
+        return set_default_acl(descriptor)
     finally:
         os.close(descriptor)
+
+
+def set_default_acl(directory: int) -> bool:
+    """Whether the file system has ACLs, and the directory of this descriptor therefore :data:`DEFAULT_ACL` now."""
+    try:
+        os.setxattr(directory, "system.posix_acl_default", DEFAULT_ACL)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return False
+    return True
 
 
 def set_quota(program: str, directory: Path, group: str, gigabytes: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from hub import formats
 from hub.applications.models import Finding, Form, SelfCheck
 from hub.calls.calculator import about_training, exceeded
 from hub.calls.models import AiAct, Outcome, Programme, Question
@@ -47,7 +48,7 @@ def _finding(programme: Programme, question: Question, day: date) -> Finding:
     applies_from, outcome = question.applies_from, question.outcome
     applies = ""
     if applies_from is not None:
-        applies = f" Applies {'since' if applies_from <= day else 'from'} {applies_from:%-d %B %Y}."
+        applies = f" Applies {'since' if applies_from <= day else 'from'} {formats.day(applies_from)}."
         if outcome is Outcome.PROHIBITED and day < applies_from:
             outcome = Outcome.BECOMES_PROHIBITED
     return Finding(
@@ -63,7 +64,7 @@ def _finding(programme: Programme, question: Question, day: date) -> Finding:
 def _summary(data: AiAct, outcome: Outcome, findings: Sequence[Finding]) -> str:
     if outcome is Outcome.BECOMES_PROHIBITED:
         days = [finding.applies_from for finding in findings if finding.outcome is outcome and finding.applies_from]
-        return f"At least one answer describes a practice that is prohibited from {min(days):%-d %B %Y}."
+        return f"At least one answer describes a practice that is prohibited from {formats.day(min(days))}."
     return _SUMMARIES.get(outcome, data.minimal)
 
 

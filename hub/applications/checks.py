@@ -10,6 +10,7 @@ from hub.applications.models import Form, Gap
 from hub.calls.calendar import day_in
 from hub.calls.eligibility import country_refusal, kind_refusal, unmet
 from hub.calls.models import AccessMode, CallStatus, Goal, OrganisationKind, Programme
+from hub.formats import day, quantity
 from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
 
 SHORTEST_USE_CASE = 50
@@ -89,7 +90,7 @@ def latest_start(programme: Programme, moment: datetime) -> date:
 def _about_start(programme: Programme, form: Form, moment: datetime) -> Iterator[tuple[str, str]]:
     latest = latest_start(programme, moment)
     if form.resources.starts is not None and form.resources.starts > latest:
-        yield "resources.starts", f"Choose a start on or before {latest:%-d %B %Y}."
+        yield "resources.starts", f"Choose a start on or before {day(latest)}."
 
 
 def _about_eligibility(
@@ -123,11 +124,11 @@ def _about_resources(mode: AccessMode, status: CallStatus, form: Form) -> Iterat
     resources = form.resources
     yield from _about_hours(form)
     if mode.gpu_hours_up_to is not None and resources.gpu_hours > mode.gpu_hours_up_to:
-        yield "resources.gpu_hours", f"{mode.title} gives at most {mode.gpu_hours_up_to:,} GPU hours."
+        yield "resources.gpu_hours", f"{mode.title} gives at most {quantity(mode.gpu_hours_up_to)} GPU hours."
     if mode.gpu_hours_over and resources.gpu_hours <= mode.gpu_hours_over:
-        yield "resources.gpu_hours", f"{mode.title} is for more than {mode.gpu_hours_over:,} GPU hours."
+        yield "resources.gpu_hours", f"{mode.title} is for more than {quantity(mode.gpu_hours_over)} GPU hours."
     if mode.cpu_hours_up_to is not None and resources.cpu_hours > mode.cpu_hours_up_to:
-        yield "resources.cpu_hours", f"{mode.title} gives at most {mode.cpu_hours_up_to:,} core hours."
+        yield "resources.cpu_hours", f"{mode.title} gives at most {quantity(mode.cpu_hours_up_to)} core hours."
     if resources.months not in mode.months:
         choice = " or ".join(str(months) for months in mode.months)
         yield "resources.months", f"{mode.title} lasts {choice} months."

@@ -11,7 +11,8 @@ from fpdf.enums import XPos, YPos
 
 from hub.applications.models import Form, Version
 from hub.calls.eligibility import answered
-from hub.calls.models import Programme, Source
+from hub.calls.models import GOAL_WORDS, KIND_WORDS, Programme, Source
+from hub.formats import day, moment, quantity
 
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 """Debian's fonts-dejavu-core: Latin, Greek, Cyrillic, Arabic and more; what it lacks is shown as a box."""
@@ -35,19 +36,25 @@ def render(programme: Programme, version: Version, reference: str) -> bytes:
 
 
 def _sections(programme: Programme, version: Version) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    form, organisation = version.form, version.organisation
+    form, profile, organisation = version.form, version.profile, version.organisation
     yield (
         "Applicant",
         [
-            ("Name", version.profile.full_name),
-            ("Position", version.profile.position),
-            ("Organisation", f"{organisation.name} ({organisation.kind}, {organisation.country})"),
+            ("Name", profile.full_name),
+            ("Position", profile.position),
+            ("Contact", profile.contact or ""),
+            ("ORCID", profile.orcid),
+            ("Organisation", organisation.name),
+            ("Kind of organisation", KIND_WORDS[organisation.kind]),
+            ("Country", programme.country(organisation.country)),
+            ("Registration", organisation.registration),
+            ("Website", organisation.website),
             ("SME test", "\n".join((version.sme.title, *version.sme.reasons)) if version.sme else "not needed"),
-            ("Submitted", f"{version.submitted:%-d %B %Y, %H:%M} UTC" if version.number else "not yet"),
+            ("Submitted", moment(version.submitted) if version.number else "not yet"),
         ],
     )
     yield "Purpose", _purpose(programme, version)
-    yield "Resources", _resources(form)
+    yield "Resources", _resources(programme, form)
     datasets = [f"{dataset.title} {dataset.url}".strip() for dataset in form.data.datasets]
     yield (
         "Data",
@@ -88,7 +95,7 @@ def _purpose(programme: Programme, version: Version) -> list[tuple[str, str]]:
         ("Price", _marked(version.price.text, version.price.source) if version.price else ""),
         *answered(programme, form.conditions),
         ("Sector", sector),
-        ("Goal", form.goal or ""),
+        ("Goal", GOAL_WORDS[form.goal] if form.goal else ""),
         ("Use case", form.use_case),
     ]
 
@@ -98,16 +105,23 @@ def _marked(text: str, source: Source | None) -> str:
     return f"{text} {source.doubt}".strip() if source else text
 
 
-def _resources(form: Form) -> list[tuple[str, str]]:
+def _resources(programme: Programme, form: Form) -> list[tuple[str, str]]:
     resources = form.resources
+    systems = [programme.system(name) for name in resources.systems]
+    titles = [system.title if system else name for system, name in zip(systems, resources.systems, strict=True)]
     return [
-        ("GPU hours", f"{resources.gpu_hours:,}"),
-        ("Core hours", f"{resources.cpu_hours:,}"),
-        ("Storage", f"{resources.storage_gb:,} GB"),
-        ("Duration", f"{resources.months} months" if resources.months else ""),
-        ("Systems", ", ".join(resources.systems)),
+        ("GPU hours", quantity(resources.gpu_hours)),
+        ("Core hours", quantity(resources.cpu_hours)),
+        ("Storage", f"{quantity(resources.storage_gb)} GB"),
+        ("Duration", _months(resources.months) if resources.months else ""),
+        ("Preferred start", day(resources.starts) if resources.starts else ""),
+        ("Systems", ", ".join(titles)),
         ("Justification", resources.justification),
     ]
+
+
+def _months(count: int) -> str:
+    return "1 month" if count == 1 else f"{count} months"
 
 
 class _Document(FPDF):

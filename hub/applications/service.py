@@ -31,6 +31,7 @@ from hub.calls.calendar import day_in
 from hub.calls.models import CallStatus, OrganisationKind, Programme
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotFound
+from hub.formats import day
 from hub.mail import service as mail
 from hub.organisations import service as organisations
 from hub.organisations.models import Profile
@@ -153,7 +154,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
             to=mail.address_of(session, reviewer, settings),
             subject=f"{views.reference(row.id)} waits for review",
             text=f"{mode.title}: {views.reference(row.id)} was submitted.\n"
-            f"A decision is due by {columns['due']:%-d %B %Y}.\n",
+            f"A decision is due by {day(columns['due'])}.\n",
             key=f"application-{row.id}-{row.version + 1}-to-{reviewer}",
         )
     versions.commit(session)

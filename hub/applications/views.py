@@ -20,6 +20,7 @@ from hub.applications.models import (
     SelfCheck,
 )
 from hub.applications.tables import ApplicationRow, MessageRow
+from hub.formats import day
 from hub.projects.tables import Project
 
 
@@ -103,7 +104,7 @@ def _next_step(row: ApplicationRow, gaps: Sequence[Gap], decision: Decision | No
         prefix = "Reviewers requested changes; their message is below. " if row.version else ""
         return prefix + task
     if row.state is ApplicationState.SUBMITTED:
-        return f"Reviewers decide by {row.due:%-d %B %Y}."
+        return f"Reviewers decide by {day(row.due)}."
     if row.state is ApplicationState.APPROVED:
         return f"Your project is {decision.project if decision else ''}. Start your first notebook."
     if row.state is ApplicationState.REJECTED:

@@ -9,6 +9,7 @@ from hub.calls.calendar import add_working_days, day_in, months_after
 from hub.calls.eligibility import country_refusal, kind_refusal, unmet
 from hub.calls.models import AccessMode, CallStatus, Goal, ModeAdvice, Need, Programme, Unit
 from hub.calls.prices import price_for
+from hub.formats import day, quantity
 
 _GOALS = {
     Goal.TRY: "trying something out",
@@ -71,10 +72,10 @@ def _about_decision(programme: Programme, decision: date, status: CallStatus) ->
     if status.planned and status.next_cut_off is not None:
         cut_off = day_in(programme.zone, status.next_cut_off)
         return (
-            f"A decision is expected by {decision:%-d %B %Y}, if the cut-off is on {cut_off:%-d %B %Y}: "
+            f"A decision is expected by {day(decision)}, if the cut-off is on {day(cut_off)}: "
             "that day is planned and not published yet."
         )
-    return f"A decision is due by {decision:%-d %B %Y}."
+    return f"A decision is due by {day(decision)}."
 
 
 def _late(programme: Programme, decision: date, need: Need, moment: datetime) -> str:
@@ -88,11 +89,17 @@ def _late(programme: Programme, decision: date, need: Need, moment: datetime) ->
 def _about_size(mode: AccessMode, need: Need) -> list[str]:
     against = []
     if mode.gpu_hours_up_to is not None and need.gpu_hours > mode.gpu_hours_up_to:
-        against.append(f"It gives at most {mode.gpu_hours_up_to:,} GPU hours, and you need {need.gpu_hours:,}.")
+        against.append(
+            f"It gives at most {quantity(mode.gpu_hours_up_to)} GPU hours, and you need {quantity(need.gpu_hours)}."
+        )
     if mode.gpu_hours_over and need.gpu_hours <= mode.gpu_hours_over:
-        against.append(f"It is for more than {mode.gpu_hours_over:,} GPU hours, and you need {need.gpu_hours:,}.")
+        against.append(
+            f"It is for more than {quantity(mode.gpu_hours_over)} GPU hours, and you need {quantity(need.gpu_hours)}."
+        )
     if mode.cpu_hours_up_to is not None and need.cpu_hours > mode.cpu_hours_up_to:
-        against.append(f"It gives at most {mode.cpu_hours_up_to:,} core hours, and you need {need.cpu_hours:,}.")
+        against.append(
+            f"It gives at most {quantity(mode.cpu_hours_up_to)} core hours, and you need {quantity(need.cpu_hours)}."
+        )
     if need.months > max(mode.months):
         against.append(f"It lasts at most {max(mode.months)} months, and you need {need.months}.")
     return against
@@ -110,11 +117,12 @@ def _about_fit(mode: AccessMode, need: Need) -> str:
     """How the need compares with the amounts of a mode that nothing speaks against."""
     smallest = min(_smallest_gpu_hours(mode), default=0)
     if need.gpu_hours < smallest:
-        return f"Its smallest amount is {smallest:,} GPU hours, and you need {need.gpu_hours:,}."
+        return f"Its smallest amount is {quantity(smallest)} GPU hours, and you need {quantity(need.gpu_hours)}."
     units = sorted({amount.unit.value for amount in mode.amounts} - {Unit.GPU_HOURS.value})
     if units and len(units) == len(mode.amounts):
-        return f"Its amounts are in {' and '.join(units)}: ask whether {need.gpu_hours:,} GPU hours are within them."
-    return f"{need.gpu_hours:,} GPU hours over {need.months} months are within its limits."
+        others = " and ".join(units)
+        return f"Its amounts are in {others}: ask whether {quantity(need.gpu_hours)} GPU hours are within them."
+    return f"{quantity(need.gpu_hours)} GPU hours over {need.months} months are within its limits."
 
 
 def _smallest_gpu_hours(mode: AccessMode) -> list[int]:

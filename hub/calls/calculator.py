@@ -6,6 +6,7 @@ from math import ceil
 
 from hub.calls.models import Calculation, ComputeThreshold, Programme, Task, Workload
 from hub.errors import InvalidInput
+from hub.formats import quantity
 
 SECONDS = 3600
 TERA = 1e12
@@ -13,8 +14,10 @@ GIGA = 1e9
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def calculate(programme: Programme, workload: Workload) -> Calculation:
+def calculate(programme: Programme, workload: Workload, *, gpus: int | None = None) -> Calculation:
     """Hours and memory of a workload; raises :class:`InvalidInput` for a system without GPUs.
+
+    :param gpus: how many the system has; None: not known.
 
     Operations are counted per parameter and token (Kaplan et al. 2020; Hoffmann et al. 2022).
     """
@@ -40,10 +43,10 @@ def calculate(programme: Programme, workload: Workload) -> Calculation:
         formula=(
             f"GPU hours = {per_token:g} × {workload.parameters / GIGA:.3g} billion parameters × "
             f"{workload.tokens / GIGA:.3g} billion tokens ÷ "
-            f"({system.peak_tflops:g} × 10¹² operations/s × {share:.0%} × {SECONDS} s) = {gpu_hours:,.1f}; "
-            f"on {workload.gpus} GPU{'s' if workload.gpus != 1 else ''}: {gpu_hours / workload.gpus:,.1f} hours"
+            f"({system.peak_tflops:g} × 10¹² operations/s × {share:.0%} × {SECONDS} s) = {quantity(gpu_hours)}; "
+            f"on {workload.gpus} GPU{'s' if workload.gpus != 1 else ''}: {quantity(gpu_hours / workload.gpus)} hours"
         ),
-        remarks=(*_remarks(workload, at_least, system.gpus), *about_model),
+        remarks=(*_remarks(workload, at_least, gpus), *about_model),
         sources=tuple(source for source in programme.sources if source.id in sources),
     )
 
@@ -90,15 +93,15 @@ def _scientific(number: float) -> str:
     """A large number such as ``4.2 × 10²²``."""
     factor, _, exponent = f"{number:.3g}".partition("e")
     if not exponent:
-        return f"{number:,.0f}"
+        return quantity(number)
     power = str(int(exponent)).translate(_SUPERSCRIPTS)
     return f"10{power}" if float(factor) == 1 else f"{factor} × 10{power}"
 
 
-def _remarks(workload: Workload, at_least: int, gpus: int) -> tuple[str, ...]:
+def _remarks(workload: Workload, at_least: int, gpus: int | None) -> tuple[str, ...]:
     remarks = ["Add a third for experiments, failed runs and evaluation."]
     if workload.gpus < at_least:
         remarks.append(f"The model does not fit into {workload.gpus} GPUs; it needs at least {at_least}.")
-    if workload.gpus > gpus:
+    if gpus is not None and workload.gpus > gpus:
         remarks.append(f"This system has {gpus} GPUs.")
     return tuple(remarks)

@@ -6,6 +6,7 @@ from hub.calls.models import (
     Calculation,
     CallChange,
     CallStatus,
+    Hardware,
     Helper,
     ModeAdvice,
     Need,
@@ -24,6 +25,10 @@ class Calls:
     def programme(self) -> Programme:
         """Modes, calls, systems, sectors, questions and criteria, each number with its source and date."""
         return self._connection.get("/programme", Programme)
+
+    def machine(self) -> tuple[Hardware, ...]:
+        """Nodes, cores and GPUs of each system, as Slurm has them; empty if Slurm has not answered yet."""
+        return self._connection.get("/machine", tuple[Hardware, ...])
 
     def all(self) -> tuple[CallStatus, ...]:
         """All calls with their current state."""

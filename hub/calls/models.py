@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from hub.formats import quantity
+
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -29,6 +31,20 @@ class Goal(StrEnum):
     DEVELOP = "develop"
     TRAIN = "train"
     SCIENCE = "science"
+
+
+KIND_WORDS = {
+    OrganisationKind.COMPANY: "Company or start-up",
+    OrganisationKind.UNIVERSITY: "University",
+    OrganisationKind.RESEARCH: "Research organisation",
+    OrganisationKind.PUBLIC: "Public body",
+}
+GOAL_WORDS = {
+    Goal.TRY: "Try something out",
+    Goal.DEVELOP: "Develop an application",
+    Goal.TRAIN: "Train or fine-tune a model",
+    Goal.SCIENCE: "Scientific work",
+}
 
 
 class CallState(StrEnum):
@@ -113,7 +129,7 @@ class Amount(Data):
     source: Id
 
     def __str__(self) -> str:
-        bounds = [f"{bound:,}" for bound in (self.at_least, self.up_to) if bound is not None]
+        bounds = [quantity(bound) for bound in (self.at_least, self.up_to) if bound is not None]
         first = "at least " if self.up_to is None else "up to " if self.at_least is None else ""
         size = f"{first if bounds else ''}{' to '.join(bounds)} {self.unit}".strip()
         return f"{size}, {self.remark}" if self.remark else size
@@ -221,11 +237,23 @@ class System(Data):
     partitions: tuple[str, ...]
     qos: tuple[str, ...] = ()
     gpu: str = ""
-    gpus: int = Field(0, ge=0)
+    """The GPU that the calculator counts with; which and how many there are, Slurm says."""
     peak_tflops: float = Field(0, ge=0)
     """Of one GPU, in the 16-bit format that models are trained in (10^12 operations a second)."""
     gpu_memory_gb: int = Field(0, ge=0)
     source: Id
+
+
+class Hardware(BaseModel):
+    """What Slurm has in a system's partitions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    system: Id
+    nodes: int
+    cores: int
+    gpus: dict[str, int]
+    """Number by kind; the kind is "" where the site names none."""
 
 
 class SmeCeiling(Data):
@@ -415,6 +443,10 @@ class Programme(Data):
 
     def call(self, slug: str) -> Call | None:
         return next((call for call in self.calls if call.slug == slug), None)
+
+    def country(self, code: str) -> str:
+        """The country's name; the code if the programme does not name it."""
+        return next((country.name for country in self.countries if country.code == code), code)
 
     def system(self, name: str) -> System | None:
         return next((system for system in self.systems if system.id == name), None)

@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from hub.calls import adviser, calculator, programme, service
+from hub.calls.machine import machine
 from hub.calls.models import (
     Calculation,
     CallChange,
     CallStatus,
+    Hardware,
     Helper,
     ModeAdvice,
     Need,
@@ -32,6 +34,15 @@ def read_programme(asking: Asking) -> Programme:
     Each number has its source and date.
     """
     return programme.current(asking.settings)
+
+
+@router.get("/machine")
+async def read_machine(asking: Asking) -> tuple[Hardware, ...]:
+    """Read nodes, cores and GPUs of each system, as Slurm has them.
+
+    Empty if Slurm has not answered yet.
+    """
+    return await machine(asking.settings).hardware(programme.current(asking.settings).systems)
 
 
 @router.get("/calls")
@@ -70,9 +81,12 @@ def advice(asking: Asking, need: Need) -> tuple[ModeAdvice, ...]:
 
 
 @router.post("/calculation")
-def calculation(asking: Asking, workload: Workload) -> Calculation:
+async def calculation(asking: Asking, workload: Workload) -> Calculation:
     """Estimate the hours that a workload takes, with the formula.
 
     Nothing is stored.
     """
-    return calculator.calculate(programme.current(asking.settings), workload)
+    data = programme.current(asking.settings)
+    hardware = await machine(asking.settings).hardware(data.systems)
+    gpus = next((sum(entry.gpus.values()) for entry in hardware if entry.system == workload.system), None)
+    return calculator.calculate(data, workload, gpus=gpus)

@@ -13,6 +13,7 @@ from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Pr
 from hub.calls.tables import CallRow
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
+from hub.formats import day
 
 
 def statuses(session: Session, programme: Programme, moment: datetime) -> tuple[CallStatus, ...]:
@@ -94,12 +95,12 @@ def _why_over(call: Call, today: date) -> str:
     if is_past or not call.planned_cut_offs:
         return "The call is closed."
     last = max(*call.cut_offs, *call.planned_cut_offs)
-    return f"No cut-off of this call is known after {last:%-d %B %Y}. Ask the factory for the next one."
+    return f"No cut-off of this call is known after {day(last)}. Ask the factory for the next one."
 
 
 def _why_not(call: Call, row: CallRow | None, cut_off: datetime | None, today: date) -> str:
     if today < call.opens:
-        return f"The call opens on {call.opens:%-d %B %Y}."
+        return f"The call opens on {day(call.opens)}."
     if row and row.state is CallState.CLOSED:
         return "The call is closed."
     if _is_over(call, cut_off, today):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from hub.calls.models import Programme, SmeCeiling
+from hub.formats import quantity
 from hub.organisations.models import Figures, Relation, Relative, SmeResult
 
 _HUNDREDTH = Decimal("0.01")
@@ -114,8 +115,10 @@ def _about_size(total: _Total, ceiling: SmeCeiling, *, fits: bool) -> list[str]:
     reasons = [f"{total.shown_staff:.12g} staff: {'fewer than' if staff else 'not fewer than'} {ceiling.staff_below}."]
     turnover, balance = total.turnover <= ceiling.turnover_up_to, total.balance <= ceiling.balance_up_to
     reasons.append(
-        f"Turnover € {total.shown_turnover:,} {'within' if turnover else 'over'} € {ceiling.turnover_up_to:,}, "
-        f"balance sheet € {total.shown_balance:,} {'within' if balance else 'over'} € {ceiling.balance_up_to:,}; "
+        f"Turnover € {quantity(total.shown_turnover)} {'within' if turnover else 'over'} "
+        f"€ {quantity(ceiling.turnover_up_to)}, "
+        f"balance sheet € {quantity(total.shown_balance)} {'within' if balance else 'over'} "
+        f"€ {quantity(ceiling.balance_up_to)}; "
         "one of the two is enough."
     )
     if not fits:

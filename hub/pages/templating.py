@@ -57,6 +57,7 @@ class Words(InternationalizationExtension):
         )
         environment.globals["language"] = language.current
         environment.filters["quantity"] = formats.quantity
+        environment.filters["day"] = formats.day
         environment.filters["clock"] = formats.clock
         environment.filters["day_and_clock"] = formats.day_and_clock
         environment.filters["duration"] = language.duration

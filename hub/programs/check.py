@@ -15,6 +15,7 @@ from hub.db.engine import make_engine
 from hub.errors import AtriumError, SettingsError
 from hub.health import storage
 from hub.programs import isolation
+from hub.projects import acl
 from hub.settings import SecretName, Settings
 from hub.slurm.client import SlurmClient, require_controller
 
@@ -27,8 +28,9 @@ _TOO_OPEN = 0o037
 def run(settings: Settings, say: Callable[[str], None]) -> bool:
     """Check all parts and print a line for each; returns whether all of them are well.
 
-    What weakens the isolation of people from each other, a partition that Slurm does not have, and storage that is
-    nearly full are printed as warnings and are the site's decision.
+    What weakens the isolation of people from each other, a partition that Slurm does not have, projects whose members
+    cannot change each other's files, and storage that is nearly full are printed as warnings and are the site's
+    decision.
     """
     parts: dict[str, Callable[[Settings], str]] = {
         "secrets": _secrets,
@@ -42,6 +44,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
         say(f"isolation WARN {weakness}")
     for sentence in unknown_partitions(settings, _partitions(settings)):
         say(f"slurm     WARN {sentence}")
+    for sentence in acl.warnings(settings.paths.projects):
+        say(f"projects  WARN {sentence}")
     for sentence in storage.warnings(settings):
         say(f"storage   WARN nearly full: {sentence}")
     return not bad
@@ -64,6 +68,7 @@ def unknown_partitions(settings: Settings, partitions: frozenset[str] | None) ->
         "slurm.dask_partition": slurm.dask_partition,
         "dataspace.partition": settings.dataspace.partition,
         **{f"spawn.profiles: {entry.name}": entry.partition for entry in settings.spawn.profiles if entry.partition},
+        **{f"spawn.partitions: {name}": name for name in settings.spawn.partitions},
     }
     return [
         f"Slurm has no partition {name!r} ({setting}): jobs for it are refused."

@@ -13,6 +13,7 @@ from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.db.base import now
 from hub.errors import Conflict, NotFound
+from hub.formats import day
 from hub.identity.models import Person
 from hub.mail import service as mail
 from hub.projects.models import Invitation, InvitationForm, InvitationOffer, MemberRole, Phase
@@ -136,7 +137,7 @@ def _send_mail(session: Session, settings: Settings, project: Project, row: Invi
         text=(
             f"{row.by} invites you to the project “{project.title}” at {settings.site.name}.\n\n"
             f"Sign in at {settings.site.public_url} and open this link. It works once and expires on "
-            f"{row.expires:%-d %B %Y}:\n\n"
+            f"{day(row.expires)}:\n\n"
             f"{settings.service_url('dashboards')}voila/render/onboarding.ipynb#/invitation/{token}\n\n"
             f"Or enter this code on the Onboarding page: {token}\n"
         ),

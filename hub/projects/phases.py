@@ -15,6 +15,7 @@ from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls.models import Programme
 from hub.errors import Conflict
+from hub.formats import day
 from hub.projects import lifecycle
 from hub.projects.members import notify
 from hub.projects.models import Phase
@@ -81,8 +82,7 @@ def _warning_mail(project: Project, today: date) -> tuple[str, str]:
     when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
     return (
         f"ends {when}",
-        f"Its last day is {project.until:%-d %B %Y}. After that day no job starts. A lead can request an extension "
-        "now.\n",
+        f"Its last day is {day(project.until)}. After that day no job starts. A lead can request an extension now.\n",
     )
 
 
@@ -91,4 +91,4 @@ def _end_mail(programme: Programme, project: Project) -> tuple[str, str]:
     if project.phase is Phase.CLOSED:
         return "is closed", "Members can no longer read its files. Ask the administrators if you still need them.\n"
     files_until = lifecycle.files_until(project.until, programme.terms)
-    return "has ended", f"No job starts any more. Its files stay until {files_until:%-d %B %Y}: copy what you need.\n"
+    return "has ended", f"No job starts any more. Its files stay until {day(files_until)}: copy what you need.\n"

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session, selectinload
 from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import AtriumError, Conflict, SlurmError, SlurmUnavailable
+from hub.formats import quantity
 from hub.mail import service as mail
 from hub.projects.models import MemberRole, Phase, ProjectState, Step, StepResult
 from hub.projects.tables import Member, Project, StepRow
@@ -311,7 +312,8 @@ def _welcome(settings: Settings, desired: DesiredState, *, lead: bool) -> str:
     invite = "\n4. Invite your colleagues; they use the same hours and the same directory." if lead else ""
     return (
         f"{desired.title}\n\n"
-        f"You have {desired.gpu_hours:,} GPU hours and {desired.cpu_hours:,} core hours, shared by the project.\n\n"
+        f"You have {quantity(desired.gpu_hours)} GPU hours and {quantity(desired.cpu_hours)} core hours, shared by the "
+        "project.\n\n"
         "What to do first:\n"
         f"1. Sign in at {settings.site.public_url} and start a notebook; choose the project {desired.slug}.\n"
         f"2. Put data and results into {settings.paths.projects / desired.slug}, which all members see.\n"

@@ -11,6 +11,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput
+from hub.formats import day, quantity
 from hub.projects.tables import Project
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.reports.tables import ReportRow
@@ -79,8 +80,9 @@ def _usage(session: Session, project: Project, today: date) -> ProjectUsage:
 def _first_draft(used: ProjectUsage) -> str:
     people = [user for user in used.people if user.cpu or user.gpu]
     return (
-        f"{used.title} ran from {used.starts:%-d %B %Y}"
-        f"{f' to {used.until:%-d %B %Y}' if used.until else ''}. "
-        f"Of {used.gpu.granted:,.0f} GPU hours {used.gpu.used:,.0f} were used, of {used.cpu.granted:,.0f} core hours "
-        f"{used.cpu.used:,.0f}, by {len(people)} people on {len(used.days)} days."
+        f"{used.title} ran from {day(used.starts)}"
+        f"{f' to {day(used.until)}' if used.until else ''}. "
+        f"Of {quantity(used.gpu.granted)} GPU hours {quantity(used.gpu.used)} were used, "
+        f"of {quantity(used.cpu.granted)} core hours "
+        f"{quantity(used.cpu.used)}, by {len(people)} people on {len(used.days)} days."
     )

@@ -18,6 +18,7 @@ from hub.calls.calendar import day_in
 from hub.calls.models import Programme, System
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from hub.formats import day, quantity
 from hub.mail import service as mail
 from hub.organisations import service as organisations
 from hub.projects import service as projects
@@ -172,7 +173,7 @@ def _award(session: Session, programme: Programme, row: ApplicationRow, form: De
     today, latest_start = day_in(programme.zone, now()), checks.latest_start(programme, now())
     if resources.starts is not None and resources.starts > latest_start:
         raise Conflict(
-            f"The application asks for a start after {latest_start:%-d %B %Y}.",
+            f"The application asks for a start after {day(latest_start)}.",
             field="starts",
             hint="Ask the applicant for an earlier start, then decide.",
         )
@@ -213,8 +214,9 @@ def _decision_text(award: Award | None, form: DecisionForm) -> str:
     if award is None:
         return f"It was not approved, for this reason:\n\n{form.reason}\n"
     return (
-        f"It was approved with {form.gpu_hours:,} GPU hours and {form.cpu_hours:,} core hours.\n\n{form.reason}\n\n"
-        f"Your project begins on {award.starts:%-d %B %Y}. "
+        f"It was approved with {quantity(form.gpu_hours)} GPU hours and {quantity(form.cpu_hours)} core hours.\n\n"
+        f"{form.reason}\n\n"
+        f"Your project begins on {day(award.starts)}. "
         "Another mail tells you when it is ready and what to do first.\n"
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from hub.db.base import now
 from hub.errors import Conflict, InvalidInput, NotFound, StorageFull
+from hub.formats import quantity
 from hub.projects.service import memberships, no_project, role_in
 from hub.projects.tables import Project
 from hub.settings import Settings
@@ -79,13 +80,13 @@ def _check_room(session: Session, settings: Settings, project: Project, form: Up
     size = form.bytes
     if size > settings.store.largest_gb * _GB:
         raise InvalidInput(
-            f"The file has {size:,} bytes; the largest that is accepted has {settings.store.largest_gb:g} GB.",
+            f"The file has {quantity(size)} bytes; the largest that is accepted has {settings.store.largest_gb:g} GB.",
             field="bytes",
         )
     if project.storage_gb and bytes_of(session, project.slug, without=form) + size > project.storage_gb * _GB:
         raise StorageFull(
-            f"The project's storage of {project.storage_gb:,} GB has no room for {size:,} bytes more of published "
-            "files.",
+            f"The project's storage of {quantity(project.storage_gb)} GB has no room for {quantity(size)} bytes more "
+            "of published files.",
             field="bytes",
             hint="Withdraw what is not needed, or ask for more.",
         )
@@ -152,7 +153,9 @@ def finish(session: Session, settings: Settings, row: UploadRow) -> Upload:
     if row.state is UploadState.SENDING:
         received = files.received(row.id, row.bytes)
         if received < row.bytes:
-            raise Conflict(f"{row.bytes - received:,} bytes are missing.", hint="Send the parts after those received.")
+            raise Conflict(
+                f"{quantity(row.bytes - received)} bytes are missing.", hint="Send the parts after those received."
+            )
         row.state, row.touched = UploadState.CHECKING, now()
         session.commit()
     return view(files, row)

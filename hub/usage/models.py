@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 from hub.projects.models import MemberRole, Phase
+
+
+class Outlook(StrEnum):
+    """How long hours last at the pace of the last two weeks. Of several budgets, the first of these counts."""
+
+    USED_UP = "used up"
+    TOO_EARLY = "too early"
+    """Used on too few days to tell a pace."""
+    RUNS_OUT = "runs out"
+    """On a day that is known."""
+    FAR = "far"
+    """Not within two years."""
+    UNUSED = "unused"
 
 
 class Hours(BaseModel):
@@ -34,7 +48,8 @@ class ProjectHours(BaseModel):
     """Time of the last answer of Slurm; None: there is none yet, and ``used`` is unknown."""
     phase: Phase = Phase.OPEN
     runs_out: date | None = None
-    """The day on which the first budget is used up at the pace of the last two weeks."""
+    """The day on which the first budget is used up at the pace of the last two weeks; None: see ``outlook``."""
+    outlook: Outlook = Outlook.TOO_EARLY
 
 
 class Used(BaseModel):
@@ -75,5 +90,7 @@ class ProjectUsage(BaseModel):
     days: tuple[Day, ...]
     """Oldest first, without days without use."""
     cpu_runs_out: date | None
-    """The day on which hours run out at the pace of the last two weeks; None: not foreseeable."""
+    """The day on which hours run out at the pace of the last two weeks; None: see ``cpu_outlook``."""
     gpu_runs_out: date | None
+    cpu_outlook: Outlook = Outlook.TOO_EARLY
+    gpu_outlook: Outlook = Outlook.TOO_EARLY

@@ -16,8 +16,8 @@ from hub.projects.models import Phase, ProjectState
 from hub.projects.service import memberships, own_first
 from hub.projects.tables import Project
 from hub.slurm.client import AccountUsage, Seconds, Share
-from hub.usage.forecast import WINDOW_DAYS, runs_out
-from hub.usage.models import Day, Hours, ProjectHours, ProjectUsage, Used
+from hub.usage.forecast import Forecast, first_end, forecast, with_today
+from hub.usage.models import Day, Hours, Outlook, ProjectHours, ProjectUsage, Used
 from hub.usage.tables import UsageCollection, UsageDay, UsageSnapshot
 
 logger = logging.getLogger(__name__)
@@ -141,8 +141,10 @@ def of_project(session: Session, project: Project, *, reader: str, leads: bool, 
     cpu = _hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0)
     gpu = _hours(project.gpu_hours, snapshot.gpu_minutes if snapshot else 0)
     days = _sums(rows, lambda row: row.day)
-    cpu_days = {day: used[0] for day, used in days.items()}
-    gpu_days = {day: used[1] for day, used in days.items()}
+    cpu_days = with_today({day: used[0] for day, used in days.items()}, cpu.used, today)
+    gpu_days = with_today({day: used[1] for day, used in days.items()}, gpu.used, today)
+    cpu_end = forecast(cpu_days, cpu.left, starts=project.starts, today=today)
+    gpu_end = forecast(gpu_days, gpu.left, starts=project.starts, today=today)
     return ProjectUsage(
         slug=project.slug,
         title=project.title,
@@ -153,9 +155,14 @@ def of_project(session: Session, project: Project, *, reader: str, leads: bool, 
         as_of=snapshot.as_of if snapshot else None,
         people=_ranked(_sums(rows, lambda row: row.person if leads or row.person == reader else OTHERS)),
         partitions=_ranked(_sums(rows, lambda row: row.partition)),
-        days=tuple(Day(day=day, cpu=used[0], gpu=used[1]) for day, used in sorted(days.items())),
-        cpu_runs_out=runs_out(cpu_days, cpu.left, starts=project.starts, today=today) if cpu.granted else None,
-        gpu_runs_out=runs_out(gpu_days, gpu.left, starts=project.starts, today=today) if gpu.granted else None,
+        days=tuple(
+            Day(day=day, cpu=cpu_days.get(day, 0.0), gpu=gpu_days.get(day, 0.0))
+            for day in sorted(cpu_days.keys() | gpu_days.keys())
+        ),
+        cpu_runs_out=cpu_end.day if cpu.granted else None,
+        gpu_runs_out=gpu_end.day if gpu.granted else None,
+        cpu_outlook=cpu_end.outlook,
+        gpu_outlook=gpu_end.outlook,
     )
 
 
@@ -196,7 +203,8 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
             until=project.until,
             as_of=snapshot.as_of if snapshot else None,
             phase=project.phase,
-            runs_out=ends.get(project.id),
+            runs_out=ends[project.id].day,
+            outlook=ends[project.id].outlook,
         )
         for project, role, snapshot in rows
     )
@@ -204,35 +212,36 @@ def hours_of(session: Session, person: str) -> tuple[ProjectHours, ...]:
 
 def _forecasts(
     session: Session, projects: Sequence[tuple[Project, UsageSnapshot | None]], today: date
-) -> dict[int, date]:
-    """The day on which the first budget of a project is used up, by project; only those with such a day."""
+) -> dict[int, Forecast]:
+    """The forecast of the budget that ends first, by project."""
     rows = session.execute(
         select(UsageDay.project_id, UsageDay.day, func.sum(UsageDay.cpu_seconds), func.sum(UsageDay.gpu_seconds))
-        .where(
-            UsageDay.project_id.in_([project.id for project, _ in projects]),
-            UsageDay.day > today - timedelta(days=WINDOW_DAYS),
-        )
+        .where(UsageDay.project_id.in_([project.id for project, _ in projects]))
         .group_by(UsageDay.project_id, UsageDay.day)
     )
     cpu: dict[int, dict[date, float]] = {}
     gpu: dict[int, dict[date, float]] = {}
     for number, day, cpu_seconds, gpu_seconds in rows:  # sums, which PostgreSQL makes decimals
-        cpu.setdefault(number, {})[day] = float(cpu_seconds) / 3600
-        gpu.setdefault(number, {})[day] = float(gpu_seconds) / 3600
-    first_ends = {}
+        cpu.setdefault(number, {})[day] = round(float(cpu_seconds) / 3600, 2)
+        gpu.setdefault(number, {})[day] = round(float(gpu_seconds) / 3600, 2)
+    forecasts = {}
     for project, snapshot in projects:
         budgets = (
             (_hours(project.cpu_hours, snapshot.cpu_minutes if snapshot else 0), cpu),
             (_hours(project.gpu_hours, snapshot.gpu_minutes if snapshot else 0), gpu),
         )
-        days = [
-            runs_out(used.get(project.id, {}), hours.left, starts=project.starts, today=today)
+        ends = (
+            forecast(
+                with_today(used.get(project.id, {}), hours.used, today),
+                hours.left,
+                starts=project.starts,
+                today=today,
+            )
             for hours, used in budgets
             if hours.granted
-        ]
-        if ends := min((day for day in days if day), default=None):
-            first_ends[project.id] = ends
-    return first_ends
+        )
+        forecasts[project.id] = first_end(ends) or Forecast(Outlook.UNUSED)
+    return forecasts
 
 
 def _snapshot(project: Project, usage: AccountUsage, moment: datetime) -> UsageSnapshot:

@@ -8,16 +8,18 @@ from hub.formats import quantity
 from hub.language import translate
 from hub.usage.models import ProjectHours
 
+SHOWN = 2
+"""Projects in the header, where there is little room."""
+
 
 def hours_left(projects: Iterable[ProjectHours]) -> str:
-    """``120 GPU · 3 100 CPU``: what is left in all projects of a person together."""
-    listed = tuple(projects)
-    kinds = {
-        translate("GPU"): [project.gpu for project in listed],
-        translate("CPU"): [project.cpu for project in listed],
-    }
-    return " · ".join(
-        f"{quantity(sum(hours.left for hours in budgets))} {kind}"
-        for kind, budgets in kinds.items()
-        if any(hours.granted for hours in budgets)
-    )
+    """``demo: 120 GPU · 3 100 CPU``: what is left, by project, because no project can use another's hours."""
+    words = [f"{project.slug}: {left}" for project in projects if (left := _left(project))]
+    if len(words) > SHOWN:
+        words[SHOWN:] = [translate("and {n} more").format(n=len(words) - SHOWN)]
+    return "; ".join(words)
+
+
+def _left(project: ProjectHours) -> str:
+    kinds = ((translate("GPU"), project.gpu), (translate("CPU"), project.cpu))
+    return " · ".join(f"{quantity(hours.left)} {kind}" for kind, hours in kinds if hours.granted)

@@ -141,5 +141,12 @@ def in_words(request: Mapping[str, Any]) -> str:
     return translate("{size} in {partition}").format(size=size, partition=partition) if partition else size
 
 
+def with_project(request: Mapping[str, Any]) -> str:
+    """Options as text, and who pays: ``2 cores, 4 GB, 4 h in notebooks, project demo``."""
+    account = str(request.get("account") or "")
+    words = in_words(request)
+    return translate("{words}, project {account}").format(words=words, account=account) if words and account else words
+
+
 def whole(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

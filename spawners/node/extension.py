@@ -22,7 +22,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from hub import browser_sessions
-from spawners.node import announce, clusters, idle, output, person, refused, slurmstepd
+from spawners.node import announce, clusters, idle, output, person, refused, sharing_api, slurmstepd
 from spawners.node.hours import ProjectHours
 from spawners.node.job import Job
 from spawners.node.watch import Watch
@@ -134,6 +134,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         [
             (url_path_join(base, "atrium/job"), JobHandler, {"watch": watch, "hours": ProjectHours(watch.job.account)}),
             (url_path_join(base, "atrium/job/keep"), KeepHandler, {"watch": watch}),
+            *sharing_api.routes(server),
             *((url_path_join(base, path), handler) for path, handler in browser_sessions.ROUTES),
         ],
     )
@@ -153,6 +154,7 @@ async def _start_jupyter_server_extension(server: ServerApp) -> None:
     logging.getLogger("tornado.access").setLevel(logging.WARNING)  # an open tab sends requests every few seconds
     settings[CLUSTERS].open()
     person.environment().begin()
+    sharing_api.start_repair()
     # Kept, or the loop may lose them.
     work = (watch.run(), output.keep_short(), clusters.make_keys())
     settings["atrium_tasks"] = [loop.create_task(coroutine) for coroutine in work]

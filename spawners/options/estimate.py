@@ -21,6 +21,8 @@ from spawners.options import validation
 from spawners.options.offer import Offer, ProjectOffer
 
 Ask = Callable[[SpawnRequest], Awaitable[Trial]]
+Look = Callable[[], Awaitable[Cluster]]
+"""The cluster as it is now: the view that pages share may be from before jobs started or ended."""
 
 KEPT_SECONDS = 30.0
 """How long one answer of Slurm counts for the same question of the same person."""
@@ -47,7 +49,7 @@ class Estimates:
         """When the last trials were, and whose."""
 
     async def of(
-        self, name: str, request: SpawnRequest, offer: Offer, cluster: Cluster, *, trial: Ask
+        self, name: str, request: SpawnRequest, offer: Offer, cluster: Cluster, *, trial: Ask, look: Look
     ) -> dict[str, Any]:
         """``{"cost", "left"}``, and of ``"start"`` (ISO, UTC), ``"starts"``, ``"refused"``, ``"unknown"`` and
         ``"sooner"`` (``{"words", "values"}``) what there is to say."""
@@ -63,20 +65,23 @@ class Estimates:
             refusal = reasons.refusal(error.message)
             return answer | {"refused": f"{refusal.means} {refusal.todo}".strip()}
         now = datetime.now(UTC)
-        answer |= {
-            "start": trial_result.start.isoformat(),
-            "starts": translate("Starts {when}").format(when=when(trial_result.start, now)),
-        }
-        if trial_result.start - now > SOONER:
-            answer["sooner"] = await self._sooner(name, request, trial_result.start, offer, cluster, trial=trial)
-        return answer
+        starts = when(trial_result.start, now)
+        answer["start"] = trial_result.start.isoformat()
+        answer["starts"] = translate("Starts {when}").format(when=starts)
+        if trial_result.start - now <= SOONER:
+            return answer
+        cluster = await look()
+        if has_room(request, cluster):
+            words = translate("Nodes with room for it are free, so it may start soon. Slurm's own forecast is: {when}.")
+            return answer | {"starts": words.format(when=starts)}
+        return answer | {"sooner": await self._sooner(name, request, trial_result.start, offer, cluster, trial=trial)}
 
     async def _sooner(
         self, name: str, request: SpawnRequest, start: datetime, offer: Offer, cluster: Cluster, *, trial: Ask
     ) -> dict[str, Any] | None:
         """An alternative that starts earlier according to Slurm: the first with a free node, else the first of all."""
         others = list(alternatives(request, offer))
-        free = (other for other in others if any(validation.fits_now(node, other) for node in _nodes(other, cluster)))
+        free = (other for other in others if has_room(other, cluster))
         best = next(free, None) or next(iter(others), None)
         if best is None:
             return None
@@ -141,9 +146,11 @@ def when(start: datetime, now: datetime) -> str:
 def alternatives(request: SpawnRequest, offer: Offer) -> Iterator[SpawnRequest]:
     """Valid alternatives, smallest changes first: another partition, any GPU, fewer resources, shorter."""
     project = offer.project(request.account)
-    partitions = [] if project is None else list(dict.fromkeys(partition.name for partition in project.partitions))
+    partitions = () if project is None else dict.fromkeys(partition.name for partition in project.partitions)
     changes: list[dict[str, Any]] = [
-        {"partition": name, "qos": "", "reservation": ""} for name in partitions if name != request.partition
+        {"partition": name, "qos": "", "reservation": ""}
+        for name in partitions
+        if name != request.partition and name in offer.proposed
     ]
     if request.gpu_type:
         changes.append({"gpu_type": ""})
@@ -165,6 +172,11 @@ def _has_gpus(request: SpawnRequest, project: ProjectOffer | None) -> bool:
     """Whether the partition has GPUs; alternatives for jobs without GPUs leave such partitions out."""
     place = None if project is None else project.partition(request.partition, request.qos)
     return place is not None and any(place.gpu_types.values())
+
+
+def has_room(request: SpawnRequest, cluster: Cluster) -> bool:
+    """Whether a node of the partition has enough free resources, as far as the last look at the cluster shows."""
+    return any(validation.fits_now(node, request) for node in _nodes(request, cluster))
 
 
 def _nodes(request: SpawnRequest, cluster: Cluster) -> Iterator[Node]:

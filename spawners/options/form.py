@@ -281,6 +281,7 @@ def _data(offer: Offer, settings: Settings) -> dict[str, Any]:
             "upTo": translate("up to {n}"),
             "asking": translate("Asking Slurm …"),
             "silent": translate("The expected start is not known at the moment."),
+            "newProject": translate("You have a new project: {names}. Choose it under Project."),
         },
     }
 

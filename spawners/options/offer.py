@@ -66,9 +66,18 @@ class Offer:
     """Titles by name, beside the standard one."""
     known: bool = True
     now: datetime | None = None
+    proposed: frozenset[str] = frozenset()
+    """Partitions that are for notebooks; no other one is proposed."""
 
     def project(self, account: str) -> ProjectOffer | None:
         return next((project for project in self.projects if project.account == account), None)
+
+
+def notebook_partitions(settings: Settings) -> frozenset[str]:
+    """Partitions that the settings name for notebooks; others may be for transfers or for workers alone."""
+    profiles = {profile.partition for profile in settings.spawn.profiles}
+    names = {settings.slurm.partition, settings.slurm.gpu_partition, *profiles, *settings.spawn.partitions}
+    return frozenset(names - {""})
 
 
 def offer_for(cluster: Cluster, *, user: str, groups: Collection[str], settings: Settings, now: datetime) -> Offer:

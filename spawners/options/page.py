@@ -12,6 +12,7 @@ import os
 import pwd
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -34,7 +35,7 @@ from spawners.job.request import SpawnRequest
 from spawners.job.site import site
 from spawners.options import form, validation
 from spawners.options.estimate import Estimates
-from spawners.options.offer import Offer, default_partition, offer_for
+from spawners.options.offer import Offer, default_partition, notebook_partitions, offer_for
 from spawners.server_names import CheckedNames
 
 ESTIMATE = "/atrium/estimate"
@@ -54,7 +55,7 @@ async def offer_of(name: str, account: object = "") -> tuple[Offer, Cluster]:
         cluster = await here.cluster.look(since=time.monotonic() - NEW_PROJECT_SECONDS)
     groups = await asyncio.to_thread(_groups_of, name)
     offer = offer_for(cluster, user=name, groups=groups, settings=here.settings, now=datetime.now(UTC))
-    return offer, cluster
+    return replace(offer, proposed=notebook_partitions(here.settings)), cluster
 
 
 def _groups_of(name: str) -> frozenset[str]:
@@ -179,6 +180,10 @@ def _is_choice(key: str) -> bool:
 # -- before the start -------------------------------------------------------------------------------------------------
 
 
+async def _look_again() -> Cluster:
+    return await site().cluster.look(since=time.monotonic())
+
+
 class EstimateHandler(BaseHandler):
     """``POST /hub/atrium/estimate`` with the fields of the form: cost, expected start, and a faster alternative."""
 
@@ -199,7 +204,7 @@ class EstimateHandler(BaseHandler):
             request = settled(sent, offer)
             if (silence := site().queue.error) is not None:  # sbatch would not be answered either
                 raise silence
-            answer = await self.estimates.of(user_name, request, offer, cluster, trial=spawner.trial)
+            answer = await self.estimates.of(user_name, request, offer, cluster, trial=spawner.trial, look=_look_again)
         except InvalidInput as error:
             answer = {"field": error.field, "problem": f"{error.message} {error.hint}".strip()}
         except AtriumError as error:

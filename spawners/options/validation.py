@@ -5,7 +5,7 @@ The form, links, the REST API, stored options and the start of a server all use 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.errors import InvalidInput
@@ -69,9 +69,10 @@ def check(request: SpawnRequest, offer: Offer) -> None:
     project = _checked_project(request, offer)
     partition = _checked_partition(request, project)
     _check_gpus(request, partition)
-    _check_amount(request, "cpus", partition.cpus, project)
-    _check_amount(request, "memory_gb", partition.memory_gb, project)
-    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, project, offer), project)
+    others = [entry for entry in project.partitions if entry.name in offer.proposed]
+    _check_amount(request, "cpus", partition.cpus, others)
+    _check_amount(request, "memory_gb", partition.memory_gb, others)
+    _check_amount(request, "minutes", _with_reservation(request, partition.minutes, project, offer), others)
     if not any(_could_hold(node, request) for node in partition.nodes):
         raise _refusal(
             "cpus",
@@ -164,12 +165,12 @@ _SENTENCES = {
 }
 
 
-def _check_amount(request: SpawnRequest, name: str, bound: Bound, project: ProjectOffer) -> None:
+def _check_amount(request: SpawnRequest, name: str, bound: Bound, others: Iterable[PartitionOffer]) -> None:
     value: int = getattr(request, name)
     if bound.most is None or value <= bound.most:
         return
     amount = in_words(name, bound.most)
-    elsewhere = next((entry.name for entry in project.partitions if _fits_elsewhere(request, entry, name)), "")
+    elsewhere = next((entry.name for entry in others if _fits_elsewhere(request, entry, name)), "")
     raise _refusal(
         name,
         _SENTENCES[name],
@@ -181,6 +182,8 @@ def _check_amount(request: SpawnRequest, name: str, bound: Bound, project: Proje
 
 
 def _fits_elsewhere(request: SpawnRequest, partition: PartitionOffer, name: str) -> bool:
+    if not request.gpus and any(partition.gpu_types.values()):
+        return False
     bound: Bound = getattr(partition, name)
     enough = bound.most is None or getattr(request, name) <= bound.most
     return (

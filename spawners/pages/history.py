@@ -26,7 +26,7 @@ from hub.servers import service
 from hub.servers.models import Attempt, AttemptState, Ending
 from hub.settings import Profile, load
 from spawners.job.ledger import LedgerUnavailable
-from spawners.job.request import in_words, whole
+from spawners.job.request import whole, with_project
 from spawners.job.site import site
 from spawners.pages.paused import PausedServerHandler
 from spawners.server_names import with_reserved_names
@@ -122,7 +122,7 @@ class WithHistory(BaseHandler):
             **namespace,
             "attempts": attempts_of,
             "endings": self._endings,
-            "asked_for": in_words,
+            "asked_for": with_project,
             "link": link,
             "smaller": smaller,
             "standing": standing,

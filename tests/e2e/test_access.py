@@ -17,7 +17,7 @@ from hub.applications.models import Application
 from hub.client import Api
 from hub.projects.models import ProjectView
 from hub.reviews.models import DecisionForm, ReviewForm
-from hub.usage.models import ProjectUsage
+from hub.usage.models import Outlook, ProjectUsage
 from tests.browser import api_token, sign_in
 from tests.deployment import Deployment
 from tests.hub.fakes import form, settle, submitted
@@ -209,7 +209,7 @@ def test_hours_move_and_then_slurm_refuses(deployment: Deployment, as_: As, spen
     used = eventually(moved, within=240, every=0.5, what="usage moves")
     assert [person.name for person in used.people] == [name]
     assert [partition.name for partition in used.partitions] == ["notebooks"]
-    assert used.cpu_runs_out is not None
+    assert (used.cpu_runs_out, used.cpu_outlook) == (None, Outlook.TOO_EARLY), "it was used on one day"
     deployment.run("scancel", f"--user={name}")
     too_long = submit(deployment, name, spent, "--partition=notebooks", "--cpus-per-task=8", "--time=60")
     eventually(

@@ -171,6 +171,20 @@ def gpus_taken(deployment: Deployment, person: str) -> Iterator[None]:
         deployment.run("scancel", job, check=False)
 
 
+def test_a_new_project_appears_on_the_open_form(deployment: Deployment, visit: Visit) -> None:
+    founder = visit("founder")
+    page = spawn_page(founder, "?opt-cpus=3&opt-memory_gb=5&opt-partition=batch&opt-minutes=30")
+    project = page.get_by_label("Project", exact=True)
+    expect(project.locator("option[value=t-latest]")).to_have_count(0)
+    argv = ("--title", "The latest", "--account", "t-latest", "--cpu-hours", "10", "--lead", founder.name)
+    deployment.atrium("project", "create", "t-latest", *argv)
+    expect(page.locator("#news")).to_contain_text("You have a new project: t-latest", timeout=150_000)
+    expect(page.get_by_label("CPU cores")).to_have_value("3")
+    project.select_option("t-latest")
+    forecast(page, "1.5 core-hours")
+    forecast(page, "then left: 8.5 core-hours")
+
+
 def test_by_keyboard_alone(visit: Visit) -> None:
     founder = visit("founder")
     page = spawn_page(founder, "?profile=small&opt-minutes=30")

@@ -39,6 +39,7 @@ TABLE = [
     ("GET", "/people/founder/attempts", None, {"owner", "admin"}),
     ("GET", "/openapi.json", None, ALL),
     ("GET", "/programme", None, ALL),
+    ("GET", "/machine", None, ALL),
     ("GET", "/calls", None, ALL),
     ("GET", "/helpers", None, ALL),
     ("POST", "/advice", NEED, ALL),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -20,12 +20,21 @@ MOMENT = datetime(2026, 1, 5, 15, 2, tzinfo=timezone(timedelta(hours=1)))
         (5.0, "5"),
         (9.96, "10"),
         (0, "0"),
+        (0.04, "0.04"),  # a little use is not none
+        (0.996, "1"),
         (-3.25, "-3.2"),
         (1234567.8, "1\u202f234\u202f568"),
     ],
 )
 def test_quantities_are_for_reading(value: float, text: str) -> None:
     assert formats.quantity(value) == text
+
+
+def test_hours_and_days_are_written_in_one_way() -> None:
+    assert formats.hours(50_000) == "50\u202f000\u00a0h"
+    assert formats.day(date(2026, 1, 5)) == "5 January 2026"
+    assert formats.short_day(date(2026, 1, 5)) == "5 Jan 2026"
+    assert formats.moment(MOMENT) == "5 January 2026, 14:02 UTC"
 
 
 def test_times_are_in_utc_until_a_script_knows_the_zone() -> None:

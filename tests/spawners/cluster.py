@@ -9,12 +9,15 @@ from pathlib import Path
 from hub.settings import Settings, Software, Spawn
 from hub.slurm import commands, inventory
 from hub.slurm.cluster import Cluster
-from spawners.options.offer import Offer, offer_for
+from spawners.options.offer import Offer, notebook_partitions, offer_for
 
 DATA = Path(__file__).parents[1] / "data/slurm/22.05"
 NOW = datetime(2026, 11, 24, 22, 10, tzinfo=UTC)
 SETTINGS = Settings(
-    spawn=Spawn(environments=(Software(name="deep", title="Deep learning", path=Path("/opt/atrium/deep")),))
+    spawn=Spawn(
+        environments=(Software(name="deep", title="Deep learning", path=Path("/opt/atrium/deep")),),
+        partitions=("short",),
+    )
 )
 
 
@@ -34,7 +37,8 @@ CLUSTER = Cluster(
 
 
 def offer(cluster: Cluster = CLUSTER, *, user: str = "founder", groups: tuple[str, ...] = ()) -> Offer:
-    return offer_for(cluster, user=user, groups=groups, settings=SETTINGS, now=NOW)
+    offered = offer_for(cluster, user=user, groups=groups, settings=SETTINGS, now=NOW)
+    return replace(offered, proposed=notebook_partitions(SETTINGS))
 
 
 def changed(kind: str, name: str, **changes: object) -> Cluster:

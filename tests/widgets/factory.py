@@ -22,7 +22,7 @@ from hub.applications.models import (
 from hub.calls import adviser, calculator, programme
 from hub.calls import service as calls
 from hub.calls.client import Calls
-from hub.calls.models import CallState, CallStatus, Need, Programme, Workload
+from hub.calls.models import CallState, CallStatus, Hardware, Need, Programme, Workload
 from hub.client import Api
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.home.models import Me
@@ -62,6 +62,12 @@ def project(slug: str = "steel-1", role: MemberRole = MemberRole.LEAD, **more: A
 class FakeCalls(Calls):
     def programme(self) -> Programme:
         return PROGRAMME
+
+    def machine(self) -> tuple[Hardware, ...]:
+        return (
+            Hardware(system="atrium-cpu", nodes=3, cores=48, gpus={}),
+            Hardware(system="atrium-gpu", nodes=5, cores=80, gpus={"a100": 4, "l40s": 4}),
+        )
 
     def all(self) -> tuple[CallStatus, ...]:
         return tuple(

@@ -150,3 +150,47 @@ def test_the_menu_leads_back_to_the_start_page(tmp_path: Path) -> None:
         "opened": ["http://localhost:8000/hub/home", "http://founder.localhost:8000/user/founder/atrium/scaling"],
         "label": "Go to the start page",
     }
+
+
+def first_saves(folder: Path, statements: str) -> Any:
+    """What ``statements`` leave in ``result``, with the first saves of a page and a browser's storage."""
+    shutil.copy(SOURCE.with_name("sharing.js"), folder / "sharing.mjs")
+    script = f"""
+        import {{ FirstSaves, folderOf }} from "./sharing.mjs";
+        const items = {{}};
+        const storage = {{ getItem: (key) => items[key] ?? null, setItem: (key, text) => (items[key] = text) }};
+        const saves = new FirstSaves(storage);
+        const can = {{ project: "demo", sentences: ["All members of demo can edit this file."] }};
+        let result;
+        {statements}
+        console.log(JSON.stringify(result ?? null));
+    """
+    argv = [str(NODE), "--input-type=module", "--eval", script]
+    process = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=30)
+    return json.loads(process.stdout)
+
+
+def test_the_first_save_in_a_project_says_who_can_edit(tmp_path: Path) -> None:
+    again = "new FirstSaves(storage).sentence(can)"
+    assert first_saves(tmp_path, f"result = [saves.sentence(can), saves.sentence(can) ?? null, {again} ?? null]") == [
+        "All members of demo can edit this file.",
+        None,
+        None,
+    ]
+    assert first_saves(tmp_path, "result = saves.sentence({ project: null, sentences: [] })") is None
+
+
+def test_a_file_that_members_cannot_edit_is_said_all_the_same(tmp_path: Path) -> None:
+    cannot = '{ project: "demo", sentences: ["Other members of demo cannot edit this file."] }'
+    assert "cannot" in first_saves(tmp_path, f"saves.sentence(can); result = saves.sentence({cannot})")
+
+
+def test_the_server_is_asked_once_for_each_folder(tmp_path: Path) -> None:
+    paths = '["projects/demo/a.ipynb", "projects/demo/b.ipynb", "projects/demo/c/d.csv", "e.txt", "f.txt"]'
+    assert first_saves(tmp_path, f"result = {paths}.map((path) => saves.isNew(path))") == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -441,6 +441,21 @@ async def test_partner_enterprises_can_be_added_and_removed(factory: Factory) ->
     assert [row.name.value for row in people.relatives.children] == ["Second"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_machine_is_described_as_slurm_has_it(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if not known:
+        monkeypatch.setattr(factory.calls, "machine", lambda: ())
+    factory.applications.start(Form.model_validate({**GOOD, "step": Step.RESOURCES.value}))
+
+    page = everything(form_of(await shown(factory)))
+
+    assert ("4 a100 + 4 l40s" in page) is known
+    assert ("not known just now" in page) is not known
+    assert "8 × A100" not in page
+
+
 @pytest.mark.parametrize("step", list(FORMS))
 async def test_user_input_is_never_markup(factory: Factory, step: Step) -> None:
     factory.organisations.create(OrganisationForm(name=HOSTILE, kind=OrganisationKind.COMPANY, country="DE"))

@@ -171,15 +171,15 @@ def test_a_budget_that_runs_out_is_marked() -> None:
 def test_times_can_be_shown_in_the_readers_zone() -> None:
     card = project_cards([ProjectHours.model_validate({**project(), "as_of": "2027-01-02T03:04:00+01:00"})])
 
-    assert "You are a lead of green-steel; until 14 Mar 2027" in card
-    assert '<time datetime="2027-01-02T02:04:00+00:00" data-show="ago">02 Jan, 02:04 UTC</time>' in card
+    assert "You are a lead of green-steel; until 14 March 2027" in card
+    assert '<time datetime="2027-01-02T02:04:00+00:00" data-show="ago">2 Jan 02:04 UTC</time>' in card
 
 
 async def test_the_frame_gets_name_and_roles_of_the_visitor() -> None:
     html = await shown(Dataspace(person=Visitor(api=api(me(project(), project(cpu_left=100), name='"><b>')))))
 
     assert 'data-frame-person="&#34;&gt;&lt;b&gt;"' in html
-    assert 'data-frame-hours="3\u202f200 CPU"' in html
+    assert 'data-frame-hours="green-steel: 3\u202f100 CPU; green-steel: 100 CPU"' in html
 
 
 def test_a_choice_is_a_value_and_not_a_position() -> None:

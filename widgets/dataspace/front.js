@@ -93,16 +93,17 @@ function text(texts) {
   return texts[language] || texts.en || texts.und || Object.values(texts)[0] || "";
 }
 
-const number = (value) => new Intl.NumberFormat(undefined).format(value);
-const day = (value) => new Date(value).toLocaleDateString(undefined, { dateStyle: "medium" });
-const moment = (value) => new Date(value).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+// As hub/formats.py writes them, whose English is that of Great Britain, with thin spaces between thousands.
+const number = (value) => new Intl.NumberFormat("en-GB").format(value).replaceAll(",", "\u202f");
+const day = (value) => new Date(value).toLocaleDateString("en-GB", { dateStyle: "medium" });
+const moment = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 function size(bytes) {
   if (bytes === null || bytes === undefined) return "size not stated";
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let at = 0;
   while (bytes >= 1000 && at < units.length - 1) { bytes /= 1000; at += 1; }
-  return `${bytes.toLocaleString(undefined, { maximumFractionDigits: bytes < 10 && at ? 1 : 0 })} ${units[at]}`;
+  return `${bytes.toLocaleString("en-GB", { maximumFractionDigits: bytes < 10 && at ? 1 : 0 })} ${units[at]}`;
 }
 
 // ---- the address ----

@@ -13,6 +13,7 @@ from hub.calls.models import AccessMode, CallState, CallStatus, Condition, ModeA
 from hub.calls.prices import price_for
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from widgets.base import ask, moment
 from widgets.fields import button, buttons, checked, choice, fieldset, row, whole, yes_no
 from widgets.onboarding.form import StepForm, cited, items, show
@@ -161,11 +162,11 @@ class Mode(StepForm):
 
 def _limits(mode: AccessMode) -> Iterator[str]:
     if mode.gpu_hours_over:
-        yield f"more than {mode.gpu_hours_over:,} GPU hours"
+        yield f"more than {quantity(mode.gpu_hours_over)} GPU hours"
     if mode.gpu_hours_up_to:
-        yield f"up to {mode.gpu_hours_up_to:,} GPU hours"
+        yield f"up to {quantity(mode.gpu_hours_up_to)} GPU hours"
     if mode.cpu_hours_up_to:
-        yield f"up to {mode.cpu_hours_up_to:,} core hours"
+        yield f"up to {quantity(mode.cpu_hours_up_to)} core hours"
     yield f"{' or '.join(str(months) for months in mode.months)} months"
     yield f"decided within {mode.decision_time}"
 

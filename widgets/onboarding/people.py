@@ -7,7 +7,7 @@ from typing import Any
 from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
-from hub.calls.models import Confidence, CountryName, OrganisationKind, Source
+from hub.calls.models import KIND_WORDS, Confidence, CountryName, OrganisationKind, Source
 from hub.client import Api
 from hub.organisations.models import (
     Figures,
@@ -24,12 +24,7 @@ from widgets.fields import adding, button, buttons, checked, choice, fieldset, l
 from widgets.onboarding.form import StepForm, cited, items, show
 from widgets.onboarding.state import Step
 
-KINDS = (
-    ("Company or start-up", OrganisationKind.COMPANY),
-    ("University", OrganisationKind.UNIVERSITY),
-    ("Research organisation", OrganisationKind.RESEARCH),
-    ("Public body", OrganisationKind.PUBLIC),
-)
+KINDS = tuple((words, kind) for kind, words in KIND_WORDS.items())
 RELATIONS = (("Partner: 25% to 50%", Relation.PARTNER), ("Linked: more than 50%", Relation.LINKED))
 MOST_RELATIVES = 50
 

@@ -8,18 +8,13 @@ from ipywidgets import HTML
 from markupsafe import Markup
 
 from hub.applications.models import Form
-from hub.calls.models import Goal, Helper, HelperKind
+from hub.calls.models import GOAL_WORDS, Helper, HelperKind
 from hub.client import Api
 from widgets.fields import checked, choice, fieldset, line, paragraphs, row
 from widgets.onboarding.form import StepForm, cited, show
 from widgets.onboarding.state import OnboardingState, Step
 
-GOALS = (
-    ("Try something out", Goal.TRY),
-    ("Develop an application", Goal.DEVELOP),
-    ("Train or fine-tune a model", Goal.TRAIN),
-    ("Scientific work", Goal.SCIENCE),
-)
+GOALS = tuple((words, goal) for goal, words in GOAL_WORDS.items())
 KINDS = {
     HelperKind.TEF: "Testing and Experimentation Facility",
     HelperKind.EDIH: "European Digital Innovation Hub",

@@ -8,9 +8,10 @@ from ipywidgets import HTML, VBox
 from markupsafe import Markup
 
 from hub.applications.models import Resources
-from hub.calls.models import Calculation, System, Task, Workload
+from hub.calls.models import Calculation, Hardware, System, Task, Workload
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from widgets.base import ask, table
 from widgets.fields import (
     button,
@@ -76,16 +77,13 @@ class ResourcesStep(StepForm):
         )
 
     def _machine(self, systems: tuple[System, ...]) -> Markup:
+        known = {hardware.system: hardware for hardware in self.state.machine}
         rows = [
-            (
-                system.title,
-                ", ".join(system.partitions),
-                f"{system.gpus} × {system.gpu}, {system.gpu_memory_gb} GB each" if system.gpus else "no GPUs",
-                cited(self.state.source(system.source)),
-            )
+            (system.title, ", ".join(system.partitions), *_amounts(known.get(system.id)), _counted_with(system))
             for system in systems
         ]
-        return table(("System", "Partitions", "GPUs", "Source"), rows, "Systems of this machine")
+        heads = ("System", "Partitions", "Nodes", "Cores", "GPUs", "The calculator counts with")
+        return table(heads, rows, "Systems of this machine, as Slurm has them")
 
     def _workload(self) -> Workload:
         values = {
@@ -155,6 +153,18 @@ class ResourcesStep(StepForm):
         show(self.result, calculated(calculation) if calculation else "")
 
 
+def _amounts(hardware: Hardware | None) -> tuple[str, str, str]:
+    """Nodes, cores and GPUs, spelled as on the page that starts notebooks."""
+    if hardware is None:
+        return ("not known just now",) * 3
+    gpus = [f"{quantity(count)} {kind}".strip() for kind, count in sorted(hardware.gpus.items()) if count]
+    return quantity(hardware.nodes), quantity(hardware.cores), " + ".join(gpus) or "none"
+
+
+def _counted_with(system: System) -> str:
+    return f"{system.gpu} with {system.gpu_memory_gb} GB" if system.peak_tflops else "–"
+
+
 def _months(count: int) -> str:
     return "1 month" if count == 1 else f"{count} months"
 
@@ -162,13 +172,13 @@ def _months(count: int) -> str:
 def calculated(calculation: Calculation) -> Markup:
     """Hours and memory with the formula and remarks."""
     return Markup(
-        '<div role="status"><p class="words"><strong>{hours:,.0f} GPU hours</strong>, about {wall:,.0f} hours of run '
-        'time</p><p>The model needs {memory:,.0f} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
+        '<div role="status"><p class="words"><strong>{hours} GPU hours</strong>, about {wall} hours of run '
+        'time</p><p>The model needs {memory} GB of GPU memory, so at least {gpus}.</p><p class="formula">'
         "<code>{formula}</code></p></div>{remarks}<p>{sources}</p>"
     ).format(
-        hours=calculation.gpu_hours,
-        wall=calculation.wall_hours,
-        memory=calculation.memory_gb,
+        hours=quantity(calculation.gpu_hours),
+        wall=quantity(calculation.wall_hours),
+        memory=quantity(calculation.memory_gb),
         gpus="1 GPU" if calculation.gpus_at_least == 1 else f"{calculation.gpus_at_least} GPUs",
         formula=calculation.formula,
         remarks=items(calculation.remarks),

@@ -65,6 +65,7 @@ def step_of(field: str) -> Step:
 class OnboardingState(State):
     me = Instance(Me, allow_none=True)
     programme = Instance(Programme, allow_none=True)
+    machine = Tuple(help="Hardware of each system, as Slurm has it; empty: not known.")
     profile = Instance(Profile, allow_none=True)
     calls = Tuple(help="CallStatus of every call.")
     applications = Tuple(help="ApplicationSummary, the last changed first.")
@@ -86,9 +87,10 @@ class OnboardingState(State):
 
     async def fetch(self, api: Api) -> Phase:
         """Load everything concurrently, then the application with the latest change."""
-        self.me, self.programme, self.profile, calls, applications, projects = await asyncio.gather(
+        self.me, self.programme, self.machine, self.profile, calls, applications, projects = await asyncio.gather(
             ask(api.me),
             ask(api.calls.programme),
+            ask(api.calls.machine),
             ask(api.organisations.profile),
             ask(api.calls.all),
             ask(api.applications.mine),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from hub.applications.models import Application, ApplicationState, MessageKind
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from hub.projects.models import ProjectState, ProjectView
 from widgets.applications import STATES, messages
 from widgets.base import View, Work, facts, moment, notice, pdf_link
@@ -116,9 +117,9 @@ def _decision(application: Application) -> Markup:
     resources = application.form.resources
     granted = facts(
         [
-            ("GPU hours", f"{decided.gpu_hours:,} of {resources.gpu_hours:,} requested"),
-            ("Core hours", f"{decided.cpu_hours:,} of {resources.cpu_hours:,} requested"),
-            ("Storage", f"{decided.storage_gb:,} GB" if decided.storage_gb else ""),
+            ("GPU hours", f"{quantity(decided.gpu_hours)} of {quantity(resources.gpu_hours)} requested"),
+            ("Core hours", f"{quantity(decided.cpu_hours)} of {quantity(resources.cpu_hours)} requested"),
+            ("Storage", f"{quantity(decided.storage_gb)} GB" if decided.storage_gb else ""),
         ]
     )
     return Markup('<h3>Decision, {}</h3>{}<p class="typed">{}</p>').format(

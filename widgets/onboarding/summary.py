@@ -8,13 +8,12 @@ from markupsafe import Markup
 
 from hub.applications.models import Form, Version
 from hub.calls.eligibility import answered
-from hub.calls.models import Programme
+from hub.calls.models import GOAL_WORDS, KIND_WORDS, Programme
+from hub.formats import quantity
 from widgets.base import facts, notice
 from widgets.fields import date_words
 from widgets.onboarding.declarations import self_check
 from widgets.onboarding.form import cited, items
-from widgets.onboarding.people import KINDS
-from widgets.onboarding.purpose import GOALS
 
 Rows = list[tuple[str, Markup | str]]
 
@@ -56,7 +55,7 @@ def sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows
             ("Price", Markup("{} {}").format(version.price.text, cited(version.price.source)) if version.price else ""),
             *answered(programme, form.conditions),
             ("Sector", next((sector.title for sector in programme.sectors if sector.id == form.sector), "")),
-            ("Goal", next((label for label, goal in GOALS if goal is form.goal), "")),
+            ("Goal", GOAL_WORDS[form.goal] if form.goal else ""),
             ("Use case", form.use_case),
         ],
     )
@@ -82,17 +81,14 @@ def sections(programme: Programme, version: Version) -> Iterator[tuple[str, Rows
 
 def _people(programme: Programme, version: Version) -> Rows:
     profile, organisation, sme = version.profile, version.organisation, version.sme
-    country = next(
-        (country.name for country in programme.countries if country.code == organisation.country), organisation.country
-    )
     return [
         ("Name", profile.full_name),
         ("Position", profile.position),
         ("Contact", profile.contact or ""),
         ("ORCID", profile.orcid),
         ("Organisation", organisation.name),
-        ("Kind", next(label for label, kind in KINDS if kind is organisation.kind)),
-        ("Country", country),
+        ("Kind", KIND_WORDS[organisation.kind]),
+        ("Country", programme.country(organisation.country)),
         ("Registration", organisation.registration),
         ("Website", organisation.website),
         ("SME test", f"{sme.title}: {' '.join(sme.reasons)}" if sme else ""),
@@ -103,9 +99,9 @@ def _resources(programme: Programme, form: Form) -> Rows:
     resources = form.resources
     titles = {system.id: system.title for system in programme.systems}
     return [
-        ("GPU hours", f"{resources.gpu_hours:,}"),
-        ("Core hours", f"{resources.cpu_hours:,}"),
-        ("Storage", f"{resources.storage_gb:,} GB"),
+        ("GPU hours", quantity(resources.gpu_hours)),
+        ("Core hours", quantity(resources.cpu_hours)),
+        ("Storage", f"{quantity(resources.storage_gb)} GB"),
         ("Duration", f"{resources.months} months" if resources.months else "not chosen yet"),
         ("Preferred start", date_words(resources.starts) if resources.starts else ""),
         ("Systems", ", ".join(titles.get(system, system) for system in resources.systems)),

@@ -8,15 +8,22 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from hub.usage.models import Hours, ProjectUsage
+from hub.formats import day as day_words
+from hub.formats import hours, quantity, short_day
+from hub.usage.models import Hours, Outlook, ProjectUsage
 from widgets.base import table
-from widgets.fields import date_words
-from widgets.hours import hours, number
 
 WIDTH, HEIGHT = 400, 190
 LEFT, BOTTOM, TOP = 52, 28, 12
 ROWS = 31
 """Of the table: the last month, day by day."""
+
+
+WITHOUT_DAY = {
+    Outlook.TOO_EARLY: "It is too early to say how long they last: a forecast needs use on three days.",
+    Outlook.FAR: "At this pace they last for more than two years.",
+    Outlook.UNUSED: "Nothing was used in the last two weeks, so there is no forecast.",
+}
 
 
 class Left(NamedTuple):
@@ -47,14 +54,15 @@ def sentence(usage: ProjectUsage, kind: str, today: date) -> str:
     """The chart in a sentence, with the forecast."""
     amount: Hours = getattr(usage, kind)
     ends: date | None = getattr(usage, f"{kind}_runs_out")
+    outlook: Outlook = getattr(usage, f"{kind}_outlook")
     balance = f"{hours(amount.left)} of {hours(amount.granted)} {kind.upper()} left"
     if amount.left <= 0:
         return f"{balance}: they are used up, and Slurm refuses new jobs that need them."
     if ends is None:
-        return f"{balance}. Nothing was used in the last two weeks, so there is no forecast."
+        return f"{balance}. {WITHOUT_DAY[outlook]}"
     if usage.until is not None and ends > usage.until:
-        return f"{balance}. At this pace they last beyond the project's end on {date_words(usage.until)}."
-    return f"{balance}. At this pace they are enough until {date_words(ends)}."
+        return f"{balance}. At this pace they last beyond the project's end on {day_words(usage.until)}."
+    return f"{balance}. At this pace they are enough until {day_words(ends)}."
 
 
 def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
@@ -64,7 +72,7 @@ def burn_down(usage: ProjectUsage, kind: str, today: date) -> Markup:
         return Markup("")
     points = course(usage, kind, today)
     summary = sentence(usage, kind, today)
-    rows = [(date_words(point.day), hours(point.used), hours(point.left)) for point in reversed(points[1:][-ROWS:])]
+    rows = [(day_words(point.day), hours(point.used), hours(point.left)) for point in reversed(points[1:][-ROWS:])]
     return Markup(
         '<section class="part"><h3>{kind} hours</h3><p>{summary}</p>{picture}'
         "<details><summary>Show as a table</summary>{table}</details></section>"
@@ -106,7 +114,7 @@ def _picture(usage: ProjectUsage, kind: str, points: list[Left], summary: str) -
         place = x(day) if anchor == "start" else WIDTH - 4
         parts.append(
             Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                place, HEIGHT - 8, anchor, f"{day.day} {day:%b %Y}"
+                place, HEIGHT - 8, anchor, short_day(day)
             )
         )
     return Markup('<svg class="burndown" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
@@ -119,7 +127,7 @@ def _grid(granted: float, y: Callable[[float], float]) -> Iterator[Markup]:
         at = y(granted * share)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - 8, at, at)
         yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-            LEFT - 8, at + 4, number(granted * share)
+            LEFT - 8, at + 4, quantity(granted * share)
         )
 
 
@@ -128,7 +136,10 @@ def shares(usage: ProjectUsage) -> Markup:
     people = [(person.name, hours(person.cpu), hours(person.gpu)) for person in usage.people]
     partitions = [(partition.name, hours(partition.cpu), hours(partition.gpu)) for partition in usage.partitions]
     if not people:
-        return Markup('<p class="quiet">No usage is recorded yet. It is updated every few minutes.</p>')
+        return Markup(
+            '<p class="quiet">No job has been counted by person and by partition yet. '
+            "That is updated every few minutes.</p>"
+        )
     part = Markup('<section class="part"><h3>{}</h3>{}</section>')
     return part.format("By person", table(("Person", "CPU", "GPU"), people)) + part.format(
         "By partition", table(("Partition", "CPU", "GPU"), partitions)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
 from hub.reports.models import Report, ReportForm
 from widgets.base import (
@@ -78,7 +79,7 @@ def _about(project: ProjectView) -> list[tuple[str, Any]]:
     return [
         ("Project", project.slug),
         ("Slurm account", project.account),
-        ("Storage", f"{project.directory}{f', {project.storage_gb:,} GB' if project.storage_gb else ''}"),
+        ("Storage", f"{project.directory}{f', {quantity(project.storage_gb)} GB' if project.storage_gb else ''}"),
         ("Time", lasts),
         ("State", f"{project.phase.value}, {project.state.value}"),
     ]
@@ -194,7 +195,8 @@ class Extension(ProjectPart):
         rows = [
             (
                 moment(extension.created, "day"),
-                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                f"{extension.months} months, {quantity(extension.gpu_hours)} GPU h, "
+                f"{quantity(extension.cpu_hours)} core h",
                 EXTENSION_STATES[extension.state],
                 extension.answer,
             )

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from hub.applications.models import ApplicationState
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import quantity
 from hub.reviews.models import Case, DecisionForm, QueueEntry, Review, ReviewForm
 from widgets.applications import STATES, messages
 from widgets.base import facts, moment, notice, pdf_link, table
@@ -264,8 +265,8 @@ def consequences(entry: QueueEntry, form: DecisionForm) -> str:
     final = "The applicant gets a mail with your reason. The decision cannot be changed."
     if not form.approve:
         return f"{name} is not approved, and gets no project. {final}"
-    storage = f" and {form.storage_gb:,} GB of storage" if form.storage_gb else ""
-    hours = f"{form.gpu_hours:,} GPU hours and {form.cpu_hours:,} core hours"
+    storage = f" and {quantity(form.storage_gb)} GB of storage" if form.storage_gb else ""
+    hours = f"{quantity(form.gpu_hours)} GPU hours and {quantity(form.cpu_hours)} core hours"
     return f"{name} is approved. A project is created with {hours}{storage}. {final}"
 
 
@@ -296,7 +297,7 @@ def reviews(case: Case) -> Markup:
             review.reviewer,
             ", ".join(f"{name} {points}" for name, points in review.scores.items()),
             "approve" if review.approve else "do not approve",
-            f"{review.gpu_hours:,} GPU h, {review.cpu_hours:,} core h",
+            f"{quantity(review.gpu_hours)} GPU h, {quantity(review.cpu_hours)} core h",
             review.comment,
         )
         for review in case.reviews

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from hub.applications.models import ApplicationState
 from hub.calls.models import Programme
 from hub.client import Api
+from hub.formats import quantity
 from hub.projects.models import Extension
 from hub.reviews.models import Queue, QueueFilter
 from widgets.applications import STATES
@@ -122,7 +123,8 @@ class Desk(Part):
             (
                 extension.project,
                 extension.by,
-                f"{extension.months} months, {extension.gpu_hours:,} GPU h, {extension.cpu_hours:,} core h",
+                f"{extension.months} months, {quantity(extension.gpu_hours)} GPU h, "
+                f"{quantity(extension.cpu_hours)} core h",
                 extension.reason,
             )
             for extension in self.state.extensions
@@ -135,7 +137,8 @@ def consequences(request: Extension, *, grant: bool) -> str:
     final = "The project's leads read your answer. The decision cannot be changed."
     if not grant:
         return f"{request.project} gets no more time and no more hours. {final}"
-    more = f"{request.months} months, {request.gpu_hours:,} GPU hours and {request.cpu_hours:,} core hours"
+    hours = f"{quantity(request.gpu_hours)} GPU hours and {quantity(request.cpu_hours)} core hours"
+    more = f"{request.months} months, {hours}"
     return f"{request.project} gets {more} more. {final}"
 
 

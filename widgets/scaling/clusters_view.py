@@ -22,10 +22,11 @@ from hub.client import Api
 from hub.dask import models
 from hub.dask.models import ClusterChange, ClusterRequest, Estimate, Offer, Shape, Size, Trouble
 from hub.errors import AtriumError, HubUnavailable, InvalidInput, SettingsError
+from hub.formats import hours
 from hub.home.models import Me
 from widgets.base import AfterAPause, Phase, State, Superseded, View, Visitor, in_background, notice, visitor
 from widgets.fields import first_problem, grid
-from widgets.hours import greeting, hours, project_cards
+from widgets.hours import greeting, project_cards
 from widgets.scaling.client import Clusters
 
 LIVE_SECONDS = 0.3

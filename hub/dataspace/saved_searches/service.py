@@ -21,6 +21,7 @@ from hub.dataspace.search.engine import Engine, SearchRequest
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import AtriumError, InvalidInput, NotFound
+from hub.formats import day, quantity
 from hub.mail import service as mail
 from hub.projects.service import slugs_of
 from hub.settings import Settings
@@ -154,7 +155,7 @@ def _mail_lines(settings: Settings, row: SavedSearchRow, total: int, cards: Iter
     page = f"{settings.service_url('dashboards')}voila/render/dataspaces.ipynb"
     query = Query.model_validate_json(row.query)
     summary = f"Your saved search “{mail.one_line(row.title)}” finds {_records(total)}"
-    yield f"{summary}, new or changed since {row.seen:%-d %B %Y}."
+    yield f"{summary}, new or changed since {day(row.seen)}."
     yield ""
     listed = 0
     for listed, card in enumerate(cards, 1):  # noqa: B007
@@ -163,7 +164,7 @@ def _mail_lines(settings: Settings, row: SavedSearchRow, total: int, cards: Iter
         yield f"- {title} ({', '.join(filter(None, (publisher, card.space)))})"
         yield f"  {page}#record={card.id}"
     if total > listed:
-        yield f"and {total - listed:,} more."
+        yield f"and {quantity(total - listed)} more."
     yield ""
     yield "The whole search, the newest first:"
     yield f"{page}#{_address(query.model_copy(update={'sort': 'date'}))}"
@@ -184,4 +185,4 @@ def _address(query: Query) -> str:
 
 
 def _records(total: int) -> str:
-    return "1 record" if total == 1 else f"{total:,} records"
+    return "1 record" if total == 1 else f"{quantity(total)} records"

@@ -90,13 +90,13 @@ def write_text(name: str, text: str, folder: int) -> None:
 
 
 def write_own_text(names: Iterable[str], text: str, folder: int) -> str:
-    """Write a small file that only the person changes, under the first name that is free; returns this name.
+    """Write a small file of the person, which members can edit, under the first name that is free; returns this name.
 
     A file of the person with the same text is taken to be the same file.
 
     :raises TransferFailed: no name is free.
     """
-    draft = _draft("own", text, folder, 0o640)
+    draft = _draft("own", text, folder, 0o660)
     try:
         for name in names:
             with suppress(FileExistsError):
@@ -119,14 +119,14 @@ def _draft(name: str, text: str, folder: int, mode: int) -> str:
 
 
 def _is_own_text(name: str, text: str, folder: int) -> bool:
-    """Whether a file is the person's, cannot be changed by others, and holds ``text``."""
+    """Whether a file is the person's, is not for everybody to change, and holds ``text``."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return False
     with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
         status = os.fstat(handle)
-        is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+        is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH
         return is_own and file.read(len(text) + 1) == text
 
 

@@ -3,6 +3,7 @@
 (() => {
   "use strict";
 
+  const LOOK = 30_000; // ms between two looks for new projects
   const form = document.getElementById("spawn_form");
   const source = document.getElementById("spawn-data");
   if (!form || !source) return;
@@ -119,7 +120,7 @@
     const later = start && start - Date.now() > 60000;
     const clock = { hour: "2-digit", minute: "2-digit" };
     const day = start && start - Date.now() > 43200000 ? { day: "numeric", month: "short" } : {};
-    part("when").textContent = later ? `(${start.toLocaleString([], { ...day, ...clock })})` : "";
+    part("when").textContent = later ? `(${start.toLocaleString(document.documentElement.lang === "en" ? "en-GB" : [], { ...day, ...clock })})` : "";
     part("cost-line").hidden = !answer.cost;
     part("cost").textContent = answer.cost ?? "";
     part("left-line").hidden = !answer.left;
@@ -168,6 +169,54 @@
     sooner.hidden = true;
     timer = setTimeout(estimate, 500);
   }
+
+  // -- while the page is open: new projects, and what is free
+
+  function addOptions(page) {
+    for (const select of form.querySelectorAll("select")) {
+      const present = new Set([...select.options].map((option) => option.value));
+      for (const option of page.querySelectorAll(`select[name="${select.name}"] option`)) {
+        if (!present.has(option.value)) select.add(new Option(option.textContent, option.value));
+      }
+    }
+  }
+
+  function showFree(page) {
+    for (const selector of ["#free tbody", ".forecast summary"]) {
+      const [before, now] = [document, page].map((where) => where.querySelector(selector));
+      if (before && now) before.replaceChildren(...now.childNodes);
+    }
+  }
+
+  function take(page) {
+    const source = page.getElementById("spawn-data");
+    if (!source) return; // another page: signed out, or the server runs meanwhile
+    const fresh = JSON.parse(source.textContent);
+    showFree(page);
+    const names = Object.keys(fresh.projects).filter((name) => !(name in data.projects));
+    if (!names.length) return;
+    const isFirst = !Object.keys(data.projects).length;
+    if (isFirst) for (const select of form.querySelectorAll("select")) select.replaceChildren();
+    Object.assign(data, fresh);
+    addOptions(page);
+    document.getElementById("homeless")?.remove();
+    document.getElementById("news").textContent = data.words.newProject.replace("{names}", names.join(", "));
+    narrow();
+    if (isFirst) ask();
+  }
+
+  async function look() {
+    if (document.hidden) return;
+    try {
+      const response = await fetch(location.href, { signal: AbortSignal.timeout(20000) });
+      if (response.ok) take(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } catch (error) {
+      console.warn("The form could not be brought up to date:", error);
+    }
+  }
+
+  setInterval(look, LOOK);
+  document.addEventListener("visibilitychange", look);
 
   form.addEventListener("change", (event) => {
     if (event.target.name === "profile") takeSize();

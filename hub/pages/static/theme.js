@@ -35,7 +35,8 @@
 
   // -- times: <time datetime="…" data-show="clock | day | moment | ago | left">
 
-  const lang = navigator.languages.find((own) => own.startsWith(root.lang)) || root.lang; // en-IE on a page in en
+  // As hub/formats.py writes them: English with the day before the month, and 24 hours.
+  const lang = root.lang === "en" ? "en-GB" : navigator.languages.find((own) => own.startsWith(root.lang)) || root.lang;
   const words = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
 
   function ago(date) {
@@ -53,7 +54,7 @@
 
   const shows = {
     clock: (date) => date.toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" }),
-    day: (date) => date.toLocaleDateString(lang, { day: "numeric", month: "short", year: "numeric" }),
+    day: (date) => date.toLocaleDateString(lang, { day: "numeric", month: "long", year: "numeric" }),
     moment: (date) => date.toLocaleString(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     ago,
     left: span,

@@ -6,6 +6,7 @@ import pytest
 from pypdf import PdfReader
 
 from hub.errors import InvalidInput
+from hub.organisations.models import ProfileForm
 from tests.hub.fakes import form, settle, submitted
 
 
@@ -62,6 +63,16 @@ def test_duties_say_from_when_they_apply(founder):
     text = " ".join(text_of(founder.applications.document(number, 1)).split())
     assert "Applies from 2 December 2027." in text
     assert "this applies from 2 December 2026" in text
+
+
+def test_it_is_in_words_and_says_how_to_reach_the_applicant(founder):
+    founder.organisations.write_profile(ProfileForm(full_name="Ada Lovelace", contact="ada@example.eu"))
+    number = submitted(founder, goal="train").summary.id
+    text = " ".join(text_of(founder.applications.document(number, 1)).split())
+    for words in ("ada@example.eu", "Company or start-up", "Austria", "GPU partition", "Train or fine-tune a model"):
+        assert words in text, words
+    for code in ("atrium-gpu", "(company, AT)"):
+        assert code not in text, code
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_reasons_against_other_modes_are_given(session, data):
         option.mode: " ".join(option.against)
         for option in advise(session, data, goal="train", gpu_hours=60_000, months=6)
     }
-    assert "at most 50,000 GPU hours" in against["fast-lane"]
+    assert "at most 50\u202f000 GPU hours" in against["fast-lane"]
     assert "at most 3 months" in against["playground"]
     assert "only inside a project funded by Horizon Europe" in against["ai-for-science"]
     for_public = {option.mode: " ".join(option.against) for option in advise(session, data, kind="public")}
@@ -92,6 +92,13 @@ def test_hours_of_a_training_run_with_its_formula(data):
     assert {source.id for source in calculation.sources} == {
         *("scaling-laws", "a100", "site", "gpai-guidelines", "systemic-risk")
     }
+
+
+@pytest.mark.parametrize(("gpus", "remarks"), [(4, 1), (8, 0), (None, 0)])
+def test_more_gpus_than_there_are_get_a_remark_where_their_number_is_known(data, gpus, remarks):
+    workload = Workload(parameters=7e9, tokens=1e12, gpus=8, system="atrium-gpu")
+    calculation = calculator.calculate(data, workload, gpus=gpus)
+    assert calculation.remarks.count(f"This system has {gpus} GPUs.") == remarks
 
 
 def test_a_model_that_does_not_fit_gets_a_remark(data):

@@ -38,6 +38,7 @@ async def test_me_returns_name_roles_and_projects(api, hub, demo):
         "as_of": None,
         "phase": "open",
         "runs_out": None,
+        "outlook": "unused",
     }
 
 

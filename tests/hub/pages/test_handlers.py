@@ -234,6 +234,29 @@ def test_home_shows_hours_staleness_and_roles(settings: Settings) -> None:
     assert 'href="/hub/atrium/continue?server="' in html
 
 
+@pytest.mark.parametrize(
+    ("outlook", "cpu_left", "runs_out", "words"),
+    [
+        ("too early", 300, None, "It is too early to say how long the hours last."),
+        ("runs out", 300, "2027-01-05", "At this pace enough until"),
+        ("used up", 0, "2026-11-24", "The CPU hours are used up."),
+        ("unused", 300, None, ""),
+    ],
+)
+def test_a_forecast_is_shown_only_where_there_is_one(
+    settings: Settings, outlook: str, cpu_left: float, runs_out: str | None, words: str
+) -> None:
+    project = {**OVERVIEW["me"]["projects"][0], "outlook": outlook, "runs_out": runs_out}  # type: ignore[index]
+    project |= {"cpu": {"granted": 500, "used": 500 - cpu_left, "left": cpu_left}}
+    project |= {"gpu": {"granted": 50, "used": 10, "left": 40}}
+    me = {**OVERVIEW["me"], "projects": [project]}  # type: ignore[dict-item]
+    answer = overview.Answer(Overview.model_validate({"me": me, "announcements": []}), datetime.now(UTC))
+    html = render(settings, "home.html", user=person(), **{**VARIABLES["home.html"], "answer": answer})
+    sentences = ("too early to say", "enough until", "hours are used up")
+    assert words in html
+    assert sum(sentence in html for sentence in sentences) == bool(words)
+
+
 def test_home_comes_up_when_the_api_never_answered(settings: Settings) -> None:
     variables = {**VARIABLES["home.html"], "answer": overview.Answer(stale=True), "roles": set(), "servers": []}
     html = render(settings, "home.html", user=person(), **variables)

@@ -11,7 +11,8 @@ from hub.errors import NotFound, SlurmError, SlurmUnavailable
 from hub.projects.models import ProjectSpec
 from hub.slurm.jobs import Seconds, Share
 from hub.usage import service
-from hub.usage.forecast import runs_out
+from hub.usage.forecast import Forecast, first_end, forecast, with_today
+from hub.usage.models import Outlook
 from hub.usage.tables import UsageCollection, UsageDay
 from tests.hub.fakes import provision
 
@@ -126,7 +127,7 @@ async def test_leads_see_everybodys_usage_and_members_their_own(session, slurm, 
     assert [(partition.name, partition.cpu) for partition in seen.partitions] == [("gpu", 3), ("batch", 6)]
     assert [(day.cpu, day.gpu) for day in seen.days] == [(1, 0), (8, 2)]
     assert (seen.cpu.left, seen.gpu.left) == (91, 8)
-    assert seen.gpu_runs_out is not None
+    assert (seen.gpu_runs_out, seen.gpu_outlook) == (None, Outlook.TOO_EARLY), "used on one day"
     assert [row.name for row in person("colleague").usage("demo").people] == ["others", "colleague"]
     assert person("admin", groups=["admins"]).usage("demo").people == seen.people
     with pytest.raises(NotFound):
@@ -140,17 +141,57 @@ def days(*hours):
     return {DAY - timedelta(days=back): used for back, used in enumerate(hours)}
 
 
+def in_days(count):
+    return Forecast(Outlook.RUNS_OUT, DAY + timedelta(days=count))
+
+
 @pytest.mark.parametrize(
     ("used", "left", "starts", "out"),
     [
-        (days(*[10] * 14), 100, date(2026, 1, 1), DAY + timedelta(days=10)),
-        (days(14), 10, date(2026, 1, 1), DAY + timedelta(days=10)),  # 14 hours on one of 14 days
-        (days(10), 10, DAY, DAY + timedelta(days=1)),  # a project of today
-        (days(10), 0, DAY, DAY),
-        ({}, 10, DAY, None),
-        ({DAY - timedelta(days=30): 100}, 10, date(2026, 1, 1), None),  # long ago
-        (days(0.01), 10**6, DAY, None),  # not in sight
+        (days(*[10] * 14), 100, date(2026, 1, 1), in_days(10)),
+        (days(10, 10, 10), 100, date(2026, 1, 1), in_days(10)),  # the pace since the first use, not of two weeks
+        (days(10, 0, 10, 0, 10), 60, date(2026, 1, 1), in_days(10)),  # pauses count
+        (days(10), 0, DAY, Forecast(Outlook.USED_UP, DAY)),
+        ({}, 10, DAY, Forecast(Outlook.UNUSED)),
+        ({DAY - timedelta(days=30): 100}, 10, date(2026, 1, 1), Forecast(Outlook.UNUSED)),  # long ago
+        (days(0.7), 2000, date(2026, 1, 1), Forecast(Outlook.TOO_EARLY)),  # one first try
+        (days(5, 5), 10, DAY - timedelta(days=1), Forecast(Outlook.TOO_EARLY)),
+        (days(0.01, 0.01, 0.01), 10**6, date(2026, 1, 1), Forecast(Outlook.FAR)),
     ],
 )
 def test_the_day_hours_run_out(used, left, starts, out):
-    assert runs_out(used, left, starts=starts, today=DAY) == out
+    assert forecast(used, left, starts=starts, today=DAY) == out
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "today"),
+    [
+        ({}, 0.7, 0.7),  # a job that still runs: Slurm's total knows it, its accounting by day does not
+        (days(1, 2, 3), 9, 4),
+        (days(1, 2, 3), 5, 1),  # Slurm's total is older than the accounting
+        (days(0, 2, 3), 5, 0),
+    ],
+)
+def test_today_has_what_is_on_no_earlier_day(used, total, today):
+    complete = with_today(used, total, DAY)
+    assert complete.get(DAY, 0) == pytest.approx(today)
+    assert {day: hours for day, hours in complete.items() if day < DAY} == {
+        day: hours for day, hours in used.items() if day < DAY
+    }
+
+
+def test_of_two_budgets_the_one_counts_that_may_end_first():
+    ends, early = in_days(10), Forecast(Outlook.TOO_EARLY)
+    assert first_end([ends, in_days(5)]) == in_days(5)
+    assert first_end([ends, Forecast(Outlook.UNUSED), Forecast(Outlook.FAR)]) == ends
+    assert first_end([ends, early]) == early, "how long the other lasts is not known"
+    assert first_end([early, Forecast(Outlook.USED_UP, DAY)]) == Forecast(Outlook.USED_UP, DAY)
+    assert first_end([]) is None
+
+
+async def test_a_running_job_is_in_the_days_and_not_called_unused(session, slurm, project, person):
+    slurm.used["demo"] = (42, 0)
+    await service.refresh(session, slurm)
+    seen = person("founder").usage("demo")
+    assert [(day.day, day.cpu) for day in seen.days] == [(now().date(), 0.7)]
+    assert (seen.cpu_runs_out, seen.cpu_outlook) == (None, Outlook.TOO_EARLY)

@@ -4,13 +4,15 @@ from hub.usage.models import Hours, ProjectHours
 from hub.usage.summary import hours_left
 
 
-def test_hours_of_all_projects_are_one_sum() -> None:
-    def project(cpu: float, gpu: float) -> ProjectHours:
+def test_hours_are_each_projects_own() -> None:
+    def project(slug: str, cpu: float, gpu: float) -> ProjectHours:
         amounts = {
             kind: Hours(granted=100 if left else 0, used=0, left=left) for kind, left in (("cpu", cpu), ("gpu", gpu))
         }
-        return ProjectHours.model_construct(**amounts)
+        return ProjectHours.model_construct(slug=slug, **amounts)
 
-    assert hours_left([project(1000, 0), project(2000.6, 3.14)]) == "3.1 GPU · 3\u202f001 CPU"
-    assert hours_left([project(5, 0)]) == "5 CPU"
+    demo, steel = project("demo", 1000, 0), project("green-steel", 2000.6, 3.14)
+    assert hours_left([demo, steel]) == "demo: 1\u202f000 CPU; green-steel: 3.1 GPU · 2\u202f001 CPU"
+    assert hours_left([project("demo", 5, 0), project("empty", 0, 0)]) == "demo: 5 CPU"
+    assert hours_left([demo, steel, demo, demo]).endswith("CPU; and 2 more")
     assert hours_left([]) == ""

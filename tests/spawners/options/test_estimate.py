@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.errors import SlurmError, SlurmUnavailable
+from hub.settings import Profile, Settings, Spawn
 from hub.slurm.cluster import Trial
 from spawners.job.request import SpawnRequest
 from spawners.options import estimate
 from spawners.options.estimate import Estimates
+from spawners.options.offer import notebook_partitions
 from tests.spawners.cluster import CLUSTER, offer
 
 LATER = timedelta(hours=1)
+FULL = replace(CLUSTER, nodes=tuple(replace(node, cpus_free=0) for node in CLUSTER.nodes))
 
 
 class Slurm:
@@ -34,8 +37,11 @@ def request(**changes):
     return SpawnRequest(**{"account": "demo", "partition": "notebooks", **changes})
 
 
-async def estimate_of(slurm, choice, cluster=CLUSTER, estimates=None, name="founder"):
-    return await (estimates or Estimates()).of(name, choice, offer(cluster), cluster, trial=slurm.trial)
+async def estimate_of(slurm, choice, cluster=CLUSTER, estimates=None, name="founder", now=None):
+    async def look():
+        return cluster if now is None else now
+
+    return await (estimates or Estimates()).of(name, choice, offer(cluster), cluster, trial=slurm.trial, look=look)
 
 
 async def test_an_estimate_has_cost_remaining_hours_and_start():
@@ -54,7 +60,7 @@ async def test_gpus_cost_their_own_hours():
 
 async def test_a_sooner_alternative_is_one_that_slurm_confirms():
     slurm = Slurm(notebooks=LATER)
-    answer = await estimate_of(slurm, request(minutes=60))
+    answer = await estimate_of(slurm, request(minutes=60), FULL)
     assert answer["starts"].startswith("Starts in ")
     assert answer["sooner"]["words"] == "In “short” it starts now."
     assert answer["sooner"]["values"]["partition"] == "short"
@@ -62,17 +68,44 @@ async def test_a_sooner_alternative_is_one_that_slurm_confirms():
 
 
 async def test_an_alternative_that_is_no_sooner_is_not_told():
-    answer = await estimate_of(Slurm(notebooks=LATER, short=LATER, batch=LATER), request(minutes=60))
+    answer = await estimate_of(Slurm(notebooks=LATER, short=LATER, batch=LATER), request(minutes=60), FULL)
     assert answer["sooner"] is None
+
+
+async def test_free_nodes_are_not_denied_by_a_late_forecast():
+    """Slurm's forecast may be of a moment before: the table beside it shows free cores."""
+    slurm = Slurm(notebooks=timedelta(minutes=20, seconds=5))
+    answer = await estimate_of(slurm, request(minutes=60))
+    assert answer["starts"] == (
+        "Nodes with room for it are free, so it may start soon. Slurm's own forecast is: in 20\u202fmin."
+    )
+    assert "sooner" not in answer
+    assert len(slurm.trials) == 1
+    taken_meanwhile = await estimate_of(slurm, request(minutes=60), now=FULL)
+    assert taken_meanwhile["starts"] == "Starts in 20\u202fmin"
+    too_large = await estimate_of(slurm, request(minutes=60, cpus=12), CLUSTER)
+    assert too_large["starts"] == "Starts in 20\u202fmin"
 
 
 def test_alternatives_can_be_had_and_send_nobody_to_a_gpu_for_nothing():
     others = list(estimate.alternatives(request(cpus=4, memory_gb=8, minutes=60), offer()))
-    assert {other.partition for other in others} == {"notebooks", "short", "batch"}
+    assert {other.partition for other in others} == {"notebooks", "short"}
     assert (2, 4) in {(other.cpus, other.memory_gb) for other in others}
     kinds = list(estimate.alternatives(request(partition="gpu", gpus=1, gpu_type="a100"), offer()))
     assert "" in {other.gpu_type for other in kinds}
     assert {other.gpus for other in kinds} == {1}
+
+
+def test_only_partitions_for_notebooks_are_proposed():
+    """Those of transfers and of Dask workers can be chosen, and are proposed nowhere."""
+    small = request(cpus=1, memory_gb=1, minutes=30)
+    everywhere = replace(offer(), proposed=frozenset({"notebooks", "short", "batch", "transfer"}))
+    assert "batch" in {other.partition for other in estimate.alternatives(small, everywhere)}
+    assert {other.partition for other in estimate.alternatives(small, offer())} == {"short"}
+    assert notebook_partitions(Settings()) == {"notebooks", "gpu"}
+    profile = Profile(name="fat", title="Fat", partition="fat")
+    more = Settings(spawn=Spawn(profiles=(profile,), partitions=("short",)))
+    assert notebook_partitions(more) == {"notebooks", "gpu", "fat", "short"}
 
 
 async def test_the_same_request_is_tried_once_per_person():

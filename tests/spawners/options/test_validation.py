@@ -69,7 +69,7 @@ def test_an_allowed_request_is_accepted(changes):
             "Choose 32 GB or less.",
         ),
         ({"partition": "transfer", "cpus": 3}, "cpus", "“transfer” gives one job (2).", "or use “notebooks”."),
-        ({"minutes": 721}, "minutes", "more time than “notebooks” gives (12\u202fh).", "or use “batch”."),
+        ({"minutes": 721}, "minutes", "more time than “notebooks” gives (12\u202fh).", "Choose 12\u202fh or less."),
         (
             {"partition": "short", "minutes": 61},
             "minutes",

@@ -13,7 +13,7 @@ from hub.servers.models import Attempt, AttemptState, Ending
 from hub.settings import Settings, Site
 from spawners.job import request as options
 from spawners.pages import history
-from tests.hub.pages.test_handlers import VARIABLES, person, render
+from tests.hub.pages.test_handlers import VARIABLES, person, render, spawner
 
 NOW = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)
 
@@ -68,6 +68,14 @@ def test_every_ending_and_state_has_words():
 )
 def test_a_request_is_described_in_words(request_, sentence):
     assert options.in_words(request_) == sentence
+
+
+def test_a_request_names_who_pays():
+    assert options.with_project({"cpus": 2, "partition": "notebooks", "account": "demo"}) == (
+        "2 cores in notebooks, project demo"
+    )
+    assert options.with_project({"cpus": 2}) == "2 cores"
+    assert options.with_project({"account": "demo"}) == ""
 
 
 def test_a_link_has_only_the_options_that_are_set():
@@ -134,7 +142,7 @@ def shown(name, *past, **variables):
     functions = {
         "attempts": lambda *_: list(past),
         "endings": lambda *_: list(past),
-        "asked_for": options.in_words,
+        "asked_for": options.with_project,
         "link": history.link,
         "smaller": history.smaller,
         "standing": history.standing,
@@ -200,6 +208,18 @@ def test_the_start_page_tells_of_endings_and_links_to_the_history():
     html = shown("home.html", HOSTILE)
     assert 'id="ended-9" data-dismissible' in html and "Your notebook did not start at" in html
     assert "out of memory" in html and 'href="/hub/atrium/history/maria/"' in html
+
+
+def test_history_and_running_card_show_project_and_size():
+    request = {"cpus": 2, "memory_gb": 4, "minutes": 240, "partition": "notebooks", "account": "green-steel"}
+    running = attempt(3, node="cpu2", request=request)
+    words = "2 cores, 4\u202fGB, 4\u202fh in notebooks, project green-steel"
+    assert words in shown("history.html", running, owner=person())
+    servers = list(pages.servers(person(spawner())))
+    card = shown("home.html", running, servers=servers, endings=lambda *_: [])
+    assert words in card
+    ended = running.model_copy(update={"ended": NOW})
+    assert words not in shown("home.html", ended, servers=servers, endings=lambda *_: []), "of an earlier job"
 
 
 @pytest.mark.parametrize("since", [None, NOW - timedelta(seconds=40)])

@@ -28,7 +28,9 @@ def test_the_course_starts_with_the_grant_and_ends_with_slurms_figure() -> None:
     [
         ({}, "At this pace they are enough until 20 December 2026."),
         ({"cpu_runs_out": date(2027, 6, 1)}, "last beyond the project's end on 31 January 2027"),
-        ({"cpu_runs_out": None}, "there is no forecast"),
+        ({"cpu_runs_out": None, "cpu_outlook": "unused"}, "there is no forecast"),
+        ({"cpu_runs_out": None, "cpu_outlook": "too early"}, "too early to say how long they last"),
+        ({"cpu_runs_out": None, "cpu_outlook": "far"}, "for more than two years"),
         ({"cpu": Hours(granted=100, used=100, left=0), "cpu_runs_out": TODAY}, "used up"),
     ],
 )

@@ -14,9 +14,10 @@ export function duration(seconds) {
   return [hours && `${hours} h`, minutes % 60 && `${minutes % 60} min`].filter(Boolean).join(" ");
 }
 
-/** Hours of one kind as words, thin spaces between thousands. */
+/** Hours of one kind as words, as `quantity` of hub/formats.py writes them: thin spaces between thousands. */
 function quantity(hours) {
-  return new Intl.NumberFormat("en", { maximumFractionDigits: hours < 10 ? 1 : 0 }).format(hours).replaceAll(",", "\u202f");
+  const maximumFractionDigits = hours < 1 ? 2 : hours < 10 ? 1 : 0;
+  return new Intl.NumberFormat("en", { maximumFractionDigits }).format(hours).replaceAll(",", "\u202f");
 }
 
 function hoursLeft(hours, between) {
@@ -83,7 +84,7 @@ export class Job {
     if (!this.status) return [...lines, "The time left is not known yet."];
     const { node, partition, job, project, hours, ends, idle_minutes, gpu_unused } = this.status;
     if (this.left != null && !this.paused) {
-      const when = new Date(ends * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+      const when = new Date(ends * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
       lines.push(`This notebook ends on ${when}, in ${duration(this.left)}.`);
     }
     lines.push(`It runs on ${node || "a node"}${partition ? `, partition ${partition}` : ""}, as job ${job || "(none)"}.`);

@@ -1,5 +1,6 @@
 // JupyterLab plugins: a launcher tile, a menu and palette entries for Atrium's pages, and a launcher that is soon there;
-// job.js: time and hours left; preview.js: notebooks shown as pages; signed_out.js: the session has ended.
+// job.js: time and hours left; preview.js: notebooks shown as pages; sharing.js: files of projects;
+// signed_out.js: the session has ended.
 // Written by hand as a module-federation container (init, get), so that nothing has to be built.
 (() => {
   "use strict";
@@ -21,7 +22,7 @@
   ];
 
   const JOB_ENTRIES = ["atrium:time", "atrium:continue", "atrium:stop"]; // commands of job.js
-  const MODULES = ["job.js", "preview.js", "signed_out.js"]; // each with a plugin
+  const MODULES = ["job.js", "preview.js", "sharing.js", "signed_out.js"]; // each with a plugin
   const HERE = document.currentScript.src;
 
   const NEEDED = [
@@ -31,6 +32,7 @@
     "@jupyterlab/apputils",
     "@jupyterlab/ui-components",
     "@jupyterlab/coreutils",
+    "@jupyterlab/filebrowser",
     "@jupyterlab/services",
     "@jupyterlab/statusbar",
     "@lumino/widgets",

@@ -392,7 +392,8 @@ def test_a_file_that_somebody_put_there_is_not_handed_out_as_our_notebook(order,
     last = run(order())
     assert last.notebook != "data/air-1/a.csv.ipynb" and planted.read_bytes() == before
     assert "duckdb.read_csv" in (project / last.notebook).read_text()
-    assert not (project / last.notebook).stat().st_mode & 0o022
+    assert not (project / last.notebook).stat().st_mode & 0o002
+    assert (project / last.notebook).stat().st_mode & 0o060 == 0o060, "members can edit it"
     assert run(order()).notebook == last.notebook
 
 
