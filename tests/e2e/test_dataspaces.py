@@ -32,7 +32,7 @@ pytestmark = pytest.mark.e2e
 CATALOGUE = Path(__file__).parents[1] / "data/dataspace/browser/catalogue.ttl"
 ROWS = b"station,day,no2\n" + b"".join(b"B%03d,2026-01-%02d,%d\n" % (at, at % 28 + 1, at % 60) for at in range(2000))
 SERIES = ROWS * 100
-SECONDS = 60_000
+SECONDS = 120_000
 
 
 class Publisher:
