@@ -36,7 +36,7 @@ SHORT_INTERVALS = {
 """Settings of the copies, as variables of ``make up``: intervals that tests would otherwise wait for, and no source but
 those that a test adds."""
 
-CHANGE_SECONDS = 300
+CHANGE_SECONDS = 600
 UP_SECONDS = 1800  # a fresh machine installs packages and builds two environments
 PURGE_SECONDS = 300
 SHOWN_LINES = 40

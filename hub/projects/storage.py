@@ -42,7 +42,7 @@ class Directories:
 
     async def _ask(self, request: str) -> str:
         try:
-            done = await process.run(
+            result = await process.run(
                 ["/usr/bin/sudo", "--non-interactive", "--", *self._settings.helper],
                 environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
                 deadline=self._settings.deadline_seconds,
@@ -54,6 +54,6 @@ class Directories:
             raise StorageError("The storage helper has not answered in time.") from error
         except OSError as error:
             raise StorageError(f"sudo could not be started: {error.strerror}.") from error
-        if done.code:
-            raise StorageError(f"The storage helper failed: {done.error.strip()[-300:] or 'nothing'}")
-        return done.out
+        if result.code:
+            raise StorageError(f"The storage helper failed: {result.error.strip()[-300:] or 'nothing'}")
+        return result.out

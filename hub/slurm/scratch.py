@@ -15,7 +15,7 @@ done 2>/dev/null
 unset -v folder
 {variable}=$(mktemp --directory --tmpdir={parent} {name}-XXXXXXXX) || exit 73
 export {variable}
-exec 9<"${variable}" && flock --nonblock 9
+exec 9<"${variable}" && flock --timeout 30 9  # another job that looks at the folder holds it for a moment
 trap 'rm -rf -- "${variable}"' EXIT"""
 
 

@@ -17,7 +17,7 @@ from tests.polling import eventually
 from tests.web import client
 
 READY_SECONDS = 120
-END_SECONDS = 60
+END_SECONDS = 120
 SMALL = {"account": "demo", "partition": "notebooks", "cpus": 1, "memory_gb": 1}
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser import ARTIFACTS, chromium, sign_in
 from tests.deployment import Deployment
@@ -21,8 +21,9 @@ from tests.temporary_deployment import running_copy
 
 Visit = Callable[[str], Visitor]
 
-PAGE_SECONDS = 90
+PAGE_SECONDS = 180
 """How long a page may load: the first one of a new version waits until its modules have been compiled."""
+expect.set_options(timeout=30_000)  # a limit, not a pause: Playwright's 5 s are too few on a machine that is busy
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -46,7 +47,7 @@ def signed_in(browser: Browser, deployment: Deployment) -> Callable[[str], Page]
 
     def arrive(name: str) -> Page:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, storage_state=sessions.get(name))
-        context.set_default_navigation_timeout(PAGE_SECONDS * 1000)
+        context.set_default_timeout(PAGE_SECONDS * 1000)
         page = sign_in(context, deployment, name)
         sessions[name] = context.storage_state()
         return page

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 KERNEL = "Python 3 (ipykernel)"
 _DONE = re.compile(r"\[\d+\]:")
 

@@ -96,6 +96,7 @@ async def main():
     await slurm.cancel([first])
     tell(left=sum(not future.done() for future in futures), sum=sum(await client.gather(futures)))
     await until(lambda: len(working(managed)) == 2 and first not in managed.cluster.jobs.values())
+    await until(lambda: managed.cost.cpu_hours > 0)
     tell(cost=managed.cost.cpu_hours)
     rounds.cancel(); await client.close(); await manager.end_all()
 asyncio.run(main())

@@ -19,7 +19,7 @@ from tests.slurm_job import in_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
-READY_MS = 60_000
+READY_MS = 180_000
 MEASURED = ("dataframe", "search", "images", "array")
 PYTHON = os.environ.get("ATRIUM_TEST_TORCH_PYTHON", "")
 """A Python with PyTorch that everybody may run; without it the training is skipped, and says so."""

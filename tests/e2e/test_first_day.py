@@ -22,7 +22,7 @@ from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900, func_only=True)]
 
-SECONDS = 60_000
+SECONDS = 120_000
 WATER = "Annual flow of the Nile at Aswan"
 
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
 DISPLAYS = "from IPython.display import display\nfor number in range(6000): display(number)"
 PRINTS = "for number in range(3000): print(number, flush=True)"
-SECONDS = 60_000
+SECONDS = 120_000
 LOG = ".atrium-notebook.log"
 OPTIONS = json.dumps({"user_options": {"environment": "slow"}})
 
@@ -106,7 +106,7 @@ def test_a_start_that_hangs_names_its_step_and_is_ended(deployment: Deployment, 
         expect(words).to_contain_text("still loading the programs of its environment", timeout=90_000)
         screenshot(page, "waiting-hangs")
         alert = page.get_by_role("alert")
-        expect(alert).to_contain_text("programs of its environment “slow” were not loaded after", timeout=60_000)
+        expect(alert).to_contain_text("programs of its environment “slow” were not loaded after", timeout=150_000)
         expect(alert).to_contain_text("choose another environment")
         trainer.wait_until_nothing_runs()
 

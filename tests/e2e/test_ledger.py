@@ -22,7 +22,7 @@ from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
-HUB_SECONDS = 90
+HUB_SECONDS = 180
 SILENCE_SECONDS = 40
 
 

@@ -12,7 +12,7 @@ from tests.web import client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
-HUB_SECONDS = 90
+HUB_SECONDS = 180
 
 
 def test_two_running_notebooks_survive_a_restart_of_the_hub(deployment: Deployment, visit: Visit) -> None:

@@ -45,7 +45,7 @@ def start(visitor: Visitor, **options: int | str) -> None:
     assert answer["status"] in (201, 202), answer
     eventually(lambda: running(visitor), within=START_SECONDS, what=f"{visitor.name}'s server is ready")
     open_empty_lab(visitor.page, deployment.server_url(visitor.name))
-    visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
+    visitor.page.locator(".jp-LauncherCard").first.wait_for(timeout=180_000)
 
 
 def job_of(visitor: Visitor) -> str:
@@ -99,14 +99,14 @@ def notebook(deployment: Deployment, signed_in: Callable[[str], Page]) -> Iterat
 def test_the_status_bar_shows_the_time_left_and_the_projects_hours(deployment: Deployment, notebook: Visitor) -> None:
     page = notebook.page
     button = page.locator(TIME_BUTTON)
-    expect(button).to_have_text(re.compile(r"^3 h 5\d min left"), timeout=60_000)
+    expect(button).to_have_text(re.compile(r"^3 h 5\d min left"), timeout=180_000)
     expect(button).to_have_text(re.compile(r"CPU h"), timeout=(POLL_SECONDS + 15) * 1000)
     screenshot(page, "lab-time")
     assert re.search(r"on cpu\d, partition notebooks, as job \d+", button.get_attribute("title") or "")
 
     button.press("Enter")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.", timeout=30_000)
+    expect(dialog).to_contain_text("It also ends when nothing happens in it for 2 h.", timeout=90_000)
     screenshot(page, "lab-time-dialog")
     dialog.get_by_role("button", name="Close").click()
 
@@ -118,7 +118,7 @@ def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: 
     founder = visit("founder")
     start(founder, minutes=5)
     page, first = founder.page, job_of(founder)
-    expect(warning(page, re.compile("This notebook ends in [345] min"))).to_be_visible(timeout=60_000)
+    expect(warning(page, re.compile("This notebook ends in [345] min"))).to_be_visible(timeout=180_000)
     expect(page.locator(TIME_BUTTON)).to_contain_text(re.compile("⚠ [345] min left"))
     screenshot(page, "lab-warning")
     new_notebook(page)
@@ -126,7 +126,7 @@ def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: 
     workspace = page.url
     page.reload()
     wait_for_kernel(page)
-    expect(page.locator(TIME_BUTTON)).to_contain_text("left", timeout=60_000)
+    expect(page.locator(TIME_BUTTON)).to_contain_text("left", timeout=180_000)
     assert warning(page, "This notebook ends in").count() == 0, "said once, also to a page that is loaded again"
 
     page.get_by_role("menuitem", name="Atrium").click()
@@ -142,7 +142,7 @@ def test_a_job_that_ends_soon_is_warned_of_and_goes_on_in_a_new_one(deployment: 
 
     assert job_of(founder) != first
     assert page.url.partition("?")[0] == workspace.partition("?")[0]
-    expect(page.locator(".jp-Notebook").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-Notebook").first).to_be_visible(timeout=180_000)
     wait_for_kernel(page)
     assert "NameError" in run_cell(page, "kept"), "a new kernel"
 

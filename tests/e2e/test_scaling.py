@@ -65,7 +65,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     founder.start_notebook()
     page = open_scaling(founder)
     expect(page.locator("main")).to_contain_text("You have no cluster")
-    expect(page.locator(".means")).to_contain_text("at once", timeout=30_000)
+    expect(page.locator(".means")).to_contain_text("at once", timeout=90_000)
     screenshot(page, "scaling-empty")
     assert accessibility_problems(page) == []
 
@@ -96,7 +96,7 @@ def test_a_person_scales_looks_and_stops_by_the_page(deployment: Deployment, vis
     expect(stop).to_be_focused()
     stop.press("Enter")
     card.get_by_role("button", name="Stop dask-1 and lose").press("Enter")
-    expect(page.locator("main")).to_contain_text("You have no cluster", timeout=30_000)
+    expect(page.locator("main")).to_contain_text("You have no cluster", timeout=90_000)
 
 
 def test_the_picture_moves_twice_a_second(visit: Visit) -> None:
@@ -145,7 +145,7 @@ def test_one_cluster_in_all_places(deployment: Deployment, visit: Visit) -> None
     dashboard.goto(f"{deployment.server_url(founder.name)}atrium/clusters/mine/dashboard/status")
     expect(dashboard).to_have_title(re.compile("Dask"))
     dashboard.wait_for_function(
-        "window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].roots().length > 0", timeout=30_000
+        "window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].roots().length > 0", timeout=90_000
     )
     screenshot(dashboard, "dask-dashboard")
 
@@ -265,7 +265,7 @@ def test_the_dask_panel_of_lab_and_the_page_show_the_same_clusters(deployment: D
     panel.get_by_title("Start New Dask Cluster").click()
     item = panel.locator("[data-cluster-id=dask-1]")
     expect(item).to_contain_text("Number of Workers: 2", timeout=READY_MS)
-    expect(lab.get_by_text("TASK STREAM", exact=False).first).to_be_visible(timeout=30_000)
+    expect(lab.get_by_text("TASK STREAM", exact=False).first).to_be_visible(timeout=90_000)
 
     page = lab.context.new_page()
     page.goto(f"{deployment.server_url(founder.name)}atrium/scaling")

@@ -23,7 +23,7 @@ from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
-SECONDS = 60_000
+SECONDS = 120_000
 WORDS = "#waiting-words"
 
 

@@ -14,7 +14,7 @@ from tests.polling import eventually
 
 START_SECONDS = 180
 STOP_SECONDS = 90
-DASHBOARD_SECONDS = 60
+DASHBOARD_SECONDS = 180
 
 
 @dataclass(frozen=True)
