@@ -130,6 +130,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
     if status is None or profile.organisation is None:  # gaps of an editable application include both
         raise state_conflict(row)
     mode = programme.mode(status.call.mode)
+    due = decision_by(programme, mode, status, moment)
     columns = {
         "state": ApplicationState.SUBMITTED,
         "revision": revision + 1,
@@ -141,7 +142,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
         "call": status.call.slug,
         "mode": mode.id,
         "sector": form.sector,
-        "due": decision_by(programme, mode, status, moment),
+        "due": due,
         "reviews_needed": mode.reviewers,
     }
     _claim(session, row, revision, columns)
@@ -153,8 +154,7 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
             session,
             to=mail.address_of(session, reviewer, settings),
             subject=f"{views.reference(row.id)} waits for review",
-            text=f"{mode.title}: {views.reference(row.id)} was submitted.\n"
-            f"A decision is due by {day(columns['due'])}.\n",
+            text=f"{mode.title}: {views.reference(row.id)} was submitted.\nA decision is due by {day(due)}.\n",
             key=f"application-{row.id}-{row.version + 1}-to-{reviewer}",
         )
     versions.commit(session)

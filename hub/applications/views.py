@@ -104,6 +104,7 @@ def _next_step(row: ApplicationRow, gaps: Sequence[Gap], decision: Decision | No
         prefix = "Reviewers requested changes; their message is below. " if row.version else ""
         return prefix + task
     if row.state is ApplicationState.SUBMITTED:
+        assert row.due is not None  # noqa: S101 - submitting sets it
         return f"Reviewers decide by {day(row.due)}."
     if row.state is ApplicationState.APPROVED:
         return f"Your project is {decision.project if decision else ''}. Start your first notebook."

@@ -63,9 +63,17 @@ def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> 
 
 
 def address_of(session: Session, person: str, settings: Settings) -> str:
-    """The mail address of a person: the one that they have given, or else their account's own."""
-    row = session.get(AddressRow, person)
-    return row.address if row is not None else f"{person}@{settings.mail.domain}"
+    """The mail address of a person: the one that they have given, or else their account's own.
+
+    Without a mail server it is the account's own, so that they read their mail in their mailbox.
+    """
+    row = session.get(AddressRow, person) if settings.mail.smtp_host else None
+    return row.address if row is not None else account_address(person, settings)
+
+
+def account_address(person: str, settings: Settings) -> str:
+    """The address that Atrium gives an account."""
+    return f"{person}@{settings.mail.domain}"
 
 
 def set_address(session: Session, person: str, address: str | None) -> None:
@@ -120,9 +128,9 @@ def mails(session: Session, *, before: int | None = None, limit: int = 100) -> t
 def mailbox(session: Session, person: str, settings: Settings, *, before: int | None = None) -> Mailbox:
     """Mail to ``person`` that no mail server got, 100 at most; ``before``: only mails with a smaller number.
 
-    It is theirs by the address that Atrium gives them (:func:`address_of`), not by one that they enter somewhere.
+    It is theirs by the address that Atrium gives their account, not by one that they enter: nobody has verified that.
     """
-    address = address_of(person, settings)
+    address = account_address(person, settings)
     own = func.lower(LetterRow.to) == address.lower()
     letters = _newest(session, own, LetterRow.state == EmailState.KEPT, before=before, limit=100)
     return Mailbox(address=address, is_sent=bool(settings.mail.smtp_host), mails=letters)

@@ -130,7 +130,7 @@ class ProfileForm(BaseModel):
 
 def is_orcid(text: str) -> bool:
     """Whether the last character of an ORCID iD is the check digit of the others (ISO 7064 mod 11-2)."""
-    *digits, check = text.replace("-", "")
+    *digits, check = list(text.replace("-", ""))
     total = 0
     for digit in digits:
         total = (total + int(digit)) * 2 % 11

@@ -28,4 +28,4 @@ class TextKeyHandler(APIHandler):
         if not isinstance(person, orm.User):
             raise web.HTTPError(403)
         self.set_header("Cache-Control", "no-store")
-        self.finish({"person": person.name, "key": text_key(person)})
+        self.write({"person": person.name, "key": text_key(person)})

@@ -91,4 +91,5 @@ def _end_mail(programme: Programme, project: Project) -> tuple[str, str]:
     if project.phase is Phase.CLOSED:
         return "is closed", "Members can no longer read its files. Ask the administrators if you still need them.\n"
     files_until = lifecycle.files_until(project.until, programme.terms)
+    assert files_until is not None  # noqa: S101 - a project without an end has not ended
     return "has ended", f"No job starts any more. Its files stay until {day(files_until)}: copy what you need.\n"

@@ -17,7 +17,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import to_os_path, url_path_join
+from jupyter_server.utils import ApiPath, to_os_path, url_path_join
 from tornado import web
 
 from spawners.node import sharing
@@ -62,7 +62,7 @@ class SharingHandler(APIHandler):
     def _path(self, path: str) -> Path:
         if "\0" in path:
             raise web.HTTPError(400, "path: this is no path of a file.")
-        return Path(to_os_path(path, self.contents_manager.root_dir))
+        return Path(to_os_path(ApiPath(path), self.contents_manager.root_dir))
 
 
 def who_can_edit(path: Path, root: Path) -> dict[str, Any]:

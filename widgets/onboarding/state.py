@@ -87,16 +87,14 @@ class OnboardingState(State):
 
     async def fetch(self, api: Api) -> Phase:
         """Load everything concurrently, then the application with the latest change."""
-        self.me, self.programme, self.machine, self.profile, calls, applications, projects = await asyncio.gather(
-            ask(api.me),
-            ask(api.calls.programme),
-            ask(api.calls.machine),
-            ask(api.organisations.profile),
-            ask(api.calls.all),
-            ask(api.applications.mine),
-            ask(api.projects.mine),
+        about_them, lists = await asyncio.gather(
+            asyncio.gather(
+                ask(api.me), ask(api.calls.programme), ask(api.calls.machine), ask(api.organisations.profile)
+            ),
+            asyncio.gather(ask(api.calls.all), ask(api.applications.mine), ask(api.projects.mine)),
         )
-        self.calls, self.applications, self.projects = calls, applications, projects
+        self.me, self.programme, self.machine, self.profile = about_them
+        self.calls, self.applications, self.projects = lists
         number = self.application.summary.id if self.application else self._most_recent()
         if number is not None:
             self._take(await ask(api.applications.get, number))
