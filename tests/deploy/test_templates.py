@@ -146,7 +146,7 @@ def test_slurm_enforces_hours_and_has_its_partitions(layout: Layout) -> None:
     ],
 )
 def test_the_settings_name_partitions_that_the_machines_own_slurm_has(text: str, expected: tuple[str, ...]) -> None:
-    assert slurm.sites_partitions(text) == expected
+    assert slurm.sites_partitions(text) == slurm.Partitions(*expected)
 
 
 def test_the_sudo_rules_name_three_commands_as_people_and_one_as_root(layout: Layout) -> None:

@@ -137,15 +137,18 @@ def test_no_mode_limits_core_hours_without_a_source_2026_11_29():
 
 def test_playground_is_a_fixed_package_of_5000_gpu_hours_2026_04_21():
     [amount] = DATA.mode("playground").amounts
-    assert str(amount) == "up to 5,000 GPU hours, a fixed package that depends on the system"
+    assert str(amount) == "up to 5\N{NARROW NO-BREAK SPACE}000 GPU hours, a fixed package that depends on the system"
 
 
 @pytest.mark.parametrize(
     ("mode", "amount"),
     [
-        ("fast-lane", "10,000 to 50,000 GPU hours"),
-        ("large-scale", "50,000 to 2,400,000 GPU hours"),
-        ("ai-for-science", "20,000 to 90,000 node hours"),
+        ("fast-lane", "10\N{NARROW NO-BREAK SPACE}000 to 50\N{NARROW NO-BREAK SPACE}000 GPU hours"),
+        (
+            "large-scale",
+            "50\N{NARROW NO-BREAK SPACE}000 to 2\N{NARROW NO-BREAK SPACE}400\N{NARROW NO-BREAK SPACE}000 GPU hours",
+        ),
+        ("ai-for-science", "20\N{NARROW NO-BREAK SPACE}000 to 90\N{NARROW NO-BREAK SPACE}000 node hours"),
     ],
 )
 def test_sizes_of_august_2026_come_from_one_source(mode, amount):
