@@ -63,6 +63,20 @@ def test_a_mailbox_has_pages(api, hub, sessions, settings, session):
     assert [mail.subject for mail in (*first, *rest)] == [str(number) for number in reversed(range(102))]
 
 
+def test_an_address_that_somebody_enters_opens_no_mailbox(sessions, session, settings):
+    service.set_address(session, "colleague", "founder@localhost")
+    service.enqueue(session, to=service.address_of(session, "founder", settings), subject="Code", text="", key="1")
+    session.commit()
+    service.deliver(sessions, settings)
+    assert service.mailbox(session, "colleague", settings).mails == ()
+    assert len(service.mailbox(session, "founder", settings).mails) == 1
+
+
+def test_without_a_mail_server_mail_stays_where_its_person_reads_it(session, settings):
+    service.set_address(session, "founder", "ada@example.eu")
+    assert service.address_of(session, "founder", settings) == "founder@localhost"
+
+
 def test_mail_that_waits_for_a_mail_server_is_in_no_mailbox(session, settings):
     write(session, "founder@localhost")
     with_server = settings.model_copy(update={"mail": Mail(smtp_host="mail.example.eu")})

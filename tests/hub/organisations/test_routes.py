@@ -6,7 +6,14 @@ from hub.mail import service as mail
 from hub.mail.tables import LetterRow
 from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
 from hub.organisations.tables import ProfileRow
+from hub.settings import Mail
 from tests.hub.fakes import ORGANISATION, settle, submitted
+
+
+@pytest.fixture
+def settings(settings):
+    """Those of a site with a mail server: without one, mail goes to accounts' own addresses."""
+    return settings.model_copy(update={"mail": Mail(smtp_host="mail.example.eu")})
 
 
 def organisation(**changes):

@@ -27,7 +27,7 @@ async def key_of(hub: RunningHub, token: str) -> str:
 
 
 async def test_each_person_has_a_key_of_their_own(hub: RunningHub) -> None:
-    maria, jan = (await key_of(hub, hub.token(name)) for name in ("maria", "jan"))
+    maria, jan = [await key_of(hub, hub.token(name)) for name in ("maria", "jan")]
     assert maria != jan
     assert len(b64decode(maria)) == 32
     assert hub.cookie_id("maria") not in maria
