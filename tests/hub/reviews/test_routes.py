@@ -88,11 +88,12 @@ def test_from_the_queue_to_an_approval_with_fewer_hours(founder, reviewer, sessi
     assert [subject.partition(": ")[2] for subject in subjects if ": " in subject] == ["changes requested", "approved"]
 
 
-def test_before_a_declaration_nothing_is_shown(founder, reviewer):
+def test_before_a_declaration_only_who_applies_with_what_is_shown(founder, reviewer):
     number = submitted(founder).summary.id
-    shown = reviewer.reviews.queue().entries[0].model_dump_json()
-    assert "hydrogen" not in shown
-    assert "Lovelace" not in shown
+    [entry] = reviewer.reviews.queue().entries
+    assert (entry.title, entry.applicant) == ("Green steel from hydrogen", "Ada Lovelace")
+    for content in ("Surrogate", "Shaft", "None known"):
+        assert content not in entry.model_dump_json()
     for deed in (
         lambda: reviewer.reviews.case(number),
         lambda: reviewer.reviews.case_document(number),
