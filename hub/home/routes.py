@@ -22,7 +22,7 @@ def me(asking: AskingPerson) -> Me:
 
 @router.put("/me/steps/{step}")
 def take_step(asking: AskingPerson, step: Annotated[Step, Path(description="The step")]) -> Step:
-    """Tick a first step on your start page."""
+    """Save that a first step on your start page is done."""
     service.take_step(asking.session, asking.person.name, step)
     return step
 
