@@ -82,7 +82,7 @@ class Api:
         return self._connection.get(f"/people/{part(name)}/overview", Overview)
 
     def take_step(self, step: Step) -> None:
-        """Tick a first step on the start page."""
+        """Save that a first step on the start page is done."""
         self._connection.send("PUT", f"/me/steps/{step}", None, Step)
 
     def health(self) -> Health:
