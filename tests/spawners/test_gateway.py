@@ -383,6 +383,19 @@ async def test_a_start_while_slurm_is_known_to_be_silent_is_refused_at_once(spaw
     await until(lambda: here.queue.error is None)
 
 
+async def test_the_stop_of_a_refused_start_asks_slurm_nothing(spawner, slurm, here):
+    """JupyterHub stops what could not start, and takes a stop that lasts for a start that goes on."""
+    slurm.silent = True
+    await here.queue.fresh(time.monotonic())
+    with pytest.raises(SpawnException):
+        await spawner.start()
+    await asyncio.wait_for(spawner.stop(), 5)
+    [attempt] = await attempts(here)
+    assert attempt.ending is Ending.NOT_ASKED
+    slurm.silent = False
+    await until(lambda: here.queue.error is None)
+
+
 async def test_a_request_that_did_not_reach_slurm_has_made_no_job(spawner, slurm, here):
     slurm.not_reached = True
     with pytest.raises(SpawnException):

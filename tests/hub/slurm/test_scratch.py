@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from hub.slurm import scratch
+from tests.polling import eventually
 
 pytestmark = pytest.mark.process
 
 LINES = scratch.lines("SCRATCH", parent='"${TMPDIR:-/tmp}"', name='job-"$NODE"')
 
 
-def job(parent: Path, command: str = "read -r", node: str = "cpu1") -> subprocess.Popen[str]:
+def job(
+    parent: Path, command: str = "read -r", node: str = "cpu1", path: str = os.environ["PATH"]
+) -> subprocess.Popen[str]:
     """A job that runs until its input ends."""
-    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(parent), "NODE": node}
+    environment = {"PATH": path, "TMPDIR": str(parent), "NODE": node}
     script = f"{LINES}\necho $SCRATCH\n{command}"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(["bash", "-c", script], env=environment, text=True, **pipes)
@@ -63,3 +66,22 @@ def test_only_folders_without_a_job_on_this_node_are_removed(parent: Path) -> No
         assert [folder.exists() for folder in folders] == [True, False, True]
         running.communicate(timeout=20)
     assert (parent / "mine/file").exists()
+
+
+def test_a_job_waits_for_another_one_that_looks_at_its_new_folder(parent: Path, tmp_path: Path) -> None:
+    """``mktemp`` gives out a folder that is locked for a second."""
+    looking = tmp_path / "mktemp"
+    looking.write_text(
+        "#!/bin/sh\n"
+        'folder=$(/usr/bin/mktemp "$@")\n'
+        '(flock "$folder" sh -c \'touch "$0/begins"; sleep 1\' "$folder"; touch "$folder/ends") >/dev/null 2>&1 &\n'
+        'until [ -e "$folder/begins" ]; do sleep 0.02; done\n'
+        'echo "$folder"\n'
+    )
+    looking.chmod(0o755)
+    with job(parent, path=f"{tmp_path}:{os.environ['PATH']}") as process:
+        folder = folder_of(process)
+        eventually((folder / "ends").exists, within=20, what="nobody else looks at it")
+        is_free = subprocess.run(["flock", "--nonblock", folder, "true"], check=False).returncode == 0
+        process.communicate(timeout=20)
+    assert not is_free
