@@ -36,7 +36,8 @@
   async function ask(url, deadline, options) {
     isBusy = true;
     try {
-      return await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(deadline), ...options });
+      const headers = { "X-XSRFToken": xsrfToken() };
+      return await fetch(url, { cache: "no-store", headers, signal: AbortSignal.timeout(deadline), ...options });
     } catch {
       return null; // the service or the network is down
     } finally {
@@ -44,12 +45,9 @@
     }
   }
 
-  const xsrf = () => document.cookie.match("\\b_xsrf=([^;]*)\\b")?.[1] ?? "";
-
   /** The kernel learns who the visitor is, and then changes its widgets: not before the page can follow. */
   async function introduce() {
-    const options = { method: "POST", headers: { "X-XSRFToken": xsrf() } };
-    const response = await ask(`${kernelUrl()}/shown`, INTRODUCTION_MS, options);
+    const response = await ask(`${kernelUrl()}/shown`, INTRODUCTION_MS, { method: "POST" });
     isIntroduced = Boolean(response?.ok);
   }
 
@@ -64,7 +62,7 @@
     const { baseUrl, kernelId } = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}");
     if (!kernelId) return;
     const form = new FormData();
-    form.append("_xsrf", xsrf());
+    form.append("_xsrf", xsrfToken());
     navigator.sendBeacon(`${baseUrl}voila/api/shutdown/${kernelId}`, form);
   }
 

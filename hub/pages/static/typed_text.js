@@ -137,7 +137,8 @@
   async function fetchKey(person) {
     try {
       const address = new URL("../../atrium/text-key", location.href);
-      const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(DEADLINE_MS) });
+      const headers = { "X-XSRFToken": xsrfToken() };
+      const response = await fetch(address, { cache: "no-store", headers, signal: AbortSignal.timeout(DEADLINE_MS) });
       if (!response.ok) throw new Error(String(response.status));
       const answer = await response.json();
       if (answer.person !== person) throw new Error("This is the page of somebody else.");

@@ -13,7 +13,7 @@ import pytest
 from hub.pages import frame
 
 NODE = shutil.which("node")
-SCRIPT: Path = frame.STATIC / "dashboard_kernel.js"
+SCRIPTS: tuple[Path, ...] = (frame.STATIC / "xsrf.js", frame.STATIC / "dashboard_kernel.js")
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node.js, as the proxy does")
 
@@ -110,10 +110,11 @@ BROWSER = """
 """
 
 
-def run(script: str) -> Any:
-    """What the expression at the end of ``script`` is, after the page's script was loaded."""
-    *steps, last = script.strip().splitlines()
-    lines = [BROWSER, SCRIPT.read_text(), "(async () => {", *steps, f"console.log(JSON.stringify({last}));", "})();"]
+def run(text: str) -> Any:
+    """What the expression at the end of ``text`` is, after the page's scripts were loaded."""
+    *steps, last = text.strip().splitlines()
+    scripts = (script.read_text() for script in SCRIPTS)
+    lines = [BROWSER, *scripts, "(async () => {", *steps, f"console.log(JSON.stringify({last}));", "})();"]
     argv = [str(NODE), "--eval", "\n".join(lines)]
     return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
 
@@ -183,7 +184,7 @@ def test_a_service_that_does_not_know_the_kernel_has_ended_it(answer: str, words
 
     assert page["words"].startswith(words)
     assert page["locked"]
-    assert "GET /base/api/kernels/k" in page["requests"]
+    assert "GET /base/api/kernels/k token" in page["requests"]
 
 
 # -- the kernel does not answer ---------------------------------------------------------------------------------------

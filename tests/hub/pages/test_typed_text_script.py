@@ -52,7 +52,7 @@ HTML = """<!doctype html><body data-voila="voila"><main id="main"><div id="dashb
       <label for="set-${number}">Data set</label><input id="set-${number}"></div></div>`);
   });
 </script>
-<script src="SCRIPT"></script></body>"""
+<script src="SITExsrf.js"></script><script src="SITEtyped_text.js"></script></body>"""
 
 
 class Site:
@@ -70,12 +70,13 @@ class Site:
         if path == "atrium/text-key":
             person = self.signed_in or self.person
             key = b64encode(person.ljust(32, ".").encode()).decode()
-            route.fulfill(status=200 if self.has_key else 403, json={"person": person, "key": key})
-        elif path == "typed_text.js":
-            route.fulfill(content_type="text/javascript", body=(frame.STATIC / "typed_text.js").read_text())
+            is_own = route.request.headers.get("x-xsrftoken") == "token"  # else the cookie counts for nothing
+            route.fulfill(status=200 if self.has_key and is_own else 403, json={"person": person, "key": key})
+        elif path in ("typed_text.js", "xsrf.js"):
+            route.fulfill(content_type="text/javascript", body=(frame.STATIC / path).read_text())
         else:
             html = HTML.replace("PERSON", self.person).replace("FORM", self.form).replace("SAVED", self.saved)
-            route.fulfill(content_type="text/html", body=html.replace("SCRIPT", f"{SITE}typed_text.js"))
+            route.fulfill(content_type="text/html", body=html.replace("SITE", SITE))
 
     def open(self, context: BrowserContext) -> Page:
         page = context.new_page()
@@ -104,6 +105,7 @@ def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
     context = browser.new_context()
     context.set_default_timeout(10_000)
     context.route(f"{SITE}**", site.answer)
+    context.add_cookies([{"name": "_xsrf", "value": "token", "url": SITE}])
     yield context
     context.close()
 
