@@ -22,8 +22,7 @@ from tests.web import client
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 
 MODEL = re.compile(r'("model_id":\s*")[0-9a-f]{32}"')
-NOTICE_MS = 5000
-"""In this time a page says that something is wrong with it."""
+KERNEL = re.compile(r"/api/kernels/[-0-9a-f]+(\?.*)?$")
 LOAD_SECONDS = 30
 BACK_SECONDS = 60
 
@@ -60,14 +59,14 @@ def test_a_page_with_a_kernel_that_is_gone_loads_itself_again(visit: Visit) -> N
         if ended:
             route.continue_()
             return
-        kernel = route.request.url.rsplit("/", 1)[-1]
+        kernel = route.request.url.partition("?")[0].rsplit("/", 1)[-1]
         os.kill(kernel_process(kernel), signal.SIGKILL)
         ended.append(kernel)
         route.continue_()
 
-    founder.page.route(re.compile(r"/api/kernels/[-0-9a-f]+$"), end_its_kernel)
-    founder.page.goto(address)
-    eventually(lambda: ended, within=LOAD_SECONDS, what="the page asks for its kernel")
+    founder.page.route(KERNEL, end_its_kernel)
+    with founder.page.expect_response(KERNEL):
+        founder.page.goto(address)
     founder.wait_for_greeting(within=LOAD_SECONDS)
 
 
@@ -96,10 +95,10 @@ def test_a_page_whose_kernel_hangs_says_so_and_goes_on_afterwards(visit: Visit) 
     button = founder.page.get_by_role("button", name="Save and continue", exact=True)
     expect(button).to_be_enabled(timeout=WAIT)
     with stopped(kernel_process(kernel_of(founder.page))):
-        expect(ended(founder.page)).to_contain_text("This page gets no answer at the moment.", timeout=NOTICE_MS)
+        expect(ended(founder.page)).to_contain_text("This page gets no answer at the moment.")
         expect(button).to_be_disabled()
 
-    expect(ended(founder.page)).to_be_hidden(timeout=NOTICE_MS)
+    expect(ended(founder.page)).to_be_hidden()
     expect(button).to_be_enabled()
 
 
@@ -156,7 +155,7 @@ def ended(page: Page) -> Locator:
 
 def expect_end(page: Page) -> None:
     """Whatever the page said in between, in time it says that it has ended, and its buttons are locked."""
-    expect(ended(page)).to_contain_text("This page has ended.", timeout=NOTICE_MS)
+    expect(ended(page)).to_contain_text("This page has ended.")
     assert page.locator("#dashboard button:enabled").count() == 0
 
 

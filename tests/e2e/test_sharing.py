@@ -73,6 +73,7 @@ def test_two_members_edit_the_same_files_in_lab(visit: Visit, folder: Path) -> N
     lab.wait_for_kernel(founder.page)
     assert lab.run_cell(founder.page, 'import os; os.makedirs("a/b"); open("a/b/c.csv", "w").write("1")') == "1"
     save(founder.page)
+    founder.page.get_by_role("dialog").get_by_role("button", name="Rename").click()  # the name that it has
     expect(founder.page.get_by_text(SAVED)).to_be_visible(timeout=20_000)
     notebook = folder / "Untitled.ipynb"
     assert [mode(folder / name) for name in ("Untitled.ipynb", "a/b", "a/b/c.csv")] == ["0o660", "0o2770", "0o660"]
