@@ -20,11 +20,13 @@ _ENGLISH = Locale("en", "GB")
 
 def quantity(value: float) -> str:
     """``3 100``, ``4.5``, ``0.04``: decimals only where they say something."""
-    locale = _locale()
     decimals = ".##" if abs(value) < 1 else ".#" if abs(value) < 10 else ""
-    text: str = format_decimal(value, f"#,##0{decimals}", locale)
-    # English with a narrow space, as in JupyterLab's status bar: many readers know the comma as the decimal sign.
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}") if locale is _ENGLISH else text
+    return _grouped(format_decimal(value, f"#,##0{decimals}", _locale()))
+
+
+def exactly(value: float) -> str:
+    """``3 100.25``: all decimals, as records need them."""
+    return _grouped(format_decimal(value, "#,##0.####################", _locale()))
 
 
 def hours(value: float) -> str:
@@ -55,6 +57,11 @@ def moment(value: datetime) -> str:
 def day_and_clock(moment: datetime) -> str:
     """``5 Jan 14:02 UTC``."""
     return f"{format_skeleton('MMMd', moment, tzinfo=UTC, locale=_locale())} {clock(moment)}"
+
+
+def _grouped(number: str) -> str:
+    """English with a narrow space, as in JupyterLab's status bar: many readers know the comma as the decimal sign."""
+    return number.replace(",", "\N{NARROW NO-BREAK SPACE}") if _locale() is _ENGLISH else number
 
 
 def _locale() -> Locale:

@@ -134,6 +134,7 @@ SUBJECTS: dict[str, set[str]] = {
         "calendar",
         "eligibility",  # who may use a mode
         "machine",  # hardware, from Slurm
+        "facts",  # what the programme publishes about a mode, in sentences
         "prices",  # what a mode costs an applicant
         "programme",
     },

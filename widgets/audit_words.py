@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hub.audit.models import Event
+from hub.formats import exactly
 
 OBJECTS = {
     "application": "Application",
@@ -81,7 +82,7 @@ def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return f"{value:,}"
+        return exactly(value)
     if isinstance(value, list | tuple):
         return "; ".join(_in_words(item) for item in value) or "none"
     if isinstance(value, Mapping):

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from hub.calls.calendar import add_working_days, day_in, months_after
 from hub.calls.eligibility import country_refusal, kind_refusal, unmet
+from hub.calls.facts import facts
 from hub.calls.models import AccessMode, CallStatus, Goal, ModeAdvice, Need, Programme, Unit
 from hub.calls.prices import price_for
 from hub.formats import day, quantity
@@ -131,7 +132,7 @@ def _smallest_gpu_hours(mode: AccessMode) -> list[int]:
 
 def _remarks(programme: Programme, mode: AccessMode) -> Iterator[str]:
     """Amounts and other facts of a mode; each says so if its source is not confirmed."""
-    for text, name in mode.facts:
+    for text, name in facts(mode):
         yield f"{text} {programme.source(name).doubt}".strip()
 
 

@@ -9,8 +9,6 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from hub.formats import quantity
-
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -128,12 +126,6 @@ class Amount(Data):
     remark: str = ""
     source: Id
 
-    def __str__(self) -> str:
-        bounds = [quantity(bound) for bound in (self.at_least, self.up_to) if bound is not None]
-        first = "at least " if self.up_to is None else "up to " if self.at_least is None else ""
-        size = f"{first if bounds else ''}{' to '.join(bounds)} {self.unit}".strip()
-        return f"{size}, {self.remark}" if self.remark else size
-
 
 class Condition(Data):
     """What organisations of a kind have to confirm before they may use a mode."""
@@ -201,12 +193,6 @@ class AccessMode(Data):
             if amount.unit is Unit.GPU_HOURS and amount.up_to != self.gpu_hours_up_to:
                 raise ValueError(f"the mode {self.id} has an amount that differs from gpu_hours_up_to")
         return self
-
-    @property
-    def facts(self) -> tuple[tuple[str, str], ...]:
-        """Sentences on amounts and further facts, each with the id of its source."""
-        amounts = ((f"Amount: {amount}.", amount.source) for amount in self.amounts)
-        return (*amounts, *((remark.text, remark.source) for remark in self.remarks))
 
     @property
     def decision_time(self) -> str:

@@ -9,6 +9,7 @@ from ipywidgets import HTML
 from markupsafe import Markup
 
 from hub.applications.models import Form
+from hub.calls.facts import facts
 from hub.calls.models import AccessMode, CallState, CallStatus, Condition, ModeAdvice, Need, PriceAdvice
 from hub.calls.prices import price_for
 from hub.client import Api
@@ -156,7 +157,7 @@ class Mode(StepForm):
     def _amounts(self, mode: AccessMode) -> Markup:
         """Amounts and other facts, each with its source."""
         return Markup("").join(
-            Markup("<p>{} {}</p>").format(text, cited(self.state.source(source))) for text, source in mode.facts
+            Markup("<p>{} {}</p>").format(text, cited(self.state.source(source))) for text, source in facts(mode)
         )
 
 

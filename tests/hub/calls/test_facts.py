@@ -11,6 +11,7 @@ from hub.applications.models import Form
 from hub.calls import adviser, calculator, programme, service
 from hub.calls.calendar import day_in
 from hub.calls.eligibility import country_refusal
+from hub.calls.facts import in_words
 from hub.calls.models import CallState, CallStatus, Confidence, Goal, Need, OrganisationKind, Price, Workload
 from hub.calls.prices import price_for
 from hub.errors import SettingsError
@@ -137,7 +138,9 @@ def test_no_mode_limits_core_hours_without_a_source_2026_11_29():
 
 def test_playground_is_a_fixed_package_of_5000_gpu_hours_2026_04_21():
     [amount] = DATA.mode("playground").amounts
-    assert str(amount) == "up to 5\N{NARROW NO-BREAK SPACE}000 GPU hours, a fixed package that depends on the system"
+    assert (
+        in_words(amount) == "up to 5\N{NARROW NO-BREAK SPACE}000 GPU hours, a fixed package that depends on the system"
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,7 +156,7 @@ def test_playground_is_a_fixed_package_of_5000_gpu_hours_2026_04_21():
 )
 def test_sizes_of_august_2026_come_from_one_source(mode, amount):
     [entry] = DATA.mode(mode).amounts
-    assert (str(entry), DATA.source(entry.source).confidence) == (amount, Confidence.ONE_SOURCE)
+    assert (in_words(entry), DATA.source(entry.source).confidence) == (amount, Confidence.ONE_SOURCE)
     assert f"Amount: {amount}. Read in one source only." in adviser_remarks(mode)
 
 

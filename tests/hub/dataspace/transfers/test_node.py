@@ -372,8 +372,16 @@ def test_a_file_of_another_type_arrives_and_its_type_is_named(order, site):
     assert run(order(format="PARQUET", name="a.parquet")).reason == ""
 
 
+@pytest.fixture
+def umask_of_jobs():
+    """As the program itself sets it."""
+    before = os.umask(0o007)
+    yield
+    os.umask(before)
+
+
 @pytest.mark.parametrize("place", ["file", "link", "changeable"])
-def test_a_file_that_somebody_put_there_is_not_handed_out_as_our_notebook(order, project, site, place):
+def test_a_file_that_somebody_put_there_is_not_handed_out_as_our_notebook(order, project, site, place, umask_of_jobs):
     folder = project / "data/air-1"
     folder.mkdir(parents=True)
     planted = folder / "a.csv.ipynb"
