@@ -36,7 +36,8 @@ def test_changes_are_lines_and_what_stayed_is_left_out() -> None:
     after = {"gpu_hours": 2000, "state": "open", "note": "Back in March", "full_systems": ["gpu", "cpu"]}
 
     assert str(change_words(event(before, after))) == (
-        "<ul><li>GPU hours: 1\N{NARROW NO-BREAK SPACE}000 before, 2\N{NARROW NO-BREAK SPACE}000 now</li><li>Note: none before, Back in March now</li>"
+        "<ul><li>GPU hours: 1\N{NARROW NO-BREAK SPACE}000 before, 2\N{NARROW NO-BREAK SPACE}000 now</li>"
+        "<li>Note: none before, Back in March now</li>"
         "<li>Full systems: none before, gpu; cpu now</li></ul>"
     )
 

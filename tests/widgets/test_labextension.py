@@ -123,7 +123,8 @@ LAB = """
     const source = readFileSync("remoteEntry.js", "utf8").replace("const MODULES = [", "const MODULES = []; [");
     (0, eval)(source);
     const scope = {};
-    for (const name of ["@jupyterlab/services", "@jupyterlab/statusbar", ...Object.keys(modules)])
+    const unused = ["@jupyterlab/filebrowser", "@jupyterlab/services", "@jupyterlab/statusbar"];
+    for (const name of [...unused, ...Object.keys(modules)])
         scope[name] = { 1: { get: async () => () => modules[name] ?? {} } };
     const container = window._JUPYTERLAB["atrium-lab"];
     container.init(scope);

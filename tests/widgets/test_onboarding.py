@@ -343,7 +343,10 @@ async def test_the_price_of_each_mode_is_shown_to_an_sme(factory: Factory) -> No
 
     assert "Free of charge for you: the SME test says that yours is an SME." in mode.advice.value
     assert "Free of charge for you: the SME test says that yours is an SME." in mode.note.value
-    assert "Amount: 10,000 to 50,000 GPU hours. Read in one source only." in mode.advice.value
+    assert (
+        "Amount: 10\N{NARROW NO-BREAK SPACE}000 to 50\N{NARROW NO-BREAK SPACE}000 GPU hours. Read in one source only."
+        in mode.advice.value
+    )
 
 
 async def test_a_large_company_learns_that_it_pays(factory: Factory) -> None:

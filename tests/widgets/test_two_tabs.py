@@ -8,12 +8,18 @@ import pytest
 
 from hub.applications.models import Application
 from hub.calls.models import OrganisationKind
-from hub.organisations.models import OrganisationForm, ProfileForm
+from hub.organisations.models import Figures, OrganisationForm, ProfileForm
 from tests.widgets.factory import Factory
 from tests.widgets.test_onboarding import GOOD, everything, form_of, settled, shown, started
 from widgets.onboarding.state import OnboardingState, Step
 
 AGENCY = OrganisationForm(name="Agency", kind=OrganisationKind.PUBLIC, country="DE")
+COMPANY = OrganisationForm(
+    name="Green Steel",
+    kind=OrganisationKind.COMPANY,
+    country="DE",
+    figures=Figures(staff=12, turnover=900_000, balance=400_000),
+)
 
 
 @pytest.fixture
@@ -122,7 +128,7 @@ async def test_a_draft_that_another_tab_deleted_can_be_saved_as_a_new_one(factor
 
 async def test_a_submitted_application_offers_no_deletion(factory: Factory) -> None:
     view = await shown(factory)
-    factory.organisations.create(AGENCY)
+    factory.organisations.create(COMPANY)
     factory.profile_form = ProfileForm(full_name="Maria")
     await view.state.keep(factory, GOOD)
     await view.state.submit(factory)
@@ -194,7 +200,7 @@ async def test_a_step_is_ticked_when_it_holds_what_it_needs_and_not_before(facto
     assert not any(state.is_done(step) for step in Step if step is not Step.SUBMIT)
     await state.keep(factory, {})
     assert not any(state.is_done(step) for step in Step if step is not Step.SUBMIT)
-    factory.organisations.create(AGENCY)
+    factory.organisations.create(COMPANY)
     await state.write_profile(factory, ProfileForm(full_name="Maria"))
     await state.keep(factory, {})  # nothing of the application itself has changed
 
@@ -202,7 +208,7 @@ async def test_a_step_is_ticked_when_it_holds_what_it_needs_and_not_before(facto
 
 
 async def test_nothing_is_missing_is_the_api_s_check_of_now(factory: Factory) -> None:
-    factory.organisations.create(AGENCY)
+    factory.organisations.create(COMPANY)
     factory.profile_form = ProfileForm(full_name="Maria")
     view = await shown(factory)
     await view.state.keep(factory, GOOD, go_to=Step.SUBMIT)

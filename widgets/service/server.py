@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import fcntl
 import hashlib
+import hmac
 import json
 import logging
 import os
@@ -197,6 +198,8 @@ class Dashboards(Voila):
             **settings,
             "dashboards": self,
             "default_handler_class": handlers.Nothing,
+            # Of the service's own token, so that sessions outlive this process.
+            "cookie_secret": hmac.digest(identity.hub_auth.api_token.encode(), b"cookies", "sha256"),
             "compress_response": True,
             "log_function": handlers.log_request,
             # Longer than the interval: an answer is always nearly one interval old when the next is asked for.

@@ -134,7 +134,11 @@ CASES = [
     (hung(""), Ending.SILENT, "nothing of it could be read in its log after 3"),
     (over("RUNNING", "", stage=Stage.STARTING, silent=True, log_tail="ImportError: no b"), Ending.CRASHED, "no b"),
     (over("FAILED", "", "JobLaunchFailure", stage=Stage.WAITING), Ending.NODE_FAILED, "failed"),
-    (over("FAILED", "0:0", "InvalidAccount", stage=Stage.WAITING), Ending.CRASHED, "project is not there"),
+    (
+        over("FAILED", "0:0", "InvalidAccount", stage=Stage.WAITING),
+        Ending.CRASHED,
+        "project was removed",
+    ),
     (Facts(stage=Stage.RUNNING), Ending.CRASHED, "does not know any more"),
     (over("QUANTUM_FLUX", ""), Ending.CRASHED, "quantum flux"),
 ]
