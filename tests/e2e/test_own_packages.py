@@ -134,7 +134,7 @@ def test_they_are_on_a_page_of_a_notebook_too(founder: Visitor) -> None:
 
 
 def write_notebook(page: Page, server: str, name: str, cells: Iterable[str]) -> None:
-    empty = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    empty: dict[str, object] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     code_cells = [{**empty, "id": f"cell-{number}", "source": code} for number, code in enumerate(cells)]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = {"cells": code_cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
