@@ -212,10 +212,18 @@ def test_another_kernel_of_the_same_language_will_do(server: str, person: httpx2
 @pytest.mark.parametrize("template", ["", "lab"])
 def test_a_page_names_no_file_of_another_site(server: str, person: httpx2.Client, home: Path, template: str) -> None:
     plot = "from bokeh.plotting import figure, output_notebook, show\noutput_notebook()\np = figure()\np.line([1], [2])"
-    write(home / "local.ipynb", f"{plot}\nshow(p)", text="$x^2$\n\n```mermaid\ngraph TD; A-->B\n```", voila=template)
+    renderer = "import os\nprint('plotly by', os.environ['PLOTLY_RENDERER'])"
+    write(
+        home / "local.ipynb",
+        f"{plot}\nshow(p)",
+        renderer,
+        text="$x^2$\n\n```mermaid\ngraph TD; A-->B\n```",
+        voila=template,
+    )
     text = page_of(server, person, "local.ipynb")
 
     assert "Bokeh" in text
+    assert "plotly by plotly_mimetype" in text
     assert ELSEWHERE.findall(text) == []
     assert "cdn.bokeh.org/bokeh/release" not in re.sub(
         r"https://cdn\.bokeh\.org/bokeh/release/bokeh[\w.-]*\"? *:", "", text
