@@ -125,6 +125,27 @@ def test_both_sides_ask_for_the_same_version_of_what_they_share() -> None:
     assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
 
 
+def test_the_readme_lists_the_packages_of_notebooks_within_their_limit() -> None:
+    section = (ROOT / "spawners/node/README.md").read_text().partition("## Packages for notebooks")[2]
+    rows = re.findall(r"^\| ([a-z0-9, ]+) \| (\d+) \|", section.partition("\n## ")[0], flags=re.MULTILINE)
+    listed = {name for names, _ in rows for name in names.split(", ")}
+
+    assert listed >= {
+        "altair",
+        "ipyleaflet",
+        "ipympl",
+        "netcdf4",
+        "pandas",
+        "plotly",
+        "polars",
+        "seaborn",
+        "xarray",
+        "zarr",
+    }
+    assert listed <= {requirement.name for requirement in requirements("user")}
+    assert sum(int(megabytes) for _, megabytes in rows) <= 400
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(("lock", "extras"), [("hub", ["hub"]), ("user", ["user"]), ("dev", ["hub", "user", "dev"])])
 def test_a_lock_pins_exactly_what_pyproject_asks_for(lock: str, extras: list[str], python: str) -> None:

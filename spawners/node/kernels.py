@@ -11,8 +11,9 @@ from jupyter_server_terminals.terminalmanager import TerminalManager
 from hub.kernels.manager import PatientKernelManager
 from spawners.node import person
 
-LOCAL_FILES = {"BOKEH_RESOURCES": "inline"}
-"""Bokeh's scripts come from its package and not from another site, unless the person has set it otherwise."""
+LOCAL_FILES = {"BOKEH_RESOURCES": "inline", "PLOTLY_RENDERER": "plotly_mimetype"}
+"""Scripts of Bokeh and Plotly come from their packages and not from another site, unless the person has set it
+otherwise."""
 
 
 class PersonKernelManager(PatientKernelManager):

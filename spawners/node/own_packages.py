@@ -35,6 +35,8 @@ Make an environment of your own, with all packages of the site and those that yo
 set -e
 python3 -m venv --without-pip ~/envs/own
 echo {site_packages} > ~/envs/own/lib/{python}/site-packages/site.pth
+mkdir -p ~/envs/own/etc
+ln -sfn {ipython} ~/envs/own/etc/ipython
 ~/envs/own/bin/python -m pip install {packages}
 ~/envs/own/bin/python -m ipykernel install --user --name own --display-name "My environment"
 
@@ -96,8 +98,10 @@ def refused(command: str) -> list[str] | None:
 def advice(packages: Sequence[str]) -> str:
     """How the person gets ``packages`` in an environment of their own."""
     inside = Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    site = Path(os.environ.get(ENVIRONMENT_VARIABLE) or sys.prefix)
     return _ADVICE.format(
-        site_packages=shlex.quote(str(Path(os.environ.get(ENVIRONMENT_VARIABLE) or sys.prefix) / inside)),
+        site_packages=shlex.quote(str(site / inside)),
+        ipython=shlex.quote(str(site / "etc/ipython")),
         python=f"python{sysconfig.get_python_version()}",
         packages=shlex.join(packages) or "PACKAGE",
     )

@@ -35,6 +35,10 @@ SHOW = (
 )
 """Shows what a template hides until all cells have run."""
 
+EMPTY_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="  # one pixel, PNG
+)
+
 
 class Progress:
     """What a page waits for, in words."""
@@ -99,6 +103,7 @@ class OwnPageRenderer(NotebookRenderer):
                     cell.outputs.insert(0, self._notice(failure, index, nb.cells))
                 else:
                     strip_code_cell_warnings(cell)
+                add_pictures_to_charts(cell)
                 yield cell
                 if failure:
                     return
@@ -142,6 +147,18 @@ class OwnPageRenderer(NotebookRenderer):
             f'<p><a href="{escape(link)}" target="_blank">Open the notebook</a></p></div>'
         )
         return nbformat.v4.new_output("display_data", {"text/html": html, "text/plain": text})
+
+
+def add_pictures_to_charts(cell: Any) -> None:
+    """Give Vega's charts among the cell's outputs a picture, which the page does not show.
+
+    JupyterLab's renderer, which draws the chart, stores a picture of it if it has none. Voila's outputs cannot store
+    anything, and an error would stand below the chart.
+    """
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        if any(mime_type.startswith("application/vnd.vega") for mime_type in data):
+            data.setdefault("image/png", EMPTY_PICTURE)
 
 
 async def render(handler: VoilaHandler, path: str) -> AsyncGenerator[str]:

@@ -98,6 +98,7 @@ def test_nothing_runs_and_the_lines_are_shown(
     assert "~/envs/own/bin/python -m pip install rich\n" in printed
     inside = Path(PURELIB).relative_to(sys.prefix)
     assert f"echo /opt/atrium/user/{inside} > ~/envs/own/{inside}/site.pth\n" in printed
+    assert "ln -sfn /opt/atrium/user/etc/ipython ~/envs/own/etc/ipython\n" in printed
     assert "restart the kernel" not in printed
 
 
@@ -132,6 +133,7 @@ def test_the_lines_make_an_environment_with_the_sites_packages(tmp_path: Path) -
     assert kernel["display_name"] == "My environment"
     own = tmp_path / "envs/own"
     assert kernel["argv"][0] == str(own / "bin/python")
+    assert (own / "etc/ipython").readlink() == Path(sys.prefix) / "etc/ipython"
     code = "import sys, sysconfig, numpy, pip; print(sys.prefix, sysconfig.get_path('purelib'), numpy.__file__)"
     argv = [kernel["argv"][0], "-c", code]
     prefix, purelib, numpy = subprocess.run(

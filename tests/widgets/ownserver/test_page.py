@@ -17,7 +17,7 @@ import pytest
 from tests.node_server import ROOT, browser, node_server
 from tests.polling import eventually
 from widgets.ownserver import local_files
-from widgets.ownserver.page import PROGRESS_SECONDS, Progress
+from widgets.ownserver.page import EMPTY_PICTURE, PROGRESS_SECONDS, Progress, add_pictures_to_charts
 
 R = {"name": "ir", "display_name": "R", "language": "R"}
 PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -33,6 +33,21 @@ def test_progress_names_the_cell_and_its_time() -> None:
     now += 150
     assert progress.text == "Running cell 2 of 7: 2\u202fmin"
     assert 'window.voila_process?.(2, 7, "Running cell 2 of 7' in progress.script()
+
+
+@pytest.mark.parametrize("mime_type", ["application/vnd.vegalite.v5+json", "application/vnd.vega.v5+json"])
+def test_a_chart_has_a_picture_because_voila_cannot_store_one(mime_type: str) -> None:
+    others = {"text/html": "<b>1</b>"}, {mime_type: {}, "image/png": "its own"}
+    datas = {mime_type: {}, "text/plain": "a chart"}, *others
+    outputs = [nbformat.v4.new_output("display_data", dict(data)) for data in datas]
+    outputs.append(nbformat.v4.new_output("stream", text="printed"))
+    add_pictures_to_charts(nbformat.v4.new_code_cell(outputs=outputs))
+    add_pictures_to_charts(nbformat.v4.new_markdown_cell())
+
+    assert [output.data for output in outputs[:3]] == [
+        {mime_type: {}, "text/plain": "a chart", "image/png": EMPTY_PICTURE},
+        *others,
+    ]
 
 
 def test_the_server_accepts_what_a_page_may_send() -> None:
@@ -197,10 +212,18 @@ def test_another_kernel_of_the_same_language_will_do(server: str, person: httpx2
 @pytest.mark.parametrize("template", ["", "lab"])
 def test_a_page_names_no_file_of_another_site(server: str, person: httpx2.Client, home: Path, template: str) -> None:
     plot = "from bokeh.plotting import figure, output_notebook, show\noutput_notebook()\np = figure()\np.line([1], [2])"
-    write(home / "local.ipynb", f"{plot}\nshow(p)", text="$x^2$\n\n```mermaid\ngraph TD; A-->B\n```", voila=template)
+    renderer = "import os\nprint('plotly by', os.environ['PLOTLY_RENDERER'])"
+    write(
+        home / "local.ipynb",
+        f"{plot}\nshow(p)",
+        renderer,
+        text="$x^2$\n\n```mermaid\ngraph TD; A-->B\n```",
+        voila=template,
+    )
     text = page_of(server, person, "local.ipynb")
 
     assert "Bokeh" in text
+    assert "plotly by plotly_mimetype" in text
     assert ELSEWHERE.findall(text) == []
     assert "cdn.bokeh.org/bokeh/release" not in re.sub(
         r"https://cdn\.bokeh\.org/bokeh/release/bokeh[\w.-]*\"? *:", "", text
