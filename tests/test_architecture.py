@@ -219,7 +219,11 @@ SUBJECTS: dict[str, set[str]] = {
         "storage",  # on the node: files by handle, never through links
         "upload",  # on the node: a file of a project into the store
     },
-    "db": {"base", "engine"},
+    "db": {
+        "base",
+        "engine",
+        "loops",  # of the worker, over items that fail one by one
+    },
     "health": {"storage"},  # free space
     "home": set(),
     "identity": {
