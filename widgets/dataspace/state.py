@@ -183,8 +183,9 @@ class DataspaceState(State):
     async def _read_terms_again(self, api: Api) -> None:
         """Show the terms that the record has now; those on the page may be older."""
         if self.record is not None:
-            with suppress(AtriumError):
-                self.record = await asyncio.to_thread(api.dataspace.record, self.record.id, language=self._language)
+            question = asyncio.to_thread(api.dataspace.record, self.record.id, language=self._language)
+            with suppress(AtriumError, Superseded):  # another record was opened meanwhile
+                self.record = await self.newest("open", question)
 
     async def _preview(self, api: Api, message: dict[str, Any]) -> None:
         self.preview = None
@@ -192,9 +193,14 @@ class DataspaceState(State):
         self.preview = await self.newest("preview", asyncio.to_thread(api.dataspace.preview, number, **using))
 
     async def _use(self, api: Api, message: dict[str, Any]) -> None:
-        """Fetch the code that reads a file where it is, of a file whose conditions the person accepts."""
+        """Fetch the code that reads a file where it is, of a file whose conditions the person accepts.
+
+        :raises Superseded: another record was opened meanwhile.
+        """
         number, using = int(message["id"]), _using(message)
         remote_use = await asyncio.to_thread(api.dataspace.remote_use, number, **using)
+        if self.record is None or self.record.id != number:
+            raise Superseded
         codes = list(self.snippets)
         codes[using["file"]] = remote_use.code
         self.snippets = tuple(codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 
 from traitlets import Instance, Tuple, Unicode, UseEnum
@@ -13,7 +14,7 @@ from hub.home.models import Me
 from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.usage.models import ProjectUsage
-from widgets.base import Phase, State, ask
+from widgets.base import Phase, State, Superseded, ask
 from widgets.fields import date_words
 from widgets.hours import ROLES
 
@@ -74,17 +75,20 @@ class ProjectsState(State):
         self.usage, self.invitations, self.extensions, self.report = None, (), (), None
 
     async def _read(self, api: Api) -> None:
+        """Read what the part shows; the answer for a project or part that was left meanwhile is dropped."""
         self._empty()
+        self.supersede("part")
         if self.project is None:
             return
-        if self.part is Part.USAGE:
-            self.usage = await ask(api.usage, self.slug)
-        elif self.part is Part.MEMBERS and self.leads:
-            self.invitations = await ask(api.projects.invitations, self.slug)
-        elif self.part is Part.EXTENSION:
-            self.extensions = await ask(api.projects.extensions, self.slug)
-        elif self.part is Part.REPORT:
-            self.report = await ask(api.report, self.slug)
+        with suppress(Superseded):
+            if self.part is Part.USAGE:
+                self.usage = await self.newest("part", ask(api.usage, self.slug))
+            elif self.part is Part.MEMBERS and self.leads:
+                self.invitations = await self.newest("part", ask(api.projects.invitations, self.slug))
+            elif self.part is Part.EXTENSION:
+                self.extensions = await self.newest("part", ask(api.projects.extensions, self.slug))
+            elif self.part is Part.REPORT:
+                self.report = await self.newest("part", ask(api.report, self.slug))
 
     def _know(self, project: ProjectView) -> None:
         self.projects = tuple(project if known.slug == project.slug else known for known in self.projects)

@@ -394,7 +394,9 @@ async def test_an_unexpected_error_of_the_storage_keeps_nobody_in_the_group(sess
     assert remark == "It failed unexpectedly (ValueError); the log says more."
 
 
-async def test_an_address_that_cannot_be_used_stops_neither_project_nor_mail(session, slurm, around):
+async def test_an_address_that_cannot_be_used_stops_neither_project_nor_mail(session, slurm, settings):
+    mail = settings.mail.model_copy(update={"smtp_host": "mail.example"})
+    around = backends(slurm, settings.model_copy(update={"mail": mail}))
     project = awarded(session)
     project.members.append(Member(person="colleague", role=MemberRole.MEMBER))
     session.add(AddressRow(person="founder", address="no address"))
