@@ -7,9 +7,10 @@ import json
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
@@ -30,7 +31,7 @@ from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState, UploadJobForm
-from hub.errors import AtriumError, TermsNotAccepted
+from hub.errors import AtriumError, Conflict, TermsNotAccepted
 from hub.home.models import Me
 from widgets.base import Phase, State, Superseded, unexpected_error
 from widgets.fields import first_problem
@@ -47,6 +48,8 @@ CHANGES = frozenset(
     }
 )
 """Actions that change something; the others fetch."""
+
+_MOMENT: TypeAdapter[datetime | None] = TypeAdapter(datetime | None)
 
 Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
@@ -279,7 +282,13 @@ class DataspaceState(State):
 
     async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
         form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
-        publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        seen = _MOMENT.validate_python(message.get("seen"))
+        try:
+            publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form, seen=seen)
+        except Conflict:
+            with suppress(AtriumError, Superseded):
+                await self._publications(api, {})  # its form begins with what is stored now
+            raise
         self.done = f"Changed; its description is {publication.quality.badge} ({publication.quality.score} of 100)."
         await self._publications(api, {})
 

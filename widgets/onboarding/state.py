@@ -15,7 +15,7 @@ from hub.calls.prices import price_of_call
 from hub.client import Api
 from hub.errors import AtriumError, Conflict, NotFound
 from hub.home.models import Me
-from hub.organisations.models import Organisation, OrganisationForm, Profile, ProfileForm
+from hub.organisations.models import NEVER, Organisation, OrganisationForm, Profile, ProfileForm
 from hub.projects.models import InvitationOffer, ProjectView
 from widgets.base import LOOK, Phase, State, Superseded, ask
 
@@ -316,7 +316,13 @@ class OnboardingState(State):
         if self.profile is not None and stored.form not in (self.profile.form, form):
             self.profile = stored
             raise _changed_elsewhere("Your profile")
-        self.profile = await ask(api.organisations.write_profile, form)
+        try:
+            self.profile = await ask(api.organisations.write_profile, form, seen=stored.changed or NEVER)
+        except Conflict as conflict:
+            if conflict.field != "seen":
+                raise
+            self.profile = await ask(api.organisations.profile)
+            raise _changed_elsewhere("Your profile") from conflict
 
     async def write_organisation(self, api: Api, form: OrganisationForm) -> None:
         """Store the organisation; raises :class:`Conflict` if somebody has stored another one since it was read."""
