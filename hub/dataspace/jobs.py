@@ -16,7 +16,7 @@ from hub.dataspace.sources import scoring
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.harvester import Harvester
 from hub.dataspace.transfers import jobs
-from hub.db.loops import by_itself
+from hub.loops import by_itself
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 

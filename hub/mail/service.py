@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import InvalidInput
+from hub.loops import by_itself
 from hub.mail.models import Email, EmailState, MailAddress, Mailbox
 from hub.mail.smtp import Delayed, Refused, Smtp, Unreachable, connection
 from hub.mail.tables import AddressRow, LetterRow

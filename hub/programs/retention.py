@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.db.loops import by_itself
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.servers import service as servers
 from hub.settings import Retention, Settings

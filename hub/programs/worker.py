@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.jobs import Jobs as DataspaceJobs
 from hub.db.engine import is_storage_full, make_engine, make_sessions
-from hub.db.loops import OF_AN_ITEM
 from hub.health import service as health
+from hub.loops import OF_AN_ITEM
 from hub.mail import service as mail
 from hub.programs import culling, retention
 from hub.projects.jobs import update_projects

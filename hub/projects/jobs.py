@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from hub.calls import programme as policy
-from hub.db.loops import by_itself
 from hub.errors import Conflict
 from hub.hub_client import hub_client
 from hub.identity.groups import HubGroups
+from hub.loops import by_itself
 from hub.projects import phases, provisioning
 from hub.projects.storage import Directories
 from hub.settings import Settings

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls.models import Programme
-from hub.db.loops import by_itself
 from hub.formats import day
+from hub.loops import by_itself
 from hub.projects import lifecycle
 from hub.projects.members import notify
 from hub.projects.models import Phase

@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import AtriumError, Conflict, SlurmError, SlurmUnavailable
 from hub.formats import quantity
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.projects.models import MemberRole, Phase, ProjectState, Step, StepResult
 from hub.projects.tables import Member, Project, StepRow

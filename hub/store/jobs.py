@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.db.loops import by_itself
+from hub.loops import by_itself
 from hub.settings import Settings
 from hub.store.files import StoreFiles
 from hub.store.models import UploadState

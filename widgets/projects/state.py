@@ -10,12 +10,12 @@ from traitlets import Instance, Tuple, Unicode, UseEnum
 
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import moment
 from hub.home.models import Me
 from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.usage.models import ProjectUsage
 from widgets.base import Phase, State, Superseded, ask
-from widgets.fields import date_words
 from widgets.hours import ROLES
 
 
@@ -99,7 +99,7 @@ class ProjectsState(State):
             raise InvalidInput("Enter a mail address.", field="address")
         invitation = await ask(api.projects.invite, self.slug, address, role)
         self.invitations = await ask(api.projects.invitations, self.slug)
-        self.done = f"Invitation sent to {invitation.address}. It expires on {date_words(invitation.expires.date())}."
+        self.done = f"Invitation sent to {invitation.address}. It expires on {moment(invitation.expires)}."
 
     async def take_back(self, api: Api, number: int) -> None:
         await ask(api.projects.take_back_invitation, self.slug, number)

@@ -18,9 +18,9 @@ from hub.dataspace.search.answers import search_request
 from hub.dataspace.search.engine import Engine, SearchRequest
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import InvalidInput, NotFound
 from hub.formats import day, quantity
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.projects.service import slugs_of
 from hub.settings import Settings

@@ -23,8 +23,8 @@ from hub.dataspace.sources.report import Report, SourceRemoved
 from hub.dataspace.sources.staging import Staging
 from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import AtriumError
+from hub.loops import by_itself
 
 MOST_ATTEMPTS = 5
 """Times that one harvest may be interrupted before it has failed."""

@@ -21,7 +21,7 @@ from hub.dataspace.sources.staging import Staging
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
-from hub.db.loops import by_itself
+from hub.loops import by_itself
 
 logger = logging.getLogger(__name__)
 

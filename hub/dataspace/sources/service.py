@@ -15,8 +15,8 @@ from hub.dataspace.sources.models import Run, RunState, Source, SourceForm
 from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import InvalidInput, NotFound
+from hub.loops import by_itself
 
 RUNS_SHOWN = 20
 RUNS_KEPT = 200

@@ -25,8 +25,8 @@ from hub.dataspace.transfers.models import (
 from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
-from hub.db.loops import by_itself
 from hub.errors import InvalidInput, SettingsError, SlurmError, SlurmUnavailable
+from hub.loops import by_itself
 from hub.projects.service import is_member
 from hub.settings import Settings
 from hub.slurm import naming, quoting

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hub.db.loops import by_itself
 from hub.errors import InvalidInput, SlurmUnavailable
+from hub.loops import by_itself
 
 
 def run(error: Exception, **options) -> list[int]:
