@@ -95,7 +95,10 @@ function text(texts) {
 
 // As hub/formats.py writes them, whose English is that of Great Britain, with thin spaces between thousands.
 const number = (value) => new Intl.NumberFormat("en-GB").format(value).replaceAll(",", "\u202f");
-const day = (value) => new Date(value).toLocaleDateString("en-GB", { dateStyle: "medium" });
+/** A day; one without a time is the same everywhere, that of a moment is the reader's. */
+export const day = (value) => new Date(value).toLocaleDateString("en-GB", {
+  dateStyle: "medium", timeZone: /T/.test(value) ? undefined : "UTC",
+});
 const moment = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 function size(bytes) {
