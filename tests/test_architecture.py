@@ -460,6 +460,12 @@ def test_comments_of_jobs_are_read_apart_from_other_peoples_jobs() -> None:
     assert [name for name, option in own_account.items() if option not in places[name]] == []
 
 
+def test_mail_to_people_is_written_by_the_function_that_no_address_stops() -> None:
+    pattern = re.compile(r"\b(mail|service)\.address_of\(")
+    modules = ["hub/mail/service.py", *(str(name) for name, text in texts(tests=False) if pattern.search(text))]
+    assert [name for name in modules if not name.startswith("hub/mail/")] == []
+
+
 DAYS_IN = {
     "hub/calls/calendar.py",  # days of the programme's zone
     "hub/usage/service.py",  # days of UTC, as sacct has them
