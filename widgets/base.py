@@ -365,9 +365,9 @@ def facts(rows: Any) -> Markup:
 
 
 def activity(state: State) -> Markup:
-    """The running action, the last error, or the last result."""
+    """The running action (``data-busy``: see typed_text.js), the last error, or the last result."""
     if state.busy:
-        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
+        return Markup('<p class="quiet" role="status" data-busy>{}…</p>').format(state.busy)
     if state.trouble is not None:
         return notice("bad", state.trouble.message, state.trouble.hint)
     return notice("ok", state.done) if state.done else Markup("")
