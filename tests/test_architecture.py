@@ -48,6 +48,7 @@ HUB_MODULES = {
     "formats",  # numbers and times, for each reader
     "hub_client",  # HTTP clients for the Hub's REST API
     "language",  # gettext, for each reader
+    "loops",  # of the worker, over items that fail one by one
     "sections",  # the settings' base class, and the section that the dashboards service reads, too
     "settings",
     "settings_errors",  # what is wrong with the settings, as sentences
@@ -439,6 +440,65 @@ def test_memberships_are_read_in_one_place() -> None:
     pattern = re.compile(r"from hub\.projects\.tables import .*\bMember\b|projects\.tables\.Member\b")
     modules = (path for path in (ROOT / "hub").rglob("*.py") if path.parent != ROOT / "hub" / "projects")
     assert [str(path.relative_to(ROOT)) for path in modules if pattern.search(path.read_text())] == []
+
+
+def test_output_of_slurm_is_split_into_rows_by_one_function() -> None:
+    """``str.splitlines`` also splits inside of texts that people write: hub.slurm.commands.rows reads records."""
+    readers = {"hub/slurm/commands.py", "hub/slurm/inventory.py", "spawners/dask/queue.py", "spawners/dask/training.py"}
+    assert [name for name in readers if ".splitlines(" in (ROOT / name).read_text()] == []
+
+
+def test_comments_of_jobs_are_read_apart_from_other_peoples_jobs() -> None:
+    """Comments (%k) and names (%j) of jobs are free text. Each list that has them is of one account."""
+    formats = re.compile(r"%[kj]\b")
+    own_account = {
+        "hub/slurm/commands.py": "--user=",
+        "spawners/dask/queue.py": "--me",
+        "spawners/dask/training.py": "--me",
+    }
+    places = {str(name): text for name, text in texts(tests=False) if name.suffix == ".py" and formats.search(text)}
+    assert places.keys() == own_account.keys()
+    assert [name for name, option in own_account.items() if option not in places[name]] == []
+
+
+def test_mail_to_people_is_written_by_the_function_that_no_address_stops() -> None:
+    pattern = re.compile(r"\b(mail|service)\.address_of\(")
+    modules = ["hub/mail/service.py", *(str(name) for name, text in texts(tests=False) if pattern.search(text))]
+    assert [name for name in modules if not name.startswith("hub/mail/")] == []
+
+
+DAYS_IN = {
+    "hub/calls/calendar.py",  # days of the programme's zone
+    "hub/usage/service.py",  # days of UTC, as sacct has them
+    "hub/usage/routes.py",
+    "widgets/projects/view.py",  # pictures of usage
+    "hub/reports/routes.py",
+}
+"""Where a moment becomes a day. A day is one of a zone: a call closes at midnight of the programme's."""
+
+
+def test_days_are_made_of_moments_in_one_place() -> None:
+    days = [
+        f"{name}:{call.lineno}"
+        for name, tree in trees().items()
+        if name.parts[0] in ("hub", "spawners", "widgets") and str(name) not in DAYS_IN
+        for call in calls(tree)
+        if isinstance(call.func, ast.Attribute) and makes_a_day(call)
+    ]
+    assert days == []
+
+
+def makes_a_day(call: ast.Call) -> bool:
+    """Whether a call is ``date.today()`` or ``moment.date()``."""
+    assert isinstance(call.func, ast.Attribute)
+    return not call.args and call.func.attr in ("today", "date")
+
+
+def test_months_are_counted_in_one_place() -> None:
+    """Months have 28 to 31 days: hub/calls/calendar.py adds them."""
+    months = re.compile(r"relativedelta|monthrange|timedelta\(days=3[01]\b")
+    names = {str(name) for name, text in texts(tests=False) if name.suffix == ".py" and months.search(text)}
+    assert names <= {"hub/calls/calendar.py"}
 
 
 def test_the_hubs_configuration_is_a_table_of_contents() -> None:

@@ -14,6 +14,7 @@ from traitlets import Instance, Tuple, UseEnum
 
 from hub.calls.models import CallChange, CallState, CallStatus, Programme, Source
 from hub.client import Api
+from hub.errors import Conflict
 from hub.formats import quantity
 from hub.home.models import Me
 from hub.mail.models import Email, EmailState
@@ -94,7 +95,11 @@ class AdminState(State):
             self.projects = await ask(api.projects.all)
 
     async def change_call(self, api: Api, slug: str, change: CallChange) -> None:
-        changed = await ask(api.calls.change, slug, change)
+        try:
+            changed = await ask(api.calls.change, slug, change)
+        except Conflict:
+            self.calls = await ask(api.calls.all)
+            raise
         self.calls = tuple(changed if status.call.slug == slug else status for status in self.calls)
         self.done = f"{changed.call.title} is {changed.state.value} now."
 
@@ -144,6 +149,7 @@ class Calls(AdminPart):
     def fill(self) -> None:
         status = next((status for status in self.state.calls if status.call.slug == self.call.value), None)
         if status is not None:
+            self.seen = status.changed
             self.stage.value, self.remark.value = status.state, status.note
             for name, full in self.full.items():
                 full.value = name in status.full_systems
@@ -151,8 +157,11 @@ class Calls(AdminPart):
 
     async def _change(self, api: Api) -> None:
         full = tuple(name for name, field in self.full.items() if field.value and field.layout.display != "none")
-        values = {"state": self.stage.value, "full_systems": full, "note": self.remark.value}
-        await self.state.change_call(api, self.call.value, checked(CallChange, values))
+        values = {"state": self.stage.value, "full_systems": full, "note": self.remark.value, "seen": self.seen}
+        try:
+            await self.state.change_call(api, self.call.value, checked(CallChange, values))
+        finally:
+            self.fill()  # with what is stored, also if somebody else has changed it
 
     def draw(self) -> None:
         for field in (self.call, self.stage, self.remark):

@@ -67,6 +67,10 @@ class Phase(StrEnum):
     ERROR = "error"
 
 
+LOOK = "look"
+"""The question of a page that looks for changes by itself. An action supersedes it: the answer may be older."""
+
+
 class Superseded(Exception):
     """The answer is to a question that a newer one has replaced; it must not be shown."""
 
@@ -159,6 +163,8 @@ class State(HasTraits):
         self.busy, self.done, self.trouble, self.problems = doing, "", None, {}
         try:
             await work
+        except Superseded:
+            log.debug("%s was replaced by something newer", doing)
         except AtriumError as error:
             problems = getattr(error, "problems", None) or ({error.field: error.message} if error.field else {})
             self.problems, self.trouble = problems, error
@@ -166,6 +172,7 @@ class State(HasTraits):
             log.exception("a dashboard failed")
             self.trouble = unexpected_error()
         finally:
+            self.supersede(LOOK)
             self.busy = ""
         return self.trouble is None
 
@@ -198,7 +205,7 @@ class Address(Text):
     widgets and before the page listens to them is lost. If there is something to show by then, the answer ``AGAIN``
     makes the page reload once.
 
-    A link that is followed while an action runs waits until the action has ended; the last one wins.
+    A link that is followed while the page loads or an action runs waits until that has ended; the last one wins.
     """
 
     WAITING, AGAIN = "waiting", "again"
@@ -211,7 +218,7 @@ class Address(Text):
         self._state = state
         self._next = ""
         self.observe(self._arrived, "value")
-        state.observe(self._follow, "busy")
+        state.observe(self._follow, ["busy", "phase"])
 
     def _arrived(self, change: Any) -> None:
         if change.new in ("", self.AGAIN):
@@ -224,12 +231,12 @@ class Address(Text):
         self.follow(change.new[:500])
 
     def follow(self, address: str) -> None:
-        """Go to an address of the dashboard now, or once the running action has ended."""
+        """Go to an address of the dashboard now, or once it has loaded and the running action has ended."""
         self._next = address
         self._follow()
 
     def _follow(self, _: object = None) -> None:
-        if self._next and not self._state.busy:
+        if self._next and not self._state.busy and self._state.phase is not Phase.LOADING:
             address, self._next = self._next, ""
             self._go(address)
 
@@ -358,9 +365,9 @@ def facts(rows: Any) -> Markup:
 
 
 def activity(state: State) -> Markup:
-    """The running action, the last error, or the last result."""
+    """The running action (``data-busy``: see typed_text.js), the last error, or the last result."""
     if state.busy:
-        return Markup('<p class="quiet" role="status">{}…</p>').format(state.busy)
+        return Markup('<p class="quiet" role="status" data-busy>{}…</p>').format(state.busy)
     if state.trouble is not None:
         return notice("bad", state.trouble.message, state.trouble.hint)
     return notice("ok", state.done) if state.done else Markup("")

@@ -150,9 +150,10 @@ def submit(session: Session, settings: Settings, person: str, number: int, revis
     after = {"version": row.version + 1}
     audit.record(session, who=person, what="application submitted", on=views.audit_name(row.id), after=after)
     for reviewer in sorted(settings.login.reviewers - {person}):
-        mail.enqueue(
+        mail.write_to(
             session,
-            to=mail.address_of(session, reviewer, settings),
+            reviewer,
+            settings,
             subject=f"{views.reference(row.id)} waits for review",
             text=f"{mode.title}: {views.reference(row.id)} was submitted.\nA decision is due by {day(due)}.\n",
             key=f"application-{row.id}-{row.version + 1}-to-{reviewer}",

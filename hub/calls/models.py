@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -453,6 +453,8 @@ class CallStatus(BaseModel):
     accepts: bool
     why_not: str
     """Why it does not accept applications now; empty if it does."""
+    changed: datetime = datetime.min.replace(tzinfo=UTC)
+    """When an admin changed it last; the first moment of the calendar if nobody has."""
 
 
 class CallChange(BaseModel):
@@ -463,6 +465,8 @@ class CallChange(BaseModel):
     state: CallState
     full_systems: tuple[Id, ...] = ()
     note: str = Field("", max_length=500)
+    seen: datetime | None = None
+    """``changed`` of the call that the admin has read; None: replace whatever is stored."""
 
 
 class Need(BaseModel):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub.audit import service as audit
@@ -12,7 +13,7 @@ from hub.calls.calendar import day_in
 from hub.calls.models import Call, CallChange, CallState, CallStatus, Helper, Programme
 from hub.calls.tables import CallRow
 from hub.db.base import now
-from hub.errors import InvalidInput, NotFound
+from hub.errors import Conflict, InvalidInput, NotFound
 from hub.formats import day
 
 
@@ -30,31 +31,48 @@ def status(session: Session, programme: Programme, slug: str, moment: datetime) 
     return _status(programme, call, session.get(CallRow, slug), moment)
 
 
-def change(session: Session, programme: Programme, slug: str, update: CallChange, *, who: str) -> CallStatus:
-    """Open, pause or close a call, or mark systems as full."""
+def change(session: Session, programme: Programme, slug: str, wish: CallChange, *, who: str) -> CallStatus:
+    """Open, pause or close a call, or mark systems as full.
+
+    :raises Conflict: somebody else has changed it since it was read.
+    """
     before = status(session, programme, slug, now())
-    if unknown := sorted(set(update.full_systems) - set(before.call.systems)):
+    if unknown := sorted(set(wish.full_systems) - set(before.call.systems)):
         raise InvalidInput(f"The call does not offer the system {unknown[0]}.", field="full_systems")
-    session.merge(
-        CallRow(
-            slug=slug,
-            state=update.state,
-            full_systems=list(update.full_systems),
-            note=update.note,
-            changed=now(),
-        )
-    )
+    if wish.seen is not None and wish.seen != before.changed:
+        raise _changed_meanwhile()
+    _store(session, slug, wish, before.changed)
     previous = CallChange(state=before.state, full_systems=before.full_systems, note=before.note)
     audit.record(
         session,
         who=who,
         what="call changed",
         on=f"call/{slug}",
-        before=previous.model_dump(mode="json"),
-        after=update.model_dump(mode="json"),
+        before=previous.model_dump(mode="json", exclude={"seen"}),
+        after=wish.model_dump(mode="json", exclude={"seen"}),
     )
     session.commit()
+    session.expire_all()
     return status(session, programme, slug, now())
+
+
+def _store(session: Session, slug: str, change: CallChange, changed: datetime) -> None:
+    """Store the change of a call that was changed last at ``changed``; raises :class:`Conflict` if it was not."""
+    values = {"state": change.state, "full_systems": list(change.full_systems), "note": change.note, "changed": now()}
+    stored = (CallRow.slug == slug, CallRow.changed == changed)
+    replace = update(CallRow).where(*stored).values(values).execution_options(synchronize_session=False)
+    if session.execute(replace).rowcount:  # type: ignore[attr-defined]
+        return
+    try:
+        session.execute(insert(CallRow).values(slug=slug, **values))
+    except IntegrityError as error:
+        session.rollback()
+        raise _changed_meanwhile() from error
+
+
+def _changed_meanwhile() -> Conflict:
+    hint = "Look at what is stored now, then make your change again."
+    return Conflict("Somebody else changed this call in the meantime.", field="seen", hint=hint)
 
 
 def helpers(programme: Programme, *, country: str | None, sector: str | None) -> tuple[Helper, ...]:
@@ -82,6 +100,7 @@ def _status(programme: Programme, call: Call, row: CallRow | None, moment: datet
         planned=cut_off is not None and cut_off not in call.cut_offs,
         accepts=not why_not,
         why_not=why_not,
+        **({"changed": row.changed} if row else {}),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
@@ -88,8 +90,14 @@ class Dataspace:
             "POST", "/dataspace/publications", _stated(form), Publication, seconds=PUBLISH_SECONDS
         )
 
-    def change_publication(self, slug: str, form: PublicationForm) -> Publication:
-        path = f"/dataspace/publications/{part(slug)}"
+    def change_publication(self, slug: str, form: PublicationForm, *, seen: datetime | None = None) -> Publication:
+        """Change a publication.
+
+        :param seen: ``modified`` of the publication that was read.
+        :raises hub.errors.Conflict: somebody else has changed it since.
+        """
+        query = f"?{urlencode({'seen': seen.isoformat()})}" if seen is not None else ""
+        path = f"/dataspace/publications/{part(slug)}{query}"
         return self._connection.send("PUT", path, _stated(form), Publication, seconds=PUBLISH_SECONDS)
 
     def withdraw(self, slug: str) -> None:

@@ -16,6 +16,7 @@ from hub.dataspace.sources import scoring
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.harvester import Harvester
 from hub.dataspace.transfers import jobs
+from hub.loops import by_itself
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
@@ -53,9 +54,17 @@ class Jobs:
         """Bring the index up to date, and delete removed sources whose records have left it."""
         indexing.reset_if_empty(self._sessions, self._reader)
         indexing.bring_up_to_date(self._sessions, self._writer)
+        self._remove_sources()
+
+    def _remove_sources(self) -> None:
+        """Delete removed sources, and the files of sources that are gone, whenever they were deleted."""
+        files = list((self._folder / "sources").glob("*.sqlite*"))  # before the names: a source comes before its file
         with self._sessions() as session:
-            for name in sources.delete_removed(session):
-                for path in (self._folder / "sources").glob(f"{name}.sqlite*"):
+            sources.delete_removed(session)
+            names = sources.names(session)
+        for path in files:
+            if path.name.partition(".")[0] not in names:
+                with by_itself(f"{path.name} of a removed source"):
                     path.unlink(missing_ok=True)
 
     def quality(self) -> None:

@@ -38,9 +38,10 @@ def enqueue(settings: Settings, program: str, kind: str, count: int) -> None:
     try:
         with make_sessions(engine)() as session:
             for admin in sorted(settings.login.admins):
-                service.enqueue(
+                service.write_to(
                     session,
-                    to=service.address_of(session, admin, settings),
+                    admin,
+                    settings,
                     subject=f"Many wrong {kind} at {settings.site.name}",
                     text=text,
                     key=f"guesses-{program}-{kind}-{moment:%Y%m%d%H}-{admin}",

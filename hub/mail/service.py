@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
 from hub.errors import InvalidInput
+from hub.loops import by_itself
 from hub.mail.models import Email, EmailState, MailAddress, Mailbox
 from hub.mail.smtp import Delayed, Refused, Smtp, Unreachable, connection
 from hub.mail.tables import AddressRow, LetterRow
@@ -60,6 +61,20 @@ def enqueue(session: Session, *, to: str, subject: str, text: str, key: str) -> 
     # Not an ORM add: of two processes that write the same key at once, both must be able to commit the rest.
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(insert(LetterRow).values(values).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def write_to(session: Session, person: str, settings: Settings, *, subject: str, text: str, key: str) -> None:
+    """Add a mail to a person to the outbox, as :func:`enqueue` does.
+
+    An address that cannot be used stops neither the caller's work nor mails to others: it is logged.
+    """
+    for address in dict.fromkeys((address_of(session, person, settings), account_address(person, settings))):
+        try:
+            enqueue(session, to=address, subject=subject, text=text, key=key)
+        except InvalidInput:
+            logger.warning("the mail address of %s cannot be used", person)
+        else:
+            return
 
 
 def address_of(session: Session, person: str, settings: Settings) -> str:
@@ -111,12 +126,10 @@ def deliver(sessions: sessionmaker[Session], settings: Settings) -> int:
     with connection(settings) as smtp:
         for number in _due(sessions):
             try:
-                with sessions() as session:
+                with by_itself(f"mail {number}", of_all=(Unreachable,)), sessions() as session:
                     sent += _send(session, smtp, session.get_one(LetterRow, number), settings)
             except Unreachable:
                 break  # the next mail would fail too
-            except Exception:
-                logger.exception("mail %d cannot be sent", number)  # its next attempt is stored
     return sent
 
 

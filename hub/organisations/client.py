@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from urllib.parse import urlencode
+
 from hub.connection import Connection
 from hub.organisations.models import (
     Figures,
@@ -24,8 +27,14 @@ class Organisations:
     def profile(self) -> Profile:
         return self._connection.get("/profile", Profile)
 
-    def write_profile(self, form: ProfileForm) -> Profile:
-        return self._connection.send("PUT", "/profile", form, Profile)
+    def write_profile(self, form: ProfileForm, *, seen: datetime | None = None) -> Profile:
+        """Store the profile.
+
+        :param seen: ``changed`` of the profile that was read; :data:`hub.organisations.models.NEVER` if there was none.
+        :raises hub.errors.Conflict: another one is stored by now.
+        """
+        query = f"?{urlencode({'seen': seen.isoformat()})}" if seen is not None else ""
+        return self._connection.send("PUT", f"/profile{query}", form, Profile)
 
     def sme_test(self, figures: Figures) -> SmeResult:
         """The SME category for these figures, with reasons. Nothing is stored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +12,8 @@ from hub.calls.models import Country, OrganisationKind, Source
 from hub.mail.models import MailAddress
 
 TEXT = 20_000
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""``changed`` of a profile that was not stored yet, for those who say which one they have read."""
 
 
 def _no_control_characters(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from fastapi import APIRouter
 
 from hub.calls import programme
@@ -28,9 +30,14 @@ def profile(asking: AskingPerson) -> Profile:
 
 
 @router.put("/profile")
-def write_profile(asking: AskingPerson, form: ProfileInput) -> Profile:
-    """Store your profile."""
-    return service.write_profile(asking.session, programme.current(asking.settings), asking.person.name, form)
+def write_profile(asking: AskingPerson, form: ProfileInput, seen: datetime | None = None) -> Profile:
+    """Store your profile.
+
+    `seen` is `changed` of the profile that you have read, or `0001-01-01T00:00:00Z` if there was none. 409 if another
+    one is stored by now.
+    """
+    current = programme.current(asking.settings)
+    return service.write_profile(asking.session, current, asking.person.name, form, seen=seen)
 
 
 @router.post("/organisation")

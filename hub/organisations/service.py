@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Update, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -17,6 +18,7 @@ from hub.errors import Conflict, NotAllowed, NotFound
 from hub.mail import service as mail
 from hub.organisations import sme
 from hub.organisations.models import (
+    NEVER,
     Organisation,
     OrganisationForm,
     OrganisationUpdate,
@@ -37,13 +39,41 @@ def profile(session: Session, programme: Programme, person: str) -> Profile:
     )
 
 
-def write_profile(session: Session, programme: Programme, person: str, form: ProfileForm) -> Profile:
-    """Store the profile; mail of the site goes to the address in it from now on."""
-    row = _own_row(session, person)
-    row.form, row.changed = form.model_dump(mode="json"), now()
-    mail.set_address(session, person, form.contact)
-    session.commit()
+def write_profile(
+    session: Session, programme: Programme, person: str, form: ProfileForm, *, seen: datetime | None = None
+) -> Profile:
+    """Store the profile; mail of the site goes to the address in it from now on.
+
+    :param seen: ``changed`` of the profile that the person has read, :data:`NEVER` for one that was never stored; None:
+        replace whatever is stored.
+    :raises Conflict: another one is stored by now.
+    """
+    stored = session.scalar(select(ProfileRow.changed).where(ProfileRow.person == person))
+    if seen is not None and seen != (stored or NEVER):
+        raise _profile_changed()
+    values = {"form": form.model_dump(mode="json"), "changed": now()}
+    try:
+        if stored is None:
+            session.execute(insert(ProfileRow).values(person=person, **values))
+        elif not session.execute(_of_moment(person, stored).values(values)).rowcount:  # type: ignore[attr-defined]
+            raise _profile_changed()
+        mail.set_address(session, person, form.contact)
+        session.commit()
+    except (IntegrityError, Conflict) as error:
+        session.rollback()
+        raise _profile_changed() from error
+    session.expire_all()
     return profile(session, programme, person)
+
+
+def _of_moment(person: str, changed: datetime) -> Update:
+    """A change of the profile that was stored at a moment, and of no later one."""
+    row = update(ProfileRow).where(ProfileRow.person == person, ProfileRow.changed == changed)
+    return row.execution_options(synchronize_session=False)
+
+
+def _profile_changed() -> Conflict:
+    return Conflict("Your profile was changed in another tab or on another device.", field="seen")
 
 
 def create(session: Session, programme: Programme, person: str, form: OrganisationForm) -> Organisation:
@@ -59,12 +89,12 @@ def create(session: Session, programme: Programme, person: str, form: Organisati
     return _fresh(session, programme, person)
 
 
-def change(session: Session, programme: Programme, person: str, update: OrganisationUpdate) -> Organisation:
+def change(session: Session, programme: Programme, person: str, changed: OrganisationUpdate) -> Organisation:
     """Change the person's organisation; raises :class:`Conflict` if it has another revision by now."""
     row = _own_organisation(session, person)
-    if row.revision != update.revision:
+    if row.revision != changed.revision:
         raise _changed_meanwhile()
-    before, row.name, row.form = row.form, update.form.name, update.form.model_dump(mode="json")
+    before, row.name, row.form = row.form, changed.form.name, changed.form.model_dump(mode="json")
     audit.record(session, who=person, what="organisation changed", on=_on(row), before=before, after=row.form)
     try:
         session.commit()

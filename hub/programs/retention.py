@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.audit import service as audit
 from hub.db.base import now
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.servers import service as servers
 from hub.settings import Retention, Settings
@@ -23,16 +24,20 @@ Remove = Callable[[Session, datetime], int]
 
 
 def remove_old_rows(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """Remove in small transactions, so that nobody waits for long."""
+    """Remove in small transactions, so that nobody waits for long. A kind of rows that fails stops no others."""
     for name, days, remove in _kinds(settings.retention):
-        if not days:
-            continue
-        total = 0
-        with sessions() as session:
-            while count := remove(session, now() - timedelta(days=days)):
-                total += count
-        if total:
-            logger.info("removed %i %s older than %i days", total, name, days)
+        if days:
+            with by_itself(f"removal of old {name}"):
+                _remove_all(sessions, name, days, remove)
+
+
+def _remove_all(sessions: sessionmaker[Session], name: str, days: int, remove: Remove) -> None:
+    total = 0
+    with sessions() as session:
+        while count := remove(session, now() - timedelta(days=days)):
+            total += count
+    if total:
+        logger.info("removed %i %s older than %i days", total, name, days)
 
 
 def _kinds(retention: Retention) -> tuple[tuple[str, int, Remove], ...]:

@@ -12,13 +12,14 @@ from threading import Lock
 
 from huey.api import SqliteHuey
 from huey.consumer import Consumer, Scheduler
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.jobs import Jobs as DataspaceJobs
 from hub.db.engine import is_storage_full, make_engine, make_sessions
 from hub.health import service as health
+from hub.loops import OF_AN_ITEM
 from hub.mail import service as mail
 from hub.programs import culling, retention
 from hub.projects.jobs import update_projects
@@ -74,7 +75,7 @@ class SeldomLog:
         def run_job() -> None:
             try:
                 job()
-            except (IntegrityError, DataError):
+            except OF_AN_ITEM:
                 raise  # of the job's own making
             except (DBAPIError, PoolTimeout) as error:
                 self._log(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,30 +12,31 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from hub.calls import programme as policy
-from hub.errors import AtriumError, Conflict
+from hub.errors import Conflict
 from hub.hub_client import hub_client
 from hub.identity.groups import HubGroups
+from hub.loops import by_itself
 from hub.projects import phases, provisioning
 from hub.projects.storage import Directories
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
-
-logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 120.0
 """How long a process waits until another one has provisioned its projects."""
 
 
 async def update_projects(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """Update the phase of every project, then provision those that changed."""
-    try:
-        with sessions() as session:
-            phases.update_phases(session, settings, policy.today(settings))
+    """Update the phase of every project, then provision those that changed.
+
+    Without phases, as with a programme that cannot be read, projects are provisioned nevertheless: who leaves a project
+    loses access.
+    """
+    with by_itself("update of the projects' phases"), sessions() as session:
+        phases.update_phases(session, settings, policy.today(settings))
+    with by_itself("provisioning of projects"):
         async with backends(settings) as opened:
             with sessions() as session:
                 await provisioning.resume(session, opened)
-    except AtriumError as error:
-        logger.warning("cannot provision projects: %s", error.message)
 
 
 @asynccontextmanager

@@ -63,9 +63,10 @@ def remove(session: Session, person: Person, slug: str, member_name: str) -> Non
 def notify(session: Session, settings: Settings, project: Project, *, subject: str, text: str, key: str) -> None:
     """Write a mail to every member, once for each ``key``."""
     for member in (member for member in project.members if not member.leaving):
-        mail.enqueue(
+        mail.write_to(
             session,
-            to=mail.address_of(session, member.person, settings),
+            member.person,
+            settings,
             subject=f"Project {project.slug} {subject}",
             text=f"{project.title}\n\n{text}\n{settings.site.public_url}\n",
             key=f"project-{project.id}-{key}-{member.person}",

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 
 from sqlalchemy import select
@@ -14,16 +13,14 @@ from sqlalchemy.orm import Session
 from hub.audit import service as audit
 from hub.calls import programme as policy
 from hub.calls.models import Programme
-from hub.errors import Conflict
 from hub.formats import day
+from hub.loops import by_itself
 from hub.projects import lifecycle
 from hub.projects.members import notify
 from hub.projects.models import Phase
 from hub.projects.service import audit_name, mark_changed, save
 from hub.projects.tables import Project
 from hub.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 def update_phases(session: Session, settings: Settings, today: date) -> None:
@@ -37,14 +34,10 @@ def update_phases(session: Session, settings: Settings, today: date) -> None:
         is_current = phase is lifecycle.phase(starts, until, programme.terms, today)
         if is_current and (phase is not Phase.OPEN or lifecycle.warning(until, programme.terms, today) is None):
             continue
-        try:
+        # After a Conflict, as when somebody else changed the project meanwhile, the next run reads it again.
+        with by_itself(f"phase of project {number}", session=session):
             project = session.get_one(Project, number, populate_existing=True)
             _update_phase(session, settings, programme, project, today)
-        except Conflict:
-            continue  # somebody else changed the project meanwhile; the next run reads it again
-        except Exception:
-            session.rollback()
-            logger.exception("cannot update the phase of project %d", number)
 
 
 def _update_phase(session: Session, settings: Settings, programme: Programme, project: Project, today: date) -> None:

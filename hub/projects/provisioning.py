@@ -18,13 +18,14 @@ from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from hub.audit import service as audit
 from hub.db.base import now
 from hub.errors import AtriumError, Conflict, SlurmError, SlurmUnavailable
 from hub.formats import quantity
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.projects.models import MemberRole, Phase, ProjectState, Step, StepResult
 from hub.projects.tables import Member, Project, StepRow
@@ -118,14 +119,12 @@ async def resume(session: Session, backends: Backends) -> None:
         if unavailable is not None and not somebody_leaves:
             break
         try:
-            await provision(session, backends, session.get_one(Project, number))
+            with by_itself(f"provisioning of project {number}", session=session, of_all=(AtriumError,)):
+                await provision(session, backends, session.get_one(Project, number))
         except SlurmUnavailable as error:
             unavailable = error
         except AtriumError:
             continue  # logged and recorded by the step
-        except Exception:
-            session.rollback()
-            logger.exception("cannot provision project %d", number)
     if unavailable is not None:
         raise unavailable
 
@@ -161,7 +160,7 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
     _plan_repetition(row, desired)
     session.commit()  # no transaction stays open during the call
     try:
-        result = await handler(session, backends, desired)
+        result = await _result(session, backends, desired, row, handler)
     except AtriumError as error:
         if row.remark != error.message[:500]:
             logger.warning("project %s, %s: %s", desired.slug, row.step, error.message)
@@ -181,6 +180,24 @@ async def _do(session: Session, backends: Backends, desired: DesiredState, row: 
     if not result.left_out:
         row.retry, row.retries = None, 0
     session.commit()
+
+
+async def _result(
+    session: Session, backends: Backends, desired: DesiredState, row: StepRow, handler: StepHandler
+) -> StepResult:
+    """What the handler returns. Whatever it fails with is an error of this step, so that others go on.
+
+    :raises AtriumError: the step failed.
+    """
+    name = row.step
+    try:
+        return await handler(session, backends, desired)
+    except (AtriumError, DBAPIError):
+        raise
+    except Exception as error:
+        session.rollback()
+        logger.exception("project %s, %s failed", desired.slug, name)
+        raise AtriumError(f"It failed unexpectedly ({type(error).__name__}); the log says more.") from error
 
 
 def _plan_repetition(row: StepRow, desired: DesiredState) -> None:
@@ -288,9 +305,10 @@ async def _mail(session: Session, backends: Backends, desired: DesiredState) -> 
     if not desired.call or desired.phase is not Phase.OPEN:
         return StepResult()
     for person in desired.members:
-        mail.enqueue(
+        mail.write_to(
             session,
-            to=mail.address_of(session, person, backends.settings),
+            person,
+            backends.settings,
             subject=f"Your project {desired.slug} is ready",
             text=_welcome(backends.settings, desired, lead=person in desired.leads),
             key=f"project-{desired.id}-ready-{person}",

@@ -224,9 +224,10 @@ def _decision_text(award: Award | None, form: DecisionForm) -> str:
 def _notify_owner(
     session: Session, settings: Settings, row: ApplicationRow, *, subject: str, text: str, key: str
 ) -> None:
-    mail.enqueue(
+    mail.write_to(
         session,
-        to=mail.address_of(session, row.owner, settings),
+        row.owner,
+        settings,
         subject=f"Your application {views.reference(row.id)}: {subject}",
         text=f"{row.title}\n\n{text}\n{settings.site.public_url}\n",
         key=f"application-{row.id}-{key}",

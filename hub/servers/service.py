@@ -6,7 +6,6 @@ Every function commits what it changes and is safe to call again; a row that has
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.errors import InvalidInput, NotFound
+from hub.errors import NotFound
 from hub.formats import clock
 from hub.language import translate
 from hub.mail import service as mail
@@ -28,8 +27,6 @@ from hub.settings import Settings, load
 from hub.slurm import naming
 from hub.slurm.jobs import Job
 from hub.slurm.naming import JobComment
-
-logger = logging.getLogger(__name__)
 
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LONGEST_LOG = 8_000
@@ -312,11 +309,7 @@ def _open_row(session: Session, attempt: int) -> ServerAttempt | None:
 def _send_email(session: Session, row: ServerAttempt, subject: str, text: str) -> None:
     """Queue an email in the transaction that changes the row, once for each time that the attempt enters the state."""
     key = f"server-{row.id}-{row.state}-{row.requeues}"
-    try:
-        address = mail.address_of(session, row.person, load())
-        mail.enqueue(session, to=address, subject=subject, text=text, key=key)
-    except InvalidInput as error:
-        logger.warning("No email to %s, whose address is invalid: %s", row.person, error.message)
+    mail.write_to(session, row.person, load(), subject=subject, text=text, key=key)
 
 
 def _ready_email(row: ServerAttempt) -> tuple[str, str]:

@@ -20,6 +20,12 @@ _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _QUEUE_FORMAT = "%A|%T|%u|%B|%P|%S|%e|%r"  # %A: a plain number also for arrays and heterogeneous jobs
 
 
+def rows(text: str) -> list[str]:
+    """Records of a command's output, one a line. Slurm ends them with a line feed alone: what else Python takes for the
+    end of a line may stand in texts that people write."""
+    return [line for line in text.split("\n") if line.strip()]
+
+
 def _named(value: str) -> str:
     """``value``; raises :class:`ValueError` for an empty one, which Slurm's commands read as "all"."""
     if not value:
@@ -76,7 +82,7 @@ def parse_queue(text: str) -> list[Job]:
     Anybody can give a job such a name, so a line that cannot be parsed is left out. If no line can be parsed, Slurm's
     output itself is wrong, which raises :class:`SlurmError`.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = rows(text)
     jobs = [job for job in map(_queue_line, lines) if job is not None]
     if lines and not jobs:
         raise SlurmError(f"squeue printed what we cannot read: {lines[0][:80]!r}.")
@@ -108,7 +114,7 @@ def pending() -> Argv:
 def parse_pending(text: str) -> list[Pending]:
     """Waiting jobs, in no order; lines that cannot be read are left out."""
     jobs = []
-    for line in text.splitlines():
+    for line in rows(text):
         number, _, rest = line.strip().partition("|")
         priority, _, partitions = rest.partition("|")
         if number.isdigit() and priority.isdigit():
@@ -130,7 +136,7 @@ def parse_named_jobs(text: str) -> dict[int, str]:
     """Comment of each job. A comment may contain line breaks: lines without a job number are skipped, and forged rows
     can only name jobs of the same account."""
     comments = {}
-    for line in text.split("\n"):
+    for line in rows(text):
         number, _, comment = line.strip().partition("|")
         if _NUMBER.match(number):
             comments[int(number)] = comment
@@ -151,7 +157,7 @@ def history(job_id: int) -> Argv:
 
 def parse_history(text: str) -> Job | None:
     """The last record of a job; None without one."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = rows(text)
     if not lines:
         return None
     number, state, user, node, partition, start, end, exit_code = lines[-1].split("|", 7)
@@ -195,7 +201,7 @@ def node_addresses() -> Argv:
 
 def parse_node_addresses(text: str) -> list[str]:
     """Addresses of all nodes without duplicates (a node is listed once per partition)."""
-    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    return list(dict.fromkeys(line.strip() for line in rows(text)))
 
 
 def ping() -> Argv:
@@ -212,7 +218,7 @@ def configuration() -> Argv:
 
 def parse_configuration(text: str) -> dict[str, str]:
     """``slurm.conf`` as the controller has it: key in lower case -> value."""
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in rows(text) if "=" in line)
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
@@ -234,7 +240,7 @@ def _show_associations(cluster: str, *what: str) -> Argv:
 
 def parse_accounts_of(text: str) -> list[str]:
     """Accounts in Slurm's order, without duplicates."""
-    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    return list(dict.fromkeys(line.strip() for line in rows(text)))
 
 
 def accounts(cluster: str, names: Sequence[str]) -> Argv:
@@ -266,7 +272,7 @@ def members(cluster: str, account: str) -> Argv:
 def parse_members(text: str) -> dict[str, Membership]:
     """Members of an account; the line of the account itself has no user."""
     members: dict[str, Membership] = {}
-    for line in text.splitlines():
+    for line in rows(text):
         user, partition, submit = (*line.strip().split("|"), "", "")[:3]
         if user:
             known = members.get(user, Membership(frozenset(), barred=False))
@@ -348,7 +354,7 @@ def parse_day(text: str) -> dict[Share, Seconds]:
     :raises SlurmError: a line cannot be read; without it the sums would be too small.
     """
     shares: dict[Share, Seconds] = {}
-    for line in text.splitlines():
+    for line in rows(text):
         fields = line.split("|", 4)
         if len(fields) != 5:
             raise SlurmError(f"sacct printed what we cannot read: {line[:80]!r}.")
@@ -374,7 +380,7 @@ def account_usage(names: Iterable[str]) -> Argv:
 def parse_account_usage(text: str) -> dict[str, AccountUsage]:
     """Limits and usage of accounts, without those of single users, from ``scontrol show assoc_mgr``."""
     usage = {}
-    for line in text.splitlines():
+    for line in rows(text):
         account = re.search(r"\bAccount=(\S+) UserName=\s", line + " ")
         minutes = re.search(r"\bGrpTRESMins=(\S*)", line)
         if account and minutes:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from hub.errors import SlurmError
 from hub.slurm.cluster import Association, Gpus, Limits, Node, Partition, Qos, Reservation, System, Trial
-from hub.slurm.commands import Argv, parse_configuration
+from hub.slurm.commands import Argv, parse_configuration, rows
 from hub.slurm.jobs import moment
 
 T = TypeVar("T")
@@ -289,12 +289,16 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _pairs(line: str) -> dict[str, str]:
-    """``KEY=VALUE`` pairs of a line of scontrol; values may contain spaces (names of partitions do)."""
-    return dict(re.findall(r"(?:^|\s)([A-Za-z]\w*)=(.*?)(?=\s+[A-Za-z]\w*=|\s*$)", line))
+    """``KEY=VALUE`` pairs of a line of scontrol; values may contain spaces (names of partitions do).
+
+    Of several pairs with one key the first counts: texts that people write, such as ``Comment``, come last.
+    """
+    pairs = re.findall(r"(?:^|\s)([A-Za-z]\w*)=(.*?)(?=\s+[A-Za-z]\w*=|\s*$)", line)
+    return dict(reversed(pairs))
 
 
 def _readable(text: str, read: Callable[[str], T], command: str) -> Iterable[T]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = rows(text)
     records = []
     for line in lines:
         try:

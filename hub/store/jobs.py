@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hub.audit import service as audit
 from hub.db.base import now
-from hub.errors import AtriumError
+from hub.loops import by_itself
 from hub.settings import Settings
 from hub.store.files import StoreFiles
 from hub.store.models import UploadState
@@ -33,7 +33,8 @@ def tend_store(sessions: sessionmaker[Session], settings: Settings) -> None:
     """Check and store what has arrived, then delete what is not used any more."""
     files = StoreFiles(settings)
     _store_arrived(sessions, files)
-    _sweep_uploads(sessions, settings, files)
+    with by_itself("sweep of uploads"):
+        _sweep_uploads(sessions, settings, files)
     _sweep_objects(sessions, files)
 
 
@@ -45,11 +46,9 @@ def _store_arrived(sessions: sessionmaker[Session], files: StoreFiles) -> None:
             select(UploadRow.id, UploadRow.sha256, UploadRow.state).where(UploadRow.state.in_(states))
         ).all()
     for upload, sha256, state in arrived:
-        try:
+        with by_itself(f"upload {upload}"):
             if state is UploadState.STORING or _is_right(sessions, files, upload, sha256):
                 _store(sessions, files, upload, sha256)
-        except (AtriumError, OSError) as error:
-            logger.warning("upload %i: %s", upload, error)
 
 
 def _is_right(sessions: sessionmaker[Session], files: StoreFiles, upload: int, sha256: str) -> bool:
@@ -96,8 +95,9 @@ def _sweep_uploads(sessions: sessionmaker[Session], settings: Settings, files: S
     uploads_on_disk = files.uploads()  # before the rows are read: a row is there before its file
     with sessions() as session:
         rows = set(session.scalars(select(UploadRow.id).where(UploadRow.id.in_(uploads_on_disk))))
-    for upload in uploads_on_disk - rows:
-        files.discard(upload)
+    for upload in sorted(uploads_on_disk - rows):
+        with by_itself(f"upload {upload}, which is gone"):
+            files.discard(upload)
 
 
 def _sweep_objects(sessions: sessionmaker[Session], files: StoreFiles) -> None:
@@ -107,8 +107,10 @@ def _sweep_objects(sessions: sessionmaker[Session], files: StoreFiles) -> None:
         UploadRow.sha256 == ObjectRow.sha256, UploadRow.state.in_((*UNFINISHED, UploadState.STORED))
     )
     with sessions() as session:
-        for row in session.scalars(select(ObjectRow).where(~is_referred, ~is_uploaded)).all():
-            files.remove(row.sha256)
-            session.delete(row)
-            session.commit()
-            logger.info("object %s is deleted: nothing refers to it", row.sha256)
+        unused = select(ObjectRow.sha256).where(~is_referred, ~is_uploaded).order_by(ObjectRow.sha256)
+        for sha256 in session.scalars(unused).all():
+            with by_itself(f"object {sha256}, which nothing refers to", session=session):
+                files.remove(sha256)
+                session.execute(delete(ObjectRow).where(ObjectRow.sha256 == sha256))
+                session.commit()
+                logger.info("object %s is deleted: nothing refers to it", sha256)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Protocol
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.db.base import now
-from hub.errors import SlurmError
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.health import service as health
 from hub.slurm.client import Controller, require_controller
 from hub.usage import service
@@ -21,12 +22,24 @@ class Slurm(service.Meter, Controller, Protocol):
 
 
 async def collect_usage(sessions: sessionmaker[Session], slurm: Slurm) -> None:
-    """Store the usage of all projects, then a sign of life of Slurm if a controller answers."""
+    """Store the usage of all projects, then a sign of life of Slurm if a controller answers.
+
+    What Slurm refuses of one of the three stops no others; if it does not answer, all three wait.
+    """
     try:
         with sessions() as session:
-            await service.refresh(session, slurm)
-            await service.collect(session, slurm, now())
+            await _unless_refused(service.refresh(session, slurm))
+            await _unless_refused(service.collect(session, slurm, now()))
             await require_controller(slurm)
             health.seen(session, health.SLURM)
+    except SlurmUnavailable as error:
+        logger.warning("cannot read usage from Slurm: %s", error.message)
+
+
+async def _unless_refused(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except SlurmUnavailable:
+        raise
     except SlurmError as error:
         logger.warning("cannot read usage from Slurm: %s", error.message)

@@ -50,7 +50,7 @@ class Supervisor:
                 log.exception("A round over the clusters failed")
 
     async def round(self) -> None:
-        """Run all checks once."""
+        """Run all checks once; a cluster that cannot be checked hides no other."""
         number, manager = next(self._rounds), self._manager
         if not manager.is_clean:
             await manager.clean_up()
@@ -59,10 +59,16 @@ class Supervisor:
             return
         await self._look_at_queue(number)
         for managed in manager.open_clusters():
-            managed.cost.count(managed.jobs, managed.shape)
-            await self._look_at_deaths(managed)
-            await self._look_at_memory(managed)
-            await self._look_at_use(managed)
+            try:
+                await self._look_at(managed)
+            except Exception:
+                log.exception("The cluster %s could not be checked", managed.name)
+
+    async def _look_at(self, managed: ManagedCluster) -> None:
+        managed.cost.count(managed.jobs, managed.shape)
+        await self._look_at_deaths(managed)
+        await self._look_at_memory(managed)
+        await self._look_at_use(managed)
 
     async def _look_at_queue(self, number: int) -> None:
         """List the jobs of all workers, less often while every worker works."""

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.dask.models import Estimate, Training, TrainingRequest, Trouble
 from hub.errors import InvalidInput, NotFound, SlurmError
-from hub.slurm import inventory, naming, reasons
+from hub.slurm import commands, inventory, naming, reasons
 from hub.slurm.jobs import Phase, moment, phase
 from hub.slurm.quoting import word
 from spawners.dask import slurm
@@ -94,13 +94,17 @@ async def submit(context: JobContext, request: TrainingRequest) -> int:
 async def mine(context: JobContext) -> list[Training]:
     """The person's trainings that Slurm still lists, newest first."""
     argv = ["squeue", "--noheader", "--all", "--me", "--states=all", f"--name={context.job_name(naming.Kind.TRAINING)}"]
-    lines = (await slurm.run([*argv, f"--format={_FIELDS}"])).splitlines()
-    trainings = [_training(line) for line in lines if line.count("|") >= 7]
+    lines = commands.rows(await slurm.run([*argv, f"--format={_FIELDS}"]))
+    trainings = [training for training in map(_training, lines) if training is not None]
     return sorted(trainings, key=lambda training: -training.job)
 
 
-def _training(line: str) -> Training:
-    number, state, node, start, end, reason, comment, _ = line.split("|", 7)
+def _training(line: str) -> Training | None:
+    """A training; None for a line that is the rest of a comment, which people can write."""
+    fields = line.split("|", 7)
+    if len(fields) != 8 or not fields[0].isdecimal():
+        return None
+    number, state, node, start, end, reason, comment, _ = fields
     over = phase(state) is Phase.ENDED
     waits = phase(state) is Phase.WAITING
     return Training(

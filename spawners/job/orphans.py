@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from hub.errors import SlurmError
+from hub.errors import SlurmError, SlurmUnavailable
 from hub.language import translate
 from hub.servers import service
 from hub.servers.models import Attempt, Ending, Verdict
@@ -47,11 +47,11 @@ async def sweep_for_ever(site: Site, followed: Callable[[], Followed]) -> None:
     """Run a round at once and then every minute; a failed round is logged."""
     sweep = Sweep(site, followed)
     while True:
-        try:
-            await sweep.round()
-            await sweep.round_of_workers()
-        except Exception:
-            log.exception("Looking for jobs without a server failed")
+        for look in (sweep.round, sweep.round_of_workers):
+            try:
+                await look()
+            except Exception:
+                log.exception("Looking for jobs without a server failed")
         await asyncio.sleep(min(ROUND_SECONDS, site.settings.spawn.orphan_seconds or ROUND_SECONDS))
 
 
@@ -117,7 +117,8 @@ class Sweep:
             log.warning("Slurm does not list notebooks, so none without a server are looked for: %s", error)
             return
         for job in suspects:
-            await self._check(job, self.notebooks[job.id])
+            if job.id in self.notebooks:
+                await self._check(job, self.notebooks[job.id])
         for attempt in attempts:
             if attempt.id not in followed.attempts and attempt.job_id not in numbers:
                 await self._close(attempt)
@@ -177,7 +178,7 @@ class Sweep:
                 log.warning("The Hub cancels worker %i of %s, whose server is gone", number, os_account)
 
     async def _comments(self, name: str, os_accounts: Mapping[int, str], known: Mapping[int, str]) -> dict[int, str]:
-        """Comment of each job in ``os_accounts``.
+        """Comment of each job in ``os_accounts``, without those of accounts that Slurm refuses.
 
         Comments are read once per job and separately for each account, because an account can forge comments of its own
         jobs only.
@@ -187,7 +188,13 @@ class Sweep:
         comments = {number: text for number, text in known.items() if number in os_accounts}
         for account in sorted({os_accounts[number] for number in os_accounts.keys() - comments.keys()}):
             await self.site.queue.turn()
-            texts = await self.site.slurm.named_jobs(name, account)
+            try:
+                texts = await self.site.slurm.named_jobs(name, account)
+            except SlurmUnavailable:
+                raise
+            except SlurmError as error:  # as of an account that the machine of the controller does not know
+                log.warning("Slurm does not list the comments of the jobs of %s: %s", account, error)
+                continue
             comments |= {number: texts.get(number, "") for number in os_accounts if os_accounts[number] == account}
         return comments
 
@@ -212,6 +219,8 @@ class Sweep:
                 await self._report("orphan job cancelled", job, text, owners)
         except SlurmError as error:
             log.warning("Slurm does not answer about job %i, which has no server: %s", job.id, error)
+        except Exception:
+            log.exception("Job %i, which may have no server, could not be checked", job.id)
 
     def _read(self, text: str, kind: naming.Kind) -> JobComment | None:
         """The parsed comment of a job of this gateway; None for other jobs."""

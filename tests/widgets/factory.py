@@ -28,7 +28,7 @@ from hub.errors import Conflict, InvalidInput, NotFound
 from hub.home.models import Me
 from hub.organisations import sme
 from hub.organisations.client import Organisations
-from hub.organisations.models import Figures, Organisation, OrganisationForm, Profile, ProfileForm, SmeResult
+from hub.organisations.models import NEVER, Figures, Organisation, OrganisationForm, Profile, ProfileForm, SmeResult
 from hub.projects.client import Projects
 from hub.projects.models import InvitationOffer, MemberRole, MemberView, Phase, ProjectState, ProjectView
 
@@ -104,7 +104,8 @@ class FakeOrganisations(Organisations):
         factory = self.factory
         return Profile(person="maria", form=factory.profile_form, organisation=factory.own, changed=None)
 
-    def write_profile(self, form: ProfileForm) -> Profile:
+    def write_profile(self, form: ProfileForm, *, seen: datetime | None = None) -> Profile:
+        assert seen == (self.profile().changed or NEVER)
         self.factory.profile_form = form
         return self.profile()
 

@@ -571,6 +571,17 @@ def test_the_project_that_was_chosen_stays_or_none_is(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "UTC", "Pacific/Auckland"])
+def test_a_day_without_a_time_is_the_same_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    script = 'console.log(JSON.stringify([day("2026-01-05"), day("2026-01-05T23:30:00Z")]));'
+    of_moment = {"Pacific/Auckland": "6 Jan 2026"}.get(zone, "5 Jan 2026")
+    assert evaluated(tmp_path, "day", script) == ["5 Jan 2026", of_moment]
+
+
 ASK = Use(verdict=Verdict.ASK, reason="Ask.", conditions=("You may use it, only if …",), digest="a" * 64)
 
 

@@ -95,7 +95,10 @@ function text(texts) {
 
 // As hub/formats.py writes them, whose English is that of Great Britain, with thin spaces between thousands.
 const number = (value) => new Intl.NumberFormat("en-GB").format(value).replaceAll(",", "\u202f");
-const day = (value) => new Date(value).toLocaleDateString("en-GB", { dateStyle: "medium" });
+/** A day; one without a time is the same everywhere, that of a moment is the reader's. */
+export const day = (value) => new Date(value).toLocaleDateString("en-GB", {
+  dateStyle: "medium", timeZone: /T/.test(value) ? undefined : "UTC",
+});
 const moment = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 function size(bytes) {
@@ -782,7 +785,7 @@ export class Page {
       const same = first && value("address") === first.access_url ? first : { download_url: value("address") };
       const unchanged = first?.stored === value("stored") ? first : {};
       const file = value("stored") ? { ...unchanged, ...about, stored: value("stored") } : value("address") && { ...same, ...about, access_url: value("address") };
-      this.ask(publication ? "change_publication" : "publish", { slug: publication?.slug, form: {
+      this.ask(publication ? "change_publication" : "publish", { slug: publication?.slug, seen: publication?.modified, form: {
         project: old ? old.project : value("project"), kind: value("kind"), title: value("title"), description: value("description"), keywords: list("keywords"),
         themes: value("theme") ? [value("theme"), ...(old?.themes.slice(1) || [])] : [], publisher: value("publisher"), contact: value("contact"), licence: value("licence"),
         visibility: value("visibility"), language: old?.language || language, access: old?.access || "public",

@@ -7,9 +7,10 @@ import json
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from traitlets import Bool, Instance, Tuple, Unicode
 
 from hub.client import Api
@@ -30,7 +31,7 @@ from hub.dataspace.saved_searches.models import SavedSearchForm
 from hub.dataspace.sources.models import RunState, SourceForm
 from hub.dataspace.transfers import snippets
 from hub.dataspace.transfers.models import TransferForm, TransferState, UploadJobForm
-from hub.errors import AtriumError, TermsNotAccepted
+from hub.errors import AtriumError, Conflict, TermsNotAccepted
 from hub.home.models import Me
 from widgets.base import Phase, State, Superseded, unexpected_error
 from widgets.fields import first_problem
@@ -47,6 +48,8 @@ CHANGES = frozenset(
     }
 )
 """Actions that change something; the others fetch."""
+
+_MOMENT: TypeAdapter[datetime | None] = TypeAdapter(datetime | None)
 
 Action = Callable[[Api, dict[str, Any]], Coroutine[Any, Any, None]]
 
@@ -183,8 +186,9 @@ class DataspaceState(State):
     async def _read_terms_again(self, api: Api) -> None:
         """Show the terms that the record has now; those on the page may be older."""
         if self.record is not None:
-            with suppress(AtriumError):
-                self.record = await asyncio.to_thread(api.dataspace.record, self.record.id, language=self._language)
+            question = asyncio.to_thread(api.dataspace.record, self.record.id, language=self._language)
+            with suppress(AtriumError, Superseded):  # another record was opened meanwhile
+                self.record = await self.newest("open", question)
 
     async def _preview(self, api: Api, message: dict[str, Any]) -> None:
         self.preview = None
@@ -192,9 +196,14 @@ class DataspaceState(State):
         self.preview = await self.newest("preview", asyncio.to_thread(api.dataspace.preview, number, **using))
 
     async def _use(self, api: Api, message: dict[str, Any]) -> None:
-        """Fetch the code that reads a file where it is, of a file whose conditions the person accepts."""
+        """Fetch the code that reads a file where it is, of a file whose conditions the person accepts.
+
+        :raises Superseded: another record was opened meanwhile.
+        """
         number, using = int(message["id"]), _using(message)
         remote_use = await asyncio.to_thread(api.dataspace.remote_use, number, **using)
+        if self.record is None or self.record.id != number:
+            raise Superseded
         codes = list(self.snippets)
         codes[using["file"]] = remote_use.code
         self.snippets = tuple(codes)
@@ -273,7 +282,13 @@ class DataspaceState(State):
 
     async def _change_publication(self, api: Api, message: dict[str, Any]) -> None:
         form, slug = PublicationForm.model_validate(message["form"]), str(message["slug"])
-        publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form)
+        seen = _MOMENT.validate_python(message.get("seen"))
+        try:
+            publication = await asyncio.to_thread(api.dataspace.change_publication, slug, form, seen=seen)
+        except Conflict:
+            with suppress(AtriumError, Superseded):
+                await self._publications(api, {})  # its form begins with what is stored now
+            raise
         self.done = f"Changed; its description is {publication.quality.badge} ({publication.quality.score} of 100)."
         await self._publications(api, {})
 

@@ -15,9 +15,9 @@ from hub.calls.prices import price_of_call
 from hub.client import Api
 from hub.errors import AtriumError, Conflict, NotFound
 from hub.home.models import Me
-from hub.organisations.models import Organisation, OrganisationForm, Profile, ProfileForm
+from hub.organisations.models import NEVER, Organisation, OrganisationForm, Profile, ProfileForm
 from hub.projects.models import InvitationOffer, ProjectView
-from widgets.base import Phase, State, ask
+from widgets.base import LOOK, Phase, State, Superseded, ask
 
 
 class Step(StrEnum):
@@ -111,13 +111,16 @@ class OnboardingState(State):
         """Whether something happened meanwhile: a message, a decision, a step of provisioning. Errors wait."""
         if self.application is None or self.busy or self.editable:
             return
+        number = self.application.summary.id
+        answers = asyncio.gather(ask(api.applications.get, number), ask(api.projects.mine))
         try:
-            number = self.application.summary.id
-            fresh, projects = await asyncio.gather(ask(api.applications.get, number), ask(api.projects.mine))
-        except AtriumError:
+            fresh, projects = await self.newest(LOOK, answers)
+        except (AtriumError, Superseded):
             return
+        if self.busy or self.application is None or self.application.summary.id != number:
+            return  # an action has begun, or another application was opened
         self.projects = projects
-        if fresh != self.application and not self.busy:
+        if fresh != self.application:
             self._take(fresh)
             self.filled += 1
 
@@ -313,7 +316,13 @@ class OnboardingState(State):
         if self.profile is not None and stored.form not in (self.profile.form, form):
             self.profile = stored
             raise _changed_elsewhere("Your profile")
-        self.profile = await ask(api.organisations.write_profile, form)
+        try:
+            self.profile = await ask(api.organisations.write_profile, form, seen=stored.changed or NEVER)
+        except Conflict as conflict:
+            if conflict.field != "seen":
+                raise
+            self.profile = await ask(api.organisations.profile)
+            raise _changed_elsewhere("Your profile") from conflict
 
     async def write_organisation(self, api: Api, form: OrganisationForm) -> None:
         """Store the organisation; raises :class:`Conflict` if somebody has stored another one since it was read."""
@@ -394,7 +403,8 @@ class OnboardingState(State):
 
     async def find_helpers(self, api: Api, sector: str | None) -> None:
         country = self.organisation.form.country if self.organisation else None
-        helpers: tuple[Helper, ...] = await ask(api.calls.helpers, country=country, sector=sector)
+        question = ask(api.calls.helpers, country=country, sector=sector)
+        helpers: tuple[Helper, ...] = await self.newest("helpers", question)
         self.helpers = helpers
 
     # -- invitations

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 
 from traitlets import Instance, Tuple, Unicode, UseEnum
 
 from hub.client import Api
 from hub.errors import InvalidInput
+from hub.formats import moment
 from hub.home.models import Me
 from hub.projects.models import ExtensionForm, ExtensionState, MemberRole, ProjectView
 from hub.reports.models import Report, ReportDraft, ReportForm
 from hub.usage.models import ProjectUsage
-from widgets.base import Phase, State, ask
-from widgets.fields import date_words
+from widgets.base import Phase, State, Superseded, ask
 from widgets.hours import ROLES
 
 
@@ -74,17 +75,20 @@ class ProjectsState(State):
         self.usage, self.invitations, self.extensions, self.report = None, (), (), None
 
     async def _read(self, api: Api) -> None:
+        """Read what the part shows; the answer for a project or part that was left meanwhile is dropped."""
         self._empty()
+        self.supersede("part")
         if self.project is None:
             return
-        if self.part is Part.USAGE:
-            self.usage = await ask(api.usage, self.slug)
-        elif self.part is Part.MEMBERS and self.leads:
-            self.invitations = await ask(api.projects.invitations, self.slug)
-        elif self.part is Part.EXTENSION:
-            self.extensions = await ask(api.projects.extensions, self.slug)
-        elif self.part is Part.REPORT:
-            self.report = await ask(api.report, self.slug)
+        with suppress(Superseded):
+            if self.part is Part.USAGE:
+                self.usage = await self.newest("part", ask(api.usage, self.slug))
+            elif self.part is Part.MEMBERS and self.leads:
+                self.invitations = await self.newest("part", ask(api.projects.invitations, self.slug))
+            elif self.part is Part.EXTENSION:
+                self.extensions = await self.newest("part", ask(api.projects.extensions, self.slug))
+            elif self.part is Part.REPORT:
+                self.report = await self.newest("part", ask(api.report, self.slug))
 
     def _know(self, project: ProjectView) -> None:
         self.projects = tuple(project if known.slug == project.slug else known for known in self.projects)
@@ -95,7 +99,7 @@ class ProjectsState(State):
             raise InvalidInput("Enter a mail address.", field="address")
         invitation = await ask(api.projects.invite, self.slug, address, role)
         self.invitations = await ask(api.projects.invitations, self.slug)
-        self.done = f"Invitation sent to {invitation.address}. It expires on {date_words(invitation.expires.date())}."
+        self.done = f"Invitation sent to {invitation.address}. It expires on {moment(invitation.expires)}."
 
     async def take_back(self, api: Api, number: int) -> None:
         await ask(api.projects.take_back_invitation, self.slug, number)

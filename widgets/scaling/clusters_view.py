@@ -100,7 +100,8 @@ class ScalingState(ManagerState):
         await self._do("Keeping the cluster", lambda: self._change(name, keep=True))
 
     async def stop(self, name: str) -> None:
-        await self._do(f"Ending {name}", lambda: self._clusters.end(name))
+        """End a cluster; a second press while it ends does nothing."""
+        await self.once(f"stop {name}", self._do(f"Ending {name}", lambda: self._clusters.end(name)))
 
     async def script(self, name: str) -> None:
         """Fetch the job script of a cluster's workers."""

@@ -383,11 +383,21 @@ class Culler:
         for lease in self._kernels.leases:
             if lease.kernel_id is None:
                 continue
-            if not await self._kernels.alive(lease.kernel_id):
-                await self.end([lease])
-            elif self._idle_seconds(lease.kernel_id) > self._idle:
-                await self._put_to_sleep(lease.kernel_id)
-                await self.end([lease])
+            try:
+                if await self._is_to_end(lease.kernel_id):
+                    await self.end([lease])
+            except Exception:
+                log.exception("the kernel of a %s dashboard could not be checked", lease.dashboard)
+
+    async def _is_to_end(self, kernel_id: str) -> bool:
+        """Whether a kernel is dead or idle; who looks at an idle one is told first."""
+        if not await self._kernels.alive(kernel_id):
+            return True
+        if self._idle_seconds(kernel_id) <= self._idle:
+            return False
+        with suppress(KeyError, HTTPError):  # ended by its own page meanwhile
+            await self._put_to_sleep(kernel_id)
+        return True
 
     async def make_room(self, owner: str) -> None:
         """End as many of the owner's recently closed tabs as a new one needs, the longest closed first.
@@ -402,9 +412,13 @@ class Culler:
     async def end(self, leases: Sequence[Lease]) -> None:
         for lease in leases:
             self._kernels.leases.close(lease)
-            if lease.kernel_id is not None:
+            if lease.kernel_id is None:
+                continue
+            try:
                 with suppress(KeyError, HTTPError):  # ended by its own page meanwhile
                     await self._kernels.shutdown_kernel(lease.kernel_id, now=True)
+            except Exception:
+                log.exception("the kernel of a %s dashboard could not be ended", lease.dashboard)
 
     def _idle_seconds(self, kernel_id: str) -> float:
         kernel: Any = self._kernels.get_kernel(kernel_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, cast
 
@@ -40,12 +41,15 @@ def publish(asking: AskingPerson, form: PublicationForm, address: Address) -> Pu
 
 
 @router.put("/publications/{slug}")
-def change_publication(asking: AskingPerson, slug: Slug, form: PublicationForm) -> Publication:
+def change_publication(
+    asking: AskingPerson, slug: Slug, form: PublicationForm, seen: datetime | None = None
+) -> Publication:
     """Change a publication.
 
-    For its author and the leads of the project.
+    For its author and the leads of the project. `seen` is `modified` of the publication that you have read; 409 if
+    somebody else changed it since.
     """
-    return service.change(asking.session, asking.person, slug, form)
+    return service.change(asking.session, asking.person, slug, form, seen=seen)
 
 
 @router.delete("/publications/{slug}", status_code=204)

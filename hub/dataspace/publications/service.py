@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
@@ -61,13 +62,23 @@ def publish(session: Session, person: Person, form: PublicationForm, address: st
     return _publication(session, row)
 
 
-def change(session: Session, person: Person, slug: str, form: PublicationForm) -> Publication:
-    """Replace the description of a publication; its address stays. Raises as :func:`publish`, and :class:`NotFound`."""
+def change(
+    session: Session, person: Person, slug: str, form: PublicationForm, *, seen: datetime | None = None
+) -> Publication:
+    """Replace the description of a publication; its address stays. Raises as :func:`publish`, and :class:`NotFound`.
+
+    :param seen: ``modified`` of the publication that the person has read; None: replace whatever is stored.
+    :raises Conflict: somebody else has changed it since.
+    """
     row = _of_slug(session, person, slug)
     if form.project != row.project:
         raise InvalidInput("A publication cannot move to another project.", field="project")
     _may_publish(session, person, form)
-    record, before = session.get_one(RecordRow, row.record_id), row.form
+    record = session.get_one(RecordRow, row.record_id)
+    session.refresh(row)  # read after the version of the record, by which a change from now on is noticed
+    if seen is not None and row.modified != seen:
+        raise _changed_meanwhile()
+    before = row.form
     _describe(record, row, _with_stored_files(session, person, record.uri, form))
     _count_version(session, record)
     _refer(session, person, record.uri, form)
@@ -175,7 +186,12 @@ def _count_version(session: Session, record: RecordRow) -> None:
         )
     if result.rowcount != 1:  # type: ignore[attr-defined]
         session.rollback()
-        raise Conflict("Somebody else changed this publication in the meantime.")
+        raise _changed_meanwhile()
+
+
+def _changed_meanwhile() -> Conflict:
+    hint = "Open its form again to see what is stored. What you typed is not stored."
+    return Conflict("Somebody else changed this publication in the meantime.", field="seen", hint=hint)
 
 
 def validated(uri: str, triples: Sequence[Triple]) -> Quality:

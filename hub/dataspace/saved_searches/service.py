@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from hub.dataspace.metadata.vocabularies import in_language
@@ -20,13 +18,12 @@ from hub.dataspace.search.answers import search_request
 from hub.dataspace.search.engine import Engine, SearchRequest
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
-from hub.errors import AtriumError, InvalidInput, NotFound
+from hub.errors import InvalidInput, NotFound
 from hub.formats import day, quantity
+from hub.loops import by_itself
 from hub.mail import service as mail
 from hub.projects.service import slugs_of
 from hub.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 MOST_SAVED = 100
 """Saved searches of one person."""
@@ -120,12 +117,9 @@ def write_news(
         search_ids = session.scalars(due.order_by(SavedSearchRow.id)).all()
     mails = 0
     for search_id in search_ids:
-        try:
-            with sessions() as session:
-                row = session.get(SavedSearchRow, search_id)
-                mails += _write(session, settings, index, row, until, moment)
-        except (AtriumError, SQLAlchemyError, ValueError, OSError):
-            logger.exception("the mail about saved search %d cannot be written; it is tried again", search_id)
+        with by_itself(f"mail about saved search {search_id}"), sessions() as session:
+            row = session.get(SavedSearchRow, search_id)
+            mails += _write(session, settings, index, row, until, moment)
     return mails
 
 
@@ -138,9 +132,10 @@ def _write(  # noqa: PLR0917
     if not total:
         return False
     title = mail.one_line(row.title)
-    mail.enqueue(
+    mail.write_to(
         session,
-        to=mail.address_of(session, row.person, settings),
+        row.person,
+        settings,
         subject=f"{_records(total)} for “{title}”",
         text="\n".join(_mail_lines(settings, row, total, cards)),
         key=f"saved-search-{row.id}-{int(until.timestamp())}",

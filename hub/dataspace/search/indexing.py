@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,6 +17,7 @@ from hub.dataspace.models import Card, Quality, Record, Text, Visibility
 from hub.dataspace.search.analysis import LANGUAGES, NO_LANGUAGE
 from hub.dataspace.search.engine import Entry, Writer
 from hub.dataspace.search.index import TantivyIndex
+from hub.dataspace.search.schema import document
 from hub.dataspace.tables import RecordRow
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def bring_up_to_date(sessions: sessionmaker[Session], writer: Writer) -> int:
     """Index every record that changed since it was indexed; returns their number.
 
     A row is marked after it is indexed: rows that a crash leaves unmarked are indexed twice, which changes nothing.
+
+    A record that cannot be read leaves the index until it changes, and stops no others.
     """
     indexed = 0
     while True:
@@ -59,13 +62,35 @@ def bring_up_to_date(sessions: sessionmaker[Session], writer: Writer) -> int:
             session.commit()
             if not rows:
                 return indexed
-            removed = [row.id for row in rows if row.removed is not None]
-            writer.replace((entry(row) for row in rows if row.removed is None), removed)
+            _replace(writer, rows)
             session.connection().execute(
                 _MARK_INDEXED, [{"record_id": row.id, "indexed_version": row.version} for row in rows]
             )
             session.commit()
             indexed += len(rows)
+
+
+def _replace(writer: Writer, rows: Sequence[RecordRow]) -> None:
+    removed = [row.id for row in rows if row.removed is not None]
+    present = [row for row in rows if row.removed is None]
+    try:
+        writer.replace(map(entry, present), removed)
+    except Exception:
+        readable = [row for row in present if _is_readable(row)]
+        if len(readable) == len(present):
+            raise  # of the index, not of a record
+        unreadable = {row.id for row in present} - {row.id for row in readable}
+        writer.replace(map(entry, readable), [*removed, *unreadable])
+
+
+def _is_readable(row: RecordRow) -> bool:
+    """Whether a record can be indexed; else it is not known any more who may see it."""
+    try:
+        document(entry(row))
+    except Exception:
+        logger.exception("record %d cannot be indexed, and is not shown until it changes", row.id)
+        return False
+    return True
 
 
 def entry(row: RecordRow) -> Entry:

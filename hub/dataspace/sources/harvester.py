@@ -6,7 +6,6 @@ read, or its source says that it is deleted: what cannot be read keeps its last 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,7 @@ from hub.dataspace.sources.staging import Staging
 from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.db.base import now
 from hub.errors import AtriumError
-
-logger = logging.getLogger(__name__)
+from hub.loops import by_itself
 
 MOST_ATTEMPTS = 5
 """Times that one harvest may be interrupted before it has failed."""
@@ -55,10 +53,8 @@ class Harvester:
             due = select(SourceRow.id).where(is_due, ~SourceRow.removed).order_by(SourceRow.due)
             source_ids = session.scalars(due).all()
         for source_id in source_ids:
-            try:
+            with by_itself(f"harvest of source {source_id}"):
                 self.run(source_id)
-            except Exception:
-                logger.exception("the harvest of source %d failed; it is repeated", source_id)
 
     def run(self, source_id: int) -> None:
         """Harvest one source; a harvest that was interrupted goes on."""

@@ -21,6 +21,7 @@ from hub.dataspace.sources.staging import Staging
 from hub.dataspace.sources.tables import SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
+from hub.loops import by_itself
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ _STORE = (
 
 
 def score_records(sessions: sessionmaker[Session], folder: Path, *, seconds: float) -> int:
-    """Score records until none is left or the time is over; returns their number.
+    """Score records until none is left or the time is over; returns their number. A source that fails stops no others.
 
     :param folder: of the sources' staging files.
     """
@@ -54,20 +55,28 @@ def score_records(sessions: sessionmaker[Session], folder: Path, *, seconds: flo
             if not rows:
                 break
             source_id, of_source = next(groupby(rows, key=attrgetter("source_id")))
-            source, batch = session.get_one(SourceRow, source_id), list(of_source)
+            batch = list(of_source)
             session.commit()  # no transaction stays open while the shapes are checked
-            qualities = _qualities(folder / f"{source.name}.sqlite", [row.uri for row in batch])
             last_id = batch[-1].id
-            checked = [
-                {"record_id": row.id, "scored_version": row.version, "quality_json": qualities[row.uri]}
-                for row in batch
-                if row.uri in qualities
-            ]
-            if checked:
-                session.connection().execute(_STORE, checked)
-            session.commit()
-            scored += len(checked)
+            with by_itself(f"quality of records {batch[0].id} to {last_id}", session=session):
+                scored += _score(session, folder, source_id, batch)
     return scored
+
+
+def _score(session: Session, folder: Path, source_id: int, batch: Sequence[RecordRow]) -> int:
+    """Score these records of a source; returns how many could be scored."""
+    source = session.get_one(SourceRow, source_id)
+    session.commit()
+    qualities = _qualities(folder / f"{source.name}.sqlite", [row.uri for row in batch])
+    checked = [
+        {"record_id": row.id, "scored_version": row.version, "quality_json": qualities[row.uri]}
+        for row in batch
+        if row.uri in qualities
+    ]
+    if checked:
+        session.connection().execute(_STORE, checked)
+    session.commit()
+    return len(checked)
 
 
 def _qualities(path: Path, uris: Sequence[str]) -> dict[str, str | None]:

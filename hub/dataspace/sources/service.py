@@ -16,6 +16,7 @@ from hub.dataspace.sources.tables import RunRow, SourceRow
 from hub.dataspace.tables import RecordRow
 from hub.db.base import now
 from hub.errors import InvalidInput, NotFound
+from hub.loops import by_itself
 
 RUNS_SHOWN = 20
 RUNS_KEPT = 200
@@ -74,14 +75,18 @@ def check_address(form: SourceForm, fetcher: Fetcher, folders: Sequence[Path]) -
 
 
 def follow_settings(session: Session, forms: Iterable[SourceForm]) -> None:
-    """Add and change sources as in the settings; sources that are no longer there are removed with their records."""
+    """Add and change sources as in the settings; sources that are no longer there are removed with their records.
+
+    One that cannot be stored now, such as one that is still being removed, stops no others and is tried again.
+    """
     forms_by_name = {form.name: form for form in forms}
     rows = session.scalars(select(SourceRow).where(SourceRow.from_settings, ~SourceRow.removed)).all()
     for row in rows:
         if row.name not in forms_by_name:
             _mark_removed(session, row, who=audit.WORKER)
     for form in forms_by_name.values():
-        put(session, form, from_settings=True)
+        with by_itself(f"source {form.name} of the settings", session=session):
+            put(session, form, from_settings=True)
 
 
 def remove(session: Session, name: str, *, who: str = audit.WORKER) -> None:
@@ -112,21 +117,26 @@ def runs(session: Session, name: str) -> tuple[Run, ...]:
     return tuple(run_of(run) for run in session.scalars(query))
 
 
+def names(session: Session) -> frozenset[str]:
+    """Names of all sources, also of those that are being removed."""
+    return frozenset(session.scalars(select(SourceRow.name)))
+
+
 def delete_removed(session: Session) -> list[str]:
     """Delete removed sources whose records have left the index, and old reports; returns the names of these sources."""
-    names = []
+    deleted = []
     for row in session.scalars(select(SourceRow).where(SourceRow.removed)).all():
         of_source = RecordRow.source_id == row.id
         _bury(session, row.id)
         session.execute(delete(RecordRow).where(of_source, RecordRow.removed.is_not(None), RecordRow.indexed))
         if session.scalar(select(RecordRow.id).where(of_source).limit(1)) is None:
             session.delete(row)
-            names.append(row.name)
+            deleted.append(row.name)
     for source in session.scalars(select(SourceRow.id)).all():
         oldest = select(RunRow.id).where(RunRow.source_id == source).order_by(RunRow.id.desc()).offset(RUNS_KEPT)
         session.execute(delete(RunRow).where(RunRow.id.in_(oldest.limit(1000))))
     session.commit()
-    return names
+    return deleted
 
 
 def run_of(row: RunRow) -> Run:

@@ -25,7 +25,8 @@ from hub.dataspace.transfers.models import (
 from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
-from hub.errors import SettingsError, SlurmError, SlurmUnavailable
+from hub.errors import InvalidInput, SettingsError, SlurmError, SlurmUnavailable
+from hub.loops import by_itself
 from hub.projects.service import is_member
 from hub.settings import Settings
 from hub.slurm import naming, quoting
@@ -61,12 +62,11 @@ async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, 
         transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(UNFINISHED))).all()
     for transfer_id in transfer_ids:
         try:
-            await _advance(sessions, settings, slurm, transfer_id)
+            with by_itself(f"transfer {transfer_id}", of_all=(SlurmUnavailable,)):
+                await _advance(sessions, settings, slurm, transfer_id)
         except SlurmUnavailable as error:
             logger.warning("transfers wait for Slurm: %s", error.message)
             return
-        except SlurmError as error:
-            logger.warning("transfer %i: %s", transfer_id, error.message)
 
 
 def _cancel_those_of_former_members(session: Session) -> None:
@@ -101,13 +101,27 @@ async def _submit(sessions: sessionmaker[Session], settings: Settings, slurm: Sl
     if not _change(sessions, row, TransferState.SUBMITTING):
         return
     try:
-        job_id = await slurm.submit(script(settings, row), user=row.person, environment=_token(settings, row))
+        job_script, environment = script(settings, row), _token(settings, row)
+    except (InvalidInput, KeyError, ValueError) as error:
+        _end(sessions, row, TransferState.FAILED, _why_no_script(row, error)[:500])
+        return
+    try:
+        job_id = await slurm.submit(job_script, user=row.person, environment=environment)
     except SlurmUnavailable:
         raise  # the next step looks whether Slurm has the job
     except SlurmError as error:
         _end(sessions, row, TransferState.FAILED, f"Slurm refused the job: {error.message}"[:500])
         return
     _submitted(sessions, row, job_id)
+
+
+def _why_no_script(row: TransferRow, error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"This machine has no account {row.person}. Ask the administrators for it, then try the transfer again."
+    if isinstance(error, InvalidInput):
+        return f"The job could not be written: {error.message}"
+    logger.error("transfer %i has an order that cannot be read", row.id, exc_info=error)
+    return "The request can no longer be read. Request it anew."
 
 
 async def _find(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, row: TransferRow) -> None:
@@ -134,7 +148,7 @@ async def _follow(sessions: sessionmaker[Session], slurm: Slurm, row: TransferRo
         return
     progress = None
     if job is None or job.phase is not Phase.WAITING:
-        progress = last_progress(await slurm.job_log(log_argument(row), user=row.person))
+        progress = last_progress(await _log(slurm, row))
     if job is not None and job.phase is not Phase.ENDED:
         state = TransferState.RUNNING if job.phase in (Phase.RUNNING, Phase.ENDING) else TransferState.QUEUED
         _update(sessions, row, state, progress)
@@ -147,6 +161,17 @@ async def _follow(sessions: sessionmaker[Session], slurm: Slurm, row: TransferRo
         job_state = job.state if job else "no longer known to Slurm"
         reason = f"The job ended without a result ({job_state}). Try the transfer again."
         _end(sessions, row, TransferState.FAILED, reason, progress)
+
+
+async def _log(slurm: Slurm, row: TransferRow) -> str:
+    """The end of the log of a transfer's job.
+
+    :raises SlurmError: it cannot be read now, which says nothing about Slurm: it lies in the person's home.
+    """
+    try:
+        return await slurm.job_log(log_argument(row), user=row.person)
+    except SlurmUnavailable as error:
+        raise SlurmError(f"The log in the home of {row.person} cannot be read: {error.message}") from error
 
 
 def last_progress(log: str) -> Progress | None:
@@ -217,6 +242,7 @@ def script(settings: Settings, row: TransferRow) -> str:
     """The job script: one core, in the partition for transfers, charged to the project.
 
     :raises InvalidInput: a value that a script cannot hold.
+    :raises KeyError: this machine has no such account.
     :raises SettingsError: the authority of the API cannot be read.
     """
 

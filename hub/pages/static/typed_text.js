@@ -25,7 +25,7 @@
   let key = null;
   let tab = "";
   let stored = null; // what the API had stored when the page was last looked at
-  let pressed = []; // what the last button sent: [form, name of a field, value]
+  let presses = []; // what buttons sent, each a list of [form, name of a field, value]: the first is being stored
   let isRestoring = false;
   let isStarted = false;
   let lastNotice = "";
@@ -213,7 +213,7 @@
       setTimeout(() => rememberRows(own, labels), REMOVAL_MS);
     }
     const roots = own ? [own] : [...shown.keys()].filter((root) => markOf(root)?.hasAttribute("data-whole"));
-    pressed = roots.flatMap((root) => {
+    const sent = roots.flatMap((root) => {
       const { form } = shown.get(root);
       const isWhole = markOf(root)?.hasAttribute("data-whole");
       const scope = isWhole ? root : button.closest(SCOPE);
@@ -221,17 +221,18 @@
         .filter(([name, control]) => scope?.contains(control) && drafts.get(form)?.fields[name])
         .map(([name]) => [form, name, drafts.get(form).fields[name].value]);
     });
+    // While an action runs the last press waits for it, and what it sends is not stored yet.
+    presses = presses.length && main.querySelector("[data-busy]") ? [presses[0], sent] : [sent];
   }
 
-  /** The API has what the last press sent; what was typed since stays. */
+  /** The API has what a press sent; what was typed since stays. */
   function release() {
-    for (const [form, name, value] of pressed) {
+    for (const [form, name, value] of presses.shift() ?? []) {
       const fields = { ...drafts.get(form)?.fields };
       if (fields[name]?.value === value) delete fields[name];
       else if (fields[name]) fields[name] = { ...fields[name], base: value };
       replace(form, fields, {});
     }
-    pressed = [];
     for (const root of shown.keys()) for (const control of controlsOf(root)) bases.delete(control);
   }
 

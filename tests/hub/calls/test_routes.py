@@ -1,7 +1,7 @@
 import pytest
 
 from hub.calls.models import CallChange, CallState, Need, Workload
-from hub.errors import InvalidInput, NotAllowed, NotFound
+from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 
 
 def test_everybody_reads_the_programme(person):
@@ -45,3 +45,14 @@ def test_an_invalid_change_of_a_call_is_refused(person):
     assert refused.value.field == "full_systems"
     with pytest.raises(NotAllowed):
         person("reviewer", groups=["reviewers"]).calls.change("playground-2026", CallChange(state="paused"))
+
+
+def test_of_two_changes_of_a_call_of_one_reading_the_second_is_refused(person):
+    first, second = (person(name, groups=["admins"]).calls for name in ("admin", "other"))
+    [seen] = [status.changed for status in first.all() if status.call.slug == "playground-2026"]
+    first.change("playground-2026", CallChange(state="paused", note="Back in March.", seen=seen))
+    with pytest.raises(Conflict):
+        second.change("playground-2026", CallChange(state="open", full_systems=("atrium-gpu",), seen=seen))
+    [status] = [status for status in second.all() if status.call.slug == "playground-2026"]
+    assert (status.state, status.note) == ("paused", "Back in March.")
+    assert second.change("playground-2026", CallChange(state="open", seen=status.changed)).state == "open"

@@ -1,8 +1,11 @@
 """Sources and publications are in the audit trail, with who and what."""
 
+import pytest
+
 from hub.audit import service as audit
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.models import SourceForm
+from hub.errors import Conflict
 from tests.hub.dataspace.test_routes import FORM, SOURCE
 
 
@@ -54,3 +57,16 @@ async def test_publications(person, project, session, site):
     changed = audit.events(session, on=on)[1]
     assert (changed.before["title"], changed.after["title"]) == (FORM.title, "Renamed data")
     assert changed.after["project"] == FORM.project
+
+
+async def test_of_two_changes_of_one_reading_the_second_is_refused(person, project, session, site):
+    founder, colleague = person("founder").dataspace, person("founder").dataspace
+    publication = founder.publish(FORM)
+    theirs, mine = (FORM.model_copy(update={"title": title}) for title in ("Theirs", "Mine"))
+    colleague.change_publication(publication.slug, theirs, seen=publication.modified)
+    with pytest.raises(Conflict) as refused:
+        founder.change_publication(publication.slug, mine, seen=publication.modified)
+    assert refused.value.field == "seen"
+    [stored] = founder.publications()
+    assert stored.form.title == "Theirs"
+    assert founder.change_publication(publication.slug, FORM, seen=stored.modified).form.title == FORM.title

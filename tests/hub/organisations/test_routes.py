@@ -1,10 +1,14 @@
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from hub.calls import programme as policy
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from hub.mail import service as mail
 from hub.mail.tables import LetterRow
-from hub.organisations.models import OrganisationForm, ProfileForm, is_orcid
+from hub.organisations import service
+from hub.organisations.models import NEVER, OrganisationForm, ProfileForm, is_orcid
 from hub.organisations.tables import ProfileRow
 from hub.settings import Mail
 from tests.hub.fakes import ORGANISATION, settle, submitted
@@ -153,3 +157,37 @@ def test_a_decision_is_mailed_to_the_address_that_the_applicant_gave(person, ses
     reviewer.reviews.ask_back(number, 1, "More?")
     letters = session.scalars(select(LetterRow.to).where(LetterRow.subject.contains("changes requested"))).all()
     assert letters == ["ada@example.eu"]
+
+
+def test_of_two_profiles_of_one_reading_the_second_is_refused(person):
+    founder = person("founder").organisations
+    first = founder.write_profile(ProfileForm(full_name="First"), seen=NEVER)
+    for seen in (NEVER, first.changed - timedelta(seconds=1)):
+        with pytest.raises(Conflict):
+            founder.write_profile(ProfileForm(full_name="Second"), seen=seen)
+    assert founder.profile().form.full_name == "First"
+    assert founder.write_profile(ProfileForm(full_name="Second"), seen=first.changed).form.full_name == "Second"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_profiles_at_once_none_is_lost(sessions, settings, monkeypatch, is_first):
+    """Another process stores its own between the look at what is stored and the change."""
+    programme = policy.current(settings)
+
+    def store(name, seen):
+        with sessions() as session:
+            return service.write_profile(session, programme, "founder", ProfileForm(full_name=name), seen=seen)
+
+    seen = NEVER if is_first else store("Before", NEVER).changed
+    write, others = service.now, ["Other"]
+
+    def between():
+        if others:
+            store(others.pop(), seen)
+        return write()
+
+    monkeypatch.setattr(service, "now", between)
+    with pytest.raises(Conflict):
+        store("Mine", seen)
+    with sessions() as session:
+        assert service.profile(session, programme, "founder").form.full_name == "Other"

@@ -200,6 +200,23 @@ def test_what_the_api_has_is_removed_and_what_was_typed_since_is_not(context: Br
     expect(page.locator("#typed-text")).to_have_count(0)
 
 
+def test_what_a_press_sends_that_waits_is_not_stored_by_the_one_before(context: BrowserContext, site: Site) -> None:
+    page = site.open(context)
+    page.fill("#title", "Green steel")
+    wait_until_kept(page, "onboarding 1 purpose")
+    page.click("#save")
+    page.evaluate("document.getElementById('kernel').innerHTML = '<i data-busy></i>'")
+    page.fill("#text", "Furnaces")
+    page.click("#save")
+    page.evaluate("mark('stored', 1)")
+    expect(page.locator("main")).to_have_attribute("data-typed-unsaved", "")
+    wait_until_kept(page, "onboarding 1 purpose")
+    site.reload(page)
+
+    expect(page.locator("#text")).to_have_value("Furnaces")
+    expect(page.locator("#title")).to_have_value("")
+
+
 def test_a_press_that_failed_removes_nothing(context: BrowserContext, site: Site) -> None:
     page = site.open(context)
     page.fill("#title", "Green steel")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -100,3 +101,16 @@ def test_zero_days_keep_everything(session: Session, sessions: sessionmaker[Sess
     forever = settings.model_copy(update={"retention": Retention(attempts_days=0, mail_days=0, audit_days=0)})
     remove_old_rows(sessions, forever)
     assert len(servers.history(session, "founder")) == 1
+
+
+def test_a_kind_of_rows_that_cannot_be_removed_stops_no_other(
+    session: Session, sessions: sessionmaker[Session], month: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_session: Session, _moment: datetime) -> int:
+        raise ValueError("a row")
+
+    session.add(event(OLD, "old"))
+    session.commit()
+    monkeypatch.setattr(servers, "remove_ended_before", unreadable)
+    remove_old_rows(sessions, month)
+    assert [row.what for row in session.scalars(select(EventRow))] == []

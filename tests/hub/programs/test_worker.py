@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
@@ -12,6 +13,50 @@ from hub.health import service as health
 from hub.health.tables import SignOfLife
 from hub.programs.worker import Every, SeldomLog, make_queue
 from tests.polling import eventually
+
+LOOPS = {
+    "heartbeat": [],
+    "culling": [],  # jupyterhub-idle-culler, which ends each server by itself
+    "projects": [
+        "test_a_project_whose_phase_cannot_be_updated_stops_no_other",
+        "test_projects_are_provisioned_although_their_phases_cannot_be_updated",
+        "test_a_project_that_fails_unexpectedly_stops_no_other",
+        "test_an_unexpected_error_of_the_storage_keeps_nobody_in_the_group",
+        "test_an_address_that_cannot_be_used_stops_neither_project_nor_mail",
+    ],
+    "mail": ["test_a_mail_that_is_not_accepted_now_holds_up_no_other"],
+    "slurm": [
+        "test_a_day_that_cannot_be_read_stops_no_other_and_is_tried_later_and_later",
+        "test_days_are_collected_although_slurm_refuses_to_say_what_is_left",
+    ],
+    "retention": ["test_a_kind_of_rows_that_cannot_be_removed_stops_no_other"],
+    "store": [
+        "test_whatever_an_upload_fails_with_the_others_are_stored",
+        "test_a_file_that_cannot_be_deleted_keeps_no_other",
+        "test_remains_of_an_upload_that_cannot_be_deleted_keep_no_other",
+    ],
+    "dataspace-harvest": [
+        "test_one_source_that_breaks_does_not_hold_up_the_others",
+        "test_a_source_of_the_settings_that_is_still_being_removed_stops_no_other",
+    ],
+    "dataspace-index": ["test_a_record_that_cannot_be_read_leaves_the_index_and_stops_no_other"],
+    "dataspace-quality": ["test_a_source_whose_pages_cannot_be_read_stops_no_quality_of_others"],
+    "dataspace-transfers": [
+        "test_a_transfer_whose_job_cannot_be_written_fails_and_stops_no_other",
+        "test_a_home_that_does_not_answer_stops_no_transfer_of_others",
+    ],
+    "dataspace-news": ["test_a_broken_saved_search_does_not_hold_up_the_others"],
+}
+"""For each job the tests that put something broken first in each of its loops."""
+
+
+def test_each_job_goes_on_after_an_item_that_fails(settings, sessions):
+    queue = make_queue(settings, sessions)
+    jobs = {task.name for task in queue._registry.periodic_tasks}
+    queue.storage.close()
+    texts = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert jobs == LOOPS.keys()
+    assert [test for tests in LOOPS.values() for test in tests if f"def {test}(" not in texts] == []
 
 
 def test_a_job_is_due_at_once_and_then_in_its_rhythm():

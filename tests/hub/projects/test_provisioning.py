@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 from hub.audit.tables import EventRow
 from hub.db.base import now
 from hub.errors import HubUnavailable, SlurmError, SlurmUnavailable
-from hub.mail.tables import LetterRow
+from hub.mail.tables import AddressRow, LetterRow
 from hub.projects import phases, provisioning, service
 from hub.projects.models import MemberRole, Phase, ProjectState, Step
 from hub.projects.provisioning import provision, resume
+from hub.projects.service import mark_changed
 from hub.projects.storage import StorageError
 from hub.projects.tables import Member, Project, StepRow
 from tests.hub.fakes import backends
@@ -376,7 +377,33 @@ async def test_a_project_that_fails_unexpectedly_stops_no_other(session, slurm, 
     faulty = Faulty()
     await resume(session, provisioning.Backends(faulty, around.storage, around.groups, around.settings))
     assert (first.state, second.state) == (ProjectState.PROVISIONING, ProjectState.ACTIVE)
-    assert "cannot provision project" in caplog.text
+    assert f"project {first.slug}, Slurm account failed" in caplog.text
+
+
+async def test_an_unexpected_error_of_the_storage_keeps_nobody_in_the_group(session, slurm, around):
+    project = awarded(session)
+    await provision(session, around, project)
+    project.members.append(Member(person="leaver", role=MemberRole.MEMBER, leaving=True))
+    around.groups.groups[project.slug].add("leaver")
+    mark_changed(project)
+    session.commit()
+    around.storage.error = ValueError("no such directory")
+    await resume(session, around)
+    assert around.groups.groups[project.slug] == {"founder"}
+    remark = session.get_one(StepRow, (project.id, Step.DIRECTORY)).remark
+    assert remark == "It failed unexpectedly (ValueError); the log says more."
+
+
+async def test_an_address_that_cannot_be_used_stops_neither_project_nor_mail(session, slurm, settings):
+    mail = settings.mail.model_copy(update={"smtp_host": "mail.example"})
+    around = backends(slurm, settings.model_copy(update={"mail": mail}))
+    project = awarded(session)
+    project.members.append(Member(person="colleague", role=MemberRole.MEMBER))
+    session.add(AddressRow(person="founder", address="no address"))
+    session.commit()
+    await resume(session, around)
+    assert project.state is ProjectState.ACTIVE
+    assert {letter.to.partition("@")[0] for letter in session.scalars(select(LetterRow))} == {"founder", "colleague"}
 
 
 async def test_a_project_that_begins_later_is_ready_on_its_first_day(session, slurm, around, settings):

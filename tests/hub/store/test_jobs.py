@@ -149,3 +149,53 @@ def test_a_file_without_an_upload_is_deleted(uploads):
     uploads.tend()
     assert 99 not in uploads.files.uploads()
     assert len(uploads.files.uploads()) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyError])
+def test_whatever_an_upload_fails_with_the_others_are_stored(uploads, monkeypatch, error):
+    first, second = uploads.arrive(), uploads.arrive(b"other")
+    close = StoreFiles.close
+
+    def broken(files, upload):
+        if upload == first:
+            raise error("the file")
+        close(files, upload)
+
+    monkeypatch.setattr(StoreFiles, "close", broken)
+    uploads.tend()
+    assert (uploads.row(first).state, uploads.row(second).state) == ("checking", "stored")
+
+
+def test_a_file_that_cannot_be_deleted_keeps_no_other(uploads, session, later, monkeypatch):
+    contents = sorted((b"one", b"two"), key=sha256)
+    for content in contents:
+        uploads.store(content)
+    later(25)
+    remove = StoreFiles.remove
+
+    def broken(files, digest):
+        if digest == sha256(contents[0]):
+            raise PermissionError(digest)
+        remove(files, digest)
+
+    monkeypatch.setattr(StoreFiles, "remove", broken)
+    uploads.tend()
+    assert list(session.scalars(select(ObjectRow.sha256))) == [sha256(contents[0])]
+
+
+def test_remains_of_an_upload_that_cannot_be_deleted_keep_no_other(uploads, session, later, monkeypatch):
+    uploads.store()
+    first, second = uploads.begin(b"1").id, uploads.begin(b"2").id
+    later(24 * 365)
+    discard = StoreFiles.discard
+
+    def broken(files, upload):
+        if upload == first:
+            raise PermissionError(upload)
+        discard(files, upload)
+
+    monkeypatch.setattr(StoreFiles, "discard", broken)
+    uploads.tend()
+    assert uploads.files.uploads() == {first}
+    assert list(session.scalars(select(ObjectRow))) == [], "objects are swept nevertheless"
+    assert uploads.row(second) is None

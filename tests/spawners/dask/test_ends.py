@@ -353,3 +353,25 @@ async def test_another_job_of_the_same_name_has_time_of_its_own(monkeypatch: pyt
     now += 2
     reliefs.update()
     assert not reliefs.pairs
+
+
+async def test_a_cluster_that_cannot_be_checked_hides_no_other(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, checked = Supervisor(manager), []
+    clusters = (SimpleNamespace(name="broken"), SimpleNamespace(name="other"))
+
+    async def look_at(entry: Any) -> None:
+        if entry.name == "broken":
+            raise ValueError(entry.name)
+        checked.append(entry.name)
+
+    async def nothing(_number: int) -> None: ...
+
+    manager.is_clean = True
+    manager.clusters = {entry.name: entry for entry in clusters}  # type: ignore[misc]
+    monkeypatch.setattr(manager, "open_clusters", lambda: clusters)
+    for name, stand_in in (("_look_at", look_at), ("_look_at_time", nothing), ("_look_at_queue", nothing)):
+        monkeypatch.setattr(watcher, name, stand_in)
+    await watcher.round()
+    assert checked == ["other"]

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 
 from hub.audit import service as audit
 from hub.db.base import Base
+from hub.errors import SlurmError
 from hub.servers import service
 from hub.servers.models import AttemptState, Ending, Verdict
 from hub.servers.service import JobOwner
@@ -286,3 +287,34 @@ async def test_an_attempt_that_has_ended_writes_its_audit_rows_once(tmp_path: Pa
     await sweep.round()
     await sweep.round()
     assert await events(here) == ["orphan job cancelled", "orphan job found"]
+
+
+async def test_an_account_that_slurm_refuses_hides_the_orphans_of_nobody_else(tmp_path: Path) -> None:
+    slurm = Slurm(abandoned=COMMENT, founder=COMMENT)
+    named_jobs = slurm.named_jobs
+
+    async def refused(name: str, user: str) -> dict[int, str]:
+        if user == "abandoned":
+            raise SlurmError("Invalid user: abandoned")
+        return await named_jobs(name, user)
+
+    slurm.named_jobs = refused  # type: ignore[method-assign]
+    sweep = Sweep(site(slurm, tmp_path))
+    await sweep.round()
+    await sweep.round_of_workers()
+    assert slurm.cancelled == [2]
+
+
+async def test_a_job_that_cannot_be_checked_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm = Slurm(abandoned=COMMENT.replace("founder", "abandoned"), founder=COMMENT)
+    sweep = Sweep(site(slurm, tmp_path))
+    show = sweep._show
+
+    def broken(job: Job, comment: naming.JobComment) -> None:
+        if job.id == 1:
+            raise ValueError(comment)
+        show(job, comment)
+
+    monkeypatch.setattr(sweep, "_show", broken)
+    await sweep.round()
+    assert slurm.cancelled == [2]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ from hub.home.models import Me
 from tests.widgets.scaling.conftest import OFFER, Manager, cluster_model
 from widgets.base import Phase, Visitor
 from widgets.scaling.client import Clusters
-from widgets.scaling.clusters_view import Scaling, ScalingState, means
+from widgets.scaling.clusters_view import STATIC, Scaling, ScalingState, means
 
 ME = {"name": "maria", "display_name": "Maria", "roles": [], "projects": []}
 
@@ -212,3 +215,17 @@ def test_a_refusal_is_all_there_is_to_say() -> None:
     estimate = Estimate(workers=0, refusal=Trouble(message="<b>No</b>", hint="Ask less."))
 
     assert "&lt;b&gt;No&lt;/b&gt; Ask less." in str(means(estimate, OFFER))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, as the proxy does")
+def test_an_emptied_field_is_no_number_of_workers(tmp_path: Path) -> None:
+    (tmp_path / "clusters.mjs").write_text((STATIC / "clusters.js").read_text())
+    script = """
+        const { sizeOf } = await import("./clusters.mjs");
+        const fields = [["1", "4"], ["0", "0"], ["", "4"], ["1", ""], [" ", "4"], ["1.5", "4"], ["-1", "4"]];
+        console.log(JSON.stringify(fields.map(([least, most]) => sizeOf(least, most))));
+    """
+    argv = [str(shutil.which("node")), "--input-type=module", "--eval", script]
+    answer = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+    one_to_four, none = {"minimum": 1, "maximum": 4}, {"minimum": 0, "maximum": 0}
+    assert json.loads(answer) == [one_to_four, none, None, None, None, None, None]

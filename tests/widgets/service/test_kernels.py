@@ -229,6 +229,26 @@ async def test_a_closed_tab_takes_its_kernel_along(leases: Leases, kernels: Fake
     assert kernels.calls == []
 
 
+@pytest.mark.parametrize("step", ["alive", "shutdown_kernel"])
+async def test_a_kernel_that_cannot_be_ended_keeps_no_other(
+    leases: Leases, kernels: FakeKernels, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    for kernel_id in ("broken", "k2"):
+        lease(leases, "founder", kernel_id).connect(Socket())
+    kernels.last_activity -= timedelta(minutes=21)
+    work = getattr(kernels, step)
+
+    async def fails(kernel_id: str, **options: Any) -> Any:
+        if kernel_id == "broken":
+            raise RuntimeError(kernel_id)
+        return await work(kernel_id, **options)
+
+    monkeypatch.setattr(kernels, step, fails)
+    await culler(kernels).cull()
+
+    assert "k2" not in kernels.running
+
+
 async def test_a_dead_kernel_frees_its_place(leases: Leases, kernels: FakeKernels) -> None:
     lease(leases, "founder", "crashed").connect(Socket())
 

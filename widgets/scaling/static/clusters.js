@@ -41,6 +41,12 @@ function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
 }
 
+/** The size of two fields; null while one of them is empty, which is no number of workers. */
+export function sizeOf(least, most) {
+  const isNumber = (text) => /^\d+$/.test(text.trim());
+  return isNumber(least) && isNumber(most) ? { minimum: Number(least), maximum: Number(most) } : null;
+}
+
 class Meter {
   constructor(label) {
     this.fill = make("i");
@@ -125,13 +131,15 @@ class Card {
   }
 
   #controls() {
-    const field = (label) => make("input", { type: "number", min: 0, max: 256, "aria-label": `${label} workers of ${this.name}` });
+    const field = (label) => make("input", { type: "number", required: true, min: 0, max: 256, "aria-label": `${label} workers of ${this.name}` });
     this.least = field("Minimum");
     this.most = field("Maximum");
     const apply = (event) => {
       event.preventDefault();
+      const size = sizeOf(this.least.value, this.most.value);
+      if (!size) return; // the browser says at the field what is missing
       this.touched = false;
-      this.tell("resize", { size: { minimum: Number(this.least.value), maximum: Number(this.most.value) } });
+      this.tell("resize", { size });
     };
     for (const input of [this.least, this.most]) input.addEventListener("input", () => { this.touched = true; });
     const button = (words, style, onclick) => make("button", { type: "button", class: `jupyter-button ${style}`, onclick }, words);

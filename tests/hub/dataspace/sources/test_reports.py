@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from hub.dataspace.jobs import Jobs
 from hub.dataspace.models import Record
 from hub.dataspace.search import indexing
 from hub.dataspace.sources import scoring
@@ -468,3 +469,48 @@ def test_an_index_that_is_empty_by_right_stays_as_it_is(shop, site):
     generation = shop.index.generation()
     indexing.reset_if_empty(shop.sessions, shop.index)
     assert (shop.refresh(), shop.index.generation()) == (0, generation)
+
+
+def test_a_record_that_cannot_be_read_leaves_the_index_and_stops_no_other(shop, site):
+    serve(site, "/", page("a", "b", "c"))
+    shop.harvest(site.url + "/")
+    shop.refresh()
+    with shop.sessions() as session:
+        first = session.scalars(select(RecordRow).order_by(RecordRow.id)).first()
+        session.execute(update(RecordRow).values(indexed=False, changed=now()))
+        first.content = "{}"
+        session.commit()
+    assert shop.refresh() == 3
+    assert shop.index.size() == 2
+    assert shop.refresh() == 0, "it is not tried at every look"
+
+
+def test_a_source_whose_pages_cannot_be_read_stops_no_quality_of_others(shop, site):
+    serve(site, "/", page("a"))
+    shop.harvest(site.url + "/", "first")
+    serve(site, "/2", page("b"))
+    shop.harvest(site.url + "/2", "second")
+    for file in (shop.folder / "sources").glob("first.sqlite*"):
+        file.write_bytes(b"no database" * 1000)
+    assert scoring.score_records(shop.sessions, shop.folder / "sources", seconds=60) == 1
+
+
+def test_a_source_of_the_settings_that_is_still_being_removed_stops_no_other(shop):
+    forms = [SourceForm(name=name, title=name, space="s", address="https://x.example/") for name in ("first", "second")]
+    with shop.sessions() as session:
+        sources.put(session, forms[0])
+        sources.remove(session, "first")
+        sources.follow_settings(session, forms)
+        assert [source.form.name for source in sources.listed(session)] == ["second"]
+
+
+def test_pages_of_a_source_that_is_gone_are_deleted_also_after_a_restart(shop, site, settings):
+    serve(site, "/", page("a"))
+    shop.harvest(site.url + "/")
+    worker = Jobs(settings, shop.sessions)
+    folder = settings.paths.state / "dataspace" / "sources"
+    folder.mkdir(parents=True)
+    for name in ("cat.sqlite", "gone.sqlite", "gone.sqlite-wal"):
+        (folder / name).touch()
+    worker.index()
+    assert {path.name for path in folder.iterdir()} == {"cat.sqlite"}

@@ -34,6 +34,7 @@ from hub.projects.models import Phase as ProjectPhase
 from hub.slurm.jobs import Job
 
 ME = getpass.getuser()
+HOME = SimpleNamespace(pw_dir="/home/me")
 MINE = frozenset({"demo"})
 
 
@@ -384,3 +385,37 @@ def test_long_conditions_fit_into_the_argument_of_the_job(ask, with_policies, se
     assert len(node.encoded_spec(spec)) < 100_000
     assert "audit trail" in spec.accepted.conditions[-1]
     assert len(accepted_events(session)[0].after["conditions"]) > len(spec.accepted.conditions)
+
+
+@pytest.mark.parametrize("poison", ["account", "order", "job name"])
+async def test_a_transfer_whose_job_cannot_be_written_fails_and_stops_no_other(
+    ask, tend, session, settings, monkeypatch, poison
+):
+    first, second = ask(), ask("colleague")
+    if poison == "account":
+        monkeypatch.setattr(jobs, "pwd", SimpleNamespace(getpwnam=lambda person: {"colleague": HOME}[person]))
+    elif poison == "order":
+        session.get_one(TransferRow, first).order = "{}"
+    else:
+        session.get_one(TransferRow, first).account = "a\nb"
+    session.commit()
+    await tend(second)
+    rows = [session.get_one(TransferRow, number) for number in (first, second)]
+    assert [row.state for row in rows] == ["failed", "queued"]
+    assert rows[0].reason.endswith(".")
+
+
+async def test_a_home_that_does_not_answer_stops_no_transfer_of_others(ask, tend, cluster, session, monkeypatch):
+    first, second = ask(), ask("colleague")
+    await tend(second)
+    cluster.states = dict.fromkeys(cluster.states, "COMPLETED")
+    result = Progress(state=TransferState.DONE, bytes=1, path="data/a.csv").model_dump_json()
+
+    async def log(server, *, user):
+        if user == "founder":
+            raise SlurmUnavailable("Slurm has not answered for 15 s (job-log).")
+        return result
+
+    monkeypatch.setattr(cluster, "job_log", log)
+    await tend(second)
+    assert [session.get_one(TransferRow, number).state for number in (first, second)] == ["queued", "done"]
