@@ -48,7 +48,7 @@ _SAID_OF_POLICY = {
     DCT + "isReplacedBy": "This policy is replaced by another one, which counts: {}.",
     DCT + "coverage": "This policy is for one jurisdiction: {}.",
     ODRL + "profile": "This policy uses terms of a profile that Atrium does not know: {}.",
-    ODRL + "inheritFrom": "This policy also has the rules of another one, which Atrium could not read: {}.",
+    ODRL + "inheritFrom": "This policy also has the rules of another one, which Atrium does not follow: {}.",
 }
 """What a property of a policy means that Atrium names but does not follow."""
 _NAMES = (FOAF + "name", VCARD + "fn", VCARD + "organization-name", RDFS + "label", SCHEMA + "name", DCT + "title")
@@ -233,7 +233,7 @@ def _understood(kind: RuleKind, rule: Any, shared: Tree, reader: Reader) -> _Rul
     if not target.words:
         return understood
     if target.is_collection:
-        return replace(understood, text=f"About {target.words}: {understood.text}", is_conditional=True)
+        return replace(understood, text=f"About {target.words.rstrip(',')}: {understood.text}", is_conditional=True)
     if reader.assets is None:
         return replace(understood, text=f"{understood.text[:-1]}: {target.words}.")
     return Sentence(rule="other-asset", text=f"About something else, {target.words}: {understood.text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,7 @@ _OPERANDS = {
     "payAmount": "the amount paid is",
     "deliveryChannel": "it is delivered by",
     "systemDevice": "the device is",
-    "event": "this is",
+    "event": "it happens",
     "product": "the product is",
     "version": "the version is",
     "virtualLocation": "the network location is",
@@ -115,7 +116,7 @@ _OPERATORS = {
     "isAllOf": "all of",
     "isPartOf": "within",
     "isA": "a kind of",
-    "hasPart": "with the part",
+    "hasPart": "one that includes",
 }
 _MOMENTS = {"lt": "before", "lteq": "not after", "gt": "after", "gteq": "not before", "eq": "at the moment of"}
 _DATES = {"lt": "before", "lteq": "on or before", "gt": "after", "gteq": "on or after", "eq": "on", "neq": "not on"}
@@ -124,6 +125,8 @@ _TIMES = {"dateTime": _DATES, "event": _MOMENTS}
 _KNOWN_VALUES = {ODRL + "policyUsage": "the use itself", "policyUsage": "the use itself"}
 _UNITS = ("http://dbpedia.org/resource/", "http://publications.europa.eu/resource/authority/currency/")
 """Vocabularies of units whose last part is a name that people know."""
+_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_PERIODS = ("year", "month", "week", "day", "hour", "minute", "second")
 _LOGIC = {"and": " and ", "or": " or ", "xone": " or ", "andSequence": ", and after that "}
 """ODRL's logical constraints, and the text between their parts."""
 _MOST_LOGIC = 5
@@ -233,7 +236,14 @@ def _value(value: Any) -> str:
     operand = value.get("@value", value.get("@id"))
     if operand is None or set(value) - {"@value", "@id", "@type", "@language"}:
         raise NotUnderstood
-    return _KNOWN_VALUES.get(str(operand), str(operand))
+    return _KNOWN_VALUES.get(str(operand)) or _duration(str(operand)) or str(operand)
+
+
+def _duration(text: str) -> str:
+    """``P1DT12H`` as ``1 day 12 hours``; empty if it is no duration of that kind."""
+    match = _DURATION.fullmatch(text)
+    numbers = zip(match.groups(), _PERIODS, strict=True) if match else ()
+    return " ".join(f"{number} {period}{'' if number == '1' else 's'}" for number, period in numbers if number)
 
 
 def _unit(value: Any) -> str:

@@ -296,9 +296,10 @@ class Staging:
             for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (requested,)):
                 node.setdefault(DCAT + "accessService", []).append(["i", row[0]])
         if node and self._some_are_targeted:
-            policies = node.setdefault(ODRL + "hasPolicy", [])
-            for row in self._db.execute("SELECT policy FROM targeted WHERE id = ?", (requested,)):
-                policies.extend(term for term in (["i", row[0]],) if term not in policies)
+            policies = node.get(ODRL + "hasPolicy", [])
+            rows = self._db.execute("SELECT policy FROM targeted WHERE id = ?", (requested,)).fetchall()
+            if further := [["i", row[0]] for row in rows if ["i", row[0]] not in policies]:
+                node[ODRL + "hasPolicy"] = [*policies, *further]
         return node
 
     def _look_up_what_refers_to_others(self) -> None:
