@@ -162,9 +162,11 @@ SUBJECTS: dict[str, set[str]] = {
         "namespaces",  # of all vocabularies
         "nodes",  # values of a node
         "odrl",  # ODRL as sentences and a verdict
+        "odrl_inheritance",  # rules of a policy's parents
         "odrl_words",  # words for actions and constraints
         "rights",  # licence and access
         "subjects",  # themes and keywords
+        "terms_of_use",  # Czech and Slovak, in place of a licence
         "trees",  # nodes as JSON
         "usability",  # usable now?
         "vocabularies",  # EU authority tables

@@ -31,7 +31,7 @@ from hub.dataspace.metadata.subjects import SubjectReader
 from hub.dataspace.metadata.trees import TreeBuilder
 from hub.dataspace.models import Agent, Kind, Record, Text
 
-READING = 1
+READING = 2
 """Grows when pages are read, or records put together, in another way: sources are read anew at their next harvest."""
 MOST_NODES = 500
 """Nodes that belong to one record, at most."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Literal
 
-from hub.dataspace.metadata.namespaces import DCT, FOAF, ODRL, RDFS, SCHEMA, VCARD
+from hub.dataspace.metadata.namespaces import DC, DCAT, DCT, FOAF, ODRL, RDFS, SCHEMA, VCARD
+from hub.dataspace.metadata.odrl_inheritance import SHARED, with_inherited
 from hub.dataspace.metadata.odrl_words import NotUnderstood, action, constraint, identity, joined, parts_of, short
 from hub.dataspace.models import Record, Sentence, UsableNow, Verdict
 
@@ -28,15 +29,31 @@ _RULES: dict[str, RuleKind] = {
     "duty": "duty",
 }
 _MODALS = {"permission": "may", "prohibition": "may not", "duty": "must"}
-_SHARED = ("action", "target", "assigner", "assignee")
-"""Properties that a policy may state for all its rules."""
-_NOT_A_RULE = {*_SHARED, "uid", "hasPolicy", "conflict"}
-_PARTS_OF_RULE = {*_SHARED, "uid", "constraint", "duty", "obligation"}
+_NOT_A_RULE = {*SHARED, "uid", "hasPolicy", "conflict"}
+_PARTS_OF_RULE = {*SHARED, "uid", "constraint", "duty", "obligation"}
 _OFFERING_TYPES = {"Policy", "Set", "Offer", "Agreement"}
 """Types of policies whose permissions hold; an agreement's hold for its assignees, a request's for nobody."""
-_DESCRIBES = ("@", "http://purl.org/dc/", "http://www.w3.org/ns/dcat#", RDFS)
-"""Statements about a policy that are no rules: its title, its author, what it belongs to."""
+_DESCRIBES = ("@", "http://purl.org/dc/", DCAT, RDFS)
+"""Statements about an asset or a party that do not change which one it is."""
+_DESCRIBES_POLICY = {
+    *("@id", "@type", "@value", RDFS + "label", RDFS + "comment", RDFS + "seeAlso", RDFS + "isDefinedBy"),
+    *(namespace + name for namespace in (DC, DCT) for name in (
+        *("title", "alternative", "description", "abstract", "creator", "contributor", "publisher", "identifier"),
+        *("issued", "created", "modified", "date", "language", "source", "subject", "format", "replaces"),
+        *("isVersionOf", "hasVersion", "isFormatOf", "hasFormat"),
+    )),
+}  # fmt: skip
+"""Statements about a policy that do not change what it permits, when or where. Others may: ``dct:valid``."""
+_SAID_OF_POLICY = {
+    DCT + "isReplacedBy": "This policy is replaced by another one, which counts: {}.",
+    DCT + "coverage": "This policy is for one jurisdiction: {}.",
+    ODRL + "profile": "This policy uses terms of a profile that Atrium does not know: {}.",
+    ODRL + "inheritFrom": "This policy also has the rules of another one, which Atrium does not follow: {}.",
+}
+"""What a property of a policy means that Atrium names but does not follow."""
 _NAMES = (FOAF + "name", VCARD + "fn", VCARD + "organization-name", RDFS + "label", SCHEMA + "name", DCT + "title")
+_CONDITION = {"permission": ", only if ", "prohibition": " if ", "duty": " when "}
+"""What a constraint of a rule means: a duty is fulfilled at a time at which its constraints hold."""
 _BEFORE_USE = {"compensate", "pay", "obtainConsent", "reviewPolicy", "acceptTracking", "ensureExclusivity"}
 """Duties that come before the use; others may come after it."""
 _KINDS = ("permission", "prohibition", "duty", "other-asset", "not-understood")
@@ -146,9 +163,18 @@ def _sentences_of(policy: Tree, reader: Reader) -> Iterator[Sentence]:
             yield Sentence(rule=rule.kind, text=rule.text)
 
 
-def _verbatim(tree: Tree) -> Sentence:
+def _verbatim(tree: Tree, text: str = "A rule that Atrium does not understand.") -> Sentence:
     verbatim = json.dumps(tree, ensure_ascii=False)
-    return Sentence(rule="not-understood", text="A rule that Atrium does not understand.", verbatim=verbatim[:4000])
+    return Sentence(rule="not-understood", text=text, verbatim=verbatim[:4000])
+
+
+def _not_followed(name: str, values: Sequence[Any]) -> Sentence:
+    """A property of a policy that may change its rules."""
+    template = _SAID_OF_POLICY.get(name)
+    names = [identity(value) for value in values]
+    if template is None or not all(names):
+        return _verbatim({name: values})
+    return _verbatim({name: values}, template.format(" and ".join(filter(None, names))))
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
@@ -156,16 +182,17 @@ def _verbatim(tree: Tree) -> Sentence:
 
 def _rules(policy: Tree, reader: Reader) -> Iterator[_Rule | Sentence]:
     """Rules of a policy; a sentence in the place of a rule that is not understood or is about something else."""
-    shared = {name: values for key, values in policy.items() if (name := short(key)) in _SHARED}
+    policy = with_inherited(policy)
+    shared = {name: values for key, values in policy.items() if (name := short(key)) in SHARED}
     if not _is_in_force(policy, shared):
         yield _verbatim(policy)
         return
     for key, values in policy.items():
         name = short(key)
-        if key.startswith(_DESCRIBES) or name in _NOT_A_RULE:
+        if key in _DESCRIBES_POLICY or name in _NOT_A_RULE:
             continue
         if name not in _RULES:
-            yield _verbatim({key: values})
+            yield _not_followed(key, values)
             continue
         for rule in values:
             yield _understood(_RULES[name], rule, shared, reader)
@@ -197,25 +224,37 @@ def _understood(kind: RuleKind, rule: Any, shared: Tree, reader: Reader) -> _Rul
         parts = parts_of(rule)
         for name, values in shared.items():
             parts[name] = [*parts.get(name, ()), *values]
-        if {short(name) for name in rule.get("@type", ())} - {kind.capitalize(), "Rule", "Duty"}:
+        if {short(name) for name in rule.get("@type", ())} - {kind.capitalize(), "Rule"}:
             raise NotUnderstood
-        target = _other_target(parts, reader)
+        target = _target(parts, reader)
         understood = _rule(kind, parts, reader)
     except NotUnderstood:
         return _verbatim({ODRL + kind: [rule], **{ODRL + name: values for name, values in shared.items()}})
-    if target is None:
+    if not target.words:
         return understood
+    if target.is_collection:
+        return replace(understood, text=f"About {target.words.rstrip(',')}: {understood.text}", is_conditional=True)
     if reader.assets is None:
-        return replace(understood, text=f"{understood.text[:-1]}: {target}." if target else understood.text)
-    return Sentence(rule="other-asset", text=f"About something else, {target}: {understood.text}")
+        return replace(understood, text=f"{understood.text[:-1]}: {target.words}.")
+    return Sentence(rule="other-asset", text=f"About something else, {target.words}: {understood.text}")
 
 
-def _other_target(parts: Tree, reader: Reader) -> str | None:
-    """Addresses of the assets that a rule is about if the reader's asset is none of them; else None."""
-    targets = [_plain_identity(value, {"Asset"}) for value in parts.get("target", ())]
-    if not targets or (reader.assets is not None and reader.assets & set(targets)):
-        return None
-    return " and ".join(targets)
+@dataclass(frozen=True)
+class _Target:
+    words: str = ""
+    """What a rule is about; empty if it is about the reader's asset."""
+    is_collection: bool = False
+    """Whether the reader's asset may be one of those that it is about."""
+
+
+def _target(parts: Tree, reader: Reader) -> _Target:
+    targets = parts.get("target", ())
+    collections = [value for value in targets if _is_collection(value, "AssetCollection")]
+    assets = [_plain_identity(value, {"Asset"}) for value in targets if value not in collections]
+    if not targets or (reader.assets is not None and reader.assets & set(assets)):
+        return _Target()
+    words = [*assets, *(_member(value, {"Asset", "AssetCollection"}) for value in collections)]
+    return _Target(" and ".join(words), is_collection=bool(collections))
 
 
 def _plain_identity(value: Any, types: AbstractSet[str]) -> str:
@@ -240,11 +279,10 @@ def _rule(kind: RuleKind, parts: Tree, reader: Reader) -> _Rule:
         _plain_identity(assigner, {"Party"})
     is_reader = not parties or any(party.exact in reader.parties for party in parties if party.exact)
     subject = "You" if is_reader else " or ".join(party.name for party in parties)
-    text = f"{subject} {_MODALS[kind]} {joined(words for _, words in actions)}"
+    text = f"{subject} {_MODALS[kind]} {joined(each.words for each in actions)}"
     constraints = [constraint(value) for value in parts.get("constraint", ())]
     if constraints:
-        # "Not if" is what a constraint on a prohibition means; "only if" on the other two.
-        text += (" if " if kind == "prohibition" else ", only if ") + joined(constraints)
+        text += _CONDITION[kind] + joined(constraints)
     duties = [*parts.get("duty", ()), *parts.get("obligation", ())]
     if duties and kind != "permission":
         raise NotUnderstood
@@ -252,7 +290,7 @@ def _rule(kind: RuleKind, parts: Tree, reader: Reader) -> _Rule:
     return _Rule(
         kind,
         f"{text}.",
-        frozenset(name for name, _ in actions if name),
+        frozenset(each.name for each in actions if not each.is_refined),
         is_conditional=bool(constraints or duties),
         is_for_reader=is_reader,
     )
@@ -261,12 +299,14 @@ def _rule(kind: RuleKind, parts: Tree, reader: Reader) -> _Rule:
 def _duty(duty: Any, subject: str) -> str:
     """A duty of a permission in words; one of another party, or about another asset, is not understood."""
     parts = parts_of(duty)
-    if parts.keys() & set(_SHARED) - {"action"}:
+    if parts.keys() & set(SHARED) - {"action"}:
         raise NotUnderstood
     rule = _rule("duty", parts, ANYBODY)
     whose = "you" if subject == "You" else "they"
     words = rule.text.removeprefix("You must ")[:-1]
-    if rule.actions and rule.actions <= _BEFORE_USE and not rule.is_conditional:
+    if parts.get("constraint"):
+        return f", and {whose} must {words}"
+    if {action(value).name for value in parts["action"]} <= _BEFORE_USE:
         return f", only after {whose} {words}"
     return f", and then {whose} must {words}"
 
@@ -280,16 +320,29 @@ class _Party:
     @classmethod
     def of(cls, value: Any) -> _Party:
         """A party, or the members of a collection, as far as they meet its refinements."""
-        parts = parts_of(value) if isinstance(value, dict) else {}
-        types = {short(name) for name in value.get("@type", ())} if isinstance(value, dict) else set()
-        if "PartyCollection" not in types and not parts.keys() & {"refinement", "source"}:
-            name = _plain_identity(value, {"Party"})
-            return cls(name, name)
-        groups = " or ".join(identity(group) or _NAMELESS for group in parts.get("source", [value]))
-        described = {key: values for key, values in value.items() if short(key) not in ("refinement", "source")}
-        _plain_identity(described | {"@id": groups}, {"Party", "PartyCollection"})
-        conditions = [constraint(each) for each in parts.get("refinement", ())]
-        return cls(f"A member of {groups}" + (f", only if {joined(conditions)}," if conditions else ""))
+        if _is_collection(value, "PartyCollection"):
+            words = _member(value, {"Party", "PartyCollection"})
+            return cls(words[0].upper() + words[1:])
+        name = _plain_identity(value, {"Party"})
+        return cls(name, name)
+
+
+def _is_collection(value: Any, collection_type: str) -> bool:
+    """Whether a party or an asset stands for members of a collection, and not for itself."""
+    if not isinstance(value, dict):
+        return False
+    types = {short(name) for name in value.get("@type", ())}
+    return collection_type in types or bool(parts_of(value).keys() & {"refinement", "source"})
+
+
+def _member(collection: Tree, types: AbstractSet[str]) -> str:
+    """Members of a collection, as far as they meet its refinements."""
+    parts = parts_of(collection)
+    names = " or ".join(identity(source) or _NAMELESS for source in parts.get("source", [collection]))
+    described = {key: values for key, values in collection.items() if short(key) not in ("refinement", "source")}
+    _plain_identity(described | {"@id": names}, types)
+    conditions = [constraint(each) for each in parts.get("refinement", ())]
+    return f"a member of {names}" + (f", only if {joined(conditions)}," if conditions else "")
 
 
 _NAMELESS = "a group that the policy does not name"

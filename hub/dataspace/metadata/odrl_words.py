@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hub.dataspace.metadata.namespaces import ODRL, RDF
@@ -83,7 +85,7 @@ _OPERANDS = {
     "payAmount": "the amount paid is",
     "deliveryChannel": "it is delivered by",
     "systemDevice": "the device is",
-    "event": "the event is",
+    "event": "it happens",
     "product": "the product is",
     "version": "the version is",
     "virtualLocation": "the network location is",
@@ -114,9 +116,17 @@ _OPERATORS = {
     "isAllOf": "all of",
     "isPartOf": "within",
     "isA": "a kind of",
-    "hasPart": "with the part",
+    "hasPart": "one that includes",
 }
+_MOMENTS = {"lt": "before", "lteq": "not after", "gt": "after", "gteq": "not before", "eq": "at the moment of"}
 _DATES = {"lt": "before", "lteq": "on or before", "gt": "after", "gteq": "on or after", "eq": "on", "neq": "not on"}
+_TIMES = {"dateTime": _DATES, "event": _MOMENTS}
+"""Operands whose values are points in time, and the words of the operators for them."""
+_KNOWN_VALUES = {ODRL + "policyUsage": "the use itself", "policyUsage": "the use itself"}
+_UNITS = ("http://dbpedia.org/resource/", "http://publications.europa.eu/resource/authority/currency/")
+"""Vocabularies of units whose last part is a name that people know."""
+_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_PERIODS = ("year", "month", "week", "day", "hour", "minute", "second")
 _LOGIC = {"and": " and ", "or": " or ", "xone": " or ", "andSequence": ", and after that "}
 """ODRL's logical constraints, and the text between their parts."""
 _MOST_LOGIC = 5
@@ -143,8 +153,16 @@ def joined(parts: Iterable[str]) -> str:
     return " and ".join(parts)
 
 
-def action(value: Any) -> tuple[str, str]:
-    """ODRL's short name of an action and its words; the name is empty if the action is refined to a part of itself."""
+@dataclass(frozen=True)
+class Action:
+    name: str
+    """ODRL's short name, or the address of another vocabulary."""
+    words: str
+    is_refined: bool = False
+    """Whether only a part of the action is meant."""
+
+
+def action(value: Any) -> Action:
     parts = parts_of(value) if isinstance(value, dict) else {}
     if parts.keys() - {"refinement", RDF + "value"}:
         raise NotUnderstood
@@ -154,8 +172,8 @@ def action(value: Any) -> tuple[str, str]:
     if words is None or name is None or parts.get("refinement") == []:
         raise NotUnderstood
     if "refinement" in parts:
-        return "", f"{words} (only as far as {joined(map(constraint, parts['refinement']))})"
-    return short(name), words
+        words = f"{words} (where {joined(map(constraint, parts['refinement']))})"
+    return Action(short(name), words, "refinement" in parts)
 
 
 def identity(value: Any) -> str | None:
@@ -175,9 +193,9 @@ def constraint(value: Any, depth: int = 0) -> str:
     left, operator = (_name(parts[side]) for side in ("leftOperand", "operator"))
     if left not in _OPERANDS or operator not in _OPERATORS:
         raise NotUnderstood
-    relation = (_DATES if left == "dateTime" and operator in _DATES else _OPERATORS)[operator]
+    relation = _TIMES.get(left, {}).get(operator, _OPERATORS[operator])
     right = (" and " if operator == "isAllOf" else " or ").join(_value(value) for value in parts["rightOperand"])
-    unit = " ".join(_value(unit) for unit in parts.get("unit", ()))
+    unit = " ".join(_unit(unit) for unit in parts.get("unit", ()))
     if not right:
         raise NotUnderstood
     return " ".join(part for part in (_OPERANDS[left], relation, right, unit) if part)
@@ -218,4 +236,18 @@ def _value(value: Any) -> str:
     operand = value.get("@value", value.get("@id"))
     if operand is None or set(value) - {"@value", "@id", "@type", "@language"}:
         raise NotUnderstood
-    return str(operand)
+    return _KNOWN_VALUES.get(str(operand)) or _duration(str(operand)) or str(operand)
+
+
+def _duration(text: str) -> str:
+    """``P1DT12H`` as ``1 day 12 hours``; empty if it is no duration of that kind."""
+    match = _DURATION.fullmatch(text)
+    numbers = zip(match.groups(), _PERIODS, strict=True) if match else ()
+    return " ".join(f"{number} {period}{'' if number == '1' else 's'}" for number, period in numbers if number)
+
+
+def _unit(value: Any) -> str:
+    """A unit by its name, if its vocabulary has names for people."""
+    unit = _value(value)
+    vocabulary, _, name = unit.rpartition("/")
+    return name.replace("_", " ") if f"{vocabulary}/" in _UNITS else unit

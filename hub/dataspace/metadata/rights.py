@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from hub.dataspace.metadata import licences, vocabularies
+from hub.dataspace.metadata import licences, terms_of_use, vocabularies
 from hub.dataspace.metadata.literals import clean, is_link, language_tag
 from hub.dataspace.metadata.namespaces import DCT, OWL, RDFS, SCHEMA, SKOS, Node, Term
 from hub.dataspace.metadata.nodes import LABELS, LONGEST_TITLE, MOST_VALUES, NodeReader
@@ -53,7 +53,8 @@ _SAME_LICENCE = (SKOS + "exactMatch", OWL + "sameAs", DCT + "source", DCT + "ide
 
 def licence(reader: NodeReader, node: Node) -> Licence:
     """The strictest of the licences stated. ``dct:rights`` counts only where it names a licence."""
-    stated = [_licence(reader, term) for term in node.get(DCT + "license", ())[:MOST_VALUES]]
+    terms = (*node.get(DCT + "license", ())[:MOST_VALUES], *terms_of_use.licences(reader, node))
+    stated = [_licence(reader, term) for term in terms]
     of_rights = (_licence(reader, term) for term in node.get(DCT + "rights", ())[:MOST_VALUES])
     named = [candidate for candidate in of_rights if candidate.kind != LicenceClass.BESPOKE]
     return strictest_licence([*stated, *named]) or Licence()
@@ -78,6 +79,8 @@ def _licence(reader: NodeReader, term: Term) -> Licence:
         return _classified("", {language_tag(term): value[:LONGEST_TITLE]} if value else {})
     about = reader.about(term[1])
     uri = "" if value.startswith("_:") else value
+    if without_rights := terms_of_use.not_protected(uri):
+        return without_rights
     if label := vocabularies.licence_label(uri):
         return Licence(uri=uri, label=label, kind=licences.classify(uri))
     label = reader.text(about, *LABELS, longest=LONGEST_TITLE)
@@ -107,7 +110,7 @@ def access(reader: NodeReader, node: Node) -> tuple[Access, tuple[str, ...]]:
     The words are every statement that is neither a known term nor a known text as a whole: a person has to read them.
     """
     stated, words = Access.NOT_STATED, list[str]()
-    for text in dict.fromkeys(_statements(reader, node)):
+    for text in dict.fromkeys((*_statements(reader, node), *terms_of_use.personal_data(reader, node))):
         known = _known_access(text)
         if known is None:
             words.append(text[:LONGEST_TITLE])

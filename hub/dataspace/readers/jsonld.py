@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from hub.dataspace.metadata import namespaces
 from hub.dataspace.readers import repair
 
 CONTEXTS = Path(__file__).parent / "contexts"
+_CZECH_NAME = "rozhraní-katalogů-otevřených-dat"
+_CZECH_PLACES = (
+    *(f"{_CZECH_NAME}/{version}/kontexty/{_CZECH_NAME}.jsonld" for version in ("2021-01-11", "draft")),
+    *(f"dcat-ap-cz-{_CZECH_NAME}/{version}/kontexty/{_CZECH_NAME}.jsonld" for version in ("2024-05-28", "draft")),
+    *(f"dcat-ap-cz-360-2023/2025-08-12/{kind}/kontext.jsonld" for kind in ("katalog", "datová-sada")),
+    *(f"dcat-ap-cz-otevřená-data/draft/{kind}/kontext.jsonld" for kind in ("datová-sada", "série-datových-sad")),
+    *(f"dcat-ap-cz-hvd/draft/{kind}/kontext.jsonld" for kind in ("datová-sada", "série-datových-sad")),
+    "dcat-ap-cz-datová-rozhraní/draft/datová-sada/kontext.jsonld",
+    "dcat-ap-cz-rozhraní-katalogů-dat/draft/katalog/kontext.jsonld",
+)
+"""Versions of the Czech standard whose names of properties are the same: DCAT's, in Czech."""
 PINNED = {
     "https://w3id.org/dspace/2024/1/context.json": "dspace-2024.jsonld",
     "https://w3id.org/dspace/v0.8/context.json": "dspace-2024.jsonld",
@@ -27,6 +40,7 @@ PINNED = {
     "https://semiceu.github.io/DCAT-AP/releases/3.0.1/context/dcat-ap.jsonld": "dcat-ap.jsonld",
     "https://www.w3.org/ns/odrl.jsonld": "odrl.jsonld",
     "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld": "pod.jsonld",
+    **dict.fromkeys((f"https://ofn.gov.cz/{place}" for place in _CZECH_PLACES), "ofn.jsonld"),
     **dict.fromkeys(("https://schema.org", "https://schema.org/docs/jsonldcontext.jsonld"), "schema.jsonld"),
 }
 """Addresses of contexts -> files in ``contexts/``."""
@@ -96,7 +110,8 @@ def _context(value: Any, unknown: set[str]) -> Any:
 
 def _pinned(address: str, unknown: set[str]) -> Any:
     """The context with this address; for one that is not known, the usual prefixes."""
-    file = PINNED.get(re.sub("^http:", "https:", address.rstrip("/")))
+    plain_address = unicodedata.normalize("NFC", unquote(address))
+    file = PINNED.get(re.sub("^http:", "https:", plain_address.rstrip("/")))
     if file is None:
         unknown.add(address)
         return repair.PREFIXES

@@ -11,7 +11,7 @@ from html.entities import name2codepoint
 
 import pyoxigraph as ox
 
-from hub.dataspace.metadata.namespaces import DC, DCT, UNEXPLAINED
+from hub.dataspace.metadata.namespaces import DC, DCT, ODRL, UNEXPLAINED
 
 MOST_FAULTS = 100
 """Faults of one page that are read around."""
@@ -50,6 +50,7 @@ AS_DCAT = {
         "title", "description", "publisher", "creator", "license", "rights", "accessRights", "issued", "modified",
         "identifier", "language", "format", "spatial", "temporal",
     )},
+    UNEXPLAINED + "hasPolicy": ODRL + "hasPolicy",
 }  # fmt: skip
 """Terms -> DCAT's for the same: of schema.org (names and descriptions are read as labels anyway), of the older
 namespace of Dublin Core, and DCAT's own terms without a known context."""

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.dataspace.metadata import dcat
-from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, RDF, Node
+from hub.dataspace.metadata.namespaces import DCAT, DCT, IT6, KINDS, ODRL, RDF, Node
+from hub.dataspace.metadata.trees import POLICY_PARTS, policy_targets
 
 _NAMELESS = {DCAT + "Dataset", IT6 + "MachineLearningModel"}
 """Records even as blank nodes; services and series that are blank nodes are parts of other records."""
@@ -40,6 +41,10 @@ CREATE INDEX IF NOT EXISTS listed_page ON listed (page);
 CREATE TABLE IF NOT EXISTS served (page INTEGER, id TEXT, service TEXT);
 CREATE INDEX IF NOT EXISTS served_id ON served (id);
 CREATE INDEX IF NOT EXISTS served_page ON served (page);
+CREATE TABLE IF NOT EXISTS policy (page INTEGER, id TEXT);
+CREATE INDEX IF NOT EXISTS policy_page ON policy (page);
+CREATE TABLE IF NOT EXISTS targeted (id TEXT, policy TEXT);
+CREATE INDEX IF NOT EXISTS targeted_id ON targeted (id);
 CREATE TABLE IF NOT EXISTS stream (page INTEGER, versions TEXT, times TEXT);
 CREATE TABLE IF NOT EXISTS version (id TEXT PRIMARY KEY, object TEXT, at TEXT);
 CREATE INDEX IF NOT EXISTS version_object ON version (object);
@@ -108,7 +113,7 @@ class Staging:
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         self._read_anew_after_an_upgrade()
         self.about = lru_cache(maxsize=20_000)(self._about)
-        self._some_are_served = self._any_is_served()
+        self._look_up_what_refers_to_others()
 
     def close(self) -> None:
         self._db.close()
@@ -194,6 +199,7 @@ class Staging:
         self._db.execute("DELETE FROM stream WHERE page = ?", (page,))
         self._db.execute("DELETE FROM listed WHERE page = ?", (page,))
         self._db.execute("DELETE FROM served WHERE page = ?", (page,))
+        self._db.execute("DELETE FROM policy WHERE page = ?", (page,))
         self._db.execute("DELETE FROM named WHERE page = ?", (page,))
 
     def _row(self, page: int, node: dict[str, Any]) -> tuple[Any, ...]:
@@ -213,6 +219,8 @@ class Staging:
         identity = node["s"] if not node["s"].startswith("_:") else f"_:{page}.{node['s'][2:]}"
         served = ((page, term[1], identity) for term in predicates.get(DCAT + "servesDataset", ()) if term[0] == "i")
         self._db.executemany("INSERT INTO served VALUES (?, ?, ?)", served)
+        if POLICY_PARTS & predicates.keys():
+            self._db.execute("INSERT INTO policy VALUES (?, ?)", (page, identity))
         is_record = not types.isdisjoint(_NAMELESS if identity.startswith("_:") else KINDS)
         is_record = is_record and _LDES + "EventStream" not in types  # the stream itself is no dataset of it
         return page, identity, node["g"], int(is_record), json.dumps(predicates, ensure_ascii=False)
@@ -244,6 +252,13 @@ class Staging:
                 if object_ is not None:
                     at = next((term[1] for term in predicates.get(times, ())), "")
                     self._db.execute("INSERT OR REPLACE INTO version VALUES (?, ?, ?)", (identity, object_, _utc(at)))
+
+    def _find_targets(self) -> None:
+        """Store which policies are about which nodes: an asset need not refer to its policy."""
+        self._db.execute("DELETE FROM targeted")
+        for (policy,) in self._db.execute("SELECT DISTINCT id FROM policy").fetchall():
+            targets = {(target, policy) for target in policy_targets(policy, self.about)}
+            self._db.executemany("INSERT INTO targeted VALUES (?, ?)", sorted(targets))
 
     def name(self, identity: str, uri: str) -> None:
         """Give a blank node an address, under which it is found from now on."""
@@ -280,11 +295,17 @@ class Staging:
             # Only services state which datasets they serve.
             for row in self._db.execute("SELECT DISTINCT service FROM served WHERE id = ?", (requested,)):
                 node.setdefault(DCAT + "accessService", []).append(["i", row[0]])
+        if node and self._some_are_targeted:
+            policies = node.get(ODRL + "hasPolicy", [])
+            rows = self._db.execute("SELECT policy FROM targeted WHERE id = ?", (requested,)).fetchall()
+            if further := [["i", row[0]] for row in rows if ["i", row[0]] not in policies]:
+                node[ODRL + "hasPolicy"] = [*policies, *further]
         return node
 
-    def _any_is_served(self) -> bool:
-        """Looked up once for all nodes, since most catalogues have no services."""
-        return bool(self._first_value("SELECT EXISTS (SELECT 1 FROM served)"))
+    def _look_up_what_refers_to_others(self) -> None:
+        """Looked up once for all nodes: most catalogues have no services, and no policies that name their targets."""
+        self._some_are_served = bool(self._first_value("SELECT EXISTS (SELECT 1 FROM served)"))
+        self._some_are_targeted = bool(self._first_value("SELECT EXISTS (SELECT 1 FROM targeted)"))
 
     def _is_listed(self, identity: str) -> bool:
         """Whether a catalogue lists it as ``dcat:dataset``: it is one even without a type."""
@@ -342,7 +363,9 @@ class Staging:
             self._db.execute("DELETE FROM found")
             self._db.execute("DELETE FROM note")
             self._find_versions()
-        self._some_are_served = self._any_is_served()
+            self.about.cache_clear()
+            self._find_targets()
+        self._look_up_what_refers_to_others()
         self.about.cache_clear()
 
     def add_assembled(self, uris: Iterable[str]) -> None:
