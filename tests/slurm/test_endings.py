@@ -233,7 +233,7 @@ def closed(deployment: Deployment, partition: str) -> Iterator[None]:
         ("--qos=vip", "quality of service"),
         ("--mem=900G", "memory"),
         ("--reservation=none", "reservation"),
-        ("--constraint=quantum", "No node of the machine"),
+        ("--constraint=quantum", "No node matches"),
         ("--licenses=matlab:1", "licence"),
     ],
 )

@@ -112,9 +112,10 @@ async def test_a_refusal_of_ours_is_one_of_slurms(
 async def test_what_is_left_open_is_filled_in_for_the_site(
     lakes: SlurmClient, settings: Settings, founder: str
 ) -> None:
-    """An account whose only QOS have to be named gets one of them."""
+    """The person's own account comes before the default one; one whose only QOS have to be named gets one of them."""
     offer = await offered(lakes, settings, founder)
-    assert validation.complete({}, offer, settings).account == "physics"
+    assert settings.slurm.default_account == "physics"
+    assert validation.complete({}, offer, settings).account == "arts"
     choice = validation.complete({"account": "theory", "minutes": 5, "cpus": 1, "memory_gb": 1}, offer, settings)
     assert (choice.partition, choice.qos) == ("interactive", "debug")
     validation.check(choice, offer)

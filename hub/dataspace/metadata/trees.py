@@ -83,8 +83,9 @@ class TreeBuilder:
         self._branches_left -= 1
         is_above = term[1] in path
         node = {} if is_above else self._nodes.about(term[1])
-        if kind_of(node) is not None and ODRL + "permission" not in node:
-            node = {}  # another record, which is read on its own: its address is enough here
+        if kind_of(node) is not None:  # a record, which is read on its own: here it counts as a policy, if it is one
+            is_policy = bool(POLICY_PARTS & node.keys())
+            node = {name: node[name] for name in node if is_policy and name.startswith((ODRL, RDF + "type"))}
         if node and (depth <= 0 or self._branches_left <= 0):
             self._is_cut = True
             node = {}
