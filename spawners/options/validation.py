@@ -20,16 +20,21 @@ if TYPE_CHECKING:  # not installed in the environment of a person's server
 
 
 def complete(chosen: Mapping[str, Any], offer: Offer, settings: Settings) -> SpawnRequest:
-    """The request that ``chosen`` makes, with what it does not say taken from the offer: the first project with hours
-    left, and where the standard partition is not to be had, one that is.
+    """The request that ``chosen`` makes, with what it does not say taken from the offer: the first project that can
+    have it, and where the standard partition is not to be had, one that is.
 
     :raises InvalidInput: from :func:`spawners.job.request.parse`.
     """
+    values = {name: value for name, value in chosen.items() if value not in ("", None)}
+    if "account" in values or not offer.projects:
+        return _with_partition(values, offer, settings)
+    requests = [_with_partition({**values, "account": entry.account}, offer, settings) for entry in offer.projects]
+    return next((request for request in requests if is_fine(request, offer)), requests[0])
+
+
+def _with_partition(values: Mapping[str, Any], offer: Offer, settings: Settings) -> SpawnRequest:
     from spawners.job.request import of_profile, parse
 
-    values = {name: value for name, value in chosen.items() if value not in ("", None)}
-    if "account" not in values and offer.projects:
-        values["account"] = offer.projects[0].account
     request = parse(values, settings)
     if values.get("partition") or of_profile(values.get("profile"), settings).get("partition"):
         return request

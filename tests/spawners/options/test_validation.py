@@ -288,6 +288,18 @@ def test_projects_without_hours_come_last():
     assert validation.complete({}, have, SETTINGS).account == "steel"
 
 
+def test_a_project_with_too_little_left_is_not_taken_by_itself():
+    mine = Association("steel", "founder", qos=("normal",), default_qos="normal")
+    usage = {
+        "demo": AccountUsage(Minutes(100_000, 0), Minutes(0, 0)),
+        "steel": AccountUsage(Minutes(16, 0), Minutes(0, 0)),
+    }
+    have = offer(replace(CLUSTER, associations=(*CLUSTER.associations, mine), usage=usage))
+    assert [project.account for project in have.projects] == ["steel", "demo"]
+    assert validation.complete({}, have, SETTINGS).account == "demo"
+    assert validation.complete({"account": "steel"}, have, SETTINGS).account == "steel"
+
+
 @pytest.mark.parametrize(
     ("changes", "user", "open_to_them"),
     [
