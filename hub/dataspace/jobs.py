@@ -16,7 +16,7 @@ from hub.dataspace.sources import scoring
 from hub.dataspace.sources import service as sources
 from hub.dataspace.sources.harvester import Harvester
 from hub.dataspace.transfers import jobs
-from hub.loops import by_itself
+from hub.loops import Pauses, by_itself
 from hub.settings import Settings
 from hub.slurm.client import SlurmClient
 
@@ -30,6 +30,8 @@ class Jobs:
         self._settings = settings
         self._sessions = sessions
         self._folder = settings.paths.state / "dataspace"
+        self._pauses = Pauses()
+        """Of transfers that fail again and again."""
 
     def listed(self) -> tuple[tuple[str, float, Callable[[], None]], ...]:
         """Name, how often in seconds, and the job."""
@@ -75,7 +77,8 @@ class Jobs:
 
     def transfers(self) -> None:
         """Submit and follow the Slurm jobs of transfers."""
-        asyncio.run(jobs.follow_transfers(self._sessions, self._settings, SlurmClient(self._settings.slurm)))
+        slurm = SlurmClient(self._settings.slurm)
+        asyncio.run(jobs.follow_transfers(self._sessions, self._settings, slurm, self._pauses))
 
     def news(self) -> None:
         """Write mails about new results of saved searches."""

@@ -42,7 +42,7 @@ def gateway(deployment: Deployment) -> Iterator[Deployment]:
 
 def test_from_the_form_to_the_end_of_the_job(gateway: Deployment, visit: Visit) -> None:
     founder = visit("founder")
-    founder.start_notebook()
+    founder.start_notebook("?opt-account=physics")  # the default account, so not taken by itself
     [row] = gateway.squeue(f"--user={founder.name}", "--format=%u %T %P %a %q %N")
     assert row == f"{founder.name} RUNNING interactive physics normal c1.lakes.example"
     look_at_the_time(founder)

@@ -34,9 +34,9 @@ class Visitor:
     def home(self) -> str:
         return f"{self.deployment.public_url}/hub/home"
 
-    def start_notebook(self) -> None:
-        """Through the spawn page's form to a Lab that has loaded."""
-        self.page.goto(f"{self.deployment.public_url}/hub/spawn")
+    def start_notebook(self, query: str = "") -> None:
+        """Through the spawn page's form, filled in by ``query``, to a Lab that has loaded."""
+        self.page.goto(f"{self.deployment.public_url}/hub/spawn{query}")
         self.page.get_by_role("button", name="Start notebook").click()
         self.wait_for_lab()
 

@@ -6,6 +6,7 @@ import logging
 import pwd
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ from hub.dataspace.transfers.service import UNFINISHED
 from hub.dataspace.transfers.tables import TransferRow
 from hub.db.base import now
 from hub.errors import InvalidInput, SettingsError, SlurmError, SlurmUnavailable
-from hub.loops import by_itself
+from hub.loops import Pauses, by_itself
 from hub.projects.service import is_member
 from hub.settings import Settings
 from hub.slurm import naming, quoting
@@ -55,15 +56,23 @@ class Slurm(Protocol):
     async def job_log(self, server: str, *, user: str) -> str: ...
 
 
-async def follow_transfers(sessions: sessionmaker[Session], settings: Settings, slurm: Slurm) -> None:
-    """Advance every unfinished transfer by one step; one that fails does not hold up the others."""
+async def follow_transfers(
+    sessions: sessionmaker[Session], settings: Settings, slurm: Slurm, pauses: Pauses | None = None
+) -> None:
+    """Advance every unfinished transfer by one step; one that fails does not hold up the others.
+
+    :param pauses: kept between two calls, for transfers that go on failing; without them each call tries all.
+    """
+    pauses = pauses or Pauses()
     with sessions() as session:
         _cancel_those_of_former_members(session)
         transfer_ids = session.scalars(select(TransferRow.id).where(TransferRow.state.in_(UNFINISHED))).all()
-    for transfer_id in transfer_ids:
+    for transfer_id in filter(pauses.is_due, transfer_ids):
         try:
-            with by_itself(f"transfer {transfer_id}", of_all=(SlurmUnavailable,)):
+            failed = partial(pauses.lengthen, transfer_id)
+            with by_itself(f"transfer {transfer_id}", of_all=(SlurmUnavailable,), on_failure=failed):
                 await _advance(sessions, settings, slurm, transfer_id)
+                pauses.forget(transfer_id)
         except SlurmUnavailable as error:
             logger.warning("transfers wait for Slurm: %s", error.message)
             return

@@ -29,9 +29,11 @@ from hub.errors import (
     SlurmUnavailable,
     TermsNotAccepted,
 )
+from hub.loops import Pauses
 from hub.organisations.tables import OrganisationRow, ProfileRow
 from hub.projects.models import Phase as ProjectPhase
 from hub.slurm.jobs import Job
+from tests.hub.fakes import Clock
 
 ME = getpass.getuser()
 HOME = SimpleNamespace(pw_dir="/home/me")
@@ -403,6 +405,27 @@ async def test_a_transfer_whose_job_cannot_be_written_fails_and_stops_no_other(
     rows = [session.get_one(TransferRow, number) for number in (first, second)]
     assert [row.state for row in rows] == ["failed", "queued"]
     assert rows[0].reason.endswith(".")
+
+
+async def test_a_transfer_that_goes_on_failing_is_tried_after_growing_pauses(
+    ask, tend, sessions, settings, cluster, monkeypatch
+):
+    clock, reads = Clock(), []
+    number, pauses = ask(), Pauses(clock)
+    await tend(number)
+
+    async def log(server, *, user):
+        reads.append(clock.now)
+        raise SlurmUnavailable("Slurm has not answered for 15 s (job-log).")
+
+    cluster.states = dict.fromkeys(cluster.states, "COMPLETED")
+    monkeypatch.setattr(cluster, "job_log", log)
+    for _ in range(200):
+        await jobs.follow_transfers(sessions, settings, cluster, pauses)
+        clock.now += 1
+    begin = reads[0]
+    assert [moment - begin for moment in reads] == [0, 5, 15, 35, 75, 155]
+    assert not pauses.is_due(number)
 
 
 async def test_a_home_that_does_not_answer_stops_no_transfer_of_others(ask, tend, cluster, session, monkeypatch):
