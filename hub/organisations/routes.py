@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from hub.calls import programme
 from hub.context import Asking, AskingPerson, AskingWithCode
@@ -22,6 +23,11 @@ from hub.organisations.models import (
 
 router = APIRouter(tags=["organisations"])
 
+Seen = Annotated[
+    datetime | None,
+    Query(description="`changed` of the profile that you have read; `0001-01-01T00:00:00Z` if there was none"),
+]
+
 
 @router.get("/profile")
 def profile(asking: AskingPerson) -> Profile:
@@ -30,11 +36,10 @@ def profile(asking: AskingPerson) -> Profile:
 
 
 @router.put("/profile")
-def write_profile(asking: AskingPerson, form: ProfileInput, seen: datetime | None = None) -> Profile:
+def write_profile(asking: AskingPerson, form: ProfileInput, seen: Seen = None) -> Profile:
     """Store your profile.
 
-    `seen` is `changed` of the profile that you have read, or `0001-01-01T00:00:00Z` if there was none. 409 if another
-    one is stored by now.
+    409 if another one than you have `seen` is stored by now.
     """
     current = programme.current(asking.settings)
     return service.write_profile(asking.session, current, asking.person.name, form, seen=seen)

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.deployment import Deployment
 from tests.e2e.conftest import Visit
 from tests.e2e.onboarding import WAIT, Dashboards, start_a_path
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600, func_only=True)]
 
@@ -88,7 +89,15 @@ def test_after_a_sign_out_nobody_finds_it(deployment: Deployment, visit: Visit) 
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.get_by_role("heading", name="You have signed out")).to_be_visible()
     colleague = deployment.person("colleague")
-    page.goto(f"{deployment.settings.service_url('dashboards')}voila/render/onboarding.ipynb")
+    address = f"{deployment.settings.service_url('dashboards')}voila/render/onboarding.ipynb"
+
+    def asks_for_a_sign_in() -> bool:
+        page.goto(address)
+        return page.locator("input[name=username]").count() > 0
+
+    eventually(
+        asks_for_a_sign_in, within=60, what="the end of the session at the dashboards, which take seconds", every=1
+    )
     page.locator("input[name=username]").fill(colleague)
     page.locator("input[name=password]").fill(deployment.login(colleague))
     page.locator("input[name=password]").press("Enter")

@@ -25,6 +25,7 @@ async def _address(request: Request) -> str:
 
 Address = Annotated[str, Depends(_address)]
 Slug = Annotated[str, fastapi.Path(description="Slug of the publication")]
+Seen = Annotated[datetime | None, fastapi.Query(description="`modified` of the publication that you have read")]
 Page = Annotated[int, fastapi.Query(ge=1, le=100_000, description="Number of the page, from 1")]
 
 
@@ -41,13 +42,10 @@ def publish(asking: AskingPerson, form: PublicationForm, address: Address) -> Pu
 
 
 @router.put("/publications/{slug}")
-def change_publication(
-    asking: AskingPerson, slug: Slug, form: PublicationForm, seen: datetime | None = None
-) -> Publication:
+def change_publication(asking: AskingPerson, slug: Slug, form: PublicationForm, seen: Seen = None) -> Publication:
     """Change a publication.
 
-    For its author and the leads of the project. `seen` is `modified` of the publication that you have read; 409 if
-    somebody else changed it since.
+    For its author and the leads of the project. 409 if somebody else changed it since you have `seen` it.
     """
     return service.change(asking.session, asking.person, slug, form, seen=seen)
 
