@@ -22,7 +22,7 @@ from hub.applications.models import (
 from hub.calls import adviser, calculator, programme
 from hub.calls import service as calls
 from hub.calls.client import Calls
-from hub.calls.models import CallState, CallStatus, Hardware, Need, Programme, Workload
+from hub.calls.models import CallState, CallStatus, Hardware, Need, OrganisationKind, Programme, Workload
 from hub.client import Api
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.home.models import Me
@@ -35,6 +35,12 @@ from hub.projects.models import InvitationOffer, MemberRole, MemberView, Phase, 
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PROGRAMME = programme.read(Path(programme.SHIPPED))
 TOKEN = "an-invitation-of-16"
+COMPANY = OrganisationForm(
+    name="Green Steel",
+    kind=OrganisationKind.COMPANY,
+    country="DE",
+    figures=Figures(staff=12, turnover=900_000, balance=400_000),
+)
 
 
 def project(slug: str = "steel-1", role: MemberRole = MemberRole.LEAD, **more: Any) -> ProjectView:

@@ -14,7 +14,7 @@ from hub.errors import HubUnavailable
 from hub.organisations.models import Figures, OrganisationForm
 from hub.projects.models import MemberRole, ProjectState, StepView
 from hub.projects.models import Step as ProjectStep
-from tests.widgets.factory import MOMENT, PROGRAMME, TOKEN, Factory, project, version
+from tests.widgets.factory import COMPANY, MOMENT, PROGRAMME, TOKEN, Factory, project, version
 from widgets.base import Phase, Visitor
 from widgets.onboarding import Onboarding, summary
 from widgets.onboarding.people import People
@@ -33,13 +33,6 @@ GOOD: dict[str, Any] = {
     "ai_act": {question.id: False for question in PROGRAMME.ai_act.questions},
     "declaration": {"civilian_use": True, "truthful": True},
 }
-
-COMPANY = OrganisationForm(
-    name="Green Steel",
-    kind=OrganisationKind.COMPANY,
-    country="DE",
-    figures=Figures(staff=12, turnover=900_000, balance=400_000),
-)
 
 
 @pytest.fixture

@@ -8,18 +8,12 @@ import pytest
 
 from hub.applications.models import Application
 from hub.calls.models import OrganisationKind
-from hub.organisations.models import Figures, OrganisationForm, ProfileForm
-from tests.widgets.factory import Factory
+from hub.organisations.models import OrganisationForm, ProfileForm
+from tests.widgets.factory import COMPANY, Factory
 from tests.widgets.test_onboarding import GOOD, everything, form_of, settled, shown, started
 from widgets.onboarding.state import OnboardingState, Step
 
 AGENCY = OrganisationForm(name="Agency", kind=OrganisationKind.PUBLIC, country="DE")
-COMPANY = OrganisationForm(
-    name="Green Steel",
-    kind=OrganisationKind.COMPANY,
-    country="DE",
-    figures=Figures(staff=12, turnover=900_000, balance=400_000),
-)
 
 
 @pytest.fixture
