@@ -12,7 +12,7 @@ if ! [ -x "$python" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; th
     DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq install --yes --no-install-recommends python3 >/dev/null
 fi
 if ! usable; then
-    echo "Atrium needs $python, version 3.11 or newer: use Debian 12 or 13 or Ubuntu 24.04, and install python3." >&2
+    echo "Atrium needs $python, version 3.11 or newer: use Debian 12 (Debian 13 and Ubuntu 24.04 are untried), and install python3." >&2
     exit 1
 fi
 export PYTHONDONTWRITEBYTECODE=1

@@ -41,14 +41,16 @@ def check_system(release: dict[str, str]) -> None:
     family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     if not family & {"debian", "ubuntu"}:
         name = release.get("PRETTY_NAME", "this system")
-        raise DeployError(f"{name} is neither Debian nor Ubuntu: use Debian 12 or 13 or Ubuntu 24.04.")
+        raise DeployError(
+            f"{name} is neither Debian nor Ubuntu: use Debian 12 (Debian 13 and Ubuntu 24.04 are untried)."
+        )
 
 
 def check_python(version: tuple[int, ...]) -> None:
     if version < (3, 11):
         raise DeployError(
             f"/usr/bin/python3 is {'.'.join(map(str, version))}, and Atrium needs 3.11 or newer: "
-            "use Debian 12 or 13 or Ubuntu 24.04."
+            "use Debian 12 (Debian 13 and Ubuntu 24.04 are untried)."
         )
 
 
