@@ -38,7 +38,7 @@ def forecast(page: Page, text: str | re.Pattern[str]) -> None:
 
 def test_a_small_notebook_needs_a_single_click_and_the_choice_is_remembered(visit: Visit) -> None:
     founder = visit("founder")
-    page = spawn_page(founder, "?opt-profile=small&opt-minutes=60")
+    page = spawn_page(founder, "?opt-account=demo&opt-profile=small&opt-minutes=60")
     forecast(page, re.compile(r"Starts (now|in )"))
     forecast(page, "2 core-hours")
     assert founder.deployment.jobs_of(founder.name) == [], "looking starts nothing"

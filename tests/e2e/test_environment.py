@@ -112,7 +112,7 @@ def test_a_notebook_has_the_persons_variables_and_none_of_the_servers(founder: V
     assert server_token not in variables.values()
     assert {"JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "ATRIUM_API_TOKEN"} & set(variables) == set()
     assert (variables["JUPYTERHUB_USER"], variables["ATRIUM_JOB_ID"]) == (founder.name, job)
-    assert variables["ATRIUM_JOB_ACCOUNT"] == founder.deployment.settings.slurm.default_account
+    assert [variables["ATRIUM_JOB_ACCOUNT"]] == founder.deployment.squeue(f"--jobs={job}", "--format=%a")
     assert variables["ATRIUM_JOB_NODE"]
     first, second = variables["PATH"].split(":")[:2]
     assert (Path(first) / "jupyterhub-singleuser").exists()
