@@ -85,8 +85,7 @@ class Connection:
         :param accept: statuses besides success whose answer is read like one.
         :param query: of the address; None is left out.
         """
-        params = {name: value for name, value in query.items() if value is not None}
-        response = self._request("GET", path, params=params, timeout=seconds)
+        response = self._request("GET", path, params=_stated(query), timeout=seconds)
         return _read(response if response.status_code in accept else _checked(response), model)
 
     def send(
@@ -97,10 +96,15 @@ class Connection:
         model: type[Model],
         *,
         seconds: float = DEADLINE_SECONDS,
+        **query: Any,
     ) -> Model:
-        """Send ``body`` as JSON and return the response as ``model``."""
+        """Send ``body`` as JSON and return the response as ``model``.
+
+        :param query: of the address; None is left out.
+        """
         json = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
-        return _read(_checked(self._request(method, path, json=json, timeout=seconds)), model)
+        params = _stated(query) or None  # of httpx2, {} would remove a query that the path has
+        return _read(_checked(self._request(method, path, json=json, params=params, timeout=seconds)), model)
 
     def delete(self, path: str) -> None:
         _checked(self._request("DELETE", path))
@@ -150,6 +154,10 @@ def part(text: str) -> str:
 def _adapter(model: Any) -> TypeAdapter[Any]:
     """The adapter of a model, built once because building takes longer than reading a response."""
     return TypeAdapter(model)
+
+
+def _stated(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _read(response: httpx2.Response, model: type[Model]) -> Model:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
@@ -96,9 +95,9 @@ class Dataspace:
         :param seen: ``modified`` of the publication that was read.
         :raises hub.errors.Conflict: somebody else has changed it since.
         """
-        query = f"?{urlencode({'seen': seen.isoformat()})}" if seen is not None else ""
-        path = f"/dataspace/publications/{part(slug)}{query}"
-        return self._connection.send("PUT", path, _stated(form), Publication, seconds=PUBLISH_SECONDS)
+        path = f"/dataspace/publications/{part(slug)}"
+        known = seen and seen.isoformat()
+        return self._connection.send("PUT", path, _stated(form), Publication, seconds=PUBLISH_SECONDS, seen=known)
 
     def withdraw(self, slug: str) -> None:
         """Take a publication back."""

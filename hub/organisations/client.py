@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlencode
 
 from hub.connection import Connection
 from hub.organisations.models import (
@@ -33,8 +32,7 @@ class Organisations:
         :param seen: ``changed`` of the profile that was read; :data:`hub.organisations.models.NEVER` if there was none.
         :raises hub.errors.Conflict: another one is stored by now.
         """
-        query = f"?{urlencode({'seen': seen.isoformat()})}" if seen is not None else ""
-        return self._connection.send("PUT", f"/profile{query}", form, Profile)
+        return self._connection.send("PUT", "/profile", form, Profile, seen=seen and seen.isoformat())
 
     def sme_test(self, figures: Figures) -> SmeResult:
         """The SME category for these figures, with reasons. Nothing is stored."""

@@ -34,9 +34,9 @@ def _store_mail_addresses() -> None:
         sa.PrimaryKeyConstraint("person", name=op.f("pk_mail_addresses")),
     )
     profiles = op.get_bind().execute(sa.text("SELECT person, form FROM profiles"))
-    given = [{"person": person, "address": _contact(form)} for person, form in profiles if _contact(form)]
-    if given:
-        op.bulk_insert(addresses, given)
+    rows = [{"person": person, "address": _contact(form)} for person, form in profiles if _contact(form)]
+    if rows:
+        op.bulk_insert(addresses, rows)
 
 
 def _contact(form: Any) -> str:

@@ -477,5 +477,5 @@ def test_first_steps_are_ticked_when_done_and_each_is_a_link(settings: Settings,
     entries = path.split("<li")[1:]
     assert len(entries) == 5
     assert all('<a href="' in entry for entry in entries)
-    done = ['class="done"' in entry for entry in entries]
-    assert done == [True, True, False, bool(steps), bool(steps)]
+    is_ticked = ['class="done"' in entry for entry in entries]
+    assert is_ticked == [True, True, False, bool(steps), bool(steps)]
